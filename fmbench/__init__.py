@@ -1,0 +1,1 @@
+"""fmbench: are these reported Fashion-MNIST accuracies true?"""

@@ -1,0 +1,343 @@
+"""Runs cells: the plan, a process for each cell, hard limits, resume.
+
+joblib hands out the cells to one thread a job. Each thread starts its cell in a process forked
+from a server that has the heavy libraries loaded and no thread started, so that a process costs
+milliseconds, and a crash, a time limit or a memory limit ends that cell alone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import json
+import multiprocessing
+import os
+import resource
+import shutil
+import signal
+import sys
+import tempfile
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any, Protocol
+
+from fmbench import environment
+from fmbench.cells import Cell
+from fmbench.datasets import Source
+from fmbench.records import Contents, Record, Store
+
+POLL_SECONDS = 0.05
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a cell may use. ``timeout`` is in seconds, ``memory`` in bytes of resident size."""
+
+    timeout: float
+    memory: int
+    threads: int = 1
+    jobs: int = 1
+    device: str = "cpu"
+
+    def device_of(self, cell: Cell) -> str:
+        """The device that this cell runs on."""
+        return self.device if cell.runner.uses_gpu else "cpu"
+
+
+class Observer(Protocol):
+    """Told, from any thread, what a run is doing."""
+
+    def started(self, cell: Cell) -> None:
+        """A cell's process has been started."""
+
+    def ended(self, cell: Cell, record: Record) -> None:
+        """A cell's record has been written."""
+
+
+def in_order(cells: Iterable[Cell], expected_seconds: Callable[[Cell], float]) -> list[Cell]:
+    """Seed by seed, the cheapest first: a whole table early, better as the run goes on."""
+    return sorted(cells, key=lambda cell: (cell.seed, expected_seconds(cell), cell.name))
+
+
+def pending(
+    cells: Iterable[Cell], contents: Contents, *, force: bool = False, refresh: bool = False
+) -> list[Cell]:
+    """The cells that still have to run: all but those whose record is finished and not stale.
+
+    ``force`` runs every cell again, ``refresh`` those measured with other versions or on another
+    processor than today's.
+    """
+
+    def is_done(cell: Cell) -> bool:
+        record = contents.of(cell)
+        return record is not None and not (refresh and differs_from_today(record))
+
+    return [cell for cell in cells if force or not is_done(cell)]
+
+
+def differs_from_today(record: Record) -> list[str]:
+    """Versions that are not those of this machine, in words (``torch 2.11.0, here 2.13.0``)."""
+    today = environment.versions()
+    return [
+        f"{name} {record.versions.get(name, 'absent')}, here {today.get(name, 'absent')}"
+        for name in sorted(record.versions | today)
+        if record.versions.get(name) != today.get(name)
+    ]
+
+
+def run(
+    cells: Sequence[Cell], store: Store, source: Source, limits: Limits, observer: Observer
+) -> list[Record]:
+    """Run every cell and write its record; a cell that fails leaves a record that says why.
+
+    Ctrl-C ends the running cells, keeps what is finished and raises KeyboardInterrupt.
+    """
+    from joblib import Parallel, delayed
+
+    stop = threading.Event()
+    with _fork_server(limits.threads, any(cell.runner.uses_gpu for cell in cells)) as context:
+
+        def one(cell: Cell) -> Record | None:
+            if stop.is_set():
+                return None
+            observer.started(cell)
+            record = _run_cell(cell, store, source, limits, context, stop)
+            if record is not None:
+                observer.ended(cell, record)
+            return record
+
+        parallel = Parallel(
+            n_jobs=limits.jobs, backend="threading", batch_size=1, pre_dispatch=limits.jobs
+        )
+        try:
+            return [r for r in parallel(delayed(one)(cell) for cell in cells) if r is not None]
+        finally:
+            stop.set()
+
+
+@contextlib.contextmanager
+def _fork_server(threads: int, neural: bool) -> Iterator[Any]:
+    # The libraries read these when they load, which is in the server.
+    before = {name: os.environ.get(name) for name in THREAD_VARIABLES}
+    os.environ.update({name: str(threads) for name in THREAD_VARIABLES})
+    context = multiprocessing.get_context("forkserver")
+    preload = ["fmbench.harness", "fmbench.features", "sklearn.svm", "sklearn.ensemble"]
+    context.set_forkserver_preload([*preload, "fmbench.training"] if neural else preload)
+    try:
+        yield context
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def _run_cell(
+    cell: Cell,
+    store: Store,
+    source: Source,
+    limits: Limits,
+    context: Any,
+    stop: threading.Event,
+) -> Record | None:
+    """One cell from start to record; None if the run was stopped meanwhile."""
+    from fmbench.harness import collect
+
+    device = limits.device_of(cell)
+    started = datetime.now(UTC).isoformat(timespec="seconds")
+    clock = time.monotonic()
+    folder = Path(tempfile.mkdtemp(prefix="fmbench-"))
+    try:
+        report = _supervise(cell, source, limits, device, folder, context, stop)
+        if report is None:
+            return None
+        arrays = {}
+        if report.failure is None:
+            outcome = collect(cell, source, folder, report.facts["history"])
+            arrays, report.facts["history"] = outcome.arrays, outcome.history
+        record = Record(
+            status="finished" if report.failure is None else "failed",
+            why=report.failure,
+            key=cell.key,
+            cell=cell.definition(),
+            device=report.facts.pop("device_name", environment.cpu_name()),
+            threads=limits.threads,
+            jobs=limits.jobs,
+            versions=environment.versions(),
+            package=environment.package(),
+            started=started,
+            total_seconds=round(time.monotonic() - clock, 3),
+            peak_memory_bytes=report.peak_memory,
+            **report.facts,
+        )
+        return store.save(record, arrays)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@dataclass
+class _Report:
+    """What supervision learnt: the facts that the child sent, or how it failed."""
+
+    facts: dict[str, Any]
+    peak_memory: int
+    failure: str | None = None
+
+
+def _supervise(
+    cell: Cell,
+    source: Source,
+    limits: Limits,
+    device: str,
+    folder: Path,
+    context: Any,
+    stop: threading.Event,
+) -> _Report | None:
+    """Run the cell in a process and end it at its limits; None if ``stop`` was set."""
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(
+        target=_child, args=(sender, cell, source, device, limits.threads, folder), daemon=True
+    )
+    process.start()
+    sender.close()
+    deadline = time.monotonic() + limits.timeout
+    peak, message, failure = 0, None, None
+    try:
+        while failure is None and message is None:
+            if receiver.poll(POLL_SECONDS):
+                try:
+                    message = json.loads(receiver.recv_bytes())
+                except EOFError:  # the process ended without a word
+                    break
+            elif stop.is_set():
+                return None
+            elif time.monotonic() > deadline:
+                failure = f"timed out after {limits.timeout:g} s"
+            else:
+                used = _resident_bytes(process.pid)
+                peak = max(peak, used)
+                if used > limits.memory:
+                    failure = f"used more than {limits.memory / 2**30:g} GB of memory"
+    finally:
+        # Before the child is reaped, so that its process group cannot be another's by now.
+        exit_code = _end(process, wait=message is None and failure is None)
+        receiver.close()
+    if message is None:
+        failure = failure or _how_it_died(exit_code, folder)
+        return _Report({}, peak, failure)
+    return _Report(message["facts"], max(peak, message["peak_memory"]), message["failure"])
+
+
+def _end(process: Any, *, wait: bool) -> int | None:
+    """Reap the process and kill whatever it left behind; returns its exit code."""
+    if wait:
+        process.join(5)
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.join()
+    return process.exitcode
+
+
+def _how_it_died(exit_code: int | None, folder: Path) -> str:
+    log = (folder / "log").read_text(errors="replace").strip() if (folder / "log").exists() else ""
+    said = f": {log.splitlines()[-1][:200]}" if log else ""
+    if exit_code is not None and exit_code < 0:
+        name = signal.Signals(-exit_code).name
+        return f"killed by signal {-exit_code} ({name}){said}"
+    return f"ended with status {exit_code} before it had predicted{said}"
+
+
+def _resident_bytes(pid: int) -> int:
+    """Resident size of a process and all its descendants."""
+    import psutil
+
+    total = 0
+    with contextlib.suppress(psutil.NoSuchProcess):
+        process = psutil.Process(pid)
+        for member in [process, *process.children(recursive=True)]:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                total += member.memory_info().rss
+    return total
+
+
+def _child(
+    sender: Connection, cell: Cell, source: Source, device: str, threads: int, folder: Path
+) -> None:
+    """The cell's own process."""
+    os.setsid()  # a group of its own: Ctrl-C does not reach it, and its children end with it
+    _die_with_parent()
+    log = os.open(folder / "log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    _use_threads(threads)
+    _keep_freed_memory()
+    facts: dict[str, Any] = {}
+    failure = None
+    try:
+        from fmbench.harness import measure
+
+        facts = measure(cell, source, device, folder)
+        facts["device_name"] = environment.device_name(device)
+    except MemoryError:
+        failure = "ran out of memory"
+    except BaseException as error:
+        # Whatever a runner raises, SystemExit included, is this cell's result.
+        traceback.print_exc()
+        failure = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+        facts = {}
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (
+        1 if sys.platform == "darwin" else 1024
+    )
+    message = {"facts": facts, "failure": failure, "peak_memory": peak}
+    sender.send_bytes(json.dumps(message).encode())
+
+
+def _use_threads(threads: int) -> None:
+    """Set every library's own thread count; the environment was read when they loaded."""
+    import threadpoolctl
+
+    threadpoolctl.threadpool_limits(threads)
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(threads)
+    if "scikit-learn-intelex" in environment.versions():
+        import daal4py
+
+        daal4py.daalinit(threads)
+
+
+def _keep_freed_memory() -> None:
+    """Let glibc reuse freed blocks instead of handing each one back to the kernel.
+
+    A training step frees and asks for the same tens of megabytes again; fetching them from the
+    kernel, page by page, took half of the time of a step of the CNN.
+    """
+    if sys.platform == "linux":
+        m_mmap_threshold, m_trim_threshold = -3, -1
+        libc = ctypes.CDLL(None)
+        if hasattr(libc, "mallopt"):  # musl has none
+            libc.mallopt(m_mmap_threshold, 32 << 20)
+            libc.mallopt(m_trim_threshold, 1 << 30)
+
+
+def _die_with_parent() -> None:
+    """Ask the kernel to kill this process when the run that started it is gone."""
+
+    def watch() -> None:
+        parent = multiprocessing.parent_process()
+        if parent is not None:
+            parent.join()
+            os.killpg(0, signal.SIGKILL)
+
+    threading.Thread(target=watch, daemon=True).start()
+    if sys.platform == "linux":
+        # Also where a library holds the interpreter's lock: the server dies with the run.
+        pr_set_pdeathsig = 1
+        ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)

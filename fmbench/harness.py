@@ -1,0 +1,163 @@
+"""Evaluates one cell: the only clock, and the only place where labels meet predictions.
+
+:func:`measure` runs where the model runs. It reads the training set and the images to predict,
+never their labels. :func:`collect` runs elsewhere, afterwards, on what ``measure`` left in a
+folder, and is the one that knows the labels.
+"""
+
+from __future__ import annotations
+
+import inspect
+import time
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fmbench.cells import Cell, Protocol
+from fmbench.datasets import Source, load_test_images, load_test_labels, load_train
+
+PREDICTIONS = "predictions.npy"
+SCORES = "scores.npy"
+SMALLEST_PROBABILITY = 1e-7  # Keras's clipping in its cross-entropy
+
+
+class BadPredictions(Exception):
+    """A classifier returned something that is not one class for each image."""
+
+
+def measure(cell: Cell, source: Source, device: str, folder: Path) -> dict[str, Any]:
+    """Fit and predict ``cell``, leaving predictions and scores in ``folder``.
+
+    Returns fit and predict seconds (of ``fit`` and ``predict`` alone; callbacks are taken out),
+    the training curve and the warnings that were raised, in JSON's types.
+
+    Raises:
+        BadPredictions: the predictions are not ``(n,)`` whole numbers from 0 to 9.
+    """
+    X_fit, y_fit, X_score = _images(cell.protocol, source)
+    classifier = cell.runner.build(cell.hyperparameters, seed=cell.seed, device=device)
+    curve = _Curve(folder, X_score)
+    wants_callback = "on_epoch" in inspect.signature(classifier.fit).parameters
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        _wait_for(device)
+        start = time.perf_counter()
+        classifier.fit(X_fit, y_fit, **({"on_epoch": curve} if wants_callback else {}))
+        _wait_for(device)
+        fit_seconds = time.perf_counter() - start - curve.seconds
+        start = time.perf_counter()
+        y_pred = classifier.predict(X_score)
+        predict_seconds = time.perf_counter() - start
+        np.save(folder / PREDICTIONS, checked(y_pred, len(X_score)))
+        if cell.runner.scores:
+            scores = getattr(classifier, cell.runner.scores)(X_score)
+            np.save(folder / SCORES, np.asarray(scores, np.float16))
+    return {
+        "fit_seconds": fit_seconds,
+        "predict_seconds": predict_seconds,
+        "history": curve.reports,
+        "warnings": sorted({f"{w.category.__name__}: {w.message}" for w in caught}),
+    }
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What is kept of a cell: arrays for the predictions file and the per-epoch history."""
+
+    arrays: dict[str, np.ndarray]
+    history: list[dict[str, float]]
+
+
+def collect(cell: Cell, source: Source, folder: Path, history: list[dict[str, Any]]) -> Outcome:
+    """Gather what :func:`measure` left in ``folder`` and score each epoch with the labels."""
+    arrays = {"y_pred": np.load(folder / PREDICTIONS)}
+    if (folder / SCORES).exists():
+        arrays["scores"] = np.load(folder / SCORES)
+    if not history:
+        return Outcome(arrays, [])
+    y_true = labels(cell.protocol, source)
+    epochs, scored = [], []
+    for report in history:
+        probabilities = np.load(folder / _epoch_file(report["epoch"]))
+        y_pred = probabilities.argmax(1).astype(np.uint8)
+        of_truth = probabilities[np.arange(len(y_true)), y_true]
+        loss = -np.log(np.clip(of_truth, SMALLEST_PROBABILITY, 1.0)).mean()
+        epochs.append(y_pred)
+        scored.append(
+            {
+                **report,
+                "heldout_loss": round(float(loss), 6),
+                "heldout_accuracy": float((y_pred == y_true).mean()),
+            }
+        )
+    return Outcome({**arrays, "epoch_y_pred": np.stack(epochs)}, scored)
+
+
+def labels(protocol: Protocol, source: Source) -> np.ndarray:
+    """The true classes ``uint8 (n,)`` of the images that ``protocol`` scores."""
+    if protocol.held_out_per_class:
+        y_train = load_train(source)[1]
+        return y_train[protocol.held_out(y_train)]
+    return load_test_labels(source)[: protocol.n_test]
+
+
+def checked(y_pred: Any, n: int) -> np.ndarray:
+    """``y_pred`` as ``uint8 (n,)``; raises BadPredictions if it is anything but n classes."""
+    y_pred = np.asarray(y_pred)
+    if y_pred.shape != (n,):
+        raise BadPredictions(f"predict returned shape {y_pred.shape}, expected ({n},)")
+    if not np.issubdtype(y_pred.dtype, np.number):
+        raise BadPredictions(f"predict returned {y_pred.dtype}, expected whole numbers 0 to 9")
+    if not np.isfinite(y_pred).all() or (y_pred != np.floor(y_pred)).any():
+        raise BadPredictions("predict returned values that are not whole numbers")
+    if y_pred.min() < 0 or y_pred.max() > 9:
+        raise BadPredictions(f"predict returned classes {y_pred.min()} to {y_pred.max()}, not 0-9")
+    return y_pred.astype(np.uint8)
+
+
+class _Curve:
+    """The per-epoch callback: keeps what the classifier predicts, and its own time."""
+
+    def __init__(self, folder: Path, X_score: np.ndarray) -> None:
+        self.seconds = 0.0
+        self.reports: list[dict[str, Any]] = []
+        self._folder = folder
+        self._X_score = X_score
+
+    def __call__(self, classifier: Any, report: Any) -> None:
+        start = time.perf_counter()
+        scores = classifier.predict_proba(self._X_score)
+        np.save(self._folder / _epoch_file(report.epoch), np.asarray(scores, np.float32))
+        self.reports.append(
+            {
+                "epoch": report.epoch,
+                "train_loss": round(report.train_loss, 6),
+                "train_accuracy": round(report.train_accuracy, 6),
+            }
+        )
+        self.seconds += time.perf_counter() - start
+
+
+def _epoch_file(epoch: int) -> str:
+    return f"epoch-{epoch:04d}.npy"
+
+
+def _images(protocol: Protocol, source: Source) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    X_train, y_train = load_train(source)
+    fitted = protocol.fitted(y_train)
+    if protocol.held_out_per_class:
+        X_score = X_train[protocol.held_out(y_train)]
+    else:
+        X_score = load_test_images(source)[: protocol.n_test]
+    return X_train[fitted], y_train[fitted], X_score
+
+
+def _wait_for(device: str) -> None:
+    # A GPU works behind the CPU's back: the clock must not stop before it has finished.
+    if device == "cuda":
+        import torch
+
+        torch.cuda.synchronize()

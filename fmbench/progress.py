@@ -1,0 +1,144 @@
+"""What a person sees while cells run: how many are done, which are running, the time left."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.text import Text
+
+from fmbench.cells import Cell
+from fmbench.records import Contents, Record
+
+# Where nothing like it was measured yet, seconds on one core by the runner's declared cost.
+GUESS = {"seconds": 20.0, "minutes": 300.0, "hours": 2400.0}
+GUESS_QUICK = 10.0
+
+
+class Estimate:
+    """How long a cell takes, from the most alike that has been measured."""
+
+    def __init__(self, contents: Contents, reference: dict[str, float] | None = None) -> None:
+        self._reference = reference or {}
+        self._measured: dict[tuple[str, str], float] = {}
+        for record in contents.finished.values():
+            self.learn(record)
+
+    def learn(self, record: Record) -> None:
+        """Take a finished record into account."""
+        if record.finished:
+            question = (record.cell["runner"], record.cell["protocol"]["name"])
+            self._measured[question] = record.total_seconds
+
+    def __call__(self, cell: Cell) -> float:
+        """Expected seconds of a cell."""
+        known = self._measured.get((cell.runner.name, cell.protocol.name))
+        if known is not None:
+            return known
+        if cell.protocol.quick:
+            return GUESS_QUICK
+        return self._reference.get(cell.runner.name, GUESS[cell.runner.cost])
+
+
+class Progress:
+    """Observes a run; its text can be asked for at any moment, from any thread."""
+
+    def __init__(
+        self, todo: Sequence[Cell], jobs: int, n_planned: int, estimate: Estimate, console: Console
+    ) -> None:
+        self._waiting = list(todo)
+        self._jobs = jobs
+        self._n_planned = n_planned
+        self._n_done = n_planned - len(todo)
+        self._n_failed = 0
+        self._estimate = estimate
+        self._console = console
+        self._running: dict[int, tuple[Cell, float]] = {}
+        self._lock = threading.Lock()
+
+    def started(self, cell: Cell) -> None:
+        """A cell's process has been started."""
+        with self._lock:
+            self._waiting.remove(cell)
+            self._running[id(cell)] = (cell, time.monotonic())
+
+    def ended(self, cell: Cell, record: Record) -> None:
+        """A cell's record has been written."""
+        with self._lock:
+            del self._running[id(cell)]
+            self._n_done += 1
+            self._n_failed += not record.finished
+            self._estimate.learn(record)
+            left = self.seconds_left()
+        if record.finished:
+            said = f"fit {in_words(record.fit_seconds or 0)}"
+        else:
+            said = f"failed: {record.why}"
+        self._console.print(
+            f"[{self._n_done}/{self._n_planned}] {cell.name}: {said}; {_left(left)}",
+            markup=False, highlight=False, soft_wrap=True,
+        )  # fmt: skip
+
+    def seconds_left(self) -> float:
+        """Work that is left, spread over the jobs; never less than the longest single cell."""
+        now = time.monotonic()
+        left = [self._estimate(cell) for cell in self._waiting]
+        # A cell that has outlived its estimate is taken to be at nine tenths.
+        left += [
+            max(self._estimate(cell) - (now - start), (now - start) / 9)
+            for cell, start in self._running.values()
+        ]
+        return max(sum(left) / self._jobs, max(left, default=0.0))
+
+    def __rich__(self) -> Group:
+        with self._lock:
+            now = time.monotonic()
+            lines = [
+                f"  running {cell.name}, {in_words(now - start)}"
+                for cell, start in self._running.values()
+            ]
+            failed = f", {self._n_failed} failed" if self._n_failed else ""
+            head = (
+                f"{self._n_done} of {self._n_planned} cells done{failed}; "
+                f"{_left(self.seconds_left())}"
+            )
+        return Group(Text(head, style="bold"), *(Text(line) for line in lines))
+
+
+@contextmanager
+def watching(
+    todo: Sequence[Cell],
+    jobs: int,
+    contents: Contents,
+    *,
+    n_planned: int,
+    reference: dict[str, float] | None = None,
+) -> Iterator[Progress]:
+    """Show the progress of a run on stderr: live in a terminal, a line a cell elsewhere."""
+    console = Console(stderr=True)
+    progress = Progress(todo, jobs, n_planned, Estimate(contents, reference), console)
+    if console.is_terminal and todo:
+        with Live(progress, console=console, refresh_per_second=2, transient=True):
+            yield progress
+    else:
+        yield progress
+
+
+def in_words(seconds: float) -> str:
+    """``12 s``, ``3 min 20 s``, ``1 h 05 min``."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def _left(seconds: float) -> str:
+    return f"about {in_words(seconds)} left" if seconds else "nothing left"

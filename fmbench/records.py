@@ -1,0 +1,263 @@
+"""What a cell leaves on disk: one JSON file and one file of predictions.
+
+``records/<runner>/<protocol>-seed<seed>-<key>.json`` holds the facts of the run and the SHA-256
+of ``...npz`` beside it, which holds ``y_pred uint8 (n,)``, ``scores float16 (n, 10)`` where they
+are cheap, and ``epoch_y_pred uint8 (epochs, n)`` of neural rows. Metrics are not stored: they are
+computed from the predictions. A failed cell leaves ``...failed.json`` instead.
+
+The JSON is written last, each file under a temporary name, synced and renamed, so that a record
+that can be seen is whole.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from fmbench.cells import Cell
+from fmbench.errors import UserError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Record:
+    """The facts of one run of one cell. Seconds are wall time, memory is in bytes."""
+
+    status: Literal["finished", "failed"]
+    key: str
+    cell: dict[str, Any]  # Cell.definition()
+    device: str
+    threads: int
+    jobs: int  # how many cells ran side by side
+    versions: dict[str, str]
+    package: dict[str, Any]  # version, commit, dirty
+    started: str  # ISO 8601, UTC
+    total_seconds: float
+    peak_memory_bytes: int | None = None
+    fit_seconds: float | None = None
+    predict_seconds: float | None = None
+    history: list[dict[str, float]] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    predictions_sha256: str | None = None
+    why: str | None = None  # failed: the reason, in words
+    schema: int = SCHEMA
+
+    @property
+    def identity(self) -> tuple[str, str, str, int, str]:
+        """Which question the record answers, whatever the recipe was at the time."""
+        return identity_of(self.cell)
+
+    @property
+    def finished(self) -> bool:
+        """Whether there are predictions."""
+        return self.status == "finished"
+
+
+def identity_of(definition: Mapping[str, Any]) -> tuple[str, str, str, int, str]:
+    """Runner, data set, protocol, seed and variant of a cell's definition."""
+    return (
+        definition["runner"], definition["dataset"], definition["protocol"]["name"],
+        definition["seed"], definition["variant"],
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A file that should be a record and cannot be read as one."""
+
+    path: Path
+    why: str
+
+
+@dataclass(frozen=True)
+class Contents:
+    """Everything in a results folder. ``failed`` are the latest failures without a success."""
+
+    finished: dict[str, Record]  # key -> record
+    failed: dict[str, Record]
+    broken: list[Broken]
+
+    def of(self, cell: Cell) -> Record | None:
+        """The finished record of exactly this cell, if any."""
+        return self.finished.get(cell.key)
+
+    def stale(self, cell: Cell) -> str | None:
+        """Why the newest record of this cell's question no longer answers it; None if it does."""
+        if cell.key in self.finished:
+            return None
+        definition = cell.definition()
+        older = [r for r in self.finished.values() if r.identity == identity_of(definition)]
+        if not older:
+            return None
+        return difference(max(older, key=lambda r: r.started).cell, definition)
+
+
+def difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
+    """What changed between two definitions of a cell, in words."""
+    changes = [
+        f"{name.replace('data_sha256', 'data')} {_short(old[name])} -> {_short(new[name])}"
+        for name in ("revision", "data_sha256")
+        if old[name] != new[name]
+    ]
+    for group in ("hyperparameters", "protocol"):
+        before, after = old[group], new[group]
+        changes += [
+            f"{name} {before.get(name, 'none')} -> {after.get(name, 'none')}"
+            for name in sorted(before | after)
+            if before.get(name) != after.get(name)
+        ]
+    return ", ".join(changes) or "written by another version of fmbench"
+
+
+def _short(value: Any) -> str:
+    return f"{value[:8]}..." if isinstance(value, str) and len(value) > 12 else str(value)
+
+
+class Store:
+    """A results folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.records = folder / "records"
+
+    def read(self) -> Contents:
+        """Read every record. A file that is not one is named in ``broken``, never raised."""
+        finished: dict[str, Record] = {}
+        failed: dict[str, Record] = {}
+        broken: list[Broken] = []
+        for path in sorted(self.records.glob("*/*.json")):
+            try:
+                record = _parse(path.read_text(encoding="utf-8"))
+                if record.finished and not path.with_suffix(".npz").is_file():
+                    raise ValueError("its predictions file is missing")
+            except (ValueError, TypeError, KeyError, OSError) as error:
+                broken.append(Broken(path, str(error) or type(error).__name__))
+                continue
+            (finished if record.finished else failed)[record.key] = record
+        return Contents(finished, {k: r for k, r in failed.items() if k not in finished}, broken)
+
+    def predictions(self, record: Record) -> dict[str, np.ndarray]:
+        """The arrays of a finished record; raises UserError unless they are what was written."""
+        import numpy as np
+
+        path = self._path(record.cell, record.key).with_suffix(".npz")
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise UserError(f"{path} cannot be read: {error.strerror}") from None
+        if hashlib.sha256(content).hexdigest() != record.predictions_sha256:
+            raise UserError(
+                f"{path} is not what its record describes (damaged or replaced): "
+                f"run `fmbench run {record.cell['runner']} --force`"
+            )
+        with np.load(path, allow_pickle=False) as arrays:
+            return dict(arrays)
+
+    def y_pred(self, record: Record) -> np.ndarray:
+        """The predicted classes ``uint8 (n,)`` of a finished record."""
+        return self.predictions(record)["y_pred"]
+
+    def prepare(self) -> None:
+        """Make the folder; raises UserError if it cannot be written to."""
+        try:
+            self.records.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=self.records):
+                pass
+        except OSError as error:
+            raise UserError(
+                f"the results folder {self.folder} cannot be written to ({error.strerror}): "
+                "name another with --results"
+            ) from None
+
+    def set_aside(self, broken: Broken) -> Path:
+        """Rename a broken record so that nothing reads or overwrites it; returns the new path."""
+        target = broken.path.with_name(f"{broken.path.name}.broken")
+        n = 1
+        while target.exists():
+            n += 1
+            target = broken.path.with_name(f"{broken.path.name}.broken{n}")
+        broken.path.rename(target)
+        return target
+
+    def save(self, record: Record, arrays: Mapping[str, np.ndarray] | None = None) -> Record:
+        """Write a record and its arrays; returns it with the predictions' SHA-256 filled in."""
+        import numpy as np
+
+        path = self._path(record.cell, record.key)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        failure = path.with_suffix(".failed.json")
+        if not record.finished:
+            _write(failure, _serialise(record))
+            return record
+        with _temporary(path.with_suffix(".npz")) as temporary:
+            with temporary.open("wb") as file:
+                np.savez_compressed(file, **dict(arrays or {}))
+                _sync(file.fileno())
+            digest = hashlib.sha256(temporary.read_bytes()).hexdigest()
+        record = Record(**{**asdict(record), "predictions_sha256": digest})
+        _write(path, _serialise(record))
+        failure.unlink(missing_ok=True)
+        return record
+
+    def _path(self, definition: Mapping[str, Any], key: str) -> Path:
+        name = f"{definition['protocol']['name']}-seed{definition['seed']}-{key}.json"
+        return self.records / definition["runner"] / name
+
+
+def _serialise(record: Record) -> bytes:
+    return (json.dumps(asdict(record), indent=1, sort_keys=True) + "\n").encode()
+
+
+def _parse(text: str) -> Record:
+    fields = json.loads(text)
+    if not isinstance(fields, dict) or "schema" not in fields:
+        raise ValueError("not a record of fmbench")
+    if fields["schema"] != SCHEMA:
+        raise ValueError(
+            f"version {fields['schema']!r}, this fmbench reads version {SCHEMA}: update fmbench"
+        )
+    record = Record(**fields)
+    if record.status not in ("finished", "failed"):
+        raise ValueError(f"status {record.status!r}")
+    _ = record.identity
+    return record
+
+
+def _write(path: Path, content: bytes) -> None:
+    with _temporary(path) as temporary, temporary.open("wb") as file:
+        file.write(content)
+        _sync(file.fileno())
+
+
+@contextlib.contextmanager
+def _temporary(path: Path) -> Iterator[Path]:
+    """A name in ``path``'s folder to write to; it becomes ``path`` if the block succeeds."""
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".tmp")
+    os.close(descriptor)
+    temporary = Path(name)
+    try:
+        yield temporary
+        temporary.chmod(0o644)
+        temporary.replace(path)
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            _sync(folder)
+        finally:
+            os.close(folder)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _sync(descriptor: int) -> None:
+    os.fsync(descriptor)

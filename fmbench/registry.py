@@ -1,0 +1,174 @@
+"""Runners: named recipes, each hyperparameter with its origin.
+
+A runner is a factory: calling it gives a fresh, unfitted classifier with scikit-learn's
+``fit(X, y)`` and ``predict(X)``, where ``X`` is ``uint8 (n, 28, 28)`` and ``y`` is ``uint8 (n,)``.
+A new file under ``fmbench/runners/`` that calls :func:`register` is all that a new runner needs.
+
+The factory's signature says what the runner depends on: one that takes no ``seed`` is
+deterministic, one that takes ``device`` can use a GPU.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import inspect
+import pkgutil
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from fmbench.errors import UserError
+
+Origin = Literal["stated", "source", "our choice"]
+Cost = Literal["seconds", "minutes", "hours"]
+COSTS: tuple[Cost, ...] = ("seconds", "minutes", "hours")
+
+_REGISTRY: dict[str, Runner] = {}
+
+
+@dataclass(frozen=True)
+class Hyperparameter:
+    """A value and where it comes from."""
+
+    value: Any
+    origin: Origin
+    why: str  # the place in the paper or the source; for a choice of ours, the reason
+
+
+def stated(value: Any, where: str) -> Hyperparameter:
+    """A value that the benchmarked paper states."""
+    return Hyperparameter(value, "stated", where)
+
+
+def from_source(value: Any, where: str) -> Hyperparameter:
+    """A value taken from the source that the paper cites."""
+    return Hyperparameter(value, "source", where)
+
+
+def our_choice(value: Any, why: str) -> Hyperparameter:
+    """A value that no source states."""
+    return Hyperparameter(value, "our choice", why)
+
+
+@dataclass(frozen=True)
+class Runner:
+    """A recipe under a name.
+
+    ``revision`` is raised whenever the predictions change; it is part of every cell's key.
+    ``quick`` replaces hyperparameters under ``--quick``. ``parameter_counts`` are the published
+    trainable parameters, layer by layer. ``scores`` names the method whose output is stored
+    beside the predictions, where that is cheap.
+    """
+
+    name: str
+    title: str
+    factory: Callable[..., Any]
+    hyperparameters: Mapping[str, Hyperparameter]
+    revision: int
+    cost: Cost
+    quick: Mapping[str, Any] = field(default_factory=dict)
+    parameter_counts: Mapping[str, int] = field(default_factory=dict)
+    scores: str | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def deterministic(self) -> bool:
+        """Whether every run gives the same predictions, so that one seed says all."""
+        return "seed" not in inspect.signature(self.factory).parameters
+
+    @property
+    def uses_gpu(self) -> bool:
+        """Whether ``--device cuda`` applies."""
+        return "device" in inspect.signature(self.factory).parameters
+
+    def resolve(self, overrides: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Every hyperparameter's value; raises UserError for a name the runner does not have."""
+        overrides = overrides or {}
+        for name in overrides:
+            if name not in self.hyperparameters:
+                raise UserError(
+                    f"{self.name} has no hyperparameter {name!r}"
+                    f"{_suggestion(name, self.hyperparameters)}"
+                )
+        return {
+            name: overrides.get(name, hyperparameter.value)
+            for name, hyperparameter in self.hyperparameters.items()
+        }
+
+    def build(self, hyperparameters: Mapping[str, Any], *, seed: int, device: str) -> Any:
+        """A fresh, unfitted classifier."""
+        context = {"seed": seed, "device": device}
+        wanted = inspect.signature(self.factory).parameters
+        return self.factory(
+            **hyperparameters, **{name: value for name, value in context.items() if name in wanted}
+        )
+
+
+def register(
+    name: str,
+    *,
+    title: str,
+    hyperparameters: Mapping[str, Hyperparameter],
+    revision: int,
+    cost: Cost,
+    quick: Mapping[str, Any] | None = None,
+    parameter_counts: Mapping[str, int] | None = None,
+    scores: str | None = None,
+    notes: tuple[str, ...] = (),
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Register the decorated factory under ``name``.
+
+    The factory takes each hyperparameter as a keyword, and ``seed`` and ``device`` if it depends
+    on them.
+
+    Raises:
+        ValueError: the name is taken or ill-formed, or the signature and the hyperparameters
+            do not agree.
+    """
+    if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name):
+        raise ValueError(f"runner name {name!r}: use lower-case words joined by hyphens")
+    if name in _REGISTRY:
+        raise ValueError(f"runner {name!r} is registered twice")
+
+    def decorate(factory: Callable[..., Any]) -> Callable[..., Any]:
+        runner = Runner(
+            name, title, factory, dict(hyperparameters), revision, cost, dict(quick or {}),
+            dict(parameter_counts or {}), scores, notes,
+        )  # fmt: skip
+        arguments = set(inspect.signature(factory).parameters) - {"seed", "device"}
+        if arguments != set(hyperparameters):
+            raise ValueError(
+                f"runner {name!r}: the factory takes {sorted(arguments)}, "
+                f"but the hyperparameters are {sorted(hyperparameters)}"
+            )
+        runner.resolve(runner.quick)
+        _REGISTRY[name] = runner
+        return factory
+
+    return decorate
+
+
+def runners() -> dict[str, Runner]:
+    """Every registered runner by name. Imports each file of ``fmbench/runners/`` once."""
+    import fmbench.runners
+
+    for module in pkgutil.iter_modules(fmbench.runners.__path__):
+        importlib.import_module(f"fmbench.runners.{module.name}")
+    return dict(sorted(_REGISTRY.items()))
+
+
+def get(name: str) -> Runner:
+    """The runner called ``name``; raises UserError with the nearest names if there is none."""
+    known = runners()
+    if name not in known:
+        raise UserError(
+            f"unknown runner {name!r}{_suggestion(name, known)} `fmbench list` shows all"
+        )
+    return known[name]
+
+
+def _suggestion(name: str, known: Mapping[str, Any]) -> str:
+    near = difflib.get_close_matches(name, known, n=3)
+    return f": did you mean {' or '.join(near)}?" if near else "."

@@ -1,0 +1,45 @@
+"""Histograms of oriented gradients and a support vector classifier."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fmbench.registry import our_choice, register
+
+DALAL = "not stated by Greeshma & Sreekumar 2019: Dalal & Triggs 2005, and scikit-image's default"
+
+
+@register(
+    "hog-svm",
+    title="HOG features and a multi-class SVC",
+    hyperparameters={
+        "orientations": our_choice(9, DALAL),
+        "pixels_per_cell": our_choice(4, "not stated: divides 28 evenly, into 7 x 7 cells"),
+        "cells_per_block": our_choice(2, "not stated: Dalal & Triggs 2005"),
+        "C": our_choice(10.0, "not stated: Xiao 2017's best for the RBF kernel"),
+        "kernel": our_choice("rbf", "not stated: the better kernel of Xiao 2017"),
+        "gamma": our_choice("scale", "not stated: scikit-learn's default"),
+    },
+    revision=1,
+    cost="minutes",
+    notes=("Source: Greeshma & Sreekumar 2019, which states no parameters of the features.",),
+)
+def hog_svm(
+    *,
+    orientations: int,
+    pixels_per_cell: int,
+    cells_per_block: int,
+    C: float,
+    kernel: str,
+    gamma: str,
+) -> Any:
+    """Named in the paper's text."""
+    from sklearn.pipeline import make_pipeline
+
+    from fmbench.accelerators import estimator
+    from fmbench.features import Hog
+
+    return make_pipeline(
+        Hog(orientations, pixels_per_cell, cells_per_block),
+        estimator("svm", "SVC")(C=C, kernel=kernel, gamma=gamma),
+    )
