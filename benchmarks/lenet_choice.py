@@ -22,7 +22,7 @@ from fmbench.downloads import fetch
 from fmbench.environment import n_cores
 from fmbench.execution import Limits, pending, run
 from fmbench.harness import labels
-from fmbench.progress import watching
+from fmbench.progress import Estimate, watching
 from fmbench.records import Store
 
 OPTIMIZERS = (
@@ -84,9 +84,10 @@ def main() -> None:
     store.prepare()
     source = datasets.locate(data=options.data, fetch=fetch)
     cells = readings()
-    todo = pending(cells, store.read())
+    contents = store.read()
+    todo = pending(cells, contents)
     limits = Limits(timeout=3600, memory=4 * 2**30, jobs=options.jobs)
-    with watching(todo, limits.jobs, store.read(), n_planned=len(cells)) as observer:
+    with watching(todo, limits.jobs, Estimate(contents), n_planned=len(cells)) as observer:
         run(todo, store, source, limits, observer)
     text = table(cells, store, source)
     (options.results / "lenet_choice.md").write_text(text, encoding="utf-8")

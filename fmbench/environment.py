@@ -82,7 +82,9 @@ def resolve_device(wanted: str) -> str:
     if torch.cuda.is_available():
         return "cuda"
     if wanted == "cuda":
-        raise UserError("--device cuda: PyTorch finds no CUDA device here; use --device cpu or auto")
+        raise UserError(
+            "--device cuda: PyTorch finds no CUDA device here; use --device cpu or auto"
+        )
     return "cpu"
 
 
@@ -93,3 +95,24 @@ def device_name(device: str) -> str:
 
         return torch.cuda.get_device_name()
     return cpu_name()
+
+
+def differences(recorded_versions: dict[str, str], recorded_device: str) -> list[str]:
+    """How a recorded environment differs from today's, in words (``torch 2.11.0, here 2.13.0``)."""
+    today = versions()
+    found = [
+        f"{name} {recorded_versions.get(name, 'absent')}, here {today.get(name, 'absent')}"
+        for name in sorted(recorded_versions | today)
+        if recorded_versions.get(name) != today.get(name)
+    ]
+    # PyTorch is asked for a GPU only where the processor is not the answer: loading it is slow.
+    if recorded_device not in (cpu_name(), here := _gpu_name_or(cpu_name(), recorded_device)):
+        found.append(f"device {recorded_device}, here {here}")
+    return found
+
+
+@cache
+def _gpu_name_or(fallback: str, recorded_device: str) -> str:
+    if recorded_device == fallback:
+        return fallback
+    return device_name(resolve_device("auto"))

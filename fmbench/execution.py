@@ -27,7 +27,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Protocol
 
-from fmbench import environment
+from fmbench import accelerators, environment
 from fmbench.cells import Cell
 from fmbench.datasets import Source
 from fmbench.records import Contents, Record, Store
@@ -77,19 +77,11 @@ def pending(
 
     def is_done(cell: Cell) -> bool:
         record = contents.of(cell)
-        return record is not None and not (refresh and differs_from_today(record))
+        if record is None or cell.key in contents.failed:
+            return False
+        return not (refresh and environment.differences(record.versions, record.device))
 
     return [cell for cell in cells if force or not is_done(cell)]
-
-
-def differs_from_today(record: Record) -> list[str]:
-    """Versions that are not those of this machine, in words (``torch 2.11.0, here 2.13.0``)."""
-    today = environment.versions()
-    return [
-        f"{name} {record.versions.get(name, 'absent')}, here {today.get(name, 'absent')}"
-        for name in sorted(record.versions | today)
-        if record.versions.get(name) != today.get(name)
-    ]
 
 
 def run(
@@ -277,8 +269,8 @@ def _child(
     log = os.open(folder / "log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(log, 1)
     os.dup2(log, 2)
-    _use_threads(threads)
-    _keep_freed_memory()
+    use_threads(threads)
+    keep_freed_memory()
     facts: dict[str, Any] = {}
     failure = None
     try:
@@ -288,7 +280,7 @@ def _child(
         facts["device_name"] = environment.device_name(device)
     except MemoryError:
         failure = "ran out of memory"
-    except BaseException as error:
+    except BaseException as error:  # noqa: BLE001
         # Whatever a runner raises, SystemExit included, is this cell's result.
         traceback.print_exc()
         failure = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
@@ -300,20 +292,20 @@ def _child(
     sender.send_bytes(json.dumps(message).encode())
 
 
-def _use_threads(threads: int) -> None:
+def use_threads(threads: int) -> None:
     """Set every library's own thread count; the environment was read when they loaded."""
     import threadpoolctl
 
     threadpoolctl.threadpool_limits(threads)
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(threads)
-    if "scikit-learn-intelex" in environment.versions():
+    if accelerators.installed():
         import daal4py
 
         daal4py.daalinit(threads)
 
 
-def _keep_freed_memory() -> None:
+def keep_freed_memory() -> None:
     """Let glibc reuse freed blocks instead of handing each one back to the kernel.
 
     A training step frees and asks for the same tens of megabytes again; fetching them from the

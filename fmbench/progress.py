@@ -113,14 +113,13 @@ class Progress:
 def watching(
     todo: Sequence[Cell],
     jobs: int,
-    contents: Contents,
+    estimate: Estimate,
     *,
     n_planned: int,
-    reference: dict[str, float] | None = None,
 ) -> Iterator[Progress]:
     """Show the progress of a run on stderr: live in a terminal, a line a cell elsewhere."""
     console = Console(stderr=True)
-    progress = Progress(todo, jobs, n_planned, Estimate(contents, reference), console)
+    progress = Progress(todo, jobs, n_planned, estimate, console)
     if console.is_terminal and todo:
         with Live(progress, console=console, refresh_per_second=2, transient=True):
             yield progress

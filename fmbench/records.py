@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import json
 import os
 import tempfile
@@ -82,7 +83,11 @@ class Broken:
 
 @dataclass(frozen=True)
 class Contents:
-    """Everything in a results folder. ``failed`` are the latest failures without a success."""
+    """Everything in a results folder.
+
+    A cell that failed after it had once finished is in both: the failure is not hidden, and what
+    was measured is not lost.
+    """
 
     finished: dict[str, Record]  # key -> record
     failed: dict[str, Record]
@@ -139,34 +144,42 @@ class Store:
         for path in sorted(self.records.glob("*/*.json")):
             try:
                 record = _parse(path.read_text(encoding="utf-8"))
+                if path != self.path(record):
+                    raise ValueError("its content is that of another cell")
                 if record.finished and not path.with_suffix(".npz").is_file():
                     raise ValueError("its predictions file is missing")
             except (ValueError, TypeError, KeyError, OSError) as error:
                 broken.append(Broken(path, str(error) or type(error).__name__))
                 continue
             (finished if record.finished else failed)[record.key] = record
-        return Contents(finished, {k: r for k, r in failed.items() if k not in finished}, broken)
+        return Contents(finished, failed, broken)
 
-    def predictions(self, record: Record) -> dict[str, np.ndarray]:
-        """The arrays of a finished record; raises UserError unless they are what was written."""
+    def keys(self) -> set[str]:
+        """Keys of the finished records, by their file names alone."""
+        names = (path.name for path in self.records.glob("*/*.json"))
+        return {name.split("-")[-1].removesuffix(".json") for name in names}
+
+    def arrays(self, record: Record, *names: str) -> dict[str, np.ndarray]:
+        """Arrays of a finished record, all of them unless named.
+
+        Raises:
+            UserError: the file is not what was written beside the record.
+        """
         import numpy as np
 
-        path = self._path(record.cell, record.key).with_suffix(".npz")
+        path = self.path(record).with_suffix(".npz")
         try:
             content = path.read_bytes()
         except OSError as error:
             raise UserError(f"{path} cannot be read: {error.strerror}") from None
         if hashlib.sha256(content).hexdigest() != record.predictions_sha256:
-            raise UserError(
-                f"{path} is not what its record describes (damaged or replaced): "
-                f"run `fmbench run {record.cell['runner']} --force`"
-            )
-        with np.load(path, allow_pickle=False) as arrays:
-            return dict(arrays)
+            raise UserError(f"{path} is damaged: not the predictions that its record describes")
+        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+            return {name: arrays[name] for name in names or arrays.files}
 
     def y_pred(self, record: Record) -> np.ndarray:
         """The predicted classes ``uint8 (n,)`` of a finished record."""
-        return self.predictions(record)["y_pred"]
+        return self.arrays(record, "y_pred")["y_pred"]
 
     def prepare(self) -> None:
         """Make the folder; raises UserError if it cannot be written to."""
@@ -194,25 +207,27 @@ class Store:
         """Write a record and its arrays; returns it with the predictions' SHA-256 filled in."""
         import numpy as np
 
-        path = self._path(record.cell, record.key)
+        path = self.path(record)
         path.parent.mkdir(parents=True, exist_ok=True)
-        failure = path.with_suffix(".failed.json")
         if not record.finished:
-            _write(failure, _serialise(record))
+            _write(path, _serialise(record))
             return record
         with _temporary(path.with_suffix(".npz")) as temporary:
             with temporary.open("wb") as file:
-                np.savez_compressed(file, **dict(arrays or {}))
+                np.savez_compressed(file, allow_pickle=False, **(arrays or {}))
                 _sync(file.fileno())
             digest = hashlib.sha256(temporary.read_bytes()).hexdigest()
         record = Record(**{**asdict(record), "predictions_sha256": digest})
         _write(path, _serialise(record))
-        failure.unlink(missing_ok=True)
+        path.with_suffix(".failed.json").unlink(missing_ok=True)
         return record
 
-    def _path(self, definition: Mapping[str, Any], key: str) -> Path:
-        name = f"{definition['protocol']['name']}-seed{definition['seed']}-{key}.json"
-        return self.records / definition["runner"] / name
+    def path(self, record: Record) -> Path:
+        """The JSON file of a record; a failure never takes the name of a result."""
+        cell = record.cell
+        ending = "json" if record.finished else "failed.json"
+        name = f"{cell['protocol']['name']}-seed{cell['seed']}-{record.key}.{ending}"
+        return self.records / cell["runner"] / name
 
 
 def _serialise(record: Record) -> bytes:

@@ -41,7 +41,8 @@ class EpochReport:
 class EpochCallback(Protocol):
     """Called after each epoch with the classifier, which can predict at that moment."""
 
-    def __call__(self, classifier: TorchClassifier, report: EpochReport) -> None: ...
+    def __call__(self, classifier: TorchClassifier, report: EpochReport) -> None:
+        """React to an epoch's end."""
 
 
 # Keras's epsilon of 1e-7 in place of PyTorch's 1e-8: the sources were written with Keras.
@@ -92,7 +93,8 @@ class TorchClassifier(ClassifierMixin, BaseEstimator):
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             torch.manual_seed(int(weights_seed))
             # Channels last: the CPU's convolutions and poolings are up to twice as fast.
-            self.network_ = self.network().to(device, memory_format=torch.channels_last)
+            self.network_ = self.network().to(device)
+            self.network_.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
             # Nothing but dropout draws from the global stream from here on.
             torch.manual_seed(int(dropout_seed))
             optimizer = OPTIMIZERS[self.config.optimizer](
@@ -142,4 +144,3 @@ class TorchClassifier(ClassifierMixin, BaseEstimator):
     def predict(self, X: np.ndarray) -> np.ndarray:
         """Classes ``uint8 (n,)`` of images ``uint8 (n, 28, 28)``."""
         return self.predict_proba(X).argmax(1).astype(np.uint8)
-

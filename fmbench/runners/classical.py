@@ -178,17 +178,19 @@ def linear_svc(
     quick={"max_iter": 20},
     scores="predict_proba",
 )
-def logistic_regression(
-    *, penalty: str, C: float, solver: str, max_iter: int, seed: int
-) -> Any:
-    """Row 13, one-vs-rest as in Xiao's table. scikit-learn writes the L1 penalty as ``l1_ratio=1`` since 1.8."""
+def logistic_regression(*, penalty: str, C: float, solver: str, max_iter: int, seed: int) -> Any:
+    """Row 13, one-vs-rest as in Xiao's table."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.multiclass import OneVsRestClassifier
 
     from fmbench.features import standardised
 
     binary = LogisticRegression(
-        l1_ratio={"l1": 1.0, "l2": 0.0}[penalty], C=C, solver=solver, max_iter=max_iter, random_state=seed
+        l1_ratio={"l1": 1.0, "l2": 0.0}[penalty],
+        C=C,
+        solver=solver,
+        max_iter=max_iter,
+        random_state=seed,
     )
     return standardised(OneVsRestClassifier(binary))
 
@@ -264,9 +266,7 @@ def perceptron(*, penalty: str, max_iter: int, tol: float, seed: int) -> Any:
 
     from fmbench.features import standardised
 
-    return standardised(
-        Perceptron(penalty=penalty, max_iter=max_iter, tol=tol, random_state=seed)
-    )
+    return standardised(Perceptron(penalty=penalty, max_iter=max_iter, tol=tol, random_state=seed))
 
 
 @register(

@@ -47,7 +47,7 @@ def cnn(
 ) -> Any:
     """Row 17: 3x3 convolutions without padding, each followed by ReLU and 2x2 max pooling.
 
-    Pooling stands before ReLU here: the maximum and ReLU commute, and a quarter of the work is left.
+    Pooling stands before ReLU here: the two commute, and a quarter of the work is left.
     """
     from torch import nn
 

@@ -1,0 +1,75 @@
+"""Metrics: pure functions of ``(y_true, y_pred)``, both ``(n,)`` class numbers.
+
+scikit-learn's functions where they exist. Accuracies and rates are in [0, 1], kappa, MCC and
+informedness in [-1, 1]; MSE and MAE are of the class *numbers*, as Kayed et al. report them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+N_CLASSES = 10
+
+OVERALL = (
+    "accuracy", "kappa", "informedness", "mcc", "precision", "recall", "f1", "specificity",
+    "mse", "mae",
+)  # fmt: skip
+CLASSWISE = ("precision", "recall", "f1", "specificity", "informedness")
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """Every metric of one set of predictions.
+
+    ``overall`` holds each of :data:`OVERALL` (precision, recall, F1, specificity and informedness
+    as macro averages, the plain mean over classes); ``classwise`` each of :data:`CLASSWISE` as
+    ``float (n_classes,)``; ``confusion`` is ``int (n_classes, n_classes)``, rows the truth.
+    A precision of a class that was never predicted is 0, as is an F1 of 0/0.
+    """
+
+    overall: dict[str, float]
+    classwise: dict[str, np.ndarray]
+    confusion: np.ndarray
+
+
+def accuracy(y_true: np.ndarray, y_pred: np.ndarray) -> float:
+    """Share of predictions that are right."""
+    return float((np.asarray(y_true) == np.asarray(y_pred)).mean())
+
+
+def compute(y_true: np.ndarray, y_pred: np.ndarray, n_classes: int = N_CLASSES) -> Metrics:
+    """All metrics at once.
+
+    F1 is 2 P R / (P + R): equation 4 of Kayed et al. 2020 prints 2 (P + R) / (P + R), always 2.
+    Specificity is TN / (TN + FP) of one class against the rest; informedness is recall +
+    specificity - 1.
+    """
+    from sklearn import metrics as sk
+
+    # Whole numbers that can be subtracted: uint8 would wrap around in MSE and MAE.
+    y_true, y_pred = np.asarray(y_true, np.int64), np.asarray(y_pred, np.int64)
+    labels = np.arange(n_classes)
+    precision, recall, f1, _ = sk.precision_recall_fscore_support(
+        y_true, y_pred, labels=labels, zero_division=0
+    )
+    confusion = sk.confusion_matrix(y_true, y_pred, labels=labels)
+    false_positives = confusion.sum(axis=0) - confusion.diagonal()
+    negatives = len(y_true) - confusion.sum(axis=1)
+    specificity = 1 - false_positives / negatives
+    classwise = {
+        "precision": precision,
+        "recall": recall,
+        "f1": f1,
+        "specificity": specificity,
+        "informedness": recall + specificity - 1,
+    }
+    overall = {name: float(values.mean()) for name, values in classwise.items()} | {
+        "accuracy": float(sk.accuracy_score(y_true, y_pred)),
+        "kappa": float(sk.cohen_kappa_score(y_true, y_pred, labels=labels)),
+        "mcc": float(sk.matthews_corrcoef(y_true, y_pred)),
+        "mse": float(sk.mean_squared_error(y_true, y_pred)),
+        "mae": float(sk.mean_absolute_error(y_true, y_pred)),
+    }
+    return Metrics({name: overall[name] for name in OVERALL}, classwise, confusion)

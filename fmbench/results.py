@@ -1,0 +1,146 @@
+"""A results folder as a whole: what it says of a suite, and the tables written into it."""
+
+from __future__ import annotations
+
+import tempfile
+from collections import Counter
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from fmbench import datasets, environment, registry, tables
+from fmbench.cells import FULL, Cell, Protocol
+from fmbench.errors import UserError
+from fmbench.harness import labels
+from fmbench.metrics import Metrics, compute
+from fmbench.records import Broken, Contents, Record, Store
+from fmbench.suites import Suite
+from fmbench.summary import Reference, Summary, reference, summarise, write_summary
+
+SUMMARY_FILE = "summary.json"
+
+
+@dataclass(frozen=True)
+class Results:
+    """The records of ``store`` seen through a suite, under one protocol."""
+
+    store: Store
+    suite: Suite
+    protocol: Protocol
+    contents: Contents
+    summaries: dict[str, Summary]  # registered runners of the suite
+    broken: list[Broken]
+    source: datasets.Source | None  # None where there is no record to score
+
+    @cached_property
+    def is_reference(self) -> bool:
+        """Whether this folder is the committed run itself."""
+        committed = Path(__file__).parent.parent / "results" / "reference"
+        return self.store.folder.resolve() == committed.resolve()
+
+    def records(self) -> list[Record]:
+        """Finished records that the summaries are made of."""
+        known = registry.runners()
+        return [
+            record
+            for record in self.contents.finished.values()
+            if record.cell["protocol"]["name"] == self.protocol.name
+            and record.cell["variant"] == ""
+            and record.cell["runner"] in self.summaries
+            and Cell(known[record.cell["runner"]], self.protocol, record.cell["seed"]).key
+            == record.key
+        ]
+
+    def table(self, number: int) -> tables.Table:
+        """Table 1, 2 or 3 of the suite."""
+        if number == 3:
+            return tables.table3(
+                self.suite,
+                self.summaries,
+                self._reference().rows,
+                protocol_title=None if self.protocol is FULL else self.protocol.title,
+            )
+        return (tables.table1 if number == 1 else tables.table2)(self.suite, self._metrics())
+
+    def write(self, *, only_missing: bool = False) -> list[Path]:
+        """Write every table in Markdown and CSV, and the summary; returns the files written."""
+        suffix = "" if self.protocol is FULL else f"-{self.protocol.name}"
+        if self.protocol is FULL:
+            versions = {tuple(sorted(record.versions.items())) for record in self.records()}
+            path = self.store.folder / SUMMARY_FILE
+            write_summary(path, self.summaries.values(), [dict(v) for v in sorted(versions)])
+        written = []
+        for number in (3, 1, 2) if self.suite.subject else (3,):
+            paths = {
+                ending: self.store.folder / f"table{number}{suffix}.{ending}"
+                for ending in ("md", "csv")
+            }
+            if only_missing and all(path.exists() for path in paths.values()):
+                continue
+            table = self.table(number)
+            for ending, path in paths.items():
+                path.write_text(tables.FORMATS[ending](table), encoding="utf-8")
+                written.append(path)
+        return written
+
+    def differences(self) -> str | None:
+        """One line where records were made in another environment than today's."""
+        found: Counter[str] = Counter()
+        records = self.records()
+        n_differing = 0
+        for record in records:
+            differing = environment.differences(record.versions, record.device)
+            n_differing += bool(differing)
+            found.update(differing)
+        if not n_differing:
+            return None
+        what = "; ".join(text for text, _ in found.most_common())
+        return (
+            f"{n_differing} of {len(records)} records were made elsewhere ({what}): "
+            "`fmbench run --refresh` measures them here"
+        )
+
+    def _reference(self) -> Reference:
+        if self.is_reference and self.protocol is FULL:
+            return Reference(self.summaries)
+        return reference()
+
+    def _metrics(self) -> list[Metrics]:
+        """Metrics of the suite's subject, a seed each."""
+        if self.source is None:
+            return []
+        y_true = labels(self.protocol, self.source)
+        mine = [r for r in self.records() if r.cell["runner"] == self.suite.subject]
+        damaged = {broken.path for broken in self.broken}
+        return [
+            compute(y_true, self.store.y_pred(record))
+            for record in sorted(mine, key=lambda r: r.cell["seed"])
+            if self.store.path(record) not in damaged
+        ]
+
+
+def read(
+    folder: Path, suite: Suite, protocol: Protocol = FULL, data: Path | None = None
+) -> Results:
+    """Read a results folder. The labels are needed only where there is a record to score."""
+    store = Store(folder)
+    contents = store.read()
+    known = registry.runners()
+    mine = [known[name] for name in suite.runners if name in known]
+    relevant = any(r.cell["protocol"]["name"] == protocol.name for r in contents.finished.values())
+    source = datasets.locate(data=data) if relevant else None
+    y_true = labels(protocol, source) if source else None
+    summaries, broken = {}, list(contents.broken)
+    for runner in mine:
+        summaries[runner.name], damaged = summarise(runner, protocol, contents, store, y_true)
+        broken += damaged
+    return Results(store, suite, protocol, contents, summaries, broken, source)
+
+
+def check_writable(folder: Path) -> None:
+    """Raise UserError unless files can be written into ``folder``."""
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise UserError(f"{folder} cannot be written to: {error.strerror}") from None

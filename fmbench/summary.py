@@ -1,0 +1,179 @@
+"""What has been measured of a runner, and how sure it is: records to numbers."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fmbench.cells import FULL, Cell, Protocol
+from fmbench.datasets import FASHION_MNIST
+from fmbench.errors import UserError
+from fmbench.records import Broken, Contents, Record, Store
+from fmbench.registry import Runner
+from fmbench.suites import CHECKOUT, PACKAGED
+
+if TYPE_CHECKING:
+    import numpy as np
+
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True)
+class Summary:
+    """One runner under one protocol. Accuracies are in [0, 1], by seed in ``accuracies``.
+
+    ``low`` and ``high`` bound the accuracy of *one new run* at 95 % (Spence & Stanley 2016). A
+    deterministic runner has no spread: both are its accuracy. They are ``None``, as ``sd`` is,
+    for a stochastic runner with one seed.
+    """
+
+    runner: str
+    status: str  # measured | not run | failed: why | stale: why
+    n: int = 0
+    mean: float | None = None
+    sd: float | None = None
+    low: float | None = None
+    high: float | None = None
+    fit_seconds: float | None = None  # mean over the seeds
+    device: str = ""
+    accuracies: tuple[float, ...] = ()
+
+
+def summarise(
+    runner: Runner, protocol: Protocol, contents: Contents, store: Store, y_true: np.ndarray | None
+) -> tuple[Summary, list[Broken]]:
+    """Summary of a runner's records, and the records whose predictions turned out to be damaged.
+
+    ``y_true`` holds the labels of the protocol's images; ``None`` only where no record exists.
+    """
+    records, stale, failures = _current(runner, protocol, contents)
+    accuracies, used, damaged = [], [], []
+    for record in records:
+        try:
+            y_pred = store.y_pred(record)
+        except UserError as error:
+            damaged.append(Broken(store.path(record), str(error)))
+            continue
+        accuracies.append(float((y_pred == y_true).mean()))
+        used.append(record)
+    if failures:
+        status = f"failed: {failures[0]}"
+    elif used:
+        status = "measured"
+    elif stale:
+        status = f"stale: {stale[0]}"
+    else:
+        status = "not run"
+    if not used:
+        return Summary(runner.name, status), damaged
+    mean, sd, low, high = spread(accuracies, deterministic=runner.deterministic)
+    summary = Summary(
+        runner=runner.name,
+        status=status,
+        n=len(used),
+        mean=mean,
+        sd=sd,
+        low=low,
+        high=high,
+        fit_seconds=sum(r.fit_seconds or 0.0 for r in used) / len(used),
+        device=", ".join(sorted({r.device for r in used})),
+        accuracies=tuple(accuracies),
+    )
+    return summary, damaged
+
+
+def spread(
+    accuracies: Sequence[float], *, deterministic: bool
+) -> tuple[float, float | None, float | None, float | None]:
+    """Mean, standard deviation (n - 1) and the 95 % prediction interval of one new run."""
+    from scipy.special import stdtrit
+
+    n = len(accuracies)
+    mean = math.fsum(accuracies) / n
+    if deterministic:
+        return mean, 0.0, mean, mean
+    if n == 1:
+        return mean, None, None, None
+    sd = math.sqrt(math.fsum((a - mean) ** 2 for a in accuracies) / (n - 1))
+    half = float(stdtrit(n - 1, (1 + CONFIDENCE) / 2)) * sd * math.sqrt(1 + 1 / n)
+    return mean, sd, max(0.0, mean - half), min(1.0, mean + half)
+
+
+def _current(
+    runner: Runner, protocol: Protocol, contents: Contents
+) -> tuple[list[Record], list[str], list[str]]:
+    """Records that answer for the runner today, by seed; reasons why others are stale or failed."""
+    mine: dict[int, Cell] = {}
+    for record in [*contents.finished.values(), *contents.failed.values()]:
+        name, dataset, protocol_name, seed, variant = record.identity
+        if (name, dataset, protocol_name, variant) == (
+            runner.name, FASHION_MNIST.name, protocol.name, "",
+        ):  # fmt: skip
+            mine[seed] = Cell(runner, protocol, seed)
+    cells = [mine[seed] for seed in sorted(mine)]
+    records = [found for cell in cells if (found := contents.of(cell))]
+    stale = [why for cell in cells if (why := contents.stale(cell))]
+    failures = [
+        f"{failure.why}" + ("" if runner.deterministic else f" (seed {cell.seed})")
+        for cell in cells
+        if (failure := contents.failed.get(cell.key))
+    ]
+    return records, stale, failures
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The summary of fmbench's own committed run."""
+
+    rows: dict[str, Summary]
+    versions: tuple[dict[str, str], ...] = ()
+
+    @property
+    def fit_seconds(self) -> dict[str, float]:
+        """Mean seconds of a fit by runner, for time estimates."""
+        return {n: s.fit_seconds for n, s in self.rows.items() if s.fit_seconds is not None}
+
+
+def reference() -> Reference:
+    """The committed run's summary, from the checkout or from the installed package."""
+    for path in (
+        CHECKOUT / "results" / "reference" / "summary.json",
+        PACKAGED / "reference.json",
+    ):
+        if path.is_file():
+            return read_summary(path)
+    raise UserError("this installation of fmbench lacks its reference results: install it again")
+
+
+def read_summary(path: Path) -> Reference:
+    """Read what :func:`write_summary` wrote."""
+    content = json.loads(path.read_text(encoding="utf-8"))
+    rows = {
+        name: Summary(**{**row, "accuracies": tuple(row["accuracies"])})
+        for name, row in content.get("rows", {}).items()
+    }
+    return Reference(rows, tuple(content.get("versions", [])))
+
+
+def write_summary(path: Path, summaries: Iterable[Summary], versions: list[dict[str, str]]) -> None:
+    """Write the summaries of measured runners, rounded so that the file is the same everywhere."""
+    content = {
+        "protocol": FULL.title,
+        "versions": versions,
+        "rows": {s.runner: _rounded(asdict(s)) for s in summaries if s.n},
+    }
+    path.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, float):
+        return round(value, 6)
+    if isinstance(value, dict):
+        return {name: _rounded(v) for name, v in value.items()}
+    if isinstance(value, tuple | list):
+        return [_rounded(v) for v in value]
+    return value

@@ -1,0 +1,214 @@
+"""The paper's tables, claimed beside measured, as Markdown, CSV or JSON.
+
+A table is a list of rows, each a mapping from column to text (empty where there is nothing to
+say), so that every format prints the same figures.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from fmbench.datasets import FASHION_MNIST
+from fmbench.suites import Reported, Suite, parse_figure
+from fmbench.summary import Summary
+
+if TYPE_CHECKING:
+    from fmbench.metrics import Metrics
+
+TABLE_3 = (
+    "label", "runner", "claimed", "source", "reference", "mean", "sd", "n", "gap", "low", "high",
+    "fit_seconds", "device", "status",
+)  # fmt: skip
+NO_RUNNER = "no runner yet"
+
+
+@dataclass(frozen=True)
+class Table:
+    """A titled table; ``notes`` are printed below it in Markdown."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: list[dict[str, str]]
+    notes: tuple[str, ...] = ()
+
+
+def table3(
+    suite: Suite,
+    summaries: Mapping[str, Summary],
+    reference: Mapping[str, Summary],
+    *,
+    protocol_title: str | None = None,
+) -> Table:
+    """Claimed beside measured, one line for each row of the suite.
+
+    ``summaries`` are by runner; a runner that is not registered is not among them. Accuracies are
+    in percent, the gap (measured minus claimed) is in points.
+    """
+    rows = []
+    for row in suite.rows:
+        measured = summaries.get(row.runner, Summary(row.runner, NO_RUNNER))
+        committed = reference.get(row.runner)
+        gap = None
+        if row.claimed is not None and measured.mean is not None:
+            gap = measured.mean - float(parse_figure(row.claimed, "accuracy"))
+        rows.append(
+            {
+                "label": row.label,
+                "runner": row.runner,
+                "claimed": row.claimed or "",
+                "source": _percent_of(row.source),
+                "reference": _percent(committed.mean if committed else None),
+                "mean": _percent(measured.mean),
+                "sd": _percent(measured.sd),
+                "n": str(measured.n) if measured.n else "",
+                "gap": f"{100 * gap:+.2f}" if gap is not None else "",
+                "low": _percent(measured.low),
+                "high": _percent(measured.high),
+                "fit_seconds": _seconds(measured.fit_seconds),
+                "device": measured.device,
+                "status": measured.status,
+            }
+        )
+    scale = f" ({protocol_title}: not comparable with the claims)" if protocol_title else ""
+    notes = [
+        "Accuracies in percent of the test images, gap in points (measured minus claimed); "
+        "claimed: as printed in the paper; source: the figure in the original that the paper "
+        "quotes, where it was read; reference: fmbench's own committed run; low, high: 95 % "
+        "prediction interval for one new run; n: seeds.",
+        *(f"{row.label}: {row.remark}" for row in suite.rows if row.remark),
+    ]
+    return Table(f"Table 3: {suite.title}{scale}", TABLE_3, rows, tuple(notes))
+
+
+def table1(suite: Suite, metrics: Sequence[Metrics]) -> Table:
+    """Precision, recall and F1 of each class and their averages, for the suite's subject.
+
+    ``metrics`` has one entry a seed; none leaves the measured columns empty.
+    """
+    rows = []
+    names = ("precision", "recall", "f1")
+    for k, title in enumerate((*FASHION_MNIST.classes, None)):
+        line = {"class": title or "macro average"}
+        for name in names:
+            claim = _claim(suite, name, k if title else None, None if title else "macro")
+            seeds = [float(m.classwise[name][k]) if title else m.overall[name] for m in metrics]
+            line |= {f"{name} claimed": claim, f"{name} measured": _mean_sd(seeds, 3)}
+        rows.append(line)
+    columns = ("class", *(f"{name} {side}" for name in names for side in ("claimed", "measured")))
+    return Table(f"Table 1: {_subject(suite)}, by class", columns, rows, _notes(suite, metrics))
+
+
+def table2(suite: Suite, metrics: Sequence[Metrics]) -> Table:
+    """The overall metrics, for the suite's subject; see :func:`table1`."""
+    from fmbench.metrics import OVERALL
+
+    rows = [
+        {
+            "metric": name,
+            "claimed": _claim(suite, name, None, None) or _claim(suite, name, None, "macro"),
+            "measured": _mean_sd([m.overall[name] for m in metrics], 4),
+        }
+        for name in OVERALL
+    ]
+    columns = ("metric", "claimed", "measured")
+    return Table(f"Table 2: {_subject(suite)}, overall", columns, rows, _notes(suite, metrics))
+
+
+def as_markdown(table: Table) -> str:
+    """Title, table and notes."""
+    import pandas as pd
+
+    frame = pd.DataFrame(table.rows, columns=list(table.columns))
+    numeric = [_is_numeric(frame[column]) for column in table.columns]
+    body = frame.to_markdown(
+        index=False,
+        disable_numparse=True,
+        colalign=["right" if right else "left" for right in numeric],
+    )
+    notes = "".join(f"\n- {note}" for note in table.notes)
+    return f"# {table.title}\n\n{body}\n" + (f"{notes}\n" if notes else "")
+
+
+def as_csv(table: Table) -> str:
+    """The rows under a header line."""
+    import pandas as pd
+
+    buffer = io.StringIO()
+    frame = pd.DataFrame(table.rows, columns=list(table.columns))
+    frame.to_csv(buffer, index=False, lineterminator="\n")
+    return buffer.getvalue()
+
+
+def as_json(table: Table) -> str:
+    """A list of objects; figures are strings with the decimals that they are known to."""
+    return json.dumps(table.rows, indent=1, ensure_ascii=False) + "\n"
+
+
+FORMATS = {"md": as_markdown, "csv": as_csv, "json": as_json}
+
+
+def _subject(suite: Suite) -> str:
+    row = next((row for row in suite.rows if row.runner == suite.subject), None)
+    return row.label if row else suite.title
+
+
+def _claim(suite: Suite, metric: str, class_: int | None, average: str | None) -> str:
+    """Every distinct figure that the paper prints for this, in its order."""
+
+    def fits(figure: Reported) -> bool:
+        where = (figure.of, figure.metric, figure.class_, figure.average)
+        return where == (suite.subject, metric, class_, average)
+
+    return ", ".join(dict.fromkeys(figure.value for figure in suite.reported if fits(figure)))
+
+
+def _notes(suite: Suite, metrics: Sequence[Metrics]) -> tuple[str, ...]:
+    n = len(metrics)
+    measured = f"Measured: mean ± standard deviation over {n} seeds." if n > 1 else ""
+    if n == 1:
+        measured = "Measured: one seed."
+    if n == 0:
+        measured = f"Not measured: run `fmbench run {suite.subject}`."
+    missing = (f"Not transcribed: {m.where}, {m.what}: {m.why}." for m in suite.not_transcribed)
+    return (measured, *missing)
+
+
+def _percent(share: float | None) -> str:
+    return "" if share is None else f"{100 * share:.2f}"
+
+
+def _percent_of(printed: str | None) -> str:
+    if printed is None:
+        return ""
+    return str((100 * parse_figure(printed, "accuracy")).quantize(Decimal("0.01")))
+
+
+def _seconds(seconds: float | None) -> str:
+    return "" if seconds is None else f"{seconds:.1f}"
+
+
+def _mean_sd(values: Sequence[float], decimals: int) -> str:
+    if not values:
+        return ""
+    mean = math.fsum(values) / len(values)
+    if len(values) == 1:
+        return f"{mean:.{decimals}f}"
+    sd = math.sqrt(math.fsum((v - mean) ** 2 for v in values) / (len(values) - 1))
+    return f"{mean:.{decimals}f} ± {sd:.{decimals}f}"
+
+
+def _is_numeric(values: Sequence[str]) -> bool:
+    def number(text: str) -> bool:
+        try:
+            float(text)
+        except ValueError:
+            return False
+        return True
+
+    return all(number(value) for value in values if value)
