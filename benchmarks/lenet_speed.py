@@ -89,7 +89,7 @@ def main() -> None:
         plain_network,
         data.X_train,
         data.y_train,
-        lambda parameters: OPTIMIZERS[config.optimizer](parameters, config, None),
+        lambda parameters: OPTIMIZERS[config.optimizer](parameters, config),
     )
     mine = our_epochs(ours, data.X_train, data.y_train, options.epochs + 1)
     print(f"LeNet-5, batch 32, {config.optimizer}, {options.threads} thread(s), "

@@ -32,7 +32,7 @@ from fmbench.cells import Cell
 from fmbench.datasets import Source
 from fmbench.records import Contents, Record, Store
 
-POLL_SECONDS = 0.05
+POLL_SECONDS = 0.2  # how late a limit or Ctrl-C is noticed; a result is noticed at once
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
