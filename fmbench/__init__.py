@@ -1,1 +1,20 @@
-"""fmbench: are these reported Fashion-MNIST accuracies true?"""
+"""fmbench: are these reported Fashion-MNIST accuracies true?
+
+The way of the data::
+
+    suites (claims) ------------------------------------------------------------.
+                                                                                v
+    datasets -> runner.fit -> runner.predict -> record -> metrics -> summary -> tables
+                '------- harness, in execution ------'   (on disk)
+
+Two halves meet only in the records on disk. The measuring half (``datasets``, ``registry``,
+``runners``, ``training``, ``harness``, ``execution``) never sees a claimed number; the judging
+half (``suites``, ``metrics``, ``summary``, ``tables``) never fits a model.
+
+Accuracies are in [0, 1] everywhere but in what is printed.
+"""
+
+from fmbench.errors import UserError
+from fmbench.registry import from_source, our_choice, register, stated
+
+__all__ = ["UserError", "from_source", "our_choice", "register", "stated"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from fmbench.suites import Suite
 
 DEFAULT_RESULTS = Path("results/local")
-FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
+FAILED, CONTRADICTORY, BAD_INPUT, INTERRUPTED = 1, 1, 2, 130
 
 _results = click.option(
     "--results",
@@ -250,6 +251,7 @@ def run(
     if not todo:
         _say(f"nothing to do: {len(cells)} cells are measured already (--force runs them again)")
     failed = interrupted = False
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a scheduler's Ctrl-C
     try:
         with watching(todo, limits.jobs, estimate, n_planned=len(cells)) as observer:
             records = execution.run(todo, store, source, limits, observer) if todo else []
@@ -301,6 +303,32 @@ def table(
     else:
         click.echo(tables.FORMATS[format_](outcome.table(int(number))), nl=False)
     sys.exit(_complain(outcome))
+
+
+@cli.command(epilog="Examples: fmbench check; fmbench check claims.toml --json")
+@click.argument("file", required=False, type=click.Path(path_type=Path, dir_okay=False))
+@click.option(
+    "--rounding", type=click.Choice(["nearest", "truncated"]), default="nearest",
+    show_default=True, help="How the figures were shortened.",
+)  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="Print the findings for a program.")
+def check(file: Path | None, rounding: str, as_json: bool) -> None:
+    """Can the reported figures be true together? Arithmetic alone; nothing is run.
+
+    FILE is a TOML file with [test_set] and [[reported]] figures; without it, Kayed et al. 2020.
+    Exit status: 0 consistent, 1 contradictory, 2 bad input.
+    """
+    import json
+
+    from fmbench import explain, suites
+    from fmbench.consistency import judge
+
+    findings = judge(suites.read(file), rounding)
+    if as_json:
+        click.echo(json.dumps(findings.as_json()))
+    else:
+        click.echo(explain.as_text(findings), nl=False)
+    sys.exit(CONTRADICTORY if findings.contradictory else 0)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

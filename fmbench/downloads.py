@@ -53,7 +53,11 @@ def fetch(spec: DatasetSpec, folder: Path) -> str:
             except _Unreachable as error:
                 reasons.append(str(error))
                 continue
-            verify(spec, Path(scratch))
+            try:
+                verify(spec, Path(scratch))
+            except UserError:
+                reasons.append(f"{origin}: not the genuine files")
+                continue
             folder.mkdir(exist_ok=True)
             for name in FILES:
                 (Path(scratch) / f"{name}.gz").replace(folder / f"{name}.gz")

@@ -22,7 +22,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from fmbench.cells import Cell
+from fmbench.cells import Cell, key_of
 from fmbench.errors import UserError
 
 if TYPE_CHECKING:
@@ -144,11 +144,11 @@ class Store:
         for path in sorted(self.records.glob("*/*.json")):
             try:
                 record = _parse(path.read_text(encoding="utf-8"))
-                if path != self.path(record):
+                if path != self.path(record) or record.key != key_of(record.cell):
                     raise ValueError("its content is that of another cell")
-                if record.finished and not path.with_suffix(".npz").is_file():
-                    raise ValueError("its predictions file is missing")
-            except (ValueError, TypeError, KeyError, OSError) as error:
+                if record.finished:
+                    self._predictions(record)
+            except (UserError, ValueError, TypeError, KeyError, OSError, RecursionError) as error:
                 broken.append(Broken(path, str(error) or type(error).__name__))
                 continue
             (finished if record.finished else failed)[record.key] = record
@@ -167,6 +167,11 @@ class Store:
         """
         import numpy as np
 
+        content = io.BytesIO(self._predictions(record))
+        with np.load(content, allow_pickle=False) as arrays:
+            return {name: arrays[name] for name in names or arrays.files}
+
+    def _predictions(self, record: Record) -> bytes:
         path = self.path(record).with_suffix(".npz")
         try:
             content = path.read_bytes()
@@ -174,8 +179,7 @@ class Store:
             raise UserError(f"{path} cannot be read: {error.strerror}") from None
         if hashlib.sha256(content).hexdigest() != record.predictions_sha256:
             raise UserError(f"{path} is damaged: not the predictions that its record describes")
-        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-            return {name: arrays[name] for name in names or arrays.files}
+        return content
 
     def y_pred(self, record: Record) -> np.ndarray:
         """The predicted classes ``uint8 (n,)`` of a finished record."""
@@ -210,15 +214,17 @@ class Store:
         path = self.path(record)
         path.parent.mkdir(parents=True, exist_ok=True)
         if not record.finished:
-            _write(path, _serialise(record))
+            with _temporary(path) as temporary:
+                _write(temporary, _serialise(record))
             return record
-        with _temporary(path.with_suffix(".npz")) as temporary:
-            with temporary.open("wb") as file:
+        # Both are whole before either is renamed: an earlier record of the cell outlives a failure.
+        with _temporary(path) as facts, _temporary(path.with_suffix(".npz")) as predictions:
+            with predictions.open("wb") as file:
                 np.savez_compressed(file, allow_pickle=False, **(arrays or {}))
                 _sync(file.fileno())
-            digest = hashlib.sha256(temporary.read_bytes()).hexdigest()
-        record = Record(**{**asdict(record), "predictions_sha256": digest})
-        _write(path, _serialise(record))
+            digest = hashlib.sha256(predictions.read_bytes()).hexdigest()
+            record = Record(**{**asdict(record), "predictions_sha256": digest})
+            _write(facts, _serialise(record))
         path.with_suffix(".failed.json").unlink(missing_ok=True)
         return record
 
@@ -250,7 +256,7 @@ def _parse(text: str) -> Record:
 
 
 def _write(path: Path, content: bytes) -> None:
-    with _temporary(path) as temporary, temporary.open("wb") as file:
+    with path.open("wb") as file:
         file.write(content)
         _sync(file.fileno())
 

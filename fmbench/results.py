@@ -29,8 +29,12 @@ class Results:
     protocol: Protocol
     contents: Contents
     summaries: dict[str, Summary]  # registered runners of the suite
-    broken: list[Broken]
     source: datasets.Source | None  # None where there is no record to score
+
+    @property
+    def broken(self) -> list[Broken]:
+        """Files of the folder that should be records and cannot be read as such."""
+        return self.contents.broken
 
     @cached_property
     def is_reference(self) -> bool:
@@ -53,14 +57,12 @@ class Results:
 
     def table(self, number: int) -> tables.Table:
         """Table 1, 2 or 3 of the suite."""
+        title = None if self.protocol is FULL else self.protocol.title
         if number == 3:
-            return tables.table3(
-                self.suite,
-                self.summaries,
-                self._reference().rows,
-                protocol_title=None if self.protocol is FULL else self.protocol.title,
-            )
-        return (tables.table1 if number == 1 else tables.table2)(self.suite, self._metrics())
+            reference = self._reference().rows
+            return tables.table3(self.suite, self.summaries, reference, protocol_title=title)
+        table = tables.table1 if number == 1 else tables.table2
+        return table(self.suite, self._metrics(), protocol_title=title)
 
     def write(self, *, only_missing: bool = False) -> list[Path]:
         """Write every table in Markdown and CSV, and the summary; returns the files written."""
@@ -111,11 +113,9 @@ class Results:
             return []
         y_true = labels(self.protocol, self.source)
         mine = [r for r in self.records() if r.cell["runner"] == self.suite.subject]
-        damaged = {broken.path for broken in self.broken}
         return [
             compute(y_true, self.store.y_pred(record))
             for record in sorted(mine, key=lambda r: r.cell["seed"])
-            if self.store.path(record) not in damaged
         ]
 
 
@@ -130,11 +130,10 @@ def read(
     relevant = any(r.cell["protocol"]["name"] == protocol.name for r in contents.finished.values())
     source = datasets.locate(data=data) if relevant else None
     y_true = labels(protocol, source) if source else None
-    summaries, broken = {}, list(contents.broken)
-    for runner in mine:
-        summaries[runner.name], damaged = summarise(runner, protocol, contents, store, y_true)
-        broken += damaged
-    return Results(store, suite, protocol, contents, summaries, broken, source)
+    summaries = {
+        runner.name: summarise(runner, protocol, contents, store, y_true) for runner in mine
+    }
+    return Results(store, suite, protocol, contents, summaries, source)
 
 
 def check_writable(folder: Path) -> None:

@@ -9,23 +9,18 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
 from fmbench.errors import UserError
+from fmbench.rounding import METRICS, PER_CLASS, parse_figure, parse_half_unit
 
 PACKAGED = Path(__file__).parent / "_bundled"
 CHECKOUT = Path(__file__).parent.parent
 DEFAULT = "kayed2020"
 MAX_BYTES = 2**20
+MAX_CLASSES, MAX_IMAGES, MAX_REPORTED, MAX_MEAN_OF = 100, 10**9, 1000, 10_000
 
-METRICS = (
-    "accuracy", "kappa", "informedness", "specificity", "mse", "mae", "precision", "recall", "f1",
-)  # fmt: skip
-PER_CLASS = ("precision", "recall", "f1", "specificity", "informedness")
-UNBOUNDED = ("mse", "mae")
-SIGNED = ("kappa", "informedness")
 CERTAINTY = ("verified", "second hand", "recalled", "not found", "own")
 RECIPE = ("stated", "partly stated", "not stated")
 
@@ -47,7 +42,11 @@ class Row:
 
 @dataclass(frozen=True)
 class Reported:
-    """One reported figure of some model's predictions, as printed."""
+    """One reported figure of some model's predictions, as printed.
+
+    ``mean_of``: the figure averages so many runs. ``half_unit``: how far the value that was rounded
+    may be from the printed one, where that is not half a unit of the last decimal.
+    """
 
     where: str
     metric: str
@@ -55,6 +54,8 @@ class Reported:
     of: str | None = None
     class_: int | None = None
     average: str | None = None
+    mean_of: int = 1
+    half_unit: str | None = None
     remark: str = ""
 
 
@@ -111,44 +112,18 @@ def read(path: Path | None = None) -> Suite:
     """
     path = path or find()
     try:
-        if path.stat().st_size > MAX_BYTES:
+        with path.open("rb") as file:
+            text = file.read(MAX_BYTES + 1)
+        if len(text) > MAX_BYTES:
             raise UserError(f"{path}: larger than {MAX_BYTES >> 20} MiB, not a suite")
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = tomllib.loads(text.decode())
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
         raise UserError(f"{path}: not a UTF-8 text file") from None
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # an endless number, endless brackets
         raise UserError(f"{path}: not valid TOML: {error}") from None
     return _Reader(path).suite(content)
-
-
-def parse_figure(text: str, metric: str) -> Decimal:
-    """A figure as a number: ``"98.80"``, ``"98.80%"`` and ``"0.9880"`` are the same accuracy.
-
-    Raises:
-        ValueError: not a number, or outside what the metric can be; the message says which.
-    """
-    stripped = text.strip()
-    percent = stripped.endswith("%")
-    try:
-        value = Decimal(stripped.removesuffix("%").strip())
-    except InvalidOperation:
-        raise ValueError(f"{text!r} is not a number") from None
-    if not value.is_finite():
-        raise ValueError(f"{text!r} is not a finite number")
-    if metric in UNBOUNDED:
-        if percent:
-            raise ValueError(f"{metric} is not a percentage")
-        if value < 0:
-            raise ValueError(f"{metric} {text} is below 0")
-        return value
-    if percent or value > 1:
-        value = value.scaleb(-2)
-    lowest = -1 if metric in SIGNED else 0
-    if not lowest <= value <= 1:
-        raise ValueError(f"{metric} {text} is outside [{lowest}, 1]")
-    return value
 
 
 class _Reader:
@@ -192,6 +167,12 @@ class _Reader:
                 "[test_set]", "n_per_class must list the images of each class, two or more "
                 "positive whole numbers"
             )  # fmt: skip
+        if len(sizes) > MAX_CLASSES:
+            raise self._error(
+                "[test_set]", f"{len(sizes)} classes; at most {MAX_CLASSES} are allowed"
+            )
+        if sum(sizes) > MAX_IMAGES:
+            raise self._error("[test_set]", f"more than {MAX_IMAGES:,} images are not allowed")
         return tuple(sizes)
 
     def _row(self, i: int, entry: dict[str, Any]) -> Row:
@@ -232,7 +213,14 @@ class _Reader:
             place,
             entry,
             required={"where": str, "metric": str, "value": str},
-            optional={"of": str, "class": int, "average": str, "remark": str},
+            optional={
+                "of": str,
+                "class": int,
+                "average": str,
+                "mean_of": int,
+                "half_unit": str,
+                "remark": str,
+            },
         )
         place += f" ({entry['where']})"
         metric = entry["metric"]
@@ -250,17 +238,26 @@ class _Reader:
         if metric in ("precision", "recall", "f1") and of_class is average is None:
             raise self._error(place, f'{metric} needs class = k or average = "macro"')
         self._figure(place, "value", entry["value"], metric)
+        if "half_unit" in entry:
+            self._figure(place, "half_unit", entry["half_unit"], metric)
+        if not 1 <= entry.get("mean_of", 1) <= MAX_MEAN_OF:
+            raise self._error(place, f"mean_of must be a whole number from 1 to {MAX_MEAN_OF:,}")
         fields = {("class_" if key == "class" else key): value for key, value in entry.items()}
         return Reported(**fields)
 
     def _figure(self, place: str, key: str, text: str, metric: str) -> None:
+        parse = parse_half_unit if key == "half_unit" else parse_figure
         try:
-            parse_figure(text, metric)
+            parse(text, metric)
         except ValueError as error:
             raise self._error(place, f"{key}: {error}") from None
 
     def _entries(self, content: dict[str, Any], name: str) -> list[tuple[int, dict[str, Any]]]:
         entries = content.get(name, [])
+        if name == "reported" and len(entries) > MAX_REPORTED:
+            raise self._error(
+                "[[reported]]", f"{len(entries)} entries; at most {MAX_REPORTED} are allowed"
+            )
         for i, entry in enumerate(entries, 1):
             if not isinstance(entry, dict):
                 raise self._error(f"[[{name}]] {i}", "is not a table")
@@ -281,6 +278,8 @@ class _Reader:
             if type(value) is not allowed[key]:
                 kind = {str: "a string", int: "a whole number", list: "a list", dict: "a table"}
                 raise self._error(place, f"{key} must be {kind[allowed[key]]}")
+            if type(value) is str and value != "".join(value.splitlines()):
+                raise self._error(place, f"{key} must be one line")
         for key in required:
             if key not in entry:
                 raise self._error(place, f"the key {key!r} is missing")

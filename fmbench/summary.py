@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from fmbench.cells import FULL, Cell, Protocol
 from fmbench.datasets import FASHION_MNIST
 from fmbench.errors import UserError
-from fmbench.records import Broken, Contents, Record, Store
+from fmbench.records import Contents, Record, Store
 from fmbench.registry import Runner
 from fmbench.suites import CHECKOUT, PACKAGED
 
@@ -45,45 +45,38 @@ class Summary:
 
 def summarise(
     runner: Runner, protocol: Protocol, contents: Contents, store: Store, y_true: np.ndarray | None
-) -> tuple[Summary, list[Broken]]:
-    """Summary of a runner's records, and the records whose predictions turned out to be damaged.
+) -> Summary:
+    """Summary of a runner's records.
 
     ``y_true`` holds the labels of the protocol's images; ``None`` only where no record exists.
     """
-    records, stale, failures = _current(runner, protocol, contents)
-    accuracies, used, damaged = [], [], []
-    for record in records:
-        try:
-            y_pred = store.y_pred(record)
-        except UserError as error:
-            damaged.append(Broken(store.path(record), str(error)))
-            continue
-        accuracies.append(float((y_pred == y_true).mean()))
-        used.append(record)
+    records, stale, failures, damaged = _current(runner, protocol, contents)
     if failures:
         status = f"failed: {failures[0]}"
-    elif used:
+    elif records:
         status = "measured"
     elif stale:
         status = f"stale: {stale[0]}"
+    elif damaged:
+        status = f"failed: the record {damaged[0]} is damaged"
     else:
         status = "not run"
-    if not used:
-        return Summary(runner.name, status), damaged
+    if not records:
+        return Summary(runner.name, status)
+    accuracies = [float((store.y_pred(record) == y_true).mean()) for record in records]
     mean, sd, low, high = spread(accuracies, deterministic=runner.deterministic)
-    summary = Summary(
+    return Summary(
         runner=runner.name,
         status=status,
-        n=len(used),
+        n=len(records),
         mean=mean,
         sd=sd,
         low=low,
         high=high,
-        fit_seconds=sum(r.fit_seconds or 0.0 for r in used) / len(used),
-        device=", ".join(sorted({r.device for r in used})),
+        fit_seconds=sum(r.fit_seconds or 0.0 for r in records) / len(records),
+        device=", ".join(sorted({r.device for r in records})),
         accuracies=tuple(accuracies),
     )
-    return summary, damaged
 
 
 def spread(
@@ -105,8 +98,8 @@ def spread(
 
 def _current(
     runner: Runner, protocol: Protocol, contents: Contents
-) -> tuple[list[Record], list[str], list[str]]:
-    """Records that answer for the runner today, by seed; reasons why others are stale or failed."""
+) -> tuple[list[Record], list[str], list[str], list[str]]:
+    """Records that answer for the runner today, by seed; why others are stale, failed, damaged."""
     mine: dict[int, Cell] = {}
     for record in [*contents.finished.values(), *contents.failed.values()]:
         name, dataset, protocol_name, seed, variant = record.identity
@@ -122,7 +115,12 @@ def _current(
         for cell in cells
         if (failure := contents.failed.get(cell.key))
     ]
-    return records, stale, failures
+    damaged = [
+        path.name
+        for path in (broken.path for broken in contents.broken)
+        if path.parent.name == runner.name and path.name.startswith(f"{protocol.name}-")
+    ]
+    return records, stale, failures, damaged
 
 
 @dataclass(frozen=True)

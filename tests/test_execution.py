@@ -1,0 +1,236 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+import pytest
+
+from fmbench import registry
+from fmbench.cells import QUICK, Cell
+from fmbench.execution import Limits, in_order, pending, run
+from fmbench.records import Store
+from tests import faulty
+
+LIMITS = Limits(timeout=60, memory=4 * 2**30, jobs=2)
+
+
+class Log:
+    """An observer that remembers."""
+
+    def __init__(self):
+        self.events = []
+
+    def started(self, cell):
+        self.events.append(("started", cell.name))
+
+    def ended(self, cell, record):
+        self.events.append(("ended", cell.name))
+
+
+@pytest.fixture
+def store(tmp_path):
+    store = Store(tmp_path / "results")
+    store.prepare()
+    return store
+
+
+def execute(cells, store, source, limits=LIMITS):
+    return run(cells, store, source, limits, Log())
+
+
+FAULTS = {
+    "raises": "ValueError: the matrix is singular",
+    "raises on predict": "RuntimeError: no such kernel",
+    "exits": "SystemExit: 3",
+    "vanishes": "ended with status 7",
+    "segfaults": "killed by signal 11 (SIGSEGV)",
+    "too few": "BadPredictions: predict returned shape (1999,), expected (2000,)",
+    "wrong shape": "shape (2000, 1)",
+    "out of range": "classes 10 to 10, not 0-9",
+    "negative": "classes -1 to -1, not 0-9",
+    "nan": "not whole numbers",
+    "fractions": "not whole numbers",
+    "strings": "expected whole numbers 0 to 9",
+}
+
+
+def test_each_fault_fails_its_own_cell_with_a_reason_and_the_others_go_on(store, source):
+    cells = [
+        Cell(faulty.runner(fault, fault.replace(" ", "-")), QUICK, 0)
+        for fault in ["none", *FAULTS, "writes"]
+    ]
+    execute(cells, store, source)
+    contents = store.read()
+    assert not contents.broken
+    assert {r.cell["runner"] for r in contents.finished.values()} == {"none", "writes"}
+    for cell in cells[1:-1]:
+        fault = cell.hyperparameters["fault"]
+        assert FAULTS[fault] in contents.failed[cell.key].why
+        assert "\n" not in contents.failed[cell.key].why
+
+
+def test_a_cell_that_never_returns_is_ended_at_its_time_limit(store, source):
+    cell = Cell(faulty.runner("never returns"), QUICK, 0)
+    [record] = execute([cell], store, source, replace(LIMITS, timeout=3))
+    assert record.why == "timed out after 3 s"
+    assert record.total_seconds < 20
+
+
+def test_a_cell_that_eats_memory_is_ended_at_its_memory_limit(store, source):
+    cell = Cell(faulty.runner("eats memory"), QUICK, 0)
+    [record] = execute([cell], store, source, replace(LIMITS, memory=2**30))
+    assert record.why == "used more than 1 GB of memory"
+    assert record.peak_memory_bytes > 2**30
+
+
+def test_what_a_runner_writes_does_not_reach_the_terminal(store, source, capfd):
+    execute([Cell(faulty.runner("writes"), QUICK, 0)], store, source)
+    assert "chatter" not in "".join(capfd.readouterr())
+
+
+def test_children_that_a_runner_leaves_are_ended_with_its_cell(store, source):
+    [record] = execute([Cell(faulty.runner("leaves children"), QUICK, 0)], store, source)
+    assert record.finished
+    orphans = [p for p in psutil.process_iter(["cmdline"]) if "# orphan" in str(p.info["cmdline"])]
+    assert not orphans
+
+
+def test_a_finished_cell_is_not_run_again_and_a_failed_one_is(store, source):
+    fine, failing = Cell(faulty.runner(), QUICK, 0), Cell(faulty.runner("raises", "bad"), QUICK, 0)
+    execute([fine, failing], store, source)
+    assert pending([fine, failing], store.read()) == [failing]
+    assert pending([fine, failing], store.read(), force=True) == [fine, failing]
+
+
+def test_a_raised_revision_makes_a_record_stale_and_keeps_it(store, source):
+    old = Cell(faulty.runner(), QUICK, 0)
+    execute([old], store, source)
+    new = replace(old, runner=replace(old.runner, revision=2))
+    contents = store.read()
+    assert contents.stale(new) == "revision 1 -> 2"
+    assert pending([new], contents) == [new]
+    execute([new], store, source)
+    assert set(store.read().finished) == {old.key, new.key}
+
+
+def test_a_rerun_that_fails_neither_hides_itself_nor_loses_the_result(store, source, monkeypatch):
+    cell = Cell(faulty.runner("writes"), QUICK, 0)
+    execute([cell], store, source)
+    execute([cell], store, source, replace(LIMITS, memory=2**20))
+    contents = store.read()
+    assert cell.key in contents.finished
+    assert "memory" in contents.failed[cell.key].why
+    assert pending([cell], contents) == [cell]
+    execute([cell], store, source)
+    assert not store.read().failed
+
+
+def test_refresh_runs_again_what_other_versions_measured(store, source):
+    cell = Cell(faulty.runner(), QUICK, 0)
+    [record] = execute([cell], store, source)
+    assert pending([cell], store.read(), refresh=True) == []
+    store.save(replace(record, versions={**record.versions, "numpy": "1.0"}), {})
+    assert pending([cell], store.read()) == []
+    assert pending([cell], store.read(), refresh=True) == [cell]
+
+
+def test_cells_run_seed_by_seed_the_cheapest_first():
+    quick, slow = faulty.runner(name="quick"), faulty.runner(name="slow")
+    cells = [Cell(r, QUICK, seed) for r in (slow, quick) for seed in (1, 0)]
+    ordered = in_order(cells, lambda cell: {"quick": 1.0, "slow": 9.0}[cell.runner.name])
+    assert [(c.runner.name, c.seed) for c in ordered] == [
+        ("quick", 0), ("slow", 0), ("quick", 1), ("slow", 1),
+    ]  # fmt: skip
+
+
+def test_the_key_is_made_of_what_decides_the_predictions_and_nothing_else():
+    cell = Cell(faulty.runner(), QUICK, 0)
+    assert cell.key == Cell(replace(cell.runner, title="renamed", cost="hours"), QUICK, 0).key
+    others = [
+        replace(cell, seed=1),
+        replace(cell, overrides={"fault": "exits"}),
+        replace(cell, runner=replace(cell.runner, revision=2)),
+        replace(cell, protocol=replace(QUICK, n_test=1000)),
+    ]
+    assert len({cell.key, *(other.key for other in others)}) == 5
+
+
+def test_a_neural_cell_gives_the_same_predictions_in_any_process(store, source, tmp_path):
+    cell = Cell(registry.get("three-layer-nn"), QUICK, 3)
+    [first] = execute([cell], store, source)
+    again = Store(tmp_path / "again")
+    again.prepare()
+    [second] = execute([cell], again, source)
+    assert first.predictions_sha256 == second.predictions_sha256
+    assert [e["epoch"] for e in first.history] == [1, 2]
+    final = store.arrays(first)
+    assert (final["epoch_y_pred"][-1] == final["y_pred"]).all()
+
+
+def fmbench(*arguments, **options):
+    return subprocess.Popen(
+        [sys.executable, "-m", "fmbench", *arguments],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        **options,
+    )  # fmt: skip
+
+
+def descendants(pid):
+    return [p.pid for p in psutil.Process(pid).children(recursive=True)]
+
+
+def wait_until(condition, seconds=60):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("moment", [0.0, 0.3])
+def test_kill_9_of_a_run_leaves_no_process_and_no_half_result_and_it_resumes(
+    tmp_path, source, moment
+):
+    results = tmp_path / "results"
+    arguments = (
+        "run", "decision-tree", "sgd", "--quick", "--seeds", "3",
+        "--results", str(results), "--data", str(source.folder),
+    )  # fmt: skip
+    process = fmbench(*arguments)
+    wait_until(lambda: len(list(results.glob("records/*/*.json"))) >= 1)
+    time.sleep(moment)
+    started = descendants(process.pid)
+    process.kill()
+    process.communicate()
+    wait_until(lambda: not any(psutil.pid_exists(pid) for pid in started), 20)
+    contents = Store(results).read()
+    assert not contents.broken
+    n_before = len(contents.finished)
+    assert n_before >= 1
+    process = fmbench(*arguments)
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    assert err.count(": fit ") == 6 - n_before
+    assert not list(results.glob("records/*/.*.tmp"))
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_keeps_what_is_finished_and_leaves_nothing_running(tmp_path, source, how):
+    results = tmp_path / "results"
+    process = fmbench(
+        "run", "decision-tree", "mlp", "-j", "1", "--results", str(results),
+        "--data", str(source.folder),
+    )  # fmt: skip
+    wait_until(lambda: len(list(results.glob("records/*/*.json"))) >= 1, 120)
+    started = descendants(process.pid)
+    os.kill(process.pid, how)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert "interrupted" in err
+    assert "Traceback" not in err
+    assert "| measured" in out
+    wait_until(lambda: not any(psutil.pid_exists(pid) for pid in started), 20)
+    assert not list(Path(results).glob("records/*/.*.tmp"))

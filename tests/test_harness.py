@@ -1,0 +1,92 @@
+import time
+
+import numpy as np
+import pytest
+
+from fmbench import datasets, harness
+from fmbench.cells import FULL, QUICK, VALIDATION, Cell
+from tests import faulty
+
+
+class Spy:
+    """A classifier that keeps what it is handed, and takes its time where it is told to."""
+
+    def __init__(self):
+        self.seen = {}
+
+    def fit(self, X, y, on_epoch=None):
+        from types import SimpleNamespace
+
+        self.seen.update(X=X, y=y)
+        for epoch in (1, 2):
+            report = SimpleNamespace(epoch=epoch, train_loss=1.0, train_accuracy=0.5)
+            on_epoch(self, report)
+        return self
+
+    def predict_proba(self, X):
+        time.sleep(0.2)
+        return np.full((len(X), 10), 0.1)
+
+    def predict(self, X):
+        self.seen["X_score"] = X
+        return np.zeros(len(X), np.uint8)
+
+
+@pytest.fixture
+def measured(monkeypatch, source, tmp_path):
+    """Measure a spy under a protocol, with the test labels out of reach."""
+
+    def forbidden(_source):
+        raise AssertionError("the test labels were read where a model runs")
+
+    def measure(protocol):
+        spy = Spy()
+        runner = faulty.runner()
+        monkeypatch.setattr(type(runner), "build", lambda *_, **__: spy)
+        monkeypatch.setattr(harness, "load_test_labels", forbidden)
+        facts = harness.measure(Cell(runner, protocol, 0), source, "cpu", tmp_path)
+        monkeypatch.setattr(harness, "load_test_labels", datasets.load_test_labels)
+        return spy, facts
+
+    return measure
+
+
+def test_a_model_sees_training_images_and_test_images_and_no_test_label(measured, dataset):
+    spy, _ = measured(FULL)
+    assert np.array_equal(spy.seen["X"], dataset.X_train)
+    assert np.array_equal(spy.seen["y"], dataset.y_train)
+    assert np.array_equal(spy.seen["X_score"], dataset.X_test)
+
+
+def test_time_spent_in_callbacks_is_not_fit_time(measured):
+    _, facts = measured(QUICK)
+    assert facts["fit_seconds"] < 0.2
+
+
+def test_epochs_are_scored_outside_with_the_labels(measured, source, tmp_path):
+    _, facts = measured(QUICK)
+    cell = Cell(faulty.runner(), QUICK, 0)
+    outcome = harness.collect(cell, source, tmp_path, facts["history"])
+    y_true = harness.labels(QUICK, source)
+    assert [e["heldout_accuracy"] for e in outcome.history] == [(y_true == 0).mean()] * 2
+    assert outcome.history[0]["heldout_loss"] == pytest.approx(np.log(10), abs=1e-5)
+
+
+def test_quick_is_a_balanced_part_of_the_training_set_and_the_first_test_images(measured, dataset):
+    spy, _ = measured(QUICK)
+    assert np.bincount(spy.seen["y"]).tolist() == [300] * 10
+    assert np.array_equal(spy.seen["X_score"], dataset.X_test[:2000])
+
+
+def test_validation_scores_training_images_that_were_not_fitted(measured, dataset, source):
+    spy, _ = measured(VALIDATION)
+    assert np.bincount(spy.seen["y"]).tolist() == [5000] * 10
+    assert np.bincount(harness.labels(VALIDATION, source)).tolist() == [1000] * 10
+    held_out = VALIDATION.held_out(dataset.y_train)
+    assert np.array_equal(spy.seen["X_score"], dataset.X_train[held_out])
+    assert not held_out[VALIDATION.fitted(dataset.y_train)].any()
+
+
+def test_predictions_that_are_whole_numbers_in_another_type_are_accepted():
+    assert harness.checked([1.0, 9.0], 2).dtype == np.uint8
+    assert harness.checked(np.array([0, 3], np.int64), 2).tolist() == [0, 3]

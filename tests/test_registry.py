@@ -1,0 +1,87 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import fmbench.runners
+from fmbench import registry
+from fmbench.errors import UserError
+
+NAMED = {
+    "svc-rbf", "decision-tree", "extra-tree", "gaussian-nb", "k-neighbors", "linear-svc",
+    "logistic-regression", "random-forest", "sgd", "mlp", "perceptron", "hog-svm",
+    "three-layer-nn", "cnn", "lenet5",
+}  # fmt: skip
+
+
+def test_every_runner_that_was_promised_is_there():
+    assert set(registry.runners()) >= NAMED
+
+
+def test_an_unknown_name_gets_the_nearest_ones():
+    with pytest.raises(UserError, match=r"unknown runner 'lenet': did you mean lenet5\?"):
+        registry.get("lenet")
+
+
+def test_an_unknown_hyperparameter_gets_the_nearest_one():
+    with pytest.raises(UserError, match=r"lenet5 has no hyperparameter 'epoch': did you mean epo"):
+        registry.get("lenet5").resolve({"epoch": 3})
+
+
+@pytest.mark.parametrize(
+    ("name", "hyperparameters", "complaint"),
+    [
+        ("lenet5", {}, "registered twice"),
+        ("Bad Name", {}, "lower-case words"),
+        ("../escape", {}, "lower-case words"),
+        ("mismatch", {"C": registry.our_choice(1, "for a test")}, "the factory takes"),
+    ],
+)
+def test_a_bad_registration_is_refused(name, hyperparameters, complaint):
+    registry.runners()
+
+    def factory(*, seed):
+        raise AssertionError
+
+    with pytest.raises(ValueError, match=complaint):
+        registry.register(
+            name, title="x", hyperparameters=hyperparameters, revision=1, cost="seconds"
+        )(factory)
+    assert name == "lenet5" or name not in registry.runners()
+
+
+def test_the_signature_says_which_runners_are_deterministic():
+    known = registry.runners()
+    assert {n for n, r in known.items() if r.deterministic} >= {
+        "svc-rbf", "gaussian-nb", "k-neighbors", "hog-svm",
+    }  # fmt: skip
+    assert not known["lenet5"].deterministic
+    assert known["lenet5"].uses_gpu and not known["svc-rbf"].uses_gpu
+
+
+def test_a_runner_in_a_new_file_needs_no_edit_of_any_other():
+    path = Path(fmbench.runners.__path__[0]) / "zz_new_family.py"
+    path.write_text(
+        "from fmbench.registry import our_choice, register\n\n\n"
+        "@register('brand-new', title='New', hyperparameters={'k': our_choice(1, 'a test')},\n"
+        "          revision=1, cost='seconds')\n"
+        "def brand_new(*, k):\n"
+        "    '''New.'''\n"
+        "    from sklearn.dummy import DummyClassifier\n"
+        "    return DummyClassifier()\n"
+    )
+    try:
+        command = [sys.executable, "-m", "fmbench"]
+        listed = subprocess.run([*command, "list"], capture_output=True, text=True)
+        shown = subprocess.run([*command, "show", "brand-new"], capture_output=True, text=True)
+        contract = subprocess.run(
+            [sys.executable, "-m", "pytest", "--collect-only", "-k", "brand-new",
+             "tests/runners/test_contract.py"],
+            capture_output=True, text=True, cwd=Path(__file__).parent.parent,
+        )  # fmt: skip
+    finally:
+        path.unlink()
+    assert "brand-new" in listed.stdout
+    assert "a test" in shown.stdout
+    assert contract.stdout.count("[brand-new]") >= 5

@@ -1,0 +1,166 @@
+import numpy as np
+import pytest
+import torch
+from sklearn.base import clone
+from torch import nn
+
+from fmbench.networks import PIXEL_MEAN, PIXEL_SD, Pixels, Resize, parameter_counts, sequential
+from fmbench.training import OPTIMIZERS, TorchClassifier, TrainConfig, one_vector
+
+
+def network():
+    return sequential(
+        ("pixels", Pixels("unit")),
+        ("conv", nn.Conv2d(1, 4, 5)),
+        ("pool", nn.MaxPool2d(4)),
+        ("flatten", nn.Flatten()),
+        ("dropout", nn.Dropout(0.5)),
+        ("output", nn.Linear(144, 10)),
+    )
+
+
+CONFIG = TrainConfig(epochs=2, batch_size=32, optimizer="adam", learning_rate=0.005)
+
+
+@pytest.fixture(scope="module")
+def small(dataset):
+    return dataset.X_train[:1500], dataset.y_train[:1500], dataset.X_train[1500:2000]
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_it_trains_exactly_as_the_plain_loop_does(small, optimizer):
+    X, y, X_new = small
+    config = TrainConfig(2, 32, optimizer, 0.005, momentum=0.9 if optimizer == "sgd" else 0.0)
+    ours = TorchClassifier(network, config, seed=5).fit(X, y)
+
+    weights_seed, order_seed, dropout_seed = np.random.SeedSequence(5).generate_state(3)
+    torch.manual_seed(int(weights_seed))
+    plain = network()
+    torch.manual_seed(int(dropout_seed))
+    order = torch.Generator().manual_seed(int(order_seed))
+    step = OPTIMIZERS[optimizer](list(plain.parameters()), config)
+    images, labels = torch.tensor(X), torch.tensor(y, dtype=torch.long)
+    for _ in range(2):
+        for batch in torch.randperm(len(X), generator=order).split(32):
+            step.zero_grad()
+            nn.functional.cross_entropy(plain(images[batch]), labels[batch]).backward()
+            step.step()
+    plain.eval()
+    with torch.inference_mode():
+        expected = plain(torch.tensor(X_new)).softmax(1).numpy()
+    assert np.abs(ours.predict_proba(X_new) - expected).max() < 1e-3
+    assert (ours.predict(X_new) != expected.argmax(1)).mean() < 0.01
+
+
+def test_the_same_seed_gives_the_same_predictions_and_another_seed_others(small):
+    X, y, X_new = small
+    a, b, c = (
+        TorchClassifier(network, CONFIG, seed=seed).fit(X, y).predict_proba(X_new)
+        for seed in (1, 1, 2)
+    )
+    assert np.array_equal(a, b)
+    assert not np.allclose(a, c)
+
+
+def test_the_callers_random_state_is_left_alone(small):
+    X, y, _ = small
+    torch.manual_seed(0)
+    before = torch.random.get_rng_state()
+    TorchClassifier(network, CONFIG).fit(X, y)
+    assert torch.equal(before, torch.random.get_rng_state())
+
+
+def test_predicting_between_epochs_changes_nothing(small):
+    X, y, X_new = small
+    reports, curve = [], []
+
+    def on_epoch(classifier, report):
+        reports.append(report)
+        curve.append(classifier.predict_proba(X_new))
+
+    watched = TorchClassifier(network, CONFIG).fit(X, y, on_epoch=on_epoch)
+    unwatched = TorchClassifier(network, CONFIG).fit(X, y)
+    assert np.array_equal(watched.predict_proba(X_new), unwatched.predict_proba(X_new))
+    assert [report.epoch for report in reports] == [1, 2]
+    assert reports[1].train_loss < reports[0].train_loss
+    assert np.array_equal(curve[-1], watched.predict_proba(X_new))
+
+
+def test_weights_order_and_dropout_have_streams_of_their_own(small):
+    """A network that draws more at its start leaves the order of the images as it was."""
+    X, y, _ = small
+    seen: dict[str, list] = {"once": [], "twice": []}
+
+    def recording(name, draws):
+        class Recorder(nn.Module):
+            def forward(self, images):
+                seen[name].append(images[:, 14, 14].tolist())
+                return images
+
+        def build():
+            for _ in range(draws):
+                torch.rand(100)
+            return nn.Sequential(Recorder(), *network())
+
+        return build
+
+    for name, draws in (("once", 1), ("twice", 2)):
+        TorchClassifier(recording(name, draws), CONFIG).fit(X, y)
+    assert seen["once"] == seen["twice"]
+
+
+def test_it_is_a_scikit_learn_estimator(small):
+    X, y, X_new = small
+    fitted = TorchClassifier(network, CONFIG, seed=4).fit(X, y)
+    fresh = clone(fitted)
+    assert not hasattr(fresh, "network_")
+    assert fresh.get_params() == fitted.get_params()
+    probabilities = fitted.predict_proba(X_new)
+    assert probabilities.shape == (500, 10)
+    assert np.allclose(probabilities.sum(1), 1, atol=1e-5)
+    assert fitted.predict(X_new).dtype == np.uint8
+
+
+def test_one_vector_keeps_every_value_and_shares_its_memory():
+    torch.manual_seed(0)
+    net = network()
+    net.to(memory_format=torch.channels_last)
+    before = {name: p.detach().clone() for name, p in net.named_parameters()}
+    vector = one_vector(net)
+    assert all(torch.equal(before[name], p) for name, p in net.named_parameters())
+    net(torch.zeros(2, 28, 28, dtype=torch.uint8)).sum().backward()
+    assert vector.grad is not None and vector.grad.abs().sum() > 0
+    with torch.no_grad():
+        vector.zero_()
+    assert all(not p.any() for p in net.parameters())
+
+
+def test_pixels_scales_as_it_says(dataset):
+    X = torch.tensor(dataset.X_train[:5])
+    unit = Pixels("unit")(X)
+    assert torch.allclose(unit[:, 0], X / 255, atol=1e-6)
+    assert torch.allclose(Pixels("standard")(X)[:, 0], (X / 255 - PIXEL_MEAN) / PIXEL_SD, atol=1e-5)
+    assert X.dtype == torch.uint8
+
+
+def test_resize_gives_the_size_asked_for():
+    assert Resize(32)(torch.zeros(3, 1, 28, 28)).shape == (3, 1, 32, 32)
+
+
+def test_initial_weights_are_glorot_uniform_and_biases_zero():
+    torch.manual_seed(0)
+    net = sequential(("dense", nn.Linear(600, 400)))
+    bound = np.sqrt(6 / 1000)
+    weights = net.dense.weight.detach().numpy()
+    assert np.abs(weights).max() <= bound
+    assert weights.std() == pytest.approx(bound / np.sqrt(3), rel=0.01)
+    assert not net.dense.bias.any()
+    assert parameter_counts(net) == {"dense": 240_400}
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
+def test_cuda_agrees_with_the_cpu(small):
+    X, y, X_new = small
+    cpu = TorchClassifier(network, CONFIG).fit(X, y).predict(X_new)
+    cuda = TorchClassifier(network, CONFIG, device="cuda").fit(X, y).predict(X_new)
+    assert (cpu == cuda).mean() > 0.8
