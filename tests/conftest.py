@@ -6,11 +6,16 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from fmbench import datasets, downloads
 from fmbench.cells import FULL, Cell
 from fmbench.records import Record
 from fmbench.registry import Runner, our_choice
+
+# No deadline: a busy machine is no failure, and speeds are measured in benchmarks/.
+settings.register_profile("fmbench", deadline=None)
+settings.load_profile("fmbench")
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,146 @@
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from fmbench.verdicts import (
+    CLAIM_HIGHER,
+    CLAIM_LOWER,
+    INCONCLUSIVE,
+    NOT_RUN,
+    REPRODUCED,
+    UNTESTABLE,
+    Claim,
+    Verdict,
+    correct,
+    judge,
+)
+
+SD = 0.002  # a neural row's spread over seeds
+
+
+def judged(claimed, accuracies, *, half_unit=0.00005, n_runs=1, **options):
+    return judge(
+        Claim(claimed, half_unit, n_runs), accuracies, **{"deterministic": False, **options}
+    )
+
+
+def test_no_record_is_not_run():
+    assert judged(0.9, []).word == NOT_RUN
+
+
+@pytest.mark.parametrize("n", [1, 2])
+def test_fewer_than_three_seeds_of_a_stochastic_model_test_nothing(n):
+    verdict = judged(0.9, [0.9] * n)
+    assert verdict.word == UNTESTABLE
+    assert f"{n} seed" in str(verdict)
+
+
+def test_one_seed_of_a_deterministic_model_tests_a_claim():
+    assert judged(0.897, [0.8986], deterministic=True).word == REPRODUCED
+    assert judged(0.880, [0.5703], deterministic=True).word == CLAIM_HIGHER
+    assert judged(0.560, [0.5703], deterministic=True).word == CLAIM_LOWER
+
+
+def test_a_deterministic_model_may_be_off_by_rounding_and_margin_together():
+    at_the_edge = judged(0.90, [0.8945], half_unit=0.0005, deterministic=True, margin=0.005)
+    assert at_the_edge.delta_star == pytest.approx(0.005)
+    assert judged(0.90, [0.8946], half_unit=0.0005, deterministic=True).word == REPRODUCED
+    assert judged(0.90, [0.8944], half_unit=0.0005, deterministic=True).word == CLAIM_HIGHER
+
+
+def test_the_paper_s_claim_for_lenet5_is_not_reproduced_at_any_plausible_spread():
+    verdict = judged(0.988, [0.905, 0.909, 0.902, 0.907, 0.904])
+    assert verdict.word == CLAIM_HIGHER
+    assert verdict.p_differs < 1e-4
+
+
+def test_seeds_that_agree_exactly_are_judged_as_without_spread():
+    assert judged(0.9, [0.9, 0.9, 0.9]).word == REPRODUCED
+    assert judged(0.92, [0.9, 0.9, 0.9]).word == CLAIM_HIGHER
+
+
+@given(
+    st.lists(st.floats(0.5, 0.99), min_size=3, max_size=10),
+    st.floats(0.5, 0.99),
+    st.integers(1, 10),
+)
+def test_it_agrees_with_scipys_t_tests(accuracies, claimed, n_runs):
+    n, mean, sd = len(accuracies), np.mean(accuracies), np.std(accuracies, ddof=1)
+    if sd < 1e-6:
+        return
+    verdict = judged(claimed, accuracies, n_runs=n_runs, margin=0.005)
+    lower = stats.ttest_1samp(accuracies, claimed - 0.005, alternative="greater").pvalue
+    upper = stats.ttest_1samp(accuracies, claimed + 0.005, alternative="less").pvalue
+    scale = sd * math.sqrt(1 / n_runs + 1 / n)
+    p_higher = stats.t.sf((claimed - 0.00005 - 0.005 - mean) / scale, n - 1)
+    p_lower = stats.t.sf((mean - claimed - 0.00005 - 0.005) / scale, n - 1)
+    assert verdict.p_differs == pytest.approx(min(1, 2 * min(p_higher, p_lower)), rel=1e-6)
+    assert (verdict.word == REPRODUCED) == (max(lower, upper) < 0.05)
+    if verdict.word != REPRODUCED and verdict.p_differs < 0.05:
+        assert verdict.word == (CLAIM_HIGHER if p_higher < p_lower else CLAIM_LOWER)
+
+
+@given(st.lists(st.floats(0.5, 0.99), min_size=3, max_size=8), st.floats(0.5, 0.99))
+def test_delta_star_is_the_smallest_margin_that_passes(accuracies, claimed):
+    if np.std(accuracies) < 1e-6:
+        return
+    delta_star = judged(claimed, accuracies).delta_star
+    assert judged(claimed, accuracies, margin=delta_star * 1.001).word == REPRODUCED
+    assert judged(claimed, accuracies, margin=delta_star * 0.999).word != REPRODUCED
+
+
+def test_holm_counts_every_tested_row_and_spares_what_was_reproduced():
+    verdicts = [
+        Verdict(CLAIM_HIGHER, p_differs=0.001),
+        Verdict(CLAIM_LOWER, p_differs=0.03),
+        Verdict(REPRODUCED, p_differs=1.0),
+        Verdict(UNTESTABLE),
+    ]
+    words = [verdict.word for verdict in correct(verdicts)]
+    assert words == [CLAIM_HIGHER, INCONCLUSIVE, REPRODUCED, UNTESTABLE]
+
+
+@given(st.lists(st.floats(0, 1), max_size=20))
+def test_holm_agrees_with_statsmodels(p_values):
+    from statsmodels.stats.multitest import multipletests
+
+    words = [v.word for v in correct([Verdict(CLAIM_HIGHER, p_differs=p) for p in p_values])]
+    expected = multipletests(p_values, 0.05, "holm")[0] if p_values else []
+    clear = [abs(p * (i + 1) - 0.05) > 1e-9 for i, p in enumerate(sorted(p_values))]
+    if all(clear):
+        assert [word == CLAIM_HIGHER for word in words] == list(expected)
+
+
+def simulate(gap, n_rows, n_papers, seeds=5):
+    """Share of papers of ``n_rows`` with a row flagged, and share of rows flagged."""
+    generator = np.random.default_rng(0)
+    n_papers_flagged = n_flagged = 0
+    for _ in range(n_papers):
+        runs = generator.normal(0.9, SD, (n_rows, seeds))
+        claims = generator.normal(0.9, SD, n_rows) + gap
+        words = [
+            v.word
+            for v in correct(
+                [judged(round(c, 4), r.tolist()) for c, r in zip(claims, runs, strict=True)]
+            )
+        ]
+        flagged = sum(word in (CLAIM_HIGHER, CLAIM_LOWER) for word in words)
+        n_flagged += flagged
+        n_papers_flagged += flagged > 0
+    return n_papers_flagged / n_papers, n_flagged / (n_papers * n_rows)
+
+
+def test_honest_papers_are_flagged_at_most_once_in_a_hundred():
+    assert simulate(gap=0.0, n_rows=19, n_papers=400)[0] <= 0.01
+
+
+def test_a_gap_of_two_points_is_found_with_five_seeds():
+    assert simulate(gap=0.02, n_rows=1, n_papers=2000)[1] > 0.95
+
+
+def test_a_gap_of_two_points_is_mostly_missed_with_three_seeds_in_a_table():
+    assert simulate(gap=0.02, n_rows=19, n_papers=100, seeds=3)[1] < 0.5
