@@ -110,7 +110,8 @@ def test_holm_agrees_with_statsmodels(p_values):
 
     words = [v.word for v in correct([Verdict(CLAIM_HIGHER, p_differs=p) for p in p_values])]
     expected = multipletests(p_values, 0.05, "holm")[0] if p_values else []
-    clear = [abs(p * (i + 1) - 0.05) > 1e-9 for i, p in enumerate(sorted(p_values))]
+    n = len(p_values)
+    clear = [abs(p * (n - i) - 0.05) > 1e-9 for i, p in enumerate(sorted(p_values))]
     if all(clear):
         assert [word == CLAIM_HIGHER for word in words] == list(expected)
 
