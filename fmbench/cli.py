@@ -322,8 +322,11 @@ def check(file: Path | None, rounding: str, as_json: bool) -> None:
 
     from fmbench import explain, suites
     from fmbench.consistency import judge
+    from fmbench.solver import hush
 
-    findings = judge(suites.read(file), rounding)
+    suite = suites.read(file)
+    hush()
+    findings = judge(suite, rounding)
     if as_json:
         click.echo(json.dumps(findings.as_json()))
     else:

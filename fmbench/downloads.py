@@ -78,6 +78,7 @@ def _official(spec: DatasetSpec, folder: Path) -> str:
     import requests
 
     base = OFFICIAL[spec.name]
+    pooch.get_logger().setLevel("WARNING")  # the progress bar says what is being fetched
     for name in FILES:
         with _bar(f"{spec.title}: {name}.gz") as bar:
             downloader = pooch.HTTPDownloader(progressbar=bar, timeout=HTTP_TIMEOUT_SECONDS)

@@ -11,10 +11,6 @@ from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 from math import ceil, floor
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from fmbench.suites import Reported
 
 METRICS = (
     "accuracy", "kappa", "informedness", "specificity", "mse", "mae", "precision", "recall", "f1",
@@ -107,18 +103,20 @@ class Interval:
         return low, _largest_below(self.high, denominator, strictly=self.high_open)
 
 
-def interval(figure: Reported, rule: str = "nearest") -> Interval:
-    """The values that are printed as this figure.
+def interval(
+    text: str, metric: str, rule: str = "nearest", half_unit: str | None = None
+) -> Interval:
+    """The values of ``metric`` that are printed as ``text``.
 
-    ``nearest``: half a unit of the last printed decimal to either side (or the figure's own
-    ``half_unit``), both ends included, because nobody says how halves were rounded.
-    ``truncated``: decimals were cut off, towards zero; the far end is not included.
+    ``nearest``: half a unit of the last printed decimal to either side (or ``half_unit``), both
+    ends included, because nobody says how halves were rounded. ``truncated``: decimals were cut
+    off, towards zero; the far end is not included.
     """
-    printed = parse_figure(figure.value, figure.metric)
+    printed = parse_figure(text, metric)
     value, exponent = Fraction(printed), printed.as_tuple().exponent
     half = Fraction(10) ** int(exponent) / 2
-    if figure.half_unit is not None:
-        half = Fraction(parse_half_unit(figure.half_unit, figure.metric))
+    if half_unit is not None:
+        half = Fraction(parse_half_unit(half_unit, metric))
     if rule == "nearest":
         return Interval(value - half, value + half)
     if rule != "truncated":

@@ -13,7 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from fmbench.errors import UserError
-from fmbench.rounding import METRICS, PER_CLASS, parse_figure, parse_half_unit
+from fmbench.rounding import (
+    METRICS,
+    PER_CLASS,
+    Interval,
+    interval,
+    parse_figure,
+    parse_half_unit,
+)
 
 PACKAGED = Path(__file__).parent / "_bundled"
 CHECKOUT = Path(__file__).parent.parent
@@ -57,6 +64,10 @@ class Reported:
     mean_of: int = 1
     half_unit: str | None = None
     remark: str = ""
+
+    def interval(self, rule: str = "nearest") -> Interval:
+        """The values that are printed as this figure; see :func:`fmbench.rounding.interval`."""
+        return interval(self.value, self.metric, rule, self.half_unit)
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ def number(value) -> float:
     return 0.0 if value == "None" else value
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(predictions())
 def test_every_metric_agrees_with_pycm(answers):
     y_true, y_pred = answers
@@ -51,7 +51,7 @@ def test_every_metric_agrees_with_pycm(answers):
     assert found.confusion.tolist() == oracle.to_array().tolist()
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(predictions())
 def test_mse_and_mae_of_bytes_do_not_wrap_around(answers):
     y_true, y_pred = answers
@@ -67,7 +67,7 @@ def test_a_prediction_of_9_for_0_is_9_off():
     assert (found["mae"], found["mse"]) == (4.5, 40.5)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(predictions(sizes=[1000] * N))
 def test_on_a_balanced_set_kappa_and_macro_informedness_follow_from_accuracy(answers):
     found = compute(*answers).overall
@@ -87,7 +87,7 @@ def test_the_claimed_accuracy_means_another_kappa_than_the_paper_prints():
     assert round(found["kappa"], 4) == 0.9867
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(predictions())
 def test_f1_is_the_harmonic_mean_and_not_the_papers_equation_4(answers):
     found = compute(*answers).classwise
@@ -116,7 +116,7 @@ def test_perfect_predictions_score_1_and_no_error():
     assert tuple(found.overall) == OVERALL
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(predictions())
 def test_accuracy_alone_is_the_same_accuracy(answers):
     assert accuracy(*answers) == pytest.approx(compute(*answers).overall["accuracy"])

@@ -247,7 +247,7 @@ VALUES = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_s
 )  # fmt: skip
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.data())
 def test_whatever_a_records_file_holds_nothing_is_raised(
     tmp_path_factory, toy_cell, record_of, data

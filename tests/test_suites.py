@@ -330,7 +330,7 @@ def alter(content: dict, draw) -> None:
             place.append(copy.deepcopy(place[key]))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.data())
 def test_whatever_a_suite_holds_it_can_be_printed_or_is_refused_in_one_line(data):
     content = copy.deepcopy(PARSED)
@@ -349,7 +349,7 @@ def test_whatever_a_suite_holds_it_can_be_printed_or_is_refused_in_one_line(data
     tables.table2(suite, [])
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.data())
 def test_whatever_a_suites_file_holds_it_is_read_or_refused_in_one_line(tmp_path_factory, data):
     content = suites.find().read_bytes()

@@ -137,7 +137,9 @@ def test_a_stale_record_does_not_hide_what_is_measured(store, toy_cell, record_o
 def test_a_damaged_record_is_named_and_gives_no_figure(store, toy_cell, record_of):
     path = store.path(store.save(record_of(toy_cell()), right(90)))
     path.with_suffix(".npz").write_bytes(b"")
-    assert summary_of(toy_cell(), store) == Summary("toy", f"failed: the record {path.name} is damaged")
+    assert summary_of(toy_cell(), store) == Summary(
+        "toy", f"failed: the record {path.name} is damaged"
+    )
     assert summary_of(toy_cell(), store, QUICK) == Summary("toy", "not run")
 
 
