@@ -208,7 +208,7 @@ def test_the_command_says_it_in_json(tmp_path):
     path.write_text(
         HEAD + entry(where="a", metric="accuracy", value="98.80%")
         + entry(where="b", metric="kappa", value="0.75")
-        + entry(where="c", metric="mae", value="0.5")
+        + entry(where="c", metric="recall", value="0.95", **{"class": 3})
     )  # fmt: skip
     done = check(path, "--json")
     said = json.loads(done.stdout)
