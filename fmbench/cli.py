@@ -229,6 +229,7 @@ def run(
     store = Store(results)
     store.prepare()
     source = datasets.locate(data=data, fetch=fetch)
+    datasets.verify(source.spec, source.folder)  # wrong data is the user's error, not a cell's
     cells = [Cell(r, protocol, seed) for r in runners for seed in seeds_of(r, n_seeds)]
     contents = store.read()
     for broken in contents.broken:
