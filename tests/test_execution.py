@@ -174,7 +174,7 @@ def test_a_neural_cell_gives_the_same_predictions_in_any_process(store, source, 
 def fmbench(*arguments, **options):
     return subprocess.Popen(
         [sys.executable, "-m", "fmbench", *arguments],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         **options,
     )  # fmt: skip
 
