@@ -7,7 +7,8 @@ from decimal import Decimal
 from fractions import Fraction
 from math import ceil, floor
 
-from fmbench.consistency import Conflict, Extent, Findings
+from fmbench.conflicts import Conflict, Extent
+from fmbench.consistency import Findings
 from fmbench.rounding import UNBOUNDED, parse_figure
 from fmbench.suites import Reported
 

@@ -19,7 +19,8 @@ from fmbench.program import GRID, Box, Claim, Impossible, Program
 from fmbench.solver import Deadline, contradicts, least_violation, minimise
 
 MAX_NODES = 400  # parts of the box that a proof may need
-MAX_STEPS = 10  # of the search for a point that fulfils a mean of ratios
+MAX_STEPS = 14  # of the search for a point that fulfils a mean of ratios
+APPROACH_SECONDS = 2.0  # the same search: what it does not find soon it hardly ever finds
 _SLIGHT = 1e-6  # what HiGHS may be off by; decides where to look, never a verdict
 
 Point = tuple[int, ...]
@@ -33,8 +34,11 @@ class Outcome:
     impossible: bool = False
 
 
-def search(program: Program, deadline: Deadline) -> Outcome:
-    """Look for a point. A point is exact; ``impossible`` is the solver's word, not a proof."""
+def search(program: Program, deadline: Deadline, *, thorough: bool = True) -> Outcome:
+    """Look for a point. A point is exact; ``impossible`` is the solver's word, not a proof.
+
+    Not ``thorough``: with a mean of ratios among the claims, see only whether it is impossible.
+    """
     if not program.ratios:
         found = minimise({}, program.rows, program.box, program.n_whole, deadline)
         if found.values is None:
@@ -51,7 +55,9 @@ def search(program: Program, deadline: Deadline) -> Outcome:
         return Outcome()
     if contradicts(rows, factors, box):
         return Outcome(impossible=True)
-    return Outcome(_approach(program, rows, box, values, deadline))
+    if not thorough:
+        return Outcome()
+    return Outcome(_approach(program, box, values, Deadline(APPROACH_SECONDS, deadline)))
 
 
 def prove(program: Program, deadline: Deadline) -> Outcome:
@@ -164,44 +170,46 @@ def _split(program: Program, box: Box, values: Sequence[float]) -> tuple[Box, Bo
 
 
 def _approach(
-    program: Program, rows: Sequence[Row], box: Box, values: Sequence[float], deadline: Deadline
+    program: Program, box: Box, values: Sequence[float], deadline: Deadline
 ) -> Point | None:
     """A point for which the means of ratios hold too, in steps from ``values``.
 
-    In each step the means are replaced by their tangents: once in fractions, to come nearer to the
-    middle of their intervals, then in whole numbers around. The exact figures decide.
+    In each step the means are replaced by their tangents at the last point, which is the more exact
+    the nearer it lies. Where no whole numbers fit those, fractions come nearer first. The exact
+    figures decide.
     """
     means = [claim for claim in program.claims if claim.expression.is_mean]
+    n = program.n_whole
+    distances = {n + i: 1 for i in range(len(means))}
+    far = [(0, 10 * GRID * program.polytope.n_classes) for _ in means]
     reach = program.polytope.n
     for _ in range(MAX_STEPS):
-        distances = {len(box) + i: 1 for i in range(len(means))}
-        tangents = [
-            row
-            for claim, d in zip(means, distances, strict=True)
-            for row in _tangent(claim, values, d)
-        ]
-        far = 10 * GRID * program.polytope.n_classes
-        near = [*_around(program, box, values, reach), *((0, far) for _ in means)]
-        found = minimise(
-            distances, [*rows, *tangents], near, program.n_whole, deadline, fractions=True
-        )
-        if found.values is None:
-            return None
-        values = found.values
-        whole = [*program.rows, *(row for claim in means for row in _tangent(claim, values, None))]
-        near = _around(program, box, values, max(3, reach // 4))[: program.n_whole]
-        attempt = minimise({}, whole, near, program.n_whole, deadline)
-        if attempt.values is not None:
-            point = _rounded(program, attempt.values)
+        tangents = [row for claim in means for row in _tangent(claim, values, None)]
+        near = _around(program, box, values, reach)
+        whole = minimise({}, [*program.rows, *tangents], near, n, deadline)
+        if whole.values is not None:
+            point = _rounded(program, whole.values)
             if program.holds(point):
                 return point
-        reach = max(1, reach // 3)
+            values = whole.values
+        else:
+            tangents = [
+                row for claim, d in zip(means, distances, strict=True)
+                for row in _tangent(claim, values, d)
+            ]  # fmt: skip
+            nearer = minimise(
+                distances, [*program.rows, *tangents], [*near, *far], n, deadline, fractions=True
+            )
+            if nearer.values is None:
+                return None
+            values = nearer.values
+        reach = max(2, reach // 3)
     return None
 
 
 def _around(program: Program, box: Box, values: Sequence[float], reach: int) -> Box:
     """The part of the box in which no class's hits or calls are further than ``reach`` away."""
-    near = list(box)
+    near = box[: program.n_whole]
     for v in range(program.polytope.right):
         low, high = box[v]
         middle = min(max(round(values[v]), low), high)

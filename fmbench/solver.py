@@ -29,8 +29,10 @@ class Deadline:
     as on an idle one.
     """
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, within: Deadline | None = None) -> None:
         self._end = time.process_time() + seconds
+        if within:
+            self._end = min(self._end, within._end)
 
     @property
     def passed(self) -> bool:

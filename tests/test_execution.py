@@ -174,9 +174,14 @@ def test_a_neural_cell_gives_the_same_predictions_in_any_process(store, source, 
 def fmbench(*arguments, **options):
     return subprocess.Popen(
         [sys.executable, "-m", "fmbench", *arguments],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        # a shell's background job, and so the tests in one, would hand down an ignored SIGINT
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         **options,
-    )  # fmt: skip
+    )
 
 
 def descendants(pid):
