@@ -4,7 +4,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: reproduce quick test check clean
+.PHONY: reproduce quick test clean
 
 reproduce: .venv/installed  ## every row, five seeds, then the table (hours on two cores; resumes)
 	$(BIN)/fmbench run --all

@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from fmbench.datasets import FASHION_MNIST, DatasetSpec
 from fmbench.registry import Runner
@@ -82,6 +82,19 @@ VALIDATION = Protocol(
 )
 
 
+class Definition(TypedDict):
+    """Everything that decides a cell's predictions, in JSON's types."""
+
+    runner: str
+    revision: int
+    hyperparameters: dict[str, Any]
+    dataset: str
+    data_sha256: str
+    protocol: dict[str, Any]
+    seed: int
+    variant: str
+
+
 @dataclass(frozen=True)
 class Cell:
     """One unit of work. ``overrides`` replace hyperparameters of the runner's recipe."""
@@ -109,8 +122,8 @@ class Cell:
         quick = self.runner.quick if self.protocol.quick else {}
         return self.runner.resolve({**quick, **self.overrides})
 
-    def definition(self) -> dict[str, Any]:
-        """Everything that decides the predictions, in JSON's types."""
+    def definition(self) -> Definition:
+        """Everything that decides the predictions."""
         return {
             "runner": self.runner.name,
             "revision": self.runner.revision,
@@ -128,7 +141,7 @@ class Cell:
         return key_of(self.definition())
 
 
-def key_of(definition: Mapping[str, Any]) -> str:
+def key_of(definition: Definition) -> str:
     """The key that belongs to a cell's definition: 16 hexadecimal digits."""
     text = json.dumps(definition, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]

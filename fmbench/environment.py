@@ -105,14 +105,14 @@ def differences(recorded_versions: dict[str, str], recorded_device: str) -> list
         for name in sorted(recorded_versions | today)
         if recorded_versions.get(name) != today.get(name)
     ]
-    # PyTorch is asked for a GPU only where the processor is not the answer: loading it is slow.
-    if recorded_device not in (cpu_name(), here := _gpu_name_or(cpu_name(), recorded_device)):
+    if recorded_device not in (cpu_name(), here := _any_gpu() or cpu_name()):
         found.append(f"device {recorded_device}, here {here}")
     return found
 
 
 @cache
-def _gpu_name_or(fallback: str, recorded_device: str) -> str:
-    if recorded_device == fallback:
-        return fallback
-    return device_name(resolve_device("auto"))
+def _any_gpu() -> str | None:
+    """Name of the GPU, if any. PyTorch takes seconds to load and is asked only if a driver is."""
+    if not Path("/proc/driver/nvidia").exists() or resolve_device("auto") == "cpu":
+        return None
+    return device_name("cuda")

@@ -13,7 +13,6 @@ import json
 import multiprocessing
 import os
 import resource
-import shutil
 import signal
 import sys
 import tempfile
@@ -21,7 +20,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -93,14 +92,15 @@ def run(
     """
     from joblib import Parallel, delayed
 
-    stop = threading.Event()
+    stop, beside = threading.Event(), _Beside()
     with _fork_server(limits.threads, any(cell.runner.uses_gpu for cell in cells)) as context:
 
         def one(cell: Cell) -> Record | None:
-            if stop.is_set():
-                return None
-            observer.started(cell)
-            record = _run_cell(cell, store, source, limits, context, stop)
+            with beside.running(cell):
+                if stop.is_set():
+                    return None
+                observer.started(cell)
+                record = _run_cell(cell, store, source, limits, context, stop, beside)
             if record is not None:
                 observer.ended(cell, record)
             return record
@@ -112,6 +112,35 @@ def run(
             return [r for r in parallel(delayed(one)(cell) for cell in cells) if r is not None]
         finally:
             stop.set()
+            beside.wait_until_alone()  # the threads still have processes to end, folders to remove
+
+
+class _Beside:
+    """Which cells run at the moment, and how many at most while each one did."""
+
+    def __init__(self) -> None:
+        self._most: dict[int, int] = {}
+        self._changed = threading.Condition()
+
+    @contextlib.contextmanager
+    def running(self, cell: Cell) -> Iterator[None]:
+        with self._changed:
+            self._most[id(cell)] = 0
+            self._most = {i: max(n, len(self._most)) for i, n in self._most.items()}
+        try:
+            yield
+        finally:
+            with self._changed:
+                del self._most[id(cell)]
+                self._changed.notify_all()
+
+    def most(self, cell: Cell) -> int:
+        with self._changed:
+            return self._most[id(cell)]
+
+    def wait_until_alone(self) -> None:
+        with self._changed:
+            self._changed.wait_for(lambda: not self._most)
 
 
 @contextlib.contextmanager
@@ -139,40 +168,48 @@ def _run_cell(
     limits: Limits,
     context: Any,
     stop: threading.Event,
+    beside: _Beside,
 ) -> Record | None:
     """One cell from start to record; None if the run was stopped meanwhile."""
     from fmbench.harness import collect
 
     device = limits.device_of(cell)
-    started = datetime.now(UTC).isoformat(timespec="seconds")
     clock = time.monotonic()
-    folder = Path(tempfile.mkdtemp(prefix="fmbench-"))
+    record = Record(
+        status="failed",
+        key=cell.key,
+        cell=cell.definition(),
+        device=environment.cpu_name(),
+        threads=limits.threads,
+        jobs=1,
+        versions=environment.versions(),
+        package=environment.package(),
+        started=datetime.now(UTC).isoformat(timespec="seconds"),
+        total_seconds=0.0,
+    )
+
+    def ended(**facts: Any) -> Record:
+        seconds = round(time.monotonic() - clock, 3)
+        return replace(record, total_seconds=seconds, jobs=beside.most(cell), **facts)
+
     try:
-        report = _supervise(cell, source, limits, device, folder, context, stop)
-        if report is None:
-            return None
-        arrays = {}
-        if report.failure is None:
-            outcome = collect(cell, source, folder, report.facts["history"])
-            arrays, report.facts["history"] = outcome.arrays, outcome.history
-        record = Record(
-            status="finished" if report.failure is None else "failed",
-            why=report.failure,
-            key=cell.key,
-            cell=cell.definition(),
-            device=report.facts.pop("device_name", environment.cpu_name()),
-            threads=limits.threads,
-            jobs=limits.jobs,
-            versions=environment.versions(),
-            package=environment.package(),
-            started=started,
-            total_seconds=round(time.monotonic() - clock, 3),
-            peak_memory_bytes=report.peak_memory,
-            **report.facts,
-        )
-        return store.save(record, arrays)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        # What a killed runner still writes into its folder is no reason to fail.
+        with tempfile.TemporaryDirectory(prefix="fmbench-", ignore_cleanup_errors=True) as name:
+            folder = Path(name)
+            report = _supervise(cell, source, limits, device, folder, context, stop)
+            if report is None:
+                return None
+            facts = {**report.facts, "peak_memory_bytes": report.peak_memory}
+            if report.failure is not None:
+                return store.save(ended(**facts, why=report.failure))
+            outcome = collect(cell, source, folder, facts["history"])
+            facts["history"] = outcome.history
+            return store.save(ended(**facts, status="finished"), outcome.arrays)
+    except OSError as error:  # the disk is full, the folder gone: this cell's result is lost
+        failure = ended(why=f"its result could not be written: {error.strerror or error}")
+        with contextlib.suppress(OSError):
+            store.save(failure)
+        return failure
 
 
 @dataclass
@@ -201,13 +238,14 @@ def _supervise(
     process.start()
     sender.close()
     deadline = time.monotonic() + limits.timeout
-    peak, message, failure = 0, None, None
+    peak, message, failure, silent = 0, None, None, False
     try:
         while failure is None and message is None:
             if receiver.poll(POLL_SECONDS):
                 try:
                     message = json.loads(receiver.recv_bytes())
                 except EOFError:  # the process ended without a word
+                    silent = True
                     break
             elif stop.is_set():
                 return None
@@ -217,25 +255,36 @@ def _supervise(
                 used = _resident_bytes(process.pid)
                 peak = max(peak, used)
                 if used > limits.memory:
-                    failure = f"used more than {limits.memory / 2**30:g} GB of memory"
+                    failure = _too_much_memory(limits)
     finally:
         # Before the child is reaped, so that its process group cannot be another's by now.
-        exit_code = _end(process, wait=message is None and failure is None)
+        exit_code = _end(process, wait=silent)
         receiver.close()
     if message is None:
         failure = failure or _how_it_died(exit_code, folder)
         return _Report({}, peak, failure)
-    return _Report(message["facts"], max(peak, message["peak_memory"]), message["failure"])
+    peak = max(peak, message["peak_memory"])
+    if peak > limits.memory:  # between two looks
+        return _Report({}, peak, _too_much_memory(limits))
+    return _Report(message["facts"], peak, message["failure"])
 
 
 def _end(process: Any, *, wait: bool) -> int | None:
-    """Reap the process and kill whatever it left behind; returns its exit code."""
+    """Reap the process and kill whatever it left behind; returns its exit code.
+
+    ``wait``: it is about to end by itself, and how it does is worth knowing.
+    """
     if wait:
         process.join(5)
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
+    process.kill()  # a process that has just been started has no group of its own yet
     process.join()
     return process.exitcode
+
+
+def _too_much_memory(limits: Limits) -> str:
+    return f"used more than {limits.memory / 2**30:g} GB of memory"
 
 
 def _how_it_died(exit_code: int | None, folder: Path) -> str:
@@ -277,7 +326,7 @@ def _child(
         from fmbench.harness import measure
 
         facts = measure(cell, source, device, folder)
-        facts["device_name"] = environment.device_name(device)
+        facts["device"] = environment.device_name(device)
     except MemoryError:
         failure = "ran out of memory"
     except BaseException as error:  # noqa: BLE001

@@ -34,11 +34,6 @@ class Metrics:
     confusion: np.ndarray
 
 
-def accuracy(y_true: np.ndarray, y_pred: np.ndarray) -> float:
-    """Share of predictions that are right."""
-    return float((np.asarray(y_true) == np.asarray(y_pred)).mean())
-
-
 def compute(y_true: np.ndarray, y_pred: np.ndarray, n_classes: int = N_CLASSES) -> Metrics:
     """All metrics at once.
 

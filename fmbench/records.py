@@ -11,19 +11,21 @@ that can be seen is whole.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import io
 import json
-import os
+import re
 import tempfile
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+import typing
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from types import UnionType
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from fmbench.cells import Cell, key_of
+from fmbench.cells import Cell, Definition, key_of
 from fmbench.errors import UserError
+from fmbench.files import replacing
 
 if TYPE_CHECKING:
     import numpy as np
@@ -37,10 +39,10 @@ class Record:
 
     status: Literal["finished", "failed"]
     key: str
-    cell: dict[str, Any]  # Cell.definition()
+    cell: Definition
     device: str
     threads: int
-    jobs: int  # how many cells ran side by side
+    jobs: int  # the most cells that ran at a time while this one did, itself included
     versions: dict[str, str]
     package: dict[str, Any]  # version, commit, dirty
     started: str  # ISO 8601, UTC
@@ -65,7 +67,7 @@ class Record:
         return self.status == "finished"
 
 
-def identity_of(definition: Mapping[str, Any]) -> tuple[str, str, str, int, str]:
+def identity_of(definition: Definition) -> tuple[str, str, str, int, str]:
     """Runner, data set, protocol, seed and variant of a cell's definition."""
     return (
         definition["runner"], definition["dataset"], definition["protocol"]["name"],
@@ -79,6 +81,49 @@ class Broken:
 
     path: Path
     why: str
+    foreign: bool = False  # whole, but of another version of fmbench
+
+    @property
+    def remedy(self) -> str:
+        """What to do about it."""
+        again = f"`fmbench run {self.path.parent.name}` measures its cell again"
+        return f"update fmbench to read it, or {again}" if self.foreign else again
+
+
+class Name(NamedTuple):
+    """What the name of a record's file says."""
+
+    runner: str
+    protocol: str
+    seed: int
+    key: str
+    finished: bool
+
+    @classmethod
+    def of(cls, record: Record) -> Name:
+        """The name of a record."""
+        cell = record.cell
+        return cls(
+            cell["runner"], cell["protocol"]["name"], cell["seed"], record.key, record.finished
+        )
+
+    @classmethod
+    def parse(cls, path: Path) -> Name | None:
+        """The name behind a path; ``None`` if it is none of ours."""
+        found = re.fullmatch(r"([a-z]+)-seed(\d+)-([0-9a-f]{16})(\.failed)?\.json", path.name)
+        if found is None:
+            return None
+        protocol, seed, key, failed = found.groups()
+        return cls(path.parent.name, protocol, int(seed), key, not failed)
+
+    def path(self, folder: Path) -> Path:
+        """The JSON file in ``folder``; a failure never takes the name of a result."""
+        ending = "json" if self.finished else "failed.json"
+        return folder / self.runner / f"{self.protocol}-seed{self.seed}-{self.key}.{ending}"
+
+
+class _AnotherVersion(ValueError):
+    """A record of a schema that this fmbench does not know."""
 
 
 @dataclass(frozen=True)
@@ -108,15 +153,17 @@ class Contents:
         return difference(max(older, key=lambda r: r.started).cell, definition)
 
 
-def difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
+def difference(old: Definition, new: Definition) -> str:
     """What changed between two definitions of a cell, in words."""
-    changes = [
-        f"{name.replace('data_sha256', 'data')} {_short(old[name])} -> {_short(new[name])}"
-        for name in ("revision", "data_sha256")
-        if old[name] != new[name]
-    ]
-    for group in ("hyperparameters", "protocol"):
-        before, after = old[group], new[group]
+    changes = []
+    if old["revision"] != new["revision"]:
+        changes.append(f"revision {old['revision']} -> {new['revision']}")
+    if old["data_sha256"] != new["data_sha256"]:
+        changes.append(f"data {_short(old['data_sha256'])} -> {_short(new['data_sha256'])}")
+    for before, after in (
+        (old["hyperparameters"], new["hyperparameters"]),
+        (old["protocol"], new["protocol"]),
+    ):
         changes += [
             f"{name} {before.get(name, 'none')} -> {after.get(name, 'none')}"
             for name in sorted(before | after)
@@ -149,15 +196,16 @@ class Store:
                 if record.finished:
                     self._predictions(record)
             except (UserError, ValueError, TypeError, KeyError, OSError, RecursionError) as error:
-                broken.append(Broken(path, str(error) or type(error).__name__))
+                why = str(error) or type(error).__name__
+                broken.append(Broken(path, why, foreign=isinstance(error, _AnotherVersion)))
                 continue
             (finished if record.finished else failed)[record.key] = record
         return Contents(finished, failed, broken)
 
-    def keys(self) -> set[str]:
-        """Keys of the finished records, by their file names alone."""
-        names = (path.name for path in self.records.glob("*/*.json"))
-        return {name.split("-")[-1].removesuffix(".json") for name in names}
+    def names(self) -> list[Name]:
+        """What is there by the file names alone: quick, and whether it can be read is not known."""
+        found = (Name.parse(path) for path in sorted(self.records.glob("*/*.json")))
+        return [name for name in found if name]
 
     def arrays(self, record: Record, *names: str) -> dict[str, np.ndarray]:
         """Arrays of a finished record, all of them unless named.
@@ -197,43 +245,55 @@ class Store:
                 "name another with --results"
             ) from None
 
+    def make_way(
+        self, broken: Iterable[Broken], cells: Iterable[Cell]
+    ) -> list[tuple[Broken, Path]]:
+        """Set aside every broken record that ``cells`` would overwrite; returns where each went."""
+        taken = {
+            Name(cell.runner.name, cell.protocol.name, cell.seed, cell.key, finished)
+            for cell in cells
+            for finished in (True, False)
+        }
+        return [(b, self.set_aside(b)) for b in broken if Name.parse(b.path) in taken]
+
     def set_aside(self, broken: Broken) -> Path:
         """Rename a broken record so that nothing reads or overwrites it; returns the new path."""
-        target = broken.path.with_name(f"{broken.path.name}.broken")
         n = 1
-        while target.exists():
+        while (target := broken.path.with_name(f"{broken.path.name}.broken{n}")).exists():
             n += 1
-            target = broken.path.with_name(f"{broken.path.name}.broken{n}")
         broken.path.rename(target)
+        predictions = broken.path.with_suffix(".npz")
+        if predictions.exists():
+            predictions.rename(predictions.with_name(f"{predictions.name}.broken{n}"))
         return target
 
     def save(self, record: Record, arrays: Mapping[str, np.ndarray] | None = None) -> Record:
-        """Write a record and its arrays; returns it with the predictions' SHA-256 filled in."""
+        """Write a record and its arrays; returns it with the predictions' SHA-256 filled in.
+
+        Raises:
+            OSError: it could not be written; what was there before is as it was.
+        """
         import numpy as np
 
         path = self.path(record)
         path.parent.mkdir(parents=True, exist_ok=True)
         if not record.finished:
-            with _temporary(path) as temporary:
-                _write(temporary, _serialise(record))
+            with replacing(path) as [facts]:
+                facts.write_bytes(_serialise(record))
             return record
         # Both are whole before either is renamed: an earlier record of the cell outlives a failure.
-        with _temporary(path) as facts, _temporary(path.with_suffix(".npz")) as predictions:
+        with replacing(path.with_suffix(".npz"), path) as [predictions, facts]:
             with predictions.open("wb") as file:
                 np.savez_compressed(file, allow_pickle=False, **(arrays or {}))
-                _sync(file.fileno())
             digest = hashlib.sha256(predictions.read_bytes()).hexdigest()
-            record = Record(**{**asdict(record), "predictions_sha256": digest})
-            _write(facts, _serialise(record))
+            record = replace(record, predictions_sha256=digest)
+            facts.write_bytes(_serialise(record))
         path.with_suffix(".failed.json").unlink(missing_ok=True)
         return record
 
     def path(self, record: Record) -> Path:
-        """The JSON file of a record; a failure never takes the name of a result."""
-        cell = record.cell
-        ending = "json" if record.finished else "failed.json"
-        name = f"{cell['protocol']['name']}-seed{cell['seed']}-{record.key}.{ending}"
-        return self.records / cell["runner"] / name
+        """The JSON file of a record."""
+        return Name.of(record).path(self.records)
 
 
 def _serialise(record: Record) -> bytes:
@@ -241,44 +301,44 @@ def _serialise(record: Record) -> bytes:
 
 
 def _parse(text: str) -> Record:
-    fields = json.loads(text)
+    fields = json.loads(text, parse_constant=_no_number)
     if not isinstance(fields, dict) or "schema" not in fields:
         raise ValueError("not a record of fmbench")
     if fields["schema"] != SCHEMA:
-        raise ValueError(
-            f"version {fields['schema']!r}, this fmbench reads version {SCHEMA}: update fmbench"
+        raise _AnotherVersion(f"version {fields['schema']!r}, this fmbench reads version {SCHEMA}")
+    hints = typing.get_type_hints(Record)
+    for name, value in fields.items():
+        if name not in hints:
+            raise ValueError(f"unknown field {name!r}")
+        if not _fits(value, hints[name]):
+            raise ValueError(f"{name} holds {str(value)[:40]!r}")
+    return Record(**fields)
+
+
+def _no_number(text: str) -> float:
+    raise ValueError(f"{text} is no number that is ever recorded")
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    """Whether a value read from JSON is of the type that a field declares."""
+    if hint is Any:
+        return True
+    if typing.is_typeddict(hint):
+        wanted = typing.get_type_hints(hint)
+        return (
+            isinstance(value, dict)
+            and value.keys() == wanted.keys()
+            and all(_fits(value[name], wanted[name]) for name in wanted)
         )
-    record = Record(**fields)
-    if record.status not in ("finished", "failed"):
-        raise ValueError(f"status {record.status!r}")
-    _ = record.identity
-    return record
-
-
-def _write(path: Path, content: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(content)
-        _sync(file.fileno())
-
-
-@contextlib.contextmanager
-def _temporary(path: Path) -> Iterator[Path]:
-    """A name in ``path``'s folder to write to; it becomes ``path`` if the block succeeds."""
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".tmp")
-    os.close(descriptor)
-    temporary = Path(name)
-    try:
-        yield temporary
-        temporary.chmod(0o644)
-        temporary.replace(path)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            _sync(folder)
-        finally:
-            os.close(folder)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _sync(descriptor: int) -> None:
-    os.fsync(descriptor)
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin is Literal:
+        return value in arguments
+    if origin is UnionType:
+        return any(_fits(value, option) for option in arguments)
+    if origin is list:
+        return isinstance(value, list) and all(_fits(v, arguments[0]) for v in value)
+    if origin is dict:
+        return isinstance(value, dict) and all(_fits(v, arguments[1]) for v in value.values())
+    if hint is float:
+        return type(value) in (int, float)
+    return type(value) is hint

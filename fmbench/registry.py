@@ -23,7 +23,6 @@ from fmbench.errors import UserError
 
 Origin = Literal["stated", "source", "our choice"]
 Cost = Literal["seconds", "minutes", "hours"]
-COSTS: tuple[Cost, ...] = ("seconds", "minutes", "hours")
 
 _REGISTRY: dict[str, Runner] = {}
 
@@ -72,6 +71,12 @@ class Runner:
     parameter_counts: Mapping[str, int] = field(default_factory=dict)
     scores: str | None = None
     notes: tuple[str, ...] = ()
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        # Another process finds it by its name, so that a factory may be any callable.
+        if _REGISTRY.get(self.name) is self:
+            return _restore, (self.factory.__module__, self.name)
+        return super().__reduce_ex__(protocol)
 
     @property
     def deterministic(self) -> bool:
@@ -167,6 +172,11 @@ def get(name: str) -> Runner:
             f"unknown runner {name!r}{_suggestion(name, known)} `fmbench list` shows all"
         )
     return known[name]
+
+
+def _restore(module: str, name: str) -> Runner:
+    importlib.import_module(module)
+    return _REGISTRY[name]
 
 
 def _suggestion(name: str, known: Mapping[str, Any]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,13 +10,12 @@ from pathlib import Path
 from fmbench import datasets, environment, registry, tables
 from fmbench.cells import FULL, Cell, Protocol
 from fmbench.errors import UserError
+from fmbench.files import write_text
 from fmbench.harness import labels
 from fmbench.metrics import Metrics, compute
 from fmbench.records import Broken, Contents, Record, Store
 from fmbench.suites import Suite
-from fmbench.summary import Reference, Summary, reference, summarise, write_summary
-
-SUMMARY_FILE = "summary.json"
+from fmbench.summary import FILE, Summary, reference, summarise, write_summary
 
 
 @dataclass(frozen=True)
@@ -28,7 +26,7 @@ class Results:
     suite: Suite
     protocol: Protocol
     contents: Contents
-    summaries: dict[str, Summary]  # registered runners of the suite
+    summaries: dict[str, Summary]  # registered runners of the suite, and others with records
     source: datasets.Source | None  # None where there is no record to score
 
     @property
@@ -59,17 +57,26 @@ class Results:
         """Table 1, 2 or 3 of the suite."""
         title = None if self.protocol is FULL else self.protocol.title
         if number == 3:
-            reference = self._reference().rows
-            return tables.table3(self.suite, self.summaries, reference, protocol_title=title)
+            return tables.table3(
+                self.suite, self.summaries, self._reference(), protocol_title=title
+            )
+        if self.suite.subject is None:
+            raise UserError(
+                f"{self.suite.path}: no [[reported]] figure says which runner it is `of`, so there "
+                f"is no table {number}"
+            )
         table = tables.table1 if number == 1 else tables.table2
         return table(self.suite, self._metrics(), protocol_title=title)
 
     def write(self, *, only_missing: bool = False) -> list[Path]:
-        """Write every table in Markdown and CSV, and the summary; returns the files written."""
+        """Write every table in Markdown and CSV, and the summary; returns the files written.
+
+        Each file is replaced in one step: whoever reads it sees the old one or the new one.
+        """
         suffix = "" if self.protocol is FULL else f"-{self.protocol.name}"
         if self.protocol is FULL:
             versions = {tuple(sorted(record.versions.items())) for record in self.records()}
-            path = self.store.folder / SUMMARY_FILE
+            path = self.store.folder / FILE
             write_summary(path, self.summaries.values(), [dict(v) for v in sorted(versions)])
         written = []
         for number in (3, 1, 2) if self.suite.subject else (3,):
@@ -81,7 +88,7 @@ class Results:
                 continue
             table = self.table(number)
             for ending, path in paths.items():
-                path.write_text(tables.FORMATS[ending](table), encoding="utf-8")
+                write_text(path, tables.FORMATS[ending](table))
                 written.append(path)
         return written
 
@@ -102,10 +109,10 @@ class Results:
             "`fmbench run --refresh` measures them here"
         )
 
-    def _reference(self) -> Reference:
-        if self.is_reference and self.protocol is FULL:
-            return Reference(self.summaries)
-        return reference()
+    def _reference(self) -> dict[str, Summary]:
+        if self.protocol is not FULL:  # never two protocols in one row
+            return {}
+        return self.summaries if self.is_reference else reference().rows
 
     def _metrics(self) -> list[Metrics]:
         """Metrics of the suite's subject, a seed each."""
@@ -126,7 +133,10 @@ def read(
     store = Store(folder)
     contents = store.read()
     known = registry.runners()
-    mine = [known[name] for name in suite.runners if name in known]
+    names = Store(folder).names()
+    present = [n.runner for n in names if n.protocol == protocol.name]
+    asked = dict.fromkeys([*suite.runners, *sorted(present)])
+    mine = [known[name] for name in asked if name in known]
     relevant = any(r.cell["protocol"]["name"] == protocol.name for r in contents.finished.values())
     source = datasets.locate(data=data) if relevant else None
     y_true = labels(protocol, source) if source else None
@@ -134,12 +144,3 @@ def read(
         runner.name: summarise(runner, protocol, contents, store, y_true) for runner in mine
     }
     return Results(store, suite, protocol, contents, summaries, source)
-
-
-def check_writable(folder: Path) -> None:
-    """Raise UserError unless files can be written into ``folder``."""
-    try:
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise UserError(f"{folder} cannot be written to: {error.strerror}") from None

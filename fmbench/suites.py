@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -89,12 +89,6 @@ class Suite:
     rows: tuple[Row, ...] = ()
     reported: tuple[Reported, ...] = ()
     not_transcribed: tuple[NotTranscribed, ...] = ()
-    about: Mapping[str, Any] = field(default_factory=dict)  # authors, year, venue
-
-    @property
-    def name(self) -> str:
-        """The file's name without its ending."""
-        return self.path.stem
 
     @property
     def runners(self) -> list[str]:
@@ -167,7 +161,7 @@ class _Reader:
             missing.append(NotTranscribed(**entry))
         return Suite(
             self._path, content.get("title", self._path.stem), n_per_class, rows, reported,
-            tuple(missing), {k: content[k] for k in about if k in content},
+            tuple(missing),
         )  # fmt: skip
 
     def _test_set(self, entry: dict[str, Any]) -> tuple[int, ...]:

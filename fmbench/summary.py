@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from fmbench.cells import FULL, Cell, Protocol
 from fmbench.datasets import FASHION_MNIST
 from fmbench.errors import UserError
+from fmbench.files import write_text
 from fmbench.records import Contents, Record, Store
 from fmbench.registry import Runner
 from fmbench.suites import CHECKOUT, PACKAGED
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 CONFIDENCE = 0.95
+FILE = "summary.json"  # in a results folder
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,7 @@ class Summary:
     fit_seconds: float | None = None  # mean over the seeds
     device: str = ""
     accuracies: tuple[float, ...] = ()
+    warnings: tuple[str, ...] = ()  # what the libraries said, and of how many seeds
 
 
 def summarise(
@@ -76,7 +80,13 @@ def summarise(
         fit_seconds=sum(r.fit_seconds or 0.0 for r in records) / len(records),
         device=", ".join(sorted({r.device for r in records})),
         accuracies=tuple(accuracies),
+        warnings=_warnings(records),
     )
+
+
+def _warnings(records: Sequence[Record]) -> tuple[str, ...]:
+    said = Counter(warning for record in records for warning in record.warnings)
+    return tuple(f"{text} ({n} of {len(records)} runs)" for text, n in sorted(said.items()))
 
 
 def spread(
@@ -128,7 +138,6 @@ class Reference:
     """The summary of fmbench's own committed run."""
 
     rows: dict[str, Summary]
-    versions: tuple[dict[str, str], ...] = ()
 
     @property
     def fit_seconds(self) -> dict[str, float]:
@@ -138,23 +147,57 @@ class Reference:
 
 def reference() -> Reference:
     """The committed run's summary, from the checkout or from the installed package."""
-    for path in (
-        CHECKOUT / "results" / "reference" / "summary.json",
-        PACKAGED / "reference.json",
-    ):
+    for path in (CHECKOUT / "results" / "reference" / FILE, PACKAGED / "reference.json"):
         if path.is_file():
-            return read_summary(path)
+            return Reference(read_summary(path))
     raise UserError("this installation of fmbench lacks its reference results: install it again")
 
 
-def read_summary(path: Path) -> Reference:
-    """Read what :func:`write_summary` wrote."""
-    content = json.loads(path.read_text(encoding="utf-8"))
-    rows = {
-        name: Summary(**{**row, "accuracies": tuple(row["accuracies"])})
-        for name, row in content.get("rows", {}).items()
-    }
-    return Reference(rows, tuple(content.get("versions", [])))
+def known_summaries(folder: Path, known: Mapping[str, Runner]) -> dict[str, Summary]:
+    """What there is of each runner in a results folder, without reading a record.
+
+    From the summary that the last run wrote and from the names of the records' files: where they
+    do not agree, only the count is known.
+    """
+    path = folder / FILE
+    written = read_summary(path) if path.is_file() else {}
+    present: dict[str, Summary] = {}
+    names = [n for n in Store(folder).names() if n.protocol == FULL.name and n.runner in known]
+    for name in sorted({n.runner for n in names}):
+        runner = known[name]
+        current = {
+            finished: sum(
+                n.key == Cell(runner, FULL, n.seed).key
+                for n in names
+                if n.runner == name and n.finished is finished
+            )
+            for finished in (True, False)
+        }
+        if current[True] and name in written and written[name].n == current[True]:
+            present[name] = written[name]
+        elif current[True]:
+            present[name] = Summary(name, f"n={current[True]}, see `fmbench table`")
+        elif current[False]:
+            present[name] = Summary(name, "failed")
+        elif name in written:
+            present[name] = Summary(name, "stale")
+    return present
+
+
+def read_summary(path: Path) -> dict[str, Summary]:
+    """Read what :func:`write_summary` wrote; raises UserError if it is anything else."""
+    try:
+        rows = json.loads(path.read_text(encoding="utf-8"))["rows"]
+        return {
+            name: Summary(
+                **row | {"accuracies": tuple(row["accuracies"]), "warnings": tuple(row["warnings"])}
+            )
+            for name, row in rows.items()
+        }
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        raise UserError(
+            f"{path} is damaged: `fmbench table --write --results {path.parent}` writes it anew"
+        ) from None
 
 
 def write_summary(path: Path, summaries: Iterable[Summary], versions: list[dict[str, str]]) -> None:
@@ -164,7 +207,7 @@ def write_summary(path: Path, summaries: Iterable[Summary], versions: list[dict[
         "versions": versions,
         "rows": {s.runner: _rounded(asdict(s)) for s in summaries if s.n},
     }
-    path.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    write_text(path, json.dumps(content, indent=1, sort_keys=True) + "\n")
 
 
 def _rounded(value: Any) -> Any:

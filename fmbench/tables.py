@@ -15,7 +15,8 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from fmbench.datasets import FASHION_MNIST
-from fmbench.suites import Reported, Suite, parse_figure
+from fmbench.rounding import parse_figure
+from fmbench.suites import Reported, Row, Suite
 from fmbench.summary import Summary
 
 if TYPE_CHECKING:
@@ -47,11 +48,13 @@ def table3(
 ) -> Table:
     """Claimed beside measured, one line for each row of the suite.
 
-    ``summaries`` are by runner; a runner that is not registered is not among them. Accuracies are
-    in percent, the gap (measured minus claimed) is in points.
+    ``summaries`` are by runner; a runner that is not registered is not among them, and one that is
+    not in the suite gets a line of its own after it. Accuracies are in percent, the gap (measured
+    minus claimed) is in points.
     """
     rows = []
-    for row in suite.rows:
+    own = [Row("", name, name) for name in summaries if name not in suite.runners]
+    for row in (*suite.rows, *own):
         measured = summaries.get(row.runner, Summary(row.runner, NO_RUNNER))
         committed = reference.get(row.runner)
         gap = None
@@ -79,9 +82,10 @@ def table3(
     notes = [
         "Accuracies in percent of the test images, gap in points (measured minus claimed); "
         "claimed: as printed in the paper; source: the figure in the original that the paper "
-        "quotes, where it was read; reference: fmbench's own committed run; low, high: 95 % "
+        "quotes, where it is known; reference: fmbench's own committed run; low, high: 95 % "
         "prediction interval for one new run; n: seeds.",
-        *(f"{row.label}: {row.remark}" for row in suite.rows if row.remark),
+        *(f"{row.label}: {text}" for row in suite.rows if (text := _remark(row))),
+        *(f"{name}: {text}" for name in summaries for text in summaries[name].warnings),
     ]
     return Table(f"Table 3: {suite.title}{_scale(protocol_title)}", TABLE_3, rows, tuple(notes))
 
@@ -154,6 +158,11 @@ def as_json(table: Table) -> str:
 
 
 FORMATS = {"md": as_markdown, "csv": as_csv, "json": as_json}
+
+
+def _remark(row: Row) -> str:
+    second_hand = "The source's figure was seen only where others quote it."
+    return " ".join(filter(None, [row.remark, second_hand * (row.certainty == "second hand")]))
 
 
 def _scale(protocol_title: str | None) -> str:

@@ -101,7 +101,7 @@ def test_a_truncated_record_is_named_and_left_out_and_the_table_still_prints(
     done = fmbench("run", "extra-tree", "--seeds", 2, *common)
     assert done.returncode == 0, done.stderr
     assert "set aside" in done.stderr
-    assert len(victim.with_name(f"{victim.name}.broken").read_bytes()) == 100
+    assert len(victim.with_name(f"{victim.name}.broken1").read_bytes()) == 100
     assert fmbench("table", *common).returncode == 0
 
 
@@ -126,6 +126,13 @@ def test_a_cell_over_its_limit_is_a_failed_row_and_status_1(source, tmp_path):
         (["run", "lenet5", "--jobs", "-1"], ["--jobs"]),
         (["run", "lenet5", "--timeout", "0"], ["--timeout"]),
         (["run", "lenet5", "--memory", "nan%"], ["--memory"]),
+        (["run", "lenet5", "--memory", "nan"], ["--memory", "not a finite number"]),
+        (["run", "lenet5", "--memory", "inf"], ["--memory", "not a finite number"]),
+        (["run", "lenet5", "--timeout", "nan"], ["--timeout", "not a finite number"]),
+        (["run", "lenet5", "--results", ""], ["--results", "empty"]),
+        (["run", "lenet5", "--data", ""], ["--data", "empty"]),
+        (["table", "--data", "/no/such/folder"], ["--data", "/no/such/folder"]),
+        (["table", "--suite", "/no/such\nfile.toml"], ["/no/such file.toml"]),
         (["run", "lenet5", "--device", "tpu"], ["--device", "auto", "cpu", "cuda"]),
         (["run", "gaussian-nb", "--data", "/no/such/folder"], ["--data", "/no/such/folder"]),
         (["run", "gaussian-nb", "--suite", "/no/such.toml"], ["/no/such.toml"]),
@@ -193,8 +200,54 @@ def test_data_says_where_from_and_what_it_is(source):
 def test_list_shows_every_row_with_its_claim():
     done = fmbench("list")
     assert done.returncode == 0
+    rows = [line for line in done.stdout.splitlines() if line.startswith("svc-rbf ")]
+    assert ["Support Vector" in row for row in rows] == [True, False], "printed twice in the paper"
     [line] = [line for line in done.stdout.splitlines() if line.startswith("lenet5 ")]
     assert "CNN-LeNet-5" in line and "98.80" in line and "cuda" in line
+
+
+def test_list_shows_what_the_user_measured(measured):
+    results, _ = measured
+    listed = fmbench("list", "--results", results).stdout.splitlines()
+    rows = {
+        r["runner"]: r for r in csv.DictReader((results / "table3.csv").read_text().splitlines())
+    }
+    for name in ("gaussian-nb", "extra-tree"):
+        [line] = [line for line in listed if line.startswith(f"{name} ")]
+        spread = f" ± {rows[name]['sd']}" if rows[name]["n"] != "1" else ""
+        assert f"{rows[name]['mean']}{spread} (n={rows[name]['n']})" in line
+
+
+def test_without_a_command_the_help_is_printed():
+    done = fmbench()
+    assert done.returncode == 0
+    assert done.stdout == fmbench("--help").stdout and len(done.stdout.splitlines()) > 10
+
+
+def test_a_table_of_nothing_says_what_to_do(tmp_path):
+    done = fmbench("table", "--results", tmp_path / "none")
+    assert done.returncode == 0
+    assert "no results" in done.stderr and "fmbench run --all" in done.stderr
+
+
+def test_a_suite_without_a_subject_has_no_table_1(tmp_path):
+    path = tmp_path / "suite.toml"
+    path.write_text("[test_set]\nn_per_class = [10, 10]\n")
+    done = fmbench("table", "--suite", path, "--table", 1, "--results", tmp_path)
+    assert_one_line_error(done, str(path), "no table 1")
+
+
+def test_a_table_that_cannot_be_written_is_one_line(measured, source, tmp_path):
+    import shutil
+
+    results = tmp_path / "copy"
+    shutil.copytree(measured[0], results)
+    (results / "table3.md").unlink()
+    (results / "table3.md").mkdir()
+    done = fmbench("table", "--write", "--results", results, "--data", source.folder)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].startswith("fmbench: error: ")
+    assert "table3.md" in done.stderr and "Traceback" not in done.stderr
 
 
 def test_show_prints_origins_and_parameter_counts():
@@ -207,5 +260,7 @@ def test_show_prints_origins_and_parameter_counts():
 def test_a_closed_pipe_is_no_error(measured, source):
     results, _ = measured
     command = f"{sys.executable} -m fmbench table --results {results} --data {source.folder} | true"
+    command = f"set -o pipefail; {command}"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
-    assert "Traceback" not in done.stderr
+    assert done.returncode == 0
+    assert "Traceback" not in done.stderr and "Error" not in done.stderr

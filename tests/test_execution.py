@@ -1,3 +1,4 @@
+import importlib
 import os
 import signal
 import subprocess
@@ -159,6 +160,44 @@ def test_the_key_is_made_of_what_decides_the_predictions_and_nothing_else():
     assert len({cell.key, *(other.key for other in others)}) == 5
 
 
+def test_a_runner_may_be_made_by_a_loop(store, source, tmp_path, monkeypatch):
+    (tmp_path / "looped.py").write_text(
+        "from fmbench.registry import our_choice, register\n"
+        "from tests.faulty import Faulty\n\n"
+        "for n in (1, 2):\n"
+        "    @register(f'looped-{n}', title='Made by a loop', revision=1, cost='seconds',\n"
+        "              hyperparameters={'fault': our_choice('none', 'for a test')})\n"
+        "    def factory(*, fault):\n"
+        "        return Faulty(fault)\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(registry, "_REGISTRY", dict(registry._REGISTRY))
+    importlib.import_module("looped")
+    cells = [Cell(registry.get(f"looped-{n}"), QUICK, 0) for n in (1, 2)]
+    assert [r.status for r in execute(cells, store, source)] == ["finished", "finished"]
+
+
+def test_the_record_says_how_many_cells_ran_beside(store, source):
+    slow = [Cell(faulty.runner(name=f"slow{n}"), QUICK, 0) for n in (1, 2)]
+    assert [r.jobs for r in execute(slow[:1], store, source)] == [1]
+    assert max(r.jobs for r in execute(slow, store, source)) == 2
+
+
+def test_a_disk_that_is_full_costs_one_cell_and_the_run_goes_on(store, source, monkeypatch):
+    save = Store.save
+
+    def full(self, record, arrays=None):
+        if record.cell["runner"] == "unlucky":
+            raise OSError(28, "No space left on device")
+        return save(self, record, arrays)
+
+    monkeypatch.setattr(Store, "save", full)
+    cells = [Cell(faulty.runner(name=name), QUICK, 0) for name in ("unlucky", "lucky")]
+    unlucky, lucky = execute(cells, store, source)
+    assert unlucky.why == "its result could not be written: No space left on device"
+    assert lucky.finished and not store.read().broken
+
+
 def test_a_neural_cell_gives_the_same_predictions_in_any_process(store, source, tmp_path):
     cell = Cell(registry.get("three-layer-nn"), QUICK, 3)
     [first] = execute([cell], store, source)
@@ -224,16 +263,18 @@ def test_kill_9_of_a_run_leaves_no_process_and_no_half_result_and_it_resumes(
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_keeps_what_is_finished_and_leaves_nothing_running(tmp_path, source, how):
-    results = tmp_path / "results"
+    results, scratch = tmp_path / "results", tmp_path / "scratch"
+    scratch.mkdir()
     process = fmbench(
-        "run", "decision-tree", "mlp", "-j", "1", "--results", str(results),
-        "--data", str(source.folder),
+        "run", "decision-tree", "mlp", "-j", "2", "--results", str(results),
+        "--data", str(source.folder), env={**os.environ, "TMPDIR": str(scratch)},
     )  # fmt: skip
     wait_until(lambda: len(list(results.glob("records/*/*.json"))) >= 1, 120)
     started = descendants(process.pid)
     os.kill(process.pid, how)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
+    assert not list(scratch.iterdir()), "left in the folder for temporary files"
     assert "interrupted" in err
     assert "Traceback" not in err
     assert "| measured" in out

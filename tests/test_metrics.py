@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pycm import ConfusionMatrix
 
-from fmbench.metrics import CLASSWISE, OVERALL, accuracy, compute
+from fmbench.metrics import CLASSWISE, OVERALL, compute
 
 N = 10
 PYCM = {"precision": "PPV", "recall": "TPR", "f1": "F1", "specificity": "TNR",
@@ -114,9 +114,3 @@ def test_perfect_predictions_score_1_and_no_error():
     }  # fmt: skip
     assert all((found.classwise[name] == 1).all() for name in CLASSWISE)
     assert tuple(found.overall) == OVERALL
-
-
-@settings(max_examples=20)
-@given(predictions())
-def test_accuracy_alone_is_the_same_accuracy(answers):
-    assert accuracy(*answers) == pytest.approx(compute(*answers).overall["accuracy"])

@@ -43,7 +43,7 @@ def test_a_saved_record_is_read_as_it_was(store, toy_cell, record_of):
     assert (contents.failed, contents.broken) == ({}, [])
     assert contents.of(cell) == saved
     assert contents.stale(cell) is None
-    assert store.keys() == {cell.key}
+    assert [(n.key, n.finished) for n in store.names()] == [(cell.key, True)]
 
 
 def test_arrays_are_read_as_they_were(store, toy_cell, record_of):
@@ -122,7 +122,7 @@ def test_a_failure_is_never_taken_for_a_result(store, toy_cell, record_of):
     contents = store.read()
     assert (contents.finished, contents.failed) == ({}, {cell.key: failure})
     assert contents.of(cell) is None
-    assert store.keys().isdisjoint({cell.key})
+    assert [n.finished for n in store.names()] == [False]
     assert files(store) == [f"full-seed0-{cell.key}.failed.json"]
 
 
@@ -192,9 +192,9 @@ DAMAGE = {
     "a number": (lambda c: b"7", "not a record of fmbench"),
     "another field": (changed(colour="red"), "colour"),
     "a field less": (lambda c: c.replace(b'"device"', b'"devise"'), "devise"),
-    "unknown status": (changed(status="half done"), "status 'half done'"),
-    "no cell": (changed(cell=None), "NoneType"),
-    "a cell of nothing": (changed(cell={}), "runner"),
+    "unknown status": (changed(status="half done"), "status holds 'half done'"),
+    "no cell": (changed(cell=None), "cell holds 'None'"),
+    "a cell of nothing": (changed(cell={}), "cell holds"),
     "another key": (changed(key="0" * 16), "its content is that of another cell"),
     "another seed": (lambda c: c.replace(b'"seed": 0', b'"seed": 1'), "another cell"),
     "another recipe": (lambda c: c.replace(b'"epochs": 10', b'"epochs": 11'), "another cell"),
@@ -271,17 +271,49 @@ def test_a_broken_record_is_set_aside_and_nothing_is_overwritten(damaged):
         aside.append(store.set_aside(broken))
         assert store.read().broken == []
     assert [p.read_text() for p in aside] == ["first", "second", "third"]
-    assert [p.name for p in aside] == [f"{path.name}.broken{n}" for n in ("", 2, 3)]
+    assert [p.name for p in aside] == [f"{path.name}.broken{n}" for n in (1, 2, 3)]
     assert store.read().finished == {good.key: good}
 
 
 def test_a_file_already_set_aside_is_kept(tmp_path):
     path = tmp_path / "a.json"
     path.write_text("new")
-    (tmp_path / "a.json.broken").write_text("old")
+    (tmp_path / "a.npz").write_text("new predictions")
+    (tmp_path / "a.json.broken1").write_text("old")
     Store(tmp_path).set_aside(Broken(path, "why"))
-    assert (tmp_path / "a.json.broken").read_text() == "old"
+    assert (tmp_path / "a.json.broken1").read_text() == "old"
     assert (tmp_path / "a.json.broken2").read_text() == "new"
+    assert (tmp_path / "a.npz.broken2").read_text() == "new predictions"
+
+
+def test_only_what_a_planned_cell_would_overwrite_is_set_aside(tmp_path, toy_cell, record_of):
+    store = Store(tmp_path)
+    paths = [store.path(store.save(record_of(toy_cell(seed=s)), ARRAYS)) for s in (0, 1)]
+    for path in paths:
+        path.write_text("{")
+    [(broken, kept)] = store.make_way(store.read().broken, [toy_cell(seed=1)])
+    assert broken.path == paths[1] and not paths[1].exists() and kept.read_text() == "{"
+    assert paths[0].read_text() == "{"
+    assert [b.path for b in store.read().broken] == [paths[0]]
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("fit_seconds", "soon"), ("fit_seconds", True), ("fit_seconds", float("nan")),
+        ("jobs", 1.5), ("versions", []), ("versions", {"numpy": 2}), ("history", [{"epoch": "x"}]),
+        ("status", "done"), ("device", None), ("surprise", 1),
+    ],
+)  # fmt: skip
+def test_a_field_of_the_wrong_type_makes_a_record_broken(
+    tmp_path, toy_cell, record_of, field, value
+):
+    store = Store(tmp_path)
+    path = store.path(store.save(record_of(toy_cell()), ARRAYS))
+    path.write_text(json.dumps({**json.loads(path.read_text()), field: value}))
+    contents = store.read()
+    assert not contents.finished
+    assert field in contents.broken[0].why or "number" in contents.broken[0].why
 
 
 # ---------------------------------------------------------------- failing writes

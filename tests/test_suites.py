@@ -196,7 +196,7 @@ def refusal(path: Path) -> str:
 
 def test_a_small_suite_is_read(tmp_path):
     suite = suites.read(written(tmp_path, WHOLE))
-    assert (suite.name, suite.title, suite.n_per_class) == ("suite", "suite", (5, 5, 5))
+    assert (suite.title, suite.n_per_class) == ("suite", (5, 5, 5))
     assert suite.rows == (suites.Row("Table 3", "A", "a", "90.0"),)
     assert suite.reported == (suites.Reported("Table 2", "kappa", "0.75", of="a"),)
     assert suite.not_transcribed == (suites.NotTranscribed("Table 1", "all", "unread"),)

@@ -1,0 +1,81 @@
+"""What the verbs share: options, exit statuses, and how they speak."""
+
+from __future__ import annotations
+
+import math
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+DEFAULT_RESULTS = Path("results/local")
+FAILED, CONTRADICTORY, BAD_INPUT, INTERRUPTED = 1, 1, 2, 130
+
+
+class _Place(click.Path):
+    """A path that says something: an empty one would be the current folder, which nobody means."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not str(value).strip():
+            self.fail("the path is empty", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+class Positive(click.FloatRange):
+    """A finite number above zero."""
+
+    def __init__(self) -> None:
+        super().__init__(0, min_open=True)
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """The number; "inf" and "nan" are numbers to Python but no limits."""
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is not a finite number", param, ctx)
+        return number
+
+
+results = click.option(
+    "--results",
+    type=_Place(path_type=Path, file_okay=False),
+    default=DEFAULT_RESULTS,
+    show_default=True,
+    help="Folder of records and tables.",
+)
+data = click.option(
+    "--data",
+    type=_Place(path_type=Path),
+    help="Folder with the four Fashion-MNIST files; default: found or fetched.",
+)
+suite = click.option(
+    "--suite",
+    "suite_file",
+    type=_Place(path_type=Path, dir_okay=False),
+    help="TOML file of claims; default: Kayed et al. 2020.",
+)
+file = click.argument("file", required=False, type=_Place(path_type=Path, dir_okay=False))
+
+
+def say(text: Any) -> None:
+    """One line to the person, beside the output."""
+    click.echo(f"fmbench: {text}", err=True)
+
+
+def output(text: str) -> None:
+    """Print what was asked for. A reader who has seen enough (``| head``) is no failure."""
+    try:
+        click.echo(text, nl=not text.endswith("\n"))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Python would try again, and complain, when it closes the stream at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def width() -> int | None:
+    """Columns of the terminal; ``None`` where the output goes elsewhere."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None

@@ -1,0 +1,91 @@
+"""The verbs that judge what is on disk or on paper: nothing is run."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from fmbench.cli import common
+from fmbench.cli.common import BAD_INPUT, CONTRADICTORY, output, say
+
+if TYPE_CHECKING:
+    from fmbench.results import Results
+
+
+@click.command(epilog="Examples: fmbench table; fmbench table --format csv > table3.csv")
+@click.option("--format", "format_", type=click.Choice(["md", "csv", "json"]), default="md",
+              show_default=True)  # fmt: skip
+@click.option("--table", "number", type=click.Choice(["1", "2", "3"]), default="3",
+              show_default=True, help="Which of the paper's tables.")  # fmt: skip
+@click.option("--write", is_flag=True, help="Also write all tables into the results folder.")
+@click.option("--quick", is_flag=True, help="The table of `fmbench run --quick`.")
+@common.suite
+@common.results
+@common.data
+def table(
+    format_: str,
+    number: str,
+    write: bool,
+    quick: bool,
+    suite_file: Path | None,
+    results: Path,
+    data: Path | None,
+) -> None:
+    """Print claimed beside measured. Nothing is run."""
+    from fmbench import datasets, suites, tables
+    from fmbench.cells import FULL, QUICK
+    from fmbench.results import read
+
+    if data:
+        datasets.locate(data=data)  # a mistyped folder is an error even if no record needs it
+    outcome = read(results, suites.read(suite_file), QUICK if quick else FULL, data)
+    shown = outcome.table(int(number))
+    if write:
+        outcome.store.prepare()
+        for path in outcome.write():
+            say(f"written: {path}")
+    output(tables.FORMATS[format_](shown))
+    if not outcome.contents.finished and not outcome.broken:
+        say(f"no results in {results} yet: `fmbench run --all` measures every row")
+    sys.exit(complain(outcome))
+
+
+@click.command(epilog="Examples: fmbench check; fmbench check claims.toml --json")
+@common.file
+@click.option(
+    "--rounding", type=click.Choice(["nearest", "truncated"]), default="nearest",
+    show_default=True, help="How the figures were shortened.",
+)  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="Print the findings for a program.")
+def check(file: Path | None, rounding: str, as_json: bool) -> None:
+    """Can the reported figures be true together? Arithmetic alone; nothing is run.
+
+    FILE is a TOML file with [test_set] and [[reported]] figures; without it, Kayed et al. 2020.
+    Exit status: 0 consistent, 1 contradictory, 2 bad input.
+    """
+    import json
+
+    from fmbench import explain, suites
+    from fmbench.consistency import judge
+    from fmbench.solver import hush
+
+    suite = suites.read(file)
+    hush()
+    findings = judge(suite, rounding)
+    output(json.dumps(findings.as_json()) if as_json else explain.as_text(findings))
+    sys.exit(CONTRADICTORY if findings.contradictory else 0)
+
+
+def complain(outcome: Results) -> int:
+    """Say what of the records needs attention; returns the exit status."""
+    if line := outcome.differences():
+        say(line)
+    for broken in outcome.broken:
+        say(f"left out {broken.path}: {broken.why}; {broken.remedy}")
+    return BAD_INPUT if outcome.broken else 0
+
+
+COMMANDS = (table, check)

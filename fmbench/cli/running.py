@@ -1,0 +1,142 @@
+"""The verb that measures."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from fmbench.cli import common
+from fmbench.cli.common import FAILED, INTERRUPTED, output, say
+from fmbench.cli.judging import complain
+from fmbench.errors import UserError
+
+if TYPE_CHECKING:
+    from fmbench.registry import Runner
+    from fmbench.suites import Suite
+
+
+@click.command(
+    epilog="Examples: fmbench run --all; fmbench run lenet5 --seeds 2; fmbench run svc-rbf -j 1"
+)
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.option("--all", "run_all", is_flag=True, help="Every row of the suite that has a runner.")
+@common.suite
+@click.option(
+    "--quick", is_flag=True, help="A small part of the data and few epochs: minutes, no verdicts."
+)
+@click.option(
+    "--seeds",
+    type=click.IntRange(1, 10_000),
+    help="Seeds of each stochastic runner; deterministic ones run once.  [default: 5; quick: 2]",
+)
+@click.option(
+    "-j", "--jobs", type=click.IntRange(1, 1024), help="Cells at a time.  [default: cores]"
+)
+@click.option(
+    "--threads", type=click.IntRange(1, 1024), default=1, show_default=True,
+    help="Threads of each cell.",
+)  # fmt: skip
+@click.option(
+    "--timeout", type=common.Positive(), default=6 * 3600, show_default=True,
+    help="Seconds after which a cell is ended.",
+)  # fmt: skip
+@click.option(
+    "--memory", type=common.Positive(), default=8.0, show_default=True,
+    help="GB of resident memory above which a cell is ended.",
+)  # fmt: skip
+@click.option(
+    "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True,
+    help="Where the neural rows run.",
+)  # fmt: skip
+@click.option("--force", is_flag=True, help="Run again what is finished.")
+@click.option("--refresh", is_flag=True, help="Run again what was measured with other versions.")
+@common.results
+@common.data
+def run(
+    names: tuple[str, ...],
+    run_all: bool,
+    suite_file: Path | None,
+    quick: bool,
+    seeds: int | None,
+    jobs: int | None,
+    threads: int,
+    timeout: float,
+    memory: float,
+    device: str,
+    force: bool,
+    refresh: bool,
+    results: Path,
+    data: Path | None,
+) -> None:
+    """Measure runners, then print and write the table. Finished cells are not run again."""
+    from fmbench import datasets, environment, execution, suites, tables
+    from fmbench.cells import FULL, QUICK, Cell, seeds_of
+    from fmbench.downloads import fetch
+    from fmbench.progress import Estimate, watching
+    from fmbench.records import Store
+    from fmbench.results import read
+    from fmbench.summary import reference
+
+    suite = suites.read(suite_file)
+    runners = _chosen(names, run_all, suite)
+    protocol = QUICK if quick else FULL
+    n_seeds = seeds or (2 if quick else 5)
+    store = Store(results)
+    store.prepare()
+    source = datasets.locate(data=data, fetch=fetch)
+    datasets.verify(source.spec, source.folder)  # wrong data is the user's error, not a cell's
+    cells = [Cell(r, protocol, seed) for r in runners for seed in seeds_of(r, n_seeds)]
+    contents = store.read()
+    estimate = Estimate(contents, reference().fit_seconds)
+    todo = execution.in_order(
+        execution.pending(cells, contents, force=force, refresh=refresh), estimate
+    )
+    for broken, kept in store.make_way(contents.broken, todo):
+        say(f"set aside {kept}: {broken.why}")
+    for cell in todo:
+        if why := contents.stale(cell):
+            say(f"{cell.name} is stale ({why}) and is measured again")
+    neural = any(cell.runner.uses_gpu for cell in todo)
+    limits = execution.Limits(
+        timeout=timeout,
+        memory=int(memory * 2**30),
+        threads=threads,
+        jobs=jobs or max(1, environment.n_cores() // threads),
+        device=environment.resolve_device(device) if neural or device == "cuda" else "cpu",
+    )
+    if not todo:
+        say(f"nothing to do: {len(cells)} cells are measured already (--force runs them again)")
+    failed = interrupted = False
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a scheduler's Ctrl-C
+    try:
+        with watching(todo, limits.jobs, estimate, n_planned=len(cells)) as observer:
+            records = execution.run(todo, store, source, limits, observer) if todo else []
+            failed = any(not record.finished for record in records)
+    except KeyboardInterrupt:
+        interrupted = True
+        say("interrupted: what is finished is kept, the same command goes on from here")
+    outcome = read(results, suite, protocol, source.folder)
+    # With nothing measured the tables are as they were; scoring every metric anew takes seconds.
+    written = outcome.write(only_missing=not todo)
+    output(tables.FORMATS["md"](outcome.table(3)))
+    if written:
+        say(f"written: {', '.join(str(path) for path in written)}")
+    sys.exit(INTERRUPTED if interrupted else FAILED if failed else complain(outcome))
+
+
+def _chosen(names: tuple[str, ...], run_all: bool, suite: Suite) -> list[Runner]:
+    from fmbench import registry
+
+    if run_all == bool(names):
+        raise UserError("name the runners to run, or --all, not both; `fmbench list` shows them")
+    if names:
+        return [registry.get(name) for name in dict.fromkeys(names)]
+    known = registry.runners()
+    return [known[name] for name in suite.runners if name in known]
+
+
+COMMANDS = (run,)
