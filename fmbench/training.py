@@ -11,6 +11,8 @@ import torch
 from sklearn.base import BaseEstimator, ClassifierMixin
 from torch import Tensor, nn
 
+from fmbench.optimizers import OPTIMIZERS, Optimizer
+
 PREDICT_BATCH = 1000  # images; changes nothing but memory and speed
 
 
@@ -45,16 +47,8 @@ class EpochCallback(Protocol):
         """React to an epoch's end."""
 
 
-# Keras's epsilon of 1e-7 in place of PyTorch's 1e-8: the sources were written with Keras.
-OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
-    "sgd": lambda p, c: torch.optim.SGD(p, lr=c.learning_rate, momentum=c.momentum),
-    "adam": lambda p, c: torch.optim.Adam(p, lr=c.learning_rate, eps=1e-7),
-    "adamax": lambda p, c: torch.optim.Adamax(p, lr=c.learning_rate, eps=1e-7),
-}
-
-
-def one_vector(network: nn.Module) -> nn.Parameter:
-    """Move every parameter of ``network``, and its gradient, into one vector; returns the vector.
+def one_vector(network: nn.Module) -> tuple[nn.Parameter, Tensor]:
+    """Move every parameter of ``network`` into one vector, and its gradients into another.
 
     An optimizer's step is then a handful of operations, however many layers there are: with ten
     small tensors, handling each one took longer than its arithmetic. Every optimizer here works
@@ -72,7 +66,7 @@ def one_vector(network: nn.Module) -> nn.Parameter:
         offset += p.numel()
     vector = nn.Parameter(values)
     vector.grad = gradients
-    return vector
+    return vector, gradients
 
 
 class TorchClassifier(ClassifierMixin, BaseEstimator):
@@ -117,10 +111,10 @@ class TorchClassifier(ClassifierMixin, BaseEstimator):
             self.network_.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
             # Nothing but dropout draws from the global stream from here on.
             torch.manual_seed(int(dropout_seed))
-            weights = one_vector(self.network_)
-            optimizer = OPTIMIZERS[self.config.optimizer]([weights], self.config)
+            weights, gradient = one_vector(self.network_)
+            optimizer = OPTIMIZERS[self.config.optimizer](weights, self.config)
             for epoch in range(1, self.config.epochs + 1):
-                loss, accuracy = self._train_epoch(images, labels, optimizer, order)
+                loss, accuracy = self._train_epoch(images, labels, optimizer, gradient, order)
                 if on_epoch:
                     on_epoch(self, EpochReport(epoch, loss, accuracy))
         return self
@@ -129,26 +123,26 @@ class TorchClassifier(ClassifierMixin, BaseEstimator):
         self,
         images: Tensor,
         labels: Tensor,
-        optimizer: torch.optim.Optimizer,
+        optimizer: Optimizer,
+        gradient: Tensor,
         order: torch.Generator,
     ) -> tuple[float, float]:
-        n = len(images)
-        permutation = torch.randperm(n, generator=order, device=images.device)
-        # Summed on the device: reading them out each step would make the CPU wait for the GPU.
-        total_loss = torch.zeros((), device=images.device)
-        n_correct = torch.zeros((), device=images.device, dtype=torch.long)
+        permutation = torch.randperm(len(images), generator=order, device=images.device)
+        images, labels = images[permutation], labels[permutation]
+        # Read out at the end: reading each step's would make the CPU wait for the GPU.
+        losses, y_pred = [], []
         self.network_.train()
-        for batch in permutation.split(self.config.batch_size):
-            target = labels.index_select(0, batch)
-            logits = self.network_(images.index_select(0, batch))
+        size = self.config.batch_size
+        for batch, target in zip(images.split(size), labels.split(size), strict=True):
+            logits = self.network_(batch)
             loss = nn.functional.cross_entropy(logits, target)
-            optimizer.zero_grad(set_to_none=False)  # the gradients are views of one vector
+            gradient.zero_()  # of every parameter: they are views of one vector
             loss.backward()
             optimizer.step()
-            with torch.no_grad():
-                total_loss += loss.detach() * len(batch)
-                n_correct += (logits.argmax(1) == target).sum()
-        return total_loss.item() / n, n_correct.item() / n
+            losses.append(loss.detach() * len(batch))
+            y_pred.append(logits.detach().argmax(1))
+        n_correct = (torch.cat(y_pred) == labels).sum()
+        return torch.stack(losses).sum().item() / len(images), n_correct.item() / len(images)
 
     def predict_proba(self, X: np.ndarray) -> np.ndarray:
         """Class probabilities ``float32 (n, 10)`` of images ``uint8 (n, 28, 28)``."""

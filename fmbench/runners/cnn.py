@@ -7,8 +7,8 @@ from typing import Any
 from fmbench.registry import our_choice, register
 
 BHATNAGAR = (
-    "no source states this row's network: CNN2 of Bhatnagar et al. 2017, whose reported accuracy "
-    "is the nearest known"
+    "no source of this row was found: CNN2 of Bhatnagar et al. 2017, one of two candidates (the "
+    "other is the data set's own list of results, 2 Conv+pooling)"
 )
 
 

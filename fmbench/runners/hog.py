@@ -6,7 +6,7 @@ from typing import Any
 
 from fmbench.registry import our_choice, register
 
-DALAL = "not stated by Greeshma & Sreekumar 2019: Dalal & Triggs 2005, and scikit-image's default"
+DALAL = "the source's value was not found: Dalal & Triggs 2005, and scikit-image's default"
 
 
 @register(
@@ -14,15 +14,15 @@ DALAL = "not stated by Greeshma & Sreekumar 2019: Dalal & Triggs 2005, and sciki
     title="HOG features and a multi-class SVC",
     hyperparameters={
         "orientations": our_choice(9, DALAL),
-        "pixels_per_cell": our_choice(4, "not stated: divides 28 evenly, into 7 x 7 cells"),
-        "cells_per_block": our_choice(2, "not stated: Dalal & Triggs 2005"),
-        "C": our_choice(10.0, "not stated: Xiao 2017's best for the RBF kernel"),
-        "kernel": our_choice("rbf", "not stated: the better kernel of Xiao 2017"),
-        "gamma": our_choice("scale", "not stated: scikit-learn's default"),
+        "pixels_per_cell": our_choice(4, "not found: divides 28 evenly, into 7 x 7 cells"),
+        "cells_per_block": our_choice(2, "not found: Dalal & Triggs 2005"),
+        "C": our_choice(10.0, "not found: Xiao 2017's best for the RBF kernel"),
+        "kernel": our_choice("rbf", "not found: the better kernel of Xiao 2017"),
+        "gamma": our_choice("scale", "not found: scikit-learn's default"),
     },
     revision=1,
     cost="minutes",
-    notes=("Source: Greeshma & Sreekumar 2019, which states no parameters of the features.",),
+    notes=("Source: Greeshma & Sreekumar 2019; its parameters of the features were not found.",),
 )
 def hog_svm(
     *,

@@ -18,14 +18,14 @@ CHOSEN = (
     title="LeNet-5 (Section 3 of the paper)",
     hyperparameters={
         "pooling": stated("average", f"{SECTION_3}: S2 and S4 average over 2 x 2"),
-        "learning_rate": stated(0.005, "Section 4"),
-        "batch_size": stated(32, "Section 4"),
-        "epochs": stated(10, "Section 4"),
+        "learning_rate": stated(0.005, "among the paper's settings"),
+        "batch_size": stated(32, "among the paper's settings"),
+        "epochs": stated(10, "among the paper's settings"),
         "to_32": our_choice("pad", CHOSEN),
         "scaling": our_choice("unit", "not stated: pixels in [0, 1]"),
         "activation": our_choice("relu", CHOSEN),
         "optimizer": our_choice("adamax", CHOSEN),
-        "momentum": our_choice(0.0, "only plain SGD has one"),
+        "momentum": our_choice(0.0, "of no use to Adamax: only SGD reads it"),
     },
     parameter_counts={"C1": 156, "C3": 2_416, "C5": 48_120, "F6": 10_164, "output": 850},
     revision=1,
@@ -34,8 +34,8 @@ CHOSEN = (
     scores="predict_proba",
     notes=(
         "61,706 parameters: full C3 and pooling without parameters.",
-        "Initialisation (Glorot uniform, zero biases) and loss (cross-entropy) are not stated: "
-        "Keras's defaults, since the paper used Keras 2.2.4.",
+        "Initialisation (Glorot uniform, zero biases), loss (cross-entropy) and Adamax's epsilon "
+        "(1e-7) are not stated: Keras's defaults, since the paper used Keras 2.2.4.",
     ),
 )
 def lenet5(

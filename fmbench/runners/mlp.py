@@ -6,7 +6,7 @@ from typing import Any
 
 from fmbench.registry import our_choice, register
 
-NOT_STATED = "no source states this row's network"
+NOT_STATED = "no source of this row was found"
 
 
 @register(

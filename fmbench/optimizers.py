@@ -1,0 +1,73 @@
+"""The optimizers, each over one vector that holds every parameter of a network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+import torch
+from torch import nn
+
+EPSILON = 1e-7  # Keras's, in place of PyTorch's 1e-8: the sources were written with Keras
+
+
+class Settings(Protocol):
+    """What an optimizer is told of the way of training."""
+
+    @property
+    def learning_rate(self) -> float:
+        """Per step."""
+
+    @property
+    def momentum(self) -> float:
+        """Of "sgd" only."""
+
+
+class Optimizer(Protocol):
+    """What the training loop needs of an optimizer."""
+
+    def step(self) -> object:
+        """Change the parameters by their gradient."""
+
+
+class Adamax:
+    """Adamax (Kingma & Ba 2015, arXiv 1412.6980, Section 7.1).
+
+    The same operations in the same order as PyTorch's own, so that the results are identical to
+    the bit (a test compares them), without its bookkeeping for many tensors and options, which
+    takes longer than the arithmetic: an epoch of LeNet-5 is a twelfth shorter.
+    """
+
+    def __init__(
+        self,
+        vector: nn.Parameter,
+        learning_rate: float,
+        betas: tuple[float, float] = (0.9, 0.999),
+        epsilon: float = EPSILON,
+    ) -> None:
+        self._vector, self._learning_rate, self._epsilon = vector, learning_rate, epsilon
+        self._beta1, self._beta2 = betas
+        self._mean = torch.zeros_like(vector)
+        self._largest = torch.zeros_like(vector)
+        self._size = torch.empty_like(vector, requires_grad=False)
+        self._n_steps = 0
+
+    @torch.no_grad()
+    def step(self) -> None:
+        """Change the parameters by their gradient."""
+        gradient = self._vector.grad
+        if gradient is None:
+            raise ValueError("the vector has no gradient")
+        self._n_steps += 1
+        self._mean.lerp_(gradient, 1 - self._beta1)
+        torch.abs(gradient, out=self._size).add_(self._epsilon)
+        torch.maximum(self._largest.mul_(self._beta2), self._size, out=self._largest)
+        rate = self._learning_rate / (1 - self._beta1**self._n_steps)
+        self._vector.addcdiv_(self._mean, self._largest, value=-rate)
+
+
+OPTIMIZERS: dict[str, Callable[[nn.Parameter, Settings], Optimizer]] = {
+    "sgd": lambda p, c: torch.optim.SGD([p], lr=c.learning_rate, momentum=c.momentum),
+    "adam": lambda p, c: torch.optim.Adam([p], lr=c.learning_rate, eps=EPSILON),
+    "adamax": lambda p, c: Adamax(p, c.learning_rate),
+}
