@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fmbench.cells import FULL, Cell, Protocol
 from fmbench.datasets import FASHION_MNIST
 from fmbench.errors import UserError
-from fmbench.records import Contents, Record, Store
+from fmbench.records import Contents, Record, Store, flagged_array
 from fmbench.registry import Runner
 from fmbench.suites import CHECKOUT, PACKAGED
 
@@ -28,7 +28,8 @@ class Summary:
 
     ``low`` and ``high`` bound the accuracy of *one new run* at 95 % (Spence & Stanley 2016). A
     deterministic runner has no spread: both are its accuracy. They are ``None``, as ``sd`` is,
-    for a stochastic runner with one seed.
+    for a stochastic runner with one seed. ``flagged`` holds the accuracies, by seed, under another
+    way of scoring that the source used, by that way in words.
     """
 
     runner: str
@@ -41,6 +42,7 @@ class Summary:
     fit_seconds: float | None = None  # mean over the seeds
     device: str = ""
     accuracies: tuple[float, ...] = ()
+    flagged: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
 
 def summarise(
@@ -76,7 +78,24 @@ def summarise(
         fit_seconds=sum(r.fit_seconds or 0.0 for r in records) / len(records),
         device=", ".join(sorted({r.device for r in records})),
         accuracies=tuple(accuracies),
+        flagged=_flagged(runner, records, store, y_true),
     )
+
+
+def _flagged(
+    runner: Runner, records: Sequence[Record], store: Store, y_true: np.ndarray | None
+) -> dict[str, tuple[float, ...]]:
+    if not runner.flagged:
+        return {}
+    arrays = [store.arrays(record) for record in records]
+    return {
+        words: tuple(
+            float((of[flagged_array(name)] == y_true).mean())
+            for of in arrays
+            if flagged_array(name) in of  # the recipe may have got this figure later
+        )
+        for name, words in runner.flagged.items()
+    }
 
 
 def spread(
@@ -151,7 +170,13 @@ def read_summary(path: Path) -> Reference:
     """Read what :func:`write_summary` wrote."""
     content = json.loads(path.read_text(encoding="utf-8"))
     rows = {
-        name: Summary(**{**row, "accuracies": tuple(row["accuracies"])})
+        name: Summary(
+            **{
+                **row,
+                "accuracies": tuple(row["accuracies"]),
+                "flagged": {k: tuple(v) for k, v in row.get("flagged", {}).items()},
+            }
+        )
         for name, row in content.get("rows", {}).items()
     }
     return Reference(rows, tuple(content.get("versions", [])))
@@ -162,7 +187,11 @@ def write_summary(path: Path, summaries: Iterable[Summary], versions: list[dict[
     content = {
         "protocol": FULL.title,
         "versions": versions,
-        "rows": {s.runner: _rounded(asdict(s)) for s in summaries if s.n},
+        "rows": {
+            s.runner: {k: v for k, v in _rounded(asdict(s)).items() if k != "flagged" or v}
+            for s in summaries
+            if s.n
+        },
     }
     path.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 

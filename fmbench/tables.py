@@ -82,6 +82,14 @@ def table3(
         "quotes, where it was read; reference: fmbench's own committed run; low, high: 95 % "
         "prediction interval for one new run; n: seeds.",
         *(f"{row.label}: {row.remark}" for row in suite.rows if row.remark),
+        *(
+            f"{runner}: {words}: {_mean_sd([100 * a for a in accuracies], 2)} % "
+            f"(n={len(accuracies)})"
+            for runner in suite.runners
+            if runner in summaries
+            for words, accuracies in summaries[runner].flagged.items()
+            if accuracies
+        ),
     ]
     return Table(f"Table 3: {suite.title}{_scale(protocol_title)}", TABLE_3, rows, tuple(notes))
 
