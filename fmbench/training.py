@@ -150,7 +150,7 @@ class TorchClassifier(ClassifierMixin, BaseEstimator):
             optimizer = OPTIMIZERS[config.optimizer]([weights], config)
             parameters = dict(self.network_.named_parameters())
             epoch, left = 0, config.n_steps(len(images))
-            while left:
+            while left > 0:
                 permutation = torch.randperm(len(images), generator=order, device=device)
                 batches = permutation.split(config.batch_size)[:left]
                 loss, accuracy = self._train(images, labels, batches, parameters, optimizer)

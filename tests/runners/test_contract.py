@@ -2,6 +2,7 @@
 
 import inspect
 import json
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -103,6 +104,37 @@ def test_its_networks_parameters_are_those_published(runner):
     assert runner.parameter_counts, "a neural runner states its parameters, layer by layer"
     classifier = runner.build(runner.resolve(), seed=0, device="cpu")
     assert parameter_counts(classifier.network()) == dict(runner.parameter_counts)
+
+
+@every_runner
+def test_its_network_trains_as_the_plain_loop_trains_it(runner):
+    """The same weights, order and dropout; an optimizer over separate parameters, NCHW."""
+    if not runner.uses_gpu:
+        pytest.skip("no network")
+    import torch
+
+    from fmbench.training import OPTIMIZERS
+
+    X, y, X_new, _ = part()
+    ours = build(runner)
+    config = replace(ours.config, epochs=None, steps=12, batch_size=32, held_out=0)
+    ours = ours.set_params(config=config).fit(X, y)
+    weights_seed, order_seed, dropout_seed = np.random.SeedSequence(0).generate_state(3)
+    order = torch.Generator().manual_seed(int(order_seed))
+    with torch.random.fork_rng():
+        torch.manual_seed(int(weights_seed))
+        plain = ours.network().train()
+        torch.manual_seed(int(dropout_seed))
+        step = OPTIMIZERS[config.optimizer](list(plain.parameters()), config)
+        images, labels = torch.tensor(X), torch.tensor(y, dtype=torch.long)
+        for batch in torch.randperm(len(X), generator=order).split(32)[:12]:
+            step.zero_grad()
+            parameters = dict(plain.named_parameters())
+            config.loss(parameters, plain(images[batch]), labels[batch]).backward()
+            step.step()
+    with torch.inference_mode():
+        y_pred = plain.eval()(torch.tensor(X_new)).argmax(1).numpy()
+    assert (ours.predict(X_new) == y_pred).mean() > 0.97
 
 
 @every_runner
