@@ -18,6 +18,8 @@ import numpy as np
 
 from fmbench.cells import Cell, Protocol
 from fmbench.datasets import Source, load_test_images, load_test_labels, load_train
+from fmbench.records import flagged_array
+from fmbench.registry import BEST_EPOCH
 
 PREDICTIONS = "predictions.npy"
 SCORES = "scores.npy"
@@ -35,11 +37,12 @@ def measure(cell: Cell, source: Source, device: str, folder: Path) -> dict[str, 
     the training curve and the warnings that were raised, in JSON's types.
 
     Raises:
-        BadPredictions: the predictions are not ``(n,)`` whole numbers from 0 to 9.
+        BadPredictions: the predictions, or those of a flagged figure, are not ``(n,)`` whole
+            numbers from 0 to 9; or the classifier lacks a flagged figure of its recipe.
     """
     X_fit, y_fit, X_score = _images(cell.protocol, source)
     classifier = cell.runner.build(cell.hyperparameters, seed=cell.seed, device=device)
-    curve = _Curve(folder, X_score)
+    curve = _Curve(folder, X_score, cell.runner.scores or "predict_proba")
     wants_callback = "on_epoch" in inspect.signature(classifier.fit).parameters
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -55,6 +58,7 @@ def measure(cell: Cell, source: Source, device: str, folder: Path) -> dict[str, 
         if cell.runner.scores:
             scores = getattr(classifier, cell.runner.scores)(X_score)
             np.save(folder / SCORES, np.asarray(scores, np.float16))
+        _save_flagged(cell, classifier, curve, folder)
     return {
         "fit_seconds": fit_seconds,
         "predict_seconds": predict_seconds,
@@ -72,28 +76,53 @@ class Outcome:
 
 
 def collect(cell: Cell, source: Source, folder: Path, history: list[dict[str, Any]]) -> Outcome:
-    """Gather what :func:`measure` left in ``folder`` and score each epoch with the labels."""
+    """Gather what :func:`measure` left in ``folder`` and score each epoch with the labels.
+
+    The held-out loss is that of the scores: a runner that stores decision values has margins.
+    """
     arrays = {"y_pred": np.load(folder / PREDICTIONS)}
     if (folder / SCORES).exists():
         arrays["scores"] = np.load(folder / SCORES)
+    for name in cell.runner.flagged:
+        if name != BEST_EPOCH:
+            arrays[flagged_array(name)] = np.load(folder / f"{flagged_array(name)}.npy")
     if not history:
         return Outcome(arrays, [])
     y_true = labels(cell.protocol, source)
+    loss = hinge_loss if cell.runner.scores == "decision_function" else cross_entropy
     epochs, scored = [], []
     for report in history:
-        probabilities = np.load(folder / _epoch_file(report["epoch"]))
-        y_pred = probabilities.argmax(1).astype(np.uint8)
-        of_truth = probabilities[np.arange(len(y_true)), y_true]
-        loss = -np.log(np.clip(of_truth, SMALLEST_PROBABILITY, 1.0)).mean()
+        scores = np.load(folder / _epoch_file(report["epoch"]))
+        y_pred = scores.argmax(1).astype(np.uint8)
         epochs.append(y_pred)
         scored.append(
             {
                 **report,
-                "heldout_loss": round(float(loss), 6),
+                "heldout_loss": round(loss(scores, y_true), 6),
                 "heldout_accuracy": float((y_pred == y_true).mean()),
             }
         )
-    return Outcome({**arrays, "epoch_y_pred": np.stack(epochs)}, scored)
+    arrays["epoch_y_pred"] = np.stack(epochs)
+    if BEST_EPOCH in cell.runner.flagged:
+        best = np.argmax([epoch["heldout_accuracy"] for epoch in scored])  # the first of equals
+        arrays[flagged_array(BEST_EPOCH)] = epochs[best]
+    return Outcome(arrays, scored)
+
+
+def cross_entropy(probabilities: np.ndarray, y_true: np.ndarray) -> float:
+    """Mean of -log p of the true class; ``probabilities`` are ``(n, 10)``."""
+    of_truth = probabilities[np.arange(len(y_true)), y_true]
+    return float(-np.log(np.clip(of_truth, SMALLEST_PROBABILITY, 1.0)).mean())
+
+
+def hinge_loss(decisions: np.ndarray, y_true: np.ndarray) -> float:
+    """Mean of the L2-SVM's squared hinge over images and classes; ``decisions`` are ``(n, 10)``.
+
+    What the training loss adds for the weights is no part of it.
+    """
+    signs = np.full(decisions.shape, -1.0)
+    signs[np.arange(len(y_true)), y_true] = 1.0
+    return float((np.maximum(0.0, 1.0 - signs * decisions) ** 2).mean())
 
 
 def labels(protocol: Protocol, source: Source) -> np.ndarray:
@@ -121,15 +150,16 @@ def checked(y_pred: Any, n: int) -> np.ndarray:
 class _Curve:
     """The per-epoch callback: keeps what the classifier predicts, and its own time."""
 
-    def __init__(self, folder: Path, X_score: np.ndarray) -> None:
+    def __init__(self, folder: Path, X_score: np.ndarray, method: str) -> None:
         self.seconds = 0.0
         self.reports: list[dict[str, Any]] = []
         self._folder = folder
-        self._X_score = X_score
+        self.X_score = X_score
+        self._method = method
 
     def __call__(self, classifier: Any, report: Any) -> None:
         start = time.perf_counter()
-        scores = classifier.predict_proba(self._X_score)
+        scores = getattr(classifier, self._method)(self.X_score)
         np.save(self._folder / _epoch_file(report.epoch), np.asarray(scores, np.float32))
         self.reports.append(
             {
@@ -139,6 +169,17 @@ class _Curve:
             }
         )
         self.seconds += time.perf_counter() - start
+
+
+def _save_flagged(cell: Cell, classifier: Any, curve: _Curve, folder: Path) -> None:
+    wanted = set(cell.runner.flagged) - {BEST_EPOCH}
+    given = classifier.flagged(curve.X_score) if wanted else {}
+    if set(given) != wanted:
+        raise BadPredictions(f"flagged returned {sorted(given)}, expected {sorted(wanted)}")
+    if BEST_EPOCH in cell.runner.flagged and not curve.reports:
+        raise BadPredictions("no epoch was reported, so none can be the best")
+    for name, y_pred in given.items():
+        np.save(folder / f"{flagged_array(name)}.npy", checked(y_pred, len(curve.X_score)))
 
 
 def _epoch_file(epoch: int) -> str:

@@ -7,6 +7,7 @@ turns pixels into numbers, so that a batch travels as bytes.
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -54,21 +55,105 @@ class Resize(nn.Module):
         return nn.functional.interpolate(X, (self.size, self.size), mode="bilinear")
 
 
-def sequential(*layers: tuple[str, nn.Module]) -> nn.Sequential:
-    """A network of named layers, initialised as Keras does: Glorot uniform weights, zero biases."""
+class Residual(nn.Module):
+    """``X + relu(conv(X))``; an input of one channel is added to every channel."""
+
+    def __init__(self, conv: nn.Conv2d) -> None:
+        super().__init__()
+        self.conv = conv
+
+    def forward(self, X: Tensor) -> Tensor:
+        """``(n, c, h, w)`` to ``(n, channels of conv, h, w)``."""
+        return X + nn.functional.relu(self.conv(X))
+
+
+class LSTM(nn.Module):
+    """Keras's LSTM: ``(n, steps, features)`` to the last hidden state ``(n, units)``.
+
+    Glorot uniform input weights, orthogonal recurrent weights, one bias: 1 for the forget gate,
+    else 0. Written out because nn.LSTM has a second bias and cannot be batched by ``vmap``.
+    """
+
+    def __init__(self, features: int, units: int) -> None:
+        super().__init__()
+        self.units = units
+        # Rows: the input, forget and output gates, then the candidate.
+        self.input_weight = nn.Parameter(torch.empty(4 * units, features))
+        self.recurrent_weight = nn.Parameter(torch.empty(4 * units, units))
+        self.bias = nn.Parameter(torch.zeros(4 * units))
+        nn.init.xavier_uniform_(self.input_weight)
+        nn.init.orthogonal_(self.recurrent_weight)
+        nn.init.ones_(self.bias[units : 2 * units])
+
+    def forward(self, X: Tensor) -> Tensor:
+        """Read the steps in turn."""
+        from_input = nn.functional.linear(X, self.input_weight, self.bias)  # all steps at once
+        recurrent = self.recurrent_weight.t()
+        hidden = cell = X.new_zeros(len(X), self.units)
+        for step in from_input.unbind(1):
+            gates = torch.addmm(step, hidden, recurrent)
+            open_ = gates[:, : 3 * self.units].sigmoid()
+            let_in, keep, let_out = open_.chunk(3, 1)
+            cell = keep * cell + let_in * gates[:, 3 * self.units :].tanh()
+            hidden = let_out * cell.tanh()
+        return hidden
+
+
+def batch_norm(channels: int) -> nn.BatchNorm2d:
+    """Keras's batch normalisation: momentum 0.99, which PyTorch calls 0.01, and epsilon 1e-3."""
+    return nn.BatchNorm2d(channels, eps=1e-3, momentum=0.01)
+
+
+Layer = nn.Conv2d | nn.Linear
+Initialiser = Callable[[Layer], None]
+
+
+def glorot(layer: Layer) -> None:
+    """Keras's default: Glorot uniform weights, zero biases."""
+    nn.init.xavier_uniform_(layer.weight)
+    if layer.bias is not None:
+        nn.init.zeros_(layer.bias)
+
+
+def keras_random(layer: Layer) -> None:
+    """Keras's ``random_uniform`` weights, up to 0.05, and ``RandomNormal`` biases, sigma 0.05."""
+    nn.init.uniform_(layer.weight, -0.05, 0.05)
+    if layer.bias is not None:
+        nn.init.normal_(layer.bias, std=0.05)
+
+
+def truncated_normal(sigma: float, bias: float) -> Initialiser:
+    """TensorFlow's: normal weights, drawn again beyond two sigma, and biases all alike."""
+
+    def initialise(layer: Layer) -> None:
+        nn.init.trunc_normal_(layer.weight, std=sigma, a=-2 * sigma, b=2 * sigma)
+        if layer.bias is not None:
+            nn.init.constant_(layer.bias, bias)
+
+    return initialise
+
+
+def sequential(
+    *layers: tuple[str, nn.Module], initialise: Mapping[str, Initialiser] | None = None
+) -> nn.Sequential:
+    """A network of named layers; those not named in ``initialise`` start as Keras's do."""
     network = nn.Sequential(OrderedDict(layers))
-    for module in network.modules():
-        if isinstance(module, nn.Conv2d | nn.Linear):
-            nn.init.xavier_uniform_(module.weight)
-            if module.bias is not None:
-                nn.init.zeros_(module.bias)
+    for name, child in network.named_children():
+        for module in child.modules():
+            if isinstance(module, nn.Conv2d | nn.Linear):
+                (initialise or {}).get(name, glorot)(module)
     return network
 
 
 def parameter_counts(network: nn.Module) -> dict[str, int]:
-    """Trainable parameters of each named layer that has any, in order."""
+    """Parameters of each named layer that has any, in order, counted as Keras counts them.
+
+    A batch normalisation has four a channel: scale and shift, which are trained, and the moving
+    mean and variance, which are not.
+    """
     counts = {
-        name: sum(p.numel() for p in layer.parameters() if p.requires_grad)
+        name: sum(p.numel() for p in layer.parameters())
+        + sum(b.numel() for b in layer.buffers() if b.is_floating_point())
         for name, layer in network.named_children()
     }
     return {name: count for name, count in counts.items() if count}

@@ -8,8 +8,6 @@ from typing import Protocol
 import torch
 from torch import nn
 
-EPSILON = 1e-7  # Keras's, in place of PyTorch's 1e-8: the sources were written with Keras
-
 
 class Settings(Protocol):
     """What an optimizer is told of the way of training."""
@@ -21,6 +19,10 @@ class Settings(Protocol):
     @property
     def momentum(self) -> float:
         """Of "sgd" only."""
+
+    @property
+    def epsilon(self) -> float:
+        """Of "adam" and "adamax"."""
 
 
 class Optimizer(Protocol):
@@ -42,8 +44,8 @@ class Adamax:
         self,
         vector: nn.Parameter,
         learning_rate: float,
+        epsilon: float,
         betas: tuple[float, float] = (0.9, 0.999),
-        epsilon: float = EPSILON,
     ) -> None:
         self._vector, self._learning_rate, self._epsilon = vector, learning_rate, epsilon
         self._beta1, self._beta2 = betas
@@ -68,6 +70,6 @@ class Adamax:
 
 OPTIMIZERS: dict[str, Callable[[nn.Parameter, Settings], Optimizer]] = {
     "sgd": lambda p, c: torch.optim.SGD([p], lr=c.learning_rate, momentum=c.momentum),
-    "adam": lambda p, c: torch.optim.Adam([p], lr=c.learning_rate, eps=EPSILON),
-    "adamax": lambda p, c: Adamax(p, c.learning_rate),
+    "adam": lambda p, c: torch.optim.Adam([p], lr=c.learning_rate, eps=c.epsilon),
+    "adamax": lambda p, c: Adamax(p, c.learning_rate, c.epsilon),
 }

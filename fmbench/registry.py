@@ -24,6 +24,9 @@ from fmbench.errors import UserError
 Origin = Literal["stated", "source", "our choice"]
 Cost = Literal["seconds", "minutes", "hours"]
 
+# The flagged figure that the harness finds itself, from the curve that it keeps of every fit.
+BEST_EPOCH = "best_epoch"
+
 _REGISTRY: dict[str, Runner] = {}
 
 
@@ -57,8 +60,13 @@ class Runner:
 
     ``revision`` is raised whenever the predictions change; it is part of every cell's key.
     ``quick`` replaces hyperparameters under ``--quick``. ``parameter_counts`` are the published
-    trainable parameters, layer by layer. ``scores`` names the method whose output is stored
-    beside the predictions, where that is cheap.
+    parameters, layer by layer. ``scores`` names the method whose output is stored beside the
+    predictions, where that is cheap.
+
+    ``flagged`` names, in words, each other way of scoring that the source used: reported beside
+    the result, never in its place. The classifier's ``flagged(X)`` gives the predictions by name;
+    those of :data:`BEST_EPOCH` come from the harness. A runner that is ``by_name_only`` is too
+    long for ``run --all``.
     """
 
     name: str
@@ -71,6 +79,8 @@ class Runner:
     parameter_counts: Mapping[str, int] = field(default_factory=dict)
     scores: str | None = None
     notes: tuple[str, ...] = ()
+    flagged: Mapping[str, str] = field(default_factory=dict)
+    by_name_only: bool = False
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         # Another process finds it by its name, so that a factory may be any callable.
@@ -82,6 +92,11 @@ class Runner:
     def deterministic(self) -> bool:
         """Whether every run gives the same predictions, so that one seed says all."""
         return "seed" not in inspect.signature(self.factory).parameters
+
+    @property
+    def cost_in_words(self) -> str:
+        """For people: how long it takes, and whether ``run --all`` leaves it out."""
+        return f"{self.cost}, by name only" if self.by_name_only else self.cost
 
     @property
     def uses_gpu(self) -> bool:
@@ -122,6 +137,8 @@ def register(
     parameter_counts: Mapping[str, int] | None = None,
     scores: str | None = None,
     notes: tuple[str, ...] = (),
+    flagged: Mapping[str, str] | None = None,
+    by_name_only: bool = False,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Register the decorated factory under ``name``.
 
@@ -140,7 +157,7 @@ def register(
     def decorate(factory: Callable[..., Any]) -> Callable[..., Any]:
         runner = Runner(
             name, title, factory, dict(hyperparameters), revision, cost, dict(quick or {}),
-            dict(parameter_counts or {}), scores, notes,
+            dict(parameter_counts or {}), scores, notes, dict(flagged or {}), by_name_only,
         )  # fmt: skip
         arguments = set(inspect.signature(factory).parameters) - {"seed", "device"}
         if arguments != set(hyperparameters):

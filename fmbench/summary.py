@@ -6,7 +6,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ from fmbench.cells import FULL, Cell, Protocol
 from fmbench.datasets import FASHION_MNIST
 from fmbench.errors import UserError
 from fmbench.files import write_text
-from fmbench.records import Contents, Record, Store
+from fmbench.records import Contents, Record, Store, flagged_array
 from fmbench.registry import Runner
 from fmbench.suites import CHECKOUT, PACKAGED
 
@@ -31,7 +31,8 @@ class Summary:
 
     ``low`` and ``high`` bound the accuracy of *one new run* at 95 % (Spence & Stanley 2016). A
     deterministic runner has no spread: both are its accuracy. They are ``None``, as ``sd`` is,
-    for a stochastic runner with one seed.
+    for a stochastic runner with one seed. ``flagged`` holds the accuracies, by seed, under another
+    way of scoring that the source used, by that way in words.
     """
 
     runner: str
@@ -45,6 +46,7 @@ class Summary:
     device: str = ""
     accuracies: tuple[float, ...] = ()
     warnings: tuple[str, ...] = ()  # what the libraries said, and of how many seeds
+    flagged: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
 
 def summarise(
@@ -81,12 +83,29 @@ def summarise(
         device=", ".join(sorted({r.device for r in records})),
         accuracies=tuple(accuracies),
         warnings=_warnings(records),
+        flagged=_flagged(runner, records, store, y_true),
     )
 
 
 def _warnings(records: Sequence[Record]) -> tuple[str, ...]:
     said = Counter(warning for record in records for warning in record.warnings)
     return tuple(f"{text} ({n} of {len(records)} runs)" for text, n in sorted(said.items()))
+
+
+def _flagged(
+    runner: Runner, records: Sequence[Record], store: Store, y_true: np.ndarray | None
+) -> dict[str, tuple[float, ...]]:
+    if not runner.flagged:
+        return {}
+    arrays = [store.arrays(record) for record in records]
+    return {
+        words: tuple(
+            float((of[flagged_array(name)] == y_true).mean())
+            for of in arrays
+            if flagged_array(name) in of  # the recipe may have got this figure later
+        )
+        for name, words in runner.flagged.items()
+    }
 
 
 def spread(
@@ -190,7 +209,12 @@ def read_summary(path: Path) -> dict[str, Summary]:
         rows = json.loads(path.read_text(encoding="utf-8"))["rows"]
         return {
             name: Summary(
-                **row | {"accuracies": tuple(row["accuracies"]), "warnings": tuple(row["warnings"])}
+                **row
+                | {
+                    "accuracies": tuple(row["accuracies"]),
+                    "warnings": tuple(row["warnings"]),
+                    "flagged": {k: tuple(v) for k, v in row.get("flagged", {}).items()},
+                }
             )
             for name, row in rows.items()
         }
@@ -205,7 +229,11 @@ def write_summary(path: Path, summaries: Iterable[Summary], versions: list[dict[
     content = {
         "protocol": FULL.title,
         "versions": versions,
-        "rows": {s.runner: _rounded(asdict(s)) for s in summaries if s.n},
+        "rows": {
+            s.runner: {k: v for k, v in _rounded(asdict(s)).items() if k != "flagged" or v}
+            for s in summaries
+            if s.n
+        },
     }
     write_text(path, json.dumps(content, indent=1, sort_keys=True) + "\n")
 

@@ -86,6 +86,14 @@ def table3(
         "prediction interval for one new run; n: seeds.",
         *(f"{row.label}: {text}" for row in suite.rows if (text := _remark(row))),
         *(f"{name}: {text}" for name in summaries for text in summaries[name].warnings),
+        *(
+            f"{runner}: {words}: {_mean_sd([100 * a for a in accuracies], 2)} % "
+            f"(n={len(accuracies)})"
+            for runner in suite.runners
+            if runner in summaries
+            for words, accuracies in summaries[runner].flagged.items()
+            if accuracies
+        ),
     ]
     return Table(f"Table 3: {suite.title}{_scale(protocol_title)}", TABLE_3, rows, tuple(notes))
 

@@ -204,6 +204,27 @@ def test_list_shows_every_row_with_its_claim():
     assert ["Support Vector" in row for row in rows] == [True, False], "printed twice in the paper"
     [line] = [line for line in done.stdout.splitlines() if line.startswith("lenet5 ")]
     assert "CNN-LeNet-5" in line and "98.80" in line and "cuda" in line
+    [line] = [line for line in done.stdout.splitlines() if line.startswith("gradient-boosting ")]
+    assert "hours, by name only" in line
+
+
+def test_all_is_every_row_but_those_run_by_name_only():
+    from fmbench import registry, suites
+    from fmbench.cli import _chosen
+
+    suite, known = suites.read(), registry.runners()
+    everything = [runner.name for runner in _chosen((), True, suite)]
+    left_out = [n for n in suite.runners if n in known and n not in everything]
+    assert left_out == ["gradient-boosting"]
+    assert len(everything) == len(set(everything)) > 20
+    assert [r.name for r in _chosen(("gradient-boosting",), False, suite)] == left_out
+
+
+def test_show_names_a_flagged_figure():
+    done = fmbench("show", "cnn-bn-skip")
+    assert done.returncode == 0
+    assert "flagged figure: best epoch picked on the test set, as the source did." in done.stdout
+    assert "211,950" in done.stdout
 
 
 def test_list_shows_what_the_user_measured(measured):

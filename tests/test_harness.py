@@ -1,10 +1,13 @@
 import time
+from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from fmbench import datasets, harness
 from fmbench.cells import FULL, QUICK, VALIDATION, Cell
+from fmbench.registry import BEST_EPOCH
 from tests import faulty
 
 
@@ -15,8 +18,6 @@ class Spy:
         self.seen = {}
 
     def fit(self, X, y, on_epoch=None):
-        from types import SimpleNamespace
-
         self.seen.update(X=X, y=y)
         for epoch in (1, 2):
             report = SimpleNamespace(epoch=epoch, train_loss=1.0, train_accuracy=0.5)
@@ -90,3 +91,94 @@ def test_validation_scores_training_images_that_were_not_fitted(measured, datase
 def test_predictions_that_are_whole_numbers_in_another_type_are_accepted():
     assert harness.checked([1.0, 9.0], 2).dtype == np.uint8
     assert harness.checked(np.array([0, 3], np.int64), 2).tolist() == [0, 3]
+
+
+# ---------------------------------------------------------------- flagged figures
+
+
+class Flagging:
+    """Predicts class 1 in the first epoch, then 2; ``scores`` are decision values."""
+
+    def __init__(self, given=None):
+        self.given = {"sign": 3} if given is None else given
+
+    def fit(self, X, y, on_epoch):
+        for self.epoch in (1, 2):
+            report = SimpleNamespace(epoch=self.epoch, train_loss=1.0, train_accuracy=0.5)
+            on_epoch(self, report)
+        return self
+
+    def decision_function(self, X):
+        return np.tile(np.where(np.arange(10) == self.epoch, 0.5, -1.0), (len(X), 1))
+
+    def predict(self, X):
+        return self.decision_function(X).argmax(1)
+
+    def flagged(self, X):
+        return {name: np.full(len(X), label) for name, label in self.given.items()}
+
+
+WORDS = {"sign": "scored by signs", BEST_EPOCH: "best epoch picked on the test set"}
+
+
+@pytest.fixture
+def flagging(monkeypatch, source, tmp_path):
+    """What is kept of a cell whose recipe flags both ways of scoring."""
+
+    def run(classifier, flagged=WORDS):
+        runner = replace(faulty.runner(), flagged=flagged, scores="decision_function")
+        monkeypatch.setattr(type(runner), "build", lambda *_, **__: classifier)
+        cell = Cell(runner, QUICK, 0)
+        facts = harness.measure(cell, source, "cpu", tmp_path)
+        return harness.collect(cell, source, tmp_path, facts["history"])
+
+    return run
+
+
+def test_flagged_predictions_are_kept_beside_the_result(flagging, source):
+    outcome = flagging(Flagging())
+    assert set(outcome.arrays["y_pred"]) == {2}
+    assert set(outcome.arrays["flagged_sign"]) == {3}
+    assert outcome.arrays["flagged_sign"].dtype == np.uint8
+
+
+def test_the_best_epoch_is_found_by_the_harness_from_its_own_curve(flagging, source):
+    outcome = flagging(Flagging())
+    accuracies = [epoch["heldout_accuracy"] for epoch in outcome.history]
+    best = 1 + int(np.argmax(accuracies))
+    assert accuracies[0] != accuracies[1]
+    assert set(outcome.arrays["flagged_best_epoch"]) == {best}
+
+
+def test_a_recipe_without_flagged_figures_keeps_none(flagging):
+    assert not [n for n in flagging(Flagging(), {}).arrays if n.startswith("flagged")]
+
+
+def test_the_held_out_loss_of_decision_values_is_the_squared_hinge(flagging, source):
+    y_true = harness.labels(QUICK, source)
+    right = (y_true == 2).mean()
+    # Nine others at -1 cost nothing; the true class costs (1 - 0.5)^2, or 2^2 beside a 1.5^2.
+    expected = (right * 0.25 + (1 - right) * (4 + 2.25)) / 10
+    assert flagging(Flagging()).history[1]["heldout_loss"] == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("given", "complaint"),
+    [({}, "flagged returned"), ({"sign": 3, "more": 1}, "flagged returned"),
+     ({"sign": 11}, "classes 11 to 11")],
+)  # fmt: skip
+def test_flagged_predictions_that_are_not_what_the_recipe_says_end_the_cell(
+    flagging, given, complaint
+):
+    with pytest.raises(harness.BadPredictions, match=complaint):
+        flagging(Flagging(given))
+
+
+def test_a_best_epoch_needs_epochs(flagging):
+    class Silent(Flagging):
+        def fit(self, X, y):
+            self.epoch = 2
+            return self
+
+    with pytest.raises(harness.BadPredictions, match="no epoch was reported"):
+        flagging(Silent())

@@ -13,7 +13,8 @@ from fmbench.errors import UserError
 NAMED = {
     "svc-rbf", "decision-tree", "extra-tree", "gaussian-nb", "k-neighbors", "linear-svc",
     "logistic-regression", "random-forest", "sgd", "mlp", "perceptron", "hog-svm",
-    "three-layer-nn", "cnn", "lenet5",
+    "three-layer-nn", "cnn", "lenet5", "cnn-softmax", "cnn-svm", "cnn-bn", "cnn-bn-skip",
+    "lenet5-section4", "lstm", "mlp-sigmoid", "mlp-relu", "mlp-elu", "gradient-boosting",
 }  # fmt: skip
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -151,18 +153,40 @@ def test_a_damaged_record_is_left_out_of_the_mean(store, toy_cell, record_of):
     assert (found.status, found.accuracies) == ("measured", (0.9,))
 
 
+def test_a_flagged_figure_is_scored_beside_the_result(store, toy_cell, record_of):
+    for seed, n in ((0, 80), (1, 90)):
+        cell = toy_cell(seed)
+        arrays = {**right(n), "flagged_sign": right(n - 5)["y_pred"]}
+        store.save(record_of(cell), arrays)
+    runner = replace(toy_cell().runner, flagged={"sign": "scored by signs"})
+    found = summarise(runner, FULL, store.read(), store, Y_TRUE)
+    assert found.accuracies == (0.8, 0.9)
+    assert found.flagged == {"scored by signs": (0.75, 0.85)}
+    assert summary_of(toy_cell(), store).flagged == {}
+
+
+def test_a_flagged_figure_counts_the_records_that_have_it(store, toy_cell, record_of):
+    store.save(record_of(toy_cell(0)), right(80))
+    store.save(record_of(toy_cell(1)), {**right(90), "flagged_sign": right(70)["y_pred"]})
+    runner = replace(toy_cell().runner, flagged={"sign": "scored by signs"})
+    found = summarise(runner, FULL, store.read(), store, Y_TRUE)
+    assert (found.n, found.flagged) == (2, {"scored by signs": (0.7,)})
+
+
 # ---------------------------------------------------------------- the summary file
 
 
 def test_a_summary_file_is_read_as_it_was_written(tmp_path):
     measured = Summary("a", "measured", 2, 0.85, 0.05, 0.1, 1.0, 2.5, "cpu", (0.8, 0.9))
     one = Summary("b", "failed: killed", n=1, mean=0.5, accuracies=(0.5,), fit_seconds=4.0)
+    flagged = replace(measured, runner="d", flagged={"scored by signs": (0.7, 0.75)})
     versions = [{"python": "3.11.7"}]
     path = tmp_path / "summary.json"
-    write_summary(path, [measured, one, Summary("c", "not run")], versions)
+    write_summary(path, [measured, one, Summary("c", "not run"), flagged], versions)
     found = read_summary(path)
-    assert found == {"a": measured, "b": one}
-    assert Reference(found).fit_seconds == {"a": 2.5, "b": 4.0}
+    assert found == {"a": measured, "b": one, "d": flagged}
+    assert path.read_text().count("flagged") == 1
+    assert Reference(found).fit_seconds == {"a": 2.5, "b": 4.0, "d": 2.5}
 
 
 def test_a_summary_file_does_not_depend_on_the_last_bits(tmp_path):

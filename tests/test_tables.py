@@ -127,6 +127,23 @@ def test_every_remark_is_a_note_under_its_row(table3):
         )
 
 
+BEST = "best epoch picked on the test set, as the source did"
+
+
+def test_a_flagged_figure_is_a_note_and_changes_no_row():
+    plain = Summary("cnn-bn", "measured", 3, 0.91, accuracies=(0.91,) * 3)
+    flagged = replace(plain, flagged={BEST: (0.92, 0.923, 0.929)})
+    one = Summary("cnn-svm", "measured", 1, 0.9, flagged={"scored by signs": (0.88,)})
+    without = tables.table3(SUITE, {"cnn-bn": plain, "cnn-svm": replace(one, flagged={})}, {})
+    table = tables.table3(SUITE, {"cnn-bn": flagged, "cnn-svm": one}, {})
+    assert table.rows == without.rows
+    assert table.notes[: len(without.notes)] == without.notes
+    assert table.notes[len(without.notes) :] == (
+        "cnn-svm: scored by signs: 88.00 % (n=1)",
+        f"cnn-bn: {BEST}: 92.40 ± 0.46 % (n=3)",
+    )
+
+
 # ---------------------------------------------------------------- Tables 1 and 2
 
 

@@ -5,7 +5,7 @@ from sklearn.base import clone
 from torch import nn
 
 from fmbench.networks import PIXEL_MEAN, PIXEL_SD, Pixels, Resize, parameter_counts, sequential
-from fmbench.optimizers import EPSILON, OPTIMIZERS, Adamax
+from fmbench.optimizers import OPTIMIZERS, Adamax
 from fmbench.training import TorchClassifier, TrainConfig, one_vector
 
 
@@ -30,8 +30,8 @@ def small(dataset):
 
 PLAIN = {
     "sgd": lambda p: torch.optim.SGD(p, lr=0.005, momentum=0.9),
-    "adam": lambda p: torch.optim.Adam(p, lr=0.005, eps=EPSILON),
-    "adamax": lambda p: torch.optim.Adamax(p, lr=0.005, eps=EPSILON),
+    "adam": lambda p: torch.optim.Adam(p, lr=0.005, eps=1e-7),
+    "adamax": lambda p: torch.optim.Adamax(p, lr=0.005, eps=1e-7),
 }
 
 
@@ -39,7 +39,7 @@ def test_adamax_is_pytorchs_to_the_bit():
     generator = torch.Generator().manual_seed(0)
     start = torch.randn(1000, generator=generator)
     ours, theirs = nn.Parameter(start.clone()), nn.Parameter(start.clone())
-    step, reference = Adamax(ours, 0.005), PLAIN["adamax"]([theirs])
+    step, reference = Adamax(ours, 0.005, 1e-7), PLAIN["adamax"]([theirs])
     for _ in range(100):
         gradient = torch.randn(1000, generator=generator)
         gradient[:10] = 0  # a unit that never fires
@@ -76,6 +76,75 @@ def test_it_trains_exactly_as_the_plain_loop_does(small, optimizer):
         expected = plain(torch.tensor(X_new)).softmax(1).numpy()
     assert np.abs(ours.predict_proba(X_new) - expected).max() < 1e-3
     assert (ours.predict(X_new) != expected.argmax(1)).mean() < 0.01
+
+
+def test_a_budget_of_steps_ends_within_an_epoch(small):
+    X, y, _ = small
+    config = TrainConfig(None, 100, "sgd", 0.01, steps=40)  # 15 steps an epoch of 1,500 images
+    n_seen, reports = [], []
+
+    class Counting(nn.Module):
+        def forward(self, images):
+            if self.training:
+                n_seen.append(len(images))
+            return images
+
+    def build():
+        return nn.Sequential(Counting(), *network())
+
+    TorchClassifier(build, config).fit(X, y, lambda _, report: reports.append(report))
+    assert n_seen == [100] * 40
+    assert [report.epoch for report in reports] == [1, 2, 3]
+    assert all(0 < report.train_accuracy < 1 for report in reports)
+
+
+def test_the_mean_of_a_part_of_an_epoch_is_over_that_part(small):
+    X, y, _ = small
+    still = TrainConfig(None, 500, "sgd", 0.0, steps=4)  # three steps, then one
+    reports = []
+
+    def without_dropout():
+        net = network()
+        net.dropout.p = 0.0
+        return net
+
+    classifier = TorchClassifier(without_dropout, still)
+    classifier.fit(X, y, lambda _, report: reports.append(report))
+    right = (classifier.predict(X) == y).mean()
+    assert reports[0].train_accuracy == pytest.approx(right)
+    assert reports[1].train_accuracy == pytest.approx(right, abs=0.05)
+    assert reports[1].train_loss == pytest.approx(reports[0].train_loss, rel=0.05)
+
+
+def test_steps_that_fill_whole_epochs_are_those_epochs(small):
+    X, y, X_new = small
+    in_steps = TrainConfig(None, 32, "adam", 0.005, steps=94)  # 47 steps an epoch, the last small
+    a, b = (TorchClassifier(network, config).fit(X, y) for config in (CONFIG, in_steps))
+    assert np.array_equal(a.predict_proba(X_new), b.predict_proba(X_new))
+
+
+def test_a_budget_is_epochs_or_steps():
+    for epochs, steps in ((None, None), (1, 1)):
+        with pytest.raises(ValueError, match="epochs or of steps"):
+            TrainConfig(epochs, 32, "adam", 0.001, steps=steps)
+
+
+def test_held_out_images_are_not_trained_on(small):
+    X, y, X_new = small
+    held_out = TrainConfig(2, 32, "adam", 0.005, held_out=300)
+    a = TorchClassifier(network, held_out).fit(X, y)
+    b = TorchClassifier(network, CONFIG).fit(X[300:], y[300:])
+    assert np.array_equal(a.predict_proba(X_new), b.predict_proba(X_new))
+    with pytest.raises(ValueError, match="1500 of 1500 images held out"):
+        TorchClassifier(network, TrainConfig(2, 32, "adam", 0.005, held_out=1500)).fit(X, y)
+
+
+def test_decision_values_are_the_logits_of_the_probabilities(small):
+    X, y, X_new = small
+    fitted = TorchClassifier(network, CONFIG).fit(X, y)
+    logits = torch.tensor(fitted.decision_function(X_new))
+    assert np.allclose(logits.softmax(1).numpy(), fitted.predict_proba(X_new), atol=1e-6)
+    assert np.array_equal(logits.argmax(1).numpy(), fitted.predict(X_new))
 
 
 def test_the_same_seed_gives_the_same_predictions_and_another_seed_others(small):

@@ -90,7 +90,7 @@ def _measured(summary: Summary | None) -> str:
 def _kind(runner: Runner | None) -> tuple[str, str]:
     if runner is None:
         return "no runner yet", ""
-    return runner.cost, "cpu, cuda" if runner.uses_gpu else "cpu"
+    return runner.cost_in_words, "cpu, cuda" if runner.uses_gpu else "cpu"
 
 
 @click.command(epilog="Example: fmbench show lenet5")
@@ -110,7 +110,7 @@ def show(name: str) -> None:
     why = 60 if (columns := width()) is None else max(20, columns - used)
     text = [
         f"{runner.name}: {runner.title}",
-        f"revision {runner.revision}; {once}; cost: {runner.cost}; device: {device}",
+        f"revision {runner.revision}; {once}; cost: {runner.cost_in_words}; device: {device}",
         "",
         tabulate(rows, header, tablefmt="simple", maxcolwidths=[None, 24, None, why],
                  disable_numparse=True),
@@ -120,10 +120,11 @@ def show(name: str) -> None:
 
         classifier = runner.build(runner.resolve(), seed=0, device="cpu")
         counts = parameter_counts(classifier.network())
-        text += ["", "trainable parameters, as built:"]
+        text += ["", "parameters, as built:"]
         text += [f"  {layer:12} {count:>10,}" for layer, count in counts.items()]
         text.append(f"  {'total':12} {sum(counts.values()):>10,}")
-    for note in runner.notes:
+    flagged = [f"Reported beside it, as a flagged figure: {w}." for w in runner.flagged.values()]
+    for note in (*flagged, *runner.notes):
         text += ["", click.wrap_text(note, width() or 100)]
     output("\n".join(text))
 

@@ -23,7 +23,10 @@ if TYPE_CHECKING:
     epilog="Examples: fmbench run --all; fmbench run lenet5 --seeds 2; fmbench run svc-rbf -j 1"
 )
 @click.argument("names", nargs=-1, metavar="[NAME]...")
-@click.option("--all", "run_all", is_flag=True, help="Every row of the suite that has a runner.")
+@click.option(
+    "--all", "run_all", is_flag=True,
+    help="Every row of the suite that has a runner, but those run by name only.",
+)  # fmt: skip
 @common.suite
 @click.option(
     "--quick", is_flag=True, help="A small part of the data and few epochs: minutes, no verdicts."
@@ -136,7 +139,7 @@ def _chosen(names: tuple[str, ...], run_all: bool, suite: Suite) -> list[Runner]
     if names:
         return [registry.get(name) for name in dict.fromkeys(names)]
     known = registry.runners()
-    return [known[name] for name in suite.runners if name in known]
+    return [known[n] for n in suite.runners if n in known and not known[n].by_name_only]
 
 
 COMMANDS = (run,)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fmbench.registry import our_choice, register
+from fmbench.registry import BEST_EPOCH, from_source, our_choice, register
 
 BHATNAGAR = (
     "no source of this row was found: CNN2 of Bhatnagar et al. 2017, one of two candidates (the "
@@ -68,6 +68,156 @@ def cnn(
             ("relu3", nn.ReLU()),
             ("dropout", nn.Dropout(dropout)),
             ("output", nn.Linear(dense, 10)),
+        )
+
+    config = TrainConfig(epochs, batch_size, optimizer, learning_rate)
+    return TorchClassifier(network, config, seed=seed, device=device)
+
+
+CODE = "the code of Bhatnagar et al. 2017"
+BN_HYPERPARAMETERS = {
+    "filters": from_source(32, CODE),
+    "dense": from_source(128, CODE),
+    "dropout": from_source(0.5, CODE),
+    "scaling": from_source("unit", f"{CODE}: pixels / 255"),
+    "optimizer": from_source("adam", CODE),
+    "learning_rate": from_source(0.001, f"{CODE} keeps Keras's default"),
+    "batch_size": from_source(256, CODE),
+    "epochs": from_source(50, CODE),
+}
+BN_QUICK = {"epochs": 3, "batch_size": 32}
+BN_FLAGGED = {BEST_EPOCH: "best epoch picked on the test set, as the source did"}
+BN_NOTES = (
+    "Counted as Keras counts: a batch normalisation has four parameters a channel, two of them "
+    "the moving mean and variance, which are not trained.",
+    "Batch normalisation with Keras's momentum 0.99 and epsilon 1e-3, which the code keeps.",
+    "The source kept the best of its 50 epochs as judged on the test set. The result here is the "
+    "last epoch.",
+)
+
+
+@register(
+    "cnn-bn",
+    title="Two convolutions with batch normalisation",
+    hyperparameters=BN_HYPERPARAMETERS,
+    parameter_counts={
+        "bn1": 4, "conv1": 320, "bn2": 128, "conv2": 9_248, "dense": 147_584, "output": 1_290,
+    },
+    revision=1,
+    cost="hours",
+    quick=BN_QUICK,
+    scores="predict_proba",
+    flagged=BN_FLAGGED,
+    notes=(
+        "158,574 parameters, as in the source's code, 66 of them not trained.",
+        *BN_NOTES,
+        "Initialisation as in the code: the first convolution has Keras's random_uniform weights "
+        "and RandomNormal biases, every other layer Keras's default.",
+    ),
+)  # fmt: skip
+def cnn_bn(
+    *,
+    filters: int,
+    dense: int,
+    dropout: float,
+    scaling: str,
+    optimizer: str,
+    learning_rate: float,
+    batch_size: int,
+    epochs: int,
+    seed: int,
+    device: str,
+) -> Any:
+    """Row 6: a batch normalisation before each convolution; the first convolution keeps the size.
+
+    Pooling stands before ReLU here: the two commute, and a quarter of the work is left.
+    """
+    from torch import nn
+
+    from fmbench.networks import Pixels, batch_norm, keras_random, sequential
+    from fmbench.training import TorchClassifier, TrainConfig
+
+    def network() -> nn.Module:
+        return sequential(
+            ("pixels", Pixels(scaling)),
+            ("bn1", batch_norm(1)),
+            ("conv1", nn.Conv2d(1, filters, 3, padding=1)),
+            ("pool1", nn.MaxPool2d(2)),
+            ("relu1", nn.ReLU()),
+            ("bn2", batch_norm(filters)),
+            ("conv2", nn.Conv2d(filters, filters, 3)),
+            ("pool2", nn.MaxPool2d(2)),
+            ("relu2", nn.ReLU()),
+            ("flatten", nn.Flatten()),
+            ("dense", nn.Linear(filters * 6 * 6, dense)),
+            ("relu3", nn.ReLU()),
+            ("dropout", nn.Dropout(dropout)),
+            ("output", nn.Linear(dense, 10)),
+            initialise={"conv1": keras_random},
+        )
+
+    config = TrainConfig(epochs, batch_size, optimizer, learning_rate)
+    return TorchClassifier(network, config, seed=seed, device=device)
+
+
+@register(
+    "cnn-bn-skip",
+    title="Two convolutions with batch normalisation and residual connections",
+    hyperparameters=BN_HYPERPARAMETERS,
+    parameter_counts={
+        "bn1": 4, "conv1": 320, "bn2": 128, "conv2": 9_248, "bn3": 128,
+        "dense": 200_832, "output": 1_290,
+    },
+    revision=1,
+    cost="hours",
+    quick=BN_QUICK,
+    scores="predict_proba",
+    flagged=BN_FLAGGED,
+    notes=(
+        "211,950 parameters, as in the source's code, 130 of them not trained.",
+        *BN_NOTES,
+        "Initialisation as in the code: both convolutions have Keras's random_uniform weights "
+        "and RandomNormal biases, every other layer Keras's default.",
+    ),
+)  # fmt: skip
+def cnn_bn_skip(
+    *,
+    filters: int,
+    dense: int,
+    dropout: float,
+    scaling: str,
+    optimizer: str,
+    learning_rate: float,
+    batch_size: int,
+    epochs: int,
+    seed: int,
+    device: str,
+) -> Any:
+    """Row 7: twice b = BN(x), pool(b + relu(conv(b))), the convolution keeping the size; then BN.
+
+    The first b has one channel, which is added to each of the convolution's.
+    """
+    from torch import nn
+
+    from fmbench.networks import Pixels, Residual, batch_norm, keras_random, sequential
+    from fmbench.training import TorchClassifier, TrainConfig
+
+    def network() -> nn.Module:
+        return sequential(
+            ("pixels", Pixels(scaling)),
+            ("bn1", batch_norm(1)),
+            ("conv1", Residual(nn.Conv2d(1, filters, 3, padding=1))),
+            ("pool1", nn.MaxPool2d(2)),
+            ("bn2", batch_norm(filters)),
+            ("conv2", Residual(nn.Conv2d(filters, filters, 3, padding=1))),
+            ("pool2", nn.MaxPool2d(2)),
+            ("bn3", batch_norm(filters)),
+            ("flatten", nn.Flatten()),
+            ("dense", nn.Linear(filters * 7 * 7, dense)),
+            ("relu", nn.ReLU()),
+            ("dropout", nn.Dropout(dropout)),
+            ("output", nn.Linear(dense, 10)),
+            initialise={"conv1": keras_random, "conv2": keras_random},
         )
 
     config = TrainConfig(epochs, batch_size, optimizer, learning_rate)

@@ -84,3 +84,100 @@ def lenet5(
 
     config = TrainConfig(epochs, batch_size, optimizer, learning_rate, momentum)
     return TorchClassifier(network, config, seed=seed, device=device)
+
+
+NOT_SAID = "Section 4 does not say"
+
+
+@register(
+    "lenet5-section4",
+    title="LeNet-5 as Section 4 of the paper describes it",
+    hyperparameters={
+        "filters": our_choice(
+            [6, 16, 32, 32, 32], f"{NOT_SAID}: Section 3's C1 and C3, then twice as many maps"
+        ),
+        "dense": our_choice(
+            [120, 84, 84], f"{NOT_SAID}: Section 3's C5 and F6, then FC3 as wide as F6"
+        ),
+        "pooling": our_choice("average", f"{NOT_SAID} of which kind: as in Section 3"),
+        "learning_rate": stated(0.005, "Section 4"),
+        "batch_size": stated(32, "Section 4"),
+        "epochs": stated(10, "Section 4"),
+        "scaling": our_choice("unit", "not stated: pixels in [0, 1]"),
+        "activation": our_choice("relu", "not stated: as lenet5"),
+        "optimizer": our_choice("adamax", "not stated: as lenet5"),
+    },
+    parameter_counts={
+        "C1": 156, "C2": 2_416, "C3": 4_640, "C4": 9_248, "C5": 9_248,
+        "FC1": 15_480, "FC2": 10_164, "FC3": 7_140, "FC4": 850,
+    },
+    revision=1,
+    cost="minutes",
+    quick={"epochs": 2},
+    scores="predict_proba",
+    notes=(
+        "Section 4 puts pooling layers after the first, the second and the fifth convolution, "
+        "adds a layer FC3 and calls the output FC4; Section 3's network has neither a fifth "
+        "convolution nor an FC3.",
+        "Read here word for word: five convolutions, the last three 3 x 3 on maps of 5 x 5, "
+        "whose size they keep; then FC1, FC2, FC3 and the output FC4. Another reading takes the "
+        "fifth convolution to be C5, the third convolution and fifth layer of Section 3: its map "
+        "is a single pixel, which leaves nothing to pool.",
+        "59,342 parameters, by our choices; the paper states none for this network. The image is "
+        "padded to 32x32, as in lenet5.",
+        "Initialisation (Glorot uniform, zero biases) and loss (cross-entropy) are not stated: "
+        "Keras's defaults, since the paper used Keras 2.2.4.",
+    ),
+)  # fmt: skip
+def lenet5_section4(
+    *,
+    filters: list[int],
+    dense: list[int],
+    pooling: str,
+    learning_rate: float,
+    batch_size: int,
+    epochs: int,
+    scaling: str,
+    activation: str,
+    optimizer: str,
+    seed: int,
+    device: str,
+) -> Any:
+    """Beside row 18."""
+    from torch import nn
+
+    from fmbench.networks import ACTIVATIONS, POOLING, Pixels, sequential
+    from fmbench.training import TorchClassifier, TrainConfig
+
+    act, pool = ACTIVATIONS[activation], POOLING[pooling]
+    first, second, third, fourth, fifth = filters
+    fc1, fc2, fc3 = dense
+
+    def network() -> nn.Module:
+        return sequential(
+            ("pixels", Pixels(scaling)),
+            ("C1", nn.Conv2d(1, first, 5, padding=2)),  # of the image padded to 32x32
+            ("C1_activation", act()),
+            ("P1", pool(2)),
+            ("C2", nn.Conv2d(first, second, 5)),
+            ("C2_activation", act()),
+            ("P2", pool(2)),
+            ("C3", nn.Conv2d(second, third, 3, padding=1)),
+            ("C3_activation", act()),
+            ("C4", nn.Conv2d(third, fourth, 3, padding=1)),
+            ("C4_activation", act()),
+            ("C5", nn.Conv2d(fourth, fifth, 3, padding=1)),
+            ("C5_activation", act()),
+            ("P5", pool(2)),  # 5x5 to 2x2
+            ("flatten", nn.Flatten()),
+            ("FC1", nn.Linear(fifth * 2 * 2, fc1)),
+            ("FC1_activation", act()),
+            ("FC2", nn.Linear(fc1, fc2)),
+            ("FC2_activation", act()),
+            ("FC3", nn.Linear(fc2, fc3)),
+            ("FC3_activation", act()),
+            ("FC4", nn.Linear(fc3, 10)),
+        )
+
+    config = TrainConfig(epochs, batch_size, optimizer, learning_rate)
+    return TorchClassifier(network, config, seed=seed, device=device)

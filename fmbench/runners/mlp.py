@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
-from fmbench.registry import our_choice, register
+from fmbench.registry import our_choice, register, stated
 
 NOT_STATED = "no source of this row was found"
 
@@ -56,3 +57,63 @@ def three_layer_nn(
 
     config = TrainConfig(epochs, batch_size, optimizer, learning_rate)
     return TorchClassifier(network, config, seed=seed, device=device)
+
+
+def _deep(
+    *,
+    hidden: list[int],
+    activation: str,
+    scaling: str,
+    optimizer: str,
+    learning_rate: float,
+    batch_size: int,
+    epochs: int,
+    seed: int,
+    device: str,
+) -> Any:
+    """Fully connected layers, each with the activation that the row is named after."""
+    from torch import nn
+
+    from fmbench.networks import ACTIVATIONS, Pixels, sequential
+    from fmbench.training import TorchClassifier, TrainConfig
+
+    def network() -> nn.Module:
+        layers: list[tuple[str, nn.Module]] = []
+        for i, (n_in, n_out) in enumerate(pairwise([784, *hidden]), 1):
+            layers.append((f"hidden{i}", nn.Linear(n_in, n_out)))
+            layers.append((f"{activation}{i}", ACTIVATIONS[activation]()))
+        return sequential(
+            ("pixels", Pixels(scaling)),
+            ("flatten", nn.Flatten()),
+            *layers,
+            ("output", nn.Linear(hidden[-1], 10)),
+        )
+
+    config = TrainConfig(epochs, batch_size, optimizer, learning_rate)
+    return TorchClassifier(network, config, seed=seed, device=device)
+
+
+MCKENNA = "McKenna's layers and training were not found"
+
+for _activation, _title in (("sigmoid", "sigmoid"), ("relu", "ReLU"), ("elu", "ELU")):
+    register(
+        f"mlp-{_activation}",
+        title=f"Deep network without convolutions, {_title}",
+        hyperparameters={
+            "hidden": our_choice([256, 256, 256], f"{MCKENNA}: three layers make it deep"),
+            "activation": stated(_activation, "the paper's text, which names the three"),
+            "scaling": our_choice("unit", f"{MCKENNA}: pixels in [0, 1]"),
+            "optimizer": our_choice("adam", f"{MCKENNA}: it trains all three, sigmoids too"),
+            "learning_rate": our_choice(0.001, f"{MCKENNA}: Adam's default"),
+            "batch_size": our_choice(128, f"{MCKENNA}: a common size"),
+            "epochs": our_choice(20, f"{MCKENNA}: minutes on one core"),
+        },
+        parameter_counts={
+            "hidden1": 200_960, "hidden2": 65_792, "hidden3": 65_792, "output": 2_570,
+        },
+        revision=1,
+        cost="minutes",
+        quick={"epochs": 3, "batch_size": 32},
+        scores="predict_proba",
+        notes=("Alike but for the activation: mlp-sigmoid, mlp-relu and mlp-elu.",),
+    )(_deep)  # fmt: skip

@@ -2,6 +2,7 @@
 
 import inspect
 import json
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -106,6 +107,70 @@ def test_its_networks_parameters_are_those_published(runner):
 
 
 @every_runner
+def test_its_network_trains_as_the_plain_loop_trains_it(runner):
+    """The same weights, order and dropout; an optimizer over separate parameters, NCHW."""
+    if not runner.uses_gpu:
+        pytest.skip("no network")
+    import torch
+
+    from fmbench.training import OPTIMIZERS
+
+    X, y, X_new, _ = part()
+    ours = build(runner)
+    config = replace(ours.config, epochs=None, steps=12, batch_size=32, held_out=0)
+    ours = ours.set_params(config=config).fit(X, y)
+    weights_seed, order_seed, dropout_seed = np.random.SeedSequence(0).generate_state(3)
+    order = torch.Generator().manual_seed(int(order_seed))
+    with torch.random.fork_rng():
+        torch.manual_seed(int(weights_seed))
+        plain = ours.network().train()
+        torch.manual_seed(int(dropout_seed))
+        step = OPTIMIZERS[config.optimizer](list(plain.parameters()), config)
+        images, labels = torch.tensor(X), torch.tensor(y, dtype=torch.long)
+        for batch in torch.randperm(len(X), generator=order).split(32)[:12]:
+            step.zero_grad()
+            parameters = dict(plain.named_parameters())
+            config.loss(parameters, plain(images[batch]), labels[batch]).backward()
+            step.step()
+    with torch.inference_mode():
+        y_pred = plain.eval()(torch.tensor(X_new)).argmax(1).numpy()
+    assert (ours.predict(X_new) == y_pred).mean() > 0.97
+
+
+@every_runner
+def test_networks_of_several_seeds_can_be_computed_side_by_side(runner):
+    """In one call of ``vmap``, each giving what it gives alone: output, gradients, averages."""
+    if not runner.uses_gpu:
+        pytest.skip("no network")
+    import torch
+    from torch.func import functional_call, grad_and_value, stack_module_state, vmap
+
+    classifier = build(runner)
+    torch.manual_seed(0)
+    networks = [classifier.network().train() for _ in range(2)]
+    for module in (m for net in networks for m in net.modules()):
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+    X, y = (torch.tensor(array[:16].copy()) for array in part()[:2])
+    parameters, buffers = stack_module_state(networks)
+
+    def loss(parameters, buffers):
+        logits = functional_call(networks[0], (parameters, buffers), (X,))
+        return classifier.config.loss(parameters, logits, y.long())
+
+    gradients, losses = vmap(grad_and_value(loss), randomness="different")(parameters, buffers)
+    for i, net in enumerate(networks):
+        alone = classifier.config.loss(dict(net.named_parameters()), net(X), y.long())
+        alone.backward()
+        assert torch.allclose(losses[i], alone, rtol=1e-4)
+        largest = max(p.grad.abs().max() for p in net.parameters())
+        for name, p in net.named_parameters():
+            assert (gradients[name][i] - p.grad).abs().max() < 1e-4 * largest, name
+        for name, buffer in net.named_buffers():
+            assert torch.allclose(buffers[name][i], buffer, rtol=1e-4), name
+
+
+@every_runner
 def test_the_scores_beside_its_predictions_agree_with_them(runner):
     if runner.scores is None:
         pytest.skip("stores no scores")
@@ -150,5 +215,38 @@ def test_lenet5_has_the_same_parameters_however_the_image_becomes_32x32(to_32):
     assert parameter_counts(classifier.network()) == dict(runner.parameter_counts)
 
 
-def test_the_cnn_has_the_113386_parameters_of_its_source():
-    assert sum(RUNNERS["cnn"].parameter_counts.values()) == 113_386
+@pytest.mark.parametrize(
+    ("name", "published"),
+    [("cnn", 113_386), ("cnn-bn", 158_574), ("cnn-bn-skip", 211_950),
+     ("cnn-softmax", 3_274_634), ("cnn-svm", 3_274_634)],
+)  # fmt: skip
+def test_a_network_has_as_many_parameters_as_its_source_says(name, published):
+    assert sum(RUNNERS[name].parameter_counts.values()) == published
+
+
+@pytest.mark.parametrize(("name", "n_moving"), [("cnn-bn", 66), ("cnn-bn-skip", 130)])
+def test_the_published_count_includes_averages_that_are_not_trained(name, n_moving):
+    runner = RUNNERS[name]
+    network = build(runner).network()
+    n_trained = sum(p.numel() for p in network.parameters())
+    assert sum(runner.parameter_counts.values()) - n_trained == n_moving
+    assert f"{n_moving} of them not trained" in runner.notes[0]
+
+
+@pytest.mark.parametrize("name", ["cnn-softmax", "cnn-svm", "cnn-bn", "cnn-bn-skip"])
+def test_a_recipe_read_in_its_source_has_no_choice_of_ours(name):
+    assert {h.origin for h in RUNNERS[name].hyperparameters.values()} == {"source"}
+
+
+def test_the_networks_of_mckenna_differ_in_their_activation_alone():
+    recipes = [RUNNERS[f"mlp-{name}"].resolve() for name in ("sigmoid", "relu", "elu")]
+    assert [recipe.pop("activation") for recipe in recipes] == ["sigmoid", "relu", "elu"]
+    assert recipes[0] == recipes[1] == recipes[2]
+
+
+def test_lenet5_of_section_4_pools_after_the_first_second_and_fifth_convolution():
+    network = build(RUNNERS["lenet5-section4"]).network()
+    kinds = [type(layer).__name__ for layer in network]
+    wanted = [kind for kind in kinds if kind in ("Conv2d", "AvgPool2d", "Linear")]
+    conv, pool = "Conv2d", "AvgPool2d"
+    assert wanted == [conv, pool, conv, pool, conv, conv, conv, pool] + ["Linear"] * 4
