@@ -23,6 +23,7 @@ from fmbench.errors import UserError
 
 Origin = Literal["stated", "source", "our choice"]
 Cost = Literal["seconds", "minutes", "hours"]
+Readings = Mapping[str, tuple[Mapping[str, Any], ...]]
 
 _REGISTRY: dict[str, Runner] = {}
 
@@ -58,7 +59,9 @@ class Runner:
     ``revision`` is raised whenever the predictions change; it is part of every cell's key.
     ``quick`` replaces hyperparameters under ``--quick``. ``parameter_counts`` are the published
     trainable parameters, layer by layer. ``scores`` names the method whose output is stored
-    beside the predictions, where that is cheap.
+    beside the predictions, where that is cheap. ``readings`` are other ways to read what the source
+    leaves open: by the question's name, the hyperparameters of each answer, the recipe's own among
+    them.
     """
 
     name: str
@@ -71,6 +74,7 @@ class Runner:
     parameter_counts: Mapping[str, int] = field(default_factory=dict)
     scores: str | None = None
     notes: tuple[str, ...] = ()
+    readings: Readings = field(default_factory=dict)
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         # Another process finds it by its name, so that a factory may be any callable.
@@ -122,6 +126,7 @@ def register(
     parameter_counts: Mapping[str, int] | None = None,
     scores: str | None = None,
     notes: tuple[str, ...] = (),
+    readings: Readings | None = None,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Register the decorated factory under ``name``.
 
@@ -129,8 +134,8 @@ def register(
     on them.
 
     Raises:
-        ValueError: the name is taken or ill-formed, or the signature and the hyperparameters
-            do not agree.
+        ValueError: the name is taken or ill-formed, the signature and the hyperparameters do not
+            agree, or a question of ``readings`` lacks the recipe's own answer.
     """
     if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name):
         raise ValueError(f"runner name {name!r}: use lower-case words joined by hyphens")
@@ -140,7 +145,7 @@ def register(
     def decorate(factory: Callable[..., Any]) -> Callable[..., Any]:
         runner = Runner(
             name, title, factory, dict(hyperparameters), revision, cost, dict(quick or {}),
-            dict(parameter_counts or {}), scores, notes,
+            dict(parameter_counts or {}), scores, notes, dict(readings or {}),
         )  # fmt: skip
         arguments = set(inspect.signature(factory).parameters) - {"seed", "device"}
         if arguments != set(hyperparameters):
@@ -149,10 +154,24 @@ def register(
                 f"but the hyperparameters are {sorted(hyperparameters)}"
             )
         runner.resolve(runner.quick)
+        _check_readings(runner)
         _REGISTRY[name] = runner
         return factory
 
     return decorate
+
+
+def _check_readings(runner: Runner) -> None:
+    asked: set[str] = set()
+    for question, answers in runner.readings.items():
+        names = set(answers[0]) if answers else set()
+        own = {name: runner.resolve()[name] for name in names & set(runner.hyperparameters)}
+        if any(set(answer) != names for answer in answers) or names & asked or own not in answers:
+            raise ValueError(
+                f"runner {runner.name!r}: each answer to {question!r} must set the same "
+                "hyperparameters, which no other question sets, and one must be the recipe's own"
+            )
+        asked |= names
 
 
 def runners() -> dict[str, Runner]:

@@ -6,6 +6,7 @@ import math
 import os
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,34 @@ suite = click.option(
     help="TOML file of claims; default: Kayed et al. 2020.",
 )
 file = click.argument("file", required=False, type=_Place(path_type=Path, dir_okay=False))
+_LIMITS = (
+    click.option(
+        "-j", "--jobs", type=click.IntRange(1, 1024), help="Cells at a time.  [default: cores]"
+    ),
+    click.option(
+        "--threads", type=click.IntRange(1, 1024), default=1, show_default=True,
+        help="Threads of each cell.",
+    ),
+    click.option(
+        "--timeout", type=Positive(), default=6 * 3600, show_default=True,
+        help="Seconds after which a cell is ended.",
+    ),
+    click.option(
+        "--memory", type=Positive(), default=8.0, show_default=True,
+        help="GB of resident memory above which a cell is ended.",
+    ),
+    click.option(
+        "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True,
+        help="Where the neural rows run.",
+    ),
+)  # fmt: skip
+
+
+def limits(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options of what a cell may use: jobs, threads, timeout, memory and device."""
+    for option in reversed(_LIMITS):
+        command = option(command)
+    return command
 
 
 def say(text: Any) -> None:
