@@ -122,7 +122,7 @@ def mcnemar(right_a: np.ndarray, right_b: np.ndarray) -> np.ndarray:
     import numpy as np
     from scipy.special import bdtr
 
-    a, b = right_a.astype(np.float64), right_b.astype(np.float64)
+    a, b = right_a.astype(np.int64), right_b.astype(np.int64)
     only_a, only_b = a @ (1 - b).T, (1 - a) @ b.T
     return np.minimum(1.0, 2 * bdtr(np.minimum(only_a, only_b), only_a + only_b, 0.5))
 

@@ -143,15 +143,14 @@ class Findings:
         return self._figures(variant, accuracies, failures[0] if failures else None)
 
     def _picked_on_test(self) -> dict[str, str]:
-        n = len(self.plan.readings)
-        found = [self.evidence.accuracy(r.cell) for r in self.plan.readings if not self._n_open]
-        what = f"best of {n} readings, picked on the test set"
+        what = f"best of {self._n_compared} readings, picked on the test set"
         variant = Variant(what, self.plan.random_split.fitted, self.plan.variants[0].scored, ())
-        return self._figures(variant, sorted(a for a in found if a is not None)[-1:])
+        highest = [] if self._n_open else sorted(self._on_test)[-1:]
+        return self._figures(variant, highest)
 
     def _picked_honestly(self) -> dict[str, str]:
-        n, honest = len(self.plan.readings), self.plan.variants[0]
-        what = f"none: best of {n} readings, picked on held-out images"
+        what = f"none: best of {self._n_compared} readings, picked on held-out images"
+        honest = self.plan.variants[0]
         cells = self.plan.confirmation(self.best) if self.best else ()
         return self._line(Variant(what, honest.fitted, honest.scored, cells))
 
@@ -211,11 +210,12 @@ class Findings:
             which = "; ".join(f"{q}: {answer}" for q, answer in self.best.answers.items())
             own = "" if self.best.cell.overrides else " It is the recipe as registered."
             notes.append(f"Best on the held-out images: {which}.{own}")
-        on_test = [a for r in self.plan.readings if (a := self.evidence.accuracy(r.cell))]
-        landing = [a for a in on_test if self._judged and self._judged.lands(a) == "yes"]
-        failed = f", {n - len(on_test)} failed" if len(on_test) < n else ""
-        said = f", {len(landing)} land on the claim" if self._judged else ""
-        return [*notes, f"Of {n} readings, {len(on_test)} were measured{said}{failed}."]
+        if n_failed := n - len(self._on_test):
+            notes.append(f"{n_failed} of {n} readings failed: the best is that of the others.")
+        if self._judged:
+            n_landing = [self._judged.lands(accuracy) for accuracy in self._on_test].count("yes")
+            notes.append(f"Of {len(self._on_test)} readings, {n_landing} land on the claim.")
+        return notes
 
     def _departures(self) -> list[str]:
         recipe = self.plan.runner.hyperparameters
@@ -237,7 +237,18 @@ class Findings:
         return f" ({title}: not comparable with the claim)" if self.plan.quick else ""
 
     @cached_property
+    def _on_test(self) -> list[float]:
+        """Test accuracies of the readings that are measured."""
+        found = (self.evidence.accuracy(reading.cell) for reading in self.plan.readings)
+        return [accuracy for accuracy in found if accuracy is not None]
+
+    @property
+    def _n_compared(self) -> int:
+        return len(self.plan.readings) if self._n_open else len(self._on_test)
+
+    @cached_property
     def _n_open(self) -> int:
+        """Readings that are still to be measured."""
         return sum(self.evidence.is_open(reading.cell) for reading in self.plan.readings)
 
 

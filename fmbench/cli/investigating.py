@@ -84,25 +84,27 @@ def forensics(
     contents = store.read()
     estimate = Estimate(contents, reference().fit_seconds)
 
+    sources = {source.spec.name: source, **_digits(digits, execution.pending(plan.cells, contents))}
+
     def findings() -> Findings:
         return Findings(plan, claim, Evidence(store, store.read(), source))
 
-    def measure(cells: Sequence[Cell]) -> bool:
-        return _measure(cells, store, {**digits_source, source.spec.name: source}, limits, estimate)
-
-    digits_source = _digits(digits, execution.pending(plan.cells, contents))
-    failed = interrupted = False
+    records: list[Record] = []
+    interrupted = False
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a scheduler's Ctrl-C
     try:
-        failed = measure(plan.cells)
+        records += _measure(plan.cells, store, sources, limits, estimate)
         if best := findings().best:
-            failed |= measure(plan.confirmation(best))
+            records += _measure(plan.confirmation(best), store, sources, limits, estimate)
+        if not records:
+            say("nothing to do: all is measured already")
     except KeyboardInterrupt:
         interrupted = True
         say("interrupted: what is finished is kept, the same command goes on from here")
     outcome = findings()
     output(tables.as_markdown(outcome.table()))
     say(f"written: {', '.join(str(path) for path in outcome.write(results))}")
+    failed = any(not record.finished for record in records)
     sys.exit(INTERRUPTED if interrupted else FAILED if failed else 0)
 
 
@@ -131,8 +133,8 @@ def _measure(
     sources: Mapping[str, Source],
     limits: Limits,
     estimate: Estimate,
-) -> bool:
-    """Run those of ``cells`` that have a source and no record yet; True if one failed."""
+) -> list[Record]:
+    """Run those of ``cells`` that have a source and no record yet; returns the new records."""
     from fmbench import execution
     from fmbench.progress import in_words, watching
 
@@ -145,8 +147,7 @@ def _measure(
         if why := contents.stale(cell):
             say(f"{cell.name} is stale ({why}) and is measured again")
     if not todo:
-        say(f"nothing to do: {len(able)} cells are measured already")
-        return False
+        return []
     seconds = sum(estimate(cell) for cell in todo) / limits.jobs
     say(
         f"{len(todo)} of {len(able)} cells are to be measured, {limits.jobs} at a time: about "
@@ -156,7 +157,7 @@ def _measure(
     with watching(todo, limits.jobs, estimate, n_planned=len(able)) as observer:
         for dataset, batch in groupby(todo, key=lambda cell: cell.dataset.name):
             records += execution.run(list(batch), store, sources[dataset], limits, observer)
-    return any(not record.finished for record in records)
+    return records
 
 
 COMMANDS = (forensics,)
