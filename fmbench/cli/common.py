@@ -16,10 +16,11 @@ DEFAULT_RESULTS = Path("results/local")
 FAILED, CONTRADICTORY, BAD_INPUT, INTERRUPTED = 1, 1, 2, 130
 
 
-class _Place(click.Path):
+class Place(click.Path):
     """A path that says something: an empty one would be the current folder, which nobody means."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The path, unless nothing was given."""
         if not str(value).strip():
             self.fail("the path is empty", param, ctx)
         return super().convert(value, param, ctx)
@@ -43,23 +44,23 @@ class Positive(click.FloatRange):
 
 results = click.option(
     "--results",
-    type=_Place(path_type=Path, file_okay=False),
+    type=Place(path_type=Path, file_okay=False),
     default=DEFAULT_RESULTS,
     show_default=True,
     help="Folder of records and tables.",
 )
 data = click.option(
     "--data",
-    type=_Place(path_type=Path),
+    type=Place(path_type=Path),
     help="Folder with the four Fashion-MNIST files; default: found or fetched.",
 )
 suite = click.option(
     "--suite",
     "suite_file",
-    type=_Place(path_type=Path, dir_okay=False),
+    type=Place(path_type=Path, dir_okay=False),
     help="TOML file of claims; default: Kayed et al. 2020.",
 )
-file = click.argument("file", required=False, type=_Place(path_type=Path, dir_okay=False))
+file = click.argument("file", required=False, type=Place(path_type=Path, dir_okay=False))
 _LIMITS = (
     click.option(
         "-j", "--jobs", type=click.IntRange(1, 1024), help="Cells at a time.  [default: cores]"

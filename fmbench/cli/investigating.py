@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 @click.command(epilog="Example: fmbench forensics lenet5 --digits ~/mnist")
 @click.argument("name")
 @click.option(
-    "--digits", type=click.Path(path_type=Path),
+    "--digits", type=common.Place(path_type=Path),
     help="Folder with the four files of the MNIST digits; default: found, fetched, or left out.",
 )  # fmt: skip
 @click.option(
