@@ -27,9 +27,9 @@ class Evidence:
     def accuracy(
         self, cell: Cell, parts: tuple[Part, ...] = ("test",), quoted: Quoted = "last epoch"
     ) -> float | None:
-        """The figure of one cell; None without a finished record."""
+        """The figure of one cell; None without a finished record, or without epochs in it."""
         record = self.contents.of(cell)
-        if record is None:
+        if record is None or (quoted != "last epoch" and not record.history):
             return None
         if quoted == "while training":
             return record.history[-1]["train_accuracy"]

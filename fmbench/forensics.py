@@ -140,6 +140,8 @@ class Findings:
             for cell in variant.cells
             if (why := self.evidence.failure(cell))
         ]
+        if not accuracies and any(self.evidence.contents.of(cell) for cell in variant.cells):
+            failures.append("its records hold no epochs")
         return self._figures(variant, accuracies, failures[0] if failures else None)
 
     def _picked_on_test(self) -> dict[str, str]:

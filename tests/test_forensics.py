@@ -172,6 +172,15 @@ def test_what_is_not_there_is_not_run_and_what_failed_says_why(made, tiny):
     assert "0 of 4 readings have been tried so far." in table.notes
 
 
+def test_a_network_that_reports_no_epochs_has_no_figure_of_one(made, tiny):
+    plan = Plan(tiny, 1, with_readings=False)
+    made.put(plan.variants[0].cells[0], test=0.91)
+    lines = lines_of(made.findings(plan))
+    assert lines["none: as it should be"]["status"] == "measured"
+    for what in ("best epoch picked on the test set", plan.variants[2].what):
+        assert (lines[what]["accuracy"], lines[what]["status"]) == ("", "its records hold no epochs")
+
+
 # ---------------------------------------------------------------- readings
 
 
