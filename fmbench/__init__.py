@@ -9,7 +9,8 @@ The way of the data::
 
 Two halves meet only in the records on disk. The measuring half (``datasets``, ``registry``,
 ``runners``, ``training``, ``harness``, ``execution``) never sees a claimed number; the judging
-half (``suites``, ``metrics``, ``summary``, ``tables``) never fits a model.
+half (``suites``, ``metrics``, ``summary``, ``tables``) never fits a model. ``forensics`` alone
+stands above both: it plans runs (``mistakes``) and holds their figures against a claim.
 
 Accuracies are in [0, 1] everywhere but in what is printed.
 """

@@ -10,13 +10,15 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from fmbench.datasets import FASHION_MNIST, DatasetSpec
 from fmbench.registry import Runner
 
 if TYPE_CHECKING:
     import numpy as np
+
+Part = Literal["test", "held out", "fitted"]
 
 
 @dataclass(frozen=True)
@@ -25,28 +27,43 @@ class Protocol:
 
     ``train_per_class``: only the first so many training images of each class.
     ``n_test``: only the first so many test images.
-    ``held_out_per_class``: score on so many images of each class taken out of the training set
-    (at random, by a fixed seed) instead of on the test set.
+    ``held_out_per_class``: so many images of each class (at random, by a fixed seed) are taken out
+    of the training set and not fitted on.
+    ``scored``: the images that are scored, part after part: the test images, the training images
+    held out, those fitted on.
+    ``fits_test``: also fit on the test images and their labels. A mistake, made on purpose.
+    ``detailed``: also keep the class scores and what every epoch predicted.
     """
 
-    name: str
+    name: str  # small letters alone: it is part of file names
     title: str
     train_per_class: int | None = None
     n_test: int | None = None
     held_out_per_class: int = 0
     quick: bool = False  # use the runner's quick hyperparameters
+    scored: tuple[Part, ...] = ("test",)
+    fits_test: bool = False
+    detailed: bool = True
 
     def definition(self) -> dict[str, Any]:
-        """What of the protocol decides the predictions."""
-        return {
+        """What of the protocol decides the predictions.
+
+        What is as it always was is left out, so that the keys of earlier records stay.
+        """
+        definition: dict[str, Any] = {
             "name": self.name,
             "train_per_class": self.train_per_class,
             "n_test": self.n_test,
             "held_out_per_class": self.held_out_per_class,
         }
+        if self.scored != (("held out",) if self.held_out_per_class else ("test",)):
+            definition["scored"] = list(self.scored)
+        if self.fits_test:
+            definition["fits_test"] = True
+        return definition
 
     def held_out(self, y_train: np.ndarray) -> np.ndarray:
-        """Mask ``bool (n,)`` of the training images that are scored instead of the test set."""
+        """Mask ``bool (n,)`` of the training images that are not fitted on."""
         import numpy as np
 
         mask = np.zeros(len(y_train), bool)
@@ -79,6 +96,7 @@ VALIDATION = Protocol(
     "validation",
     "50,000 training images, scored on the other 10,000 training images",
     held_out_per_class=1000,
+    scored=("held out",),
 )
 
 
@@ -108,8 +126,9 @@ class Cell:
     @property
     def name(self) -> str:
         """In words, for progress and messages."""
-        variant = f" ({self.variant})" if self.variant else ""
-        return f"{self.runner.name}{variant} seed {self.seed}"
+        usual = self.protocol in (FULL, QUICK)
+        details = ", ".join(filter(None, ["" if usual else self.protocol.name, self.variant]))
+        return f"{self.runner.name}{f' ({details})' if details else ''} seed {self.seed}"
 
     @property
     def variant(self) -> str:

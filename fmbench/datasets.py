@@ -42,6 +42,7 @@ class DatasetSpec:
     title: str
     sha256: Mapping[str, str]  # file name -> SHA-256 of the decompressed IDX file
     classes: tuple[str, ...]
+    flag: str = "--data"  # of the command line; names its folder
 
     @property
     def fingerprint(self) -> str:
@@ -74,6 +75,7 @@ MNIST_DIGITS = DatasetSpec(
         TEST_LABELS: "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
     },
     classes=tuple("0123456789"),
+    flag="--digits",
 )
 
 SPECS = {spec.name: spec for spec in (FASHION_MNIST, MNIST_DIGITS)}
@@ -135,7 +137,7 @@ def read_idx(source: Source, name: str) -> np.ndarray:
 
 def checked_content(spec: DatasetSpec, folder: Path, name: str) -> bytes:
     """The decompressed IDX file ``name`` of ``folder``; raises UserError unless genuine."""
-    path = _file_in(folder, name)
+    path = _file_in(spec, folder, name)
     try:
         content = path.read_bytes()
         if path.suffix == ".gz":
@@ -156,7 +158,7 @@ def checked_content(spec: DatasetSpec, folder: Path, name: str) -> bytes:
                 if other is not spec
                 else f"holds another file of {spec.title}: it was renamed"
             )
-            raise UserError(f"{path} {what}: give the folder of {spec.title} with --data")
+            raise UserError(f"{path} {what}: give the folder of {spec.title} with {spec.flag}")
     raise UserError(
         f"{path} is not the genuine {spec.title} file (SHA-256 {found[:12]}..., "
         f"expected {spec.sha256[name][:12]}...): delete it and fetch it again"
@@ -176,7 +178,7 @@ def locate(
 ) -> Source:
     """Find the folder that holds ``spec``, by the first of these that exists.
 
-    1. ``data`` (the ``--data`` flag), or the environment variable ``FMBENCH_DATA``: only that
+    1. ``data`` (the flag ``spec.flag``), or the environment variable ``FMBENCH_DATA``: only that
        folder, with no look elsewhere if it is wrong;
     2. the user's cache;
     3. the folder of Debian's package ``dataset-fashion-mnist``;
@@ -187,13 +189,13 @@ def locate(
     Raises:
         UserError: no source has the files; the message says what to do.
     """
-    named = [(data, "--data"), (_from_environment(spec), f"${ENVIRONMENT_VARIABLE}")]
+    named = [(data, spec.flag), (_from_environment(spec), f"${ENVIRONMENT_VARIABLE}")]
     for folder, flag in named:
         if folder is not None:
             if not folder.is_dir():
                 raise UserError(f"{flag}: {folder} is not a folder")
             for name in FILES:
-                _file_in(folder, name)
+                _file_in(spec, folder, name)
             return Source(spec, folder.resolve(), f"the folder given by {flag}")
     cache = cache_folder(spec)
     if _is_complete(cache):
@@ -202,8 +204,9 @@ def locate(
         return Source(spec, DEBIAN_FOLDER, "Debian's package dataset-fashion-mnist")
     if fetch is None:
         raise UserError(
-            f"the {spec.title} files are not on this machine: run `fmbench data` to fetch them, "
-            "or name their folder with --data"
+            f"{spec.title} is not on this machine: "
+            + ("run `fmbench data` to fetch it, or " if spec == FASHION_MNIST else "")
+            + f"name its folder with {spec.flag}"
         )
     return Source(spec, cache, fetch(spec, cache))
 
@@ -220,13 +223,14 @@ def _from_environment(spec: DatasetSpec) -> Path | None:
     return Path(value) if value and spec is FASHION_MNIST else None
 
 
-def _file_in(folder: Path, name: str) -> Path:
+def _file_in(spec: DatasetSpec, folder: Path, name: str) -> Path:
     for candidate in (folder / f"{name}.gz", folder / name):
         if candidate.is_file():
             return candidate
+    package = "install the package dataset-fashion-mnist (Debian, Ubuntu), or "
     raise UserError(
-        f"{folder} holds no {name}.gz: install the package dataset-fashion-mnist (Debian, Ubuntu), "
-        "or name a folder that has the four files with --data"
+        f"{folder} holds no {name}.gz: {package if spec == FASHION_MNIST else ''}"
+        f"name a folder that has the four files with {spec.flag}"
     )
 
 

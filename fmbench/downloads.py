@@ -65,7 +65,7 @@ def fetch(spec: DatasetSpec, folder: Path) -> str:
     raise UserError(
         f"no source of {spec.title} could be reached ({'; '.join(reasons)}): "
         + (f"install the package {DEBIAN_PACKAGE}, or " if spec is FASHION_MNIST else "")
-        + "put the four .gz files into a folder and name it with --data"
+        + f"put the four .gz files into a folder and name it with {spec.flag}"
     )
 
 

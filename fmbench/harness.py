@@ -1,8 +1,8 @@
 """Evaluates one cell: the only clock, and the only place where labels meet predictions.
 
 :func:`measure` runs where the model runs. It reads the training set and the images to predict,
-never their labels. :func:`collect` runs elsewhere, afterwards, on what ``measure`` left in a
-folder, and is the one that knows the labels.
+never their labels, except where a protocol's very mistake is to fit on them. :func:`collect` runs
+elsewhere, afterwards, on what ``measure`` left in a folder, and is the one that knows the labels.
 """
 
 from __future__ import annotations
@@ -16,8 +16,16 @@ from typing import Any
 
 import numpy as np
 
-from fmbench.cells import Cell, Protocol
-from fmbench.datasets import Source, load_test_images, load_test_labels, load_train
+from fmbench.cells import Cell, Part, Protocol
+from fmbench.datasets import (
+    FASHION_MNIST,
+    TRAIN_LABELS,
+    Source,
+    load_test_images,
+    load_test_labels,
+    load_train,
+    read_idx,
+)
 from fmbench.records import flagged_array
 from fmbench.registry import BEST_EPOCH
 
@@ -42,7 +50,9 @@ def measure(cell: Cell, source: Source, device: str, folder: Path) -> dict[str, 
     """
     X_fit, y_fit, X_score = _images(cell.protocol, source)
     classifier = cell.runner.build(cell.hyperparameters, seed=cell.seed, device=device)
-    curve = _Curve(folder, X_score, cell.runner.scores or "predict_proba")
+    curve = _Curve(
+        folder, X_score, cell.runner.scores or "predict_proba", kept=cell.protocol.detailed
+    )
     wants_callback = "on_epoch" in inspect.signature(classifier.fit).parameters
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -55,10 +65,11 @@ def measure(cell: Cell, source: Source, device: str, folder: Path) -> dict[str, 
         y_pred = classifier.predict(X_score)
         predict_seconds = time.perf_counter() - start
         np.save(folder / PREDICTIONS, checked(y_pred, len(X_score)))
-        if cell.runner.scores:
+        if cell.runner.scores and cell.protocol.detailed:
             scores = getattr(classifier, cell.runner.scores)(X_score)
             np.save(folder / SCORES, np.asarray(scores, np.float16))
-        _save_flagged(cell, classifier, curve, folder)
+        if cell.protocol.detailed:
+            _save_flagged(cell, classifier, curve, folder)
     return {
         "fit_seconds": fit_seconds,
         "predict_seconds": predict_seconds,
@@ -79,15 +90,20 @@ def collect(cell: Cell, source: Source, folder: Path, history: list[dict[str, An
     """Gather what :func:`measure` left in ``folder`` and score each epoch with the labels.
 
     The held-out loss is that of the scores: a runner that stores decision values has margins.
+
+    Predictions of another data set than Fashion-MNIST are kept with their labels: that data set
+    need not be at hand where the record is read.
     """
     arrays = {"y_pred": np.load(folder / PREDICTIONS)}
     if (folder / SCORES).exists():
         arrays["scores"] = np.load(folder / SCORES)
-    for name in cell.runner.flagged:
+    for name in cell.runner.flagged if cell.protocol.detailed else ():
         if name != BEST_EPOCH:
             arrays[flagged_array(name)] = np.load(folder / f"{flagged_array(name)}.npy")
-    if not history:
-        return Outcome(arrays, [])
+    if cell.dataset != FASHION_MNIST:
+        arrays["y_true"] = labels(cell.protocol, source)
+    if not history or not cell.protocol.detailed:
+        return Outcome(arrays, history)
     y_true = labels(cell.protocol, source)
     loss = hinge_loss if cell.runner.scores == "decision_function" else cross_entropy
     epochs, scored = [], []
@@ -127,10 +143,20 @@ def hinge_loss(decisions: np.ndarray, y_true: np.ndarray) -> float:
 
 def labels(protocol: Protocol, source: Source) -> np.ndarray:
     """The true classes ``uint8 (n,)`` of the images that ``protocol`` scores."""
-    if protocol.held_out_per_class:
-        y_train = load_train(source)[1]
-        return y_train[protocol.held_out(y_train)]
-    return load_test_labels(source)[: protocol.n_test]
+    return np.concatenate(list(labels_by_part(protocol, source).values()))
+
+
+def labels_by_part(protocol: Protocol, source: Source) -> dict[Part, np.ndarray]:
+    """The same, for each part of the images that ``protocol`` scores, in its order."""
+
+    def of(part: Part) -> np.ndarray:
+        if part == "test":
+            return load_test_labels(source)[: protocol.n_test]
+        y_train = read_idx(source, TRAIN_LABELS)
+        which = protocol.held_out if part == "held out" else protocol.fitted
+        return y_train[which(y_train)]
+
+    return {part: of(part) for part in protocol.scored}
 
 
 def checked(y_pred: Any, n: int) -> np.ndarray:
@@ -148,9 +174,10 @@ def checked(y_pred: Any, n: int) -> np.ndarray:
 
 
 class _Curve:
-    """The per-epoch callback: keeps what the classifier predicts, and its own time."""
+    """The per-epoch callback: keeps what the classifier predicts, if asked, and its own time."""
 
-    def __init__(self, folder: Path, X_score: np.ndarray, method: str) -> None:
+    def __init__(self, folder: Path, X_score: np.ndarray, method: str, *, kept: bool) -> None:
+        self._kept = kept
         self.seconds = 0.0
         self.reports: list[dict[str, Any]] = []
         self._folder = folder
@@ -159,8 +186,9 @@ class _Curve:
 
     def __call__(self, classifier: Any, report: Any) -> None:
         start = time.perf_counter()
-        scores = getattr(classifier, self._method)(self.X_score)
-        np.save(self._folder / _epoch_file(report.epoch), np.asarray(scores, np.float32))
+        if self._kept:
+            scores = getattr(classifier, self._method)(self.X_score)
+            np.save(self._folder / _epoch_file(report.epoch), np.asarray(scores, np.float32))
         self.reports.append(
             {
                 "epoch": report.epoch,
@@ -189,11 +217,17 @@ def _epoch_file(epoch: int) -> str:
 def _images(protocol: Protocol, source: Source) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     X_train, y_train = load_train(source)
     fitted = protocol.fitted(y_train)
-    if protocol.held_out_per_class:
-        X_score = X_train[protocol.held_out(y_train)]
-    else:
-        X_score = load_test_images(source)[: protocol.n_test]
-    return X_train[fitted], y_train[fitted], X_score
+    X_fit, y_fit = X_train[fitted], y_train[fitted]
+    parts: dict[Part, np.ndarray] = {"fitted": X_fit}
+    if "held out" in protocol.scored:
+        parts["held out"] = X_train[protocol.held_out(y_train)]
+    if "test" in protocol.scored or protocol.fits_test:
+        parts["test"] = load_test_images(source)[: protocol.n_test]
+    X_score = np.concatenate([parts[part] for part in protocol.scored])
+    if protocol.fits_test:  # the mistake itself
+        X_fit = np.concatenate([X_fit, parts["test"]])
+        y_fit = np.concatenate([y_fit, load_test_labels(source)[: protocol.n_test]])
+    return X_fit, y_fit, X_score
 
 
 def _wait_for(device: str) -> None:

@@ -2,9 +2,9 @@
 
 ``records/<runner>/<protocol>-seed<seed>-<key>.json`` holds the facts of the run and the SHA-256
 of ``...npz`` beside it, which holds ``y_pred uint8 (n,)``, ``scores float16 (n, 10)`` where they
-are cheap, ``epoch_y_pred uint8 (epochs, n)`` of neural rows and ``flagged_... uint8 (n,)`` of each
-flagged figure. Metrics are not stored: they are computed from the predictions. A failed cell
-leaves ``...failed.json`` instead.
+are cheap, ``epoch_y_pred uint8 (epochs, n)`` of neural rows, ``flagged_... uint8 (n,)`` of each
+flagged figure, and ``y_true uint8 (n,)`` where the data set is not Fashion-MNIST. Metrics are not
+stored: they are computed from the predictions. A failed cell leaves ``...failed.json`` instead.
 
 The JSON is written last, each file under a temporary name, synced and renamed, so that a record
 that can be seen is whole.

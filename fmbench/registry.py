@@ -23,6 +23,7 @@ from fmbench.errors import UserError
 
 Origin = Literal["stated", "source", "our choice"]
 Cost = Literal["seconds", "minutes", "hours"]
+Readings = Mapping[str, tuple[Mapping[str, Any], ...]]
 
 # The flagged figure that the harness finds itself, from the curve that it keeps of every fit.
 BEST_EPOCH = "best_epoch"
@@ -66,7 +67,9 @@ class Runner:
     ``flagged`` names, in words, each other way of scoring that the source used: reported beside
     the result, never in its place. The classifier's ``flagged(X)`` gives the predictions by name;
     those of :data:`BEST_EPOCH` come from the harness. A runner that is ``by_name_only`` is too
-    long for ``run --all``.
+    long for ``run --all``. ``readings`` are other ways to read what the source
+    leaves open: by the question's name, the hyperparameters of each answer, the recipe's own among
+    them.
     """
 
     name: str
@@ -81,6 +84,7 @@ class Runner:
     notes: tuple[str, ...] = ()
     flagged: Mapping[str, str] = field(default_factory=dict)
     by_name_only: bool = False
+    readings: Readings = field(default_factory=dict)
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         # Another process finds it by its name, so that a factory may be any callable.
@@ -139,6 +143,7 @@ def register(
     notes: tuple[str, ...] = (),
     flagged: Mapping[str, str] | None = None,
     by_name_only: bool = False,
+    readings: Readings | None = None,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Register the decorated factory under ``name``.
 
@@ -146,8 +151,8 @@ def register(
     on them.
 
     Raises:
-        ValueError: the name is taken or ill-formed, or the signature and the hyperparameters
-            do not agree.
+        ValueError: the name is taken or ill-formed, the signature and the hyperparameters do not
+            agree, or a question of ``readings`` lacks the recipe's own answer.
     """
     if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name):
         raise ValueError(f"runner name {name!r}: use lower-case words joined by hyphens")
@@ -158,6 +163,7 @@ def register(
         runner = Runner(
             name, title, factory, dict(hyperparameters), revision, cost, dict(quick or {}),
             dict(parameter_counts or {}), scores, notes, dict(flagged or {}), by_name_only,
+            dict(readings or {}),
         )  # fmt: skip
         arguments = set(inspect.signature(factory).parameters) - {"seed", "device"}
         if arguments != set(hyperparameters):
@@ -166,10 +172,24 @@ def register(
                 f"but the hyperparameters are {sorted(hyperparameters)}"
             )
         runner.resolve(runner.quick)
+        _check_readings(runner)
         _REGISTRY[name] = runner
         return factory
 
     return decorate
+
+
+def _check_readings(runner: Runner) -> None:
+    asked: set[str] = set()
+    for question, answers in runner.readings.items():
+        names = set(answers[0]) if answers else set()
+        own = {name: runner.resolve()[name] for name in names & set(runner.hyperparameters)}
+        if any(set(answer) != names for answer in answers) or names & asked or own not in answers:
+            raise ValueError(
+                f"runner {runner.name!r}: each answer to {question!r} must set the same "
+                "hyperparameters, which no other question sets, and one must be the recipe's own"
+            )
+        asked |= names
 
 
 def runners() -> dict[str, Runner]:

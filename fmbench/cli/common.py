@@ -6,6 +6,7 @@ import math
 import os
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,11 @@ DEFAULT_RESULTS = Path("results/local")
 FAILED, CONTRADICTORY, BAD_INPUT, INTERRUPTED = 1, 1, 2, 130
 
 
-class _Place(click.Path):
+class Place(click.Path):
     """A path that says something: an empty one would be the current folder, which nobody means."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The path, unless nothing was given."""
         if not str(value).strip():
             self.fail("the path is empty", param, ctx)
         return super().convert(value, param, ctx)
@@ -42,23 +44,51 @@ class Positive(click.FloatRange):
 
 results = click.option(
     "--results",
-    type=_Place(path_type=Path, file_okay=False),
+    type=Place(path_type=Path, file_okay=False),
     default=DEFAULT_RESULTS,
     show_default=True,
     help="Folder of records and tables.",
 )
 data = click.option(
     "--data",
-    type=_Place(path_type=Path),
+    type=Place(path_type=Path),
     help="Folder with the four Fashion-MNIST files; default: found or fetched.",
 )
 suite = click.option(
     "--suite",
     "suite_file",
-    type=_Place(path_type=Path, dir_okay=False),
+    type=Place(path_type=Path, dir_okay=False),
     help="TOML file of claims; default: Kayed et al. 2020.",
 )
-file = click.argument("file", required=False, type=_Place(path_type=Path, dir_okay=False))
+file = click.argument("file", required=False, type=Place(path_type=Path, dir_okay=False))
+_LIMITS = (
+    click.option(
+        "-j", "--jobs", type=click.IntRange(1, 1024), help="Cells at a time.  [default: cores]"
+    ),
+    click.option(
+        "--threads", type=click.IntRange(1, 1024), default=1, show_default=True,
+        help="Threads of each cell.",
+    ),
+    click.option(
+        "--timeout", type=Positive(), default=6 * 3600, show_default=True,
+        help="Seconds after which a cell is ended.",
+    ),
+    click.option(
+        "--memory", type=Positive(), default=8.0, show_default=True,
+        help="GB of resident memory above which a cell is ended.",
+    ),
+    click.option(
+        "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True,
+        help="Where the neural rows run.",
+    ),
+)  # fmt: skip
+
+
+def limits(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options of what a cell may use: jobs, threads, timeout, memory and device."""
+    for option in reversed(_LIMITS):
+        command = option(command)
+    return command
 
 
 def say(text: Any) -> None:

@@ -15,6 +15,7 @@ from fmbench.cli.judging import complain
 from fmbench.errors import UserError
 
 if TYPE_CHECKING:
+    from fmbench.execution import Limits
     from fmbench.registry import Runner
     from fmbench.suites import Suite
 
@@ -36,25 +37,7 @@ if TYPE_CHECKING:
     type=click.IntRange(1, 10_000),
     help="Seeds of each stochastic runner; deterministic ones run once.  [default: 5; quick: 2]",
 )
-@click.option(
-    "-j", "--jobs", type=click.IntRange(1, 1024), help="Cells at a time.  [default: cores]"
-)
-@click.option(
-    "--threads", type=click.IntRange(1, 1024), default=1, show_default=True,
-    help="Threads of each cell.",
-)  # fmt: skip
-@click.option(
-    "--timeout", type=common.Positive(), default=6 * 3600, show_default=True,
-    help="Seconds after which a cell is ended.",
-)  # fmt: skip
-@click.option(
-    "--memory", type=common.Positive(), default=8.0, show_default=True,
-    help="GB of resident memory above which a cell is ended.",
-)  # fmt: skip
-@click.option(
-    "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True,
-    help="Where the neural rows run.",
-)  # fmt: skip
+@common.limits
 @click.option("--force", is_flag=True, help="Run again what is finished.")
 @click.option("--refresh", is_flag=True, help="Run again what was measured with other versions.")
 @common.results
@@ -76,7 +59,7 @@ def run(
     data: Path | None,
 ) -> None:
     """Measure runners, then print and write the table. Finished cells are not run again."""
-    from fmbench import datasets, environment, execution, suites, tables
+    from fmbench import datasets, execution, suites, tables
     from fmbench.cells import FULL, QUICK, Cell, seeds_of
     from fmbench.downloads import fetch
     from fmbench.progress import Estimate, watching
@@ -104,13 +87,7 @@ def run(
         if why := contents.stale(cell):
             say(f"{cell.name} is stale ({why}) and is measured again")
     neural = any(cell.runner.uses_gpu for cell in todo)
-    limits = execution.Limits(
-        timeout=timeout,
-        memory=int(memory * 2**30),
-        threads=threads,
-        jobs=jobs or max(1, environment.n_cores() // threads),
-        device=environment.resolve_device(device) if neural or device == "cuda" else "cpu",
-    )
+    limits = limits_of(jobs, threads, timeout, memory, device, neural=neural)
     if not todo:
         say(f"nothing to do: {len(cells)} cells are measured already (--force runs them again)")
     failed = interrupted = False
@@ -129,6 +106,22 @@ def run(
     if written:
         say(f"written: {', '.join(str(path) for path in written)}")
     sys.exit(INTERRUPTED if interrupted else FAILED if failed else complain(outcome))
+
+
+def limits_of(
+    jobs: int | None, threads: int, timeout: float, memory: float, device: str, *, neural: bool
+) -> Limits:
+    """What a cell may use, from the flags; ``neural``: whether a device is needed at all."""
+    from fmbench import environment
+    from fmbench.execution import Limits
+
+    return Limits(
+        timeout=timeout,
+        memory=int(memory * 2**30),
+        threads=threads,
+        jobs=jobs or max(1, environment.n_cores() // threads),
+        device=environment.resolve_device(device) if neural or device == "cuda" else "cpu",
+    )
 
 
 def _chosen(names: tuple[str, ...], run_all: bool, suite: Suite) -> list[Runner]:

@@ -32,6 +32,18 @@ CHOSEN = (
     cost="minutes",
     quick={"epochs": 2},
     scores="predict_proba",
+    readings={
+        "optimizer": (
+            {"optimizer": "sgd", "momentum": 0.0},
+            {"optimizer": "sgd", "momentum": 0.9},
+            {"optimizer": "adam", "momentum": 0.0},
+            {"optimizer": "adamax", "momentum": 0.0},
+        ),
+        "activation": ({"activation": "tanh"}, {"activation": "relu"}, {"activation": "sigmoid"}),
+        "28x28 to 32x32": ({"to_32": "pad"}, {"to_32": "resize"}),
+        "pixels": ({"scaling": "unit"}, {"scaling": "standard"}),
+        "pooling": ({"pooling": "average"}, {"pooling": "max"}),
+    },
     notes=(
         "61,706 parameters: full C3 and pooling without parameters.",
         "Initialisation (Glorot uniform, zero biases), loss (cross-entropy) and Adamax's epsilon "

@@ -1,0 +1,80 @@
+"""The verb that holds two runners against each other: nothing is run."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from fmbench.cli import common
+from fmbench.cli.common import BAD_INPUT, output, say
+from fmbench.errors import UserError
+
+
+@click.command(
+    epilog="Examples: fmbench compare lenet5 svc-rbf; fmbench compare --all --format csv"
+)
+@click.argument("names", nargs=-1, metavar="[A B]")
+@click.option("--all", "compare_all", is_flag=True, help="Every pair of the suite's rows.")
+@click.option("--format", "format_", type=click.Choice(["md", "csv", "json"]), default="md",
+              show_default=True)  # fmt: skip
+@click.option("--quick", is_flag=True, help="The records of `fmbench run --quick`.")
+@common.suite
+@common.results
+@common.data
+def compare(
+    names: tuple[str, ...],
+    compare_all: bool,
+    format_: str,
+    quick: bool,
+    suite_file: Path | None,
+    results: Path,
+    data: Path | None,
+) -> None:
+    """Is one runner better than another? From stored predictions; nothing is run."""
+    import numpy as np
+
+    from fmbench import compare as comparing
+    from fmbench import datasets, registry, suites, tables
+    from fmbench.cells import FULL, QUICK
+    from fmbench.harness import labels
+    from fmbench.records import Store
+
+    if compare_all == bool(names) or (names and len(set(names)) != 2) or len(names) > 2:
+        raise UserError("name two different runners, or --all; `fmbench list` shows them")
+    known, protocol = registry.runners(), QUICK if quick else FULL
+    suite = suites.read(suite_file)
+    wanted = [registry.get(name) for name in names] or [
+        known[name] for name in suite.runners if name in known
+    ]
+    store = Store(results)
+    contents = store.read()
+    found = {runner.name: comparing.records_of(runner, protocol, contents) for runner in wanted}
+    missing = [name for name, records in found.items() if not records]
+    run = "fmbench run --quick" if quick else "fmbench run"
+    if missing and names:
+        raise UserError(f"{missing[0]} has no {protocol.name} result in {results}: `{run} "
+                        f"{missing[0]}` measures it")  # fmt: skip
+    if len(found) - len(missing) < 2:
+        raise UserError(f"{results} holds {protocol.name} results of fewer than two rows: "
+                        f"`{run} --all` measures them")  # fmt: skip
+    y_true = labels(protocol, datasets.locate(data=data))
+    predictions = {
+        name: np.stack([store.y_pred(record) for record in records])
+        for name, records in found.items()
+        if records
+    }
+    single = [r.name for r in wanted if len(found[r.name]) == 1 and not r.deterministic]
+    table = comparing.as_table(
+        comparing.compare(y_true, predictions), protocol, unknown_spread=single
+    )
+    output(tables.FORMATS[format_](table))
+    if missing:
+        say(f"not measured, so in no pair: {', '.join(missing)}")
+    for broken in contents.broken:
+        say(f"left out {broken.path}: {broken.why}; {broken.remedy}")
+    sys.exit(BAD_INPUT if contents.broken else 0)
+
+
+COMMANDS = (compare,)
