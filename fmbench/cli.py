@@ -120,7 +120,7 @@ def list_runners(suite_file: Path | None, results: Path) -> None:
                 (rows[0].claimed if rows else None) or "",
                 f"{100 * measured.mean:.2f} (n={measured.n})" if measured and measured.mean else "",
                 f"n={n_local}" if n_local else "",
-                runner.cost if runner else "no runner yet",
+                runner.cost_in_words if runner else "no runner yet",
                 ("cpu, cuda" if runner.uses_gpu else "cpu") if runner else "",
             )
         )
@@ -141,7 +141,7 @@ def show(name: str) -> None:
     click.echo(
         f"revision {runner.revision}; "
         + ("deterministic: one seed" if runner.deterministic else "stochastic: several seeds")
-        + f"; cost: {runner.cost}; device: {'cpu or cuda' if runner.uses_gpu else 'cpu'}\n"
+        + f"; cost: {runner.cost_in_words}; device: {'cpu or cuda' if runner.uses_gpu else 'cpu'}\n"
     )
     lines = [(n, h.value, h.origin, h.why) for n, h in runner.hyperparameters.items()]
     header = ("hyperparameter", "value", "origin", "where, or why")
@@ -166,7 +166,8 @@ def show(name: str) -> None:
     epilog="Examples: fmbench run --all; fmbench run lenet5 --seeds 2; fmbench run svc-rbf -j 1"
 )
 @click.argument("names", nargs=-1, metavar="[NAME]...")
-@click.option("--all", "run_all", is_flag=True, help="Every row of the suite that has a runner.")
+@click.option("--all", "run_all", is_flag=True,
+              help="Every row of the suite that has a runner, but those by name only.")  # fmt: skip
 @_suite
 @_quick
 @click.option(
@@ -361,7 +362,7 @@ def _chosen(names: tuple[str, ...], run_all: bool, suite: Suite) -> list[Runner]
     if names:
         return [registry.get(name) for name in dict.fromkeys(names)]
     known = registry.runners()
-    return [known[name] for name in suite.runners if name in known]
+    return [known[n] for n in suite.runners if n in known and not known[n].by_name_only]
 
 
 def _print_table(outcome: Results, number: int) -> None:

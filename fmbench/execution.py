@@ -148,7 +148,8 @@ def _run_cell(
     clock = time.monotonic()
     folder = Path(tempfile.mkdtemp(prefix="fmbench-"))
     try:
-        report = _supervise(cell, source, limits, device, folder, context, stop)
+        workspace = store.workspace(cell)
+        report = _supervise(cell, source, limits, device, folder, workspace, context, stop)
         if report is None:
             return None
         arrays = {}
@@ -170,7 +171,10 @@ def _run_cell(
             peak_memory_bytes=report.peak_memory,
             **report.facts,
         )
-        return store.save(record, arrays)
+        record = store.save(record, arrays)
+        if record.finished:  # of a failed cell it is kept: the next attempt goes on from there
+            store.discard_workspace(cell)
+        return record
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -190,13 +194,16 @@ def _supervise(
     limits: Limits,
     device: str,
     folder: Path,
+    workspace: Path,
     context: Any,
     stop: threading.Event,
 ) -> _Report | None:
     """Run the cell in a process and end it at its limits; None if ``stop`` was set."""
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(
-        target=_child, args=(sender, cell, source, device, limits.threads, folder), daemon=True
+        target=_child,
+        args=(sender, cell, source, device, limits.threads, folder, workspace),
+        daemon=True,
     )
     process.start()
     sender.close()
@@ -261,7 +268,13 @@ def _resident_bytes(pid: int) -> int:
 
 
 def _child(
-    sender: Connection, cell: Cell, source: Source, device: str, threads: int, folder: Path
+    sender: Connection,
+    cell: Cell,
+    source: Source,
+    device: str,
+    threads: int,
+    folder: Path,
+    workspace: Path,
 ) -> None:
     """The cell's own process."""
     os.setsid()  # a group of its own: Ctrl-C does not reach it, and its children end with it
@@ -276,7 +289,7 @@ def _child(
     try:
         from fmbench.harness import measure
 
-        facts = measure(cell, source, device, folder)
+        facts = measure(cell, source, device, folder, workspace)
         facts["device_name"] = environment.device_name(device)
     except MemoryError:
         failure = "ran out of memory"

@@ -5,6 +5,9 @@ of ``...npz`` beside it, which holds ``y_pred uint8 (n,)``, ``scores float16 (n,
 are cheap, and ``epoch_y_pred uint8 (epochs, n)`` of neural rows. Metrics are not stored: they are
 computed from the predictions. A failed cell leaves ``...failed.json`` instead.
 
+``unfinished/<runner>/<protocol>-seed<seed>-<key>`` is the folder of a cell whose runner keeps
+something there while it fits; it goes when the cell has finished.
+
 The JSON is written last, each file under a temporary name, synced and renamed, so that a record
 that can be seen is whole.
 """
@@ -16,14 +19,16 @@ import hashlib
 import io
 import json
 import os
+import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from fmbench.cells import Cell, key_of
 from fmbench.errors import UserError
+from fmbench.files import replacing, write
 
 if TYPE_CHECKING:
     import numpy as np
@@ -49,6 +54,7 @@ class Record:
     fit_seconds: float | None = None
     predict_seconds: float | None = None
     history: list[dict[str, float]] = field(default_factory=list)
+    details: dict[str, Any] = field(default_factory=dict)  # what the classifier says of its fit
     warnings: list[str] = field(default_factory=list)
     predictions_sha256: str | None = None
     why: str | None = None  # failed: the reason, in words
@@ -135,6 +141,7 @@ class Store:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.records = folder / "records"
+        self.unfinished = folder / "unfinished"
 
     def read(self) -> Contents:
         """Read every record. A file that is not one is named in ``broken``, never raised."""
@@ -214,26 +221,40 @@ class Store:
         path = self.path(record)
         path.parent.mkdir(parents=True, exist_ok=True)
         if not record.finished:
-            with _temporary(path) as temporary:
-                _write(temporary, _serialise(record))
+            with replacing(path) as temporary:
+                write(temporary, _serialise(record))
             return record
         # Both are whole before either is renamed: an earlier record of the cell outlives a failure.
-        with _temporary(path) as facts, _temporary(path.with_suffix(".npz")) as predictions:
+        with replacing(path) as facts, replacing(path.with_suffix(".npz")) as predictions:
             with predictions.open("wb") as file:
                 np.savez_compressed(file, allow_pickle=False, **(arrays or {}))
-                _sync(file.fileno())
+                os.fsync(file.fileno())
             digest = hashlib.sha256(predictions.read_bytes()).hexdigest()
             record = Record(**{**asdict(record), "predictions_sha256": digest})
-            _write(facts, _serialise(record))
+            write(facts, _serialise(record))
         path.with_suffix(".failed.json").unlink(missing_ok=True)
         return record
 
     def path(self, record: Record) -> Path:
         """The JSON file of a record; a failure never takes the name of a result."""
-        cell = record.cell
         ending = "json" if record.finished else "failed.json"
-        name = f"{cell['protocol']['name']}-seed{cell['seed']}-{record.key}.{ending}"
-        return self.records / cell["runner"] / name
+        return self.records / record.cell["runner"] / f"{_name(record.cell, record.key)}.{ending}"
+
+    def workspace(self, cell: Cell) -> Path:
+        """The folder, not made yet, that belongs to an unfinished cell."""
+        return self.unfinished / cell.runner.name / _name(cell.definition(), cell.key)
+
+    def discard_workspace(self, cell: Cell) -> None:
+        """Remove the cell's folder and those above it that are then empty."""
+        folder = self.workspace(cell)
+        shutil.rmtree(folder, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            folder.parent.rmdir()
+            self.unfinished.rmdir()
+
+
+def _name(definition: Mapping[str, Any], key: str) -> str:
+    return f"{definition['protocol']['name']}-seed{definition['seed']}-{key}"
 
 
 def _serialise(record: Record) -> bytes:
@@ -253,32 +274,3 @@ def _parse(text: str) -> Record:
         raise ValueError(f"status {record.status!r}")
     _ = record.identity
     return record
-
-
-def _write(path: Path, content: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(content)
-        _sync(file.fileno())
-
-
-@contextlib.contextmanager
-def _temporary(path: Path) -> Iterator[Path]:
-    """A name in ``path``'s folder to write to; it becomes ``path`` if the block succeeds."""
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".tmp")
-    os.close(descriptor)
-    temporary = Path(name)
-    try:
-        yield temporary
-        temporary.chmod(0o644)
-        temporary.replace(path)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            _sync(folder)
-        finally:
-            os.close(folder)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _sync(descriptor: int) -> None:
-    os.fsync(descriptor)

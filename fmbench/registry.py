@@ -5,7 +5,12 @@ A runner is a factory: calling it gives a fresh, unfitted classifier with scikit
 A new file under ``fmbench/runners/`` that calls :func:`register` is all that a new runner needs.
 
 The factory's signature says what the runner depends on: one that takes no ``seed`` is
-deterministic, one that takes ``device`` can use a GPU.
+deterministic, one that takes ``device`` can use a GPU. One that takes ``workspace`` is given a
+folder of its cell's own (or ``None``) that outlives an interrupted fit and is gone once the cell
+has finished: what it keeps there lets the next attempt go on.
+
+A fitted classifier may have ``details_``, facts about its fit in JSON's types that its record
+keeps, and ``earlier_seconds_``, what interrupted attempts at this fit spent on work it used.
 """
 
 from __future__ import annotations
@@ -17,6 +22,7 @@ import pkgutil
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 from fmbench.errors import UserError
@@ -24,6 +30,8 @@ from fmbench.errors import UserError
 Origin = Literal["stated", "source", "our choice"]
 Cost = Literal["seconds", "minutes", "hours"]
 COSTS: tuple[Cost, ...] = ("seconds", "minutes", "hours")
+
+CONTEXT = {"seed", "device", "workspace"}  # what a factory may ask for beside hyperparameters
 
 _REGISTRY: dict[str, Runner] = {}
 
@@ -59,7 +67,8 @@ class Runner:
     ``revision`` is raised whenever the predictions change; it is part of every cell's key.
     ``quick`` replaces hyperparameters under ``--quick``. ``parameter_counts`` are the published
     trainable parameters, layer by layer. ``scores`` names the method whose output is stored
-    beside the predictions, where that is cheap.
+    beside the predictions, where that is cheap. A runner that is ``by_name_only`` is too long for
+    ``run --all``.
     """
 
     name: str
@@ -72,6 +81,7 @@ class Runner:
     parameter_counts: Mapping[str, int] = field(default_factory=dict)
     scores: str | None = None
     notes: tuple[str, ...] = ()
+    by_name_only: bool = False
 
     @property
     def deterministic(self) -> bool:
@@ -79,9 +89,19 @@ class Runner:
         return "seed" not in inspect.signature(self.factory).parameters
 
     @property
+    def cost_in_words(self) -> str:
+        """For people: how long it takes, and whether ``run --all`` leaves it out."""
+        return f"{self.cost}, by name only" if self.by_name_only else self.cost
+
+    @property
     def uses_gpu(self) -> bool:
         """Whether ``--device cuda`` applies."""
         return "device" in inspect.signature(self.factory).parameters
+
+    @property
+    def resumable(self) -> bool:
+        """Whether an interrupted fit goes on where it was."""
+        return "workspace" in inspect.signature(self.factory).parameters
 
     def resolve(self, overrides: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Every hyperparameter's value; raises UserError for a name the runner does not have."""
@@ -97,9 +117,16 @@ class Runner:
             for name, hyperparameter in self.hyperparameters.items()
         }
 
-    def build(self, hyperparameters: Mapping[str, Any], *, seed: int, device: str) -> Any:
+    def build(
+        self,
+        hyperparameters: Mapping[str, Any],
+        *,
+        seed: int,
+        device: str,
+        workspace: Path | None = None,
+    ) -> Any:
         """A fresh, unfitted classifier."""
-        context = {"seed": seed, "device": device}
+        context = {"seed": seed, "device": device, "workspace": workspace}
         wanted = inspect.signature(self.factory).parameters
         return self.factory(
             **hyperparameters, **{name: value for name, value in context.items() if name in wanted}
@@ -117,11 +144,12 @@ def register(
     parameter_counts: Mapping[str, int] | None = None,
     scores: str | None = None,
     notes: tuple[str, ...] = (),
+    by_name_only: bool = False,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Register the decorated factory under ``name``.
 
-    The factory takes each hyperparameter as a keyword, and ``seed`` and ``device`` if it depends
-    on them.
+    The factory takes each hyperparameter as a keyword, and of ``seed``, ``device`` and
+    ``workspace`` those that it depends on.
 
     Raises:
         ValueError: the name is taken or ill-formed, or the signature and the hyperparameters
@@ -135,9 +163,9 @@ def register(
     def decorate(factory: Callable[..., Any]) -> Callable[..., Any]:
         runner = Runner(
             name, title, factory, dict(hyperparameters), revision, cost, dict(quick or {}),
-            dict(parameter_counts or {}), scores, notes,
+            dict(parameter_counts or {}), scores, notes, by_name_only,
         )  # fmt: skip
-        arguments = set(inspect.signature(factory).parameters) - {"seed", "device"}
+        arguments = set(inspect.signature(factory).parameters) - CONTEXT
         if arguments != set(hyperparameters):
             raise ValueError(
                 f"runner {name!r}: the factory takes {sorted(arguments)}, "
