@@ -41,7 +41,9 @@ class Log(list):
         fit, predict_proba = TorchClassifier.fit, TorchClassifier.predict_proba
 
         def logged_fit(self_, X, y, on_epoch=None):
-            self.append({"X": X, "y": y, "epochs": self_.config.epochs, "asked": []})
+            self.append(
+                {"X": X, "y": y, "epochs": self_.config.epochs, "seed": self_.seed, "asked": []}
+            )
             return fit(self_, X, y, on_epoch)
 
         def logged_predict(self_, X):
@@ -68,6 +70,7 @@ def test_the_search_sees_a_part_of_the_training_images_and_the_winner_all_of_the
         [asked] = candidate["asked"]
         assert asked.shape == (40, 28, 28)
         assert asked is candidates[0]["asked"][0]
+    assert len({fit["seed"] for fit in log}) == 10
     assert winner["X"] is X
     assert winner["y"] is y
     assert winner["epochs"] == 2
