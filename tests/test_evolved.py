@@ -38,7 +38,7 @@ class Log(list):
     """Every fit of a network: images, epochs, and what it was then asked to predict."""
 
     def record(self, monkeypatch):
-        fit, predict_proba = TorchClassifier.fit, TorchClassifier.predict_proba
+        fit, predict = TorchClassifier.fit, TorchClassifier.predict
 
         def logged_fit(self_, X, y, on_epoch=None):
             self.append(
@@ -48,10 +48,10 @@ class Log(list):
 
         def logged_predict(self_, X):
             self[-1]["asked"].append(X)
-            return predict_proba(self_, X)
+            return predict(self_, X)
 
         monkeypatch.setattr(TorchClassifier, "fit", logged_fit)
-        monkeypatch.setattr(TorchClassifier, "predict_proba", logged_predict)
+        monkeypatch.setattr(TorchClassifier, "predict", logged_predict)
         return self
 
 
