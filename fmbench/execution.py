@@ -196,7 +196,8 @@ def _run_cell(
         # What a killed runner still writes into its folder is no reason to fail.
         with tempfile.TemporaryDirectory(prefix="fmbench-", ignore_cleanup_errors=True) as name:
             folder = Path(name)
-            report = _supervise(cell, source, limits, device, folder, context, stop)
+            workspace = store.workspace(cell)
+            report = _supervise(cell, source, limits, device, folder, workspace, context, stop)
             if report is None:
                 return None
             facts = {**report.facts, "peak_memory_bytes": report.peak_memory}
@@ -204,7 +205,10 @@ def _run_cell(
                 return store.save(ended(**facts, why=report.failure))
             outcome = collect(cell, source, folder, facts["history"])
             facts["history"] = outcome.history
-            return store.save(ended(**facts, status="finished"), outcome.arrays)
+            finished = store.save(ended(**facts, status="finished"), outcome.arrays)
+        # Of a failed cell it is kept: the next attempt goes on from there.
+        store.discard_workspace(cell)
+        return finished
     except OSError as error:  # the disk is full, the folder gone: this cell's result is lost
         failure = ended(why=f"its result could not be written: {error.strerror or error}")
         with contextlib.suppress(OSError):
@@ -227,13 +231,16 @@ def _supervise(
     limits: Limits,
     device: str,
     folder: Path,
+    workspace: Path,
     context: Any,
     stop: threading.Event,
 ) -> _Report | None:
     """Run the cell in a process and end it at its limits; None if ``stop`` was set."""
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(
-        target=_child, args=(sender, cell, source, device, limits.threads, folder), daemon=True
+        target=_child,
+        args=(sender, cell, source, device, limits.threads, folder, workspace),
+        daemon=True,
     )
     process.start()
     sender.close()
@@ -310,7 +317,13 @@ def _resident_bytes(pid: int) -> int:
 
 
 def _child(
-    sender: Connection, cell: Cell, source: Source, device: str, threads: int, folder: Path
+    sender: Connection,
+    cell: Cell,
+    source: Source,
+    device: str,
+    threads: int,
+    folder: Path,
+    workspace: Path,
 ) -> None:
     """The cell's own process."""
     os.setsid()  # a group of its own: Ctrl-C does not reach it, and its children end with it
@@ -325,7 +338,7 @@ def _child(
     try:
         from fmbench.harness import measure
 
-        facts = measure(cell, source, device, folder)
+        facts = measure(cell, source, device, folder, workspace)
         facts["device"] = environment.device_name(device)
     except MemoryError:
         failure = "ran out of memory"

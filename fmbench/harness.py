@@ -38,18 +38,27 @@ class BadPredictions(Exception):
     """A classifier returned something that is not one class for each image."""
 
 
-def measure(cell: Cell, source: Source, device: str, folder: Path) -> dict[str, Any]:
+def measure(
+    cell: Cell, source: Source, device: str, folder: Path, workspace: Path | None = None
+) -> dict[str, Any]:
     """Fit and predict ``cell``, leaving predictions and scores in ``folder``.
 
-    Returns fit and predict seconds (of ``fit`` and ``predict`` alone; callbacks are taken out),
-    the training curve and the warnings that were raised, in JSON's types.
+    ``workspace`` is the cell's own folder for what a resumable runner keeps while it fits.
+
+    Returns fit and predict seconds (of ``fit`` and ``predict`` alone; callbacks are taken out,
+    what interrupted attempts contributed is added), the training curve, the classifier's details
+    and the warnings that were raised, in JSON's types.
 
     Raises:
         BadPredictions: the predictions, or those of a flagged figure, are not ``(n,)`` whole
             numbers from 0 to 9; or the classifier lacks a flagged figure of its recipe.
     """
     X_fit, y_fit, X_score = _images(cell.protocol, source)
-    classifier = cell.runner.build(cell.hyperparameters, seed=cell.seed, device=device)
+    if workspace is not None and cell.runner.resumable:
+        workspace.mkdir(parents=True, exist_ok=True)
+    classifier = cell.runner.build(
+        cell.hyperparameters, seed=cell.seed, device=device, workspace=workspace
+    )
     curve = _Curve(
         folder, X_score, cell.runner.scores or "predict_proba", kept=cell.protocol.detailed
     )
@@ -61,6 +70,7 @@ def measure(cell: Cell, source: Source, device: str, folder: Path) -> dict[str, 
         classifier.fit(X_fit, y_fit, **({"on_epoch": curve} if wants_callback else {}))
         _wait_for(device)
         fit_seconds = time.perf_counter() - start - curve.seconds
+        fit_seconds += getattr(classifier, "earlier_seconds_", 0.0)
         start = time.perf_counter()
         y_pred = classifier.predict(X_score)
         predict_seconds = time.perf_counter() - start
@@ -74,6 +84,7 @@ def measure(cell: Cell, source: Source, device: str, folder: Path) -> dict[str, 
         "fit_seconds": fit_seconds,
         "predict_seconds": predict_seconds,
         "history": curve.reports,
+        "details": getattr(classifier, "details_", {}),
         "warnings": sorted({f"{w.category.__name__}: {w.message}" for w in caught}),
     }
 

@@ -32,7 +32,8 @@ class Estimate:
         """Take a finished record into account."""
         if record.finished:
             question = (record.cell["runner"], record.cell["protocol"]["name"])
-            self._measured[question] = record.total_seconds
+            # The fit may have begun in a run that was interrupted, before this record's clock.
+            self._measured[question] = max(record.total_seconds, record.fit_seconds or 0.0)
 
     def __call__(self, cell: Cell) -> float:
         """Expected seconds of a cell."""

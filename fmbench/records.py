@@ -6,16 +6,21 @@ are cheap, ``epoch_y_pred uint8 (epochs, n)`` of neural rows, ``flagged_... uint
 flagged figure, and ``y_true uint8 (n,)`` where the data set is not Fashion-MNIST. Metrics are not
 stored: they are computed from the predictions. A failed cell leaves ``...failed.json`` instead.
 
+``unfinished/<runner>/<protocol>-seed<seed>-<key>`` is the folder of a cell whose runner keeps
+something there while it fits; it goes when the cell has finished.
+
 The JSON is written last, each file under a temporary name, synced and renamed, so that a record
 that can be seen is whole.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import json
 import re
+import shutil
 import tempfile
 import typing
 from collections.abc import Iterable, Mapping
@@ -52,6 +57,7 @@ class Record:
     fit_seconds: float | None = None
     predict_seconds: float | None = None
     history: list[dict[str, float]] = field(default_factory=list)
+    details: dict[str, Any] = field(default_factory=dict)  # what the classifier says of its fit
     warnings: list[str] = field(default_factory=list)
     predictions_sha256: str | None = None
     why: str | None = None  # failed: the reason, in words
@@ -112,6 +118,11 @@ class Name(NamedTuple):
         return cls(
             cell["runner"], cell["protocol"]["name"], cell["seed"], record.key, record.finished
         )
+
+    @classmethod
+    def of_cell(cls, cell: Cell, *, finished: bool = True) -> Name:
+        """The name that the record of a cell has or will have."""
+        return cls(cell.runner.name, cell.protocol.name, cell.seed, cell.key, finished)
 
     @classmethod
     def parse(cls, path: Path) -> Name | None:
@@ -188,6 +199,7 @@ class Store:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.records = folder / "records"
+        self.unfinished = folder / "unfinished"
 
     def read(self) -> Contents:
         """Read every record. A file that is not one is named in ``broken``, never raised."""
@@ -256,9 +268,7 @@ class Store:
     ) -> list[tuple[Broken, Path]]:
         """Set aside every broken record that ``cells`` would overwrite; returns where each went."""
         taken = {
-            Name(cell.runner.name, cell.protocol.name, cell.seed, cell.key, finished)
-            for cell in cells
-            for finished in (True, False)
+            Name.of_cell(cell, finished=finished) for cell in cells for finished in (True, False)
         }
         return [(b, self.set_aside(b)) for b in broken if Name.parse(b.path) in taken]
 
@@ -300,6 +310,18 @@ class Store:
     def path(self, record: Record) -> Path:
         """The JSON file of a record."""
         return Name.of(record).path(self.records)
+
+    def workspace(self, cell: Cell) -> Path:
+        """The folder, not made yet, that belongs to an unfinished cell."""
+        return Name.of_cell(cell).path(self.unfinished).with_suffix("")
+
+    def discard_workspace(self, cell: Cell) -> None:
+        """Remove the cell's folder and those above it that are then empty."""
+        folder = self.workspace(cell)
+        shutil.rmtree(folder, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            folder.parent.rmdir()
+            self.unfinished.rmdir()
 
 
 def _serialise(record: Record) -> bytes:

@@ -5,7 +5,12 @@ A runner is a factory: calling it gives a fresh, unfitted classifier with scikit
 A new file under ``fmbench/runners/`` that calls :func:`register` is all that a new runner needs.
 
 The factory's signature says what the runner depends on: one that takes no ``seed`` is
-deterministic, one that takes ``device`` can use a GPU.
+deterministic, one that takes ``device`` can use a GPU. One that takes ``workspace`` is given a
+folder of its cell's own (or ``None``) that outlives an interrupted fit and is gone once the cell
+has finished: what it keeps there lets the next attempt go on.
+
+A fitted classifier may have ``details_``, facts about its fit in JSON's types that its record
+keeps, and ``earlier_seconds_``, what interrupted attempts at this fit spent on work it used.
 """
 
 from __future__ import annotations
@@ -17,6 +22,7 @@ import pkgutil
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 from fmbench.errors import UserError
@@ -27,6 +33,8 @@ Readings = Mapping[str, tuple[Mapping[str, Any], ...]]
 
 # The flagged figure that the harness finds itself, from the curve that it keeps of every fit.
 BEST_EPOCH = "best_epoch"
+
+CONTEXT = {"seed", "device", "workspace"}  # what a factory may ask for beside hyperparameters
 
 _REGISTRY: dict[str, Runner] = {}
 
@@ -107,6 +115,11 @@ class Runner:
         """Whether ``--device cuda`` applies."""
         return "device" in inspect.signature(self.factory).parameters
 
+    @property
+    def resumable(self) -> bool:
+        """Whether an interrupted fit goes on where it was."""
+        return "workspace" in inspect.signature(self.factory).parameters
+
     def resolve(self, overrides: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Every hyperparameter's value; raises UserError for a name the runner does not have."""
         overrides = overrides or {}
@@ -121,9 +134,16 @@ class Runner:
             for name, hyperparameter in self.hyperparameters.items()
         }
 
-    def build(self, hyperparameters: Mapping[str, Any], *, seed: int, device: str) -> Any:
+    def build(
+        self,
+        hyperparameters: Mapping[str, Any],
+        *,
+        seed: int,
+        device: str,
+        workspace: Path | None = None,
+    ) -> Any:
         """A fresh, unfitted classifier."""
-        context = {"seed": seed, "device": device}
+        context = {"seed": seed, "device": device, "workspace": workspace}
         wanted = inspect.signature(self.factory).parameters
         return self.factory(
             **hyperparameters, **{name: value for name, value in context.items() if name in wanted}
@@ -147,8 +167,8 @@ def register(
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Register the decorated factory under ``name``.
 
-    The factory takes each hyperparameter as a keyword, and ``seed`` and ``device`` if it depends
-    on them.
+    The factory takes each hyperparameter as a keyword, and of ``seed``, ``device`` and
+    ``workspace`` those that it depends on.
 
     Raises:
         ValueError: the name is taken or ill-formed, the signature and the hyperparameters do not
@@ -165,7 +185,7 @@ def register(
             dict(parameter_counts or {}), scores, notes, dict(flagged or {}), by_name_only,
             dict(readings or {}),
         )  # fmt: skip
-        arguments = set(inspect.signature(factory).parameters) - {"seed", "device"}
+        arguments = set(inspect.signature(factory).parameters) - CONTEXT
         if arguments != set(hyperparameters):
             raise ValueError(
                 f"runner {name!r}: the factory takes {sorted(arguments)}, "

@@ -61,6 +61,25 @@ class Faulty:
         return y_pred
 
 
+class Resumable(Faulty):
+    """Counts its attempts in its workspace; fails with its fault until the last of them."""
+
+    def __init__(self, fault, workspace, attempts=3):
+        super().__init__(fault)
+        self.workspace = workspace
+        self.attempts = attempts
+
+    def fit(self, X, y):
+        mark = self.workspace / "attempts"
+        earlier = int(mark.read_text()) if mark.exists() else 0
+        mark.write_text(str(earlier + 1))
+        if earlier + 1 < self.attempts:
+            super().fit(X, y)
+        self.details_ = {"earlier_attempts": earlier}
+        self.earlier_seconds_ = 100.0 * earlier
+        return self
+
+
 def faulty(*, fault: str) -> Faulty:
     return Faulty(fault)
 
@@ -69,13 +88,17 @@ def stochastic(*, fault: str, seed: int) -> Faulty:
     return Faulty(fault)
 
 
-def runner(fault: str = "none", name: str = "faulty") -> Runner:
+def resumable(*, fault, workspace):
+    return Resumable(fault, workspace)
+
+
+def runner(fault: str = "none", name: str = "faulty", factory=faulty) -> Runner:
     from fmbench.registry import our_choice
 
     return Runner(
         name=name,
         title=f"A runner that {fault}",
-        factory=faulty,
+        factory=factory,
         hyperparameters={"fault": our_choice(fault, "for a test")},
         revision=1,
         cost="seconds",

@@ -285,3 +285,15 @@ def test_a_closed_pipe_is_no_error(measured, source):
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
     assert done.returncode == 0
     assert "Traceback" not in done.stderr and "Error" not in done.stderr
+
+
+def test_all_leaves_out_what_is_too_long_and_its_name_runs_it():
+    from fmbench import suites
+    from fmbench.cli.running import _chosen
+
+    names = {runner.name for runner in _chosen((), True, suites.read())}
+    assert "eden" in names
+    assert "eden-full" not in names
+    assert [runner.name for runner in _chosen(("eden-full",), False, suites.read())] == [
+        "eden-full"
+    ]

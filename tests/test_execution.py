@@ -1,4 +1,5 @@
 import importlib
+import json
 import os
 import signal
 import subprocess
@@ -259,6 +260,79 @@ def test_kill_9_of_a_run_leaves_no_process_and_no_half_result_and_it_resumes(
     assert process.returncode == 0, err
     assert err.count(": fit ") == 6 - n_before
     assert not list(results.glob("records/*/.*.tmp"))
+
+
+@pytest.mark.parametrize("fault", ["raises", "segfaults", "never returns"])
+def test_a_cell_that_failed_goes_on_with_what_it_left_and_takes_it_away_at_the_end(
+    store, source, fault
+):
+    cell = Cell(faulty.runner(fault, factory=faulty.resumable), QUICK, 0)
+    other = replace(cell, seed=1)
+    limits = replace(LIMITS, timeout=3)
+    for attempt in (1, 2):
+        [record] = execute([cell], store, source, limits)
+        assert not record.finished
+        assert (store.workspace(cell) / "attempts").read_text() == str(attempt)
+    [failed] = execute([other], store, source, limits)
+    assert not failed.finished  # it is another cell's first attempt
+    [record] = execute([cell], store, source, limits)
+    assert record.finished
+    assert record.details == {"earlier_attempts": 2}
+    assert record.fit_seconds == pytest.approx(200, abs=3)
+    assert not store.workspace(cell).exists()
+    assert store.workspace(other).exists()
+    assert store.read().finished == {cell.key: record}
+
+
+def test_no_workspace_is_made_for_a_runner_that_keeps_nothing(store, source):
+    execute([Cell(faulty.runner(), QUICK, 0)], store, source)
+    assert [path.name for path in store.folder.iterdir()] == ["records"]
+
+
+@pytest.mark.parametrize("victim", ["the run", "the cell"])
+def test_a_search_that_is_killed_goes_on_and_comes_to_the_same_predictions(
+    tmp_path, source, victim
+):
+    cell = Cell(registry.get("eden"), QUICK, 0)
+    whole, killed = Store(tmp_path / "whole"), Store(tmp_path / "killed")
+    journal = killed.workspace(cell) / "search.json"
+
+    def start(store):
+        return fmbench(
+            "run", "eden", "--quick", "--seeds", "1", "-j", "1", "--device", "cpu",
+            "--results", str(store.folder), "--data", str(source.folder),
+        )  # fmt: skip
+
+    def n_answers():
+        return len(json.loads(journal.read_text())["entries"]) if journal.exists() else 0
+
+    process = start(killed)
+    wait_until(lambda: n_answers() >= 2, 180)
+    started = descendants(process.pid)
+    if victim == "the run":
+        process.kill()
+    else:
+        children = [p.pid for p in psutil.Process(process.pid).children()]
+        [the_cell] = set(started) - set(children)
+        os.kill(the_cell, signal.SIGKILL)
+    process.communicate(timeout=60)
+    wait_until(lambda: not any(psutil.pid_exists(pid) for pid in started), 20)
+    contents, n_before = killed.read(), n_answers()
+    assert not contents.finished
+    assert 2 <= n_before < 8
+    for failure in contents.failed.values():
+        assert failure.why == "killed by signal 9 (SIGKILL)"
+    for store in (killed, whole):
+        _, err = start(store).communicate(timeout=240)
+        assert "eden seed 0: fit" in err
+    resumed, uninterrupted = (s.read().finished[cell.key] for s in (killed, whole))
+    assert resumed.predictions_sha256 == uninterrupted.predictions_sha256
+    assert resumed.details["search"].pop("taken_from_an_interrupted_run") == n_before
+    assert uninterrupted.details["search"].pop("taken_from_an_interrupted_run") == 0
+    assert resumed.details == uninterrupted.details
+    assert resumed.warnings == []
+    assert not killed.unfinished.exists()
+    assert not killed.read().failed
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])

@@ -392,6 +392,43 @@ def test_a_prepared_folder_is_empty(store):
     assert files(store) == []
 
 
+# ---------------------------------------------------------------- unfinished cells
+
+
+def test_each_cell_has_a_folder_of_its_own_that_lies_outside_the_records(store, toy_cell):
+    cells = [toy_cell(seed=0), toy_cell(seed=1), toy_cell(revision=3), toy_cell(epochs=7)]
+    folders = {store.workspace(cell) for cell in cells}
+    assert len(folders) == 4
+    for folder, cell in zip(map(store.workspace, cells), cells, strict=True):
+        assert folder.name == f"full-seed{cell.seed}-{cell.key}"
+        assert folder.parent == store.folder / "unfinished" / "toy"
+
+
+def test_discarding_a_folder_leaves_those_of_other_cells(store, toy_cell):
+    first, second = toy_cell(seed=0), toy_cell(seed=1)
+    for cell in (first, second):
+        store.workspace(cell).mkdir(parents=True)
+        (store.workspace(cell) / "file").touch()
+    store.discard_workspace(first)
+    assert not store.workspace(first).exists()
+    assert (store.workspace(second) / "file").exists()
+    store.discard_workspace(second)
+    assert not store.unfinished.exists()
+    store.discard_workspace(second)  # as is the case for runners that keep nothing
+
+
+def test_a_record_of_before_there_were_details_is_read(store, toy_cell, record_of):
+    saved = store.save(record_of(toy_cell(), details={"winner": {"n_parameters": 3}}), ARRAYS)
+    assert store.read().finished == {saved.key: saved}
+    path = store.path(saved)
+    fields = json.loads(path.read_text())
+    del fields["details"]
+    path.write_text(json.dumps(fields))
+    contents = store.read()
+    assert contents.broken == []
+    assert contents.finished[saved.key].details == {}
+
+
 # ---------------------------------------------------------------- no pickle
 
 SOURCES = sorted(Path(fmbench.__file__).parent.rglob("*.py"))
