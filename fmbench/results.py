@@ -16,6 +16,7 @@ from fmbench.metrics import Metrics, compute
 from fmbench.records import Broken, Contents, Record, Store
 from fmbench.suites import Suite
 from fmbench.summary import FILE, Summary, reference, summarise, write_summary
+from fmbench.verdicts import ALPHA, MARGIN
 
 
 @dataclass(frozen=True)
@@ -53,13 +54,14 @@ class Results:
             == record.key
         ]
 
-    def table(self, number: int) -> tables.Table:
-        """Table 1, 2 or 3 of the suite."""
+    def table(self, number: int, *, margin: float = MARGIN, alpha: float = ALPHA) -> tables.Table:
+        """Table 1, 2 or 3 of the suite; ``margin`` and ``alpha`` are those of the verdicts."""
         title = None if self.protocol is FULL else self.protocol.title
         if number == 3:
             return tables.table3(
-                self.suite, self.summaries, self._reference(), protocol_title=title
-            )
+                self.suite, self.summaries, self._reference(), protocol_title=title,
+                margin=margin, alpha=alpha,
+            )  # fmt: skip
         if self.suite.subject is None:
             raise UserError(
                 f"{self.suite.path}: no [[reported]] figure says which runner it is `of`, so there "

@@ -45,6 +45,7 @@ class Row:
     certainty: str = "not found"
     recipe: str = "not stated"
     remark: str = ""
+    mean_of: int = 1  # runs that the claimed figure averages, where that is stated
 
 
 @dataclass(frozen=True)
@@ -187,7 +188,7 @@ class _Reader:
             place,
             entry,
             required={"where": str, "label": str, "runner": str},
-            optional=dict.fromkeys(optional, str),
+            optional={**dict.fromkeys(optional, str), "mean_of": int},
         )
         place += f" ({entry['label']})"
         if entry["where"].startswith("Table") and "claimed" not in entry:
@@ -195,6 +196,7 @@ class _Reader:
         for key in ("claimed", "source"):
             if key in entry:
                 self._figure(place, key, entry[key], "accuracy")
+        self._mean_of(place, entry)
         for key, allowed in (("certainty", CERTAINTY), ("recipe", RECIPE)):
             if key in entry and entry[key] not in allowed:
                 raise self._error(
@@ -245,10 +247,13 @@ class _Reader:
         self._figure(place, "value", entry["value"], metric)
         if "half_unit" in entry:
             self._figure(place, "half_unit", entry["half_unit"], metric)
-        if not 1 <= entry.get("mean_of", 1) <= MAX_MEAN_OF:
-            raise self._error(place, f"mean_of must be a whole number from 1 to {MAX_MEAN_OF:,}")
+        self._mean_of(place, entry)
         fields = {("class_" if key == "class" else key): value for key, value in entry.items()}
         return Reported(**fields)
+
+    def _mean_of(self, place: str, entry: dict[str, Any]) -> None:
+        if not 1 <= entry.get("mean_of", 1) <= MAX_MEAN_OF:
+            raise self._error(place, f"mean_of must be a whole number from 1 to {MAX_MEAN_OF:,}")
 
     def _figure(self, place: str, key: str, text: str, metric: str) -> None:
         parse = parse_half_unit if key == "half_unit" else parse_figure

@@ -18,13 +18,14 @@ from fmbench.datasets import FASHION_MNIST
 from fmbench.rounding import parse_figure
 from fmbench.suites import Reported, Row, Suite
 from fmbench.summary import Summary
+from fmbench.verdicts import ALPHA, MARGIN, on_rows
 
 if TYPE_CHECKING:
     from fmbench.metrics import Metrics
 
 TABLE_3 = (
     "label", "runner", "claimed", "source", "reference", "mean", "sd", "n", "gap", "low", "high",
-    "fit_seconds", "device", "status",
+    "fit_seconds", "device", "status", "verdict", "delta_star",
 )  # fmt: skip
 NO_RUNNER = "no runner yet"
 
@@ -45,16 +46,21 @@ def table3(
     reference: Mapping[str, Summary],
     *,
     protocol_title: str | None = None,
+    margin: float = MARGIN,
+    alpha: float = ALPHA,
 ) -> Table:
-    """Claimed beside measured, one line for each row of the suite.
+    """Claimed beside measured and the verdict, one line for each row of the suite.
 
     ``summaries`` are by runner; a runner that is not registered is not among them, and one that is
     not in the suite gets a line of its own after it. Accuracies are in percent, the gap (measured
-    minus claimed) is in points.
+    minus claimed) and delta* are in points. Of another protocol than the full one there is no
+    verdict: it is no test of a claim.
     """
     rows = []
     own = [Row("", name, name) for name in summaries if name not in suite.runners]
-    for row in (*suite.rows, *own):
+    asked = [*suite.rows, *own]
+    verdicts = on_rows(asked, summaries, margin=margin, alpha=alpha)
+    for row, verdict in zip(asked, verdicts, strict=True):
         measured = summaries.get(row.runner, Summary(row.runner, NO_RUNNER))
         committed = reference.get(row.runner)
         gap = None
@@ -77,6 +83,8 @@ def table3(
                 "fit_seconds": _seconds(measured.fit_seconds),
                 "device": measured.device,
                 "status": measured.status,
+                "verdict": "" if protocol_title else str(verdict),
+                "delta_star": "" if protocol_title else _percent(verdict.delta_star),
             }
         )
     notes = [
@@ -84,6 +92,12 @@ def table3(
         "claimed: as printed in the paper; source: the figure in the original that the paper "
         "quotes, where it is known; reference: fmbench's own committed run; low, high: 95 % "
         "prediction interval for one new run; n: seeds.",
+        f"verdict: reproduced: the mean of new runs lies within {100 * margin:g} points of the "
+        f"claim (two one-sided t tests, p < {alpha:g}; without spread, the figure itself); not "
+        "reproduced: the claim lies beyond its rounding and that margin of what a new run gives "
+        f"(t test, p < {alpha:g} after Holm's correction over the rows); inconclusive: neither; "
+        "untestable: a rerun is no test, for the reason given. delta_star: the smallest margin, in "
+        "points, under which the claim would be reproduced.",
         *(f"{row.label}: {text}" for row in suite.rows if (text := _remark(row))),
         *(f"{name}: {text}" for name in summaries for text in summaries[name].warnings),
         *(

@@ -8,8 +8,12 @@ the yardstick is a prediction interval for one new run (Spence & Stanley 2016; B
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+
+from fmbench.rounding import interval, parse_figure
+from fmbench.suites import Row
+from fmbench.summary import Summary
 
 MARGIN = 0.005  # half a percentage point
 ALPHA = 0.05
@@ -21,6 +25,7 @@ CLAIM_LOWER = "not reproduced, claim lower"
 INCONCLUSIVE = "inconclusive"
 UNTESTABLE = "untestable"
 NOT_RUN = "not run"
+FAILED = "failed"
 
 
 @dataclass(frozen=True)
@@ -115,3 +120,44 @@ def correct(verdicts: Sequence[Verdict], *, alpha: float = ALPHA) -> list[Verdic
         if not rejecting and corrected[i].word in (CLAIM_HIGHER, CLAIM_LOWER):
             corrected[i] = replace(corrected[i], word=INCONCLUSIVE)
     return corrected
+
+
+def on_rows(
+    rows: Sequence[Row],
+    summaries: Mapping[str, Summary],
+    *,
+    margin: float = MARGIN,
+    alpha: float = ALPHA,
+) -> list[Verdict]:
+    """The verdict on each row of a table, corrected for their number.
+
+    ``summaries`` are by runner; a row whose runner is not among them has none.
+    """
+    found = [_on_row(row, summaries.get(row.runner), margin, alpha) for row in rows]
+    return correct(found, alpha=alpha)
+
+
+def _on_row(row: Row, measured: Summary | None, margin: float, alpha: float) -> Verdict:
+    if measured is None:
+        return Verdict(NOT_RUN, "no runner yet")
+    if measured.status.startswith(FAILED):  # what is left of its seeds would be a selection
+        return Verdict(FAILED, measured.status.removeprefix(f"{FAILED}: "))
+    if not measured.n:
+        return Verdict(NOT_RUN, "" if measured.status == NOT_RUN else measured.status)
+    if row.claimed is None:
+        return Verdict(UNTESTABLE, "nothing claimed")
+    if row.recipe == "not stated":
+        return Verdict(UNTESTABLE, "recipe not stated")
+    printed = interval(row.claimed, "accuracy")
+    claim = Claim(
+        float(parse_figure(row.claimed, "accuracy")),
+        float((printed.high - printed.low) / 2),
+        row.mean_of,
+    )
+    return judge(
+        claim,
+        measured.accuracies,
+        deterministic=measured.n == 1 and measured.sd == 0.0,
+        margin=margin,
+        alpha=alpha,
+    )

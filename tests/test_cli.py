@@ -73,6 +73,19 @@ def test_the_three_formats_say_the_same(measured, source):
     assert as_csv[9]["mean"] in fmbench(*common, "md").stdout
 
 
+def test_the_table_carries_a_verdict_in_every_row(measured, source):
+    results, _ = measured
+    common = ("table", "--results", results, "--data", source.folder, "--format", "csv")
+    rows = list(csv.DictReader(io.StringIO(fmbench(*common).stdout)))
+    assert all(row["verdict"] for row in rows)
+    verdicts = {row["runner"]: row["verdict"] for row in rows}
+    assert verdicts["gaussian-nb"] == "not reproduced, claim higher"
+    assert verdicts["lenet5"] == "not run"
+    assert verdicts["extra-tree"].startswith("untestable: 2 seeds")
+    wide = csv.DictReader(io.StringIO(fmbench(*common, "--margin", 40).stdout))
+    assert {r["runner"]: r["verdict"] for r in wide}["gaussian-nb"] == "reproduced"
+
+
 @pytest.mark.parametrize("number", ["1", "2"])
 def test_tables_1_and_2_say_what_was_not_measured(measured, source, number):
     results, _ = measured
@@ -138,6 +151,9 @@ def test_a_cell_over_its_limit_is_a_failed_row_and_status_1(source, tmp_path):
         (["run", "gaussian-nb", "--suite", "/no/such.toml"], ["/no/such.toml"]),
         (["table", "--format", "xml"], ["--format", "md", "csv", "json"]),
         (["table", "--table", "4"], ["--table"]),
+        (["table", "--margin", "-1"], ["--margin"]),
+        (["table", "--margin", "nan"], ["--margin"]),
+        (["table", "--alpha", "1"], ["--alpha"]),
         (["show", "svc"], ["unknown runner 'svc'"]),
         (["show"], ["NAME"]),
         (["tabel"], ["no command 'tabel'", "did you mean table?"]),

@@ -49,7 +49,7 @@ def table3() -> tables.Table:
 def test_columns_are_the_published_ones(table3):
     assert table3.columns == TABLE_3 == (
         "label", "runner", "claimed", "source", "reference", "mean", "sd", "n", "gap", "low",
-        "high", "fit_seconds", "device", "status",
+        "high", "fit_seconds", "device", "status", "verdict", "delta_star",
     )  # fmt: skip
     assert all(tuple(row) == TABLE_3 for row in table3.rows)
 
@@ -73,7 +73,7 @@ def test_a_measured_row_in_figures(table3):
         "label": "CNN-LeNet-5", "runner": "lenet5", "claimed": "98.80", "source": "",
         "reference": "90.00", "mean": "90.12", "sd": "0.25", "n": "5", "gap": "-8.68",
         "low": "89.35", "high": "90.90", "fit_seconds": "61.2", "device": "a GPU",
-        "status": "measured",
+        "status": "measured", "verdict": "not reproduced, claim higher", "delta_star": "8.79",
     }  # fmt: skip
 
 
@@ -109,7 +109,8 @@ def test_a_row_that_is_not_measured_says_why_and_has_no_figures(table3):
     for name, status in [("mlp", "failed: ran out of memory"), ("sgd", "not run"),
                          ("cnn", "stale: revision 1 -> 2"), ("eden", "no runner yet")]:  # fmt: skip
         assert rows[name]["status"] == status
-        assert {rows[name][column] for column in TABLE_3[4:-1]} == {""}
+        assert {rows[name][column] for column in TABLE_3[4:13]} == {""}
+        assert rows[name]["verdict"].endswith(status) and not rows[name]["delta_star"]
         assert rows[name]["claimed"]
 
 
@@ -232,7 +233,7 @@ def test_figures_are_aligned_to_the_right_and_words_to_the_left(table3):
     ruler = next(line for line in as_markdown(table3).splitlines() if line.startswith("|:-"))
     right = [cell.endswith(":") for cell in ruler.strip("|").split("|")]
     figures = {"claimed", "source", "reference", "mean", "sd", "n", "gap", "low", "high",
-               "fit_seconds"}  # fmt: skip
+               "fit_seconds", "delta_star"}  # fmt: skip
     assert {name for name, is_right in zip(TABLE_3, right, strict=True) if is_right} == figures
 
 

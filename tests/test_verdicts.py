@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -6,6 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from fmbench.suites import Row
+from fmbench.summary import Summary
 from fmbench.verdicts import (
     CLAIM_HIGHER,
     CLAIM_LOWER,
@@ -17,6 +20,7 @@ from fmbench.verdicts import (
     Verdict,
     correct,
     judge,
+    on_rows,
 )
 
 SD = 0.002  # a neural row's spread over seeds
@@ -145,3 +149,65 @@ def test_a_gap_of_two_points_is_found_with_five_seeds():
 
 def test_a_gap_of_two_points_is_mostly_missed_with_three_seeds_in_a_table():
     assert simulate(gap=0.02, n_rows=19, n_papers=100, seeds=3)[1] < 0.5
+
+
+# ---------------------------------------------------------------- the rows of a table
+
+
+def row(claimed="90.00", recipe="stated", **fields):
+    return Row("Table 3", "A model", "model", claimed, recipe=recipe, **fields)
+
+
+def measured(*accuracies, **fields):
+    n, mean = len(accuracies), float(np.mean(accuracies))
+    sd = float(np.std(accuracies, ddof=1)) if n > 1 else 0.0
+    return Summary("model", "measured", n, mean, sd, accuracies=accuracies, **fields)
+
+
+FIVE = measured(0.898, 0.899, 0.9, 0.901, 0.902)
+
+
+@pytest.mark.parametrize(
+    ("the_row", "summary", "verdict"),
+    [
+        (row(), FIVE, "reproduced"),
+        (row("98.80"), FIVE, "not reproduced, claim higher"),
+        (row("80.00"), FIVE, "not reproduced, claim lower"),
+        (row("90.90"), FIVE, "inconclusive"),
+        (row(recipe="partly stated"), FIVE, "reproduced"),
+        (row(recipe="not stated"), FIVE, "untestable: recipe not stated"),
+        (row(None), FIVE, "untestable: nothing claimed"),
+        (row(), measured(0.9, 0.9001), "untestable: 2 seeds of a stochastic model, 3 needed"),
+        (row("90.50"), measured(0.9), "reproduced"),
+        (row("90.51"), measured(0.9), "not reproduced, claim higher"),
+        (row("90.5"), measured(0.8996), "reproduced"),
+        (row(), None, "not run: no runner yet"),
+        (row(), Summary("model", "not run"), "not run"),
+        (row(), Summary("model", "stale: revision 1 -> 2"), "not run: stale: revision 1 -> 2"),
+        (row(), replace(FIVE, status="failed: killed (seed 5)"), "failed: killed (seed 5)"),
+    ],
+)
+def test_each_row_of_a_table_gets_a_verdict(the_row, summary, verdict):
+    summaries = {} if summary is None else {"model": summary}
+    assert [str(v) for v in on_rows([the_row], summaries)] == [verdict]
+
+
+def test_the_margin_and_the_level_decide():
+    near = row("90.70")
+    assert on_rows([near], {"model": FIVE})[0].word == INCONCLUSIVE
+    assert on_rows([near], {"model": FIVE}, margin=0.01)[0].word == REPRODUCED
+    assert on_rows([near], {"model": FIVE}, margin=0.0, alpha=0.2)[0].word == CLAIM_HIGHER
+
+
+def test_a_claim_that_averages_runs_is_known_better():
+    [one] = on_rows([row("91.00")], {"model": FIVE})
+    [ten] = on_rows([row("91.00", mean_of=10)], {"model": FIVE})
+    assert ten.p_differs < one.p_differs
+
+
+def test_more_rows_ask_more_of_each():
+    close = row("91.20")
+    alone = on_rows([close], {"model": FIVE})
+    among = on_rows([close] + [row()] * 30, {"model": FIVE})
+    assert alone[0].word == CLAIM_HIGHER
+    assert among[0].word == INCONCLUSIVE

@@ -26,16 +26,13 @@ class Place(click.Path):
         return super().convert(value, param, ctx)
 
 
-class Positive(click.FloatRange):
-    """A finite number above zero."""
-
-    def __init__(self) -> None:
-        super().__init__(0, min_open=True)
+class Finite(click.FloatRange):
+    """A finite number within bounds: "inf" and "nan" are numbers to Python but no limits."""
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
-        """The number; "inf" and "nan" are numbers to Python but no limits."""
+        """The number."""
         number = super().convert(value, param, ctx)
         if not math.isfinite(number):
             self.fail(f"{value!r} is not a finite number", param, ctx)
@@ -70,11 +67,11 @@ _LIMITS = (
         help="Threads of each cell.",
     ),
     click.option(
-        "--timeout", type=Positive(), default=6 * 3600, show_default=True,
+        "--timeout", type=Finite(0, min_open=True), default=6 * 3600, show_default=True,
         help="Seconds after which a cell is ended.",
     ),
     click.option(
-        "--memory", type=Positive(), default=8.0, show_default=True,
+        "--memory", type=Finite(0, min_open=True), default=8.0, show_default=True,
         help="GB of resident memory above which a cell is ended.",
     ),
     click.option(

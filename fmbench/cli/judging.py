@@ -20,7 +20,16 @@ if TYPE_CHECKING:
               show_default=True)  # fmt: skip
 @click.option("--table", "number", type=click.Choice(["1", "2", "3"]), default="3",
               show_default=True, help="Which of the paper's tables.")  # fmt: skip
-@click.option("--write", is_flag=True, help="Also write all tables into the results folder.")
+@click.option(
+    "--margin", type=common.Finite(0, 100), default=0.5, show_default=True,
+    help="Points by which a rerun may differ from a claim that it reproduces.",
+)  # fmt: skip
+@click.option(
+    "--alpha", type=common.Finite(0, 1, min_open=True, max_open=True), default=0.05,
+    show_default=True, help="Level of the tests behind the verdicts.",
+)  # fmt: skip
+@click.option("--write", is_flag=True, help="Also write all tables, at the usual margin and level, "
+              "into the results folder.")  # fmt: skip
 @click.option("--quick", is_flag=True, help="The table of `fmbench run --quick`.")
 @common.suite
 @common.results
@@ -28,13 +37,15 @@ if TYPE_CHECKING:
 def table(
     format_: str,
     number: str,
+    margin: float,
+    alpha: float,
     write: bool,
     quick: bool,
     suite_file: Path | None,
     results: Path,
     data: Path | None,
 ) -> None:
-    """Print claimed beside measured. Nothing is run."""
+    """Print claimed beside measured, and the verdict on each claim. Nothing is run."""
     from fmbench import datasets, suites, tables
     from fmbench.cells import FULL, QUICK
     from fmbench.results import read
@@ -42,7 +53,7 @@ def table(
     if data:
         datasets.locate(data=data)  # a mistyped folder is an error even if no record needs it
     outcome = read(results, suites.read(suite_file), QUICK if quick else FULL, data)
-    shown = outcome.table(int(number))
+    shown = outcome.table(int(number), margin=margin / 100, alpha=alpha)
     if write:
         outcome.store.prepare()
         for path in outcome.write():
