@@ -1,6 +1,5 @@
 """What every registered runner promises. A new file under fmbench/runners/ is covered at once."""
 
-import inspect
 import json
 from dataclasses import replace
 from functools import cache
@@ -14,6 +13,7 @@ from sklearn.pipeline import Pipeline
 
 from fmbench import datasets, downloads, registry, suites
 from fmbench.harness import checked
+from tests.plain import optimizer as plain_optimizer
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 N_TRAIN, N_TEST = 1000, 500
@@ -95,15 +95,19 @@ def test_every_hyperparameter_says_where_it_comes_from(runner):
     json.dumps(runner.resolve())  # part of a record
 
 
+def neural(runner):
+    """Its classifier, where that trains one known network."""
+    classifier = build(runner) if runner.uses_gpu else None
+    if not hasattr(classifier, "network"):
+        pytest.skip("finds its network while it fits" if classifier else "no network")
+    return classifier
+
+
 @every_runner
 def test_its_networks_parameters_are_those_published(runner):
-    if "device" not in inspect.signature(runner.factory).parameters:
-        pytest.skip("no network")
+    classifier = neural(runner)
     from fmbench.networks import parameter_counts
 
-    classifier = runner.build(runner.resolve(), seed=0, device="cpu")
-    if not hasattr(classifier, "network"):
-        pytest.skip("finds its network while it fits")
     assert runner.parameter_counts, "a neural runner states its parameters, layer by layer"
     assert parameter_counts(classifier.network()) == dict(runner.parameter_counts)
 
@@ -111,14 +115,10 @@ def test_its_networks_parameters_are_those_published(runner):
 @every_runner
 def test_its_network_trains_as_the_plain_loop_trains_it(runner):
     """The same weights, order and dropout; an optimizer over separate parameters, NCHW."""
-    if not runner.uses_gpu:
-        pytest.skip("no network")
+    ours = neural(runner)
     import torch
 
-    from fmbench.training import OPTIMIZERS
-
     X, y, X_new, _ = part()
-    ours = build(runner)
     config = replace(ours.config, epochs=None, steps=12, batch_size=32, held_out=0)
     ours = ours.set_params(config=config).fit(X, y)
     weights_seed, order_seed, dropout_seed = np.random.SeedSequence(0).generate_state(3)
@@ -127,7 +127,7 @@ def test_its_network_trains_as_the_plain_loop_trains_it(runner):
         torch.manual_seed(int(weights_seed))
         plain = ours.network().train()
         torch.manual_seed(int(dropout_seed))
-        step = OPTIMIZERS[config.optimizer](list(plain.parameters()), config)
+        step = plain_optimizer(config, plain.parameters())
         images, labels = torch.tensor(X), torch.tensor(y, dtype=torch.long)
         for batch in torch.randperm(len(X), generator=order).split(32)[:12]:
             step.zero_grad()
@@ -142,12 +142,10 @@ def test_its_network_trains_as_the_plain_loop_trains_it(runner):
 @every_runner
 def test_networks_of_several_seeds_can_be_computed_side_by_side(runner):
     """In one call of ``vmap``, each giving what it gives alone: output, gradients, averages."""
-    if not runner.uses_gpu:
-        pytest.skip("no network")
+    classifier = neural(runner)
     import torch
     from torch.func import functional_call, grad_and_value, stack_module_state, vmap
 
-    classifier = build(runner)
     torch.manual_seed(0)
     networks = [classifier.network().train() for _ in range(2)]
     for module in (m for net in networks for m in net.modules()):
