@@ -32,6 +32,7 @@ from fmbench.records import Contents, Record
 from fmbench.registry import Runner
 from fmbench.summary import CONFIDENCE
 from fmbench.tables import Table
+from fmbench.verdicts import holm
 
 if TYPE_CHECKING:
     import numpy as np
@@ -134,15 +135,6 @@ def combined(p_values: np.ndarray) -> float:
     n = p_values.size
     k = n // 2 + 1
     return min(1.0, n / k * float(np.sort(p_values, axis=None)[k - 1]))
-
-
-def holm(p_values: Sequence[float]) -> list[float]:
-    """The p values corrected for their number, so that the chance of any error is bounded."""
-    corrected, highest = [0.0] * len(p_values), 0.0
-    for rank, i in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
-        highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[i]))
-        corrected[i] = highest
-    return corrected
 
 
 def resampled(right: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

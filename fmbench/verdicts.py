@@ -108,17 +108,20 @@ def correct(verdicts: Sequence[Verdict], *, alpha: float = ALPHA) -> list[Verdic
     Every row that was tested counts. What does not survive is inconclusive. "Reproduced" is not
     corrected: it is the claim's favour.
     """
-    tested = sorted(
-        (verdict.p_differs, i)
-        for i, verdict in enumerate(verdicts)
-        if verdict.p_differs is not None
-    )
+    tested = {i: v.p_differs for i, v in enumerate(verdicts) if v.p_differs is not None}
     corrected = list(verdicts)
-    rejecting = True
-    for rank, (p, i) in enumerate(tested):
-        rejecting = rejecting and p * (len(tested) - rank) < alpha
-        if not rejecting and corrected[i].word in (CLAIM_HIGHER, CLAIM_LOWER):
+    for i, p in zip(tested, holm(list(tested.values())), strict=True):
+        if p >= alpha and corrected[i].word in (CLAIM_HIGHER, CLAIM_LOWER):
             corrected[i] = replace(corrected[i], word=INCONCLUSIVE)
+    return corrected
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """The p values corrected for their number, so that the chance of any error is bounded."""
+    corrected, highest = [0.0] * len(p_values), 0.0
+    for rank, i in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
+        highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[i]))
+        corrected[i] = highest
     return corrected
 
 
