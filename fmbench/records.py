@@ -54,6 +54,7 @@ class Record:
     started: str  # ISO 8601, UTC
     total_seconds: float
     peak_memory_bytes: int | None = None
+    peak_gpu_memory_bytes: int | None = None
     together: int = 1  # cells of one launch: they share its process, its memory, its seconds
     fit_seconds: float | None = None
     predict_seconds: float | None = None

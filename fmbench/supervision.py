@@ -190,8 +190,14 @@ def _child(
     )
     for of_cell in facts:
         of_cell["device"] = environment.device_name(device)
+        of_cell["peak_gpu_memory_bytes"] = _peak_gpu_memory(device)
     message = {"facts": facts, "failure": failure, "peak_memory": peak}
     sender.send_bytes(json.dumps(message).encode())
+
+
+def _peak_gpu_memory(device: str) -> int | None:
+    """The most that this process ever held of the GPU's memory, in bytes."""
+    return sys.modules["torch"].cuda.max_memory_reserved() if device == "cuda" else None
 
 
 def use_threads(threads: int) -> None:
