@@ -181,6 +181,9 @@ def test_its_predictions_change_only_with_its_revision(runner, request):
     golden = json.loads(path.read_text()) if path.exists() else {"revision": None}
     if golden["revision"] != runner.revision:
         if not request.config.getoption("--golden"):
+            assert golden["revision"] is None, (
+                f"{runner.name} has a new revision: write its golden predictions, pytest --golden"
+            )
             pytest.skip(f"no golden predictions of revision {runner.revision}: pytest --golden")
         path.write_text(json.dumps({"revision": runner.revision, "y_pred": y_pred}) + "\n")
         return
