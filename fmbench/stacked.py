@@ -98,10 +98,10 @@ class Stacked:
         streams: Sequence[torch.Generator],
         batch_size: int,
     ) -> None:
+        self._template = copy.deepcopy(networks[0]).train()
         self.vector, self._parameters = one_vector(networks)
         self._buffers = _stacked_buffers(networks)
         self._loss, self._streams = loss, streams
-        self._template = copy.deepcopy(networks[0]).train()
         self._masks = [
             _Masks(name, dropout.p, (len(networks), batch_size, *shape), self.vector.device)
             for name, dropout, shape in _dropouts(networks[0])

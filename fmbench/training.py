@@ -129,7 +129,7 @@ class TorchClassifier(ClassifierMixin, BaseEstimator):
             raise ValueError(f"{config.held_out} of {len(X)} images held out: none is left")
         images = torch.tensor(X[config.held_out :], device=device)
         labels = torch.tensor(y[config.held_out :], device=device, dtype=torch.long)
-        with torch.random.fork_rng(devices=[]):
+        with torch.random.fork_rng(devices=[device] if images.is_cuda else []):
             streams = []
             for classifier in classifiers:
                 streams.append(_Streams(classifier.seed, device))
