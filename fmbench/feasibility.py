@@ -18,7 +18,7 @@ from fmbench.polytope import Form, Ratio, Row
 from fmbench.program import GRID, Box, Claim, Impossible, Program
 from fmbench.solver import Deadline, Solution, contradicts, least_violation, minimise
 
-MANY = 2000  # variables: so many whole numbers at once take HiGHS minutes
+MANY = 500  # variables: more whole numbers at once may take HiGHS minutes
 REACHES = (1, 5, 25)  # from fractions to whole numbers near them
 MAX_NODES = 400  # parts of the box that a proof may need
 MAX_STEPS = 14  # of the search for a point that fulfils a mean of ratios
