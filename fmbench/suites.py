@@ -152,7 +152,7 @@ class _Reader:
 
     def suite(self, content: dict[str, Any]) -> Suite:
         if not content:
-            raise self._error("", "the file is empty; see benchmarks/kayed2020.toml")
+            raise self._error("", "the file is empty; `fmbench suite new` writes one to fill in")
         about = {"authors": str, "year": int, "venue": str, "doi": str}
         self._keys(
             "top level",

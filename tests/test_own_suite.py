@@ -144,3 +144,16 @@ def test_figures_of_a_model_without_a_runner_say_so(folder, source, tmp_path):
         "Not measured: no runner yet.",
         "Figures of gaussian-nb are reported too, and in no table.",
     )
+
+
+def test_a_suite_without_rows_has_nothing_to_measure(tmp_path):
+    path = own(tmp_path, CLAIMS.split("[[row]]")[0] + KAPPA.format("a")).path
+    where = ("--suite", path, "--results", tmp_path / "results")
+    assert_one_line_error(fmbench("run", "--all", *where), str(path), "no [[row]]")
+    assert_one_line_error(fmbench("table", *where), str(path), "no [[row]]")
+
+
+def test_what_to_run_is_said_with_the_suite(tmp_path):
+    path = own(tmp_path).path
+    done = fmbench("table", "--quick", "--suite", path, "--results", tmp_path / "results")
+    assert f"`fmbench run --suite {path} --quick --all` measures every row" in done.stderr
