@@ -16,13 +16,13 @@ that can be seen is whole.
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import io
 import json
 import re
 import shutil
 import tempfile
-import typing
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from fmbench.cells import Cell, Definition, key_of
 from fmbench.errors import UserError
 from fmbench.files import replacing
-from fmbench.json_types import fits
+from fmbench.json_types import fits, hints
 
 if TYPE_CHECKING:
     import numpy as np
@@ -166,10 +166,14 @@ class Contents:
         if cell.key in self.finished:
             return None
         definition = cell.definition()
-        older = [r for r in self.finished.values() if r.identity == identity_of(definition)]
-        if not older:
-            return None
-        return difference(max(older, key=lambda r: r.started).cell, definition)
+        older = self._newest.get(identity_of(definition))
+        return difference(older.cell, definition) if older else None
+
+    @functools.cached_property
+    def _newest(self) -> dict[tuple[str, str, str, int, str], Record]:
+        """The newest finished record of each question."""
+        in_time = sorted(self.finished.values(), key=lambda record: record.started)
+        return {record.identity: record for record in in_time}
 
 
 def difference(old: Definition, new: Definition) -> str:
@@ -336,11 +340,11 @@ def _parse(text: str) -> Record:
         raise ValueError("not a record of fmbench")
     if fields["schema"] != SCHEMA:
         raise _AnotherVersion(f"version {fields['schema']!r}, this fmbench reads version {SCHEMA}")
-    hints = typing.get_type_hints(Record)
+    declared = hints(Record)
     for name, value in fields.items():
-        if name not in hints:
+        if name not in declared:
             raise ValueError(f"unknown field {name!r}")
-        if not fits(value, hints[name]):
+        if not fits(value, declared[name]):
             raise ValueError(f"{name} holds {str(value)[:40]!r}")
     return Record(**fields)
 

@@ -55,7 +55,11 @@ class Results:
         ]
 
     def table(self, number: int, *, margin: float = MARGIN, alpha: float = ALPHA) -> tables.Table:
-        """Table 1, 2 or 3 of the suite; ``margin`` and ``alpha`` are those of the verdicts."""
+        """Table 1, 2 or 3 of the suite; ``margin`` and ``alpha`` are those of the verdicts.
+
+        They are numbered as in Kayed et al. 2020, whatever the suite: 1 has the figures by class
+        and 2 those of all classes, both of one model; 3 has the accuracy of every row.
+        """
         title = None if self.protocol is FULL else self.protocol.title
         if number == 3:
             return tables.table3(
@@ -68,7 +72,10 @@ class Results:
                 f"is no table {number}"
             )
         table = tables.table1 if number == 1 else tables.table2
-        return table(self.suite, self._metrics(), protocol_title=title)
+        return table(
+            self.suite, self._metrics(), protocol_title=title,
+            has_runner=self.suite.subject in registry.runners(),
+        )  # fmt: skip
 
     def write(self, *, only_missing: bool = False) -> list[Path]:
         """Write every table in Markdown and CSV, and the summary; returns the files written.
@@ -83,7 +90,7 @@ class Results:
         written = []
         for number in (3, 1, 2) if self.suite.subject else (3,):
             paths = {
-                ending: self.store.folder / f"table{number}{suffix}.{ending}"
+                ending: self.store.folder / f"{self.suite.prefix}table{number}{suffix}.{ending}"
                 for ending in ("md", "csv")
             }
             if only_missing and all(path.exists() for path in paths.values()):

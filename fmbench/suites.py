@@ -25,6 +25,7 @@ from fmbench.rounding import (
 PACKAGED = Path(__file__).parent / "_bundled"
 CHECKOUT = Path(__file__).parent.parent
 DEFAULT = "kayed2020"
+TEMPLATE = Path(__file__).with_name("template.toml")  # for a suite of the user's own
 MAX_BYTES = 2**20
 MAX_CLASSES, MAX_IMAGES, MAX_REPORTED, MAX_MEAN_OF = 100, 10**9, 1000, 10_000
 
@@ -98,8 +99,19 @@ class Suite:
 
     @property
     def subject(self) -> str | None:
-        """The runner whose figures are reported in detail, if any."""
+        """The model whose figures are reported in detail, if any: the first where there are more.
+
+        In general a runner's name, but nothing says that there is such a runner.
+        """
         return next((figure.of for figure in self.reported if figure.of), None)
+
+    @property
+    def prefix(self) -> str:
+        """What the names of its tables begin with, so that no other suite's are overwritten.
+
+        Nothing for the suite that comes with fmbench, else the name of its file.
+        """
+        return "" if self.path.resolve() == find().resolve() else f"{self.path.stem}-"
 
 
 def find(name: str = DEFAULT) -> Path:
@@ -140,7 +152,7 @@ class _Reader:
 
     def suite(self, content: dict[str, Any]) -> Suite:
         if not content:
-            raise self._error("", "the file is empty; see benchmarks/kayed2020.toml")
+            raise self._error("", "the file is empty; `fmbench suite new` writes one to fill in")
         about = {"authors": str, "year": int, "venue": str, "doi": str}
         self._keys(
             "top level",

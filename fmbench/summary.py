@@ -56,8 +56,11 @@ def summarise(
 
     ``y_true`` holds the labels of the protocol's images; ``None`` only where no record exists.
     """
-    records = current(runner, protocol, contents)
-    status = _status(runner, protocol, contents, measured=bool(records))
+    cells = answered(runner, protocol, contents)
+    records = [record for cell in cells if (record := contents.of(cell))]
+    status = _failure(cells, contents)
+    if status is None:
+        status = "measured" if records else _why_none(runner, protocol, cells, contents)
     if not records:
         return Summary(runner.name, status)
     accuracies = [float((store.y_pred(record) == y_true).mean()) for record in records]
@@ -78,16 +81,16 @@ def summarise(
     )
 
 
-def _status(runner: Runner, protocol: Protocol, contents: Contents, *, measured: bool) -> str:
-    """What there is to say of a runner's records: the worst first."""
-    cells = answered(runner, protocol, contents)
+def _failure(cells: Sequence[Cell], contents: Contents) -> str | None:
     for cell in cells:
         if failure := contents.failed.get(cell.key):
-            return f"failed: {failure.why}" + (
-                "" if runner.deterministic else f" (seed {cell.seed})"
-            )
-    if measured:
-        return "measured"
+            seed = "" if cell.runner.deterministic else f" (seed {cell.seed})"
+            return f"failed: {failure.why}{seed}"
+    return None
+
+
+def _why_none(runner: Runner, protocol: Protocol, cells: Sequence[Cell], contents: Contents) -> str:
+    """Why no record answers for a runner, though ``cells`` may have had one."""
     for cell in cells:
         if why := contents.stale(cell):
             return f"stale: {why}"
@@ -140,11 +143,10 @@ def answered(runner: Runner, protocol: Protocol, contents: Contents) -> list[Cel
     """The cells of a runner, by seed, that any record is about: finished, failed or stale."""
     seeds = set()
     for record in (*contents.finished.values(), *contents.failed.values()):
-        name, dataset, protocol_name, seed, variant = record.identity
-        if (name, dataset, protocol_name, variant) == (
-            runner.name, FASHION_MNIST.name, protocol.name, "",
-        ):  # fmt: skip
-            seeds.add(seed)
+        if record.cell["runner"] == runner.name:
+            _, dataset, protocol_name, seed, variant = record.identity
+            if (dataset, protocol_name, variant) == (FASHION_MNIST.name, protocol.name, ""):
+                seeds.add(seed)
     return [Cell(runner, protocol, seed) for seed in sorted(seeds)]
 
 

@@ -68,6 +68,12 @@ def say(text: Any) -> None:
     click.echo(f"fmbench: {text}", err=True)
 
 
+def run_all(suite_file: Path | None, *, quick: bool) -> str:
+    """The command that measures every row of a suite."""
+    flags = (f"--suite {suite_file}" if suite_file else "", "--quick" if quick else "", "--all")
+    return f"`fmbench run {' '.join(filter(None, flags))}`"
+
+
 def left_out(broken: Iterable[Broken]) -> int:
     """Name each record that could not be read, and its remedy; returns the exit status."""
     status = 0

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from fmbench.cli import common
-from fmbench.cli.common import left_out, output, say
+from fmbench.cli.common import left_out, output, run_all, say
 from fmbench.errors import UserError
 
 
@@ -59,7 +59,7 @@ def compare(
                         f"{missing[0]}` measures it")  # fmt: skip
     if len(found) - len(missing) < 2:
         raise UserError(f"{results} holds {protocol.name} results of fewer than two rows: "
-                        f"`{run} --all` measures them")  # fmt: skip
+                        f"{run_all(suite_file, quick=quick)} measures them")  # fmt: skip
     y_true = labels(protocol, datasets.locate(data=data))
     predictions = {
         name: np.stack([store.y_pred(record) for record in records])

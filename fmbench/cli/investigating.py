@@ -64,7 +64,8 @@ def forensics(
     from fmbench.summary import reference
 
     runner = registry.get(name)
-    claim = Claim.of(suites.read(suite_file), name)
+    suite = suites.read(suite_file)
+    claim = Claim.of(suite, name)
     plan = Plan(runner, seeds or (2 if quick else 5), quick, readings)
     store = Store(results)
     store.prepare()
@@ -98,7 +99,8 @@ def forensics(
             say("nothing to do: all is measured already")
     outcome = findings()
     output(tables.as_markdown(outcome.table()))
-    say(f"written: {', '.join(str(path) for path in outcome.write(results))}")
+    written = outcome.write(results, suite.prefix)
+    say(f"written: {', '.join(map(str, written))}")
     sys.exit(made.status)
 
 

@@ -97,7 +97,11 @@ def _chosen(names: tuple[str, ...], run_all: bool, suite: Suite) -> list[Runner]
     if names:
         return [registry.get(name) for name in dict.fromkeys(names)]
     known = registry.runners()
-    return [known[n] for n in suite.runners if n in known and not known[n].by_name_only]
+    chosen = [known[n] for n in suite.runners if n in known and not known[n].by_name_only]
+    if not chosen:
+        raise UserError(f"{suite.path}: no [[row]] whose runner --all runs; `fmbench list` shows "
+                        "the runners")  # fmt: skip
+    return chosen
 
 
 COMMANDS = (run,)
