@@ -26,10 +26,10 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING
 
-from fmbench.cells import FULL, Cell, Protocol
+from fmbench.cells import FULL, Protocol
 from fmbench.datasets import FASHION_MNIST
+from fmbench.entries import Entry
 from fmbench.records import Contents, Record
-from fmbench.registry import Runner
 from fmbench.summary import CONFIDENCE
 from fmbench.tables import Table
 from fmbench.verdicts import holm
@@ -167,10 +167,11 @@ def resampled(right: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     return draws
 
 
-def records_of(runner: Runner, protocol: Protocol, contents: Contents) -> list[Record]:
-    """The finished records that answer for a runner today, by seed."""
-    seeds = {r.cell["seed"] for r in contents.finished.values() if r.cell["runner"] == runner.name}
-    found = (contents.of(Cell(runner, protocol, seed)) for seed in sorted(seeds))
+def records_of(entry: Entry, protocol: Protocol, contents: Contents) -> list[Record]:
+    """The finished records that answer for an entry today, by seed."""
+    name = entry.runner.name
+    seeds = {r.cell["seed"] for r in contents.finished.values() if r.cell["runner"] == name}
+    found = (contents.of(entry.cell(protocol, seed)) for seed in sorted(seeds))
     return [record for record in found if record]
 
 

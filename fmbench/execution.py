@@ -29,7 +29,7 @@ from typing import Any, Protocol
 from fmbench import accelerators, environment
 from fmbench.cells import Cell
 from fmbench.datasets import Source
-from fmbench.records import Contents, Record, Store
+from fmbench.records import Contents, Record, Store, asked
 
 POLL_SECONDS = 0.2  # how late a limit or Ctrl-C is noticed; a result is noticed at once
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -186,6 +186,7 @@ def _run_cell(
         package=environment.package(),
         started=datetime.now(UTC).isoformat(timespec="seconds"),
         total_seconds=0.0,
+        asked=asked(cell),
     )
 
     def ended(**facts: Any) -> Record:

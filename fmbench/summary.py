@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from fmbench.cells import FULL, Cell, Protocol
 from fmbench.datasets import FASHION_MNIST
+from fmbench.entries import Entry
 from fmbench.errors import UserError
 from fmbench.files import write_text
-from fmbench.records import Contents, Record, Store, flagged_array
+from fmbench.records import Contents, Name, Record, Store, flagged_array
 from fmbench.registry import Runner
-from fmbench.suites import CHECKOUT, PACKAGED
+from fmbench.suites import CHECKOUT, PACKAGED, find
 
 if TYPE_CHECKING:
     import numpy as np
@@ -50,13 +51,15 @@ class Summary:
 
 
 def summarise(
-    runner: Runner, protocol: Protocol, contents: Contents, store: Store, y_true: np.ndarray | None
+    entry: Entry, protocol: Protocol, contents: Contents, store: Store, y_true: np.ndarray | None
 ) -> Summary:
-    """Summary of a runner's records.
+    """Summary of an entry's records.
 
-    ``y_true`` holds the labels of the protocol's images; ``None`` only where no record exists.
+    ``y_true`` holds the labels of the protocol's images of Fashion-MNIST; ``None`` only where no
+    record exists. Records of another data set have their own.
     """
-    records, stale, failures, damaged = _current(runner, protocol, contents)
+    runner = entry.runner
+    records, stale, failures, damaged = _current(entry, protocol, contents)
     if failures:
         status = f"failed: {failures[0]}"
     elif records:
@@ -68,11 +71,11 @@ def summarise(
     else:
         status = "not run"
     if not records:
-        return Summary(runner.name, status)
-    accuracies = [float((store.y_pred(record) == y_true).mean()) for record in records]
+        return Summary(entry.name, status)
+    accuracies = [_accuracy(record, store, y_true) for record in records]
     mean, sd, low, high = spread(accuracies, deterministic=runner.deterministic)
     return Summary(
-        runner=runner.name,
+        runner=entry.name,
         status=status,
         n=len(records),
         mean=mean,
@@ -85,6 +88,13 @@ def summarise(
         warnings=_warnings(records),
         flagged=_flagged(runner, records, store, y_true),
     )
+
+
+def _accuracy(record: Record, store: Store, y_true: np.ndarray | None) -> float:
+    if record.cell["dataset"] == FASHION_MNIST.name:
+        return float((store.y_pred(record) == y_true).mean())
+    arrays = store.arrays(record, "y_pred", "y_true")
+    return float((arrays["y_pred"] == arrays["y_true"]).mean())
 
 
 def _warnings(records: Sequence[Record]) -> tuple[str, ...]:
@@ -126,16 +136,16 @@ def spread(
 
 
 def _current(
-    runner: Runner, protocol: Protocol, contents: Contents
+    entry: Entry, protocol: Protocol, contents: Contents
 ) -> tuple[list[Record], list[str], list[str], list[str]]:
-    """Records that answer for the runner today, by seed; why others are stale, failed, damaged."""
+    """Records that answer for the entry today, by seed; why others are stale, failed, damaged."""
+    runner, variant = entry.runner, entry.cell(protocol, 0).variant
+    question = (runner.name, entry.dataset.name, protocol.name, variant)
     mine: dict[int, Cell] = {}
     for record in [*contents.finished.values(), *contents.failed.values()]:
-        name, dataset, protocol_name, seed, variant = record.identity
-        if (name, dataset, protocol_name, variant) == (
-            runner.name, FASHION_MNIST.name, protocol.name, "",
-        ):  # fmt: skip
-            mine[seed] = Cell(runner, protocol, seed)
+        name, dataset, protocol_name, seed, recorded_variant = record.identity
+        if (name, dataset, protocol_name, recorded_variant) == question:
+            mine[seed] = entry.cell(protocol, seed)
     cells = [mine[seed] for seed in sorted(mine)]
     records = [found for cell in cells if (found := contents.of(cell))]
     stale = [why for cell in cells if (why := contents.stale(cell))]
@@ -145,9 +155,12 @@ def _current(
         if (failure := contents.failed.get(cell.key))
     ]
     damaged = [
-        path.name
-        for path in (broken.path for broken in contents.broken)
-        if path.parent.name == runner.name and path.name.startswith(f"{protocol.name}-")
+        broken.path.name
+        for broken in contents.broken
+        if (file := Name.parse(broken.path))
+        and (file.runner, file.protocol) == (runner.name, protocol.name)
+        # A runner's own recipe has its folder; entries with parameters share one.
+        and (not variant or file.key == entry.cell(protocol, file.seed).key)
     ]
     return records, stale, failures, damaged
 
@@ -164,9 +177,24 @@ class Reference:
         return {n: s.fit_seconds for n, s in self.rows.items() if s.fit_seconds is not None}
 
 
-def reference() -> Reference:
-    """The committed run's summary, from the checkout or from the installed package."""
-    for path in (CHECKOUT / "results" / "reference" / FILE, PACKAGED / "reference.json"):
+def reference_folder(suite: Path | None = None) -> Path | None:
+    """Where a checkout has fmbench's own run of a suite that comes with it; None for any other."""
+    if suite is None or suite.resolve() == find().resolve():
+        return CHECKOUT / "results" / "reference"
+    is_bundled = suite.resolve().parent in (CHECKOUT / "benchmarks", PACKAGED)
+    return CHECKOUT / "results" / "reference" / suite.stem if is_bundled else None
+
+
+def reference(suite: Path | None = None) -> Reference:
+    """The committed run's summary, from the checkout or from the installed package.
+
+    ``suite`` is the file of another suite than the paper's; what is no suite of ours has none.
+    """
+    folder = reference_folder(suite)
+    if folder is None:
+        return Reference({})
+    name = "reference" if folder.name == "reference" else f"reference-{folder.name}"
+    for path in (folder / FILE, PACKAGED / f"{name}.json"):
         if path.is_file():
             return Reference(read_summary(path))
     raise UserError("this installation of fmbench lacks its reference results: install it again")
@@ -200,7 +228,8 @@ def known_summaries(folder: Path, known: Mapping[str, Runner]) -> dict[str, Summ
             present[name] = Summary(name, "failed")
         elif name in written:
             present[name] = Summary(name, "stale")
-    return present
+    # Plug-ins, and rows of a suite that name an estimator: whether they are stale is not known.
+    return present | {n: s for n, s in written.items() if n not in known}
 
 
 def read_summary(path: Path) -> dict[str, Summary]:

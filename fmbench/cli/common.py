@@ -6,11 +6,18 @@ import math
 import os
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+from fmbench.errors import UserError
+
+if TYPE_CHECKING:
+    from fmbench.cells import Cell
+    from fmbench.datasets import Source
+    from fmbench.entries import Entry
 
 DEFAULT_RESULTS = Path("results/local")
 FAILED, CONTRADICTORY, BAD_INPUT, INTERRUPTED = 1, 1, 2, 130
@@ -39,6 +46,16 @@ class Finite(click.FloatRange):
         return number
 
 
+class SuiteFile(Place):
+    """A TOML file, or the name of a suite that comes with fmbench."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The file."""
+        from fmbench import suites
+
+        return super().convert(suites.named(str(value)), param, ctx)
+
+
 results = click.option(
     "--results",
     type=Place(path_type=Path, file_okay=False),
@@ -54,9 +71,21 @@ data = click.option(
 suite = click.option(
     "--suite",
     "suite_file",
-    type=Place(path_type=Path, dir_okay=False),
-    help="TOML file of claims; default: Kayed et al. 2020.",
+    type=SuiteFile(path_type=Path, dir_okay=False),
+    help="Claims: a TOML file, or the name of a bundled one such as xiao2017.  "
+    "[default: kayed2020]",
 )
+parameters = click.option(
+    "-p",
+    "parameters",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="A hyperparameter's value (TOML or JSON) in place of the recipe's; repeatable.",
+)
+digits = click.option(
+    "--digits", type=Place(path_type=Path),
+    help="Folder with the four files of the MNIST digits; default: found, fetched, or left out.",
+)  # fmt: skip
 file = click.argument("file", required=False, type=Place(path_type=Path, dir_okay=False))
 _LIMITS = (
     click.option(
@@ -86,6 +115,40 @@ def limits(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in reversed(_LIMITS):
         command = option(command)
     return command
+
+
+def entries(names: Iterable[str], parameters: Sequence[str] = ()) -> list[Entry]:
+    """What the names mean, each once. Says whose code is run, where that is not fmbench's own."""
+    from fmbench.entries import named
+
+    said: set[str] = set()
+
+    def announce(code: str) -> None:
+        if code not in said:
+            said.add(code)
+            say(f"runs the code of {code}")
+
+    found = [named(name, parameters, announce) for name in dict.fromkeys(names)]
+    return list({entry.name: entry for entry in found}.values())
+
+
+def digits_for(cells: Iterable[Cell], folder: Path | None) -> dict[str, Source]:
+    """The digits by their name, if they are named or needed; nothing where none can be had."""
+    from fmbench import datasets
+    from fmbench.downloads import fetch
+
+    spec = datasets.MNIST_DIGITS
+    if folder is None and not any(cell.dataset == spec for cell in cells):
+        return {}
+    try:
+        source = datasets.locate(spec, folder, fetch)
+        datasets.verify(spec, source.folder)
+    except UserError as error:
+        if folder is not None:  # a wrong folder is the user's error; to have none is not
+            raise
+        say(f"left out what needs {spec.title}: {error}")
+        return {}
+    return {spec.name: source}
 
 
 def say(text: Any) -> None:

@@ -14,7 +14,6 @@ import click
 from fmbench.cli import common
 from fmbench.cli.common import FAILED, INTERRUPTED, output, say
 from fmbench.cli.running import limits_of
-from fmbench.errors import UserError
 
 if TYPE_CHECKING:
     from fmbench.cells import Cell
@@ -26,10 +25,7 @@ if TYPE_CHECKING:
 
 @click.command(epilog="Example: fmbench forensics lenet5 --digits ~/mnist")
 @click.argument("name")
-@click.option(
-    "--digits", type=common.Place(path_type=Path),
-    help="Folder with the four files of the MNIST digits; default: found, fetched, or left out.",
-)  # fmt: skip
+@common.digits
 @click.option(
     "--quick", is_flag=True, help="A small part of the data and few epochs: a look in minutes."
 )
@@ -84,7 +80,8 @@ def forensics(
     contents = store.read()
     estimate = Estimate(contents, reference().fit_seconds)
 
-    sources = {source.spec.name: source, **_digits(digits, execution.pending(plan.cells, contents))}
+    todo = execution.pending(plan.cells, contents)
+    sources = {source.spec.name: source, **common.digits_for(todo, digits)}
 
     def findings() -> Findings:
         return Findings(plan, claim, Evidence(store, store.read(), source))
@@ -106,25 +103,6 @@ def forensics(
     say(f"written: {', '.join(str(path) for path in outcome.write(results))}")
     failed = any(not record.finished for record in records)
     sys.exit(INTERRUPTED if interrupted else FAILED if failed else 0)
-
-
-def _digits(folder: Path | None, todo: Sequence[Cell]) -> dict[str, Source]:
-    """The digits by their name, if they are named or needed; nothing where none can be had."""
-    from fmbench import datasets
-    from fmbench.downloads import fetch
-
-    spec = datasets.MNIST_DIGITS
-    if folder is None and not any(cell.dataset == spec for cell in todo):
-        return {}
-    try:
-        source = datasets.locate(spec, folder, fetch)
-        datasets.verify(spec, source.folder)
-    except UserError as error:
-        if folder is not None:  # a wrong folder is the user's error; to have none is not
-            raise
-        say(f"left out what needs {spec.title}: {error}")
-        return {}
-    return {spec.name: source}
 
 
 def _measure(

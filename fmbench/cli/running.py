@@ -15,15 +15,18 @@ from fmbench.cli.judging import complain
 from fmbench.errors import UserError
 
 if TYPE_CHECKING:
+    from fmbench.entries import Entry
     from fmbench.execution import Limits
-    from fmbench.registry import Runner
     from fmbench.suites import Suite
 
 
 @click.command(
-    epilog="Examples: fmbench run --all; fmbench run lenet5 --seeds 2; fmbench run svc-rbf -j 1"
+    epilog="Examples: fmbench run --all; fmbench run lenet5 --seeds 2; "
+    "fmbench run ./my_model.py:make_model -p max_depth=20; "
+    "fmbench run sklearn.ensemble:HistGradientBoostingClassifier -p max_iter=50"
 )
 @click.argument("names", nargs=-1, metavar="[NAME]...")
+@common.parameters
 @click.option(
     "--all", "run_all", is_flag=True,
     help="Every row of the suite that has a runner, but those run by name only.",
@@ -42,8 +45,10 @@ if TYPE_CHECKING:
 @click.option("--refresh", is_flag=True, help="Run again what was measured with other versions.")
 @common.results
 @common.data
+@common.digits
 def run(
     names: tuple[str, ...],
+    parameters: tuple[str, ...],
     run_all: bool,
     suite_file: Path | None,
     quick: bool,
@@ -57,10 +62,14 @@ def run(
     refresh: bool,
     results: Path,
     data: Path | None,
+    digits: Path | None,
 ) -> None:
-    """Measure runners, then print and write the table. Finished cells are not run again."""
+    """Measure runners, then print and write the table. Finished cells are not run again.
+
+    NAME is a runner, or a model of your own: FILE.py:NAME, or module:NAME of an installed package.
+    """
     from fmbench import datasets, execution, suites, tables
-    from fmbench.cells import FULL, QUICK, Cell, seeds_of
+    from fmbench.cells import FULL, QUICK
     from fmbench.downloads import fetch
     from fmbench.progress import Estimate, watching
     from fmbench.records import Store
@@ -68,19 +77,21 @@ def run(
     from fmbench.summary import reference
 
     suite = suites.read(suite_file)
-    runners = _chosen(names, run_all, suite)
+    entries = _chosen(names, run_all, suite, parameters)
     protocol = QUICK if quick else FULL
     n_seeds = seeds or (2 if quick else 5)
     store = Store(results)
     store.prepare()
     source = datasets.locate(data=data, fetch=fetch)
     datasets.verify(source.spec, source.folder)  # wrong data is the user's error, not a cell's
-    cells = [Cell(r, protocol, seed) for r in runners for seed in seeds_of(r, n_seeds)]
+    cells = [cell for entry in entries for cell in entry.cells(protocol, n_seeds)]
     contents = store.read()
     estimate = Estimate(contents, reference().fit_seconds)
     todo = execution.in_order(
         execution.pending(cells, contents, force=force, refresh=refresh), estimate
     )
+    sources = {source.spec.name: source, **common.digits_for(todo, digits)}
+    todo = [cell for cell in todo if cell.dataset.name in sources]
     for broken, kept in store.make_way(contents.broken, todo):
         say(f"set aside {kept}: {broken.why}")
     for cell in todo:
@@ -94,12 +105,14 @@ def run(
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a scheduler's Ctrl-C
     try:
         with watching(todo, limits.jobs, estimate, n_planned=len(cells)) as observer:
-            records = execution.run(todo, store, source, limits, observer) if todo else []
-            failed = any(not record.finished for record in records)
+            for dataset, origin in sources.items():
+                batch = [cell for cell in todo if cell.dataset.name == dataset]
+                records = execution.run(batch, store, origin, limits, observer) if batch else []
+                failed |= any(not record.finished for record in records)
     except KeyboardInterrupt:
         interrupted = True
         say("interrupted: what is finished is kept, the same command goes on from here")
-    outcome = read(results, suite, protocol, source.folder)
+    outcome = read(results, suite, protocol, source.folder, entries)
     # With nothing measured the tables are as they were; scoring every metric anew takes seconds.
     written = outcome.write(only_missing=not todo)
     output(tables.FORMATS["md"](outcome.table(3)))
@@ -124,15 +137,21 @@ def limits_of(
     )
 
 
-def _chosen(names: tuple[str, ...], run_all: bool, suite: Suite) -> list[Runner]:
-    from fmbench import registry
+def _chosen(
+    names: tuple[str, ...], run_all: bool, suite: Suite, parameters: tuple[str, ...] = ()
+) -> list[Entry]:
+    from fmbench.entries import of_suite
 
     if run_all == bool(names):
         raise UserError("name the runners to run, or --all, not both; `fmbench list` shows them")
     if names:
-        return [registry.get(name) for name in dict.fromkeys(names)]
-    known = registry.runners()
-    return [known[n] for n in suite.runners if n in known and not known[n].by_name_only]
+        return common.entries(names, parameters)
+    if parameters:
+        raise UserError("-p goes with the names of the runners to run, not with --all")
+    rows, missing = of_suite(suite)
+    for name, why in missing.items():
+        say(f"left out {name}: {why}")
+    return [entry for entry in rows.values() if not entry.runner.by_name_only]
 
 
 COMMANDS = (run,)
