@@ -30,6 +30,8 @@ from fmbench.spelling import DOTTED, SAFE_NAME, Spelling, safe_name
 
 GROUP = "fmbench.runners"
 MAX_BYTES = 2**20
+# Known without a look at every package that is installed.
+PACKAGES: Mapping[str, list[str]] = {"sklearn": ["scikit-learn"], "torch": ["torch"]}
 
 
 @dataclass(frozen=True)
@@ -145,6 +147,7 @@ def _file(spelling: Spelling) -> Code:
     return Code(place, spelling.attribute, source, name, text)
 
 
+@cache
 def _version(module: str) -> str:
     """Name and version of the package that a module is of, as ``scikit-learn 1.9.1``.
 
@@ -152,18 +155,14 @@ def _version(module: str) -> str:
     of one that is being worked on where it stands.
     """
     top = module.partition(".")[0]
-    for name in _distributions().get(top, ()):
+    packages = PACKAGES if top in PACKAGES else importlib.metadata.packages_distributions()
+    for name in packages.get(top, ()):
         distribution = importlib.metadata.distribution(name)
         origin = json.loads(distribution.read_text("direct_url.json") or "{}")
         words = f"{name} {distribution.version}"
         editable = origin.get("dir_info", {}).get("editable", False)
         return f"{words} {_content(module)}" if editable else words
     return _content(module)
-
-
-@cache
-def _distributions() -> Mapping[str, list[str]]:
-    return importlib.metadata.packages_distributions()
 
 
 def _content(module: str) -> str:

@@ -6,7 +6,7 @@ import math
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -117,9 +117,15 @@ def limits(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def entries(names: Iterable[str], parameters: Sequence[str] = ()) -> list[Entry]:
-    """What the names mean, each once. Says whose code is run, where that is not fmbench's own."""
+def entries(
+    names: Iterable[str], parameters: Sequence[str] = (), known: Mapping[str, Entry] | None = None
+) -> list[Entry]:
+    """What the names mean, each once: one of ``known``, a runner, or a model of one's own.
+
+    Says whose code is run, where that is not fmbench's own.
+    """
     from fmbench.entries import named
+    from fmbench.spelling import parse
 
     said: set[str] = set()
 
@@ -128,8 +134,12 @@ def entries(names: Iterable[str], parameters: Sequence[str] = ()) -> list[Entry]
             said.add(code)
             say(f"runs the code of {code}")
 
-    found = [named(name, parameters, announce) for name in dict.fromkeys(names)]
-    return list({entry.name: entry for entry in found}.values())
+    found = {}
+    for name in names:
+        entry = known.get(name) or known.get(str(parse(name, parameters))) if known else None
+        entry = entry or named(name, parameters, announce)
+        found[entry.name] = entry
+    return list(found.values())
 
 
 def digits_for(cells: Iterable[Cell], folder: Path | None) -> dict[str, Source]:

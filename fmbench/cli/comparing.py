@@ -87,10 +87,7 @@ def compare(
 
 def _meant(name: str, known: Mapping[str, Entry]) -> Entry:
     """What a table calls so, a runner of the package, or a plug-in that has no records yet."""
-    from fmbench.spelling import parse
-
-    spelled = str(parse(name))
-    entry = known.get(spelled) or common.entries([name])[0]
+    [entry] = common.entries([name], known=known)
     if entry.dataset != FASHION_MNIST:
         raise UserError(f"{name} was not measured on {FASHION_MNIST.title}: compare two that were")
     return entry

@@ -91,7 +91,7 @@ def run(
         execution.pending(cells, contents, force=force, refresh=refresh), estimate
     )
     sources = {source.spec.name: source, **common.digits_for(todo, digits)}
-    todo = [cell for cell in todo if cell.dataset.name in sources]
+    todo, cells = ([c for c in part if c.dataset.name in sources] for part in (todo, cells))
     for broken, kept in store.make_way(contents.broken, todo):
         say(f"set aside {kept}: {broken.why}")
     for cell in todo:
@@ -144,11 +144,11 @@ def _chosen(
 
     if run_all == bool(names):
         raise UserError("name the runners to run, or --all, not both; `fmbench list` shows them")
+    rows, missing = of_suite(suite)
     if names:
-        return common.entries(names, parameters)
+        return common.entries(names, parameters, rows)
     if parameters:
         raise UserError("-p goes with the names of the runners to run, not with --all")
-    rows, missing = of_suite(suite)
     for name, why in missing.items():
         say(f"left out {name}: {why}")
     return [entry for entry in rows.values() if not entry.runner.by_name_only]
