@@ -130,20 +130,20 @@ def entry_points() -> Mapping[str, importlib.metadata.EntryPoint]:
 
 
 def _file(spelling: Spelling) -> Code:
+    path, place = spelling.file, spelling.target.rpartition(":")[0]
     try:
-        if spelling.file.exists() and not spelling.file.is_file():  # a pipe would never end
-            raise UserError(f"{spelling.file} is not a file")
-        with spelling.file.open("rb") as file:
+        if path.exists() and not path.is_file():  # a pipe would never end
+            raise UserError(f"{place} is not a file")
+        with path.open("rb") as file:
             text = file.read(MAX_BYTES + 1)
     except OSError as error:
-        raise UserError(f"{spelling.file} cannot be read: {error.strerror}") from None
+        raise UserError(f"{place} cannot be read: {error.strerror}") from None
     except ValueError:
-        raise UserError(f"{str(spelling.file)!r} is not the name of a file") from None
+        raise UserError(f"{place!r} is not the name of a file") from None
     if len(text) > MAX_BYTES:
-        raise UserError(f"{spelling.file}: larger than {MAX_BYTES >> 20} MiB, not a model's code")
+        raise UserError(f"{place}: larger than {MAX_BYTES >> 20} MiB, not a model's code")
     source = f"sha256:{hashlib.sha256(text).hexdigest()}"
-    place = spelling.target.rpartition(":")[0]
-    name = safe_name(f"{spelling.file.name}-{spelling.attribute}")
+    name = safe_name(f"{path.name}-{spelling.attribute}")
     return Code(place, spelling.attribute, source, name, text)
 
 

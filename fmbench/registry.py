@@ -266,5 +266,6 @@ def _restore(module: str, name: str, spelling: str) -> Runner:
 
 def suggestion(name: str, known: Iterable[str]) -> str:
     """``: did you mean ...?`` with the names nearest to one that is not known, or a full stop."""
-    near = difflib.get_close_matches(name, list(known), n=3)
+    by_letters = {other.lower(): other for other in known}
+    near = [by_letters[n] for n in difflib.get_close_matches(name.lower(), by_letters, n=3)]
     return f": did you mean {' or '.join(near)}?" if near else "."

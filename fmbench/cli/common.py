@@ -136,7 +136,9 @@ def entries(
 
     found = {}
     for name in names:
-        entry = known.get(name) or known.get(str(parse(name, parameters))) if known else None
+        # A row's name may end in its data set, which is no part of what can be parsed.
+        spelled = str(parse(name, parameters)) if parameters else name
+        entry = (known or {}).get(spelled) or (known or {}).get(str(parse(name, parameters)))
         entry = entry or named(name, parameters, announce)
         found[entry.name] = entry
     return list(found.values())
