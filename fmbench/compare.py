@@ -28,8 +28,6 @@ from typing import TYPE_CHECKING
 
 from fmbench.cells import FULL, Protocol
 from fmbench.datasets import FASHION_MNIST
-from fmbench.entries import Entry
-from fmbench.records import Contents, Record
 from fmbench.summary import CONFIDENCE
 from fmbench.tables import Table
 from fmbench.verdicts import holm
@@ -165,14 +163,6 @@ def resampled(right: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
             )
         draws[name] = mine.mean(axis=1)
     return draws
-
-
-def records_of(entry: Entry, protocol: Protocol, contents: Contents) -> list[Record]:
-    """The finished records that answer for an entry today, by seed."""
-    name = entry.runner.name
-    seeds = {r.cell["seed"] for r in contents.finished.values() if r.cell["runner"] == name}
-    found = (contents.of(entry.cell(protocol, seed)) for seed in sorted(seeds))
-    return [record for record in found if record]
 
 
 def as_table(

@@ -33,7 +33,8 @@ class Estimate:
         if record.finished:
             question = (record.cell["runner"], record.cell["protocol"]["name"])
             # The fit may have begun in a run that was interrupted, before this record's clock.
-            seconds = max(record.total_seconds, record.fit_seconds or 0.0)
+            share = record.total_seconds / record.together
+            seconds = max(share, record.fit_seconds or 0.0)
             self._measured[question] = seconds
             self._measured[*question, record.cell["variant"]] = seconds
 

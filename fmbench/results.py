@@ -16,7 +16,7 @@ from fmbench.errors import UserError
 from fmbench.files import write_text
 from fmbench.harness import labels
 from fmbench.metrics import Metrics, compute
-from fmbench.records import Broken, Contents, Record, Store
+from fmbench.records import Broken, Contents, Name, Record, Store
 from fmbench.suites import Suite
 from fmbench.summary import (
     FILE,
@@ -162,8 +162,9 @@ def read(
         if record.cell["protocol"]["name"] == protocol.name
     ]
     rows, missing = of_suite(suite)
-    present = sorted({n.runner for n in store.names() if n.protocol == protocol.name})
     known = registry.runners()
+    names = [*map(Name.of, mine), *(Name.parse(broken.path) for broken in contents.broken)]
+    present = sorted({n.runner for n in names if n and n.protocol == protocol.name})
     others = [Entry(known[name]) for name in present if name in known]
     entries: dict[str, Entry] = {}
     identities = set()

@@ -59,17 +59,8 @@ def summarise(
     record exists. Records of another data set have their own.
     """
     runner = entry.runner
-    records, stale, failures, damaged = _current(entry, protocol, contents)
-    if failures:
-        status = f"failed: {failures[0]}"
-    elif records:
-        status = "measured"
-    elif stale:
-        status = f"stale: {stale[0]}"
-    elif damaged:
-        status = f"failed: the record {damaged[0]} is damaged"
-    else:
-        status = "not run"
+    records = current(entry, protocol, contents)
+    status = _status(entry, protocol, contents, measured=bool(records))
     if not records:
         return Summary(entry.name, status)
     accuracies = [_accuracy(record, store, y_true) for record in records]
@@ -95,6 +86,30 @@ def _accuracy(record: Record, store: Store, y_true: np.ndarray | None) -> float:
         return float((store.y_pred(record) == y_true).mean())
     arrays = store.arrays(record, "y_pred", "y_true")
     return float((arrays["y_pred"] == arrays["y_true"]).mean())
+
+
+def _status(entry: Entry, protocol: Protocol, contents: Contents, *, measured: bool) -> str:
+    """What there is to say of an entry's records: the worst first."""
+    runner, cells = entry.runner, answered(entry, protocol, contents)
+    for cell in cells:
+        if failure := contents.failed.get(cell.key):
+            return f"failed: {failure.why}" + (
+                "" if runner.deterministic else f" (seed {cell.seed})"
+            )
+    if measured:
+        return "measured"
+    for cell in cells:
+        if why := contents.stale(cell):
+            return f"stale: {why}"
+    for broken in contents.broken:
+        name = Name.parse(broken.path)
+        if name is None or (name.runner, name.protocol) != (runner.name, protocol.name):
+            continue
+        # A runner's own recipe has its folder; entries with parameters share one.
+        cell = entry.cell(protocol, name.seed)
+        if not cell.variant or name.key == cell.key:
+            return f"failed: the record {broken.path.name} is damaged"
+    return "not run"
 
 
 def _warnings(records: Sequence[Record]) -> tuple[str, ...]:
@@ -135,34 +150,22 @@ def spread(
     return mean, sd, max(0.0, mean - half), min(1.0, mean + half)
 
 
-def _current(
-    entry: Entry, protocol: Protocol, contents: Contents
-) -> tuple[list[Record], list[str], list[str], list[str]]:
-    """Records that answer for the entry today, by seed; why others are stale, failed, damaged."""
-    runner, variant = entry.runner, entry.cell(protocol, 0).variant
-    question = (runner.name, entry.dataset.name, protocol.name, variant)
-    mine: dict[int, Cell] = {}
-    for record in [*contents.finished.values(), *contents.failed.values()]:
+def answered(entry: Entry, protocol: Protocol, contents: Contents) -> list[Cell]:
+    """The cells of an entry, by seed, that any record is about: finished, failed or stale."""
+    variant = entry.cell(protocol, 0).variant
+    question = (entry.runner.name, entry.dataset.name, protocol.name, variant)
+    seeds = set()
+    for record in (*contents.finished.values(), *contents.failed.values()):
         name, dataset, protocol_name, seed, recorded_variant = record.identity
         if (name, dataset, protocol_name, recorded_variant) == question:
-            mine[seed] = entry.cell(protocol, seed)
-    cells = [mine[seed] for seed in sorted(mine)]
-    records = [found for cell in cells if (found := contents.of(cell))]
-    stale = [why for cell in cells if (why := contents.stale(cell))]
-    failures = [
-        f"{failure.why}" + ("" if runner.deterministic else f" (seed {cell.seed})")
-        for cell in cells
-        if (failure := contents.failed.get(cell.key))
-    ]
-    damaged = [
-        broken.path.name
-        for broken in contents.broken
-        if (file := Name.parse(broken.path))
-        and (file.runner, file.protocol) == (runner.name, protocol.name)
-        # A runner's own recipe has its folder; entries with parameters share one.
-        and (not variant or file.key == entry.cell(protocol, file.seed).key)
-    ]
-    return records, stale, failures, damaged
+            seeds.add(seed)
+    return [entry.cell(protocol, seed) for seed in sorted(seeds)]
+
+
+def current(entry: Entry, protocol: Protocol, contents: Contents) -> list[Record]:
+    """The finished records that answer for an entry today, by seed."""
+    found = (contents.of(cell) for cell in answered(entry, protocol, contents))
+    return [record for record in found if record]
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import math
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from fmbench.cells import Cell
     from fmbench.datasets import Source
     from fmbench.entries import Entry
+    from fmbench.records import Broken
 
 DEFAULT_RESULTS = Path("results/local")
 FAILED, CONTRADICTORY, BAD_INPUT, INTERRUPTED = 1, 1, 2, 130
@@ -87,34 +88,6 @@ digits = click.option(
     help="Folder with the four files of the MNIST digits; default: found, fetched, or left out.",
 )  # fmt: skip
 file = click.argument("file", required=False, type=Place(path_type=Path, dir_okay=False))
-_LIMITS = (
-    click.option(
-        "-j", "--jobs", type=click.IntRange(1, 1024), help="Cells at a time.  [default: cores]"
-    ),
-    click.option(
-        "--threads", type=click.IntRange(1, 1024), default=1, show_default=True,
-        help="Threads of each cell.",
-    ),
-    click.option(
-        "--timeout", type=Finite(0, min_open=True), default=6 * 3600, show_default=True,
-        help="Seconds after which a cell is ended.",
-    ),
-    click.option(
-        "--memory", type=Finite(0, min_open=True), default=8.0, show_default=True,
-        help="GB of resident memory above which a cell is ended.",
-    ),
-    click.option(
-        "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True,
-        help="Where the neural rows run.",
-    ),
-)  # fmt: skip
-
-
-def limits(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options of what a cell may use: jobs, threads, timeout, memory and device."""
-    for option in reversed(_LIMITS):
-        command = option(command)
-    return command
 
 
 def entries(
@@ -166,6 +139,15 @@ def digits_for(cells: Iterable[Cell], folder: Path | None) -> dict[str, Source]:
 def say(text: Any) -> None:
     """One line to the person, beside the output."""
     click.echo(f"fmbench: {text}", err=True)
+
+
+def left_out(broken: Iterable[Broken]) -> int:
+    """Name each record that could not be read, and its remedy; returns the exit status."""
+    status = 0
+    for record in broken:
+        say(f"left out {record.path}: {record.why}; {record.remedy}")
+        status = BAD_INPUT
+    return status
 
 
 def output(text: str) -> None:

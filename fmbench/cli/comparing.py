@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from fmbench.cli import common
-from fmbench.cli.common import BAD_INPUT, output, say
+from fmbench.cli.common import left_out, output, say
 from fmbench.datasets import FASHION_MNIST
 from fmbench.errors import UserError
 
@@ -47,6 +47,7 @@ def compare(
     from fmbench.entries import of_suite, recorded
     from fmbench.harness import labels
     from fmbench.records import Store
+    from fmbench.summary import current
 
     if compare_all == bool(names) or (names and len(set(names)) != 2) or len(names) > 2:
         raise UserError("name two different runners, or --all; `fmbench list` shows them")
@@ -58,7 +59,7 @@ def compare(
     wanted = [_meant(name, rows | asked) for name in names] or [
         entry for entry in rows.values() if entry.dataset == FASHION_MNIST
     ]
-    found = {entry.name: comparing.records_of(entry, protocol, contents) for entry in wanted}
+    found = {entry.name: current(entry, protocol, contents) for entry in wanted}
     missing = [name for name, records in found.items() if not records]
     run = "fmbench run --quick" if quick else "fmbench run"
     if missing and names:
@@ -80,9 +81,7 @@ def compare(
     output(tables.FORMATS[format_](table))
     if missing:
         say(f"not measured, so in no pair: {', '.join(missing)}")
-    for broken in contents.broken:
-        say(f"left out {broken.path}: {broken.why}; {broken.remedy}")
-    sys.exit(BAD_INPUT if contents.broken else 0)
+    sys.exit(left_out(contents.broken))
 
 
 def _meant(name: str, known: Mapping[str, Entry]) -> Entry:

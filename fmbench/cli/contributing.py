@@ -44,7 +44,7 @@ def check_runner(name: str, parameters: tuple[str, ...], data: Path | None) -> N
     """
     from fmbench import contract, datasets
     from fmbench.downloads import fetch
-    from fmbench.execution import use_threads
+    from fmbench.supervision import use_threads
 
     [entry] = common.entries([name], parameters)
     part = contract.Part.of(datasets.locate(data=data, fetch=fetch))
