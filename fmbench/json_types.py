@@ -19,8 +19,8 @@ def fits(value: Any, hint: Any) -> bool:
         wanted = hints(hint)
         return (
             isinstance(value, dict)
-            and value.keys() == wanted.keys()
-            and all(fits(value[name], wanted[name]) for name in wanted)
+            and hint.__required_keys__ <= value.keys() <= wanted.keys()
+            and all(fits(v, wanted[name]) for name, v in value.items())
         )
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin is Literal:

@@ -27,17 +27,37 @@ import zipfile
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypedDict
 
 from fmbench.cells import Cell, Definition, key_of
 from fmbench.errors import UserError
 from fmbench.files import replacing
 from fmbench.json_types import fits, hints
+from fmbench.spelling import SAFE_NAME
 
 if TYPE_CHECKING:
     import numpy as np
 
 SCHEMA = 1
+
+
+class Asked(TypedDict):
+    """How a person asked for a cell that is no row's: what a later table knows of a plug-in."""
+
+    runner: str
+    parameters: dict[str, Any]
+    deterministic: bool
+
+
+def asked(cell: Cell) -> Asked | None:
+    """How a person asked for a cell; None for a recipe of the package or of a suite."""
+    if not cell.runner.spelling:
+        return None
+    return {
+        "runner": cell.runner.spelling,
+        "parameters": dict(cell.overrides),
+        "deterministic": cell.runner.deterministic,
+    }
 
 
 @dataclass(frozen=True)
@@ -64,6 +84,7 @@ class Record:
     warnings: list[str] = field(default_factory=list)
     predictions_sha256: str | None = None
     why: str | None = None  # failed: the reason, in words
+    asked: Asked | None = None
     schema: int = SCHEMA
 
     @property
@@ -137,7 +158,13 @@ class Name(NamedTuple):
         return cls(path.parent.name, protocol, int(seed), key, not failed)
 
     def path(self, folder: Path) -> Path:
-        """The JSON file in ``folder``; a failure never takes the name of a result."""
+        """The JSON file in ``folder``; a failure never takes the name of a result.
+
+        Raises:
+            ValueError: the name would lead out of the folder.
+        """
+        if not SAFE_NAME.fullmatch(self.runner) or not SAFE_NAME.fullmatch(self.protocol):
+            raise ValueError(f"{self.runner!r} under {self.protocol!r} is the name of no record")
         ending = "json" if self.finished else "failed.json"
         return folder / self.runner / f"{self.protocol}-seed{self.seed}-{self.key}.{ending}"
 
@@ -182,6 +209,8 @@ def difference(old: Definition, new: Definition) -> str:
     changes = []
     if old["revision"] != new["revision"]:
         changes.append(f"revision {old['revision']} -> {new['revision']}")
+    if old.get("source") != new.get("source"):
+        changes.append(f"source {_short(old.get('source'))} -> {_short(new.get('source'))}")
     if old["data_sha256"] != new["data_sha256"]:
         changes.append(f"data {_short(old['data_sha256'])} -> {_short(new['data_sha256'])}")
     for before, after in (
@@ -197,7 +226,7 @@ def difference(old: Definition, new: Definition) -> str:
 
 
 def _short(value: Any) -> str:
-    return f"{value[:8]}..." if isinstance(value, str) and len(value) > 12 else str(value)
+    return re.sub(r"\b([0-9a-f]{8})[0-9a-f]{56}\b", r"\1...", str(value))
 
 
 class Store:

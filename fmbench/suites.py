@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from fmbench import models
+from fmbench.datasets import FASHION_MNIST
 from fmbench.errors import UserError
 from fmbench.rounding import (
     METRICS,
@@ -35,7 +37,11 @@ RECIPE = ("stated", "partly stated", "not stated")
 
 @dataclass(frozen=True)
 class Row:
-    """One model of the paper. ``claimed`` and ``source`` are percent, as printed."""
+    """One model of the paper. ``claimed`` and ``source`` are percent, as printed.
+
+    It is measured by the runner of that name, or by a scikit-learn ``estimator`` with
+    ``parameters``, perhaps on another data set; ``runner`` is then what these are called.
+    """
 
     where: str
     label: str
@@ -47,6 +53,9 @@ class Row:
     recipe: str = "not stated"
     remark: str = ""
     mean_of: int = 1  # runs that the claimed figure averages, where that is stated
+    estimator: str = ""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    dataset: str = FASHION_MNIST.name
 
 
 @dataclass(frozen=True)
@@ -120,6 +129,18 @@ def find(name: str = DEFAULT) -> Path:
         if (folder / f"{name}.toml").is_file():
             return folder / f"{name}.toml"
     raise UserError(f"this installation of fmbench lacks its suite {name}.toml: install it again")
+
+
+def named(text: str) -> Path:
+    """The file that a person means by a path or by the name of a suite that comes with fmbench."""
+    path = Path(text)
+    if path.suffix or len(path.parts) != 1 or path.exists():
+        return path
+    folders = (CHECKOUT / "benchmarks", PACKAGED)
+    known = sorted({file.stem for folder in folders for file in folder.glob("*.toml")})
+    if text not in known:
+        raise UserError(f"no suite {text!r}: there are {', '.join(known)}, or name a TOML file")
+    return find(text)
 
 
 def read(path: Path | None = None) -> Suite:
@@ -199,9 +220,12 @@ class _Reader:
         self._keys(
             place,
             entry,
-            required={"where": str, "label": str, "runner": str},
-            optional={**dict.fromkeys(optional, str), "mean_of": int},
-        )
+            required={"where": str, "label": str},
+            optional={
+                "runner": str, "estimator": str, "parameters": dict, "dataset": str,
+                **dict.fromkeys(optional, str), "mean_of": int,
+            },
+        )  # fmt: skip
         place += f" ({entry['label']})"
         if entry["where"].startswith("Table") and "claimed" not in entry:
             raise self._error(place, "the figure 'claimed' is missing")
@@ -214,17 +238,22 @@ class _Reader:
                 raise self._error(
                     place, f"{key} {entry[key]!r} is not one of: {', '.join(allowed)}"
                 )
-        return Row(**entry)
+        try:
+            model = {"runner": models.named(entry), "parameters": models.parameters(entry)}
+        except ValueError as error:
+            raise self._error(place, str(error)) from None
+        return Row(**entry | model)
 
     def _no_duplicates(self, rows: tuple[Row, ...]) -> None:
-        seen: dict[tuple[str, str], int] = {}
+        seen: dict[tuple[str, str, str], int] = {}
         for i, row in enumerate(rows, 1):
-            if (row.where, row.label) in seen:
+            line = (row.where, row.label, row.dataset)
+            if line in seen:
                 raise self._error(
                     f"[[row]] {i}", f"{row.label!r} of {row.where} is there already, "
-                    f"as [[row]] {seen[row.where, row.label]}"
+                    f"as [[row]] {seen[line]}"
                 )  # fmt: skip
-            seen[row.where, row.label] = i
+            seen[line] = i
 
     def _reported(self, i: int, entry: dict[str, Any], n_classes: int) -> Reported:
         place = f"[[reported]] {i}"

@@ -103,7 +103,7 @@ def table3(
         f"(t test, p < {alpha:g} after Holm's correction over the rows); inconclusive: neither; "
         "untestable: a rerun is no test, for the reason given. delta_star: the smallest margin, in "
         "points, under which the claim would be reproduced.",
-        *(f"{row.label}: {text}" for row in suite.rows if (text := _remark(row))),
+        *dict.fromkeys(f"{row.label}: {text}" for row in suite.rows if (text := _remark(row))),
         *(f"{name}: {text}" for name in summaries for text in summaries[name].warnings),
         *(
             f"{runner}: {words}: {_mean_sd([100 * a for a in accuracies], 2)} % "

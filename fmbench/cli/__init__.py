@@ -12,7 +12,15 @@ from typing import NoReturn
 
 import click
 
-from fmbench.cli import catalogue, comparing, investigating, judging, running, writing
+from fmbench.cli import (
+    catalogue,
+    comparing,
+    contributing,
+    investigating,
+    judging,
+    running,
+    writing,
+)
 from fmbench.cli.common import BAD_INPUT, INTERRUPTED, say
 from fmbench.errors import UserError
 
@@ -43,7 +51,7 @@ def cli(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for _module in (catalogue, running, judging, comparing, investigating, writing):
+for _module in (catalogue, running, judging, comparing, investigating, writing, contributing):
     for _command in _module.COMMANDS:
         cli.add_command(_command)
 
