@@ -68,7 +68,7 @@ class Results:
                 f"is no table {number}"
             )
         table = tables.table1 if number == 1 else tables.table2
-        return table(self.suite, self._metrics(), protocol_title=title)
+        return table(self.suite, self._metrics, protocol_title=title)
 
     def write(self, *, only_missing: bool = False) -> list[Path]:
         """Write every table in Markdown and CSV, and the summary; returns the files written.
@@ -116,6 +116,7 @@ class Results:
             return {}
         return self.summaries if self.is_reference else reference().rows
 
+    @cached_property
     def _metrics(self) -> list[Metrics]:
         """Metrics of the suite's subject, a seed each."""
         if self.source is None:

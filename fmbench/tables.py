@@ -101,7 +101,7 @@ def table3(
         *(f"{row.label}: {text}" for row in suite.rows if (text := _remark(row))),
         *(f"{name}: {text}" for name in summaries for text in summaries[name].warnings),
         *(
-            f"{runner}: {words}: {_mean_sd([100 * a for a in accuracies], 2)} % "
+            f"{runner}: {words}: {mean_sd([100 * a for a in accuracies], 2)} % "
             f"(n={len(accuracies)})"
             for runner in suite.runners
             if runner in summaries
@@ -124,7 +124,7 @@ def table1(suite: Suite, metrics: Sequence[Metrics], *, protocol_title: str | No
         for name in names:
             claim = _claim(suite, name, k if title else None, None if title else "macro")
             seeds = [float(m.classwise[name][k]) if title else m.overall[name] for m in metrics]
-            line |= {f"{name} claimed": claim, f"{name} measured": _mean_sd(seeds, 3)}
+            line |= {f"{name} claimed": claim, f"{name} measured": mean_sd(seeds, 3)}
         rows.append(line)
     columns = ("class", *(f"{name} {side}" for name in names for side in ("claimed", "measured")))
     title = f"Table 1: {_subject(suite)}, by class{_scale(protocol_title)}"
@@ -139,7 +139,7 @@ def table2(suite: Suite, metrics: Sequence[Metrics], *, protocol_title: str | No
         {
             "metric": name,
             "claimed": _claim(suite, name, None, None) or _claim(suite, name, None, "macro"),
-            "measured": _mean_sd([m.overall[name] for m in metrics], 4),
+            "measured": mean_sd([m.overall[name] for m in metrics], 4),
         }
         for name in OVERALL
     ]
@@ -231,7 +231,8 @@ def _seconds(seconds: float | None) -> str:
     return "" if seconds is None else f"{seconds:.1f}"
 
 
-def _mean_sd(values: Sequence[float], decimals: int) -> str:
+def mean_sd(values: Sequence[float], decimals: int) -> str:
+    """``0.908 ± 0.002``, with the standard deviation (n - 1) where there are several values."""
     if not values:
         return ""
     mean = math.fsum(values) / len(values)
