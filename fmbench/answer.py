@@ -72,7 +72,7 @@ def _claimed(details: Details, line: Line) -> tuple[str, ...]:
     parts = [
         f"{paper(details)} report that ", Strong(line.row.label), " classifies ",
         Strong(f"{100 * (line.claimed or 0):.2f} %"),
-        f" of the {sum(details.outcome.suite.n_per_class):,} test images of Fashion-MNIST rightly",
+        f" of the {sum(details.outcome.suite.n_per_class):,} Fashion-MNIST test images correctly",
     ]  # fmt: skip
     others = [
         other.claimed

@@ -17,7 +17,7 @@ class Commands:
     def run(self, *names: str, seeds: int | None = None) -> str:
         """Measure into this folder."""
         options = ["--seeds", str(seeds)] if seeds else []
-        return self._line("run", *names, *options, suite=None)
+        return self._line("run", *names, *options, with_suite="--all" in names)
 
     def anew(self, name: str, seeds: int | None) -> str:
         """Measure a runner again where nothing is measured yet: in the user's own folder."""
@@ -43,9 +43,9 @@ class Commands:
         """The page itself."""
         return self._line("report")
 
-    def _line(self, verb: str, *words: str, suite: Path | None | bool = True) -> str:
+    def _line(self, verb: str, *words: str, with_suite: bool = True) -> str:
         line = ["fmbench", verb, *words]
-        if suite and self.suite:
+        if with_suite and self.suite:
             line += ["--suite", str(self.suite)]
         if self.results:
             line += ["--results", str(self.results)]

@@ -1,4 +1,4 @@
-"""How every figure looks, and how it becomes a file or a part of the page: the same bytes each time.
+"""How every figure looks, and how it becomes a file or part of the page: the same bytes each time.
 
 Colours are those of Okabe & Ito (2008), told apart by people who see few of them; what a colour
 says, a shape says too. A file is for a white page and carries its caption. The page's copy has
@@ -122,9 +122,10 @@ class Drawing:
         _, body = svg.split(">", 1)
         body = re.sub(r"<[^>]*>", lambda tag: _of_the_page(tag[0], name), body)
         width, height = (72 * inches for inches in self.figure.get_size_inches())
+        label = _attribute(self.alt)
         return (
-            f'<svg viewBox="0 0 {width:g} {height:g}" role="img" aria-label="{_attribute(self.alt)}"'
-            f' style="max-width:{width / 0.75:.0f}px">{body.strip()}'
+            f'<svg viewBox="0 0 {width:g} {height:g}" role="img" aria-label="{label}" '
+            f'style="max-width:{width / 0.75:.0f}px">{body.strip()}'
         )
 
 

@@ -1,7 +1,7 @@
 """The figures: Figures 5 to 7 of the paper as measured, and what no single table shows.
 
-Each function takes what was gathered from a results folder and returns a drawing, or the reason why
-there is none. Widths are in inches, font sizes in points at the printed size, accuracies in percent.
+Each function takes what was gathered from a results folder and returns a drawing, or raises
+:class:`Missing`. Sizes are in inches, of fonts in points as printed, accuracies in percent.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def accuracy_by_epoch(details: Details) -> Drawing:
     """Figure 5: accuracy against epochs, on the training and on the test images."""
     name, train, test = _curves(details, "accuracy")
     with style():
-        figure = Figure((4.6, 3.1), layout="constrained")
+        figure = Figure((3.8, 2.8), layout="constrained")
         axes = figure.subplots()
         _plot(axes, train, test, 100)
         claimed = details.subject.claimed if details.subject else None
@@ -53,7 +53,7 @@ def loss_by_epoch(details: Details) -> Drawing:
     """Figure 6: training against validation loss; the latter is that of the test images."""
     name, train, test = _curves(details, "loss")
     with style():
-        figure = Figure((4.6, 3.1), layout="constrained")
+        figure = Figure((3.8, 2.8), layout="constrained")
         axes = figure.subplots()
         _plot(axes, train, test, 1)
         axes.set_ylabel("loss (cross-entropy, nats)")
@@ -79,7 +79,9 @@ def learning_curves(measured: Measured) -> Drawing | None:
         figure = Figure((WIDTH, 2.3))
         # A layout by hand: one that is found takes as long again as the drawing.
         left, right = figure.subplots(
-            1, 2, gridspec_kw={"left": 0.07, "right": 0.99, "top": 0.97, "bottom": 0.19}
+            1,
+            2,
+            gridspec_kw={"left": 0.085, "right": 0.99, "top": 0.97, "bottom": 0.2, "wspace": 0.24},
         )
         _plot(left, train, test, 100)
         left.set_ylabel("accuracy (%)")
@@ -144,10 +146,10 @@ def hard_images(details: Details) -> Drawing:
         raise Missing(f"the test images are not at hand: {error}") from None
     classes, hard = FASHION_MNIST.classes, details.hardest(N_HARD)
     with style():
-        figure = Figure((WIDTH, 5.8))
+        figure = Figure((WIDTH, 6.2))
         grid = figure.subplots(
             4, 6, gridspec_kw={"left": 0.01, "right": 0.99, "top": 0.925, "bottom": 0.0,
-                               "hspace": 0.38, "wspace": 0.12}
+                               "hspace": 0.46, "wspace": 0.12}
         )  # fmt: skip
         for axes, image in zip(grid.flat, hard, strict=True):
             axes.imshow(255 - images[image.index], cmap="gray", interpolation="none", vmin=0,

@@ -175,7 +175,7 @@ class Gap:
 
 
 def missing(details: Details, figures: dict[str, str], commands: Commands) -> list[Gap]:
-    """What was not run, was not finished, or cannot be shown. ``figures``: missing ones, and why."""
+    """What was not run or cannot be shown; ``figures`` are those that are missing, and why."""
     known, gaps, seen = registry.runners(), [], set()
     for line in details.lines:
         name, summary = line.row.runner, line.summary

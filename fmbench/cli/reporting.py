@@ -48,7 +48,7 @@ def report(output: Path | None, suite_file: Path | None, results: Path, data: Pa
 @click.option("--format", "format_", type=click.Choice(["svg", "png"]), default="svg",
               show_default=True)  # fmt: skip
 @click.option("-o", "--output", type=Place(path_type=Path, file_okay=False),
-              help=f"The folder to write to.  [default: {FOLDER} in the results folder]")  # fmt: skip
+              help=f"The folder for them.  [default: {FOLDER} in the results folder]")  # fmt: skip
 @common.suite
 @common.results
 @common.data

@@ -7,15 +7,7 @@
   document.documentElement.classList.add("js");
   for (const tools of document.querySelectorAll(".tools")) tools.hidden = false;
 
-  // Each row's cells by column, so that a cell over several columns stands for each of them.
-  const value = (row, column) => {
-    let at = 0;
-    for (const cell of row.cells) {
-      at += cell.colSpan;
-      if (column < at) return cell.dataset.value;
-    }
-    return "";
-  };
+  const value = (row, column) => row.cells[column].dataset.value;
   const compare = (a, b) => {
     const [x, y] = [Number(a), Number(b)];
     return Number.isNaN(x) || Number.isNaN(y) ? a.localeCompare(b) : x - y;
@@ -67,7 +59,7 @@
   const place = document.getElementById("chosen-matrix");
   const choose = (anchor) => {
     for (const row of rows) row.classList.toggle("chosen", row.dataset.section === anchor);
-    const matrix = document.querySelector(`#${anchor} .confusion`);
+    const matrix = document.querySelector(`#${anchor} .classes`);
     if (!chosen || !matrix) return;
     chosen.value = anchor;
     place.replaceChildren(matrix.cloneNode(true));
