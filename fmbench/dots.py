@@ -7,6 +7,7 @@ import textwrap
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 
 from fmbench.details import Details, Line
@@ -58,7 +59,8 @@ def dot_plot(details: Details, *, narrow: bool = False) -> Drawing:
     per_line, beside = (0.29, 0.9) if narrow else (0.198, 0.85)
     with style():
         figure = Figure(
-            (NARROW if narrow else WIDTH, beside + per_line * len(lines)), layout="constrained"
+            (NARROW if narrow else WIDTH, beside + per_line * len(lines)),
+            layout=ConstrainedLayoutEngine(h_pad=0.02),
         )
         axes = figure.subplots()
         low, high = _limits(lines)
@@ -72,7 +74,6 @@ def dot_plot(details: Details, *, narrow: bool = False) -> Drawing:
         axes.set_xticks([tick for tick in range(math.ceil(low), int(high) + 1) if tick % STEP == 0])
         axes.grid(axis="y", visible=False)
         axes.spines["left"].set_visible(False)
-        figure.get_layout_engine().set(h_pad=0.02)
         figure.legend(
             handles=_legend(lines), loc="outside upper left", ncols=1 if narrow else 4,
             handletextpad=0.5, columnspacing=1.2, labelspacing=0.4, borderaxespad=0.2,

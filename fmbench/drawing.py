@@ -84,7 +84,7 @@ def style() -> Iterator[None]:
         # A browser has fonts for what DejaVu lacks; a file shows a box in its place.
         warnings.filterwarnings("ignore", r"Glyph .* missing from font", UserWarning)
         matplotlib.rcdefaults()
-        matplotlib.rcParams.update(STYLE)
+        matplotlib.rcParams.update(STYLE)  # type: ignore[arg-type]
         yield
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from matplotlib.ticker import MaxNLocator
 
 from fmbench.datasets import FASHION_MNIST, load_test_images
 from fmbench.details import Curve, Details, Measured
@@ -211,7 +212,7 @@ def _plot(axes: Axes, train: Curve, test: Curve, unit: float) -> None:
                 curve.epochs, unit * curve.low, unit * curve.high, color=colour, alpha=0.22, lw=0
             )
     axes.set_xlabel("epoch")
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.margins(x=0.03)
     axes.legend()
 

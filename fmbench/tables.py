@@ -112,6 +112,20 @@ def table3(
     return Table(f"Table 3: {suite.title}{_scale(protocol_title)}", TABLE_3, rows, tuple(notes))
 
 
+def overview(table: Table) -> Table:
+    """Of Table 3 what says most: the rows with a claim, what was measured, how sure it is."""
+    columns = ("row", "claimed", "measured", "n", "one new run", "verdict")
+    rows = []
+    for row in table.rows:
+        if row["claimed"]:
+            spread = f" ± {row['sd']}" if row["sd"] and row["n"] != "1" else ""
+            ends = f"{row['low']} to {row['high']}" if spread else row["low"]
+            measured = row["mean"] + spread or "no record"
+            cells = (row["label"], row["claimed"], measured, row["n"], ends, row["verdict"])
+            rows.append(dict(zip(columns, cells, strict=True)))
+    return Table(table.title, columns, rows)
+
+
 def table1(suite: Suite, metrics: Sequence[Metrics], *, protocol_title: str | None = None) -> Table:
     """Precision, recall and F1 of each class and their averages, for the suite's subject.
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +15,7 @@ from fmbench import datasets, downloads
 from fmbench.cells import FULL, Cell
 from fmbench.records import Record
 from fmbench.registry import Runner, our_choice
+from fmbench.suites import CHECKOUT
 
 # No deadline: a busy machine is no failure, and speeds are measured in benchmarks/.
 settings.register_profile("fmbench", deadline=None)
@@ -75,6 +79,19 @@ def record_of() -> Callable[..., Record]:
         return Record(**{**fields, **changes})
 
     return build
+
+
+@pytest.fixture(scope="session")
+def report(tmp_path_factory: pytest.TempPathFactory, source: datasets.Source) -> Path:
+    """The page of the committed records, made anew by the command that made the committed one."""
+    path = tmp_path_factory.mktemp("report") / "report.html"
+    command = ["report", "--results", "results/reference", "--data", source.folder, "-o", path]
+    done = subprocess.run(
+        [sys.executable, "-m", "fmbench", *map(str, command)], cwd=CHECKOUT,
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return path
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

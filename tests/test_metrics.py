@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pycm import ConfusionMatrix
 
-from fmbench.metrics import CLASSWISE, OVERALL, compute
+from fmbench.metrics import CLASSWISE, OVERALL, compute, confusion_matrix, rates
 
 N = 10
 PYCM = {"precision": "PPV", "recall": "TPR", "f1": "F1", "specificity": "TNR",
@@ -114,3 +114,15 @@ def test_perfect_predictions_score_1_and_no_error():
     }  # fmt: skip
     assert all((found.classwise[name] == 1).all() for name in CLASSWISE)
     assert tuple(found.overall) == OVERALL
+
+
+def test_the_quick_matrix_and_rates_are_those_of_scikit_learn():
+    generator = np.random.default_rng(3)
+    y_true = generator.integers(0, 10, 500).astype(np.uint8)
+    y_pred = np.where(generator.random(500) < 0.3, 9, y_true // 2).astype(np.uint8)
+    expected = compute(y_true, y_pred)
+    confusion = confusion_matrix(y_true, y_pred)
+    np.testing.assert_array_equal(confusion, expected.confusion)
+    found = rates(np.stack([confusion, confusion]))
+    for name, values in found.items():
+        np.testing.assert_allclose(values[1], expected.classwise[name])

@@ -12,7 +12,7 @@ from typing import NoReturn
 
 import click
 
-from fmbench.cli import catalogue, comparing, investigating, judging, reporting, running
+from fmbench.cli import catalogue, comparing, investigating, judging, reporting, running, watching
 from fmbench.cli.common import BAD_INPUT, INTERRUPTED, say
 from fmbench.errors import UserError
 
@@ -43,7 +43,7 @@ def cli(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for _module in (catalogue, running, judging, comparing, investigating, reporting):
+for _module in (catalogue, running, judging, comparing, investigating, reporting, watching):
     for _command in _module.COMMANDS:
         cli.add_command(_command)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from fmbench.cli import common
-from fmbench.cli.common import FAILED, INTERRUPTED, output, say
+from fmbench.cli.common import FAILED, INTERRUPTED, say, show
 from fmbench.cli.judging import complain
 from fmbench.errors import UserError
 
@@ -59,7 +59,7 @@ def run(
     data: Path | None,
 ) -> None:
     """Measure runners, then print and write the table. Finished cells are not run again."""
-    from fmbench import datasets, execution, suites, tables
+    from fmbench import datasets, execution, suites
     from fmbench.cells import FULL, QUICK, Cell, seeds_of
     from fmbench.downloads import fetch
     from fmbench.progress import Estimate, watching
@@ -102,7 +102,7 @@ def run(
     outcome = read(results, suite, protocol, source.folder)
     # With nothing measured the tables are as they were; scoring every metric anew takes seconds.
     written = outcome.write(only_missing=not todo)
-    output(tables.FORMATS["md"](outcome.table(3)))
+    show(outcome.table(3))
     if written:
         say(f"written: {', '.join(str(path) for path in written)}")
     sys.exit(INTERRUPTED if interrupted else FAILED if failed else complain(outcome))
