@@ -4,8 +4,8 @@
 
 The many are the committed ones under other seeds: each runner's own files in turn, predictions,
 class scores and epochs included, so that they are as heavy as real ones (a link each, where the
-disk allows it: their content is read from memory). Prints seconds, megabytes, and the machine's
-load when it began.
+disk allows it: their content is read from memory). Prints seconds, which grow with whatever else
+runs, seconds of processor time, megabytes, and the machine's load when it began.
 """
 
 from __future__ import annotations
@@ -60,12 +60,14 @@ def multiply(folder: Path, n_records: int) -> None:
             shutil.copyfile(source, path.with_suffix(".npz"))
 
 
-def measure(folder: Path, page: Path) -> tuple[float, float]:
-    """Wall seconds of the whole command, and the page's size in megabytes."""
+def measure(folder: Path, page: Path) -> tuple[float, float, float]:
+    """Wall and processor seconds of the whole command, and the page's size in megabytes."""
     command = ["report", "--results", str(folder), "-o", str(page)]
-    start = time.perf_counter()
+    start, before = time.perf_counter(), os.times()
     subprocess.run([sys.executable, "-m", "fmbench", *command], check=True, capture_output=True)
-    return time.perf_counter() - start, page.stat().st_size / 2**20
+    seconds, after = time.perf_counter() - start, os.times()
+    processor = sum(after[2:4]) - sum(before[2:4])  # of the child, user and system
+    return seconds, processor, page.stat().st_size / 2**20
 
 
 def main() -> None:
@@ -80,8 +82,11 @@ def main() -> None:
         for n, folder in ((committed, REFERENCE), (n_records, Path(temporary) / "many")):
             if folder is not REFERENCE:
                 multiply(folder, n)
-            seconds, megabytes = measure(folder, page)
-            print(f"{n:6} records: {seconds:5.1f} s, {megabytes:.2f} MB")
+            seconds, processor, megabytes = measure(folder, page)
+            print(
+                f"{n:6} records: {seconds:5.1f} s ({processor:.1f} s of processor time), "
+                f"{megabytes:.2f} MB"
+            )
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ that can be seen is whole.
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import io
 import json
@@ -334,13 +335,16 @@ def _parse(text: str) -> Record:
         raise ValueError("not a record of fmbench")
     if fields["schema"] != SCHEMA:
         raise _AnotherVersion(f"version {fields['schema']!r}, this fmbench reads version {SCHEMA}")
-    hints = typing.get_type_hints(Record)
+    hints = _hints(Record)
     for name, value in fields.items():
         if name not in hints:
             raise ValueError(f"unknown field {name!r}")
         if not _fits(value, hints[name]):
             raise ValueError(f"{name} holds {str(value)[:40]!r}")
     return Record(**fields)
+
+
+_hints = functools.cache(typing.get_type_hints)  # asked of thousands of records
 
 
 def _no_number(text: str) -> float:
@@ -352,7 +356,7 @@ def _fits(value: Any, hint: Any) -> bool:
     if hint is Any:
         return True
     if typing.is_typeddict(hint):
-        wanted = typing.get_type_hints(hint)
+        wanted = _hints(hint)
         return (
             isinstance(value, dict)
             and value.keys() == wanted.keys()

@@ -64,10 +64,10 @@ def render(table: Table, width: int, *, one_line: bool = False) -> Group:
     for row in table.rows:
         grid.add_row(*(column.text(row) for column in columns))
     grid.expand = True
-    notes = "percent of the test images; ± standard deviation over n seeds"
+    below = "percent of the test images; ± standard deviation over n seeds"
     if not one_line:
-        notes += "; `fmbench table --format md` has every column and the notes"
-    return Group(Text(table.title, style="bold"), Text(), grid, Text(), Text(notes, style="dim"))
+        below += "; `fmbench table --format md` has every column and the notes"
+    return Group(Text(table.title, style="bold"), Text(), grid, Text(), Text(below, style="dim"))
 
 
 def verdict(row: Row) -> Text:
