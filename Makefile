@@ -13,7 +13,7 @@ quick: .venv/installed  ## every row on a small part of the data (minutes)
 	$(BIN)/fmbench run --all --quick
 
 test: .venv/installed-dev  ## style, types and tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 reference: .venv/installed  ## all that is made of the committed records: tables, figures, page, README
 	$(BIN)/fmbench table --write --results results/reference > /dev/null

@@ -27,7 +27,7 @@ def main() -> None:
 
     from fmbench import accelerators, datasets, environment, registry
     from fmbench.downloads import fetch
-    from fmbench.execution import use_threads
+    from fmbench.supervision import use_threads
 
     if not accelerators.installed():
         sys.exit("classical_speed: the extra is not installed: pip install 'fmbench[fast]'")

@@ -104,7 +104,7 @@ def plain_way(turn: Turn, task: Task) -> None:
 
 def fmbench_way(turn: Turn, task: Task) -> None:
     """Train as a cell does."""
-    from fmbench.execution import keep_freed_memory, use_threads
+    from fmbench.supervision import keep_freed_memory, use_threads
 
     classifier = task.classifier()
     network, batch_size = classifier.network, classifier.config.batch_size

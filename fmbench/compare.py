@@ -26,10 +26,8 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING
 
-from fmbench.cells import FULL, Cell, Protocol
+from fmbench.cells import FULL, Protocol
 from fmbench.datasets import FASHION_MNIST
-from fmbench.records import Contents, Record
-from fmbench.registry import Runner
 from fmbench.summary import CONFIDENCE
 from fmbench.tables import Table
 from fmbench.verdicts import holm
@@ -165,13 +163,6 @@ def resampled(right: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
             )
         draws[name] = mine.mean(axis=1)
     return draws
-
-
-def records_of(runner: Runner, protocol: Protocol, contents: Contents) -> list[Record]:
-    """The finished records that answer for a runner today, by seed."""
-    seeds = {r.cell["seed"] for r in contents.finished.values() if r.cell["runner"] == runner.name}
-    found = (contents.of(Cell(runner, protocol, seed)) for seed in sorted(seeds))
-    return [record for record in found if record]
 
 
 def as_table(

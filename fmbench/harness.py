@@ -10,6 +10,7 @@ from __future__ import annotations
 import inspect
 import time
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,54 +40,113 @@ class BadPredictions(Exception):
 
 
 def measure(
-    cell: Cell, source: Source, device: str, folder: Path, workspace: Path | None = None
-) -> dict[str, Any]:
-    """Fit and predict ``cell``, leaving predictions and scores in ``folder``.
+    launch: Sequence[Cell],
+    source: Source,
+    device: str,
+    folder: Path,
+    workspaces: Sequence[Path] = (),
+) -> list[dict[str, Any]]:
+    """Fit and predict the cells of a launch, which differ by their seeds alone.
 
-    ``workspace`` is the cell's own folder for what a resumable runner keeps while it fits.
+    Predictions and scores are left in ``folder / "0"``, ``folder / "1"`` and so on.
+    ``workspaces`` are the cells' own folders for what a resumable runner keeps while it fits.
 
-    Returns fit and predict seconds (of ``fit`` and ``predict`` alone; callbacks are taken out,
-    what interrupted attempts contributed is added), the training curve, the classifier's details
-    and the warnings that were raised, in JSON's types.
+    Returns for each cell its fit and predict seconds (of ``fit`` and ``predict`` alone; callbacks
+    are taken out, what interrupted attempts contributed is added; of a fit of several cells, a
+    cell's even share), the training curve, the classifier's details and the warnings that were
+    raised, in JSON's types.
 
     Raises:
         BadPredictions: the predictions, or those of a flagged figure, are not ``(n,)`` whole
             numbers from 0 to 9; or the classifier lacks a flagged figure of its recipe.
     """
-    X_fit, y_fit, X_score = _images(cell.protocol, source)
-    if workspace is not None and cell.runner.resumable:
-        workspace.mkdir(parents=True, exist_ok=True)
-    classifier = cell.runner.build(
-        cell.hyperparameters, seed=cell.seed, device=device, workspace=workspace
-    )
-    curve = _Curve(
-        folder, X_score, cell.runner.scores or "predict_proba", kept=cell.protocol.detailed
-    )
-    wants_callback = "on_epoch" in inspect.signature(classifier.fit).parameters
+    X_fit, y_fit, X_score = _images(launch[0].protocol, source)
+    fits = []
+    for place, cell in enumerate(launch):
+        workspace = workspaces[place] if workspaces and cell.runner.resumable else None
+        if workspace is not None:
+            workspace.mkdir(parents=True, exist_ok=True)
+        fits.append(_Fit(cell, X_score, device, folder / str(place), workspace))
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         _wait_for(device)
         start = time.perf_counter()
-        classifier.fit(X_fit, y_fit, **({"on_epoch": curve} if wants_callback else {}))
+        _fit_all([fit.classifier for fit in fits], X_fit, y_fit, [fit.curve for fit in fits])
         _wait_for(device)
-        fit_seconds = time.perf_counter() - start - curve.seconds
-        fit_seconds += getattr(classifier, "earlier_seconds_", 0.0)
+        seconds = time.perf_counter() - start - sum(fit.curve.seconds for fit in fits)
+        facts = [
+            {"fit_seconds": seconds / len(fits) + fit.earlier_seconds, **fit.predict()}
+            for fit in fits
+        ]
+    said = sorted({f"{w.category.__name__}: {w.message}" for w in caught})
+    return [{**of_cell, "warnings": said} for of_cell in facts]
+
+
+class _Fit:
+    """A cell's classifier, its training curve, and the folder for what it predicts."""
+
+    def __init__(
+        self,
+        cell: Cell,
+        X_score: np.ndarray,
+        device: str,
+        folder: Path,
+        workspace: Path | None,
+    ) -> None:
+        folder.mkdir()
+        self._cell, self._folder = cell, folder
+        self._X_score = X_score
+        self.classifier = cell.runner.build(
+            cell.hyperparameters, seed=cell.seed, device=device, workspace=workspace
+        )
+        method = cell.runner.scores or "predict_proba"
+        self.curve = _Curve(folder, X_score, method, kept=cell.protocol.detailed)
+
+    @property
+    def earlier_seconds(self) -> float:
+        """What interrupted attempts at this fit spent on work that it used."""
+        return getattr(self.classifier, "earlier_seconds_", 0.0)
+
+    def predict(self) -> dict[str, Any]:
+        """Leave the predictions in the folder; returns what else is known of the fit."""
+        cell, X_score = self._cell, self._X_score
         start = time.perf_counter()
-        y_pred = classifier.predict(X_score)
+        y_pred = self.classifier.predict(X_score)
         predict_seconds = time.perf_counter() - start
-        np.save(folder / PREDICTIONS, checked(y_pred, len(X_score)))
-        if cell.runner.scores and cell.protocol.detailed:
-            scores = getattr(classifier, cell.runner.scores)(X_score)
-            np.save(folder / SCORES, np.asarray(scores, np.float16))
+        np.save(self._folder / PREDICTIONS, checked(y_pred, len(X_score)))
         if cell.protocol.detailed:
-            _save_flagged(cell, classifier, curve, folder)
-    return {
-        "fit_seconds": fit_seconds,
-        "predict_seconds": predict_seconds,
-        "history": curve.reports,
-        "details": getattr(classifier, "details_", {}),
-        "warnings": sorted({f"{w.category.__name__}: {w.message}" for w in caught}),
-    }
+            if cell.runner.scores:
+                scores = getattr(self.classifier, cell.runner.scores)(X_score)
+                np.save(self._folder / SCORES, np.asarray(scores, np.float16))
+            self._save_flagged()
+        return {
+            "predict_seconds": predict_seconds,
+            "history": self.curve.reports,
+            "details": getattr(self.classifier, "details_", {}),
+        }
+
+    def _save_flagged(self) -> None:
+        flagged = self._cell.runner.flagged
+        wanted = set(flagged) - {BEST_EPOCH}
+        given = self.classifier.flagged(self._X_score) if wanted else {}
+        if set(given) != wanted:
+            raise BadPredictions(f"flagged returned {sorted(given)}, expected {sorted(wanted)}")
+        if BEST_EPOCH in flagged and not self.curve.reports:
+            raise BadPredictions("no epoch was reported, so none can be the best")
+        for name, y_pred in given.items():
+            array = checked(y_pred, len(self._X_score))
+            np.save(self._folder / f"{flagged_array(name)}.npy", array)
+
+
+def _fit_all(
+    classifiers: Sequence[Any], X: np.ndarray, y: np.ndarray, curves: Sequence[_Curve]
+) -> None:
+    if len(classifiers) > 1 and hasattr(classifiers[0], "fit_together"):
+        classifiers[0].fit_together(classifiers, X, y, curves)
+        return
+    for classifier, curve in zip(classifiers, curves, strict=True):
+        wants_callback = "on_epoch" in inspect.signature(classifier.fit).parameters
+        classifier.fit(X, y, **({"on_epoch": curve} if wants_callback else {}))
 
 
 @dataclass(frozen=True)
@@ -192,13 +252,13 @@ class _Curve:
         self.seconds = 0.0
         self.reports: list[dict[str, Any]] = []
         self._folder = folder
-        self.X_score = X_score
+        self._X_score = X_score
         self._method = method
 
     def __call__(self, classifier: Any, report: Any) -> None:
         start = time.perf_counter()
         if self._kept:
-            scores = getattr(classifier, self._method)(self.X_score)
+            scores = getattr(classifier, self._method)(self._X_score)
             np.save(self._folder / _epoch_file(report.epoch), np.asarray(scores, np.float32))
         self.reports.append(
             {
@@ -208,17 +268,6 @@ class _Curve:
             }
         )
         self.seconds += time.perf_counter() - start
-
-
-def _save_flagged(cell: Cell, classifier: Any, curve: _Curve, folder: Path) -> None:
-    wanted = set(cell.runner.flagged) - {BEST_EPOCH}
-    given = classifier.flagged(curve.X_score) if wanted else {}
-    if set(given) != wanted:
-        raise BadPredictions(f"flagged returned {sorted(given)}, expected {sorted(wanted)}")
-    if BEST_EPOCH in cell.runner.flagged and not curve.reports:
-        raise BadPredictions("no epoch was reported, so none can be the best")
-    for name, y_pred in given.items():
-        np.save(folder / f"{flagged_array(name)}.npy", checked(y_pred, len(curve.X_score)))
 
 
 def _epoch_file(epoch: int) -> str:

@@ -68,8 +68,30 @@ class Adamax:
         self._vector.addcdiv_(self._mean, self._largest, value=-rate)
 
 
+def _sgd(vector: nn.Parameter, settings: Settings) -> Optimizer:
+    return torch.optim.SGD([vector], lr=settings.learning_rate, momentum=settings.momentum)
+
+
+# On a GPU a step is recorded and replayed, so that the count of steps must be the GPU's own:
+# PyTorch's optimizers call that capturable.
+
+
+def _adam(vector: nn.Parameter, settings: Settings) -> Optimizer:
+    return torch.optim.Adam(
+        [vector], lr=settings.learning_rate, eps=settings.epsilon, capturable=vector.is_cuda
+    )
+
+
+def _adamax(vector: nn.Parameter, settings: Settings) -> Optimizer:
+    if vector.is_cuda:
+        return torch.optim.Adamax(
+            [vector], lr=settings.learning_rate, eps=settings.epsilon, capturable=True
+        )
+    return Adamax(vector, settings.learning_rate, settings.epsilon)
+
+
 OPTIMIZERS: dict[str, Callable[[nn.Parameter, Settings], Optimizer]] = {
-    "sgd": lambda p, c: torch.optim.SGD([p], lr=c.learning_rate, momentum=c.momentum),
-    "adam": lambda p, c: torch.optim.Adam([p], lr=c.learning_rate, eps=c.epsilon),
-    "adamax": lambda p, c: Adamax(p, c.learning_rate, c.epsilon),
+    "sgd": _sgd,
+    "adam": _adam,
+    "adamax": _adamax,
 }

@@ -33,7 +33,8 @@ class Estimate:
         if record.finished:
             question = (record.cell["runner"], record.cell["protocol"]["name"])
             # The fit may have begun in a run that was interrupted, before this record's clock.
-            self._measured[question] = max(record.total_seconds, record.fit_seconds or 0.0)
+            share = record.total_seconds / record.together
+            self._measured[question] = max(share, record.fit_seconds or 0.0)
 
     def __call__(self, cell: Cell) -> float:
         """Expected seconds of a cell."""

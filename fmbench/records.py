@@ -16,23 +16,21 @@ that can be seen is whole.
 from __future__ import annotations
 
 import contextlib
-import functools
 import hashlib
 import io
 import json
 import re
 import shutil
 import tempfile
-import typing
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from types import UnionType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from fmbench.cells import Cell, Definition, key_of
 from fmbench.errors import UserError
 from fmbench.files import replacing
+from fmbench.json_types import fits, hints_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -55,6 +53,8 @@ class Record:
     started: str  # ISO 8601, UTC
     total_seconds: float
     peak_memory_bytes: int | None = None
+    peak_gpu_memory_bytes: int | None = None
+    together: int = 1  # cells of one launch: they share its process, its memory, its seconds
     fit_seconds: float | None = None
     predict_seconds: float | None = None
     history: list[dict[str, float]] = field(default_factory=list)
@@ -335,42 +335,14 @@ def _parse(text: str) -> Record:
         raise ValueError("not a record of fmbench")
     if fields["schema"] != SCHEMA:
         raise _AnotherVersion(f"version {fields['schema']!r}, this fmbench reads version {SCHEMA}")
-    hints = _hints(Record)
+    hints = hints_of(Record)
     for name, value in fields.items():
         if name not in hints:
             raise ValueError(f"unknown field {name!r}")
-        if not _fits(value, hints[name]):
+        if not fits(value, hints[name]):
             raise ValueError(f"{name} holds {str(value)[:40]!r}")
     return Record(**fields)
 
 
-_hints = functools.cache(typing.get_type_hints)  # asked of thousands of records
-
-
 def _no_number(text: str) -> float:
     raise ValueError(f"{text} is no number that is ever recorded")
-
-
-def _fits(value: Any, hint: Any) -> bool:
-    """Whether a value read from JSON is of the type that a field declares."""
-    if hint is Any:
-        return True
-    if typing.is_typeddict(hint):
-        wanted = _hints(hint)
-        return (
-            isinstance(value, dict)
-            and value.keys() == wanted.keys()
-            and all(_fits(value[name], wanted[name]) for name in wanted)
-        )
-    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
-    if origin is Literal:
-        return value in arguments
-    if origin is UnionType:
-        return any(_fits(value, option) for option in arguments)
-    if origin is list:
-        return isinstance(value, list) and all(_fits(v, arguments[0]) for v in value)
-    if origin is dict:
-        return isinstance(value, dict) and all(_fits(v, arguments[1]) for v in value.values())
-    if hint is float:
-        return type(value) in (int, float)
-    return type(value) is hint

@@ -13,7 +13,7 @@ from fmbench.errors import UserError
 from fmbench.files import write_text
 from fmbench.harness import labels
 from fmbench.metrics import Metrics, compute
-from fmbench.records import Broken, Contents, Record, Store
+from fmbench.records import Broken, Contents, Name, Record, Store
 from fmbench.suites import Suite
 from fmbench.summary import FILE, Summary, reference, summarise, write_summary
 from fmbench.verdicts import ALPHA, MARGIN
@@ -136,8 +136,9 @@ def read(
     store = Store(folder)
     contents = store.read()
     known = registry.runners()
-    names = Store(folder).names()
-    present = [n.runner for n in names if n.protocol == protocol.name]
+    records = (*contents.finished.values(), *contents.failed.values())
+    names = [*map(Name.of, records), *(Name.parse(broken.path) for broken in contents.broken)]
+    present = {name.runner for name in names if name and name.protocol == protocol.name}
     asked = dict.fromkeys([*suite.runners, *sorted(present)])
     mine = [known[name] for name in asked if name in known]
     relevant = any(r.cell["protocol"]["name"] == protocol.name for r in contents.finished.values())

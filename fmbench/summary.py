@@ -14,7 +14,7 @@ from fmbench.cells import FULL, Cell, Protocol
 from fmbench.datasets import FASHION_MNIST
 from fmbench.errors import UserError
 from fmbench.files import write_text
-from fmbench.records import Contents, Record, Store, flagged_array
+from fmbench.records import Contents, Name, Record, Store, flagged_array
 from fmbench.registry import Runner
 from fmbench.suites import CHECKOUT, PACKAGED
 
@@ -56,17 +56,8 @@ def summarise(
 
     ``y_true`` holds the labels of the protocol's images; ``None`` only where no record exists.
     """
-    records, stale, failures, damaged = _current(runner, protocol, contents)
-    if failures:
-        status = f"failed: {failures[0]}"
-    elif records:
-        status = "measured"
-    elif stale:
-        status = f"stale: {stale[0]}"
-    elif damaged:
-        status = f"failed: the record {damaged[0]} is damaged"
-    else:
-        status = "not run"
+    records = current(runner, protocol, contents)
+    status = _status(runner, protocol, contents, measured=bool(records))
     if not records:
         return Summary(runner.name, status)
     accuracies = [float((store.y_pred(record) == y_true).mean()) for record in records]
@@ -85,6 +76,26 @@ def summarise(
         warnings=_warnings(records),
         flagged=_flagged(runner, records, store, y_true),
     )
+
+
+def _status(runner: Runner, protocol: Protocol, contents: Contents, *, measured: bool) -> str:
+    """What there is to say of a runner's records: the worst first."""
+    cells = answered(runner, protocol, contents)
+    for cell in cells:
+        if failure := contents.failed.get(cell.key):
+            return f"failed: {failure.why}" + (
+                "" if runner.deterministic else f" (seed {cell.seed})"
+            )
+    if measured:
+        return "measured"
+    for cell in cells:
+        if why := contents.stale(cell):
+            return f"stale: {why}"
+    for broken in contents.broken:
+        name = Name.parse(broken.path)
+        if name and (name.runner, name.protocol) == (runner.name, protocol.name):
+            return f"failed: the record {broken.path.name} is damaged"
+    return "not run"
 
 
 def _warnings(records: Sequence[Record]) -> tuple[str, ...]:
@@ -125,31 +136,22 @@ def spread(
     return mean, sd, max(0.0, mean - half), min(1.0, mean + half)
 
 
-def _current(
-    runner: Runner, protocol: Protocol, contents: Contents
-) -> tuple[list[Record], list[str], list[str], list[str]]:
-    """Records that answer for the runner today, by seed; why others are stale, failed, damaged."""
-    mine: dict[int, Cell] = {}
-    for record in [*contents.finished.values(), *contents.failed.values()]:
+def answered(runner: Runner, protocol: Protocol, contents: Contents) -> list[Cell]:
+    """The cells of a runner, by seed, that any record is about: finished, failed or stale."""
+    seeds = set()
+    for record in (*contents.finished.values(), *contents.failed.values()):
         name, dataset, protocol_name, seed, variant = record.identity
         if (name, dataset, protocol_name, variant) == (
             runner.name, FASHION_MNIST.name, protocol.name, "",
         ):  # fmt: skip
-            mine[seed] = Cell(runner, protocol, seed)
-    cells = [mine[seed] for seed in sorted(mine)]
-    records = [found for cell in cells if (found := contents.of(cell))]
-    stale = [why for cell in cells if (why := contents.stale(cell))]
-    failures = [
-        f"{failure.why}" + ("" if runner.deterministic else f" (seed {cell.seed})")
-        for cell in cells
-        if (failure := contents.failed.get(cell.key))
-    ]
-    damaged = [
-        path.name
-        for path in (broken.path for broken in contents.broken)
-        if path.parent.name == runner.name and path.name.startswith(f"{protocol.name}-")
-    ]
-    return records, stale, failures, damaged
+            seeds.add(seed)
+    return [Cell(runner, protocol, seed) for seed in sorted(seeds)]
+
+
+def current(runner: Runner, protocol: Protocol, contents: Contents) -> list[Record]:
+    """The finished records that answer for a runner today, by seed."""
+    found = (contents.of(cell) for cell in answered(runner, protocol, contents))
+    return [record for record in found if record]
 
 
 @dataclass(frozen=True)

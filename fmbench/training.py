@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -12,12 +12,11 @@ import torch
 from sklearn.base import BaseEstimator, ClassifierMixin
 from torch import Tensor, nn
 
-from fmbench.optimizers import OPTIMIZERS, Optimizer
+from fmbench.graphs import Graphed
+from fmbench.optimizers import OPTIMIZERS
+from fmbench.stacked import Alone, Loss, Networks, Stacked
 
 PREDICT_BATCH = 1000  # images; changes nothing but memory and speed
-
-# From a network's parameters by name, its logits (n, 10) and the true classes (n,) to a scalar.
-Loss = Callable[[Mapping[str, Tensor], Tensor, Tensor], Tensor]
 
 
 def cross_entropy(parameters: Mapping[str, Tensor], logits: Tensor, target: Tensor) -> Tensor:
@@ -74,28 +73,6 @@ class EpochCallback(Protocol):
         """React to an epoch's end."""
 
 
-def one_vector(network: nn.Module) -> tuple[nn.Parameter, Tensor]:
-    """Move every parameter of ``network`` into one vector, and its gradients into another.
-
-    An optimizer's step is then a handful of operations, however many layers there are: with ten
-    small tensors, handling each one took longer than its arithmetic. Every optimizer here works
-    element by element, so the result is the same.
-    """
-    parameters = list(network.parameters())
-    values = torch.cat([p.detach().flatten() for p in parameters])
-    gradients = torch.zeros_like(values)
-    offset = 0
-    for p in parameters:
-        initial = p.detach().clone()
-        p.data = values.as_strided(p.shape, p.stride(), offset)
-        p.data.copy_(initial)
-        p.grad = gradients.as_strided(p.shape, p.stride(), offset)
-        offset += p.numel()
-    vector = nn.Parameter(values)
-    vector.grad = gradients
-    return vector, gradients
-
-
 class TorchClassifier(ClassifierMixin, BaseEstimator):
     """A network with scikit-learn's interface.
 
@@ -125,60 +102,48 @@ class TorchClassifier(ClassifierMixin, BaseEstimator):
         self, X: np.ndarray, y: np.ndarray, on_epoch: EpochCallback | None = None
     ) -> TorchClassifier:
         """Train on ``X uint8 (n, 28, 28)``, ``y uint8 (n,)``; ``on_epoch`` sees every epoch."""
-        device = torch.device(self.device)
-        weights_seed, order_seed, dropout_seed = np.random.SeedSequence(self.seed).generate_state(3)
-        config = self.config
-        if config.held_out >= len(X):
-            raise ValueError(f"{config.held_out} of {len(X)} images held out: none is left")
-        self.classes_ = np.unique(y)
-        images = torch.tensor(X[config.held_out :], device=device)
-        labels = torch.tensor(y[config.held_out :], device=device, dtype=torch.long)
-        order = torch.Generator(device).manual_seed(int(order_seed))
-        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-            torch.manual_seed(int(weights_seed))
-            # Channels last: the CPU's convolutions and poolings are up to twice as fast.
-            self.network_ = self.network().to(device)
-            self.network_.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-            # Nothing but dropout draws from the global stream from here on.
-            torch.manual_seed(int(dropout_seed))
-            weights, gradient = one_vector(self.network_)
-            optimizer = OPTIMIZERS[config.optimizer](weights, config)
-            parameters = dict(self.network_.named_parameters())
-            epoch, left = 0, config.n_steps(len(images))
-            while left > 0:
-                permutation = torch.randperm(len(images), generator=order, device=device)
-                chosen = permutation[: left * config.batch_size]
-                loss, accuracy = self._train(
-                    images[chosen], labels[chosen], parameters, gradient, optimizer
-                )
-                epoch, left = epoch + 1, left - math.ceil(len(chosen) / config.batch_size)
-                if on_epoch:
-                    on_epoch(self, EpochReport(epoch, loss, accuracy))
+        self.fit_together([self], X, y, [on_epoch] if on_epoch else [])
         return self
 
-    def _train(
-        self,
-        images: Tensor,
-        labels: Tensor,
-        parameters: Mapping[str, Tensor],
-        gradient: Tensor,
-        optimizer: Optimizer,
-    ) -> tuple[float, float]:
-        """One step for each batch of the images, in order; returns the mean loss and accuracy."""
-        # Read out at the end: reading each step's would make the CPU wait for the GPU.
-        losses, y_pred = [], []
-        self.network_.train()
-        size = self.config.batch_size
-        for batch, target in zip(images.split(size), labels.split(size), strict=True):
-            logits = self.network_(batch)
-            loss = self.config.loss(parameters, logits, target)
-            gradient.zero_()  # of every parameter: they are views of one vector
-            loss.backward()
-            optimizer.step()
-            losses.append(loss.detach() * len(batch))
-            y_pred.append(logits.detach().argmax(1))
-        n_correct = (torch.cat(y_pred) == labels).sum()
-        return torch.stack(losses).sum().item() / len(images), n_correct.item() / len(images)
+    @staticmethod
+    def fit_together(
+        classifiers: Sequence[TorchClassifier],
+        X: np.ndarray,
+        y: np.ndarray,
+        on_epoch: Sequence[EpochCallback] = (),
+    ) -> None:
+        """Train classifiers that differ by their seeds alone; ``X`` and ``y`` as for ``fit``.
+
+        ``on_epoch`` holds a callback for each classifier, or nothing. Each classifier is trained
+        as it would be alone: its own weights, order and dropout. It comes out the same but for
+        the rounding of sums taken in another order, which training amplifies.
+
+        Raises:
+            ValueError: the ways of training or the devices differ, or no image is left to train
+                on.
+        """
+        config, device = classifiers[0].config, classifiers[0].device
+        if any((c.config, c.device) != (config, device) for c in classifiers):
+            raise ValueError("classifiers that are trained together differ by their seeds alone")
+        if config.held_out >= len(X):
+            raise ValueError(f"{config.held_out} of {len(X)} images held out: none is left")
+        images = torch.tensor(X[config.held_out :], device=device)
+        labels = torch.tensor(y[config.held_out :], device=device, dtype=torch.long)
+        with torch.random.fork_rng(devices=[device] if images.is_cuda else []):
+            streams = []
+            for classifier in classifiers:
+                streams.append(_Streams(classifier.seed, device))
+                torch.manual_seed(streams[-1].weights_seed)
+                classifier.classes_ = np.unique(y)
+                classifier.network_ = classifier.network().to(device)
+            # Nothing but the dropout of a network alone draws from the global stream from here on.
+            torch.manual_seed(streams[-1].dropout_seed)
+            networks = [classifier.network_ for classifier in classifiers]
+            for reports in _epochs(networks, images, labels, streams, config):
+                for classifier, callback, report in zip(
+                    classifiers, on_epoch, reports, strict=False
+                ):
+                    callback(classifier, report)
 
     def decision_function(self, X: np.ndarray) -> np.ndarray:
         """Logits ``float32 (n, 10)`` of images ``uint8 (n, 28, 28)``."""
@@ -200,3 +165,78 @@ class TorchClassifier(ClassifierMixin, BaseEstimator):
                 for batch in torch.tensor(X).split(PREDICT_BATCH)
             ]
         return torch.cat(parts)
+
+
+class _Streams:
+    """A seed's random streams, one for each purpose."""
+
+    def __init__(self, seed: int, device: str) -> None:
+        seeds = np.random.SeedSequence(seed).generate_state(3)
+        self.weights_seed, order_seed, self.dropout_seed = (int(each) for each in seeds)
+        self.order = torch.Generator().manual_seed(order_seed)  # the same on every device
+        self.dropout = torch.Generator(device).manual_seed(self.dropout_seed)
+
+
+def _epochs(
+    networks: Sequence[nn.Module],
+    images: Tensor,
+    labels: Tensor,
+    streams: Sequence[_Streams],
+    config: TrainConfig,
+) -> Iterator[list[EpochReport]]:
+    """Train; yields after each epoch what is known of each network."""
+    if len(networks) == 1 and images.device.type == "cpu":
+        together: Networks = Alone(networks[0], config.loss)
+    else:
+        dropouts = [stream.dropout for stream in streams]
+        together = Stacked(networks, config.loss, dropouts, config.batch_size)
+    step = _Step(together, config, len(networks))
+    one = (
+        step.prepared if not images.is_cuda else Graphed(step, together.prepare, config.batch_size)
+    )
+    epoch, left = 0, config.n_steps(len(images))
+    while left > 0:
+        for network in networks:
+            network.train()  # a callback may have predicted
+        orders = [torch.randperm(len(images), generator=stream.order) for stream in streams]
+        chosen = torch.stack(orders)[:, : left * config.batch_size].to(images.device)
+        batches = images[chosen].split(config.batch_size, 1)
+        for batch, target in zip(batches, labels[chosen].split(config.batch_size, 1), strict=True):
+            one(batch, target)
+        epoch, left = epoch + 1, left - len(batches)
+        yield [EpochReport(epoch, *means) for means in step.means(chosen.shape[1])]
+
+
+class _Step:
+    """A step of training: gradient, optimizer, and the sums of loss and hits since last asked."""
+
+    def __init__(self, networks: Networks, config: TrainConfig, n_networks: int) -> None:
+        self.networks = networks
+        self._optimizer = OPTIMIZERS[config.optimizer](networks.vector, config)
+        # Kept on the device: reading each step's would make the CPU wait for the GPU.
+        device = networks.vector.device
+        self._losses = torch.zeros(n_networks, dtype=torch.float64, device=device)
+        self._hits = torch.zeros(n_networks, dtype=torch.long, device=device)
+
+    def prepared(self, batch: Tensor, target: Tensor) -> None:
+        """Draw what the step needs, then do it."""
+        self.networks.prepare(batch.shape[1])
+        self(batch, target)
+
+    def __call__(self, batch: Tensor, target: Tensor) -> None:
+        """Train on ``uint8 (S, n, 28, 28)`` and ``int64 (S, n)``."""
+        losses, logits = self.networks(batch, target)
+        gradient = self.networks.vector.grad
+        assert gradient is not None
+        gradient.zero_()  # of every parameter: they are views of one vector
+        losses.sum().backward()
+        self._optimizer.step()
+        self._losses.add_(losses.detach(), alpha=batch.shape[1])
+        self._hits.add_((logits.detach().argmax(-1) == target).sum(-1))
+
+    def means(self, n_images: int) -> list[tuple[float, float]]:
+        """Mean loss and accuracy of each network over so many images; begins to count anew."""
+        means = torch.stack([self._losses, self._hits]) / n_images
+        self._losses.zero_()
+        self._hits.zero_()
+        return [(loss, accuracy) for loss, accuracy in means.t().tolist()]

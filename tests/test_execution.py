@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -13,8 +14,9 @@ import pytest
 
 from fmbench import registry
 from fmbench.cells import QUICK, Cell
-from fmbench.execution import Limits, in_order, pending, run
+from fmbench.execution import in_order, launches, pending, run
 from fmbench.records import Store
+from fmbench.supervision import Limits
 from tests import faulty
 
 LIMITS = Limits(timeout=60, memory=4 * 2**30, jobs=2)
@@ -147,6 +149,42 @@ def test_cells_run_seed_by_seed_the_cheapest_first():
     assert [(c.runner.name, c.seed) for c in ordered] == [
         ("quick", 0), ("slow", 0), ("quick", 1), ("slow", 1),
     ]  # fmt: skip
+
+
+def test_seeds_of_one_neural_recipe_share_a_launch_and_nothing_else_does():
+    neural, other, search, classical = (
+        registry.get(name) for name in ("three-layer-nn", "lenet5", "eden", "decision-tree")
+    )
+    cells = [Cell(r, QUICK, s) for s in range(3) for r in (classical, neural, search, other)]
+    cells.append(Cell(neural, QUICK, 0, overrides={"epochs": 1}))
+
+    def planned(together):
+        return [[cells.index(cell) for cell in launch] for launch in launches(cells, together)]
+
+    assert planned(1) == [[i] for i in range(13)]
+    assert planned(2) == [[0], [1, 5], [2], [3, 7], [4], [6], [8], [9], [10], [11], [12]]
+    assert planned(10) == [[0], [1, 5, 9], [2], [3, 7, 11], [4], [6], [8], [10], [12]]
+
+
+def test_a_launch_of_several_seeds_leaves_the_records_of_each(store, source, tmp_path):
+    cells = [Cell(registry.get("three-layer-nn"), QUICK, seed) for seed in range(3)]
+    together = execute(cells, store, source, replace(LIMITS, together=3))
+    alone = Store(tmp_path / "alone")
+    alone.prepare()
+    for one, shared in zip(execute(cells, alone, source), together, strict=True):
+        assert (one.key, one.together, shared.together) == (shared.key, 1, 3)
+        same = alone.y_pred(one) == store.y_pred(shared)
+        assert same.mean() > 0.99
+        assert [e["epoch"] for e in shared.history] == [1, 2]
+        assert 0 < shared.fit_seconds < shared.total_seconds
+    assert pending(cells, store.read()) == []
+
+
+def test_a_launch_that_fails_fails_each_of_its_cells(store, source):
+    cells = [Cell(registry.get("three-layer-nn"), QUICK, seed) for seed in range(2)]
+    records = execute(cells, store, source, replace(LIMITS, together=2, memory=2**20))
+    assert [record.why for record in records] == ["used more than 0.000976562 GB of memory"] * 2
+    assert set(store.read().failed) == {cell.key for cell in cells}
 
 
 def test_the_key_is_made_of_what_decides_the_predictions_and_nothing_else():
@@ -289,24 +327,34 @@ def test_no_workspace_is_made_for_a_runner_that_keeps_nothing(store, source):
     assert [path.name for path in store.folder.iterdir()] == ["records"]
 
 
+def search(store, source):
+    return fmbench(
+        "run", "eden", "--quick", "--seeds", "1", "-j", "1", "--device", "cpu",
+        "--results", str(store.folder), "--data", str(source.folder),
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def uninterrupted_search(tmp_path_factory, source):
+    store = Store(tmp_path_factory.mktemp("whole"))
+    _, err = search(store, source).communicate(timeout=240)
+    assert "eden seed 0: fit" in err
+    [record] = store.read().finished.values()
+    return record
+
+
 @pytest.mark.parametrize("victim", ["the run", "the cell"])
 def test_a_search_that_is_killed_goes_on_and_comes_to_the_same_predictions(
-    tmp_path, source, victim
+    tmp_path, source, victim, uninterrupted_search
 ):
     cell = Cell(registry.get("eden"), QUICK, 0)
-    whole, killed = Store(tmp_path / "whole"), Store(tmp_path / "killed")
-    journal = killed.workspace(cell) / "search.json"
-
-    def start(store):
-        return fmbench(
-            "run", "eden", "--quick", "--seeds", "1", "-j", "1", "--device", "cpu",
-            "--results", str(store.folder), "--data", str(source.folder),
-        )  # fmt: skip
+    store = Store(tmp_path / "killed")
+    journal = store.workspace(cell) / "search.json"
 
     def n_answers():
         return len(json.loads(journal.read_text())["entries"]) if journal.exists() else 0
 
-    process = start(killed)
+    process = search(store, source)
     wait_until(lambda: n_answers() >= 2, 180)
     started = descendants(process.pid)
     if victim == "the run":
@@ -317,30 +365,43 @@ def test_a_search_that_is_killed_goes_on_and_comes_to_the_same_predictions(
         os.kill(the_cell, signal.SIGKILL)
     process.communicate(timeout=60)
     wait_until(lambda: not any(psutil.pid_exists(pid) for pid in started), 20)
-    contents, n_before = killed.read(), n_answers()
+    contents, n_before = store.read(), n_answers()
     assert not contents.finished
     assert 2 <= n_before < 8
     for failure in contents.failed.values():
         assert failure.why == "killed by signal 9 (SIGKILL)"
-    for store in (killed, whole):
-        _, err = start(store).communicate(timeout=240)
-        assert "eden seed 0: fit" in err
-    resumed, uninterrupted = (s.read().finished[cell.key] for s in (killed, whole))
-    assert resumed.predictions_sha256 == uninterrupted.predictions_sha256
-    assert resumed.details["search"].pop("taken_from_an_interrupted_run") == n_before
-    assert uninterrupted.details["search"].pop("taken_from_an_interrupted_run") == 0
-    assert resumed.details == uninterrupted.details
+    _, err = search(store, source).communicate(timeout=240)
+    assert "eden seed 0: fit" in err
+    resumed = store.read().finished[cell.key]
+    assert resumed.predictions_sha256 == uninterrupted_search.predictions_sha256
+    found, expected = (dict(r.details["search"]) for r in (resumed, uninterrupted_search))
+    assert found.pop("taken_from_an_interrupted_run") == n_before
+    assert expected.pop("taken_from_an_interrupted_run") == 0
+    assert found == expected
+    assert resumed.details["winner"] == uninterrupted_search.details["winner"]
     assert resumed.warnings == []
-    assert not killed.unfinished.exists()
-    assert not killed.read().failed
+    assert not store.unfinished.exists()
+    assert not store.read().failed
+
+
+def test_a_folder_for_temporary_files_with_too_long_a_path_is_one_line(tmp_path, source):
+    deep = tmp_path / "x" / ("y" * 100)
+    deep.mkdir(parents=True)
+    process = fmbench(
+        "run", "gaussian-nb", "--results", str(tmp_path / "results"),
+        "--data", str(source.folder), env={**os.environ, "TMPDIR": str(deep)},
+    )  # fmt: skip
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert err.splitlines()[-1].endswith("set TMPDIR to a folder with a shorter path")
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_keeps_what_is_finished_and_leaves_nothing_running(tmp_path, source, how):
-    results, scratch = tmp_path / "results", tmp_path / "scratch"
-    scratch.mkdir()
+    # A short path, as fork servers need it.
+    results, scratch = tmp_path / "results", Path(tempfile.mkdtemp())
     process = fmbench(
-        "run", "decision-tree", "mlp", "-j", "2", "--results", str(results),
+        "run", "gaussian-nb", "mlp", "-j", "2", "--results", str(results),
         "--data", str(source.folder), env={**os.environ, "TMPDIR": str(scratch)},
     )  # fmt: skip
     wait_until(lambda: len(list(results.glob("records/*/*.json"))) >= 1, 120)
@@ -353,4 +414,5 @@ def test_ctrl_c_keeps_what_is_finished_and_leaves_nothing_running(tmp_path, sour
     assert "Traceback" not in err
     assert "| measured" in out
     wait_until(lambda: not any(psutil.pid_exists(pid) for pid in started), 20)
-    assert not list(Path(results).glob("records/*/.*.tmp"))
+    assert not list(results.glob("records/*/.*.tmp"))
+    scratch.rmdir()

@@ -45,7 +45,7 @@ def measured(monkeypatch, source, tmp_path):
         runner = faulty.runner()
         monkeypatch.setattr(type(runner), "build", lambda *_, **__: spy)
         monkeypatch.setattr(harness, "load_test_labels", forbidden)
-        facts = harness.measure(Cell(runner, protocol, 0), source, "cpu", tmp_path)
+        [facts] = harness.measure([Cell(runner, protocol, 0)], source, "cpu", tmp_path)
         monkeypatch.setattr(harness, "load_test_labels", datasets.load_test_labels)
         return spy, facts
 
@@ -67,7 +67,7 @@ def test_time_spent_in_callbacks_is_not_fit_time(measured):
 def test_epochs_are_scored_outside_with_the_labels(measured, source, tmp_path):
     _, facts = measured(QUICK)
     cell = Cell(faulty.runner(), QUICK, 0)
-    outcome = harness.collect(cell, source, tmp_path, facts["history"])
+    outcome = harness.collect(cell, source, tmp_path / "0", facts["history"])
     y_true = harness.labels(QUICK, source)
     assert [e["heldout_accuracy"] for e in outcome.history] == [(y_true == 0).mean()] * 2
     assert outcome.history[0]["heldout_loss"] == pytest.approx(np.log(10), abs=1e-5)
@@ -129,8 +129,8 @@ def flagging(monkeypatch, source, tmp_path):
         runner = replace(faulty.runner(), flagged=flagged, scores="decision_function")
         monkeypatch.setattr(type(runner), "build", lambda *_, **__: classifier)
         cell = Cell(runner, QUICK, 0)
-        facts = harness.measure(cell, source, "cpu", tmp_path)
-        return harness.collect(cell, source, tmp_path, facts["history"])
+        [facts] = harness.measure([cell], source, "cpu", tmp_path)
+        return harness.collect(cell, source, tmp_path / "0", facts["history"])
 
     return run
 

@@ -40,9 +40,9 @@ def measure(source, tmp_path, monkeypatch):
         with monkeypatch.context() as patch:
             if not labels_allowed:
                 patch.setattr(harness, "load_test_labels", forbidden)
-            facts = harness.measure(Cell(runner, protocol, 0), source, "cpu", tmp_path)
+            [facts] = harness.measure([Cell(runner, protocol, 0)], source, "cpu", tmp_path)
         arrays = harness.collect(
-            Cell(runner, protocol, 0), source, tmp_path, facts["history"]
+            Cell(runner, protocol, 0), source, tmp_path / "0", facts["history"]
         ).arrays
         assert set(arrays) == {"y_pred"}
         labels = harness.labels_by_part(protocol, source)
@@ -131,8 +131,8 @@ def test_a_mistake_keeps_its_predictions_and_nothing_bulky(protocol, source, tmp
 
     runner = Runner("m", "x", lambda: Trained(), {}, 1, "seconds", scores="predict_proba")
     cell = Cell(runner, sized(protocol), 0)
-    facts = harness.measure(cell, source, "cpu", tmp_path)
-    outcome = harness.collect(cell, source, tmp_path, facts["history"])
+    [facts] = harness.measure([cell], source, "cpu", tmp_path)
+    outcome = harness.collect(cell, source, tmp_path / "0", facts["history"])
     assert set(outcome.arrays) == {"y_pred"}
     assert outcome.history == [{"epoch": 1, "train_loss": 1.0, "train_accuracy": 0.5}]
 
@@ -141,8 +141,8 @@ def test_predictions_of_digits_are_kept_with_their_labels(source, tmp_path):
     other = datasets.Source(replace(source.spec, name="other"), source.folder, "for a test")
     runner = Runner("m", "x", lambda: Memory(), {}, 1, "seconds")
     cell = Cell(runner, sized(DIGITS), 0, other.spec)
-    harness.measure(cell, other, "cpu", tmp_path)
-    arrays = harness.collect(cell, other, tmp_path, []).arrays
+    harness.measure([cell], other, "cpu", tmp_path)
+    arrays = harness.collect(cell, other, tmp_path / "0", []).arrays
     assert np.array_equal(arrays["y_true"], datasets.load_test_labels(source)[:200])
 
 

@@ -6,13 +6,14 @@ import math
 import os
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
+    from fmbench.records import Broken
     from fmbench.tables import Table
 
 DEFAULT_RESULTS = Path("results/local")
@@ -61,39 +62,20 @@ suite = click.option(
     help="TOML file of claims; default: Kayed et al. 2020.",
 )
 file = click.argument("file", required=False, type=Place(path_type=Path, dir_okay=False))
-_LIMITS = (
-    click.option(
-        "-j", "--jobs", type=click.IntRange(1, 1024), help="Cells at a time.  [default: cores]"
-    ),
-    click.option(
-        "--threads", type=click.IntRange(1, 1024), default=1, show_default=True,
-        help="Threads of each cell.",
-    ),
-    click.option(
-        "--timeout", type=Finite(0, min_open=True), default=6 * 3600, show_default=True,
-        help="Seconds after which a cell is ended.",
-    ),
-    click.option(
-        "--memory", type=Finite(0, min_open=True), default=8.0, show_default=True,
-        help="GB of resident memory above which a cell is ended.",
-    ),
-    click.option(
-        "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True,
-        help="Where the neural rows run.",
-    ),
-)  # fmt: skip
-
-
-def limits(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options of what a cell may use: jobs, threads, timeout, memory and device."""
-    for option in reversed(_LIMITS):
-        command = option(command)
-    return command
 
 
 def say(text: Any) -> None:
     """One line to the person, beside the output."""
     click.echo(f"fmbench: {text}", err=True)
+
+
+def left_out(broken: Iterable[Broken]) -> int:
+    """Name each record that could not be read, and its remedy; returns the exit status."""
+    status = 0
+    for record in broken:
+        say(f"left out {record.path}: {record.why}; {record.remedy}")
+        status = BAD_INPUT
+    return status
 
 
 def output(text: str) -> None:

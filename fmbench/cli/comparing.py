@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from fmbench.cli import common
-from fmbench.cli.common import BAD_INPUT, output, say
+from fmbench.cli.common import left_out, output, say
 from fmbench.errors import UserError
 
 
@@ -40,6 +40,7 @@ def compare(
     from fmbench.cells import FULL, QUICK
     from fmbench.harness import labels
     from fmbench.records import Store
+    from fmbench.summary import current
 
     if compare_all == bool(names) or (names and len(set(names)) != 2) or len(names) > 2:
         raise UserError("name two different runners, or --all; `fmbench list` shows them")
@@ -50,7 +51,7 @@ def compare(
     ]
     store = Store(results)
     contents = store.read()
-    found = {runner.name: comparing.records_of(runner, protocol, contents) for runner in wanted}
+    found = {runner.name: current(runner, protocol, contents) for runner in wanted}
     missing = [name for name, records in found.items() if not records]
     run = "fmbench run --quick" if quick else "fmbench run"
     if missing and names:
@@ -72,9 +73,7 @@ def compare(
     output(tables.FORMATS[format_](table))
     if missing:
         say(f"not measured, so in no pair: {', '.join(missing)}")
-    for broken in contents.broken:
-        say(f"left out {broken.path}: {broken.why}; {broken.remedy}")
-    sys.exit(BAD_INPUT if contents.broken else 0)
+    sys.exit(left_out(contents.broken))
 
 
 COMMANDS = (compare,)

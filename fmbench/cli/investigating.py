@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import signal
 import sys
-from collections.abc import Mapping, Sequence
-from itertools import groupby
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from fmbench.cli import common
-from fmbench.cli.common import FAILED, INTERRUPTED, output, say
-from fmbench.cli.running import limits_of
+from fmbench.cli import common, measuring
+from fmbench.cli.common import output, say
 from fmbench.errors import UserError
 
 if TYPE_CHECKING:
     from fmbench.cells import Cell
     from fmbench.datasets import Source
-    from fmbench.execution import Limits
-    from fmbench.progress import Estimate
-    from fmbench.records import Record, Store
 
 
 @click.command(epilog="Example: fmbench forensics lenet5 --digits ~/mnist")
@@ -41,7 +35,7 @@ if TYPE_CHECKING:
     "--readings/--no-readings", default=True, show_default=True,
     help="Try every combination of what the source leaves open.",
 )  # fmt: skip
-@common.limits
+@measuring.limits
 @common.suite
 @common.results
 @common.data
@@ -51,11 +45,7 @@ def forensics(
     quick: bool,
     seeds: int | None,
     readings: bool,
-    jobs: int | None,
-    threads: int,
-    timeout: float,
-    memory: float,
-    device: str,
+    allowed: measuring.Allowed,
     suite_file: Path | None,
     results: Path,
     data: Path | None,
@@ -69,7 +59,7 @@ def forensics(
     from fmbench.evidence import Evidence
     from fmbench.forensics import Claim, Findings
     from fmbench.mistakes import Plan
-    from fmbench.progress import Estimate
+    from fmbench.progress import Estimate, in_words
     from fmbench.records import Store
     from fmbench.summary import reference
 
@@ -80,32 +70,36 @@ def forensics(
     store.prepare()
     source = datasets.locate(data=data, fetch=fetch)
     datasets.verify(source.spec, source.folder)
-    limits = limits_of(jobs, threads, timeout, memory, device, neural=runner.uses_gpu)
+    limits = allowed.limits(plan.cells)
     contents = store.read()
     estimate = Estimate(contents, reference().fit_seconds)
-
     sources = {source.spec.name: source, **_digits(digits, execution.pending(plan.cells, contents))}
+    made = measuring.Run(store, sources, limits, estimate)
+
+    def measure(cells: Sequence[Cell]) -> None:
+        contents = store.read()
+        able = [cell for cell in cells if cell.dataset.name in sources]
+        if todo := execution.pending(able, contents):
+            seconds = sum(estimate(cell) for cell in todo) / limits.jobs
+            say(
+                f"{len(todo)} of {len(able)} cells are to be measured, {limits.jobs} at a time: "
+                f"about {in_words(seconds)}; Ctrl-C keeps what is finished"
+            )
+        made.measure(todo, contents, n_planned=len(able))
 
     def findings() -> Findings:
         return Findings(plan, claim, Evidence(store, store.read(), source))
 
-    records: list[Record] = []
-    interrupted = False
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a scheduler's Ctrl-C
-    try:
-        records += _measure(plan.cells, store, sources, limits, estimate)
+    with made.until_interrupted():
+        measure(plan.cells)
         if best := findings().best:
-            records += _measure(plan.confirmation(best), store, sources, limits, estimate)
-        if not records:
+            measure(plan.confirmation(best))
+        if not made.records:
             say("nothing to do: all is measured already")
-    except KeyboardInterrupt:
-        interrupted = True
-        say("interrupted: what is finished is kept, the same command goes on from here")
     outcome = findings()
     output(tables.as_markdown(outcome.table()))
     say(f"written: {', '.join(str(path) for path in outcome.write(results))}")
-    failed = any(not record.finished for record in records)
-    sys.exit(INTERRUPTED if interrupted else FAILED if failed else 0)
+    sys.exit(made.status)
 
 
 def _digits(folder: Path | None, todo: Sequence[Cell]) -> dict[str, Source]:
@@ -125,39 +119,6 @@ def _digits(folder: Path | None, todo: Sequence[Cell]) -> dict[str, Source]:
         say(f"left out what needs {spec.title}: {error}")
         return {}
     return {spec.name: source}
-
-
-def _measure(
-    cells: Sequence[Cell],
-    store: Store,
-    sources: Mapping[str, Source],
-    limits: Limits,
-    estimate: Estimate,
-) -> list[Record]:
-    """Run those of ``cells`` that have a source and no record yet; returns the new records."""
-    from fmbench import execution
-    from fmbench.progress import in_words, watching
-
-    contents = store.read()
-    able = [cell for cell in cells if cell.dataset.name in sources]
-    todo = execution.pending(able, contents)
-    for broken, kept in store.make_way(contents.broken, todo):
-        say(f"set aside {kept}: {broken.why}")
-    for cell in todo:
-        if why := contents.stale(cell):
-            say(f"{cell.name} is stale ({why}) and is measured again")
-    if not todo:
-        return []
-    seconds = sum(estimate(cell) for cell in todo) / limits.jobs
-    say(
-        f"{len(todo)} of {len(able)} cells are to be measured, {limits.jobs} at a time: about "
-        f"{in_words(seconds)}; Ctrl-C keeps what is finished"
-    )
-    records: list[Record] = []
-    with watching(todo, limits.jobs, estimate, n_planned=len(able)) as observer:
-        for dataset, batch in groupby(todo, key=lambda cell: cell.dataset.name):
-            records += execution.run(list(batch), store, sources[dataset], limits, observer)
-    return records
 
 
 COMMANDS = (forensics,)

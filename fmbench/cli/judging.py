@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from fmbench.cli import common
-from fmbench.cli.common import BAD_INPUT, CONTRADICTORY, output, say, show
+from fmbench.cli.common import CONTRADICTORY, left_out, output, say, show
 
 if TYPE_CHECKING:
     from fmbench.results import Results
@@ -94,9 +94,7 @@ def complain(outcome: Results) -> int:
     """Say what of the records needs attention; returns the exit status."""
     if line := outcome.differences():
         say(line)
-    for broken in outcome.broken:
-        say(f"left out {broken.path}: {broken.why}; {broken.remedy}")
-    return BAD_INPUT if outcome.broken else 0
+    return left_out(outcome.broken)
 
 
 COMMANDS = (table, check)

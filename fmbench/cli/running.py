@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from fmbench.cli import common
-from fmbench.cli.common import FAILED, INTERRUPTED, say, show
+from fmbench.cli import common, measuring
+from fmbench.cli.common import say, show
 from fmbench.cli.judging import complain
 from fmbench.errors import UserError
 
 if TYPE_CHECKING:
-    from fmbench.execution import Limits
     from fmbench.registry import Runner
     from fmbench.suites import Suite
 
@@ -37,7 +35,7 @@ if TYPE_CHECKING:
     type=click.IntRange(1, 10_000),
     help="Seeds of each stochastic runner; deterministic ones run once.  [default: 5; quick: 2]",
 )
-@common.limits
+@measuring.limits
 @click.option("--force", is_flag=True, help="Run again what is finished.")
 @click.option("--refresh", is_flag=True, help="Run again what was measured with other versions.")
 @common.results
@@ -48,11 +46,7 @@ def run(
     suite_file: Path | None,
     quick: bool,
     seeds: int | None,
-    jobs: int | None,
-    threads: int,
-    timeout: float,
-    memory: float,
-    device: str,
+    allowed: measuring.Allowed,
     force: bool,
     refresh: bool,
     results: Path,
@@ -62,7 +56,7 @@ def run(
     from fmbench import datasets, execution, suites
     from fmbench.cells import FULL, QUICK, Cell, seeds_of
     from fmbench.downloads import fetch
-    from fmbench.progress import Estimate, watching
+    from fmbench.progress import Estimate
     from fmbench.records import Store
     from fmbench.results import read
     from fmbench.summary import reference
@@ -81,47 +75,18 @@ def run(
     todo = execution.in_order(
         execution.pending(cells, contents, force=force, refresh=refresh), estimate
     )
-    for broken, kept in store.make_way(contents.broken, todo):
-        say(f"set aside {kept}: {broken.why}")
-    for cell in todo:
-        if why := contents.stale(cell):
-            say(f"{cell.name} is stale ({why}) and is measured again")
-    neural = any(cell.runner.uses_gpu for cell in todo)
-    limits = limits_of(jobs, threads, timeout, memory, device, neural=neural)
+    made = measuring.Run(store, {source.spec.name: source}, allowed.limits(todo), estimate)
     if not todo:
         say(f"nothing to do: {len(cells)} cells are measured already (--force runs them again)")
-    failed = interrupted = False
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a scheduler's Ctrl-C
-    try:
-        with watching(todo, limits.jobs, estimate, n_planned=len(cells)) as observer:
-            records = execution.run(todo, store, source, limits, observer) if todo else []
-            failed = any(not record.finished for record in records)
-    except KeyboardInterrupt:
-        interrupted = True
-        say("interrupted: what is finished is kept, the same command goes on from here")
+    with made.until_interrupted():
+        made.measure(todo, contents, n_planned=len(cells))
     outcome = read(results, suite, protocol, source.folder)
     # With nothing measured the tables are as they were; scoring every metric anew takes seconds.
     written = outcome.write(only_missing=not todo)
     show(outcome.table(3))
     if written:
         say(f"written: {', '.join(str(path) for path in written)}")
-    sys.exit(INTERRUPTED if interrupted else FAILED if failed else complain(outcome))
-
-
-def limits_of(
-    jobs: int | None, threads: int, timeout: float, memory: float, device: str, *, neural: bool
-) -> Limits:
-    """What a cell may use, from the flags; ``neural``: whether a device is needed at all."""
-    from fmbench import environment
-    from fmbench.execution import Limits
-
-    return Limits(
-        timeout=timeout,
-        memory=int(memory * 2**30),
-        threads=threads,
-        jobs=jobs or max(1, environment.n_cores() // threads),
-        device=environment.resolve_device(device) if neural or device == "cuda" else "cpu",
-    )
+    sys.exit(made.status or complain(outcome))
 
 
 def _chosen(names: tuple[str, ...], run_all: bool, suite: Suite) -> list[Runner]:
