@@ -100,9 +100,7 @@ VALIDATION = Protocol(
 )
 
 
-class Definition(TypedDict):
-    """Everything that decides a cell's predictions, in JSON's types."""
-
+class _OwnDefinition(TypedDict):
     runner: str
     revision: int
     hyperparameters: dict[str, Any]
@@ -111,6 +109,12 @@ class Definition(TypedDict):
     protocol: dict[str, Any]
     seed: int
     variant: str
+
+
+class Definition(_OwnDefinition, total=False):
+    """Everything that decides a cell's predictions, in JSON's types."""
+
+    source: str  # of a plug-in: its file's hash, or its package's version
 
 
 @dataclass(frozen=True)
@@ -128,7 +132,8 @@ class Cell:
         """In words, for progress and messages."""
         usual = self.protocol in (FULL, QUICK)
         details = ", ".join(filter(None, ["" if usual else self.protocol.name, self.variant]))
-        return f"{self.runner.name}{f' ({details})' if details else ''} seed {self.seed}"
+        name = self.runner.spelling or self.runner.name
+        return f"{name}{f' ({details})' if details else ''} seed {self.seed}"
 
     @property
     def variant(self) -> str:
@@ -143,7 +148,7 @@ class Cell:
 
     def definition(self) -> Definition:
         """Everything that decides the predictions."""
-        return {
+        definition: Definition = {
             "runner": self.runner.name,
             "revision": self.runner.revision,
             "hyperparameters": self.hyperparameters,
@@ -153,6 +158,9 @@ class Cell:
             "seed": self.seed,
             "variant": self.variant,
         }
+        if self.runner.source:
+            definition["source"] = self.runner.source
+        return definition
 
     @property
     def key(self) -> str:

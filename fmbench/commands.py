@@ -16,12 +16,11 @@ class Commands:
 
     def run(self, *names: str, seeds: int | None = None) -> str:
         """Measure into this folder."""
-        options = ["--seeds", str(seeds)] if seeds else []
-        return self._line("run", *names, *options, with_suite="--all" in names)
+        return self._line("run", *names, *_seeds(seeds))
 
     def anew(self, name: str, seeds: int | None) -> str:
         """Measure a runner again where nothing is measured yet: in the user's own folder."""
-        return shlex.join(["fmbench", "run", name, *(["--seeds", str(seeds)] if seeds else [])])
+        return Commands(suite=self.suite).run(name, seeds=seeds)
 
     def table(self, number: int = 3) -> str:
         """Print a table from the records."""
@@ -43,10 +42,14 @@ class Commands:
         """The page itself."""
         return self._line("report")
 
-    def _line(self, verb: str, *words: str, with_suite: bool = True) -> str:
+    def _line(self, verb: str, *words: str) -> str:
         line = ["fmbench", verb, *words]
-        if with_suite and self.suite:
+        if self.suite:
             line += ["--suite", str(self.suite)]
         if self.results:
             line += ["--results", str(self.results)]
         return shlex.join(line)
+
+
+def _seeds(n: int | None) -> list[str]:
+    return ["--seeds", str(n)] if n else []

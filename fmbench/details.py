@@ -6,21 +6,21 @@ hundreds of seeds costs no more room than one with five.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
-from fmbench import registry
+from fmbench.datasets import FASHION_MNIST
+from fmbench.entries import Entry
 from fmbench.harness import labels
 from fmbench.metrics import N_CLASSES, confusion_matrix, rates
 from fmbench.records import Record
-from fmbench.registry import Runner
 from fmbench.results import Results
 from fmbench.rounding import parse_figure
 from fmbench.suites import Row
-from fmbench.summary import Summary
+from fmbench.summary import Summary, current
+from fmbench.tables import TEST_SET
 from fmbench.verdicts import Verdict, on_rows
 
 
@@ -72,9 +72,9 @@ class Curve:
 
 @dataclass(frozen=True)
 class Measured:
-    """One runner's records by seed, and their confusion matrices ``int (seeds, 10, 10)``."""
+    """One entry's records by seed, and their confusion matrices ``int (seeds, 10, 10)``."""
 
-    runner: Runner
+    entry: Entry
     records: tuple[Record, ...]
     confusions: np.ndarray
 
@@ -116,9 +116,9 @@ class Details:
 
     outcome: Results
     lines: list[Line]
-    measured: dict[str, Measured]  # by runner, those with records
+    measured: dict[str, Measured]  # by entry, those with records
     shares: np.ndarray  # float (images, 10): share of the models that predict each class
-    y_true: np.ndarray | None  # None where nothing was measured
+    y_true: np.ndarray | None  # None where nothing was measured on Fashion-MNIST
 
     @property
     def subject(self) -> Line | None:
@@ -127,9 +127,14 @@ class Details:
         return next((line for line in self.lines if line.row.runner == name), None)
 
     @property
+    def here(self) -> list[Measured]:
+        """What was measured on Fashion-MNIST."""
+        return [m for m in self.measured.values() if m.entry.dataset == FASHION_MNIST]
+
+    @property
     def n_records(self) -> int:
-        """Records that the figures are made of."""
-        return sum(measured.n for measured in self.measured.values())
+        """Records on Fashion-MNIST, which the figures are made of."""
+        return sum(measured.n for measured in self.here)
 
     @property
     def n_always_wrong(self) -> int:
@@ -162,10 +167,10 @@ class Details:
 
 def gather(outcome: Results) -> Details:
     """Read every prediction of ``outcome`` once."""
-    known = registry.runners()
-    own = [Row("", name, name) for name in outcome.summaries if name not in outcome.suite.runners]
-    asked = [*outcome.suite.rows, *own]
-    verdicts = on_rows(asked, outcome.summaries)
+    suite = outcome.suite
+    own = [Row("", name, name) for name in outcome.summaries if name not in suite.runners]
+    asked = [*suite.rows, *own]
+    verdicts = on_rows(asked, outcome.summaries, same_images=suite.n_per_class == TEST_SET)
     lines = [
         Line(row, outcome.summaries.get(row.runner), verdict)
         for row, verdict in zip(asked, verdicts, strict=True)
@@ -173,26 +178,26 @@ def gather(outcome: Results) -> Details:
     y_true = labels(outcome.protocol, outcome.source) if outcome.source else None
     shares = np.zeros((0 if y_true is None else len(y_true), N_CLASSES))
     measured: dict[str, Measured] = {}
-    if y_true is not None:
-        for name, records in _by_runner(outcome.records()).items():
-            measured[name], counts = _read(known[name], records, outcome, y_true)
+    n_shared = 0
+    for name, entry in outcome.entries.items():
+        records = current(entry, outcome.protocol, outcome.contents)
+        if not records:
+            continue
+        if entry.dataset != FASHION_MNIST:
+            measured[name] = _elsewhere(entry, records, outcome)
+        elif y_true is not None:
+            measured[name], counts = _read(entry, records, outcome, y_true)
             shares += counts / len(records)
-        if measured:
-            shares /= len(measured)
-    return Details(outcome, lines, measured, shares, y_true if measured else None)
-
-
-def _by_runner(records: Sequence[Record]) -> dict[str, list[Record]]:
-    found: dict[str, list[Record]] = {}
-    for record in sorted(records, key=lambda r: (r.cell["runner"], r.cell["seed"])):
-        found.setdefault(record.cell["runner"], []).append(record)
-    return found
+            n_shared += 1
+    if n_shared:
+        shares /= n_shared
+    return Details(outcome, lines, measured, shares, y_true if n_shared else None)
 
 
 def _read(
-    runner: Runner, records: list[Record], outcome: Results, y_true: np.ndarray
+    entry: Entry, records: list[Record], outcome: Results, y_true: np.ndarray
 ) -> tuple[Measured, np.ndarray]:
-    """A runner's confusion matrices, and how many seeds predict each class ``(images, 10)``."""
+    """An entry's confusion matrices, and how many seeds predict each class ``(images, 10)``."""
     image = np.arange(len(y_true))
     counts = np.zeros((len(y_true), N_CLASSES))
     confusions = np.zeros((len(records), N_CLASSES, N_CLASSES), int)
@@ -200,4 +205,11 @@ def _read(
         y_pred = outcome.store.y_pred(record)
         confusions[i] = confusion_matrix(y_true, y_pred)
         counts[image, y_pred] += 1
-    return Measured(runner, tuple(records), confusions), counts
+    return Measured(entry, tuple(records), confusions), counts
+
+
+def _elsewhere(entry: Entry, records: list[Record], outcome: Results) -> Measured:
+    """The same of records on another data set, which hold their own labels."""
+    arrays = [outcome.store.arrays(record, "y_true", "y_pred") for record in records]
+    confusions = [confusion_matrix(a["y_true"], a["y_pred"]) for a in arrays]
+    return Measured(entry, tuple(records), np.array(confusions))

@@ -81,10 +81,13 @@ def dot_plot(details: Details, *, narrow: bool = False) -> Drawing:
     measured = [line for line in lines if line.mean is not None]
     seeds = sorted({line.n for line in measured})
     n = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}" if seeds else "0"
-    n_images = f"{sum(details.outcome.suite.n_per_class):,}"
+    one = len({line.row.dataset for line in lines}) == 1
+    images = f"the same {sum(details.outcome.suite.n_per_class):,} test images"
+    if not one:
+        images = "the test images of each row's data set"
     caption = (
-        f"Accuracy on the same {n_images} test images. Line through a point: 95 % prediction "
-        f"interval of one new run, where it is wider than the point. {len(measured)} of "
+        f"Accuracy on {images}. Line through a point: 95 % prediction interval of one new run, "
+        f"where it is wider than the point. {len(measured)} of "
         f"{len(lines)} rows are measured, each with n = {n} seeds; a deterministic row needs "
         "one and has no spread."
     )

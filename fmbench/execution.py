@@ -23,7 +23,7 @@ from fmbench import environment
 from fmbench.cells import Cell
 from fmbench.datasets import Source
 from fmbench.errors import UserError
-from fmbench.records import Contents, Record, Store
+from fmbench.records import Contents, Record, Store, asked
 from fmbench.supervision import Launch, Limits, supervise
 
 # A socket's path has at most 107 bytes, of which multiprocessing's own names take about 30.
@@ -70,7 +70,8 @@ def launches(cells: Iterable[Cell], together: int) -> Sequence[Launch]:
     open_: dict[str, list[Cell]] = {}
     for cell in cells:
         # An evolutionary search has a folder of its own to go on from and trains many networks.
-        alone = not cell.runner.uses_gpu or cell.runner.resumable
+        # What a plug-in's classifier can do beside fit and predict is not known.
+        alone = not cell.runner.uses_gpu or cell.runner.resumable or bool(cell.runner.source)
         recipe = replace(cell, seed=0).key
         if alone or len(open_.get(recipe, ())) in (0, together):
             open_[recipe] = []
@@ -192,6 +193,7 @@ def _run_launch(
             "versions": environment.versions(),
             "package": environment.package(),
             "started": started,
+            "asked": asked(cell),
             "total_seconds": round(time.monotonic() - clock, 3),
         }
         return Record(**{**common, **facts})

@@ -16,8 +16,10 @@ from math import ceil, floor
 
 from fmbench.polytope import Form, Ratio, Row
 from fmbench.program import GRID, Box, Claim, Impossible, Program
-from fmbench.solver import Deadline, contradicts, least_violation, minimise
+from fmbench.solver import Deadline, Solution, contradicts, least_violation, minimise
 
+MANY = 500  # variables: more whole numbers at once may take HiGHS minutes
+REACHES = (1, 5, 25)  # from fractions to whole numbers near them
 MAX_NODES = 400  # parts of the box that a proof may need
 MAX_STEPS = 14  # of the search for a point that fulfils a mean of ratios
 APPROACH_SECONDS = 2.0  # the same search: what it does not find soon it hardly ever finds
@@ -40,7 +42,7 @@ def search(program: Program, deadline: Deadline, *, thorough: bool = True) -> Ou
     Not ``thorough``: with a mean of ratios among the claims, see only whether it is impossible.
     """
     if not program.ratios:
-        found = minimise({}, program.rows, program.box, program.n_whole, deadline)
+        found = _whole(program, program.rows, program.box, deadline)
         if found.values is None:
             return Outcome(impossible=found.impossible)
         point = _rounded(program, found.values)
@@ -57,6 +59,10 @@ def search(program: Program, deadline: Deadline, *, thorough: bool = True) -> Ou
         return Outcome(impossible=True)
     if not thorough:
         return Outcome()
+    # What is true of the other claims may well be true of the means: they leave it little room.
+    found = _whole(program, program.rows, box[: program.n_whole], deadline)
+    if found.values is not None and program.holds(point := _rounded(program, found.values)):
+        return Outcome(point)
     return Outcome(_approach(program, box, values, Deadline(APPROACH_SECONDS, deadline)))
 
 
@@ -91,7 +97,7 @@ def extreme(program: Program, ratio: Ratio, sign: int, deadline: Deadline) -> Fr
 
     Dinkelbach's method: the least ratio a/b is the root p of min (a - p b), found from above in a
     few steps. ``None`` where there is no point or no answer in time. With a mean of ratios among
-    the claims the value is a bound that need not be reached.
+    the claims, and with :data:`MANY` variables, the value is a bound that need not be reached.
     """
     try:
         box = program.tighten(program.box) if program.ratios else program.box
@@ -100,15 +106,16 @@ def extreme(program: Program, ratio: Ratio, sign: int, deadline: Deadline) -> Fr
     rows = program.relaxation(box)
     if not ratio.denominator.constant:
         rows.append(Row(ratio.denominator.terms, 1, None))
+    whole = not program.ratios and program.n_whole <= MANY
     best: Fraction | None = None
     objective = _combined((ratio.numerator, sign)) if ratio.linear else {}
     while True:
         found = minimise(
-            objective, rows, box, program.n_whole, deadline, fractions=bool(program.ratios)
+            objective, rows, box, program.n_whole, deadline, n_asked=None if whole else 0
         )
         if found.values is None or not found.optimal:
             return None
-        value = _value(ratio, found.values, sign, whole=not program.ratios)
+        value = _value(ratio, found.values, sign, whole=whole)
         if best is not None and sign * value >= sign * best - _SLIGHT**2:
             return best
         best = value
@@ -117,6 +124,34 @@ def extreme(program: Program, ratio: Ratio, sign: int, deadline: Deadline) -> Fr
         objective = _combined(
             (ratio.numerator, sign * best.denominator), (ratio.denominator, -sign * best.numerator)
         )
+
+
+def _whole(program: Program, rows: Sequence[Row], box: Box, deadline: Deadline) -> Solution:
+    """A point of whole numbers; ``impossible`` is the solver's word.
+
+    Where there are many variables, the sums come first and whole cells near those fractions that
+    go with them: for given sums, hardly any cell is a fraction (the matrices of given row and
+    column sums are a polytope with whole corners, and MSE and MAE cut off few of these).
+    """
+    n = program.n_whole
+    if n <= MANY:
+        return minimise({}, rows, box, n, deadline)
+    n_sums = program.polytope.right + 1
+    found = minimise({}, rows, box, n, deadline, n_asked=n_sums)
+    if found.values is None:
+        return found
+    for reach in REACHES:
+        near = list(box)
+        for v, x in enumerate(found.values[:n]):
+            low, high = box[v]
+            if v < n_sums:
+                near[v] = round(x), round(x)
+            else:
+                near[v] = max(low, floor(x) - reach), min(high, ceil(x) + reach)
+        closer = minimise({}, rows, near, n, deadline)
+        if closer.values is not None:
+            return closer
+    return Solution(None)
 
 
 def _value(ratio: Ratio, values: Sequence[float], sign: int, *, whole: bool) -> Fraction:
@@ -186,7 +221,7 @@ def _approach(
     for _ in range(MAX_STEPS):
         tangents = [row for claim in means for row in _tangent(claim, values, None)]
         near = _around(program, box, values, reach)
-        whole = minimise({}, [*program.rows, *tangents], near, n, deadline)
+        whole = _whole(program, [*program.rows, *tangents], near, deadline)
         if whole.values is not None:
             point = _rounded(program, whole.values)
             if program.holds(point):
@@ -198,7 +233,7 @@ def _approach(
                 for row in _tangent(claim, values, d)
             ]  # fmt: skip
             nearer = minimise(
-                distances, [*program.rows, *tangents], [*near, *far], n, deadline, fractions=True
+                distances, [*program.rows, *tangents], [*near, *far], n, deadline, n_asked=0
             )
             if nearer.values is None:
                 return None

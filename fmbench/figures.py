@@ -90,7 +90,7 @@ def learning_curves(measured: Measured) -> Drawing | None:
         right.set_ylabel("loss")
     last = f"{100 * test.mean[-1]:.2f} % of the test images"
     return Drawing(
-        figure, f"Learning curves of {measured.runner.name}", _band(test),
+        figure, f"Learning curves of {measured.entry.name}", _band(test),
         f"Accuracy and loss on training and test images; after {test.epochs[-1]} epochs {last}.",
     )  # fmt: skip
 
@@ -139,7 +139,7 @@ def confusion(details: Details) -> Drawing:
 
 def hard_images(details: Details) -> Drawing:
     """The test images that most models get wrong, each with its label and what they say."""
-    if details.outcome.source is None or not details.measured:
+    if details.outcome.source is None or details.y_true is None:
         raise Missing("no record")
     try:
         images = load_test_images(details.outcome.source)
@@ -168,7 +168,7 @@ def hard_images(details: Details) -> Drawing:
     return Drawing(
         figure, "The images that most models get wrong",
         f"{len(hard)} of {len(images):,} test images. Above each: its label, what the models most "
-        f"often say instead, and how many of them do; n = {len(details.measured)} models, "
+        f"often say instead, and how many of them do; n = {len(details.here)} models, "
         f"{details.n_records} runs; a model of several seeds counts by their share. "
         f"{n_all} of the images are taken for something else by every run of every model.",
         "; ".join(f"{classes[h.label]}, taken for {classes[h.predicted]}" for h in hard),
@@ -193,7 +193,7 @@ def _curves(details: Details, what: str) -> tuple[str, Curve, Curve]:
     name, measured = _subject(details)
     train, test = measured.curve(f"train_{what}"), measured.curve(f"heldout_{what}")
     if train is None or test is None:
-        raise Missing(f"the records of {measured.runner.name} hold no {what} by epoch")
+        raise Missing(f"the records of {measured.entry.name} hold no {what} by epoch")
     return name, train, test
 
 

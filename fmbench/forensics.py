@@ -116,12 +116,16 @@ class Findings:
         title = f"What is left open about {self.plan.runner.name}, read in every way{self._scale}"
         return Table(title, tuple(lines[0]), lines, notes)
 
-    def write(self, folder: Path) -> list[Path]:
-        """Write the tables in Markdown and CSV; returns the files."""
+    def write(self, folder: Path, prefix: str = "") -> list[Path]:
+        """Write the tables in Markdown and CSV; returns the files.
+
+        The claim is a suite's: ``prefix`` is what the names of its files begin with.
+        """
         ending = "-quick" if self.plan.quick else ""
-        named = {f"forensics-{self.plan.runner.name}{ending}": self.table()}
+        stem = f"{prefix}forensics-{self.plan.runner.name}"
+        named = {f"{stem}{ending}": self.table()}
         if self.plan.readings:
-            named[f"forensics-{self.plan.runner.name}-readings{ending}"] = self.readings_table()
+            named[f"{stem}-readings{ending}"] = self.readings_table()
         paths = []
         for stem, table in named.items():
             for format_ in ("md", "csv"):

@@ -15,7 +15,7 @@ from fmbench.cells import Cell
 from fmbench.records import Contents, Record
 
 # Where nothing like it was measured yet, seconds on one core by the runner's declared cost.
-GUESS = {"seconds": 20.0, "minutes": 300.0, "hours": 2400.0}
+GUESS = {"seconds": 20.0, "minutes": 300.0, "hours": 2400.0, "unknown": 300.0}
 GUESS_QUICK = 10.0
 
 
@@ -24,7 +24,7 @@ class Estimate:
 
     def __init__(self, contents: Contents, reference: dict[str, float] | None = None) -> None:
         self._reference = reference or {}
-        self._measured: dict[tuple[str, str], float] = {}
+        self._measured: dict[tuple[str, ...], float] = {}
         for record in contents.finished.values():
             self.learn(record)
 
@@ -34,13 +34,16 @@ class Estimate:
             question = (record.cell["runner"], record.cell["protocol"]["name"])
             # The fit may have begun in a run that was interrupted, before this record's clock.
             share = record.total_seconds / record.together
-            self._measured[question] = max(share, record.fit_seconds or 0.0)
+            seconds = max(share, record.fit_seconds or 0.0)
+            self._measured[question] = seconds
+            self._measured[*question, record.cell["variant"]] = seconds
 
     def __call__(self, cell: Cell) -> float:
         """Expected seconds of a cell."""
-        known = self._measured.get((cell.runner.name, cell.protocol.name))
-        if known is not None:
-            return known
+        question = (cell.runner.name, cell.protocol.name)
+        for alike in ((*question, cell.variant), question):
+            if alike in self._measured:
+                return self._measured[alike]
         if cell.protocol.quick:
             return GUESS_QUICK
         return self._reference.get(cell.runner.name, GUESS[cell.runner.cost])

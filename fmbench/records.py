@@ -16,6 +16,7 @@ that can be seen is whole.
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import io
 import json
@@ -25,17 +26,37 @@ import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypedDict
 
 from fmbench.cells import Cell, Definition, key_of
 from fmbench.errors import UserError
 from fmbench.files import replacing
-from fmbench.json_types import fits, hints_of
+from fmbench.json_types import fits, hints
+from fmbench.spelling import SAFE_NAME
 
 if TYPE_CHECKING:
     import numpy as np
 
 SCHEMA = 1
+
+
+class Asked(TypedDict):
+    """How a person asked for a cell that is no row's: what a later table knows of a plug-in."""
+
+    runner: str
+    parameters: dict[str, Any]
+    deterministic: bool
+
+
+def asked(cell: Cell) -> Asked | None:
+    """How a person asked for a cell; None for a recipe of the package or of a suite."""
+    if not cell.runner.spelling:
+        return None
+    return {
+        "runner": cell.runner.spelling,
+        "parameters": dict(cell.overrides),
+        "deterministic": cell.runner.deterministic,
+    }
 
 
 @dataclass(frozen=True)
@@ -62,6 +83,7 @@ class Record:
     warnings: list[str] = field(default_factory=list)
     predictions_sha256: str | None = None
     why: str | None = None  # failed: the reason, in words
+    asked: Asked | None = None
     schema: int = SCHEMA
 
     @property
@@ -135,7 +157,13 @@ class Name(NamedTuple):
         return cls(path.parent.name, protocol, int(seed), key, not failed)
 
     def path(self, folder: Path) -> Path:
-        """The JSON file in ``folder``; a failure never takes the name of a result."""
+        """The JSON file in ``folder``; a failure never takes the name of a result.
+
+        Raises:
+            ValueError: the name would lead out of the folder.
+        """
+        if not SAFE_NAME.fullmatch(self.runner) or not SAFE_NAME.fullmatch(self.protocol):
+            raise ValueError(f"{self.runner!r} under {self.protocol!r} is the name of no record")
         ending = "json" if self.finished else "failed.json"
         return folder / self.runner / f"{self.protocol}-seed{self.seed}-{self.key}.{ending}"
 
@@ -165,10 +193,14 @@ class Contents:
         if cell.key in self.finished:
             return None
         definition = cell.definition()
-        older = [r for r in self.finished.values() if r.identity == identity_of(definition)]
-        if not older:
-            return None
-        return difference(max(older, key=lambda r: r.started).cell, definition)
+        older = self._newest.get(identity_of(definition))
+        return difference(older.cell, definition) if older else None
+
+    @functools.cached_property
+    def _newest(self) -> dict[tuple[str, str, str, int, str], Record]:
+        """The newest finished record of each question."""
+        in_time = sorted(self.finished.values(), key=lambda record: record.started)
+        return {record.identity: record for record in in_time}
 
 
 def difference(old: Definition, new: Definition) -> str:
@@ -176,6 +208,8 @@ def difference(old: Definition, new: Definition) -> str:
     changes = []
     if old["revision"] != new["revision"]:
         changes.append(f"revision {old['revision']} -> {new['revision']}")
+    if old.get("source") != new.get("source"):
+        changes.append(f"source {_short(old.get('source'))} -> {_short(new.get('source'))}")
     if old["data_sha256"] != new["data_sha256"]:
         changes.append(f"data {_short(old['data_sha256'])} -> {_short(new['data_sha256'])}")
     for before, after in (
@@ -191,7 +225,7 @@ def difference(old: Definition, new: Definition) -> str:
 
 
 def _short(value: Any) -> str:
-    return f"{value[:8]}..." if isinstance(value, str) and len(value) > 12 else str(value)
+    return re.sub(r"\b([0-9a-f]{8})[0-9a-f]{56}\b", r"\1...", str(value))
 
 
 class Store:
@@ -335,11 +369,11 @@ def _parse(text: str) -> Record:
         raise ValueError("not a record of fmbench")
     if fields["schema"] != SCHEMA:
         raise _AnotherVersion(f"version {fields['schema']!r}, this fmbench reads version {SCHEMA}")
-    hints = hints_of(Record)
+    declared = hints(Record)
     for name, value in fields.items():
-        if name not in hints:
+        if name not in declared:
             raise ValueError(f"unknown field {name!r}")
-        if not fits(value, hints[name]):
+        if not fits(value, declared[name]):
             raise ValueError(f"{name} holds {str(value)[:40]!r}")
     return Record(**fields)
 

@@ -15,20 +15,22 @@ keeps, and ``earlier_seconds_``, what interrupted attempts at this fit spent on 
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import importlib
 import inspect
 import pkgutil
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from fmbench.errors import UserError
+from fmbench.spelling import SAFE_NAME
 
 Origin = Literal["stated", "source", "our choice"]
-Cost = Literal["seconds", "minutes", "hours"]
+Cost = Literal["seconds", "minutes", "hours", "unknown"]
 Readings = Mapping[str, tuple[Mapping[str, Any], ...]]
 
 # The flagged figure that the harness finds itself, from the curve that it keeps of every fit.
@@ -65,7 +67,7 @@ def our_choice(value: Any, why: str) -> Hyperparameter:
 
 @dataclass(frozen=True)
 class Runner:
-    """A recipe under a name.
+    """A recipe under a name, which is also that of its folder of records.
 
     ``revision`` is raised whenever the predictions change; it is part of every cell's key.
     ``quick`` replaces hyperparameters under ``--quick``. ``parameter_counts`` are the published
@@ -78,6 +80,13 @@ class Runner:
     long for ``run --all``. ``readings`` are other ways to read what the source
     leaves open: by the question's name, the hyperparameters of each answer, the recipe's own among
     them.
+
+    ``spelling`` is how a person asked for a runner that is not among the package's own, or for one
+    with parameters of their own; the tables name it so. ``source`` is what decides, beside the
+    hyperparameters, what a plug-in predicts: its file's hash, or its package's version.
+
+    Raises:
+        ValueError: the name cannot be that of a folder.
     """
 
     name: str
@@ -93,11 +102,17 @@ class Runner:
     flagged: Mapping[str, str] = field(default_factory=dict)
     by_name_only: bool = False
     readings: Readings = field(default_factory=dict)
+    spelling: str = ""
+    source: str = ""
+
+    def __post_init__(self) -> None:
+        if not SAFE_NAME.fullmatch(self.name):
+            raise ValueError(f"runner name {self.name!r} cannot be the name of a folder")
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         # Another process finds it by its name, so that a factory may be any callable.
-        if _REGISTRY.get(self.name) is self:
-            return _restore, (self.factory.__module__, self.name)
+        if _REGISTRY.get(self.name) == replace(self, spelling=""):
+            return _restore, (self.factory.__module__, self.name, self.spelling)
         return super().__reduce_ex__(protocol)
 
     @property
@@ -126,8 +141,8 @@ class Runner:
         for name in overrides:
             if name not in self.hyperparameters:
                 raise UserError(
-                    f"{self.name} has no hyperparameter {name!r}"
-                    f"{_suggestion(name, self.hyperparameters)}"
+                    f"{self.spelling or self.name} has no hyperparameter {name!r}"
+                    f"{suggestion(name, self.hyperparameters)}"
                 )
         return {
             name: overrides.get(name, hyperparameter.value)
@@ -226,16 +241,31 @@ def get(name: str) -> Runner:
     known = runners()
     if name not in known:
         raise UserError(
-            f"unknown runner {name!r}{_suggestion(name, known)} `fmbench list` shows all"
+            f"unknown runner {name!r}{suggestion(name, known)} `fmbench list` shows all"
         )
     return known[name]
 
 
-def _restore(module: str, name: str) -> Runner:
+@contextlib.contextmanager
+def apart() -> Iterator[dict[str, Runner]]:
+    """What is registered in this block is kept apart: a plug-in adds nothing to the package."""
+    global _REGISTRY
+    runners()  # the package's own, should the block import them
+    before, _REGISTRY = _REGISTRY, {}
+    try:
+        yield _REGISTRY
+    finally:
+        _REGISTRY = before
+
+
+def _restore(module: str, name: str, spelling: str) -> Runner:
     importlib.import_module(module)
-    return _REGISTRY[name]
+    runner = _REGISTRY[name]
+    return replace(runner, spelling=spelling) if spelling else runner
 
 
-def _suggestion(name: str, known: Mapping[str, Any]) -> str:
-    near = difflib.get_close_matches(name, known, n=3)
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """``: did you mean ...?`` with the names nearest to one that is not known, or a full stop."""
+    by_letters = {other.lower(): other for other in known}
+    near = [by_letters[n] for n in difflib.get_close_matches(name.lower(), by_letters, n=3)]
     return f": did you mean {' or '.join(near)}?" if near else "."

@@ -12,7 +12,6 @@ from typing import Any
 from fmbench import answer, explain, figures, forensics, sections
 from fmbench.commands import Commands
 from fmbench.consistency import Findings, judge
-from fmbench.datasets import FASHION_MNIST
 from fmbench.details import Details
 from fmbench.dots import dot_plot
 from fmbench.drawing import Drawing, Missing
@@ -53,7 +52,6 @@ def content(details: Details, commands: Commands) -> dict[str, Any]:
         "suite": suite,
         "details": details,
         "commands": commands,
-        "classes": FASHION_MNIST.classes,
         "margin": f"{100 * MARGIN:g}",
         "alpha": f"{ALPHA:g}",
         "dots": dot_plot(details) if details.lines else None,

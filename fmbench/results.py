@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from fmbench import datasets, environment, registry, tables
-from fmbench.cells import FULL, Cell, Protocol
+from fmbench.cells import FULL, Protocol
+from fmbench.datasets import FASHION_MNIST
+from fmbench.entries import Entry, of_suite, recorded
 from fmbench.errors import UserError
 from fmbench.files import write_text
 from fmbench.harness import labels
 from fmbench.metrics import Metrics, compute
 from fmbench.records import Broken, Contents, Name, Record, Store
 from fmbench.suites import Suite
-from fmbench.summary import FILE, Summary, reference, summarise, write_summary
+from fmbench.summary import (
+    FILE,
+    Summary,
+    reference,
+    reference_folder,
+    summarise,
+    write_summary,
+)
 from fmbench.verdicts import ALPHA, MARGIN
 
 
@@ -27,7 +37,8 @@ class Results:
     suite: Suite
     protocol: Protocol
     contents: Contents
-    summaries: dict[str, Summary]  # registered runners of the suite, and others with records
+    entries: dict[str, Entry]  # of the suite, of those asked for by name, of others with records
+    summaries: dict[str, Summary]  # of the entries, and of rows that cannot have one
     source: datasets.Source | None  # None where there is no record to score
 
     @property
@@ -38,24 +49,31 @@ class Results:
     @cached_property
     def is_reference(self) -> bool:
         """Whether this folder is the committed run itself."""
-        committed = Path(__file__).parent.parent / "results" / "reference"
-        return self.store.folder.resolve() == committed.resolve()
+        committed = reference_folder(self.suite.path)
+        return committed is not None and self.store.folder.resolve() == committed.resolve()
 
     def records(self) -> list[Record]:
         """Finished records that the summaries are made of."""
-        known = registry.runners()
-        return [
-            record
-            for record in self.contents.finished.values()
-            if record.cell["protocol"]["name"] == self.protocol.name
-            and record.cell["variant"] == ""
-            and record.cell["runner"] in self.summaries
-            and Cell(known[record.cell["runner"]], self.protocol, record.cell["seed"]).key
-            == record.key
-        ]
+        found = {}
+        for entry in self.entries.values():
+            cell = entry.cell(self.protocol, 0)
+            found[cell.runner.name, cell.dataset.name, cell.variant] = entry
+
+        def answers(record: Record) -> bool:
+            name, dataset, protocol, seed, variant = record.identity
+            entry = found.get((name, dataset, variant))
+            if protocol != self.protocol.name or entry is None:
+                return False
+            return entry.cell(self.protocol, seed).key == record.key
+
+        return list(filter(answers, self.contents.finished.values()))
 
     def table(self, number: int, *, margin: float = MARGIN, alpha: float = ALPHA) -> tables.Table:
-        """Table 1, 2 or 3 of the suite; ``margin`` and ``alpha`` are those of the verdicts."""
+        """Table 1, 2 or 3 of the suite; ``margin`` and ``alpha`` are those of the verdicts.
+
+        They are numbered as in Kayed et al. 2020, whatever the suite: 1 has the figures by class
+        and 2 those of all classes, both of one model; 3 has the accuracy of every row.
+        """
         title = None if self.protocol is FULL else self.protocol.title
         if number == 3:
             return tables.table3(
@@ -68,7 +86,10 @@ class Results:
                 f"is no table {number}"
             )
         table = tables.table1 if number == 1 else tables.table2
-        return table(self.suite, self._metrics, protocol_title=title)
+        return table(
+            self.suite, self._metrics, protocol_title=title,
+            has_runner=self.suite.subject in registry.runners(),
+        )  # fmt: skip
 
     def write(self, *, only_missing: bool = False) -> list[Path]:
         """Write every table in Markdown and CSV, and the summary; returns the files written.
@@ -83,7 +104,7 @@ class Results:
         written = []
         for number in (3, 1, 2) if self.suite.subject else (3,):
             paths = {
-                ending: self.store.folder / f"table{number}{suffix}.{ending}"
+                ending: self.store.folder / f"{self.suite.prefix}table{number}{suffix}.{ending}"
                 for ending in ("md", "csv")
             }
             if only_missing and all(path.exists() for path in paths.values()):
@@ -114,7 +135,7 @@ class Results:
     def _reference(self) -> dict[str, Summary]:
         if self.protocol is not FULL:  # never two protocols in one row
             return {}
-        return self.summaries if self.is_reference else reference().rows
+        return self.summaries if self.is_reference else reference(self.suite.path).rows
 
     @cached_property
     def _metrics(self) -> list[Metrics]:
@@ -130,21 +151,42 @@ class Results:
 
 
 def read(
-    folder: Path, suite: Suite, protocol: Protocol = FULL, data: Path | None = None
+    folder: Path,
+    suite: Suite,
+    protocol: Protocol = FULL,
+    data: Path | None = None,
+    named: Iterable[Entry] = (),
 ) -> Results:
-    """Read a results folder. The labels are needed only where there is a record to score."""
+    """Read a results folder. The labels are needed only where there is a record to score.
+
+    Beside the suite's rows there is a line for each of ``named``, for each of the package's runners
+    that has a record, and for whatever else was once asked for by name.
+    """
     store = Store(folder)
     contents = store.read()
+    mine = [
+        record
+        for record in [*contents.finished.values(), *contents.failed.values()]
+        if record.cell["protocol"]["name"] == protocol.name
+    ]
+    rows, missing = of_suite(suite)
     known = registry.runners()
-    records = (*contents.finished.values(), *contents.failed.values())
-    names = [*map(Name.of, records), *(Name.parse(broken.path) for broken in contents.broken)]
-    present = {name.runner for name in names if name and name.protocol == protocol.name}
-    asked = dict.fromkeys([*suite.runners, *sorted(present)])
-    mine = [known[name] for name in asked if name in known]
-    relevant = any(r.cell["protocol"]["name"] == protocol.name for r in contents.finished.values())
-    source = datasets.locate(data=data) if relevant else None
+    names = [*map(Name.of, mine), *(Name.parse(broken.path) for broken in contents.broken)]
+    present = sorted({n.runner for n in names if n and n.protocol == protocol.name})
+    others = [Entry(known[name]) for name in present if name in known]
+    entries: dict[str, Entry] = {}
+    identities = set()
+    for entry in [*rows.values(), *others, *named, *recorded(mine)]:
+        cell = entry.cell(protocol, 0)
+        identity = (cell.runner.name, cell.dataset.name, cell.variant)
+        if identity not in identities:
+            identities.add(identity)
+            entries[entry.name] = entry
+    scored = any(record.cell["dataset"] == FASHION_MNIST.name for record in mine)
+    source = datasets.locate(data=data) if scored else None
     y_true = labels(protocol, source) if source else None
     summaries = {
-        runner.name: summarise(runner, protocol, contents, store, y_true) for runner in mine
+        name: summarise(entry, protocol, contents, store, y_true) for name, entry in entries.items()
     }
-    return Results(store, suite, protocol, contents, summaries, source)
+    summaries |= {name: Summary(name, f"cannot be built: {why}") for name, why in missing.items()}
+    return Results(store, suite, protocol, contents, entries, summaries, source)

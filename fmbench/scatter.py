@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Annotation
 from matplotlib.transforms import Bbox
 
+from fmbench.datasets import FASHION_MNIST
 from fmbench.details import Details
 from fmbench.drawing import BLUE, INK, VERMILLION, WIDTH, Drawing, Missing, style
 
@@ -23,7 +24,10 @@ def speed(details: Details) -> Drawing:
     found = [
         (line.summary.runner, line.summary.fit_seconds, line.mean)
         for line in {line.row.runner: line for line in details.lines}.values()
-        if line.summary and line.mean is not None and line.summary.fit_seconds
+        if line.summary
+        and line.mean is not None
+        and line.summary.fit_seconds
+        and line.row.dataset == FASHION_MNIST.name
     ]
     if not found:
         raise Missing("no record")
@@ -47,9 +51,9 @@ def speed(details: Details) -> Drawing:
         axes.set_xlabel("time of one fit (logarithmic)")
         axes.set_ylabel("test accuracy (%), by the logarithm of the error")
         _place(figure, axes, names, seconds, errors, subject)
-    devices = sorted({r.device for m in details.measured.values() for r in m.records})
-    threads = sorted({r.threads for m in details.measured.values() for r in m.records})
-    jobs = sorted({r.jobs for m in details.measured.values() for r in m.records})
+    devices = sorted({r.device for m in details.here for r in m.records})
+    threads = sorted({r.threads for m in details.here for r in m.records})
+    jobs = sorted({r.jobs for m in details.here for r in m.records})
     return Drawing(
         figure, "Speed against accuracy",
         f"Means over the seeds; n = {len(found)} models, {details.n_records} runs. Device: "

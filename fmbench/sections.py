@@ -16,6 +16,7 @@ from fmbench import registry
 from fmbench.commands import Commands
 from fmbench.datasets import FASHION_MNIST
 from fmbench.details import Details, Line, Measured
+from fmbench.entries import Entry
 from fmbench.mistakes import DIGITS, LEAK, SEEN, SPLIT
 from fmbench.records import Record
 from fmbench.registry import Runner
@@ -81,20 +82,21 @@ class Section:
 
 def sections(details: Details, commands: Commands) -> list[Section]:
     """One for each runner, in the order of the rows."""
-    known = registry.runners()
+    entries = details.outcome.entries
     by_runner: dict[str, list[Line]] = {}
     for line in details.lines:
         by_runner.setdefault(line.row.runner, []).append(line)
     return [
-        _section(i, name, lines, known.get(name), details.measured.get(name), commands)
+        _section(i, name, lines, entries.get(name), details.measured.get(name), commands)
         for i, (name, lines) in enumerate(by_runner.items(), 1)
     ]
 
 
 def _section(
-    i: int, name: str, lines: list[Line], runner: Runner | None, measured: Measured | None,
+    i: int, name: str, lines: list[Line], entry: Entry | None, measured: Measured | None,
     commands: Commands,
 ) -> Section:  # fmt: skip
+    runner = entry.runner if entry else None
     n_seeds = (
         None if runner is None or runner.deterministic else max(5, measured.n if measured else 0)
     )
@@ -135,7 +137,7 @@ def _matrix(measured: Measured) -> list[tuple[str, list[Cell]]]:
     sizes = mean.sum(axis=1)
     worst = max(1.0, (mean - np.diag(np.diag(mean))).max())
     rows = []
-    for i, name in enumerate(FASHION_MNIST.classes):
+    for i, name in enumerate(measured.entry.dataset.classes):
         cells = []
         for j in range(len(mean)):
             depth = mean[i, j] / sizes[i] if i == j else (mean[i, j] / worst) ** 0.5
@@ -147,7 +149,7 @@ def _matrix(measured: Measured) -> list[tuple[str, list[Cell]]]:
 def _per_class(measured: Measured) -> list[tuple[str, list[str]]]:
     return [
         (name, [mean_sd(rate[:, k].tolist(), 3) for rate in measured.rates.values()])
-        for k, name in enumerate(FASHION_MNIST.classes)
+        for k, name in enumerate(measured.entry.dataset.classes)
     ]
 
 
@@ -176,15 +178,17 @@ class Gap:
 
 def missing(details: Details, figures: dict[str, str], commands: Commands) -> list[Gap]:
     """What was not run or cannot be shown; ``figures`` are those that are missing, and why."""
-    known, gaps, seen = registry.runners(), [], set()
+    entries, gaps, seen = details.outcome.entries, [], set()
     for line in details.lines:
         name, summary = line.row.runner, line.summary
         if name in seen:
             continue
         seen.add(name)
-        runner = known.get(name)
-        if runner is None or summary is None:
+        runner = entries[name].runner if name in entries else None
+        if summary is None:
             gaps.append(Gap(line.row.label, f"no runner is called {name}", "fmbench list"))
+        elif runner is None:
+            gaps.append(Gap(line.row.label, summary.status, ""))
         elif line.verdict.word == FAILED:
             gaps.append(Gap(line.row.label, summary.status, commands.run(name)))
         elif line.verdict.word == NOT_RUN:

@@ -78,11 +78,12 @@ def minimise(
     n_whole: int,
     deadline: Deadline,
     *,
-    fractions: bool = False,
+    n_asked: int | None = None,
 ) -> Solution:
     """Minimise a linear objective over rows and box.
 
-    The first ``n_whole`` variables are whole numbers, unless ``fractions`` are allowed.
+    The first ``n_whole`` variables stand for whole numbers, the others for ratios; that the first
+    ``n_asked`` (all of those, unless given) come out whole is asked for.
     """
     import numpy as np
     from scipy.optimize import Bounds, LinearConstraint, milp
@@ -97,7 +98,7 @@ def minimise(
         costs[variable] = factor / largest * units[variable]
     result = milp(
         costs,
-        integrality=(np.arange(len(box)) < n_whole) & (not fractions),
+        integrality=np.arange(len(box)) < (n_whole if n_asked is None else n_asked),
         bounds=Bounds(*(np.array(box, dtype=float) / units[:, None]).T),
         constraints=LinearConstraint(matrix, low, high),
         options={"time_limit": MAX_SECONDS, "node_limit": MAX_NODES, "mip_rel_gap": 0.0},

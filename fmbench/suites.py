@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from fmbench import models
+from fmbench.datasets import FASHION_MNIST
 from fmbench.errors import UserError
 from fmbench.rounding import (
     METRICS,
@@ -25,6 +27,7 @@ from fmbench.rounding import (
 PACKAGED = Path(__file__).parent / "_bundled"
 CHECKOUT = Path(__file__).parent.parent
 DEFAULT = "kayed2020"
+TEMPLATE = Path(__file__).with_name("template.toml")  # for a suite of the user's own
 MAX_BYTES = 2**20
 MAX_CLASSES, MAX_IMAGES, MAX_REPORTED, MAX_MEAN_OF = 100, 10**9, 1000, 10_000
 
@@ -34,7 +37,11 @@ RECIPE = ("stated", "partly stated", "not stated")
 
 @dataclass(frozen=True)
 class Row:
-    """One model of the paper. ``claimed`` and ``source`` are percent, as printed."""
+    """One model of the paper. ``claimed`` and ``source`` are percent, as printed.
+
+    It is measured by the runner of that name, or by a scikit-learn ``estimator`` with
+    ``parameters``, perhaps on another data set; ``runner`` is then what these are called.
+    """
 
     where: str
     label: str
@@ -46,6 +53,9 @@ class Row:
     recipe: str = "not stated"
     remark: str = ""
     mean_of: int = 1  # runs that the claimed figure averages, where that is stated
+    estimator: str = ""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    dataset: str = FASHION_MNIST.name
 
 
 @dataclass(frozen=True)
@@ -100,8 +110,19 @@ class Suite:
 
     @property
     def subject(self) -> str | None:
-        """The runner whose figures are reported in detail, if any."""
+        """The model whose figures are reported in detail, if any: the first where there are more.
+
+        In general a runner's name, but nothing says that there is such a runner.
+        """
         return next((figure.of for figure in self.reported if figure.of), None)
+
+    @property
+    def prefix(self) -> str:
+        """What the names of its tables begin with, so that no other suite's are overwritten.
+
+        Nothing for the suite that comes with fmbench, else the name of its file.
+        """
+        return "" if self.path.resolve() == find().resolve() else f"{self.path.stem}-"
 
 
 def find(name: str = DEFAULT) -> Path:
@@ -110,6 +131,18 @@ def find(name: str = DEFAULT) -> Path:
         if (folder / f"{name}.toml").is_file():
             return folder / f"{name}.toml"
     raise UserError(f"this installation of fmbench lacks its suite {name}.toml: install it again")
+
+
+def named(text: str) -> Path:
+    """The file that a person means by a path or by the name of a suite that comes with fmbench."""
+    path = Path(text)
+    if path.suffix or len(path.parts) != 1 or path.exists():
+        return path
+    folders = (CHECKOUT / "benchmarks", PACKAGED)
+    known = sorted({file.stem for folder in folders for file in folder.glob("*.toml")})
+    if text not in known:
+        raise UserError(f"no suite {text!r}: there are {', '.join(known)}, or name a TOML file")
+    return find(text)
 
 
 def read(path: Path | None = None) -> Suite:
@@ -142,7 +175,7 @@ class _Reader:
 
     def suite(self, content: dict[str, Any]) -> Suite:
         if not content:
-            raise self._error("", "the file is empty; see benchmarks/kayed2020.toml")
+            raise self._error("", "the file is empty; `fmbench suite new` writes one to fill in")
         about = {"authors": str, "year": int, "venue": str, "doi": str}
         self._keys(
             "top level",
@@ -189,9 +222,12 @@ class _Reader:
         self._keys(
             place,
             entry,
-            required={"where": str, "label": str, "runner": str},
-            optional={**dict.fromkeys(optional, str), "mean_of": int},
-        )
+            required={"where": str, "label": str},
+            optional={
+                "runner": str, "estimator": str, "parameters": dict, "dataset": str,
+                **dict.fromkeys(optional, str), "mean_of": int,
+            },
+        )  # fmt: skip
         place += f" ({entry['label']})"
         if entry["where"].startswith("Table") and "claimed" not in entry:
             raise self._error(place, "the figure 'claimed' is missing")
@@ -204,17 +240,22 @@ class _Reader:
                 raise self._error(
                     place, f"{key} {entry[key]!r} is not one of: {', '.join(allowed)}"
                 )
-        return Row(**entry)
+        try:
+            model = {"runner": models.named(entry), "parameters": models.parameters(entry)}
+        except ValueError as error:
+            raise self._error(place, str(error)) from None
+        return Row(**entry | model)
 
     def _no_duplicates(self, rows: tuple[Row, ...]) -> None:
-        seen: dict[tuple[str, str], int] = {}
+        seen: dict[tuple[str, str, str], int] = {}
         for i, row in enumerate(rows, 1):
-            if (row.where, row.label) in seen:
+            line = (row.where, row.label, row.dataset)
+            if line in seen:
                 raise self._error(
                     f"[[row]] {i}", f"{row.label!r} of {row.where} is there already, "
-                    f"as [[row]] {seen[row.where, row.label]}"
+                    f"as [[row]] {seen[line]}"
                 )  # fmt: skip
-            seen[row.where, row.label] = i
+            seen[line] = i
 
     def _reported(self, i: int, entry: dict[str, Any], n_classes: int) -> Reported:
         place = f"[[reported]] {i}"

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from fmbench.cells import FULL, Cell, Protocol
 from fmbench.datasets import FASHION_MNIST
+from fmbench.entries import Entry
 from fmbench.errors import UserError
 from fmbench.files import write_text
 from fmbench.records import Contents, Name, Record, Store, flagged_array
 from fmbench.registry import Runner
-from fmbench.suites import CHECKOUT, PACKAGED
+from fmbench.suites import CHECKOUT, PACKAGED, find
 
 if TYPE_CHECKING:
     import numpy as np
@@ -50,20 +51,25 @@ class Summary:
 
 
 def summarise(
-    runner: Runner, protocol: Protocol, contents: Contents, store: Store, y_true: np.ndarray | None
+    entry: Entry, protocol: Protocol, contents: Contents, store: Store, y_true: np.ndarray | None
 ) -> Summary:
-    """Summary of a runner's records.
+    """Summary of an entry's records.
 
-    ``y_true`` holds the labels of the protocol's images; ``None`` only where no record exists.
+    ``y_true`` holds the labels of the protocol's images of Fashion-MNIST; ``None`` only where no
+    record exists. Records of another data set have their own.
     """
-    records = current(runner, protocol, contents)
-    status = _status(runner, protocol, contents, measured=bool(records))
+    runner = entry.runner
+    cells = answered(entry, protocol, contents)
+    records = [record for cell in cells if (record := contents.of(cell))]
+    status = _failure(cells, contents)
+    if status is None:
+        status = "measured" if records else _why_none(entry, protocol, cells, contents)
     if not records:
-        return Summary(runner.name, status)
-    accuracies = [float((store.y_pred(record) == y_true).mean()) for record in records]
+        return Summary(entry.name, status)
+    accuracies = [_accuracy(record, store, y_true) for record in records]
     mean, sd, low, high = spread(accuracies, deterministic=runner.deterministic)
     return Summary(
-        runner=runner.name,
+        runner=entry.name,
         status=status,
         n=len(records),
         mean=mean,
@@ -78,22 +84,33 @@ def summarise(
     )
 
 
-def _status(runner: Runner, protocol: Protocol, contents: Contents, *, measured: bool) -> str:
-    """What there is to say of a runner's records: the worst first."""
-    cells = answered(runner, protocol, contents)
+def _accuracy(record: Record, store: Store, y_true: np.ndarray | None) -> float:
+    if record.cell["dataset"] == FASHION_MNIST.name:
+        return float((store.y_pred(record) == y_true).mean())
+    arrays = store.arrays(record, "y_pred", "y_true")
+    return float((arrays["y_pred"] == arrays["y_true"]).mean())
+
+
+def _failure(cells: Sequence[Cell], contents: Contents) -> str | None:
     for cell in cells:
         if failure := contents.failed.get(cell.key):
-            return f"failed: {failure.why}" + (
-                "" if runner.deterministic else f" (seed {cell.seed})"
-            )
-    if measured:
-        return "measured"
+            seed = "" if cell.runner.deterministic else f" (seed {cell.seed})"
+            return f"failed: {failure.why}{seed}"
+    return None
+
+
+def _why_none(entry: Entry, protocol: Protocol, cells: Sequence[Cell], contents: Contents) -> str:
+    """Why no record answers for an entry, though ``cells`` may have had one."""
     for cell in cells:
         if why := contents.stale(cell):
             return f"stale: {why}"
     for broken in contents.broken:
         name = Name.parse(broken.path)
-        if name and (name.runner, name.protocol) == (runner.name, protocol.name):
+        if name is None or (name.runner, name.protocol) != (entry.runner.name, protocol.name):
+            continue
+        # A runner's own recipe has its folder; entries with parameters share one.
+        cell = entry.cell(protocol, name.seed)
+        if not cell.variant or name.key == cell.key:
             return f"failed: the record {broken.path.name} is damaged"
     return "not run"
 
@@ -136,21 +153,23 @@ def spread(
     return mean, sd, max(0.0, mean - half), min(1.0, mean + half)
 
 
-def answered(runner: Runner, protocol: Protocol, contents: Contents) -> list[Cell]:
-    """The cells of a runner, by seed, that any record is about: finished, failed or stale."""
+def answered(entry: Entry, protocol: Protocol, contents: Contents) -> list[Cell]:
+    """The cells of an entry, by seed, that any record is about: finished, failed or stale."""
+    variant = entry.cell(protocol, 0).variant
+    question = (entry.runner.name, entry.dataset.name, protocol.name, variant)
     seeds = set()
     for record in (*contents.finished.values(), *contents.failed.values()):
-        name, dataset, protocol_name, seed, variant = record.identity
-        if (name, dataset, protocol_name, variant) == (
-            runner.name, FASHION_MNIST.name, protocol.name, "",
-        ):  # fmt: skip
-            seeds.add(seed)
-    return [Cell(runner, protocol, seed) for seed in sorted(seeds)]
+        # The name first: an identity is made anew for each record that is asked for it.
+        if record.cell["runner"] == entry.runner.name:
+            name, dataset, protocol_name, seed, recorded_variant = record.identity
+            if (name, dataset, protocol_name, recorded_variant) == question:
+                seeds.add(seed)
+    return [entry.cell(protocol, seed) for seed in sorted(seeds)]
 
 
-def current(runner: Runner, protocol: Protocol, contents: Contents) -> list[Record]:
-    """The finished records that answer for a runner today, by seed."""
-    found = (contents.of(cell) for cell in answered(runner, protocol, contents))
+def current(entry: Entry, protocol: Protocol, contents: Contents) -> list[Record]:
+    """The finished records that answer for an entry today, by seed."""
+    found = (contents.of(cell) for cell in answered(entry, protocol, contents))
     return [record for record in found if record]
 
 
@@ -166,9 +185,24 @@ class Reference:
         return {n: s.fit_seconds for n, s in self.rows.items() if s.fit_seconds is not None}
 
 
-def reference() -> Reference:
-    """The committed run's summary, from the checkout or from the installed package."""
-    for path in (CHECKOUT / "results" / "reference" / FILE, PACKAGED / "reference.json"):
+def reference_folder(suite: Path | None = None) -> Path | None:
+    """Where a checkout has fmbench's own run of a suite that comes with it; None for any other."""
+    if suite is None or suite.resolve() == find().resolve():
+        return CHECKOUT / "results" / "reference"
+    is_bundled = suite.resolve().parent in (CHECKOUT / "benchmarks", PACKAGED)
+    return CHECKOUT / "results" / "reference" / suite.stem if is_bundled else None
+
+
+def reference(suite: Path | None = None) -> Reference:
+    """The committed run's summary, from the checkout or from the installed package.
+
+    ``suite`` is the file of another suite than the paper's; what is no suite of ours has none.
+    """
+    folder = reference_folder(suite)
+    if folder is None:
+        return Reference({})
+    name = "reference" if folder.name == "reference" else f"reference-{folder.name}"
+    for path in (folder / FILE, PACKAGED / f"{name}.json"):
         if path.is_file():
             return Reference(read_summary(path))
     raise UserError("this installation of fmbench lacks its reference results: install it again")
@@ -202,7 +236,8 @@ def known_summaries(folder: Path, known: Mapping[str, Runner]) -> dict[str, Summ
             present[name] = Summary(name, "failed")
         elif name in written:
             present[name] = Summary(name, "stale")
-    return present
+    # Plug-ins, and rows of a suite that name an estimator: whether they are stale is not known.
+    return present | {n: s for n, s in written.items() if n not in known}
 
 
 def read_summary(path: Path) -> dict[str, Summary]:

@@ -28,6 +28,9 @@ TABLE_3 = (
     "fit_seconds", "device", "status", "verdict", "delta_star",
 )  # fmt: skip
 NO_RUNNER = "no runner yet"
+TEST_SET = (1000,) * len(
+    FASHION_MNIST.classes
+)  # test images of each class, which reruns are scored on
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,9 @@ def table3(
     rows = []
     own = [Row("", name, name) for name in summaries if name not in suite.runners]
     asked = [*suite.rows, *own]
-    verdicts = on_rows(asked, summaries, margin=margin, alpha=alpha)
+    verdicts = on_rows(
+        asked, summaries, margin=margin, alpha=alpha, same_images=suite.n_per_class == TEST_SET
+    )
     for row, verdict in zip(asked, verdicts, strict=True):
         measured = summaries.get(row.runner, Summary(row.runner, NO_RUNNER))
         committed = reference.get(row.runner)
@@ -98,7 +103,7 @@ def table3(
         f"(t test, p < {alpha:g} after Holm's correction over the rows); inconclusive: neither; "
         "untestable: a rerun is no test, for the reason given. delta_star: the smallest margin, in "
         "points, under which the claim would be reproduced.",
-        *(f"{row.label}: {text}" for row in suite.rows if (text := _remark(row))),
+        *dict.fromkeys(f"{row.label}: {text}" for row in suite.rows if (text := _remark(row))),
         *(f"{name}: {text}" for name in summaries for text in summaries[name].warnings),
         *(
             f"{runner}: {words}: {mean_sd([100 * a for a in accuracies], 2)} % "
@@ -109,7 +114,7 @@ def table3(
             if accuracies
         ),
     ]
-    return Table(f"Table 3: {suite.title}{_scale(protocol_title)}", TABLE_3, rows, tuple(notes))
+    return Table(_title(suite, 3, "", protocol_title), TABLE_3, rows, tuple(notes))
 
 
 def overview(table: Table) -> Table:
@@ -126,10 +131,17 @@ def overview(table: Table) -> Table:
     return Table(table.title, columns, rows)
 
 
-def table1(suite: Suite, metrics: Sequence[Metrics], *, protocol_title: str | None = None) -> Table:
+def table1(
+    suite: Suite,
+    metrics: Sequence[Metrics],
+    *,
+    protocol_title: str | None = None,
+    has_runner: bool = True,
+) -> Table:
     """Precision, recall and F1 of each class and their averages, for the suite's subject.
 
-    ``metrics`` has one entry a seed; none leaves the measured columns empty.
+    ``metrics`` has one entry a seed; none leaves the measured columns empty. ``has_runner``: the
+    subject can be measured.
     """
     rows = []
     names = ("precision", "recall", "f1")
@@ -141,11 +153,17 @@ def table1(suite: Suite, metrics: Sequence[Metrics], *, protocol_title: str | No
             line |= {f"{name} claimed": claim, f"{name} measured": mean_sd(seeds, 3)}
         rows.append(line)
     columns = ("class", *(f"{name} {side}" for name in names for side in ("claimed", "measured")))
-    title = f"Table 1: {_subject(suite)}, by class{_scale(protocol_title)}"
-    return Table(title, columns, rows, _notes(suite, metrics))
+    title = _title(suite, 1, f"{_subject(suite)}, by class", protocol_title)
+    return Table(title, columns, rows, _notes(suite, metrics, has_runner))
 
 
-def table2(suite: Suite, metrics: Sequence[Metrics], *, protocol_title: str | None = None) -> Table:
+def table2(
+    suite: Suite,
+    metrics: Sequence[Metrics],
+    *,
+    protocol_title: str | None = None,
+    has_runner: bool = True,
+) -> Table:
     """The overall metrics, for the suite's subject; see :func:`table1`."""
     from fmbench.metrics import OVERALL
 
@@ -158,8 +176,8 @@ def table2(suite: Suite, metrics: Sequence[Metrics], *, protocol_title: str | No
         for name in OVERALL
     ]
     columns = ("metric", "claimed", "measured")
-    title = f"Table 2: {_subject(suite)}, overall{_scale(protocol_title)}"
-    return Table(title, columns, rows, _notes(suite, metrics))
+    title = _title(suite, 2, f"{_subject(suite)}, overall", protocol_title)
+    return Table(title, columns, rows, _notes(suite, metrics, has_runner))
 
 
 def as_markdown(table: Table) -> str:
@@ -201,13 +219,19 @@ def _remark(row: Row) -> str:
     return " ".join(filter(None, [row.remark, second_hand * (row.certainty == "second hand")]))
 
 
-def _scale(protocol_title: str | None) -> str:
-    return f" ({protocol_title}: not comparable with the claims)" if protocol_title else ""
+def _title(suite: Suite, number: int, what: str, protocol_title: str | None) -> str:
+    """The paper's tables keep its numbers; another suite's are named by its own title."""
+    if suite.prefix:
+        title = ": ".join(filter(None, [suite.title, what]))
+    else:
+        title = f"Table {number}: {what or suite.title}"
+    scale = f" ({protocol_title}: not comparable with the claims)" if protocol_title else ""
+    return f"{title}{scale}"
 
 
 def _subject(suite: Suite) -> str:
     row = next((row for row in suite.rows if row.runner == suite.subject), None)
-    return row.label if row else suite.title
+    return row.label if row else suite.subject or suite.title
 
 
 def _claim(suite: Suite, metric: str, class_: int | None, average: str | None) -> str:
@@ -220,15 +244,21 @@ def _claim(suite: Suite, metric: str, class_: int | None, average: str | None) -
     return ", ".join(dict.fromkeys(figure.value for figure in suite.reported if fits(figure)))
 
 
-def _notes(suite: Suite, metrics: Sequence[Metrics]) -> tuple[str, ...]:
+def _notes(suite: Suite, metrics: Sequence[Metrics], has_runner: bool) -> tuple[str, ...]:
     n = len(metrics)
     measured = f"Measured: mean ± standard deviation over {n} seeds." if n > 1 else ""
     if n == 1:
         measured = "Measured: one seed."
     if n == 0:
-        measured = f"Not measured: run `fmbench run {suite.subject}`."
+        how = f"run `fmbench run {suite.subject}`" if has_runner else NO_RUNNER
+        measured = f"Not measured: {how}."
+    notes = [measured]
+    if suite.n_per_class != TEST_SET:
+        notes.append("Claimed of another test set than the one that is measured on.")
+    if others := {figure.of for figure in suite.reported if figure.of} - {suite.subject}:
+        notes.append(f"Figures of {', '.join(sorted(others))} are reported too, and in no table.")
     missing = (f"Not transcribed: {m.where}, {m.what}: {m.why}." for m in suite.not_transcribed)
-    return (measured, *missing)
+    return (*notes, *missing)
 
 
 def _percent(share: float | None) -> str:

@@ -131,16 +131,20 @@ def on_rows(
     *,
     margin: float = MARGIN,
     alpha: float = ALPHA,
+    same_images: bool = True,
 ) -> list[Verdict]:
     """The verdict on each row of a table, corrected for their number.
 
-    ``summaries`` are by runner; a row whose runner is not among them has none.
+    ``summaries`` are by runner; a row whose runner is not among them has none. Not ``same_images``:
+    the claims are of another test set than the reruns, whose sampling error is not in any test.
     """
-    found = [_on_row(row, summaries.get(row.runner), margin, alpha) for row in rows]
+    found = [_on_row(row, summaries.get(row.runner), margin, alpha, same_images) for row in rows]
     return correct(found, alpha=alpha)
 
 
-def _on_row(row: Row, measured: Summary | None, margin: float, alpha: float) -> Verdict:
+def _on_row(
+    row: Row, measured: Summary | None, margin: float, alpha: float, same_images: bool
+) -> Verdict:
     if measured is None:
         return Verdict(NOT_RUN, "no runner yet")
     if measured.status.startswith(FAILED):  # what is left of its seeds would be a selection
@@ -149,6 +153,8 @@ def _on_row(row: Row, measured: Summary | None, margin: float, alpha: float) -> 
         return Verdict(NOT_RUN, "" if measured.status == NOT_RUN else measured.status)
     if row.claimed is None:
         return Verdict(UNTESTABLE, "nothing claimed")
+    if not same_images:
+        return Verdict(UNTESTABLE, "claimed of another test set")
     if row.recipe == "not stated":
         return Verdict(UNTESTABLE, "recipe not stated")
     printed = interval(row.claimed, "accuracy")

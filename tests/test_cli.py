@@ -229,11 +229,11 @@ def test_all_is_every_row_but_those_run_by_name_only():
     from fmbench.cli.running import _chosen
 
     suite, known = suites.read(), registry.runners()
-    everything = [runner.name for runner in _chosen((), True, suite)]
+    everything = [entry.name for entry in _chosen((), True, suite)]
     left_out = [n for n in suite.runners if n in known and n not in everything]
     assert left_out == ["eden-full", "gradient-boosting"]
     assert len(everything) == len(set(everything)) > 20
-    assert [r.name for r in _chosen(tuple(left_out), False, suite)] == left_out
+    assert [entry.name for entry in _chosen(tuple(left_out), False, suite)] == left_out
 
 
 def test_show_names_a_flagged_figure():

@@ -198,7 +198,7 @@ DAMAGE = {
     "another key": (changed(key="0" * 16), "its content is that of another cell"),
     "another seed": (lambda c: c.replace(b'"seed": 0', b'"seed": 1'), "another cell"),
     "another recipe": (lambda c: c.replace(b'"epochs": 10', b'"epochs": 11'), "another cell"),
-    "a runner elsewhere": (lambda c: c.replace(b'"toy"', b'"../../toy"'), "another cell"),
+    "a runner elsewhere": (lambda c: c.replace(b'"toy"', b'"../../toy"'), "the name of no record"),
     "other predictions": (changed(predictions_sha256="0" * 64), "npz is damaged"),
     "no checksum": (changed(predictions_sha256=None), "npz is damaged"),
 }

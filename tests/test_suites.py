@@ -211,7 +211,7 @@ ALTERED = {  # what is replaced in WHOLE, by what, and the message's beginning a
     "duplicate row": (REPORTED, ROW, "[[row]] 2", "'A' of Table 3 is there already, as [[row]] 1"),
     "row without a figure": ('claimed = "90.0"\n', "", "[[row]] 1 (A)", "'claimed' is missing"),
     "row without a label": ('label = "A"\n', "", "[[row]] 1", "'label' is missing"),
-    "row without a runner": ('runner = "a"\n', "", "[[row]] 1", "'runner' is missing"),
+    "row without a runner": ('runner = "a"\n', "", "[[row]] 1", "name a 'runner' or"),
     "row without a place": ('where = "Table 3"\n', "", "[[row]] 1", "'where' is missing"),
     "figure as a number": ('"90.0"', "90.0", "[[row]] 1", "claimed must be a string"),
     "figure as a date": ('"90.0"', "2020-01-01", "[[row]] 1", "claimed must be a string"),

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from fmbench.cells import FULL, QUICK, Cell
+from fmbench.entries import Entry
 from fmbench.records import Store
 from fmbench.summary import Reference, Summary, read_summary, spread, summarise, write_summary
 
@@ -64,7 +65,7 @@ def store(tmp_path) -> Store:
 
 
 def summary_of(cell: Cell, store: Store, protocol=FULL) -> Summary:
-    return summarise(cell.runner, protocol, store.read(), store, Y_TRUE)
+    return summarise(Entry(cell.runner), protocol, store.read(), store, Y_TRUE)
 
 
 def test_without_a_record_a_runner_is_not_run(store, toy_cell):
@@ -159,7 +160,7 @@ def test_a_flagged_figure_is_scored_beside_the_result(store, toy_cell, record_of
         arrays = {**right(n), "flagged_sign": right(n - 5)["y_pred"]}
         store.save(record_of(cell), arrays)
     runner = replace(toy_cell().runner, flagged={"sign": "scored by signs"})
-    found = summarise(runner, FULL, store.read(), store, Y_TRUE)
+    found = summarise(Entry(runner), FULL, store.read(), store, Y_TRUE)
     assert found.accuracies == (0.8, 0.9)
     assert found.flagged == {"scored by signs": (0.75, 0.85)}
     assert summary_of(toy_cell(), store).flagged == {}
@@ -169,7 +170,7 @@ def test_a_flagged_figure_counts_the_records_that_have_it(store, toy_cell, recor
     store.save(record_of(toy_cell(0)), right(80))
     store.save(record_of(toy_cell(1)), {**right(90), "flagged_sign": right(70)["y_pred"]})
     runner = replace(toy_cell().runner, flagged={"sign": "scored by signs"})
-    found = summarise(runner, FULL, store.read(), store, Y_TRUE)
+    found = summarise(Entry(runner), FULL, store.read(), store, Y_TRUE)
     assert (found.n, found.flagged) == (2, {"scored by signs": (0.7,)})
 
 

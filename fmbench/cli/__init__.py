@@ -12,7 +12,17 @@ from typing import NoReturn
 
 import click
 
-from fmbench.cli import catalogue, comparing, investigating, judging, reporting, running, watching
+from fmbench.cli import (
+    catalogue,
+    comparing,
+    contributing,
+    investigating,
+    judging,
+    reporting,
+    running,
+    watching,
+    writing,
+)
 from fmbench.cli.common import BAD_INPUT, INTERRUPTED, say
 from fmbench.errors import UserError
 
@@ -43,7 +53,11 @@ def cli(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for _module in (catalogue, running, judging, comparing, investigating, reporting, watching):
+_FAMILIES = (
+    catalogue, running, judging, comparing, investigating, reporting, watching, writing,
+    contributing,
+)  # fmt: skip
+for _module in _FAMILIES:
     for _command in _module.COMMANDS:
         cli.add_command(_command)
 

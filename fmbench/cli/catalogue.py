@@ -9,6 +9,7 @@ import click
 
 from fmbench.cli import common
 from fmbench.cli.common import output, width
+from fmbench.errors import UserError
 
 if TYPE_CHECKING:
     from fmbench.registry import Runner
@@ -43,20 +44,37 @@ def data(data: Path | None) -> None:
 
 
 @click.command("list", epilog="Example: fmbench list --results results/local")
+@click.argument("names", nargs=-1, metavar="[NAME]...")
 @common.suite
 @common.results
-def list_runners(suite_file: Path | None, results: Path) -> None:
-    """List every row and runner: what was claimed, and what has been measured."""
+def list_runners(names: tuple[str, ...], suite_file: Path | None, results: Path) -> None:
+    """List every row and runner: what was claimed, and what has been measured.
+
+    With a NAME, as `fmbench run` takes it, only that; its code is not run.
+    """
     from tabulate import tabulate
 
-    from fmbench import registry, suites
+    from fmbench import plugins, registry, suites
+    from fmbench.spelling import parse
     from fmbench.summary import known_summaries, reference
 
-    suite, committed = suites.read(suite_file), reference().rows
+    suite = suites.read(suite_file)
+    committed = reference(suite.path).rows
     known = registry.runners()
     mine = known_summaries(results, known)
     listed = [(row.runner, row.label, row.claimed or "") for row in suite.rows]
     listed += [(name, known[name].title, "") for name in known if name not in suite.runners]
+    listed += [(name, f"installed: {entry.value}", "")
+               for name, entry in plugins.entry_points().items()]  # fmt: skip
+    shown = {name for name, _, _ in listed}
+    listed += [(name, "asked for by name", "") for name in mine if name not in shown]
+    if names:
+        wanted = {str(parse(name)) for name in names}
+        if unknown := sorted(wanted - {name for name, _, _ in listed}):
+            near = registry.suggestion(unknown[0], [name for name, _, _ in listed])
+            raise UserError(f"nothing called {unknown[0]!r} is listed or measured{near}")
+        listed = [line for line in listed if line[0] in wanted]
+    missing = {row.runner for row in suite.rows if not row.estimator}
     lines = [
         (
             name,
@@ -64,7 +82,7 @@ def list_runners(suite_file: Path | None, results: Path) -> None:
             claimed,
             _measured(committed.get(name)),
             _measured(mine.get(name)),
-            *_kind(known.get(name)),
+            *_kind(known.get(name), missing=name in missing),
         )
         for name, label, claimed in listed
     ]
@@ -87,34 +105,41 @@ def _measured(summary: Summary | None) -> str:
     return f"{100 * summary.mean:.2f}{spread} (n={summary.n})"
 
 
-def _kind(runner: Runner | None) -> tuple[str, str]:
+def _kind(runner: Runner | None, *, missing: bool) -> tuple[str, str]:
     if runner is None:
-        return "no runner yet", ""
+        return "no runner yet" if missing else "", ""
     return runner.cost_in_words, "cpu, cuda" if runner.uses_gpu else "cpu"
 
 
-@click.command(epilog="Example: fmbench show lenet5")
+@click.command(epilog="Examples: fmbench show lenet5; fmbench show ./my_model.py:make_model")
 @click.argument("name")
-def show(name: str) -> None:
+@common.parameters
+def show(name: str, parameters: tuple[str, ...]) -> None:
     """Show a runner's recipe: every hyperparameter with its origin, and parameter counts."""
     from tabulate import tabulate
 
-    from fmbench import registry
-
-    runner = registry.get(name)
+    [entry] = common.entries([name], parameters)
+    runner, given = entry.runner, entry.parameters
     once = "deterministic: one seed" if runner.deterministic else "stochastic: several seeds"
     device = "cpu or cuda" if runner.uses_gpu else "cpu"
-    rows = [(n, h.value, h.origin, h.why) for n, h in runner.hyperparameters.items()]
+    rows = [
+        (n, given[n], "our choice", "given with -p")
+        if n in given
+        else (n, h.value, h.origin, h.why)
+        for n, h in runner.hyperparameters.items()
+    ]
     header = ("hyperparameter", "value", "origin", "where, or why")
     used = max([len(header[0]), *(len(row[0]) for row in rows)]) + 24 + len("our choice") + 6
     why = 60 if (columns := width()) is None else max(20, columns - used)
     text = [
-        f"{runner.name}: {runner.title}",
+        f"{entry.name}: {runner.title}",
         f"revision {runner.revision}; {once}; cost: {runner.cost_in_words}; device: {device}",
         "",
         tabulate(rows, header, tablefmt="simple", maxcolwidths=[None, 24, None, why],
-                 disable_numparse=True),
+                 disable_numparse=True, missingval="None"),
     ]  # fmt: skip
+    if runner.source:
+        text[1] = f"source {runner.source}; {text[1].partition('; ')[2]}"
     if runner.parameter_counts:
         from fmbench.networks import parameter_counts
 

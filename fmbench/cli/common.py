@@ -6,13 +6,18 @@ import math
 import os
 import shutil
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from fmbench.errors import UserError
+
 if TYPE_CHECKING:
+    from fmbench.cells import Cell
+    from fmbench.datasets import Source
+    from fmbench.entries import Entry
     from fmbench.records import Broken
     from fmbench.tables import Table
 
@@ -43,6 +48,16 @@ class Finite(click.FloatRange):
         return number
 
 
+class SuiteFile(Place):
+    """A TOML file, or the name of a suite that comes with fmbench."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The file."""
+        from fmbench import suites
+
+        return super().convert(suites.named(str(value)), param, ctx)
+
+
 results = click.option(
     "--results",
     type=Place(path_type=Path, file_okay=False),
@@ -58,15 +73,79 @@ data = click.option(
 suite = click.option(
     "--suite",
     "suite_file",
-    type=Place(path_type=Path, dir_okay=False),
-    help="TOML file of claims; default: Kayed et al. 2020.",
+    type=SuiteFile(path_type=Path, dir_okay=False),
+    help="Claims: a TOML file, or the name of a bundled one such as xiao2017.  "
+    "[default: kayed2020]",
 )
+parameters = click.option(
+    "-p",
+    "parameters",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="A hyperparameter's value (TOML or JSON) in place of the recipe's; repeatable.",
+)
+digits = click.option(
+    "--digits", type=Place(path_type=Path),
+    help="Folder with the four files of the MNIST digits; default: found, fetched, or left out.",
+)  # fmt: skip
 file = click.argument("file", required=False, type=Place(path_type=Path, dir_okay=False))
+
+
+def entries(
+    names: Iterable[str], parameters: Sequence[str] = (), known: Mapping[str, Entry] | None = None
+) -> list[Entry]:
+    """What the names mean, each once: one of ``known``, a runner, or a model of one's own.
+
+    Says whose code is run, where that is not fmbench's own.
+    """
+    from fmbench.entries import named
+    from fmbench.spelling import parse
+
+    said: set[str] = set()
+
+    def announce(code: str) -> None:
+        if code not in said:
+            said.add(code)
+            say(f"runs the code of {code}")
+
+    found = {}
+    for name in names:
+        # A row's name may end in its data set, which is no part of what can be parsed.
+        spelled = str(parse(name, parameters)) if parameters else name
+        entry = (known or {}).get(spelled) or (known or {}).get(str(parse(name, parameters)))
+        entry = entry or named(name, parameters, announce)
+        found[entry.name] = entry
+    return list(found.values())
+
+
+def digits_for(cells: Iterable[Cell], folder: Path | None) -> dict[str, Source]:
+    """The digits by their name, if they are named or needed; nothing where none can be had."""
+    from fmbench import datasets
+    from fmbench.downloads import fetch
+
+    spec = datasets.MNIST_DIGITS
+    if folder is None and not any(cell.dataset == spec for cell in cells):
+        return {}
+    try:
+        source = datasets.locate(spec, folder, fetch)
+        datasets.verify(spec, source.folder)
+    except UserError as error:
+        if folder is not None:  # a wrong folder is the user's error; to have none is not
+            raise
+        say(f"left out what needs {spec.title}: {error}")
+        return {}
+    return {spec.name: source}
 
 
 def say(text: Any) -> None:
     """One line to the person, beside the output."""
     click.echo(f"fmbench: {text}", err=True)
+
+
+def run_all(suite_file: Path | None, *, quick: bool) -> str:
+    """The command that measures every row of a suite."""
+    flags = (f"--suite {suite_file}" if suite_file else "", "--quick" if quick else "", "--all")
+    return f"`fmbench run {' '.join(filter(None, flags))}`"
 
 
 def left_out(broken: Iterable[Broken]) -> int:

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from fmbench.cli import common
-from fmbench.cli.common import left_out, output, say
+from fmbench.cli.common import left_out, output, run_all, say
+from fmbench.datasets import FASHION_MNIST
 from fmbench.errors import UserError
+
+if TYPE_CHECKING:
+    from fmbench.entries import Entry
 
 
 @click.command(
@@ -36,22 +42,24 @@ def compare(
     import numpy as np
 
     from fmbench import compare as comparing
-    from fmbench import datasets, registry, suites, tables
+    from fmbench import datasets, suites, tables
     from fmbench.cells import FULL, QUICK
+    from fmbench.entries import of_suite, recorded
     from fmbench.harness import labels
     from fmbench.records import Store
     from fmbench.summary import current
 
     if compare_all == bool(names) or (names and len(set(names)) != 2) or len(names) > 2:
         raise UserError("name two different runners, or --all; `fmbench list` shows them")
-    known, protocol = registry.runners(), QUICK if quick else FULL
-    suite = suites.read(suite_file)
-    wanted = [registry.get(name) for name in names] or [
-        known[name] for name in suite.runners if name in known
-    ]
+    protocol = QUICK if quick else FULL
+    rows, _ = of_suite(suites.read(suite_file))
     store = Store(results)
     contents = store.read()
-    found = {runner.name: current(runner, protocol, contents) for runner in wanted}
+    asked = {e.name: e for e in recorded(contents.finished.values())}
+    wanted = [_meant(name, rows | asked) for name in names] or [
+        entry for entry in rows.values() if entry.dataset == FASHION_MNIST
+    ]
+    found = {entry.name: current(entry, protocol, contents) for entry in wanted}
     missing = [name for name, records in found.items() if not records]
     run = "fmbench run --quick" if quick else "fmbench run"
     if missing and names:
@@ -59,14 +67,14 @@ def compare(
                         f"{missing[0]}` measures it")  # fmt: skip
     if len(found) - len(missing) < 2:
         raise UserError(f"{results} holds {protocol.name} results of fewer than two rows: "
-                        f"`{run} --all` measures them")  # fmt: skip
+                        f"{run_all(suite_file, quick=quick)} measures them")  # fmt: skip
     y_true = labels(protocol, datasets.locate(data=data))
     predictions = {
         name: np.stack([store.y_pred(record) for record in records])
         for name, records in found.items()
         if records
     }
-    single = [r.name for r in wanted if len(found[r.name]) == 1 and not r.deterministic]
+    single = [e.name for e in wanted if len(found[e.name]) == 1 and not e.runner.deterministic]
     table = comparing.as_table(
         comparing.compare(y_true, predictions), protocol, unknown_spread=single
     )
@@ -74,6 +82,14 @@ def compare(
     if missing:
         say(f"not measured, so in no pair: {', '.join(missing)}")
     sys.exit(left_out(contents.broken))
+
+
+def _meant(name: str, known: Mapping[str, Entry]) -> Entry:
+    """What a table calls so, a runner of the package, or a plug-in that has no records yet."""
+    [entry] = common.entries([name], known=known)
+    if entry.dataset != FASHION_MNIST:
+        raise UserError(f"{name} was not measured on {FASHION_MNIST.title}: compare two that were")
+    return entry
 
 
 COMMANDS = (compare,)

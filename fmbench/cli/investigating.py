@@ -11,19 +11,14 @@ import click
 
 from fmbench.cli import common, measuring
 from fmbench.cli.common import output, say
-from fmbench.errors import UserError
 
 if TYPE_CHECKING:
     from fmbench.cells import Cell
-    from fmbench.datasets import Source
 
 
 @click.command(epilog="Example: fmbench forensics lenet5 --digits ~/mnist")
 @click.argument("name")
-@click.option(
-    "--digits", type=common.Place(path_type=Path),
-    help="Folder with the four files of the MNIST digits; default: found, fetched, or left out.",
-)  # fmt: skip
+@common.digits
 @click.option(
     "--quick", is_flag=True, help="A small part of the data and few epochs: a look in minutes."
 )
@@ -64,7 +59,8 @@ def forensics(
     from fmbench.summary import reference
 
     runner = registry.get(name)
-    claim = Claim.of(suites.read(suite_file), name)
+    suite = suites.read(suite_file)
+    claim = Claim.of(suite, name)
     plan = Plan(runner, seeds or (2 if quick else 5), quick, readings)
     store = Store(results)
     store.prepare()
@@ -73,7 +69,8 @@ def forensics(
     limits = allowed.limits(plan.cells)
     contents = store.read()
     estimate = Estimate(contents, reference().fit_seconds)
-    sources = {source.spec.name: source, **_digits(digits, execution.pending(plan.cells, contents))}
+    todo = execution.pending(plan.cells, contents)
+    sources = {source.spec.name: source, **common.digits_for(todo, digits)}
     made = measuring.Run(store, sources, limits, estimate)
 
     def measure(cells: Sequence[Cell]) -> None:
@@ -98,27 +95,9 @@ def forensics(
             say("nothing to do: all is measured already")
     outcome = findings()
     output(tables.as_markdown(outcome.table()))
-    say(f"written: {', '.join(str(path) for path in outcome.write(results))}")
+    written = outcome.write(results, suite.prefix)
+    say(f"written: {', '.join(map(str, written))}")
     sys.exit(made.status)
-
-
-def _digits(folder: Path | None, todo: Sequence[Cell]) -> dict[str, Source]:
-    """The digits by their name, if they are named or needed; nothing where none can be had."""
-    from fmbench import datasets
-    from fmbench.downloads import fetch
-
-    spec = datasets.MNIST_DIGITS
-    if folder is None and not any(cell.dataset == spec for cell in todo):
-        return {}
-    try:
-        source = datasets.locate(spec, folder, fetch)
-        datasets.verify(spec, source.folder)
-    except UserError as error:
-        if folder is not None:  # a wrong folder is the user's error; to have none is not
-            raise
-        say(f"left out what needs {spec.title}: {error}")
-        return {}
-    return {spec.name: source}
 
 
 COMMANDS = (forensics,)

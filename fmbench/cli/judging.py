@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from fmbench.cli import common
-from fmbench.cli.common import CONTRADICTORY, left_out, output, say, show
+from fmbench.cli.common import CONTRADICTORY, left_out, output, run_all, say, show
+from fmbench.errors import UserError
 
 if TYPE_CHECKING:
     from fmbench.results import Results
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 @click.option("--format", "format_", type=click.Choice(["md", "csv", "json"]),
               help="[default: for the eye in a terminal, md elsewhere]")  # fmt: skip
 @click.option("--table", "number", type=click.Choice(["1", "2", "3"]), default="3",
-              show_default=True, help="Which of the paper's tables.")  # fmt: skip
+              show_default=True, help="1: by class; 2: overall; 3: accuracies.")  # fmt: skip
 @click.option(
     "--margin", type=common.Finite(0, 100), default=0.5, show_default=True,
     help="Points by which a rerun may differ from a claim that it reproduces.",
@@ -52,15 +53,18 @@ def table(
 
     if data:
         datasets.locate(data=data)  # a mistyped folder is an error even if no record needs it
-    outcome = read(results, suites.read(suite_file), QUICK if quick else FULL, data)
+    suite = suites.read(suite_file)
+    outcome = read(results, suite, QUICK if quick else FULL, data)
     shown = outcome.table(int(number), margin=margin / 100, alpha=alpha)
+    if not shown.rows:
+        raise UserError(f"{suite.path}: no [[row]], so there is nothing to measure")
     if write:
         outcome.store.prepare()
         for path in outcome.write():
             say(f"written: {path}")
     show(shown, format_)
     if not outcome.contents.finished and not outcome.broken:
-        say(f"no results in {results} yet: `fmbench run --all` measures every row")
+        say(f"no results in {results} yet: {run_all(suite_file, quick=quick)} measures every row")
     sys.exit(complain(outcome))
 
 

@@ -14,14 +14,17 @@ from fmbench.cli.judging import complain
 from fmbench.errors import UserError
 
 if TYPE_CHECKING:
-    from fmbench.registry import Runner
+    from fmbench.entries import Entry
     from fmbench.suites import Suite
 
 
 @click.command(
-    epilog="Examples: fmbench run --all; fmbench run lenet5 --seeds 2; fmbench run svc-rbf -j 1"
+    epilog="Examples: fmbench run --all; fmbench run lenet5 --seeds 2; "
+    "fmbench run ./my_model.py:make_model -p max_depth=20; "
+    "fmbench run sklearn.ensemble:HistGradientBoostingClassifier -p max_iter=50"
 )
 @click.argument("names", nargs=-1, metavar="[NAME]...")
+@common.parameters
 @click.option(
     "--all", "run_all", is_flag=True,
     help="Every row of the suite that has a runner, but those run by name only.",
@@ -40,8 +43,10 @@ if TYPE_CHECKING:
 @click.option("--refresh", is_flag=True, help="Run again what was measured with other versions.")
 @common.results
 @common.data
+@common.digits
 def run(
     names: tuple[str, ...],
+    parameters: tuple[str, ...],
     run_all: bool,
     suite_file: Path | None,
     quick: bool,
@@ -51,10 +56,14 @@ def run(
     refresh: bool,
     results: Path,
     data: Path | None,
+    digits: Path | None,
 ) -> None:
-    """Measure runners, then print and write the table. Finished cells are not run again."""
+    """Measure runners, then print and write the table. Finished cells are not run again.
+
+    NAME is a runner, or a model of your own: FILE.py:NAME, or module:NAME of an installed package.
+    """
     from fmbench import datasets, execution, suites
-    from fmbench.cells import FULL, QUICK, Cell, seeds_of
+    from fmbench.cells import FULL, QUICK
     from fmbench.downloads import fetch
     from fmbench.progress import Estimate
     from fmbench.records import Store
@@ -62,25 +71,28 @@ def run(
     from fmbench.summary import reference
 
     suite = suites.read(suite_file)
-    runners = _chosen(names, run_all, suite)
+    entries = _chosen(names, run_all, suite, parameters)
     protocol = QUICK if quick else FULL
     n_seeds = seeds or (2 if quick else 5)
     store = Store(results)
     store.prepare()
     source = datasets.locate(data=data, fetch=fetch)
     datasets.verify(source.spec, source.folder)  # wrong data is the user's error, not a cell's
-    cells = [Cell(r, protocol, seed) for r in runners for seed in seeds_of(r, n_seeds)]
+    cells = [cell for entry in entries for cell in entry.cells(protocol, n_seeds)]
     contents = store.read()
     estimate = Estimate(contents, reference().fit_seconds)
     todo = execution.in_order(
         execution.pending(cells, contents, force=force, refresh=refresh), estimate
     )
-    made = measuring.Run(store, {source.spec.name: source}, allowed.limits(todo), estimate)
+    sources = {source.spec.name: source, **common.digits_for(todo, digits)}
+    todo, cells = ([c for c in part if c.dataset.name in sources] for part in (todo, cells))
+    todo.sort(key=lambda cell: cell.dataset != source.spec)  # one data set after the other
+    made = measuring.Run(store, sources, allowed.limits(todo), estimate)
     if not todo:
         say(f"nothing to do: {len(cells)} cells are measured already (--force runs them again)")
     with made.until_interrupted():
         made.measure(todo, contents, n_planned=len(cells))
-    outcome = read(results, suite, protocol, source.folder)
+    outcome = read(results, suite, protocol, source.folder, entries)
     # With nothing measured the tables are as they were; scoring every metric anew takes seconds.
     written = outcome.write(only_missing=not todo)
     show(outcome.table(3))
@@ -89,15 +101,25 @@ def run(
     sys.exit(made.status or complain(outcome))
 
 
-def _chosen(names: tuple[str, ...], run_all: bool, suite: Suite) -> list[Runner]:
-    from fmbench import registry
+def _chosen(
+    names: tuple[str, ...], run_all: bool, suite: Suite, parameters: tuple[str, ...] = ()
+) -> list[Entry]:
+    from fmbench.entries import of_suite
 
     if run_all == bool(names):
         raise UserError("name the runners to run, or --all, not both; `fmbench list` shows them")
+    rows, missing = of_suite(suite)
     if names:
-        return [registry.get(name) for name in dict.fromkeys(names)]
-    known = registry.runners()
-    return [known[n] for n in suite.runners if n in known and not known[n].by_name_only]
+        return common.entries(names, parameters, rows)
+    if parameters:
+        raise UserError("-p goes with the names of the runners to run, not with --all")
+    for name, why in missing.items():
+        say(f"left out {name}: {why}")
+    chosen = [entry for entry in rows.values() if not entry.runner.by_name_only]
+    if not chosen:
+        raise UserError(f"{suite.path}: no [[row]] whose runner --all runs; `fmbench list` shows "
+                        "the runners")  # fmt: skip
+    return chosen
 
 
 COMMANDS = (run,)

@@ -1,4 +1,7 @@
-"""What every registered runner promises. A new file under fmbench/runners/ is covered at once."""
+"""What every registered runner promises (fmbench/contract.py), and what those of the package do.
+
+A new file under fmbench/runners/ is covered at once.
+"""
 
 import json
 from dataclasses import replace
@@ -8,16 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import threadpoolctl
-from sklearn.base import clone
-from sklearn.pipeline import Pipeline
 
-from fmbench import datasets, downloads, registry, suites
-from fmbench.harness import checked
+from fmbench import contract, datasets, downloads, registry, suites
 from tests.plain import optimizer as plain_optimizer
 
 GOLDEN = Path(__file__).parent.parent / "golden"
-N_TRAIN, N_TEST = 1000, 500
-MAX_DIFFERING = N_TEST // 100
+MAX_DIFFERING = contract.N_NEW // 100
 
 RUNNERS = registry.runners()
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -35,64 +34,27 @@ def one_thread():
 
 @cache
 def part():
-    """The first images of the training set; no test image is needed to test a runner."""
-    X, y = datasets.load_train(datasets.locate(fetch=downloads.fetch))
-    return X[:N_TRAIN], y[:N_TRAIN], X[N_TRAIN : N_TRAIN + N_TEST], y[N_TRAIN : N_TRAIN + N_TEST]
-
-
-def build(runner, seed=0):
-    return runner.build(runner.resolve(runner.quick), seed=seed, device="cpu")
+    return contract.Part.of(datasets.locate(fetch=downloads.fetch))
 
 
 @cache
-def fitted(name, seed=0):
-    X, y, X_new, _ = part()
-    classifier = build(RUNNERS[name], seed).fit(X.copy(), y.copy())
-    return classifier, classifier.predict(X_new)
+def trial(name):
+    """One for all the tests of a runner: what several of them need is fitted once."""
+    return contract.Trial(RUNNERS[name], part())
+
+
+def build(runner, seed=0):
+    return trial(runner.name).build(seed)
 
 
 @every_runner
-def test_it_learns_from_images_and_predicts_a_class_for_each(runner):
-    _, _, _, y_new = part()
-    _, y_pred = fitted(runner.name)
-    accuracy = (checked(y_pred, N_TEST) == y_new).mean()
-    assert accuracy > 0.3, "little better than chance"
-
-
-@every_runner
-def test_it_leaves_the_images_and_labels_as_they_were(runner):
-    X, y, X_new, _ = (array.copy() for array in part())
-    kept = X.copy(), y.copy(), X_new.copy()
-    X.flags.writeable = y.flags.writeable = X_new.flags.writeable = False
-    build(runner).fit(X[:200], y[:200]).predict(X_new)
-    assert all(np.array_equal(a, b) for a, b in zip((X, y, X_new), kept, strict=True))
-
-
-@every_runner
-def test_every_call_gives_a_fresh_unfitted_classifier(runner):
-    first, second = build(runner), build(runner)
-    assert first is not second
-    last = first.steps[-1][1] if isinstance(first, Pipeline) else first
-    assert not [name for name in vars(last) if name.endswith("_") and not name.startswith("_")]
-    clone(first)
-
-
-@every_runner
-def test_the_seed_alone_decides(runner):
-    X, y, X_new, _ = part()
-    again = build(runner).fit(X, y).predict(X_new)
-    assert np.array_equal(fitted(runner.name)[1], again)
-    if not runner.deterministic:
-        assert not np.array_equal(fitted(runner.name, seed=1)[1], again)
-
-
-@every_runner
-def test_every_hyperparameter_says_where_it_comes_from(runner):
-    assert runner.hyperparameters
-    for name, hyperparameter in runner.hyperparameters.items():
-        assert hyperparameter.origin in ("stated", "source", "our choice"), name
-        assert len(hyperparameter.why) > 5, name
-    json.dumps(runner.resolve())  # part of a record
+@pytest.mark.parametrize("promise", contract.CHECKS, ids=lambda check: check.__name__)
+def test_it_keeps_the_promise(runner, promise):
+    """Those of `fmbench check-runner`."""
+    try:
+        promise(trial(runner.name))
+    except contract.NotApplicable as reason:
+        pytest.skip(str(reason))
 
 
 def neural(runner):
@@ -104,12 +66,9 @@ def neural(runner):
 
 
 @every_runner
-def test_its_networks_parameters_are_those_published(runner):
-    classifier = neural(runner)
-    from fmbench.networks import parameter_counts
-
-    assert runner.parameter_counts, "a neural runner states its parameters, layer by layer"
-    assert parameter_counts(classifier.network()) == dict(runner.parameter_counts)
+def test_a_neural_runner_states_its_parameters_layer_by_layer(runner):
+    neural(runner)
+    assert runner.parameter_counts
 
 
 @every_runner
@@ -118,7 +77,7 @@ def test_its_network_trains_as_the_plain_loop_trains_it(runner):
     ours = neural(runner)
     import torch
 
-    X, y, X_new, _ = part()
+    X, y, X_new = part().X.copy(), part().y.copy(), part().X_new.copy()
     config = replace(ours.config, epochs=None, steps=12, batch_size=32, held_out=0)
     ours = ours.set_params(config=config).fit(X, y)
     weights_seed, order_seed, dropout_seed = np.random.SeedSequence(0).generate_state(3)
@@ -143,7 +102,7 @@ def test_its_network_trains_as_the_plain_loop_trains_it(runner):
 def test_trained_with_other_seeds_it_comes_out_as_alone(runner):
     """Its own weights, order, dropout and moving averages; what differs is rounding."""
     first = neural(runner)
-    X, y, X_new, _ = part()
+    X, y, X_new = part().X.copy(), part().y.copy(), part().X_new.copy()
     config = replace(first.config, epochs=None, steps=6, batch_size=32, held_out=0)
 
     def classifiers():
@@ -163,21 +122,10 @@ def test_trained_with_other_seeds_it_comes_out_as_alone(runner):
 
 
 @every_runner
-def test_the_scores_beside_its_predictions_agree_with_them(runner):
-    if runner.scores is None:
-        pytest.skip("stores no scores")
-    X_new = part()[2]
-    classifier, y_pred = fitted(runner.name)
-    scores = np.asarray(getattr(classifier, runner.scores)(X_new))
-    assert scores.shape == (N_TEST, 10)
-    assert (scores.argmax(1) == y_pred).mean() > 0.99
-
-
-@every_runner
 def test_its_predictions_change_only_with_its_revision(runner, request):
     """The golden predictions: ``pytest --golden`` writes those of new and revised runners."""
     path = GOLDEN / f"{runner.name}.json"
-    y_pred = "".join(map(str, fitted(runner.name)[1].tolist()))
+    y_pred = "".join(map(str, trial(runner.name).y_pred.tolist()))
     golden = json.loads(path.read_text()) if path.exists() else {"revision": None}
     if golden["revision"] != runner.revision:
         if not request.config.getoption("--golden"):
@@ -189,7 +137,7 @@ def test_its_predictions_change_only_with_its_revision(runner, request):
         return
     differing = sum(a != b for a, b in zip(y_pred, golden["y_pred"], strict=True))
     assert differing <= MAX_DIFFERING, (
-        f"{differing} of {N_TEST} predictions changed: raise the revision of {runner.name} "
+        f"{differing} of {contract.N_NEW} predictions changed: raise the revision of {runner.name} "
         "and write its golden predictions with pytest --golden"
     )
 
