@@ -19,7 +19,6 @@ from fmbench.program import GRID, Box, Claim, Impossible, Program
 from fmbench.solver import Deadline, Solution, contradicts, least_violation, minimise
 
 MANY = 500  # variables: more whole numbers at once may take HiGHS minutes
-REACHES = (1, 5, 25)  # from fractions to whole numbers near them
 MAX_NODES = 400  # parts of the box that a proof may need
 MAX_STEPS = 14  # of the search for a point that fulfils a mean of ratios
 APPROACH_SECONDS = 2.0  # the same search: what it does not find soon it hardly ever finds
@@ -129,28 +128,32 @@ def extreme(program: Program, ratio: Ratio, sign: int, deadline: Deadline) -> Fr
 def _whole(program: Program, rows: Sequence[Row], box: Box, deadline: Deadline) -> Solution:
     """A point of whole numbers; ``impossible`` is the solver's word.
 
-    Where there are many variables, the sums come first and whole cells near those fractions that
-    go with them: for given sums, hardly any cell is a fraction (the matrices of given row and
-    column sums are a polytope with whole corners, and MSE and MAE cut off few of these).
+    Where there are many variables, the sums come first, and then whole cells in place of the
+    fractions that go with them. Those are few: the matrices of given row and column sums are a
+    polytope with whole corners, of which MSE and MAE cut off some. So only the rows of the matrix
+    that have a fraction are filled anew, and if that fails, the others with them.
     """
     n = program.n_whole
     if n <= MANY:
         return minimise({}, rows, box, n, deadline)
-    n_sums = program.polytope.right + 1
+    n_sums, width = program.polytope.right + 1, program.polytope.n_classes - 1
     found = minimise({}, rows, box, n, deadline, n_asked=n_sums)
     if found.values is None:
         return found
-    for reach in REACHES:
-        near = list(box)
-        for v, x in enumerate(found.values[:n]):
-            low, high = box[v]
-            if v < n_sums:
-                near[v] = round(x), round(x)
-            else:
-                near[v] = max(low, floor(x) - reach), min(high, ceil(x) + reach)
-        closer = minimise({}, rows, near, n, deadline)
-        if closer.values is not None:
-            return closer
+    values = found.values[:n]
+    cut = {
+        (v - n_sums) // width
+        for v in range(n_sums, n)
+        if abs(values[v] - round(values[v])) > _SLIGHT
+    }
+    for again in (cut, range(width + 1)) if cut else (cut,):
+        part = [
+            box[v] if v >= n_sums and (v - n_sums) // width in again else (round(x), round(x))
+            for v, x in enumerate(values)
+        ]
+        filled = minimise({}, rows, part, n, deadline)
+        if filled.values is not None:
+            return filled
     return Solution(None)
 
 

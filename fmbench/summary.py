@@ -201,10 +201,13 @@ def reference(suite: Path | None = None) -> Reference:
     folder = reference_folder(suite)
     if folder is None:
         return Reference({})
-    name = "reference" if folder.name == "reference" else f"reference-{folder.name}"
-    for path in (folder / FILE, PACKAGED / f"{name}.json"):
+    is_default = folder == reference_folder()
+    packaged = PACKAGED / ("reference.json" if is_default else f"reference-{folder.name}.json")
+    for path in (folder / FILE, packaged):
         if path.is_file():
             return Reference(read_summary(path))
+    if not is_default:  # it has not been run yet
+        return Reference({})
     raise UserError("this installation of fmbench lacks its reference results: install it again")
 
 

@@ -113,6 +113,14 @@ def test_a_row_that_cannot_be_built_stays_and_says_why(tmp_path, estimator):
     assert line["status"].startswith("cannot be built: ") and line["verdict"].startswith("not run")
 
 
+def test_its_table_has_every_row_before_anything_is_measured(tmp_path, suite):
+    from fmbench import results
+
+    table = results.read(tmp_path / "results", suite).table(3)
+    assert [row["claimed"] for row in table.rows] == [row.claimed for row in suite.rows]
+    assert {row["status"] for row in table.rows} == {"not run"}
+
+
 def test_a_bundled_suite_is_known_by_its_name():
     assert suites.named("kayed2020") == suites.find()
     with pytest.raises(UserError, match="no suite 'xiao': there are kayed2020, xiao2017"):
