@@ -4,7 +4,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: reproduce quick test clean
+.PHONY: reproduce quick test reference clean
 
 reproduce: .venv/installed  ## every row, five seeds, then the table (hours on two cores; resumes)
 	$(BIN)/fmbench run --all
@@ -14,6 +14,12 @@ quick: .venv/installed  ## every row on a small part of the data (minutes)
 
 test: .venv/installed-dev  ## style, types and tests
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
+
+reference: .venv/installed  ## all that is made of the committed records: tables, figures, page, README
+	$(BIN)/fmbench table --write --results results/reference > /dev/null
+	$(BIN)/fmbench figures --results results/reference
+	$(BIN)/fmbench report --results results/reference
+	$(BIN)/python benchmarks/readme.py
 
 clean:
 	rm -rf .venv dist

@@ -22,21 +22,10 @@ def as_text(findings: Findings) -> str:
     suite, reported = findings.suite, findings.suite.reported
     sizes = sorted(set(suite.n_per_class))
     each = f"{sizes[0]:,}" if len(sizes) == 1 else f"{sizes[0]:,} to {sizes[-1]:,}"
-    lines = []
-    for i, figure in enumerate(reported):
-        line = {"of": figure.of or ""} if len({other.of for other in reported}) > 1 else {}
-        line |= {
-            "where": figure.where,
-            "figure": _name(figure),
-            "printed": _printed(figure),
-            "means": _extent(_meant(figure, findings.rounding), figure),
-            "so the accuracy is": _implied(findings, i),
-        }
-        lines.append(line)
     parts = [
         f"{suite.title}\n{sum(suite.n_per_class):,} test images in {len(suite.n_per_class)} "
         f"classes of {each}; figures rounded: {findings.rounding}",
-        tabulate(lines, headers="keys", tablefmt="simple", disable_numparse=True),
+        tabulate(figures(findings), headers="keys", tablefmt="simple", disable_numparse=True),
         "\n".join(_verdict(findings)),
     ]
     if findings.not_checked:
@@ -48,6 +37,22 @@ def as_text(findings: Findings) -> str:
         parts.append("Not transcribed, so not checked:")
         parts[-1] += "".join(f"\n- {m.where}, {m.what}: {m.why}" for m in suite.not_transcribed)
     return "\n\n".join(parts) + "\n"
+
+
+def figures(findings: Findings) -> list[dict[str, str]]:
+    """Each reported figure with the accuracy that it implies, all under the same column names."""
+    reported, lines = findings.suite.reported, []
+    for i, figure in enumerate(reported):
+        line = {"of": figure.of or ""} if len({other.of for other in reported}) > 1 else {}
+        line |= {
+            "where": figure.where,
+            "figure": _name(figure),
+            "printed": _printed(figure),
+            "means": _extent(_meant(figure, findings.rounding), figure),
+            "so the accuracy is": _implied(findings, i),
+        }
+        lines.append(line)
+    return lines
 
 
 def sentence(conflict: Conflict, findings: Findings) -> str:

@@ -87,7 +87,7 @@ class Results:
             )
         table = tables.table1 if number == 1 else tables.table2
         return table(
-            self.suite, self._metrics(), protocol_title=title,
+            self.suite, self._metrics, protocol_title=title,
             has_runner=self.suite.subject in registry.runners(),
         )  # fmt: skip
 
@@ -137,6 +137,7 @@ class Results:
             return {}
         return self.summaries if self.is_reference else reference(self.suite.path).rows
 
+    @cached_property
     def _metrics(self) -> list[Metrics]:
         """Metrics of the suite's subject, a seed each."""
         if self.source is None:

@@ -100,6 +100,8 @@ class Suite:
     rows: tuple[Row, ...] = ()
     reported: tuple[Reported, ...] = ()
     not_transcribed: tuple[NotTranscribed, ...] = ()
+    authors: str = ""
+    year: int | None = None
 
     @property
     def runners(self) -> list[str]:
@@ -195,7 +197,7 @@ class _Reader:
             missing.append(NotTranscribed(**entry))
         return Suite(
             self._path, content.get("title", self._path.stem), n_per_class, rows, reported,
-            tuple(missing),
+            tuple(missing), content.get("authors", ""), content.get("year"),
         )  # fmt: skip
 
     def _test_set(self, entry: dict[str, Any]) -> tuple[int, ...]:

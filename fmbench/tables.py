@@ -106,7 +106,7 @@ def table3(
         *dict.fromkeys(f"{row.label}: {text}" for row in suite.rows if (text := _remark(row))),
         *(f"{name}: {text}" for name in summaries for text in summaries[name].warnings),
         *(
-            f"{runner}: {words}: {_mean_sd([100 * a for a in accuracies], 2)} % "
+            f"{runner}: {words}: {mean_sd([100 * a for a in accuracies], 2)} % "
             f"(n={len(accuracies)})"
             for runner in suite.runners
             if runner in summaries
@@ -115,6 +115,20 @@ def table3(
         ),
     ]
     return Table(_title(suite, 3, "", protocol_title), TABLE_3, rows, tuple(notes))
+
+
+def overview(table: Table) -> Table:
+    """Of Table 3 what says most: the rows with a claim, what was measured, how sure it is."""
+    columns = ("row", "claimed", "measured", "n", "one new run", "verdict")
+    rows = []
+    for row in table.rows:
+        if row["claimed"]:
+            spread = f" ± {row['sd']}" if row["sd"] and row["n"] != "1" else ""
+            ends = f"{row['low']} to {row['high']}" if spread else row["low"]
+            measured = row["mean"] + spread or "no record"
+            cells = (row["label"], row["claimed"], measured, row["n"], ends, row["verdict"])
+            rows.append(dict(zip(columns, cells, strict=True)))
+    return Table(table.title, columns, rows)
 
 
 def table1(
@@ -136,7 +150,7 @@ def table1(
         for name in names:
             claim = _claim(suite, name, k if title else None, None if title else "macro")
             seeds = [float(m.classwise[name][k]) if title else m.overall[name] for m in metrics]
-            line |= {f"{name} claimed": claim, f"{name} measured": _mean_sd(seeds, 3)}
+            line |= {f"{name} claimed": claim, f"{name} measured": mean_sd(seeds, 3)}
         rows.append(line)
     columns = ("class", *(f"{name} {side}" for name in names for side in ("claimed", "measured")))
     title = _title(suite, 1, f"{_subject(suite)}, by class", protocol_title)
@@ -157,7 +171,7 @@ def table2(
         {
             "metric": name,
             "claimed": _claim(suite, name, None, None) or _claim(suite, name, None, "macro"),
-            "measured": _mean_sd([m.overall[name] for m in metrics], 4),
+            "measured": mean_sd([m.overall[name] for m in metrics], 4),
         }
         for name in OVERALL
     ]
@@ -261,7 +275,8 @@ def _seconds(seconds: float | None) -> str:
     return "" if seconds is None else f"{seconds:.1f}"
 
 
-def _mean_sd(values: Sequence[float], decimals: int) -> str:
+def mean_sd(values: Sequence[float], decimals: int) -> str:
+    """``0.908 ± 0.002``, with the standard deviation (n - 1) where there are several values."""
     if not values:
         return ""
     mean = math.fsum(values) / len(values)

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import settings
 
-from fmbench import datasets, downloads
+from fmbench import datasets, downloads, results, suites
 from fmbench.cells import FULL, Cell
 from fmbench.records import Record
 from fmbench.registry import Runner, our_choice
+from fmbench.suites import CHECKOUT
+
+if TYPE_CHECKING:
+    from fmbench.details import Details
 
 # No deadline: a busy machine is no failure, and speeds are measured in benchmarks/.
 settings.register_profile("fmbench", deadline=None)
@@ -75,6 +80,27 @@ def record_of() -> Callable[..., Record]:
         return Record(**{**fields, **changes})
 
     return build
+
+
+@pytest.fixture(scope="session")
+def reference(source: datasets.Source) -> Details:
+    """The committed records, read as far as figures and page need them."""
+    from fmbench.details import gather
+
+    return gather(
+        results.read(CHECKOUT / "results" / "reference", suites.read(), data=source.folder)
+    )
+
+
+@pytest.fixture(scope="session")
+def report(tmp_path_factory: pytest.TempPathFactory, reference: Details) -> Path:
+    """The page that `fmbench report --results results/reference` makes today."""
+    from fmbench.commands import Commands
+    from fmbench.report import page
+
+    path = tmp_path_factory.mktemp("report") / "report.html"
+    path.write_text(page(reference, Commands(Path("results/reference"))), encoding="utf-8")
+    return path
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pycm import ConfusionMatrix
 
-from fmbench.metrics import CLASSWISE, OVERALL, compute
+from fmbench.metrics import CLASSWISE, OVERALL, compute, rates
 
 N = 10
 PYCM = {"precision": "PPV", "recall": "TPR", "f1": "F1", "specificity": "TNR",
@@ -114,3 +114,26 @@ def test_perfect_predictions_score_1_and_no_error():
     }  # fmt: skip
     assert all((found.classwise[name] == 1).all() for name in CLASSWISE)
     assert tuple(found.overall) == OVERALL
+
+
+@settings(max_examples=30)
+@given(predictions())
+def test_every_metric_is_scikit_learns(case):
+    from sklearn import metrics as sk
+
+    y_true, y_pred = (np.asarray(labels, int) for labels in case)
+    found, labels = compute(y_true, y_pred), np.arange(N)
+    np.testing.assert_array_equal(
+        found.confusion, sk.confusion_matrix(y_true, y_pred, labels=labels)
+    )
+    precision, recall, f1, _ = sk.precision_recall_fscore_support(
+        y_true, y_pred, labels=labels, zero_division=0
+    )
+    for name, expected in {"precision": precision, "recall": recall, "f1": f1}.items():
+        np.testing.assert_allclose(found.classwise[name], expected)
+        np.testing.assert_allclose(rates(found.confusion[None])[name][0], expected)
+    for name, function in {
+        "accuracy": sk.accuracy_score, "kappa": sk.cohen_kappa_score, "mcc": sk.matthews_corrcoef,
+        "mse": sk.mean_squared_error, "mae": sk.mean_absolute_error,
+    }.items():  # fmt: skip
+        assert found.overall[name] == pytest.approx(function(y_true, y_pred), abs=1e-12), name

@@ -40,6 +40,26 @@ def test_an_installed_fmbench_finds_its_suite_and_the_reference_results(installe
     assert done.stdout.count("not run") >= 15
 
 
+def test_an_installed_fmbench_has_what_the_report_is_made_of(installed, tmp_path):
+    code = (
+        "from fmbench.cli import cli\n"
+        "for arguments in (['report', '-o', 'page.html'], ['figures', '-o', 'figures']):\n"
+        "    try:\n"
+        "        cli.main(arguments, standalone_mode=False)\n"
+        "    except SystemExit as end:\n"
+        "        assert not end.code\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True,
+        env={"PYTHONPATH": str(installed), "PATH": "", "HOME": str(tmp_path)},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert [path.name for path in (tmp_path / "figures").iterdir()] == ["dot-plot.svg"]
+    assert "left out figure-5: no record: run `fmbench run lenet5`" in done.stderr
+    assert "</html>" in page and "prefers-color-scheme" in page and '"use strict"' in page
+
+
 def test_the_wheel_holds_the_package_and_nothing_else(installed):
     tops = {path.name for path in installed.iterdir()}
     assert tops == {"fmbench", f"fmbench-{version()}.dist-info"}

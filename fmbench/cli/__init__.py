@@ -18,7 +18,9 @@ from fmbench.cli import (
     contributing,
     investigating,
     judging,
+    reporting,
     running,
+    watching,
     writing,
 )
 from fmbench.cli.common import BAD_INPUT, INTERRUPTED, say
@@ -51,7 +53,11 @@ def cli(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for _module in (catalogue, running, judging, comparing, investigating, writing, contributing):
+_FAMILIES = (
+    catalogue, running, judging, comparing, investigating, reporting, watching, writing,
+    contributing,
+)  # fmt: skip
+for _module in _FAMILIES:
     for _command in _module.COMMANDS:
         cli.add_command(_command)
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from fmbench.datasets import Source
     from fmbench.entries import Entry
     from fmbench.records import Broken
+    from fmbench.tables import Table
 
 DEFAULT_RESULTS = Path("results/local")
 FAILED, CONTRADICTORY, BAD_INPUT, INTERRUPTED = 1, 1, 2, 130
@@ -164,6 +165,26 @@ def output(text: str) -> None:
     except BrokenPipeError:
         # Python would try again, and complain, when it closes the stream at the end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def show(table: Table, format_: str | None = None) -> None:
+    """Print a table in a format; without one, for the eye in a terminal and as Markdown elsewhere.
+
+    In a terminal it is coloured (unless ``NO_COLOR`` is set) and as wide as that.
+    """
+    if format_ is None and sys.stdout.isatty():
+        from rich.console import Console
+
+        from fmbench.terminal import render
+
+        console = Console()
+        with console.capture() as captured:
+            console.print(render(table, console.width), highlight=False)
+        output(captured.get())
+    else:
+        from fmbench.tables import FORMATS
+
+        output(FORMATS[format_ or "md"](table))
 
 
 def width() -> int | None:

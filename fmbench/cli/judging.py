@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from fmbench.cli import common
-from fmbench.cli.common import CONTRADICTORY, left_out, output, run_all, say
+from fmbench.cli.common import CONTRADICTORY, left_out, output, run_all, say, show
 from fmbench.errors import UserError
 
 if TYPE_CHECKING:
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 
 @click.command(epilog="Examples: fmbench table; fmbench table --format csv > table3.csv")
-@click.option("--format", "format_", type=click.Choice(["md", "csv", "json"]), default="md",
-              show_default=True)  # fmt: skip
+@click.option("--format", "format_", type=click.Choice(["md", "csv", "json"]),
+              help="[default: for the eye in a terminal, md elsewhere]")  # fmt: skip
 @click.option("--table", "number", type=click.Choice(["1", "2", "3"]), default="3",
               show_default=True, help="1: by class; 2: overall; 3: accuracies.")  # fmt: skip
 @click.option(
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 @common.results
 @common.data
 def table(
-    format_: str,
+    format_: str | None,
     number: str,
     margin: float,
     alpha: float,
@@ -47,7 +47,7 @@ def table(
     data: Path | None,
 ) -> None:
     """Print claimed beside measured, and the verdict on each claim. Nothing is run."""
-    from fmbench import datasets, suites, tables
+    from fmbench import datasets, suites
     from fmbench.cells import FULL, QUICK
     from fmbench.results import read
 
@@ -62,7 +62,7 @@ def table(
         outcome.store.prepare()
         for path in outcome.write():
             say(f"written: {path}")
-    output(tables.FORMATS[format_](shown))
+    show(shown, format_)
     if not outcome.contents.finished and not outcome.broken:
         say(f"no results in {results} yet: {run_all(suite_file, quick=quick)} measures every row")
     sys.exit(complain(outcome))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from fmbench.cli import common, measuring
-from fmbench.cli.common import output, say
+from fmbench.cli.common import say, show
 from fmbench.cli.judging import complain
 from fmbench.errors import UserError
 
@@ -62,7 +62,7 @@ def run(
 
     NAME is a runner, or a model of your own: FILE.py:NAME, or module:NAME of an installed package.
     """
-    from fmbench import datasets, execution, suites, tables
+    from fmbench import datasets, execution, suites
     from fmbench.cells import FULL, QUICK
     from fmbench.downloads import fetch
     from fmbench.progress import Estimate
@@ -95,7 +95,7 @@ def run(
     outcome = read(results, suite, protocol, source.folder, entries)
     # With nothing measured the tables are as they were; scoring every metric anew takes seconds.
     written = outcome.write(only_missing=not todo)
-    output(tables.FORMATS["md"](outcome.table(3)))
+    show(outcome.table(3))
     if written:
         say(f"written: {', '.join(str(path) for path in written)}")
     sys.exit(made.status or complain(outcome))
