@@ -31,8 +31,9 @@ class Findings:
     """What the reported figures of a suite say of each other; entries are counted from 0.
 
     ``implied`` is, for each entry, the least and the greatest accuracy in [0, 1] with which it can
-    be true (bounds that need not be reached for macro precision and macro F1); ``not_checked`` says
-    why. Not ``complete``: there may be further conflicts.
+    be true (bounds that need not be reached for macro precision and macro F1, and for MSE and MAE
+    of some 20 classes or more); ``not_checked`` says why. Not ``complete``: there may be further
+    conflicts.
     """
 
     suite: Suite

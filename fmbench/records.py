@@ -23,6 +23,7 @@ import json
 import re
 import shutil
 import tempfile
+import zipfile
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -261,16 +262,21 @@ class Store:
         return [name for name in found if name]
 
     def arrays(self, record: Record, *names: str) -> dict[str, np.ndarray]:
-        """Arrays of a finished record, all of them unless named.
+        """Arrays of a finished record: those of the names that it has, all of them unless named.
 
         Raises:
             UserError: the file is not what was written beside the record.
         """
-        import numpy as np
+        from numpy.lib.format import read_array
 
-        content = io.BytesIO(self._predictions(record))
-        with np.load(content, allow_pickle=False) as arrays:
-            return {name: arrays[name] for name in names or arrays.files}
+        found = {}
+        with zipfile.ZipFile(io.BytesIO(self._predictions(record))) as archive:
+            for member in archive.namelist():
+                name = member.removesuffix(".npy")
+                if not names or name in names:
+                    with archive.open(member) as file:
+                        found[name] = read_array(file, allow_pickle=False)
+        return found
 
     def _predictions(self, record: Record) -> bytes:
         path = self.path(record).with_suffix(".npz")

@@ -125,7 +125,8 @@ def _flagged(
 ) -> dict[str, tuple[float, ...]]:
     if not runner.flagged:
         return {}
-    arrays = [store.arrays(record) for record in records]
+    names = [flagged_array(name) for name in runner.flagged]
+    arrays = [store.arrays(record, *names) for record in records]
     return {
         words: tuple(
             float((of[flagged_array(name)] == y_true).mean())

@@ -181,6 +181,25 @@ def test_a_kappa_that_is_off_is_caught_and_the_conflict_is_irreducible(n_right, 
             assert conflicts(BALANCED, *rest) == []
 
 
+def test_many_classes_are_decided_with_mse_and_macro_averages_among_the_figures():
+    rng, n_classes, size = random.Random(0), 25, 50
+    matrix = [[0] * n_classes for _ in range(n_classes)]
+    for k in range(n_classes):
+        for _ in range(size):
+            matrix[k][k if rng.random() < 0.8 else rng.randrange(n_classes)] += 1
+    metrics = exact_metrics(matrix)
+    names = ("accuracy", "kappa", "mse", "mae", "precision", "f1")
+    chosen = [(name, None) for name in names]
+    chosen += [(name, k) for name in ("recall", "precision") for k in range(n_classes)]
+    table = [figure(name, as_printed(metrics[name, k], 2, "nearest"), k) for name, k in chosen]
+    findings = judge(suite([size] * n_classes, *table))
+    assert (findings.conflicts, findings.not_checked, findings.complete) == ((), {}, True)
+    low, high = findings.implied[2]
+    assert low <= metrics["accuracy", None] <= high
+    table[1] = figure("kappa", as_printed(metrics["kappa", None] - Fraction(1, 20), 2, "nearest"))
+    assert conflicts([size] * n_classes, *table) == [(0, 1)]
+
+
 def check(*arguments):
     return subprocess.run(
         [sys.executable, "-m", "fmbench", "check", *map(str, arguments)],
