@@ -154,7 +154,7 @@ def _arithmetic(findings: Findings | None) -> tuple[str, ...]:
 def _about_all(details: Details, findings: Findings | None, commands: Commands) -> list[Sentence]:
     claims = [line.claimed for line in details.lines if line.claimed is not None]
     measured = [line for line in details.lines if line.mean is not None]
-    said = f"{paper(details)} claims {len(claims)} accuracies on Fashion-MNIST"
+    said = f"{paper(details)}: {len(claims)} accuracies are claimed"
     if claims:
         said += f", from {100 * min(claims):.2f} to {100 * max(claims):.2f} %"
     found = [Strong(f"{len(measured)} of {len(details.lines)} rows"), " have been measured"]
