@@ -357,10 +357,12 @@ def test_a_whole_quick_run_and_a_second_one_that_has_nothing_to_do(
     # two seeds of five protocols, three more readings, and the best of them twice
     assert "13 of 13 cells are to be measured, 2 at a time: about " in err
     results = tmp_path / "results"
-    assert out == (results / "forensics-tiny-quick.md").read_text()
+    assert out == (results / "suite-forensics-tiny-quick.md").read_text()
     rows = {
         row["mistake"]: row
-        for row in csv.DictReader((results / "forensics-tiny-quick.csv").read_text().splitlines())
+        for row in csv.DictReader(
+            (results / "suite-forensics-tiny-quick.csv").read_text().splitlines()
+        )
     }
     assert {row["status"] for row in rows.values()} == {"measured"}
     accuracy = {what: float(row["accuracy"]) for what, row in rows.items()}

@@ -39,6 +39,8 @@ class Terminal:
             [sys.executable, "-m", "fmbench", *map(str, arguments)],
             stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
             env={**kept, "TERM": "xterm-256color", **environment},
+            # a shell's background job, and so the tests in one, would hand down an ignored SIGINT
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )  # fmt: skip
         os.close(theirs)
         self.said = ""
