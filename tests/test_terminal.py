@@ -90,7 +90,8 @@ def test_in_80_columns_the_table_fits_and_its_verdicts_are_coloured(source, rows
     lenet = next(row for row in rows if row["runner"] == "lenet5")
     said = table(source)
     lines = lines_of(said)
-    assert max(map(len, lines)) <= 80
+    # What is said beside the table (of other versions, say) is for the terminal to wrap.
+    assert max(len(line) for line in lines if not line.startswith("fmbench: ")) <= 80
     row = next(line for line in lines if line.startswith("CNN-LeNet-5 "))
     figures = f"98.80 {lenet['mean']} ± {lenet['sd']} {lenet['n']}"
     assert f"{figures} ◀ not reproduced" in re.sub(" +", " ", row)
