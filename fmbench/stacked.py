@@ -28,7 +28,10 @@ class Networks(Protocol):
         """Draw what a step on so many images needs at random, and draw it anew."""
 
     def __call__(self, batch: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-        """Losses ``(S,)`` and logits ``(S, n, 10)`` of ``uint8 (S, n, 28, 28)``, ``(S, n)``."""
+        """Losses ``(S,)`` and logits ``(S, n, 10)`` of ``uint8 (S, n, 28, 28)``, ``(S, n)``.
+
+        One network may leave the leading dimension of what it returns away.
+        """
 
 
 def one_vector(networks: Sequence[nn.Module]) -> tuple[nn.Parameter, dict[str, Tensor]]:
@@ -82,7 +85,7 @@ class Alone:
     def __call__(self, batch: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
         """Losses and logits, as :class:`Networks` says."""
         logits = self._network(batch[0])
-        return self._loss(self._parameters, logits, target[0])[None], logits[None]
+        return self._loss(self._parameters, logits, target[0]), logits
 
 
 class Stacked:

@@ -229,7 +229,7 @@ class _Step:
         gradient = self.networks.vector.grad
         assert gradient is not None
         gradient.zero_()  # of every parameter: they are views of one vector
-        losses.sum().backward()
+        (losses.sum() if losses.ndim else losses).backward()
         self._optimizer.step()
         self._losses.add_(losses.detach(), alpha=batch.shape[1])
         self._hits.add_((logits.detach().argmax(-1) == target).sum(-1))
