@@ -6,11 +6,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
+from fmbench.claims import Reported
 from fmbench.feasibility import extreme, prove, search
 from fmbench.polytope import Polytope, Ratio
 from fmbench.program import Claim, Program
 from fmbench.solver import Deadline
-from fmbench.suites import Reported
 
 MAX_CONFLICTS = 100  # of one model; more say nothing new
 

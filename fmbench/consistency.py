@@ -16,10 +16,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from fmbench.claims import Reported, Suite
 from fmbench.conflicts import Conflict, Extent, Group
 from fmbench.errors import UserError
 from fmbench.solver import Deadline
-from fmbench.suites import Reported, Suite
 
 SECONDS = 20.0  # for one suite's conflicts
 NOT_DECIDED = "not decided within the limits of the search"

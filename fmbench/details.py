@@ -11,6 +11,7 @@ from functools import cached_property
 
 import numpy as np
 
+from fmbench.claims import Row
 from fmbench.datasets import FASHION_MNIST
 from fmbench.entries import Entry
 from fmbench.harness import labels
@@ -18,7 +19,6 @@ from fmbench.metrics import N_CLASSES, confusion_matrix, rates
 from fmbench.records import Record
 from fmbench.results import Results
 from fmbench.rounding import parse_figure
-from fmbench.suites import Row
 from fmbench.summary import Summary, current
 from fmbench.tables import TEST_SET
 from fmbench.verdicts import Verdict, on_rows

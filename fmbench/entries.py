@@ -13,13 +13,13 @@ from typing import Any
 
 from fmbench import foreign, plugins, registry
 from fmbench.cells import Cell, Protocol, seeds_of
+from fmbench.claims import Row, Suite
 from fmbench.datasets import FASHION_MNIST, SPECS, DatasetSpec
 from fmbench.errors import UserError
 from fmbench.models import name_of
 from fmbench.records import Asked, Record
 from fmbench.registry import Runner, our_choice, stated, suggestion
 from fmbench.spelling import Spelling, alike, parse
-from fmbench.suites import Row, Suite
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,10 @@ from decimal import Decimal
 from fractions import Fraction
 from math import ceil, floor
 
+from fmbench.claims import Reported
 from fmbench.conflicts import Conflict, Extent
 from fmbench.consistency import Findings
 from fmbench.rounding import UNBOUNDED, parse_figure
-from fmbench.suites import Reported
 
 NAMED = 6  # figures of one conflict that are named; the rest are counted
 

@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from fmbench.claims import Suite
 from fmbench.evidence import Evidence
 from fmbench.files import write_text
 from fmbench.mistakes import Plan, Reading, Variant
 from fmbench.rounding import interval
-from fmbench.suites import Suite
 from fmbench.summary import spread
 from fmbench.tables import FORMATS, Table
 from fmbench.verdicts import MARGIN

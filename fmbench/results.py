@@ -10,6 +10,7 @@ from pathlib import Path
 
 from fmbench import datasets, environment, registry, tables
 from fmbench.cells import FULL, Protocol
+from fmbench.claims import Suite
 from fmbench.datasets import FASHION_MNIST
 from fmbench.entries import Entry, of_suite, recorded
 from fmbench.errors import UserError
@@ -17,7 +18,6 @@ from fmbench.files import write_text
 from fmbench.harness import labels
 from fmbench.metrics import Metrics, compute
 from fmbench.records import Broken, Contents, Name, Record, Store
-from fmbench.suites import Suite
 from fmbench.summary import (
     FILE,
     Summary,

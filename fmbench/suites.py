@@ -1,25 +1,21 @@
 """A suite: a TOML file with a paper's claims and the runner that answers each.
 
-Figures are strings, because their decimals are information. A row may name a runner that does not
-exist (yet); its line then says so in every table.
+A row may name a runner that does not exist (yet); its line then says so in every table.
 """
 
 from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from fmbench import models
-from fmbench.datasets import FASHION_MNIST
+from fmbench.claims import NotTranscribed, Reported, Row, Suite
 from fmbench.errors import UserError
 from fmbench.rounding import (
     METRICS,
     PER_CLASS,
-    Interval,
-    interval,
     parse_figure,
     parse_half_unit,
 )
@@ -33,96 +29,6 @@ MAX_CLASSES, MAX_IMAGES, MAX_REPORTED, MAX_MEAN_OF = 100, 10**9, 1000, 10_000
 
 CERTAINTY = ("verified", "second hand", "recalled", "not found", "own")
 RECIPE = ("stated", "partly stated", "not stated")
-
-
-@dataclass(frozen=True)
-class Row:
-    """One model of the paper. ``claimed`` and ``source`` are percent, as printed.
-
-    It is measured by the runner of that name, or by a scikit-learn ``estimator`` with
-    ``parameters``, perhaps on another data set; ``runner`` is then what these are called.
-    """
-
-    where: str
-    label: str
-    runner: str
-    claimed: str | None = None
-    source: str | None = None
-    cited: str = ""
-    certainty: str = "not found"
-    recipe: str = "not stated"
-    remark: str = ""
-    mean_of: int = 1  # runs that the claimed figure averages, where that is stated
-    estimator: str = ""
-    parameters: Mapping[str, Any] = field(default_factory=dict)
-    dataset: str = FASHION_MNIST.name
-
-
-@dataclass(frozen=True)
-class Reported:
-    """One reported figure of some model's predictions, as printed.
-
-    ``mean_of``: the figure averages so many runs. ``half_unit``: how far the value that was rounded
-    may be from the printed one, where that is not half a unit of the last decimal.
-    """
-
-    where: str
-    metric: str
-    value: str
-    of: str | None = None
-    class_: int | None = None
-    average: str | None = None
-    mean_of: int = 1
-    half_unit: str | None = None
-    remark: str = ""
-
-    def interval(self, rule: str = "nearest") -> Interval:
-        """The values that are printed as this figure; see :func:`fmbench.rounding.interval`."""
-        return interval(self.value, self.metric, rule, self.half_unit)
-
-
-@dataclass(frozen=True)
-class NotTranscribed:
-    """Figures that the paper prints and the suite does not hold, and why."""
-
-    where: str
-    what: str
-    why: str
-
-
-@dataclass(frozen=True)
-class Suite:
-    """A paper's claims."""
-
-    path: Path
-    title: str
-    n_per_class: tuple[int, ...]
-    rows: tuple[Row, ...] = ()
-    reported: tuple[Reported, ...] = ()
-    not_transcribed: tuple[NotTranscribed, ...] = ()
-    authors: str = ""
-    year: int | None = None
-
-    @property
-    def runners(self) -> list[str]:
-        """Every runner's name once, in the order of the rows."""
-        return list(dict.fromkeys(row.runner for row in self.rows))
-
-    @property
-    def subject(self) -> str | None:
-        """The model whose figures are reported in detail, if any: the first where there are more.
-
-        In general a runner's name, but nothing says that there is such a runner.
-        """
-        return next((figure.of for figure in self.reported if figure.of), None)
-
-    @property
-    def prefix(self) -> str:
-        """What the names of its tables begin with, so that no other suite's are overwritten.
-
-        Nothing for the suite that comes with fmbench, else the name of its file.
-        """
-        return "" if self.path.resolve() == find().resolve() else f"{self.path.stem}-"
 
 
 def find(name: str = DEFAULT) -> Path:
@@ -198,6 +104,8 @@ class _Reader:
         return Suite(
             self._path, content.get("title", self._path.stem), n_per_class, rows, reported,
             tuple(missing), content.get("authors", ""), content.get("year"),
+            # Nothing for the suite that comes with fmbench, else the name of its file.
+            "" if self._path.resolve() == find().resolve() else f"{self._path.stem}-",
         )  # fmt: skip
 
     def _test_set(self, entry: dict[str, Any]) -> tuple[int, ...]:

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from fmbench.claims import Reported, Row, Suite
 from fmbench.datasets import FASHION_MNIST
 from fmbench.rounding import parse_figure
-from fmbench.suites import Reported, Row, Suite
 from fmbench.summary import Summary
 from fmbench.verdicts import ALPHA, MARGIN, on_rows
 

@@ -11,8 +11,8 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from fmbench.claims import Row
 from fmbench.rounding import interval, parse_figure
-from fmbench.suites import Row
 from fmbench.summary import Summary
 
 MARGIN = 0.005  # half a percentage point

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fmbench import suites
+from fmbench.claims import Reported, Suite
 from fmbench.consistency import judge
 from fmbench.rounding import RULES
-from fmbench.suites import Reported, Suite
 
 BALANCED = [1000] * 10
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fmbench import registry, results, suites, tables
+from fmbench import claims, registry, results, suites, tables
 from fmbench.cells import FULL, Cell
 from fmbench.records import Store
 from tests.test_cli import assert_one_line_error, fmbench
@@ -75,8 +75,8 @@ def test_the_template_explains_every_key_and_each_is_valid(template, tmp_path):
     text = template.read_text()
     every = re.sub(r"^# (\[\[\w+\]\]|\w+ = .*)$", r"\1", text, flags=re.M)
     content = tomllib.loads(every)
-    kinds = {"row": suites.Row, "reported": suites.Reported,
-             "not_transcribed": suites.NotTranscribed}  # fmt: skip
+    kinds = {"row": claims.Row, "reported": claims.Reported,
+             "not_transcribed": claims.NotTranscribed}  # fmt: skip
     for name, kind in kinds.items():
         fields = {f.rstrip("_") for f in kind.__dataclass_fields__}
         assert fields == {key for entry in content[name] for key in entry}, name

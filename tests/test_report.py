@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fmbench import answer, details, figures, registry, results, suites
+from fmbench import answer, claims, details, figures, registry, results, suites
 from fmbench.cells import FULL, Cell
 from fmbench.commands import Commands
 from fmbench.consistency import judge
@@ -146,7 +146,7 @@ def folder(tmp_path, record_of, source):
     return make
 
 
-def page_of(folder: Path, suite: suites.Suite, source=None) -> str:
+def page_of(folder: Path, suite: claims.Suite, source=None) -> str:
     outcome = results.read(folder, suite, data=source.folder if source else None)
     return page(details.gather(outcome), Commands(folder))
 
@@ -222,7 +222,7 @@ def test_hostile_text_of_a_suite_stays_text(folder, source, tmp_path):
 # ---------------------------------------------------------------- the three sentences
 
 
-def sentences(folder: Path, source, suite: suites.Suite = SUITE) -> list[str]:
+def sentences(folder: Path, source, suite: claims.Suite = SUITE) -> list[str]:
     outcome = results.read(folder, suite, data=source.folder)
     found = answer.sentences(
         details.gather(outcome), judge(suite) if suite.reported else None, Commands()

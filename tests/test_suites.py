@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fmbench import suites, tables
+from fmbench import claims, suites, tables
 from fmbench.errors import UserError
 from fmbench.rounding import METRICS, SIGNED, UNBOUNDED, parse_figure
 
@@ -197,9 +197,9 @@ def refusal(path: Path) -> str:
 def test_a_small_suite_is_read(tmp_path):
     suite = suites.read(written(tmp_path, WHOLE))
     assert (suite.title, suite.n_per_class) == ("suite", (5, 5, 5))
-    assert suite.rows == (suites.Row("Table 3", "A", "a", "90.0"),)
-    assert suite.reported == (suites.Reported("Table 2", "kappa", "0.75", of="a"),)
-    assert suite.not_transcribed == (suites.NotTranscribed("Table 1", "all", "unread"),)
+    assert suite.rows == (claims.Row("Table 3", "A", "a", "90.0"),)
+    assert suite.reported == (claims.Reported("Table 2", "kappa", "0.75", of="a"),)
+    assert suite.not_transcribed == (claims.NotTranscribed("Table 1", "all", "unread"),)
 
 
 ALTERED = {  # what is replaced in WHOLE, by what, and the message's beginning and a part of it

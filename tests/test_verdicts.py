@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from fmbench.suites import Row
+from fmbench.claims import Row
 from fmbench.summary import Summary
 from fmbench.verdicts import (
     CLAIM_HIGHER,

@@ -14,8 +14,8 @@ from fmbench.cli.judging import complain
 from fmbench.errors import UserError
 
 if TYPE_CHECKING:
+    from fmbench.claims import Suite
     from fmbench.entries import Entry
-    from fmbench.suites import Suite
 
 
 @click.command(

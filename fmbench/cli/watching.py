@@ -14,7 +14,7 @@ from fmbench.errors import UserError
 
 if TYPE_CHECKING:
     from fmbench.cells import Protocol
-    from fmbench.suites import Suite
+    from fmbench.claims import Suite
 
 
 @click.command(epilog="Example: fmbench watch --results results/local")
