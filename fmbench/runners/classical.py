@@ -131,76 +131,6 @@ def k_neighbors(*, n_neighbors: int, weights: str, p: int) -> Any:
 
 
 @register(
-    "linear-svc",
-    title="Linear support vector classifier",
-    hyperparameters={
-        "loss": from_source("hinge", XIAO),
-        "penalty": from_source("l2", XIAO),
-        "C": from_source(1.0, XIAO),
-        "multi_class": from_source("ovr", XIAO),
-        "max_iter": our_choice(1000, DEFAULT),
-    },
-    revision=1,
-    cost="minutes",
-    quick={"max_iter": 100},
-    scores="decision_function",
-)
-def linear_svc(
-    *, loss: str, penalty: str, C: float, multi_class: str, max_iter: int, seed: int
-) -> Any:
-    """Row 12."""
-    from sklearn.svm import LinearSVC
-
-    from fmbench.features import standardised
-
-    return standardised(
-        LinearSVC(
-            loss=loss,
-            penalty=penalty,
-            C=C,
-            multi_class=multi_class,
-            max_iter=max_iter,
-            random_state=seed,
-        )
-    )
-
-
-@register(
-    "logistic-regression",
-    title="Logistic regression, L1 penalty, one against the rest",
-    hyperparameters={
-        "penalty": from_source("l1", XIAO),
-        "C": from_source(1.0, XIAO),
-        "solver": our_choice("liblinear", "not named by Xiao: recalled as the default then"),
-        "max_iter": our_choice(100, DEFAULT),
-    },
-    revision=1,
-    cost="hours",
-    quick={"max_iter": 20},
-    scores="predict_proba",
-    notes=(
-        "One seed: the problem is convex, and liblinear's random order of the coordinates is "
-        "fixed. Fitted on 6,000 images in two orders, 7 of 10,000 test predictions differed.",
-    ),
-)
-def logistic_regression(*, penalty: str, C: float, solver: str, max_iter: int) -> Any:
-    """Row 13, one-vs-rest as in Xiao's table."""
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.multiclass import OneVsRestClassifier
-
-    from fmbench.features import standardised
-
-    binary = LogisticRegression(
-        l1_ratio={"l1": 1.0, "l2": 0.0}[penalty],
-        C=C,
-        solver=solver,
-        max_iter=max_iter,
-        random_state=0,
-    )
-    return standardised(OneVsRestClassifier(binary))
-
-
-@register(
     "random-forest",
     title="Random forest",
     hyperparameters={
@@ -223,55 +153,6 @@ def random_forest(*, n_estimators: int, criterion: str, max_depth: int, seed: in
             n_estimators=n_estimators, criterion=criterion, max_depth=max_depth, random_state=seed
         )
     )
-
-
-@register(
-    "sgd",
-    title="Linear classifier by stochastic gradient descent",
-    hyperparameters={
-        "loss": from_source("hinge", XIAO),
-        "penalty": from_source("l2", XIAO),
-        "max_iter": our_choice(1000, DEFAULT),
-        "tol": our_choice(1e-3, DEFAULT),
-    },
-    revision=1,
-    cost="minutes",
-    scores="decision_function",
-)
-def sgd(*, loss: str, penalty: str, max_iter: int, tol: float, seed: int) -> Any:
-    """Row 15."""
-    from sklearn.linear_model import SGDClassifier
-
-    from fmbench.features import standardised
-
-    return standardised(
-        SGDClassifier(loss=loss, penalty=penalty, max_iter=max_iter, tol=tol, random_state=seed)
-    )
-
-
-@register(
-    "perceptron",
-    title="Perceptron, L1 penalty",
-    hyperparameters={
-        "penalty": from_source("l1", XIAO),
-        "max_iter": our_choice(1000, DEFAULT),
-        "tol": our_choice(1e-3, DEFAULT),
-    },
-    revision=1,
-    cost="minutes",
-    scores="decision_function",
-    notes=(
-        "Stands beside row 19: its figure in Xiao's table, 0.782, is near the paper's 78.33 for "
-        "a multilayer perceptron.",
-    ),
-)
-def perceptron(*, penalty: str, max_iter: int, tol: float, seed: int) -> Any:
-    """A candidate for what row 19 really reports."""
-    from sklearn.linear_model import Perceptron
-
-    from fmbench.features import standardised
-
-    return standardised(Perceptron(penalty=penalty, max_iter=max_iter, tol=tol, random_state=seed))
 
 
 @register(
