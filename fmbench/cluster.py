@@ -30,7 +30,7 @@ from fmbench.launching import Measured
 from fmbench.remote import Order, Refused
 from fmbench.supervision import POLL_SECONDS, Launch, Limits, Stop
 
-CONNECT_SECONDS = 10
+CONNECT_SECONDS = 5
 GPU = "GPU"  # the resource that a worker says it has: dask worker ADDRESS --resources GPU=1
 
 
@@ -75,6 +75,7 @@ class Cluster:
         self._owner = hashlib.sha256(
             f"{socket.gethostname()}:{results.resolve()}".encode()
         ).hexdigest()[:16]
+        self._neural = False
         self._said: set[str] = set()
         self._differing: set[str] = set()
         # By a task's key, the worker of each of its starts.
@@ -121,6 +122,7 @@ class Cluster:
         self, launches: Sequence[Launch], limits: Limits
     ) -> list[tuple[Sequence[Launch], int]]:
         """The launches for GPUs apart from the others: neither waits for the other's workers."""
+        self._neural = any(each[0].runner.uses_gpu for each in launches)
         gpu = [each for each in launches if limits.device_of(each[0]) == "cuda"]
         rest = [each for each in launches if limits.device_of(each[0]) != "cuda"]
         lanes: list[tuple[Sequence[Launch], int]] = [(rest, limits.jobs)]
@@ -144,8 +146,9 @@ class Cluster:
         """
         definitions = [cell.definition() for cell in launch]
         order = Order(
-            launch, definitions, source.spec.name, source.folder, limits, self._owner, self._topic
-        )
+            launch, definitions, source.spec.name, source.folder, limits, self._owner, self._topic,
+            self._neural,
+        )  # fmt: skip
         told = _Once(started)
         n_lost = 0
         refusals: dict[str, str] = {}

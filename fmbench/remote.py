@@ -33,6 +33,7 @@ class Order:
     ``definitions`` are those of its cells where it was sent from. ``folder`` is where the data
     are there, and used here if it is here too, as on a shared disk. ``owner`` tells results
     folders apart. When the launch starts, the worker says so under the event's name ``topic``.
+    ``neural``: whether neural cells are among those of its run.
     """
 
     launch: Launch
@@ -42,6 +43,7 @@ class Order:
     limits: Limits
     owner: str
     topic: str
+    neural: bool
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ def measure(order: Order) -> Measured | Refused | None:
     except UserError as error:
         return Refused(worker.address, str(error))
     kept = Store(_cache() / "cluster" / order.owner)
-    measured = _here().measure(
+    measured = _here(order.neural).measure(
         order.launch,
         source,
         order.limits,
@@ -93,7 +95,7 @@ def _check(order: Order) -> None:
         here = _as_defined_here(cell)
         if key_of(here) != key_of(there):
             why = difference(here, there)
-            raise UserError(f"{cell.name} is another cell there ({why}): install the same fmbench")
+            raise UserError(f"it would measure another cell ({why}): install the same there")
 
 
 def _as_defined_here(cell: Cell) -> Definition:
@@ -128,8 +130,8 @@ def _cache() -> Path:
 
 
 @cache
-def _here() -> Here:
-    return Here(neural=True)  # which cells will come is not known
+def _here(neural: bool) -> Here:
+    return Here(neural=neural)
 
 
 class _Unwanted:
