@@ -52,7 +52,7 @@ def killer(*, seed):
     return Model(0.0, seed, kills=True)
 
 def on_gpu(*, seed, device):
-    return Model(0.0, seed)
+    return Model(0.0, 100 + seed)
 """
 
 
@@ -185,15 +185,16 @@ def test_a_cell_whose_worker_is_lost_again_and_again_fails_and_says_so(
 
 
 def test_gpu_cells_go_to_workers_that_have_one_and_others_anywhere(tmp_path, model, fmbench_run):
-    path, _ = model
-    process = fmbench_run(f"{path}:on_gpu", f"{path}:make", "--seeds", "4", "--device", "auto")
+    path, seen = model
+    process = fmbench_run(f"{path}:on_gpu", f"{path}:make", "--seeds", "2", "--device", "auto")
     _, err = process.communicate(timeout=60)
     assert process.returncode == 1, err
     contents = Store(tmp_path / "results").read()
     # No test machine has a GPU: the cells were sent to where one was said to be, and found none.
     assert {"CUDA" in record.why for record in contents.failed.values()} == {True}
     assert {r.cell["runner"] for r in contents.failed.values()} == {"model.py-on_gpu"}
-    assert len(contents.failed) == len(contents.finished) == 4
+    assert len(contents.failed) == len(contents.finished) == 2
+    assert [worker for _, seed, worker in noted(seen) if seed >= 100] == ["gpu", "gpu"]
 
 
 def of_another_revision(monkeypatch):
