@@ -14,6 +14,7 @@ import hashlib
 import logging
 import socket
 import threading
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -31,6 +32,7 @@ from fmbench.remote import Order, Refused
 from fmbench.supervision import POLL_SECONDS, Launch, Limits, Stop
 
 CONNECT_SECONDS = 5
+LOOK_SECONDS = 10  # between two looks at whether there are workers at all
 GPU = "GPU"  # the resource that a worker says it has: dask worker ADDRESS --resources GPU=1
 
 
@@ -51,7 +53,8 @@ def connected(
     except ImportError:
         raise UserError("--backend dask needs Dask: pip install 'fmbench[dask]'") from None
     # What it would say of lost connections is said below, in words that name cells.
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    for name in [n for n in logging.root.manager.loggerDict if n.startswith("distributed")]:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
         client = Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
     except (OSError, ValueError) as error:
@@ -178,9 +181,14 @@ class Cluster:
         future, starts = self._sent(order, refusing)
         ended = threading.Event()
         future.add_done_callback(lambda _: ended.set())
+        look = time.monotonic() + LOOK_SECONDS
         while not ended.wait(POLL_SECONDS):
             if starts:
                 told()
+            if time.monotonic() > look:
+                look += LOOK_SECONDS
+                if not self._workers():
+                    self._say("no worker is left; waiting for one to come (Ctrl-C ends the run)")
             # Dask itself sends it out again when its worker is lost: one start more each time.
             n_lost_here = len(starts) - 1
             if stop.is_set() or n_lost + n_lost_here > self._retries:
