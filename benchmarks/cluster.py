@@ -3,10 +3,12 @@
 A scheduler and a worker of one thread are started on loopback, as a person starts them, and the
 batch is run; then a second worker comes, and the same batch is run again in an empty folder. Each
 worker runs a cell first, off the clock: a server of processes takes seconds to load the libraries,
-once in a worker's life. All workers share this machine, so it needs two idle cores.
+once in a worker's life. All workers share this machine, so it needs two idle cores; where there
+are none, cells that only wait (`--wait 5`) still show what the cluster itself costs.
 
     python benchmarks/cluster.py
     python benchmarks/cluster.py --cells 24 --runner random-forest
+    python benchmarks/cluster.py --wait 5
 """
 
 from __future__ import annotations
@@ -23,6 +25,19 @@ from pathlib import Path
 from typing import Any
 
 GOAL = 0.6
+WAITING = """
+import time
+import numpy as np
+
+class Waiting:
+    def fit(self, X, y):
+        time.sleep({seconds})
+    def predict(self, X):
+        return np.zeros(len(X), np.uint8)
+
+def make(*, seed):
+    return Waiting()
+"""
 
 
 def dask(stack: ExitStack, folder: Path, *arguments: str) -> None:
@@ -81,19 +96,24 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--cells", type=int, default=16)
     parser.add_argument("--runner", default="sgd", help="under the quick protocol")
+    parser.add_argument("--wait", type=float, help="instead: cells that wait so many seconds")
     options = parser.parse_args()
-    from fmbench import registry
-    from fmbench.cells import QUICK, Cell
+    from fmbench.cells import QUICK
+    from fmbench.entries import named
 
-    cells = [Cell(registry.get(options.runner), QUICK, seed) for seed in range(options.cells)]
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        name = options.runner
+        if options.wait is not None:
+            (folder / "waiting.py").write_text(WAITING.format(seconds=options.wait))
+            name = f"{folder}/waiting.py:make"
+        cells = named(name).cells(QUICK, options.cells)
         address = scheduler(stack, folder)
         seconds = []
         for n_workers in (1, 2):
             dask(stack, folder, "worker", address, "--nthreads", "1")
             seconds.append(seconds_of(cells, address, n_workers))
-            print(f"{n_workers} worker(s): {len(cells)} cells of {options.runner} "
+            print(f"{n_workers} worker(s): {len(cells)} cells of {name} "
                   f"in {seconds[-1]:.1f} s")  # fmt: skip
     ratio = seconds[1] / seconds[0]
     print(f"two workers take {ratio:.2f} of the time of one (goal: at most {GOAL})")
