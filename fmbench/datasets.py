@@ -198,9 +198,9 @@ def locate(
                 _file_in(spec, folder, name)
             return Source(spec, folder.resolve(), f"the folder given by {flag}")
     cache = cache_folder(spec)
-    if _is_complete(cache):
+    if is_complete(cache):
         return Source(spec, cache, "the user's cache")
-    if spec is FASHION_MNIST and _is_complete(DEBIAN_FOLDER):
+    if spec is FASHION_MNIST and is_complete(DEBIAN_FOLDER):
         return Source(spec, DEBIAN_FOLDER, "Debian's package dataset-fashion-mnist")
     if fetch is None:
         raise UserError(
@@ -234,5 +234,6 @@ def _file_in(spec: DatasetSpec, folder: Path, name: str) -> Path:
     )
 
 
-def _is_complete(folder: Path) -> bool:
+def is_complete(folder: Path) -> bool:
+    """Whether the four files are there, genuine or not."""
     return all((folder / f"{n}.gz").is_file() or (folder / n).is_file() for n in FILES)

@@ -1,34 +1,25 @@
-"""Runs cells: the plan, one launch after another, resume.
+"""Runs cells: the plan, one launch after another, the record of each, resume.
 
-joblib hands out the launches to one thread a job. Each thread starts its launch in a process
-forked from a server that has the heavy libraries loaded and no thread started, so that a process
-costs milliseconds; ``supervision`` says how it is kept within its limits.
+joblib hands out the launches to one thread a job. Each thread has its launch measured, here or by
+a worker of a cluster (a :class:`~fmbench.launching.Place`), and writes its records as soon as it
+has ended: only this machine ever touches the results folder.
 """
 
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
-import os
-import tempfile
 import threading
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, Protocol
 
 from fmbench import environment
 from fmbench.cells import Cell
 from fmbench.datasets import Source
-from fmbench.errors import UserError
+from fmbench.launching import Beside, Here, Measured, Place
 from fmbench.records import Contents, Record, Store, asked
-from fmbench.supervision import Launch, Limits, supervise
-
-# A socket's path has at most 107 bytes, of which multiprocessing's own names take about 30.
-LONGEST_TEMPORARY_PATH = 75
-THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+from fmbench.supervision import Launch, Limits
 
 
 class Observer(Protocol):
@@ -81,150 +72,76 @@ def launches(cells: Iterable[Cell], together: int) -> Sequence[Launch]:
 
 
 def run(
-    cells: Sequence[Cell], store: Store, source: Source, limits: Limits, observer: Observer
-) -> list[Record]:
-    """Run every cell and write its record; a cell that fails leaves a record that says why.
-
-    Ctrl-C ends the running cells, keeps what is finished and raises KeyboardInterrupt.
-    """
-    from joblib import Parallel, delayed
-
-    stop, beside = threading.Event(), _Beside()
-    with _fork_server(limits.threads, any(cell.runner.uses_gpu for cell in cells)) as context:
-
-        def one(launch: Launch) -> list[Record]:
-            with beside.running(launch):
-                if stop.is_set():
-                    return []
-                for cell in launch:
-                    observer.started(cell)
-                records = _run_launch(launch, store, source, limits, context, stop, beside)
-            for cell, record in zip(launch, records, strict=False):  # none if it was stopped
-                observer.ended(cell, record)
-            return records
-
-        parallel = Parallel(
-            n_jobs=limits.jobs, backend="threading", batch_size=1, pre_dispatch=limits.jobs
-        )
-        try:
-            planned = launches(cells, limits.together)
-            return [
-                r for records in parallel(delayed(one)(each) for each in planned) for r in records
-            ]
-        finally:
-            stop.set()
-            beside.wait_until_alone()  # the threads still have processes to end, folders to remove
-
-
-class _Beside:
-    """Which launches run at the moment, and how many at most while each one did."""
-
-    def __init__(self) -> None:
-        self._most: dict[int, int] = {}
-        self._changed = threading.Condition()
-
-    @contextlib.contextmanager
-    def running(self, launch: Launch) -> Iterator[None]:
-        with self._changed:
-            self._most[id(launch)] = 0
-            self._most = {i: max(n, len(self._most)) for i, n in self._most.items()}
-        try:
-            yield
-        finally:
-            with self._changed:
-                del self._most[id(launch)]
-                self._changed.notify_all()
-
-    def most(self, launch: Launch) -> int:
-        with self._changed:
-            return self._most[id(launch)]
-
-    def wait_until_alone(self) -> None:
-        with self._changed:
-            self._changed.wait_for(lambda: not self._most)
-
-
-@contextlib.contextmanager
-def _fork_server(threads: int, neural: bool) -> Iterator[Any]:
-    if len(tempfile.gettempdir()) > LONGEST_TEMPORARY_PATH:
-        raise UserError(
-            f"the folder for temporary files, {tempfile.gettempdir()}, is too deep for the socket "
-            "of a worker: set TMPDIR to a folder with a shorter path"
-        )
-    # The libraries read these when they load, which is in the server.
-    before = {name: os.environ.get(name) for name in THREAD_VARIABLES}
-    os.environ.update({name: str(threads) for name in THREAD_VARIABLES})
-    context = multiprocessing.get_context("forkserver")
-    preload = ["fmbench.harness", "fmbench.features", "sklearn.svm", "sklearn.ensemble"]
-    context.set_forkserver_preload([*preload, "fmbench.training"] if neural else preload)
-    try:
-        yield context
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
-
-
-def _run_launch(
-    launch: Launch,
+    cells: Sequence[Cell],
     store: Store,
     source: Source,
     limits: Limits,
-    context: Any,
-    stop: threading.Event,
-    beside: _Beside,
+    observer: Observer,
+    cluster: Place | None = None,
 ) -> list[Record]:
-    """One launch from start to records; none if the run was stopped meanwhile."""
-    from fmbench.harness import collect
+    """Run every cell and write its record; a cell that fails leaves a record that says why.
 
-    clock = time.monotonic()
-    started = datetime.now(UTC).isoformat(timespec="seconds")
+    They run on this machine, or on a ``cluster``. Ctrl-C ends the running cells, wherever they
+    run, keeps what is finished and raises KeyboardInterrupt.
+    """
+    from joblib import Parallel, delayed
+
+    place = cluster or Here(neural=any(cell.runner.uses_gpu for cell in cells))
+    stop, busy = threading.Event(), Beside()
+
+    def one(launch: Launch) -> list[Record]:
+        def started() -> None:
+            for cell in launch:
+                observer.started(cell)
+
+        with busy.running(launch):
+            if stop.is_set():
+                return []
+            workspaces = [store.workspace(cell) for cell in launch]
+            measured = place.measure(launch, source, limits, workspaces, started, stop)
+            records = _saved(launch, measured, store) if measured else []
+        for cell, record in zip(launch, records, strict=False):  # none if it was stopped
+            observer.ended(cell, record)
+        return records
+
+    def lane(planned: Sequence[Launch], jobs: int) -> list[list[Record]]:
+        parallel = Parallel(n_jobs=jobs, backend="threading", batch_size=1, pre_dispatch=jobs)
+        return parallel(delayed(one)(each) for each in planned)
+
+    lanes = place.lanes(launches(cells, limits.together), limits)
+    with ThreadPoolExecutor(len(lanes)) as side_by_side:
+        try:
+            done = [side_by_side.submit(lane, planned, jobs) for planned, jobs in lanes]
+            return [r for each in done for records in each.result() for r in records]
+        finally:
+            stop.set()
+            busy.wait_until_alone()  # the threads still have processes to end, folders to remove
+
+
+def _saved(launch: Launch, measured: Measured, store: Store) -> list[Record]:
+    """The records of a launch, written."""
 
     def record(cell: Cell, **facts: Any) -> Record:
-        common: dict[str, Any] = {
-            "key": cell.key,
-            "cell": cell.definition(),
-            "device": environment.cpu_name(),
-            "threads": limits.threads,
-            "jobs": beside.most(launch),
-            "together": len(launch),
-            "versions": environment.versions(),
-            "package": environment.package(),
-            "started": started,
-            "asked": asked(cell),
-            "total_seconds": round(time.monotonic() - clock, 3),
-        }
-        return Record(**{**common, **facts})
+        common = {"key": cell.key, "cell": cell.definition(), "asked": asked(cell)}
+        return Record(**{**common, **measured.where, **facts})
 
-    def save(cell: Cell, arrays: Mapping[str, Any] | None = None, **facts: Any) -> Record:
-        try:
-            return store.save(record(cell, **facts), arrays)
-        except OSError as error:  # the disk is full, the folder gone: this cell's result is lost
-            why = f"its result could not be written: {error.strerror or error}"
-            failure = record(cell, status="failed", why=why)
-            with contextlib.suppress(OSError):
-                store.save(failure)
-            return failure
-
-    # What a killed runner still writes into its folder is no reason to fail.
-    with tempfile.TemporaryDirectory(prefix="fmbench-", ignore_cleanup_errors=True) as name:
-        folder = Path(name)
-        workspaces = [store.workspace(cell) for cell in launch]
-        report = supervise(launch, source, limits, folder, workspaces, context, stop)
-        if report is None:
-            return []
-        measured: dict[str, Any] = {"peak_memory_bytes": report.peak_memory}
-        if report.failure is not None:
-            failed = {**measured, "status": "failed", "why": report.failure}
-            return [save(cell, **failed) for cell in launch]
-        records = []
-        for place, (cell, facts) in enumerate(zip(launch, report.facts, strict=True)):
-            outcome = collect(cell, source, folder / str(place), facts["history"])
-            facts = {**measured, **facts, "history": outcome.history, "status": "finished"}
-            records.append(save(cell, outcome.arrays, **facts))
-            if records[-1].finished:
-                # Of a failed cell it is kept: the next attempt goes on from there.
-                store.discard_workspace(cell)
+    if measured.failure is not None:
+        return [_save(record(c, status="failed", why=measured.failure), store) for c in launch]
+    records = []
+    for cell, (facts, arrays) in zip(launch, measured.cells, strict=True):
+        records.append(_save(record(cell, **facts, status="finished"), store, arrays))
+        if records[-1].finished:
+            # Of a failed cell it is kept: the next attempt goes on from there.
+            store.discard_workspace(cell)
     return records
+
+
+def _save(record: Record, store: Store, arrays: Mapping[str, Any] | None = None) -> Record:
+    try:
+        return store.save(record, arrays)
+    except OSError as error:  # the disk is full, the folder gone: this cell's result is lost
+        why = f"its result could not be written: {error.strerror or error}"
+        failure = replace(record, status="failed", why=why, history=[], details={})
+        with contextlib.suppress(OSError):
+            store.save(failure)
+        return failure

@@ -57,6 +57,13 @@ class Code:
         """Whose code it is."""
         return self.place if self.text is not None else f"{self.place} ({self.source})"
 
+    @property
+    def source_here(self) -> str:
+        """What identifies the code that would run here: it may have been found elsewhere."""
+        if self.text is not None:
+            return f"sha256:{hashlib.sha256(self.text).hexdigest()}"
+        return _version(self.place)
+
     def load(self) -> Any:
         """The attribute, after its module was run, at most once in a process.
 

@@ -21,7 +21,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from fmbench import accelerators, environment
 from fmbench.cells import Cell
@@ -30,6 +30,13 @@ from fmbench.datasets import Source
 POLL_SECONDS = 0.2  # how late a limit or Ctrl-C is noticed; a result is noticed at once
 
 Launch = Sequence[Cell]
+
+
+class Stop(Protocol):
+    """Tells whether a launch is still wanted: a ``threading.Event``, or what answers like one."""
+
+    def is_set(self) -> bool:
+        """Whether it is not."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +75,7 @@ def supervise(
     folder: Path,
     workspaces: Sequence[Path],
     context: Any,
-    stop: threading.Event,
+    stop: Stop,
 ) -> Report | None:
     """Measure a launch in a process and end it at its limits; None if ``stop`` was set.
 

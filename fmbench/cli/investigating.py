@@ -64,14 +64,15 @@ def forensics(
     plan = Plan(runner, seeds or (2 if quick else 5), quick, readings)
     store = Store(results)
     store.prepare()
+    cluster = allowed.cluster(results)
     source = datasets.locate(data=data, fetch=fetch)
     datasets.verify(source.spec, source.folder)
-    limits = allowed.limits(plan.cells)
+    limits = allowed.limits(plan.cells, cluster)
     contents = store.read()
     estimate = Estimate(contents, reference().fit_seconds)
     todo = execution.pending(plan.cells, contents)
     sources = {source.spec.name: source, **common.digits_for(todo, digits)}
-    made = measuring.Run(store, sources, limits, estimate)
+    made = measuring.Run(store, sources, limits, estimate, cluster)
 
     def measure(cells: Sequence[Cell]) -> None:
         contents = store.read()

@@ -12,14 +12,17 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import groupby
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from fmbench.cli.common import FAILED, INTERRUPTED, Finite, say
+from fmbench.errors import UserError
 
 if TYPE_CHECKING:
     from fmbench.cells import Cell
+    from fmbench.cluster import Cluster
     from fmbench.datasets import Source
     from fmbench.progress import Estimate
     from fmbench.records import Contents, Record, Store
@@ -52,6 +55,18 @@ _OPTIONS = (
         "--together", type=click.IntRange(1, 1000),
         help="Seeds of a neural row that are trained as one.  [default: 10 on a GPU, else 1]",
     ),
+    click.option(
+        "--backend", type=click.Choice(["local", "dask"]), default="local", show_default=True,
+        help="Run the cells on this machine, or on the workers of a Dask cluster.",
+    ),
+    click.option(
+        "--scheduler", metavar="ADDRESS",
+        help="The Dask cluster's scheduler, such as tcp://10.0.0.1:8786.",
+    ),
+    click.option(
+        "--retries", type=click.IntRange(0, 100), default=2, show_default=True,
+        help="How often a cell is sent out again when its worker is lost.",
+    ),
 )  # fmt: skip
 
 
@@ -65,8 +80,30 @@ class Allowed:
     memory: float
     device: str
     together: int | None
+    backend: str
+    scheduler: str | None
+    retries: int
 
-    def limits(self, cells: Sequence[Cell]) -> Limits:
+    def cluster(self, results: Path) -> Cluster | None:
+        """The cluster that was asked for, connected until the command ends.
+
+        Raises:
+            UserError: it cannot be connected to, or the flags contradict each other.
+        """
+        if self.backend == "local":
+            if self.scheduler is not None:
+                raise UserError("--scheduler goes with --backend dask")
+            return None
+        if not self.scheduler:
+            raise UserError("--backend dask needs --scheduler, the address that `dask scheduler` "
+                            "names")  # fmt: skip
+        from fmbench.cluster import connected
+
+        return click.get_current_context().with_resource(
+            connected(self.scheduler, results, self.retries, say)
+        )
+
+    def limits(self, cells: Sequence[Cell], cluster: Cluster | None = None) -> Limits:
         """The limits of these cells. A device is looked for only where one of them can use it.
 
         Raises:
@@ -76,12 +113,16 @@ class Allowed:
         from fmbench.supervision import Limits
 
         wanted = self.device == "cuda" or any(cell.runner.uses_gpu for cell in cells)
-        device = environment.resolve_device(self.device) if wanted else "cpu"
+        resolve = cluster.device if cluster else environment.resolve_device
+        device = resolve(self.device) if wanted else "cpu"
+        jobs = self.jobs
+        if jobs is None and cluster:
+            jobs = cluster.jobs(self.threads)
         return Limits(
             timeout=self.timeout,
             memory=int(self.memory * 2**30),
             threads=self.threads,
-            jobs=self.jobs or max(1, environment.n_cores() // self.threads),
+            jobs=jobs or max(1, environment.n_cores() // self.threads),
             device=device,
             together=self.together or (TOGETHER_ON_GPU if device == "cuda" else 1),
         )
@@ -104,11 +145,17 @@ class Run:
     """The measurements of one call of a verb. ``records`` are the new ones."""
 
     def __init__(
-        self, store: Store, sources: Mapping[str, Source], limits: Limits, estimate: Estimate
+        self,
+        store: Store,
+        sources: Mapping[str, Source],
+        limits: Limits,
+        estimate: Estimate,
+        cluster: Cluster | None = None,
     ) -> None:
         self.records: list[Record] = []
         self._store, self._sources = store, sources
         self._limits, self._estimate = limits, estimate
+        self._cluster = cluster
         self._interrupted = False
 
     @contextmanager
@@ -149,5 +196,5 @@ class Run:
             for dataset, batch in groupby(todo, key=lambda cell: cell.dataset.name):
                 source = self._sources[dataset]
                 self.records += execution.run(
-                    list(batch), self._store, source, self._limits, observer
+                    list(batch), self._store, source, self._limits, observer, self._cluster
                 )

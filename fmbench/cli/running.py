@@ -76,6 +76,7 @@ def run(
     n_seeds = seeds or (2 if quick else 5)
     store = Store(results)
     store.prepare()
+    cluster = allowed.cluster(results)
     source = datasets.locate(data=data, fetch=fetch)
     datasets.verify(source.spec, source.folder)  # wrong data is the user's error, not a cell's
     cells = [cell for entry in entries for cell in entry.cells(protocol, n_seeds)]
@@ -87,7 +88,7 @@ def run(
     sources = {source.spec.name: source, **common.digits_for(todo, digits)}
     todo, cells = ([c for c in part if c.dataset.name in sources] for part in (todo, cells))
     todo.sort(key=lambda cell: cell.dataset != source.spec)  # one data set after the other
-    made = measuring.Run(store, sources, allowed.limits(todo), estimate)
+    made = measuring.Run(store, sources, allowed.limits(todo, cluster), estimate, cluster)
     if not todo:
         say(f"nothing to do: {len(cells)} cells are measured already (--force runs them again)")
     with made.until_interrupted():

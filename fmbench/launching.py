@@ -1,0 +1,192 @@
+"""Runs a launch on this machine and says what came of it.
+
+What runs here is the same whether this is the machine of the person who asked or a worker of a
+cluster: nothing in this file knows of a results folder. Each launch is a process forked from a
+server that has the heavy libraries loaded and no thread started, so that a process costs
+milliseconds; ``supervision`` says how it is kept within its limits.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from multiprocessing import forkserver
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from fmbench import environment
+from fmbench.datasets import Source
+from fmbench.errors import UserError
+from fmbench.supervision import Launch, Limits, Stop, supervise
+
+if TYPE_CHECKING:
+    import numpy as np
+
+# A socket's path has at most 107 bytes, of which multiprocessing's own names take about 30.
+LONGEST_TEMPORARY_PATH = 75
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A launch that has ended, wherever it ran.
+
+    ``where`` are the fields of a record that are the machine's and the launch's. ``cells`` are the
+    facts and arrays of each cell, in the launch's order; none if it failed, with ``failure`` the
+    reason.
+    """
+
+    where: dict[str, Any]
+    cells: list[tuple[dict[str, Any], dict[str, np.ndarray]]] = field(default_factory=list)
+    failure: str | None = None
+
+
+class Place(Protocol):
+    """Where launches run."""
+
+    def measure(
+        self,
+        launch: Launch,
+        source: Source,
+        limits: Limits,
+        workspaces: Sequence[Path],
+        started: Callable[[], None],
+        stop: Stop,
+    ) -> Measured | None:
+        """Run a launch to its end; None if it was stopped. ``started`` is called once, before."""
+
+    def lanes(
+        self, launches: Sequence[Launch], limits: Limits
+    ) -> list[tuple[Sequence[Launch], int]]:
+        """The launches, apart where they need not wait for each other: each with its jobs."""
+
+
+class Here:
+    """This machine. ``neural``: have PyTorch loaded in the server that processes come from."""
+
+    def __init__(self, *, neural: bool) -> None:
+        self._neural = neural
+        self._beside = Beside()
+
+    def lanes(
+        self, launches: Sequence[Launch], limits: Limits
+    ) -> list[tuple[Sequence[Launch], int]]:
+        """One."""
+        return [(launches, limits.jobs)]
+
+    def measure(
+        self,
+        launch: Launch,
+        source: Source,
+        limits: Limits,
+        workspaces: Sequence[Path],
+        started: Callable[[], None],
+        stop: Stop,
+    ) -> Measured | None:
+        """Run a launch to its end; None if it was stopped. ``started`` is called once, before."""
+        from fmbench.harness import collect
+
+        clock = time.monotonic()
+        time_of_day = datetime.now(UTC).isoformat(timespec="seconds")
+
+        def where(peak_memory: int) -> dict[str, Any]:
+            return {
+                "device": environment.cpu_name(),
+                "threads": limits.threads,
+                "jobs": self._beside.most(launch),
+                "together": len(launch),
+                "versions": environment.versions(),
+                "package": environment.package(),
+                "started": time_of_day,
+                "total_seconds": round(time.monotonic() - clock, 3),
+                "peak_memory_bytes": peak_memory,
+            }
+
+        context = fork_server(limits.threads, self._neural)
+        # What a killed runner still writes into its folder is no reason to fail.
+        with (
+            self._beside.running(launch),
+            tempfile.TemporaryDirectory(prefix="fmbench-", ignore_cleanup_errors=True) as name,
+        ):
+            started()
+            folder = Path(name)
+            report = supervise(launch, source, limits, folder, workspaces, context, stop)
+            if report is None:
+                return None
+            if report.failure is not None:
+                return Measured(where(report.peak_memory), failure=report.failure)
+            cells = []
+            for place, (cell, facts) in enumerate(zip(launch, report.facts, strict=True)):
+                outcome = collect(cell, source, folder / str(place), facts["history"])
+                cells.append(({**facts, "history": outcome.history}, outcome.arrays))
+            return Measured(where(report.peak_memory), cells)
+
+
+class Beside:
+    """Which launches run at the moment, and how many at most while each one did."""
+
+    def __init__(self) -> None:
+        self._most: dict[int, int] = {}
+        self._changed = threading.Condition()
+
+    @contextlib.contextmanager
+    def running(self, launch: Launch) -> Iterator[None]:
+        """The launch runs in this block."""
+        with self._changed:
+            self._most[id(launch)] = 0
+            self._most = {i: max(n, len(self._most)) for i, n in self._most.items()}
+        try:
+            yield
+        finally:
+            with self._changed:
+                del self._most[id(launch)]
+                self._changed.notify_all()
+
+    def most(self, launch: Launch) -> int:
+        """The most launches that ran at a time since this one, which runs, began; itself one."""
+        with self._changed:
+            return self._most[id(launch)]
+
+    def wait_until_alone(self) -> None:
+        """Wait until no launch runs."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._most)
+
+
+_starting = threading.Lock()
+
+
+def fork_server(threads: int, neural: bool) -> Any:
+    """The context whose processes come from the server, which is started unless it runs.
+
+    Raises:
+        UserError: the folder for temporary files cannot hold its socket.
+    """
+    if len(tempfile.gettempdir()) > LONGEST_TEMPORARY_PATH:
+        raise UserError(
+            f"the folder for temporary files, {tempfile.gettempdir()}, is too deep for the socket "
+            "of a worker: set TMPDIR to a folder with a shorter path"
+        )
+    context = multiprocessing.get_context("forkserver")
+    preload = ["fmbench.harness", "fmbench.features", "sklearn.svm", "sklearn.ensemble"]
+    with _starting:
+        # The libraries read these when they load, which is in the server.
+        before = {name: os.environ.get(name) for name in THREAD_VARIABLES}
+        os.environ.update({name: str(threads) for name in THREAD_VARIABLES})
+        context.set_forkserver_preload([*preload, "fmbench.training"] if neural else preload)
+        try:
+            forkserver.ensure_running()
+        finally:
+            for name, value in before.items():
+                if value is None:
+                    os.environ.pop(name, None)
+                else:
+                    os.environ[name] = value
+    return context
