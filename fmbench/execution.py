@@ -25,9 +25,11 @@ from fmbench.datasets import Source
 from fmbench.errors import UserError
 from fmbench.records import Contents, Record, Store, asked
 from fmbench.supervision import Launch, Limits, supervise
+from fmbench.turns import Turns
 
 # A socket's path has at most 107 bytes, of which multiprocessing's own names take about 30.
 LONGEST_TEMPORARY_PATH = 75
+LOOK_SECONDS = 0.5  # between two looks at whether another run is done with a cell
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -39,6 +41,12 @@ class Observer(Protocol):
 
     def ended(self, cell: Cell, record: Record) -> None:
         """A cell's record has been written."""
+
+    def measured_elsewhere(self, cell: Cell, record: Record) -> None:
+        """Another run has measured a cell meanwhile; it is not started here."""
+
+    def waits(self, cell: Cell, holder: str) -> None:
+        """Nothing is left but cells that other runs measure; ``holder`` is who has this one."""
 
 
 def in_order(cells: Iterable[Cell], expected_seconds: Callable[[Cell], float]) -> list[Cell]:
@@ -81,18 +89,36 @@ def launches(cells: Iterable[Cell], together: int) -> Sequence[Launch]:
 
 
 def run(
-    cells: Sequence[Cell], store: Store, source: Source, limits: Limits, observer: Observer
+    cells: Sequence[Cell],
+    store: Store,
+    source: Source,
+    limits: Limits,
+    observer: Observer,
+    known: Contents | None = None,
 ) -> list[Record]:
     """Run every cell and write its record; a cell that fails leaves a record that says why.
+
+    What another run on the same folder measures meanwhile is taken from there: whatever is not
+    among ``known``, what the folder held when the cells were chosen (by default: holds now).
 
     Ctrl-C ends the running cells, keeps what is finished and raises KeyboardInterrupt.
     """
     from joblib import Parallel, delayed
 
-    stop, beside = threading.Event(), _Beside()
+    stop, beside, turns = threading.Event(), _Beside(), Turns(store, known or store.read())
+    later: list[Cell] = []  # another run is at them
     with _fork_server(limits.threads, any(cell.runner.uses_gpu for cell in cells)) as context:
 
         def one(launch: Launch) -> list[Record]:
+            with turns.of(launch) as turn:
+                for cell, record in turn.measured:
+                    observer.measured_elsewhere(cell, record)
+                later.extend(turn.taken)
+                return [*(record for _, record in turn.measured), *mine(turn.mine)]
+
+        def mine(launch: Launch) -> list[Record]:
+            if not launch:
+                return []
             with beside.running(launch):
                 if stop.is_set():
                     return []
@@ -107,10 +133,19 @@ def run(
             n_jobs=limits.jobs, backend="threading", batch_size=1, pre_dispatch=limits.jobs
         )
         try:
-            planned = launches(cells, limits.together)
-            return [
-                r for records in parallel(delayed(one)(each) for each in planned) for r in records
-            ]
+            records: list[Record] = []
+            left, said = list(cells), False
+            while left:
+                n_before, planned = len(records), launches(left, limits.together)
+                for of_launch in parallel(delayed(one)(each) for each in planned):
+                    records += of_launch
+                left, later[:] = list(later), []
+                if left and len(records) == n_before:
+                    if not said:
+                        observer.waits(left[0], turns.holder(left[0]))
+                    said = True
+                    time.sleep(LOOK_SECONDS)
+            return records
         finally:
             stop.set()
             beside.wait_until_alone()  # the threads still have processes to end, folders to remove

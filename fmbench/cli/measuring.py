@@ -149,5 +149,5 @@ class Run:
             for dataset, batch in groupby(todo, key=lambda cell: cell.dataset.name):
                 source = self._sources[dataset]
                 self.records += execution.run(
-                    list(batch), self._store, source, self._limits, observer
+                    list(batch), self._store, source, self._limits, observer, contents
                 )
