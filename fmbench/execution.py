@@ -1,8 +1,13 @@
 """Runs cells: the plan, one launch after another, resume.
 
-joblib hands out the launches to one thread a job. Each thread starts its launch in a process
-forked from a server that has the heavy libraries loaded and no thread started, so that a process
-costs milliseconds; ``supervision`` says how it is kept within its limits.
+joblib hands out the launches to one thread a job, and each thread starts its launch in a process of
+its own; ``supervision`` says how that is kept within its limits. Isolation costs little because the
+process is forked from a server that has the heavy libraries and the data loaded (``warm``) and no
+thread started: nothing is imported, unpacked or checked for a cell, and yet no two launches share a
+process, so that a crash, a leak or a changed setting ends with its launch. There is no pool of
+workers to replace: ``benchmarks/overhead.py`` measures what a process each costs.
+
+Where several runs share a results folder, ``turns`` says which of them measures a cell.
 """
 
 from __future__ import annotations
@@ -19,7 +24,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from fmbench import environment
+from fmbench import environment, warm
 from fmbench.cells import Cell
 from fmbench.datasets import Source
 from fmbench.errors import UserError
@@ -107,7 +112,8 @@ def run(
 
     stop, beside, turns = threading.Event(), _Beside(), Turns(store, known or store.read())
     later: list[Cell] = []  # another run is at them
-    with _fork_server(limits.threads, any(cell.runner.uses_gpu for cell in cells)) as context:
+    neural = any(cell.runner.uses_gpu for cell in cells)
+    with _fork_server(limits.threads, source, neural=neural) as context:
 
         def one(launch: Launch) -> list[Record]:
             with turns.of(launch) as turn:
@@ -180,18 +186,18 @@ class _Beside:
 
 
 @contextlib.contextmanager
-def _fork_server(threads: int, neural: bool) -> Iterator[Any]:
+def _fork_server(threads: int, source: Source, *, neural: bool) -> Iterator[Any]:
     if len(tempfile.gettempdir()) > LONGEST_TEMPORARY_PATH:
         raise UserError(
             f"the folder for temporary files, {tempfile.gettempdir()}, is too deep for the socket "
             "of a worker: set TMPDIR to a folder with a shorter path"
         )
-    # The libraries read these when they load, which is in the server.
-    before = {name: os.environ.get(name) for name in THREAD_VARIABLES}
-    os.environ.update({name: str(threads) for name in THREAD_VARIABLES})
+    # The server starts with the first process and reads these: the libraries, when they load.
+    wanted = dict.fromkeys(THREAD_VARIABLES, str(threads)) | warm.order(source, neural=neural)
+    before = {name: os.environ.get(name) for name in wanted}
+    os.environ.update(wanted)
     context = multiprocessing.get_context("forkserver")
-    preload = ["fmbench.harness", "fmbench.features", "sklearn.svm", "sklearn.ensemble"]
-    context.set_forkserver_preload([*preload, "fmbench.training"] if neural else preload)
+    context.set_forkserver_preload(["fmbench.warm"])
     try:
         yield context
     finally:
