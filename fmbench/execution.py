@@ -110,6 +110,7 @@ def run(
     """
     from joblib import Parallel, delayed
 
+    store.sweep()
     stop, beside, turns = threading.Event(), _Beside(), Turns(store, known or store.read())
     later: list[Cell] = []  # another run is at them
     neural = any(cell.runner.uses_gpu for cell in cells)

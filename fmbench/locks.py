@@ -46,7 +46,8 @@ def holding(path: Path) -> Iterator[bool]:
             "the same work: name a folder on another with --results"
         ) from None
     try:
-        path.write_text(f"process {os.getpid()} on {socket.gethostname()}", encoding="utf-8")
+        with contextlib.suppress(OSError):  # a full disk: the lock holds without the words
+            path.write_text(f"process {os.getpid()} on {socket.gethostname()}", encoding="utf-8")
         yield True
     finally:
         # Removed while it is still locked: whoever opened it meanwhile finds, once the lock is

@@ -368,9 +368,7 @@ class Store:
 
         path = self.path(record)
         path.parent.mkdir(parents=True, exist_ok=True)
-        stem = Name.of(record).stem
-        for left in path.parent.glob(f".{stem}.*.tmp"):  # by a run that was killed as it wrote
-            left.unlink(missing_ok=True)
+        self._discard_half_written(record.cell["runner"], Name.of(record).stem)
         if not record.finished:
             with replacing(path) as [facts]:
                 facts.write_bytes(_serialise(record))
@@ -396,6 +394,18 @@ class Store:
     def lock(self, name: Name) -> Path:
         """The file that a run locks while it writes records of this cell."""
         return name._replace(finished=True).path(self.locks).with_suffix(".lock")
+
+    def sweep(self) -> None:
+        """Remove what runs that were killed left: locks that nobody holds, files half written."""
+        for path in self.locks.glob("*/*.lock"):
+            with locks.holding(path) as mine:  # which removes it at the end
+                if mine:
+                    self._discard_half_written(path.parent.name, path.stem)
+
+    def _discard_half_written(self, runner: str, stem: str) -> None:
+        """For the holder of the cell's lock: nobody else writes these."""
+        for left in (self.records / runner).glob(f".{stem}.*.tmp"):
+            left.unlink(missing_ok=True)
 
     def discard_workspace(self, cell: Cell) -> None:
         """Remove the cell's folder and those above it that are then empty."""
