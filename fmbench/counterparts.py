@@ -19,6 +19,7 @@ from fmbench.errors import UserError
 from fmbench.mistakes import DIGITS, LEAK, SEEN, SPLIT, quick
 from fmbench.records import Record
 from fmbench.spelling import Spelling, parse
+from fmbench.suites import Suite
 
 _MISTAKES = (DIGITS, SEEN, SPLIT, LEAK)
 PROTOCOLS = {
@@ -28,17 +29,23 @@ PROTOCOLS = {
 
 
 class Gone(UserError):
-    """The code of a plug-in is not where it was."""
+    """What a record was made of is not at hand: a plug-in's code, the suite that names it."""
 
 
 class Counterparts:
-    """Looks up cells of the package, of the suites that come with it, and of plug-ins."""
+    """Looks up cells of the package, of the suites that come with it, and of plug-ins.
+
+    ``suite`` is another one, whose rows are looked up as well.
+    """
+
+    def __init__(self, suite: Suite | None = None) -> None:
+        self._suite = suite
 
     def of(self, record: Record) -> Cell:
         """Today's cell; of a plug-in no code is run, so that it can be compared but not measured.
 
         Raises:
-            Gone: the plug-in's code is not there.
+            Gone: the plug-in's code, or the suite, is not at hand.
             UserError: there is none, in words.
         """
         if record.asked is not None:
@@ -74,6 +81,8 @@ class Counterparts:
         runner = registry.runners().get(name)
         if runner is None:
             entry = self._rows.get((name, definition["dataset"], definition["variant"]))
+            if entry is None and definition.get("source"):  # not the package's own
+                raise Gone("of a row of another suite: --suite names its file")
             if entry is None:
                 raise UserError(f"no runner {name} any more")
             return entry.cell(protocol, seed)
@@ -94,8 +103,9 @@ class Counterparts:
     def _rows(self) -> Mapping[tuple[str, str, str], Entry]:
         """The rows of the suites that come with fmbench, by what identifies their cells."""
         found = {}
-        for name in suites.bundled():
-            for entry in of_suite(suites.read(suites.find(name)))[0].values():
+        known = [suites.read(suites.find(name)) for name in suites.bundled()]
+        for suite in [*known, *([self._suite] if self._suite else [])]:
+            for entry in of_suite(suite)[0].values():
                 cell = entry.cell(FULL, 0)
                 found[cell.runner.name, cell.dataset.name, cell.variant] = entry
         return found

@@ -154,7 +154,7 @@ class Name(NamedTuple):
     def parse(cls, path: Path) -> Name | None:
         """The name behind a path; ``None`` if it is none of ours."""
         found = re.fullmatch(r"([a-z]+)-seed(\d+)-([0-9a-f]{16})(\.failed)?\.json", path.name)
-        if found is None:
+        if found is None or not SAFE_NAME.fullmatch(path.parent.name):
             return None
         protocol, seed, key, failed = found.groups()
         return cls(path.parent.name, protocol, int(seed), key, not failed)

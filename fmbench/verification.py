@@ -3,7 +3,7 @@
 What :meth:`fmbench.records.Store.read` finds is *broken*: a file that is no whole record, or whose
 predictions are not those that it describes. Of the others, a record is *stale* if today's code
 would make it otherwise, *wrong* if its parts contradict each other or the labels, and *unknown* if
-the plug-in that it is of is not there to compare.
+the plug-in or the suite that it is of is not at hand to compare.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ import pytest
 from fmbench import registry
 from fmbench.cells import FULL, Cell
 from fmbench.counterparts import PROTOCOLS, Counterparts
-from fmbench.datasets import MNIST_DIGITS
+from fmbench.datasets import FASHION_MNIST, MNIST_DIGITS
 from fmbench.entries import of_suite
 from fmbench.environment import cpu_name, versions
 from fmbench.harness import labels
@@ -88,6 +88,17 @@ def test_a_row_of_a_bundled_suite_has_its_counterpart(record_of):
     for entry in list(rows.values())[::25]:
         cell = entry.cell(FULL, 0)
         assert Counterparts().of(record_of(cell)).key == cell.key
+
+
+def test_a_row_of_another_suite_is_unknown_until_that_is_named(save, found, record_of, tmp_path):
+    text = find("xiao2017").read_text(encoding="utf-8").replace("max_depth = 10", "max_depth = 7")
+    (tmp_path / "mine.toml").write_text(text, encoding="utf-8")
+    mine = read(tmp_path / "mine.toml")
+    cells = [entry.cell(FULL, 0) for entry in of_suite(mine)[0].values()]
+    cell = next(cell for cell in cells if "max_depth=7" in cell.variant)
+    save(replace(cell, dataset=FASHION_MNIST))
+    assert found() == ("unknown", "of a row of another suite: --suite names its file")
+    assert Counterparts(mine).of(record_of(cell)).key == cell.key
 
 
 def test_what_today_would_be_made_otherwise_is_stale_and_says_how(save, found):

@@ -53,6 +53,7 @@ def verify(
     """
     from fmbench import datasets, suites
     from fmbench import results as folders
+    from fmbench.counterparts import Counterparts
     from fmbench.downloads import fetch
     from fmbench.verification import Tables, Verifier
 
@@ -62,7 +63,7 @@ def verify(
     store = common.existing(results)
     contents = store.read()
     sources = {source.spec.name: source, **_digits(contents.finished.values(), digits)}
-    verifier = Verifier(store, sources)
+    verifier = Verifier(store, sources, Counterparts(suite))
     findings = _chosen(list(_with_progress(verifier, contents)), names, results)
     tables = Tables(lambda protocol: folders.read(results, suite, protocol, source.folder))
     differences = [] if names else tables.differences
