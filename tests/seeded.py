@@ -1,4 +1,7 @@
-"""A run of tiny cells, for tests that kill it: ``python -m tests.seeded RESULTS DATA [force]``."""
+"""A run of tiny cells, for tests that kill it: ``python -m tests.seeded RESULTS DATA [force]``.
+
+With ``hang`` in place of ``force``, of cells that do not end.
+"""
 
 import sys
 import time
@@ -13,6 +16,7 @@ from fmbench.records import Store
 from fmbench.registry import Runner
 from fmbench.supervision import Limits
 
+HANGS = 1000  # the first seed whose fit does not end
 LIMITS = Limits(timeout=60, memory=4 * 2**30, jobs=2)
 
 
@@ -23,7 +27,7 @@ class Seeded:
         self.seed = seed
 
     def fit(self, X, y):
-        time.sleep(0.02)
+        time.sleep(0.02 if self.seed < HANGS else 600)
         return self
 
     def predict(self, X):
@@ -48,15 +52,15 @@ class Silent:
         pass
 
 
-def cells(n):
+def cells(n, first=0):
     runner = Runner("seeded", "Noise", seeded, {}, 1, "seconds")
-    return [Cell(runner, QUICK, seed) for seed in range(n)]
+    return [Cell(runner, QUICK, seed) for seed in range(first, first + n)]
 
 
-def resume(store, source, n, *, force=False):
+def resume(store, source, n, first=0, *, force=False):
     """As ``fmbench run`` would: what is not finished, or all."""
     contents = store.read()
-    todo = pending(cells(n), contents, force=force)
+    todo = pending(cells(n, first), contents, force=force)
     return run(todo, store, source, LIMITS, Silent(), contents)
 
 
@@ -64,4 +68,5 @@ if __name__ == "__main__":
     from tests.seeded import resume as resume_  # not of this file's other self, __main__
 
     where = Source(FASHION_MNIST, Path(sys.argv[2]), "a test")
-    resume_(Store(Path(sys.argv[1])), where, 30, force="force" in sys.argv)
+    first = HANGS if "hang" in sys.argv else 0
+    resume_(Store(Path(sys.argv[1])), where, 30, first, force="force" in sys.argv)

@@ -93,6 +93,19 @@ def test_kill_9_of_a_run_at_any_moment_loses_no_result_and_leaves_no_process(
     assert_whole(store, source, undisturbed)
 
 
+def test_kill_9_of_a_run_ends_cells_that_would_go_on_for_long(store, source):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.seeded", store.folder, source.folder, "hang"]
+    )
+    children = psutil.Process(process.pid).children
+    wait_until(lambda: len(children(recursive=True)) - len(children()) == seeded.LIMITS.jobs)
+    started = descendants(process.pid)
+    process.kill()
+    process.wait()
+    wait_until(lambda: not any(map(psutil.pid_exists, started)), 20)
+    assert store.names() == []
+
+
 def test_kill_9_of_workers_at_random_moments_fails_their_cells_alone(store, source, undisturbed):
     moments, over, killed = random.Random(1), threading.Event(), []
 

@@ -29,7 +29,11 @@ if TYPE_CHECKING:
     "fmbench verify --results results/reference"
 )
 @click.argument("names", nargs=-1, metavar="[NAME]...")
-@click.option("--rerun", is_flag=True, help="Measure each again, elsewhere, and compare.")
+@click.option(
+    "--rerun",
+    is_flag=True,
+    help="Measure each again, with its own threads, in a temporary folder, and compare.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the findings for a program.")
 @measuring.limits
 @common.suite
