@@ -89,6 +89,10 @@ def fmbench_job(options: argparse.Namespace, n_cores: int) -> tuple[list[Any], f
 
         def ended(self, cell: Cell, record: Any) -> None: ...
 
+        def measured_elsewhere(self, cell: Cell, record: Any) -> None: ...
+
+        def waits(self, cell: Cell, holder: str) -> None: ...
+
     together = options.trials if options.device == "cuda" else 1
     limits = Limits(
         timeout=3600, memory=8 * 2**30, jobs=n_cores, device=options.device, together=together

@@ -14,7 +14,7 @@ import gzip
 import hashlib
 import os
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -125,10 +125,21 @@ def load_test_labels(source: Source) -> np.ndarray:
     return read_idx(source, TEST_LABELS)
 
 
+_kept: dict[tuple[str, Path, str], np.ndarray] = {}
+
+
+def keep(source: Source, names: Iterable[str]) -> None:
+    """Read files now, for whatever this process and those forked from it will want of them."""
+    for name in names:
+        _kept[source.spec.name, source.folder, name] = read_idx(source, name)
+
+
 def read_idx(source: Source, name: str) -> np.ndarray:
     """Read one file of ``source``; raises UserError unless it is the genuine one."""
     import numpy as np
 
+    if (kept := _kept.get((source.spec.name, source.folder, name))) is not None:
+        return kept
     content = checked_content(source.spec, source.folder, name)
     n_dims = content[3]
     shape = tuple(int.from_bytes(content[4 + 4 * i : 8 + 4 * i], "big") for i in range(n_dims))

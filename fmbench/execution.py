@@ -2,13 +2,15 @@
 
 joblib hands out the launches to one thread a job. Each thread has its launch measured, here or by
 a worker of a cluster (a :class:`~fmbench.launching.Place`), and writes its records as soon as it
-has ended: only this machine ever touches the results folder.
+has ended: no worker ever touches the results folder. Where several runs share that folder,
+``turns`` says which of them measures a cell.
 """
 
 from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -20,6 +22,9 @@ from fmbench.datasets import Source
 from fmbench.launching import Beside, Here, Measured, Place
 from fmbench.records import Contents, Record, Store, asked
 from fmbench.supervision import Launch, Limits
+from fmbench.turns import Turns
+
+LOOK_SECONDS = 0.5  # between two looks at whether another run is done with a cell
 
 
 class Observer(Protocol):
@@ -30,6 +35,12 @@ class Observer(Protocol):
 
     def ended(self, cell: Cell, record: Record) -> None:
         """A cell's record has been written."""
+
+    def measured_elsewhere(self, cell: Cell, record: Record) -> None:
+        """Another run has measured a cell meanwhile; it is not started here."""
+
+    def waits(self, cell: Cell, holder: str) -> None:
+        """Nothing is left but cells that other runs measure; ``holder`` is who has this one."""
 
 
 def in_order(cells: Iterable[Cell], expected_seconds: Callable[[Cell], float]) -> list[Cell]:
@@ -77,45 +88,103 @@ def run(
     source: Source,
     limits: Limits,
     observer: Observer,
+    *,
+    known: Contents | None = None,
     cluster: Place | None = None,
 ) -> list[Record]:
     """Run every cell and write its record; a cell that fails leaves a record that says why.
 
-    They run on this machine, or on a ``cluster``. Ctrl-C ends the running cells, wherever they
-    run, keeps what is finished and raises KeyboardInterrupt.
+    They run on this machine, or on a ``cluster``. What another run on the same folder measures
+    meanwhile is taken from there: whatever is not among ``known``, what the folder held when the
+    cells were chosen (by default: holds now).
+
+    Ctrl-C ends the running cells, wherever they run, keeps what is finished and raises
+    KeyboardInterrupt.
     """
-    from joblib import Parallel, delayed
-
+    store.sweep()
     place = cluster or Here(neural=any(cell.runner.uses_gpu for cell in cells))
-    stop, busy = threading.Event(), Beside()
+    work = _Work(store, source, limits, observer, place, Turns(store, known or store.read()))
+    try:
+        records: list[Record] = []
+        left, said = list(cells), False
+        while left:
+            n_before = len(records)
+            records += work.done(launches(left, limits.together))
+            left, work.taken = work.taken, []
+            if left and len(records) == n_before:
+                if not said:
+                    observer.waits(left[0], work.turns.holder(left[0]))
+                said = True
+                time.sleep(LOOK_SECONDS)
+        return records
+    finally:
+        work.end()
 
-    def one(launch: Launch) -> list[Record]:
+
+class _Work:
+    """What the threads of a run share. ``taken`` are cells that another run is at."""
+
+    def __init__(
+        self,
+        store: Store,
+        source: Source,
+        limits: Limits,
+        observer: Observer,
+        place: Place,
+        turns: Turns,
+    ) -> None:
+        self.turns = turns
+        self.taken: list[Cell] = []
+        self._store, self._source, self._limits = store, source, limits
+        self._observer, self._place = observer, place
+        self._stop, self._busy = threading.Event(), Beside()
+
+    def done(self, planned: Sequence[Launch]) -> list[Record]:
+        """The records of launches, once they have ended; none of those that another run is at."""
+        from joblib import Parallel, delayed
+
+        def lane(launches: Sequence[Launch], jobs: int) -> list[list[Record]]:
+            parallel = Parallel(n_jobs=jobs, backend="threading", batch_size=1, pre_dispatch=jobs)
+            return parallel(delayed(self._one)(each) for each in launches)
+
+        lanes = self._place.lanes(planned, self._limits)
+        with ThreadPoolExecutor(len(lanes)) as side_by_side:
+            try:
+                futures = [side_by_side.submit(lane, *each) for each in lanes]
+                return [r for each in futures for records in each.result() for r in records]
+            except BaseException:
+                self._stop.set()  # else the executor would wait for the threads' work
+                raise
+
+    def end(self) -> None:
+        """Return when no thread has a process to end or a folder to remove any more."""
+        self._stop.set()
+        self._busy.wait_until_alone()
+
+    def _one(self, launch: Launch) -> list[Record]:
+        with self.turns.of(launch) as turn:
+            for cell, record in turn.measured:
+                self._observer.measured_elsewhere(cell, record)
+            self.taken.extend(turn.taken)
+            mine = self._measured(turn.mine) if turn.mine else []
+            return [*(record for _, record in turn.measured), *mine]
+
+    def _measured(self, launch: Launch) -> list[Record]:
         def started() -> None:
             for cell in launch:
-                observer.started(cell)
+                self._observer.started(cell)
 
-        with busy.running(launch):
-            if stop.is_set():
+        with self._busy.running(launch):
+            if self._stop.is_set():
                 return []
-            workspaces = [store.workspace(cell) for cell in launch]
-            measured = place.measure(launch, source, limits, workspaces, started, stop)
-            records = _saved(launch, measured, store) if measured else []
+            workspaces = [self._store.workspace(cell) for cell in launch]
+            measured = self._place.measure(
+                launch, self._source, self._limits, workspaces, started, self._stop
+            )
+            records = _saved(launch, measured, self._store) if measured else []
         for cell, record in zip(launch, records, strict=False):  # none if it was stopped
-            observer.ended(cell, record)
+            self._observer.ended(cell, record)
         return records
-
-    def lane(planned: Sequence[Launch], jobs: int) -> list[list[Record]]:
-        parallel = Parallel(n_jobs=jobs, backend="threading", batch_size=1, pre_dispatch=jobs)
-        return parallel(delayed(one)(each) for each in planned)
-
-    lanes = place.lanes(launches(cells, limits.together), limits)
-    with ThreadPoolExecutor(len(lanes)) as side_by_side:
-        try:
-            done = [side_by_side.submit(lane, planned, jobs) for planned, jobs in lanes]
-            return [r for each in done for records in each.result() for r in records]
-        finally:
-            stop.set()
-            busy.wait_until_alone()  # the threads still have processes to end, folders to remove
 
 
 def _saved(launch: Launch, measured: Measured, store: Store) -> list[Record]:

@@ -19,7 +19,9 @@ def replacing(*paths: Path) -> Iterator[list[Path]]:
     temporaries: list[Path] = []
     try:
         for path in paths:
-            descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".tmp")
+            descriptor, name = tempfile.mkstemp(
+                dir=path.parent, prefix=f".{path.name}.", suffix=".tmp"
+            )
             os.close(descriptor)
             temporaries.append(Path(name))
         yield temporaries

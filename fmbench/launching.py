@@ -1,9 +1,12 @@
 """Runs a launch on this machine and says what came of it.
 
 What runs here is the same whether this is the machine of the person who asked or a worker of a
-cluster: nothing in this file knows of a results folder. Each launch is a process forked from a
-server that has the heavy libraries loaded and no thread started, so that a process costs
-milliseconds; ``supervision`` says how it is kept within its limits.
+cluster: nothing in this file knows of a results folder. Each launch is a process of its own;
+``supervision`` says how that is kept within its limits. Isolation costs little because the process
+is forked from a server that has the heavy libraries and the data loaded (``warm``) and no thread
+started: nothing is imported, unpacked or checked for a cell, and yet no two launches share a
+process, so that a crash, a leak or a changed setting ends with its launch. There is no pool of
+workers to replace: ``benchmarks/overhead.py`` measures what a process each costs.
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ from multiprocessing import forkserver
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from fmbench import environment
+from fmbench import environment, warm
 from fmbench.datasets import Source
 from fmbench.errors import UserError
 from fmbench.supervision import Launch, Limits, Stop, supervise
@@ -109,7 +112,7 @@ class Here:
                 "peak_memory_bytes": peak_memory,
             }
 
-        context = fork_server(limits.threads, self._neural)
+        context = fork_server(limits.threads, source, neural=self._neural)
         # What a killed runner still writes into its folder is no reason to fail.
         with (
             self._beside.running(launch),
@@ -163,7 +166,7 @@ class Beside:
 _starting = threading.Lock()
 
 
-def fork_server(threads: int, neural: bool) -> Any:
+def fork_server(threads: int, source: Source, *, neural: bool) -> Any:
     """The context whose processes come from the server, which is started unless it runs.
 
     Raises:
@@ -175,12 +178,12 @@ def fork_server(threads: int, neural: bool) -> Any:
             "of a worker: set TMPDIR to a folder with a shorter path"
         )
     context = multiprocessing.get_context("forkserver")
-    preload = ["fmbench.harness", "fmbench.features", "sklearn.svm", "sklearn.ensemble"]
+    context.set_forkserver_preload(["fmbench.warm"])
     with _starting:
-        # The libraries read these when they load, which is in the server.
-        before = {name: os.environ.get(name) for name in THREAD_VARIABLES}
-        os.environ.update({name: str(threads) for name in THREAD_VARIABLES})
-        context.set_forkserver_preload([*preload, "fmbench.training"] if neural else preload)
+        # The server reads these as it starts: the libraries, when they load.
+        wanted = dict.fromkeys(THREAD_VARIABLES, str(threads)) | warm.order(source, neural=neural)
+        before = {name: os.environ.get(name) for name in wanted}
+        os.environ.update(wanted)
         try:
             forkserver.ensure_running()
         finally:

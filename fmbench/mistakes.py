@@ -166,16 +166,19 @@ class Plan:
         return replace(recipe, overrides={k: v for k, v in settings.items() if own[k] != v})
 
     def _sized(self, protocol: Protocol) -> Protocol:
-        if not self.quick:
-            return protocol
-        return replace(
-            protocol,
-            name=f"quick{protocol.name}",
-            train_per_class=QUICK.train_per_class,
-            n_test=QUICK.n_test,
-            held_out_per_class=QUICK_HELD_OUT_PER_CLASS if protocol.held_out_per_class else 0,
-            quick=True,
-        )
+        return quick(protocol) if self.quick else protocol
+
+
+def quick(protocol: Protocol) -> Protocol:
+    """The protocol of a mistake, on a small part of the data and with few epochs."""
+    return replace(
+        protocol,
+        name=f"quick{protocol.name}",
+        train_per_class=QUICK.train_per_class,
+        n_test=QUICK.n_test,
+        held_out_per_class=QUICK_HELD_OUT_PER_CLASS if protocol.held_out_per_class else 0,
+        quick=True,
+    )
 
 
 def _in_words(answer: Mapping[str, Any]) -> str:

@@ -75,18 +75,32 @@ class Progress:
         """A cell's record has been written."""
         with self._lock:
             del self._running[id(cell)]
+        self._done(cell, record)
+
+    def measured_elsewhere(self, cell: Cell, record: Record) -> None:
+        """Another run has measured a cell meanwhile."""
+        with self._lock:
+            self._waiting.remove(cell)
+        self._done(cell, record, ", by another run meanwhile")
+
+    def waits(self, cell: Cell, holder: str) -> None:
+        """Nothing is left but cells that other runs measure."""
+        self._say(f"waiting for {cell.name}, which {holder} is measuring")
+
+    def _done(self, cell: Cell, record: Record, by: str = "") -> None:
+        with self._lock:
             self._n_done += 1
             self._n_failed += not record.finished
             self._estimate.learn(record)
-            left = self.seconds_left()
+            done, left = f"[{self._n_done}/{self._n_planned}]", self.seconds_left()
         if record.finished:
-            said = f"fit {in_words(record.fit_seconds or 0)}"
+            said = f"fit {in_words(record.fit_seconds or 0)}{by}"
         else:
-            said = f"failed: {record.why}"
-        self._console.print(
-            f"[{self._n_done}/{self._n_planned}] {cell.name}: {said}; {_left(left)}",
-            markup=False, highlight=False, soft_wrap=True,
-        )  # fmt: skip
+            said = f"failed{by}: {record.why}"
+        self._say(f"{done} {cell.name}: {said}; {_left(left)}")
+
+    def _say(self, text: str) -> None:
+        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     def seconds_left(self) -> float:
         """Work that is left, spread over the jobs; never less than the longest single cell."""

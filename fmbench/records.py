@@ -7,7 +7,8 @@ flagged figure, and ``y_true uint8 (n,)`` where the data set is not Fashion-MNIS
 stored: they are computed from the predictions. A failed cell leaves ``...failed.json`` instead.
 
 ``unfinished/<runner>/<protocol>-seed<seed>-<key>`` is the folder of a cell whose runner keeps
-something there while it fits; it goes when the cell has finished.
+something there while it fits; it goes when the cell has finished. ``locks/<runner>/....lock`` is
+held by the run that measures a cell, and goes with the last of them.
 
 The JSON is written last, each file under a temporary name, synced and renamed, so that a record
 that can be seen is whole.
@@ -29,6 +30,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypedDict
 
+from fmbench import locks
 from fmbench.cells import Cell, Definition, key_of
 from fmbench.errors import UserError
 from fmbench.files import replacing
@@ -152,7 +154,7 @@ class Name(NamedTuple):
     def parse(cls, path: Path) -> Name | None:
         """The name behind a path; ``None`` if it is none of ours."""
         found = re.fullmatch(r"([a-z]+)-seed(\d+)-([0-9a-f]{16})(\.failed)?\.json", path.name)
-        if found is None:
+        if found is None or not SAFE_NAME.fullmatch(path.parent.name):
             return None
         protocol, seed, key, failed = found.groups()
         return cls(path.parent.name, protocol, int(seed), key, not failed)
@@ -166,7 +168,16 @@ class Name(NamedTuple):
         if not SAFE_NAME.fullmatch(self.runner) or not SAFE_NAME.fullmatch(self.protocol):
             raise ValueError(f"{self.runner!r} under {self.protocol!r} is the name of no record")
         ending = "json" if self.finished else "failed.json"
-        return folder / self.runner / f"{self.protocol}-seed{self.seed}-{self.key}.{ending}"
+        return folder / self.runner / f"{self.stem}.{ending}"
+
+    @property
+    def stem(self) -> str:
+        """What the names of all files of a cell begin with."""
+        return f"{self.protocol}-seed{self.seed}-{self.key}"
+
+
+# What a file that is no record raises when it is read as one.
+UNREADABLE = (UserError, ValueError, TypeError, KeyError, OSError, RecursionError)
 
 
 class _AnotherVersion(ValueError):
@@ -236,6 +247,7 @@ class Store:
         self.folder = folder
         self.records = folder / "records"
         self.unfinished = folder / "unfinished"
+        self.locks = folder / "locks"
 
     def read(self) -> Contents:
         """Read every record. A file that is not one is named in ``broken``, never raised."""
@@ -244,17 +256,28 @@ class Store:
         broken: list[Broken] = []
         for path in sorted(self.records.glob("*/*.json")):
             try:
-                record = _parse(path.read_text(encoding="utf-8"))
-                if path != self.path(record) or record.key != key_of(record.cell):
-                    raise ValueError("its content is that of another cell")
-                if record.finished:
-                    self._predictions(record)
-            except (UserError, ValueError, TypeError, KeyError, OSError, RecursionError) as error:
+                record = self._read(path)
+            except UNREADABLE as error:
                 why = str(error) or type(error).__name__
                 broken.append(Broken(path, why, foreign=isinstance(error, _AnotherVersion)))
                 continue
             (finished if record.finished else failed)[record.key] = record
         return Contents(finished, failed, broken)
+
+    def find(self, name: Name) -> Record | None:
+        """The record of this name; None if there is none that can be read."""
+        path = name.path(self.records)
+        with contextlib.suppress(*UNREADABLE):
+            return self._read(path)
+        return None
+
+    def _read(self, path: Path) -> Record:
+        record = _parse(path.read_text(encoding="utf-8"))
+        if path != self.path(record) or record.key != key_of(record.cell):
+            raise ValueError("its content is that of another cell")
+        if record.finished:
+            self._predictions(record)
+        return record
 
     def names(self) -> list[Name]:
         """What is there by the file names alone: quick, and whether it can be read is not known."""
@@ -307,11 +330,22 @@ class Store:
     def make_way(
         self, broken: Iterable[Broken], cells: Iterable[Cell]
     ) -> list[tuple[Broken, Path]]:
-        """Set aside every broken record that ``cells`` would overwrite; returns where each went."""
+        """Set aside every broken record that ``cells`` would overwrite; returns where each went.
+
+        One whose cell another run holds is that run's to set aside; one that a run has replaced by
+        a whole record meanwhile stays.
+        """
         taken = {
             Name.of_cell(cell, finished=finished) for cell in cells for finished in (True, False)
         }
-        return [(b, self.set_aside(b)) for b in broken if Name.parse(b.path) in taken]
+        aside = []
+        for one in broken:
+            name = Name.parse(one.path)
+            if name in taken:
+                with locks.holding(self.lock(name)) as mine:
+                    if mine and one.path.exists() and self.find(name) is None:
+                        aside.append((one, self.set_aside(one)))
+        return aside
 
     def set_aside(self, broken: Broken) -> Path:
         """Rename a broken record so that nothing reads or overwrites it; returns the new path."""
@@ -334,6 +368,7 @@ class Store:
 
         path = self.path(record)
         path.parent.mkdir(parents=True, exist_ok=True)
+        self._discard_half_written(record.cell["runner"], Name.of(record).stem)
         if not record.finished:
             with replacing(path) as [facts]:
                 facts.write_bytes(_serialise(record))
@@ -355,6 +390,22 @@ class Store:
     def workspace(self, cell: Cell) -> Path:
         """The folder, not made yet, that belongs to an unfinished cell."""
         return Name.of_cell(cell).path(self.unfinished).with_suffix("")
+
+    def lock(self, name: Name) -> Path:
+        """The file that a run locks while it writes records of this cell."""
+        return name._replace(finished=True).path(self.locks).with_suffix(".lock")
+
+    def sweep(self) -> None:
+        """Remove what runs that were killed left: locks that nobody holds, files half written."""
+        for path in self.locks.glob("*/*.lock"):
+            with locks.holding(path) as mine:  # which removes it at the end
+                if mine:
+                    self._discard_half_written(path.parent.name, path.stem)
+
+    def _discard_half_written(self, runner: str, stem: str) -> None:
+        """For the holder of the cell's lock: nobody else writes these."""
+        for left in (self.records / runner).glob(f".{stem}.*.tmp"):
+            left.unlink(missing_ok=True)
 
     def discard_workspace(self, cell: Cell) -> None:
         """Remove the cell's folder and those above it that are then empty."""

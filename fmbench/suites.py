@@ -44,11 +44,15 @@ def named(text: str) -> Path:
     path = Path(text)
     if path.suffix or len(path.parts) != 1 or path.exists():
         return path
-    folders = (CHECKOUT / "benchmarks", PACKAGED)
-    known = sorted({file.stem for folder in folders for file in folder.glob("*.toml")})
-    if text not in known:
-        raise UserError(f"no suite {text!r}: there are {', '.join(known)}, or name a TOML file")
+    if text not in bundled():
+        raise UserError(f"no suite {text!r}: there are {', '.join(bundled())}, or name a TOML file")
     return find(text)
+
+
+def bundled() -> list[str]:
+    """The names of the suites that come with fmbench."""
+    folders = (CHECKOUT / "benchmarks", PACKAGED)
+    return sorted({file.stem for folder in folders for file in folder.glob("*.toml")})
 
 
 def read(path: Path | None = None) -> Suite:

@@ -88,8 +88,12 @@ def supervise(
         args=(sender, launch, source, device, limits.threads, folder, workspaces),
         daemon=True,
     )
-    process.start()
-    sender.close()
+    try:
+        process.start()
+    except (OSError, EOFError) as error:  # the fork server was killed at this moment
+        return Report(0, f"its process could not be started: {error or type(error).__name__}")
+    finally:
+        sender.close()
     timeout = limits.timeout * len(launch)
     deadline = time.monotonic() + timeout
     peak, message, failure, silent = 0, None, None, False

@@ -18,8 +18,10 @@ from fmbench.cli import (
     contributing,
     investigating,
     judging,
+    keeping,
     reporting,
     running,
+    verifying,
     watching,
     writing,
 )
@@ -55,7 +57,7 @@ def cli(context: click.Context) -> None:
 
 _FAMILIES = (
     catalogue, running, judging, comparing, investigating, reporting, watching, writing,
-    contributing,
+    contributing, verifying, keeping,
 )  # fmt: skip
 for _module in _FAMILIES:
     for _command in _module.COMMANDS:

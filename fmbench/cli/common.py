@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from fmbench.cells import Cell
     from fmbench.datasets import Source
     from fmbench.entries import Entry
-    from fmbench.records import Broken
+    from fmbench.records import Broken, Store
     from fmbench.tables import Table
 
 DEFAULT_RESULTS = Path("results/local")
@@ -146,6 +146,15 @@ def run_all(suite_file: Path | None, *, quick: bool) -> str:
     """The command that measures every row of a suite."""
     flags = (f"--suite {suite_file}" if suite_file else "", "--quick" if quick else "", "--all")
     return f"`fmbench run {' '.join(filter(None, flags))}`"
+
+
+def existing(folder: Path) -> Store:
+    """The results folder; raises UserError if there is none."""
+    from fmbench.records import Store
+
+    if not folder.is_dir():
+        raise UserError(f"no results folder {folder}: name one with --results")
+    return Store(folder)
 
 
 def left_out(broken: Iterable[Broken]) -> int:

@@ -196,5 +196,6 @@ class Run:
             for dataset, batch in groupby(todo, key=lambda cell: cell.dataset.name):
                 source = self._sources[dataset]
                 self.records += execution.run(
-                    list(batch), self._store, source, self._limits, observer, self._cluster
-                )
+                    list(batch), self._store, source, self._limits, observer,
+                    known=contents, cluster=self._cluster,
+                )  # fmt: skip

@@ -1,0 +1,228 @@
+"""The verb that looks at every record of a results folder: does it hold?"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from fmbench.cli import common, measuring
+from fmbench.cli.common import FAILED, output, say
+from fmbench.errors import UserError
+
+if TYPE_CHECKING:
+    from fmbench.cells import Cell
+    from fmbench.datasets import Source
+    from fmbench.records import Record
+    from fmbench.repetition import Repetition
+    from fmbench.verification import Finding, Verifier
+
+
+@click.command(
+    epilog="Examples: fmbench verify; fmbench verify gaussian-nb --rerun; "
+    "fmbench verify --results results/reference"
+)
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.option(
+    "--rerun",
+    is_flag=True,
+    help="Measure each again, with its own threads, in a temporary folder, and compare.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the findings for a program.")
+@measuring.limits
+@common.suite
+@common.results
+@common.data
+@common.digits
+def verify(
+    names: tuple[str, ...],
+    rerun: bool,
+    as_json: bool,
+    allowed: measuring.Allowed,
+    suite_file: Path | None,
+    results: Path,
+    data: Path | None,
+    digits: Path | None,
+) -> None:
+    """Do the records hold, and answer today's question? Looks at each; nothing is changed.
+
+    NAME is a runner, as `fmbench run` takes it; without, all. Exit status: 0 if all is well, 1 if
+    a record or a table is broken, stale or wrong, or if --rerun predicts otherwise.
+    """
+    from fmbench import datasets, suites
+    from fmbench import results as folders
+    from fmbench.counterparts import Counterparts
+    from fmbench.downloads import fetch
+    from fmbench.verification import Tables, Verifier
+
+    suite = suites.read(suite_file)
+    source = datasets.locate(data=data, fetch=fetch)
+    datasets.verify(source.spec, source.folder)
+    store = common.existing(results)
+    contents = store.read()
+    sources = {source.spec.name: source, **_digits(contents.finished.values(), digits)}
+    verifier = Verifier(store, sources, Counterparts(suite))
+    findings = _chosen(list(_with_progress(verifier, contents)), names, results)
+    tables = Tables(lambda protocol: folders.read(results, suite, protocol, source.folder))
+    differences = [] if names else tables.differences
+    repeated: dict[Path, Repetition] = {}
+    interrupted = 0
+    if not as_json:
+        for finding in findings:
+            if finding.state not in ("fine", "failed"):
+                output(f"{finding.state:7} {finding.path}: {finding.why}")
+        for path, why in differences:
+            output(f"wrong   {path}: {why}")
+    if rerun:
+        repeated, interrupted = _repeated(findings, verifier, allowed)
+    bad_again = [r for r in repeated.values() if r.bad]
+    if as_json:
+        output(json.dumps(_as_json(findings, differences, repeated), indent=1))
+    else:
+        for path, repetition in repeated.items():
+            mark = "differs" if repetition.bad else "again"
+            output(f"{mark:7} {path}: {repetition.in_words}")
+        output(_summary(findings, differences, repeated))
+    bad = bad_again or differences or any(finding.bad for finding in findings)
+    sys.exit(interrupted or (FAILED if bad else 0))
+
+
+def _digits(records: Iterable[Record], folder: Path | None) -> dict[str, Source]:
+    """The digits, if a record is of them; without them their own labels are believed."""
+    from fmbench import datasets
+
+    spec = datasets.MNIST_DIGITS
+    if folder is None and not any(r.cell["dataset"] == spec.name for r in records):
+        return {}
+    try:
+        source = datasets.locate(spec, folder)
+        datasets.verify(spec, source.folder)
+    except UserError as error:
+        if folder is not None:
+            raise
+        say(f"labels of {spec.title} are taken from the records: {error}")
+        return {}
+    return {spec.name: source}
+
+
+def _with_progress(verifier: Verifier, contents: Any) -> Iterable[Finding]:
+    from rich.console import Console
+    from rich.progress import track
+
+    console = Console(stderr=True)
+    n = len(contents.broken) + len(contents.finished) + len(contents.failed)
+    return track(
+        verifier.findings(contents), "looking at records", n, console=console, transient=True,
+        disable=not console.is_terminal,
+    )  # fmt: skip
+
+
+def _chosen(findings: list[Finding], names: Sequence[str], results: Path) -> list[Finding]:
+    from fmbench.spelling import parse
+
+    if not names:
+        return findings
+
+    def called(finding: Finding) -> set[str]:
+        asked = finding.record.asked if finding.record else None
+        return {finding.path.parent.name, *([asked["runner"]] if asked else [])}
+
+    chosen: list[Finding] = []
+    for name in names:
+        found = [f for f in findings if parse(name).target in called(f)]
+        if not found:
+            raise UserError(
+                f"{results} holds no record of {name}; `fmbench list` shows what it has"
+            )
+        chosen += [finding for finding in found if finding not in chosen]
+    return chosen
+
+
+def _repeated(
+    findings: Sequence[Finding], verifier: Verifier, allowed: measuring.Allowed
+) -> tuple[dict[Path, Repetition], int]:
+    """Each fine, finished record measured again in a temporary folder; and the exit status."""
+    from dataclasses import replace
+
+    from fmbench.progress import Estimate
+    from fmbench.records import Contents, Store
+    from fmbench.repetition import compare
+
+    said: set[str] = set()
+
+    def announce(code: str) -> None:
+        if code not in said:
+            said.add(code)
+            say(f"runs the code of {code}")
+
+    todo: dict[str, tuple[Finding, Cell]] = {}
+    for finding in findings:
+        if finding.record is not None and finding.record.finished and finding.state == "fine":
+            cell = verifier.counterparts.to_measure(finding.record, announce)
+            if cell.dataset.name in verifier.sources:
+                todo[cell.key] = (finding, cell)
+    left_out = sum(finding.record is not None for finding in findings) - len(todo)
+    if left_out:
+        say(f"{left_out} records are not measured again: they failed, or are not what would be")
+    known = Contents({f.record.key: f.record for f, _ in todo.values() if f.record}, {}, [])
+    repeated: dict[Path, Repetition] = {}
+    status = 0
+    with tempfile.TemporaryDirectory(prefix="fmbench-") as folder:
+        place = Store(Path(folder))
+        place.prepare()
+        for threads in sorted({f.record.threads for f, _ in todo.values() if f.record}):
+            cells = [c for f, c in todo.values() if f.record and f.record.threads == threads]
+            cells.sort(key=lambda cell: cell.dataset.name)
+            limits = replace(allowed, threads=threads).limits(cells)
+            made = measuring.Run(place, verifier.sources, limits, Estimate(known))
+            with made.until_interrupted():
+                made.measure(cells, Contents({}, {}, []), n_planned=len(cells))
+            status = status or (made.status if made.status != FAILED else 0)
+        again = place.read()
+        for key, (finding, _) in todo.items():
+            record = again.finished.get(key) or again.failed.get(key)
+            if record is not None and finding.record is not None:
+                repeated[finding.path] = compare(finding.record, verifier.store, record, place)
+    return repeated, status
+
+
+def _as_json(
+    findings: Sequence[Finding],
+    differences: Sequence[tuple[Path, str]],
+    repeated: dict[Path, Repetition],
+) -> dict[str, Any]:
+    def of(finding: Finding) -> dict[str, Any]:
+        again = repeated.get(finding.path)
+        found = {"file": str(finding.path), "state": finding.state, "why": finding.why}
+        return found | ({"again": again.as_json()} if again else {})
+
+    return {
+        "records": [of(finding) for finding in findings],
+        "tables": [{"file": str(path), "why": why} for path, why in differences],
+    }
+
+
+def _summary(
+    findings: Sequence[Finding],
+    differences: Sequence[tuple[Path, str]],
+    repeated: dict[Path, Repetition],
+) -> str:
+    states = Counter(finding.state for finding in findings)
+    said = [
+        f"{len(findings)} records: {', '.join(f'{n} {s}' for s, n in states.items()) or 'none'}"
+    ]
+    if differences:
+        said.append(f"{len(differences)} tables say otherwise")
+    if repeated:
+        same = sum(not r.n_differing and r.again.finished for r in repeated.values())
+        said.append(f"{len(repeated)} measured again, {same} with the same predictions")
+    return "; ".join(said)
+
+
+COMMANDS = (verify,)

@@ -1,0 +1,124 @@
+"""The cell of today's code that asks what a record answers.
+
+A record's cell is known by names: of its runner, data set, protocol and of the hyperparameters that
+were not the recipe's. Looked up again they give today's cell, whose key is the record's own unless
+the code has changed since.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import Any
+
+from fmbench import plugins, registry, suites
+from fmbench.cells import FULL, QUICK, VALIDATION, Cell, Definition, Protocol
+from fmbench.datasets import SPECS
+from fmbench.entries import Entry, named, of_suite, recorded
+from fmbench.errors import UserError
+from fmbench.mistakes import DIGITS, LEAK, SEEN, SPLIT, quick
+from fmbench.records import Record
+from fmbench.spelling import Spelling, parse
+from fmbench.suites import Suite
+
+_MISTAKES = (DIGITS, SEEN, SPLIT, LEAK)
+PROTOCOLS = {
+    protocol.name: protocol
+    for protocol in (FULL, QUICK, VALIDATION, *_MISTAKES, *map(quick, _MISTAKES))
+}
+
+
+class Gone(UserError):
+    """What a record was made of is not at hand: a plug-in's code, the suite that names it."""
+
+
+class Counterparts:
+    """Looks up cells of the package, of the suites that come with it, and of plug-ins.
+
+    ``suite`` is another one, whose rows are looked up as well.
+    """
+
+    def __init__(self, suite: Suite | None = None) -> None:
+        self._suite = suite
+
+    def of(self, record: Record) -> Cell:
+        """Today's cell; of a plug-in no code is run, so that it can be compared but not measured.
+
+        Raises:
+            Gone: the plug-in's code, or the suite, is not at hand.
+            UserError: there is none, in words.
+        """
+        if record.asked is not None:
+            if record.cell["runner"] not in registry.runners():
+                self._find_code(record.asked["runner"])
+            for entry in recorded([record]):
+                return entry.cell(self._protocol(record), record.cell["seed"])
+        return self._own(record)
+
+    def to_measure(self, record: Record, announce: Callable[[str], None]) -> Cell:
+        """The same cell, ready to be measured; ``announce`` is told whose code is run.
+
+        Raises:
+            UserError: there is none, in words.
+        """
+        if record.asked is None:
+            return self._own(record)
+        spelling = Spelling(record.asked["runner"], record.asked["parameters"])
+        entry = named(str(spelling), announce=announce)
+        return entry.cell(self._protocol(record), record.cell["seed"])
+
+    def _find_code(self, target: str) -> None:
+        try:
+            code = plugins.find(parse(target))
+        except UserError as error:
+            raise Gone(str(error)) from None
+        if code is None:
+            raise Gone(f"no plug-in {target!r} is installed")
+
+    def _own(self, record: Record) -> Cell:
+        definition, protocol = record.cell, self._protocol(record)
+        name, seed = definition["runner"], definition["seed"]
+        runner = registry.runners().get(name)
+        if runner is None:
+            entry = self._rows.get((name, definition["dataset"], definition["variant"]))
+            if entry is None and definition.get("source"):  # not the package's own
+                raise Gone("of a row of another suite: --suite names its file")
+            if entry is None:
+                raise UserError(f"no runner {name} any more")
+            return entry.cell(protocol, seed)
+        dataset = SPECS.get(definition["dataset"])
+        if dataset is None:
+            raise UserError(f"no data set {definition['dataset']} any more")
+        cell = Cell(runner, protocol, seed, dataset, _overrides(definition))
+        cell.definition()  # knows every hyperparameter
+        return cell
+
+    def _protocol(self, record: Record) -> Protocol:
+        name = record.cell["protocol"]["name"]
+        if name not in PROTOCOLS:
+            raise UserError(f"no protocol {name} any more")
+        return PROTOCOLS[name]
+
+    @cached_property
+    def _rows(self) -> Mapping[tuple[str, str, str], Entry]:
+        """The rows of the suites that come with fmbench, by what identifies their cells."""
+        found = {}
+        known = [suites.read(suites.find(name)) for name in suites.bundled()]
+        for suite in [*known, *([self._suite] if self._suite else [])]:
+            for entry in of_suite(suite)[0].values():
+                cell = entry.cell(FULL, 0)
+                found[cell.runner.name, cell.dataset.name, cell.variant] = entry
+        return found
+
+
+def _overrides(definition: Definition) -> dict[str, Any]:
+    """The hyperparameters that a definition's variant names; their values are beside it."""
+    found, left = {}, definition["variant"]
+    for name, value in sorted(definition["hyperparameters"].items()):
+        written = f"{name}={value}"
+        if left == written or left.startswith(f"{written}, "):
+            found[name] = value
+            left = left[len(written) :].removeprefix(", ")
+    if left:
+        raise UserError(f"its variant {definition['variant']!r} cannot be read")
+    return found

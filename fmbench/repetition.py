@@ -1,0 +1,72 @@
+"""A record against a second measurement of its cell: how many predictions differ, and whether
+they may.
+
+On a CPU the same versions, processor, threads and seed give the same predictions, to the last one.
+On a GPU some kernels add up in no fixed order.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from fmbench import environment
+from fmbench.records import Record, Store
+
+
+@dataclass(frozen=True)
+class Repetition:
+    """A record and what measuring its cell ``again`` gave, of ``n`` predictions."""
+
+    record: Record
+    again: Record
+    n: int = 0
+    n_differing: int = 0
+
+    @property
+    def elsewhere(self) -> list[str]:
+        """How the two were made differently, in words."""
+        old, new = self.record, self.again
+        found = environment.differences(old.versions, environment.cpu_name())
+        if old.device != new.device:
+            found.append(f"device {old.device}, here {new.device}")
+        if old.threads != new.threads:
+            found.append(f"threads {old.threads}, here {new.threads}")
+        return found
+
+    @property
+    def on_gpu(self) -> bool:
+        """Whether either was measured on a GPU."""
+        return any(r.peak_gpu_memory_bytes is not None for r in (self.record, self.again))
+
+    @property
+    def bad(self) -> bool:
+        """Whether it failed, or predictions differ and nothing accounts for it."""
+        explained = bool(self.elsewhere) or self.on_gpu
+        return not self.again.finished or (self.n_differing > 0 and not explained)
+
+    @property
+    def in_words(self) -> str:
+        """One line."""
+        if not self.again.finished:
+            return f"failed: {self.again.why}"
+        how = "; ".join(self.elsewhere)
+        if self.on_gpu:
+            how = "; ".join(filter(None, [how, "a GPU adds up in no fixed order"]))
+        made = f" (made elsewhere: {how})" if how else " (same versions, same device)"
+        return f"{self.n_differing} of {self.n} predictions differ{made}"
+
+    def as_json(self) -> dict[str, Any]:
+        """For a program."""
+        return {
+            "n": self.n, "differing": self.n_differing, "made_elsewhere": self.elsewhere,
+            "failure": None if self.again.finished else self.again.why, "bad": self.bad,
+        }  # fmt: skip
+
+
+def compare(record: Record, store: Store, again: Record, place: Store) -> Repetition:
+    """The predictions of a record in ``store`` against those made again, in ``place``."""
+    if not again.finished:
+        return Repetition(record, again)
+    old, new = store.y_pred(record), place.y_pred(again)
+    return Repetition(record, again, len(old), int((old != new).sum()))

@@ -1,0 +1,182 @@
+"""Are the records what they say, and still the answer to today's question? Each is looked at.
+
+What :meth:`fmbench.records.Store.read` finds is *broken*: a file that is no whole record, or whose
+predictions are not those that it describes. Of the others, a record is *stale* if today's code
+would make it otherwise, *wrong* if its parts contradict each other or the labels, and *unknown* if
+the plug-in or the suite that it is of is not at hand to compare.
+"""
+
+from __future__ import annotations
+
+import csv
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from fmbench import harness
+from fmbench.cells import FULL, QUICK, Cell, Protocol
+from fmbench.counterparts import Counterparts, Gone
+from fmbench.datasets import Source
+from fmbench.errors import UserError
+from fmbench.records import UNREADABLE, Contents, Record, Store, difference, flagged_array
+from fmbench.registry import BEST_EPOCH
+
+if TYPE_CHECKING:
+    from fmbench.results import Results
+
+State = Literal["fine", "failed", "unknown", "stale", "wrong", "broken"]
+BAD: tuple[State, ...] = ("stale", "wrong", "broken")
+N_CLASSES = 10
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was found of one file. ``why`` is in words; empty where nothing is to be said."""
+
+    path: Path
+    state: State
+    why: str = ""
+    record: Record | None = None  # of a file that is one
+
+    @property
+    def bad(self) -> bool:
+        """Whether something should be done about it."""
+        return self.state in BAD
+
+
+@dataclass(frozen=True)
+class Verifier:
+    """Looks at the records of a results folder; ``sources`` are the data sets at hand, by name."""
+
+    store: Store
+    sources: Mapping[str, Source]
+    counterparts: Counterparts = field(default_factory=Counterparts)
+    _labels: dict[tuple[str, Protocol], np.ndarray] = field(default_factory=dict)
+
+    def findings(self, contents: Contents) -> Iterator[Finding]:
+        """What there is to say of each record, one after the other."""
+        for broken in contents.broken:
+            yield Finding(broken.path, "broken", broken.why)
+        for record in contents.finished.values():
+            yield self._finding(record)
+        for record in contents.failed.values():
+            finding = self._finding(record)
+            fine = finding.state in ("fine", "unknown")
+            yield Finding(finding.path, "failed", record.why or "", record) if fine else finding
+
+    def _finding(self, record: Record) -> Finding:
+        path = self.store.path(record)
+        try:
+            cell = self.counterparts.of(record)
+        except Gone as error:
+            return Finding(path, "unknown", str(error), record)
+        except UserError as error:
+            return Finding(path, "stale", str(error), record)
+        if cell.key != record.key:
+            why = difference(record.cell, cell.definition())
+            return Finding(path, "stale", why, record)
+        if record.finished:
+            try:
+                why = next(self._contradictions(record, cell), "")
+            except (*UNREADABLE, zipfile.BadZipFile) as error:
+                return Finding(path, "broken", f"its predictions cannot be read: {error}", record)
+            if why:
+                return Finding(path, "wrong", why, record)
+        return Finding(path, "fine", record=record)
+
+    def _contradictions(self, record: Record, cell: Cell) -> Iterator[str]:
+        arrays = self.store.arrays(record)
+        known = self._truth(cell)
+        y_true = arrays.get("y_true", known)  # of another data set, the record has its labels
+        if y_true is None:
+            return
+        if known is not None and not np.array_equal(y_true, known):
+            yield "its labels are not those of the data set"
+        n = len(y_true)
+        for name in ("y_pred", *(name for name in arrays if name.startswith("flagged_"))):
+            if not _are_classes(arrays[name], (n,)):
+                yield f"{name} is not {n} classes from 0 to 9"
+        if "scores" in arrays and arrays["scores"].shape != (n, N_CLASSES):
+            yield f"scores have shape {arrays['scores'].shape}, not {(n, N_CLASSES)}"
+        if record.history and cell.protocol.detailed:
+            yield from _of_epochs(record, cell, arrays, y_true)
+
+    def _truth(self, cell: Cell) -> np.ndarray | None:
+        source = self.sources.get(cell.dataset.name)
+        if source is None:
+            return None
+        question = (cell.dataset.name, cell.protocol)
+        if question not in self._labels:
+            self._labels[question] = harness.labels(cell.protocol, source)
+        return self._labels[question]
+
+
+def _are_classes(y_pred: np.ndarray, shape: tuple[int, ...]) -> bool:
+    return y_pred.dtype == np.uint8 and y_pred.shape == shape and y_pred.max() < N_CLASSES
+
+
+def _of_epochs(
+    record: Record, cell: Cell, arrays: Mapping[str, np.ndarray], y_true: np.ndarray
+) -> Iterator[str]:
+    """The stored curve against what each epoch predicted."""
+    epochs, shape = arrays["epoch_y_pred"], (len(record.history), len(y_true))
+    if not _are_classes(epochs, shape):
+        yield f"epoch_y_pred is not classes {shape}"
+        return
+    accuracies = (epochs == y_true).mean(axis=1)
+    for epoch, accuracy in zip(record.history, accuracies, strict=True):
+        if epoch["heldout_accuracy"] != accuracy:
+            said = f"says {epoch['heldout_accuracy']:.4f}, its predictions give {accuracy:.4f}"
+            yield f"epoch {epoch['epoch']:g} {said}"
+    best = flagged_array(BEST_EPOCH)
+    if BEST_EPOCH in cell.runner.flagged and not np.array_equal(
+        arrays[best], epochs[accuracies.argmax()]
+    ):
+        yield f"{best} is not what its best epoch predicted"
+
+
+@dataclass(frozen=True)
+class Tables:
+    """The tables that a folder holds, against those that its records give."""
+
+    read: Callable[[Protocol], Results]
+
+    @cached_property
+    def differences(self) -> list[tuple[Path, str]]:
+        """Each file that says something else than the records, and the first place where."""
+        found = []
+        for protocol in (FULL, QUICK):
+            outcome = self.read(protocol)
+            suffix = "" if protocol is FULL else f"-{protocol.name}"
+            for number in (1, 2, 3):
+                name = f"{outcome.suite.prefix}table{number}{suffix}.csv"
+                path = outcome.store.folder / name
+                if path.exists() and (why := _difference(path, outcome, number)):
+                    found.append((path, why))
+        return found
+
+
+# Of Table 3, what is measured: a verdict also depends on the claims and on who else is measured.
+MEASURED = ("mean", "sd", "n", "low", "high")
+
+
+def _difference(path: Path, outcome: Results, number: int) -> str | None:
+    table = outcome.table(number)
+    with path.open(encoding="utf-8", newline="") as file:
+        written = {tuple(row.values())[:2]: row for row in csv.DictReader(file)}
+    columns = MEASURED if number == 3 else table.columns
+    for row in table.rows:
+        first = tuple(row[column] for column in table.columns)[:2]
+        for column in columns:
+            said = (written.get(first) or {}).get(column, "nothing")
+            if said != row[column]:
+                return (
+                    f"{row[table.columns[0]]}: {column} is {said}, its records give "
+                    f"{row[column] or 'none'}: `fmbench table --write` writes it anew"
+                )
+    return None

@@ -1,0 +1,274 @@
+"""Whatever is wrong with a record is found and said, and nothing is said of one that holds."""
+
+import json
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from fmbench import registry
+from fmbench.cells import FULL, Cell
+from fmbench.counterparts import PROTOCOLS, Counterparts
+from fmbench.datasets import FASHION_MNIST, MNIST_DIGITS
+from fmbench.entries import of_suite
+from fmbench.environment import cpu_name, versions
+from fmbench.harness import labels
+from fmbench.records import Store, key_of
+from fmbench.suites import CHECKOUT, find, read
+from fmbench.verification import Verifier
+from tests.test_cli import assert_one_line_error, fmbench
+
+
+@pytest.fixture
+def store(tmp_path):
+    store = Store(tmp_path / "results")
+    store.prepare()
+    return store
+
+
+@pytest.fixture
+def save(store, source, record_of):
+    """Saves a record as a run would leave it: by default half of its predictions are right."""
+
+    def save(cell, *, changes=None, **arrays):
+        y_true = labels(cell.protocol, source)
+        wrong = ((y_true + 1) % 10).astype(np.uint8)
+        half = np.where(np.arange(len(y_true)) % 2, y_true, wrong)
+        own = {"y_pred": half}
+        facts = {"device": cpu_name(), "versions": versions(), "threads": 1}
+        if cell.runner.uses_gpu and cell.protocol.detailed:
+            own["epoch_y_pred"] = np.stack([half, wrong])
+            accuracies = [float((half == y_true).mean()), 0.0]
+            facts["history"] = [
+                {"epoch": epoch, "train_accuracy": 0.5, "heldout_accuracy": accuracy}
+                for epoch, accuracy in enumerate(accuracies, 1)
+            ]
+            if "best_epoch" in cell.runner.flagged:
+                own["flagged_best_epoch"] = half
+        if cell.dataset == MNIST_DIGITS:
+            own["y_true"] = y_true
+        record = replace(record_of(cell), **{**facts, **(changes or {})})
+        return store.save(record, {**own, **arrays})
+
+    return save
+
+
+@pytest.fixture
+def found(store, source):
+    """What is found of the one record there is: its state and why."""
+
+    def found():
+        [finding] = Verifier(store, {source.spec.name: source}).findings(store.read())
+        return finding.state, finding.why
+
+    return found
+
+
+def lenet(**changes):
+    return Cell(registry.get("lenet5"), FULL, 0, **changes)
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS.values(), ids=PROTOCOLS)
+@pytest.mark.parametrize("name", ["lenet5", "cnn-bn", "gaussian-nb"])
+def test_a_record_of_every_protocol_holds(save, found, protocol, name):
+    save(Cell(registry.get(name), protocol, 0))
+    assert found() == ("fine", "")
+
+
+def test_records_of_digits_and_of_other_readings_hold(save, found, store, source):
+    save(Cell(registry.get("lenet5"), PROTOCOLS["digits"], 0, MNIST_DIGITS))
+    save(lenet(overrides={"optimizer": "adam", "momentum": 0.0, "activation": "relu"}))
+    findings = Verifier(store, {source.spec.name: source}).findings(store.read())
+    assert [finding.state for finding in findings] == ["fine", "fine"]
+
+
+def test_a_row_of_a_bundled_suite_has_its_counterpart(record_of):
+    rows, _ = of_suite(read(find("xiao2017")))
+    for entry in list(rows.values())[::25]:
+        cell = entry.cell(FULL, 0)
+        assert Counterparts().of(record_of(cell)).key == cell.key
+
+
+def test_a_row_of_another_suite_is_unknown_until_that_is_named(save, found, record_of, tmp_path):
+    text = find("xiao2017").read_text(encoding="utf-8").replace("max_depth = 10", "max_depth = 7")
+    (tmp_path / "mine.toml").write_text(text, encoding="utf-8")
+    mine = read(tmp_path / "mine.toml")
+    cells = [entry.cell(FULL, 0) for entry in of_suite(mine)[0].values()]
+    cell = next(cell for cell in cells if "max_depth=7" in cell.variant)
+    save(replace(cell, dataset=FASHION_MNIST))
+    assert found() == ("unknown", "of a row of another suite: --suite names its file")
+    assert Counterparts(mine).of(record_of(cell)).key == cell.key
+
+
+def test_what_today_would_be_made_otherwise_is_stale_and_says_how(save, found):
+    cell = lenet()
+    save(replace(cell, runner=replace(cell.runner, revision=cell.runner.revision + 3)))
+    revision = cell.runner.revision
+    assert found() == ("stale", f"revision {revision + 3} -> {revision}")
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"data_sha256": "0" * 64}, "data 00000000... -> "),
+        ({"runner": "no-such"}, "no runner no-such any more"),
+        ({"variant": "magic=1"}, "its variant 'magic=1' cannot be read"),
+        ({"protocol": {"name": "nosuch"}}, "no protocol nosuch any more"),
+        ({"hyperparameters": {"epochs": 3}}, "epochs 3 -> "),
+    ],
+)
+def test_what_is_no_more_is_stale_too(save, found, change, why):
+    cell = lenet()
+    definition = {**cell.definition(), **change}
+    save(cell, changes={"cell": definition, "key": key_of(definition)})
+    state, said = found()
+    assert state == "stale" and why in said
+
+
+ZEROS = np.zeros(10_000, np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "why"),
+    [
+        ({"y_pred": ZEROS[:-1]}, "y_pred is not 10000 classes from 0 to 9"),
+        ({"y_pred": ZEROS + np.uint8(10)}, "y_pred is not 10000 classes from 0 to 9"),
+        ({"y_pred": ZEROS.astype(np.int64)}, "y_pred is not 10000 classes from 0 to 9"),
+        ({"scores": np.zeros((10_000, 9), np.float16)}, "scores have shape (10000, 9)"),
+        ({"epoch_y_pred": np.stack([ZEROS])}, "epoch_y_pred is not classes (2, 10000)"),
+        ({"epoch_y_pred": np.stack([ZEROS, ZEROS])}, "epoch 1 says 0.5000, its predictions give"),
+        ({"flagged_best_epoch": ZEROS}, "is not what its best epoch predicted"),
+    ],
+)
+def test_predictions_that_contradict_the_labels_or_the_curve_are_wrong(save, found, arrays, why):
+    save(Cell(registry.get("cnn-bn"), FULL, 0), **arrays)
+    state, said = found()
+    assert state == "wrong" and why in said
+
+
+def test_labels_that_are_not_the_data_sets_are_wrong(save, found):
+    save(lenet(), y_true=ZEROS)
+    assert found() == ("wrong", "its labels are not those of the data set")
+
+
+def test_a_changed_byte_of_the_predictions_is_broken(save, found, store):
+    path = store.path(save(lenet())).with_suffix(".npz")
+    content = bytearray(path.read_bytes())
+    content[1000] ^= 1
+    path.write_bytes(content)
+    state, why = found()
+    assert state == "broken" and "damaged" in why
+
+
+def test_predictions_that_cannot_be_unpacked_are_broken_though_their_checksum_fits(
+    save, found, store
+):
+    import hashlib
+
+    path = store.path(save(lenet()))
+    path.with_suffix(".npz").write_bytes(b"not a zip")
+    fields = json.loads(path.read_text())
+    fields["predictions_sha256"] = hashlib.sha256(b"not a zip").hexdigest()
+    path.write_text(json.dumps(fields))
+    state, why = found()
+    assert state == "broken" and "cannot be read" in why
+
+
+def test_a_plug_in_that_is_gone_is_unknown(save, found, record_of, tmp_path):
+    runner = replace(registry.get("gaussian-nb"), name="gone", source="sha256:0")
+    gone = {"runner": f"{tmp_path}/gone.py:make", "parameters": {}, "deterministic": True}
+    save(Cell(runner, FULL, 0), changes={"asked": gone})
+    state, why = found()
+    assert state == "unknown" and "gone.py" in why
+
+
+def test_the_committed_run_holds():
+    done = fmbench("verify", "--results", CHECKOUT / "results" / "reference")
+    n = len(Store(CHECKOUT / "results" / "reference").names())
+    assert (done.returncode, done.stdout) == (0, f"{n} records: {n} fine\n"), done
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory, source):
+    folder = tmp_path_factory.mktemp("measured")
+    done = fmbench("run", "gaussian-nb", "--quick", "--results", folder, "--data", source.folder)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.fixture
+def quick(measured, store):
+    """A folder with one record of a real run, and its table."""
+    shutil.copytree(measured, store.folder, dirs_exist_ok=True)
+    [record] = store.read().finished.values()
+    return record
+
+
+def test_a_line_a_fault_a_summary_and_status_1(quick, store, save, source):
+    cell = lenet()
+    stale = save(replace(cell, runner=replace(cell.runner, revision=99)))
+    broken = store.records / "sgd" / "full-seed0-0123456789abcdef.json"
+    broken.parent.mkdir()
+    broken.write_text("{")
+    common = ("verify", "--results", store.folder, "--data", source.folder)
+    done = fmbench(*common)
+    assert done.returncode == 1
+    lines = done.stdout.splitlines()
+    assert lines[0].startswith(f"broken  {broken}: ")
+    assert lines[1].startswith(f"stale   {store.path(stale)}: revision 99 -> ")
+    assert lines[2] == "3 records: 1 broken, 1 fine, 1 stale"
+    content = json.loads(fmbench(*common, "--json").stdout)
+    assert [record["state"] for record in content["records"]] == ["broken", "fine", "stale"]
+    assert fmbench(*common, "gaussian-nb").returncode == 0
+    assert_one_line_error(fmbench(*common, "sgdd"), "holds no record of sgdd")
+    assert_one_line_error(fmbench("verify", "--results", store.folder / "no"), "no results folder")
+
+
+def test_a_table_that_says_otherwise_is_named(quick, store, source):
+    table = store.folder / "table3-quick.csv"
+    [mean] = [row.split(",")[5] for row in table.read_text().splitlines() if "gaussian-nb" in row]
+    table.write_text(table.read_text().replace(mean, "98.80"))
+    done = fmbench("verify", "--results", store.folder, "--data", source.folder)
+    assert done.returncode == 1
+    assert f"table3-quick.csv: GaussianNB: mean is 98.80, its records give {mean}" in done.stdout
+    assert done.stdout.endswith("1 records: 1 fine; 1 tables say otherwise\n")
+
+
+def test_a_rerun_says_how_many_predictions_differ_and_whether_they_may(quick, store, source):
+    common = ("verify", "--rerun", "--results", store.folder, "--data", source.folder)
+    done = fmbench(*common)
+    assert done.returncode == 0, done
+    assert "0 of 2000 predictions differ (same versions, same device)" in done.stdout
+    assert "1 measured again, 1 with the same predictions" in done.stdout
+    y_pred = store.y_pred(quick)
+    y_pred[:7] = (y_pred[:7] + 1) % 10
+    store.save(quick, {"y_pred": y_pred})
+    (store.folder / "table3-quick.csv").unlink()
+    done = fmbench(*common)
+    assert done.returncode == 1
+    assert done.stdout.startswith("differs ")
+    assert "7 of 2000 predictions differ (same versions, same device)" in done.stdout
+    store.save(replace(quick, versions={**quick.versions, "numpy": "1.0"}), {"y_pred": y_pred})
+    done = fmbench(*common, "--json")
+    assert done.returncode == 0
+    [record] = json.loads(done.stdout)["records"]
+    assert (record["again"]["differing"], record["again"]["bad"]) == (7, False)
+    assert record["again"]["made_elsewhere"][0].startswith("numpy 1.0, here ")
+    assert len(store.names()) == 1
+
+
+def test_a_rerun_of_a_plug_in_runs_its_code_and_says_so(store, source, tmp_path):
+    (tmp_path / "mine.py").write_text(
+        "from sklearn.dummy import DummyClassifier\n\n\ndef make():\n    return DummyClassifier()\n"
+    )
+    where = ("--results", store.folder, "--data", source.folder)
+    assert fmbench("run", "./mine.py:make", "--quick", *where, cwd=tmp_path).returncode == 0
+    done = fmbench("verify", "--rerun", *where, cwd=tmp_path)
+    assert done.returncode == 0, done
+    assert "runs the code of ./mine.py" in done.stderr
+    assert "0 of 2000 predictions differ" in done.stdout
+    (tmp_path / "mine.py").write_text("make = None\n")
+    done = fmbench("verify", "--rerun", *where, cwd=tmp_path)
+    assert done.returncode == 1
+    assert "source sha256:" in done.stdout and "runs the code" not in done.stderr
