@@ -58,22 +58,12 @@ def scheduler(stack: ExitStack, folder: Path) -> str:
     return json.loads(file.read_text())["address"]
 
 
-class Quiet:
-    """An observer that has nothing to say."""
-
-    def started(self, cell: Any) -> None:
-        """Nothing."""
-
-    def ended(self, cell: Any, record: Any) -> None:
-        """Nothing."""
-
-
 def seconds_of(cells: Sequence[Any], address: str, n_workers: int) -> float:
     """Wall time of a batch in an empty results folder; each worker runs a cell of it before."""
     from fmbench import datasets, downloads
     from fmbench.cluster import connected
-    from fmbench.execution import run
-    from fmbench.records import Store
+    from fmbench.execution import Observer, run
+    from fmbench.store import Store
     from fmbench.supervision import Limits
 
     source = datasets.locate(fetch=downloads.fetch)
@@ -84,9 +74,9 @@ def seconds_of(cells: Sequence[Any], address: str, n_workers: int) -> float:
         with connected(address, store.folder, 0, print) as cluster:
             while cluster.jobs(1) < n_workers:
                 time.sleep(0.05)
-            run(cells[: 2 * n_workers], store, source, limits, Quiet(), cluster)
+            run(cells[: 2 * n_workers], store, source, limits, Observer(), cluster=cluster)
             start = time.monotonic()
-            records = run(cells, store, source, limits, Quiet(), cluster)
+            records = run(cells, store, source, limits, Observer(), cluster=cluster)
             seconds = time.monotonic() - start
     assert all(record.finished for record in records), [record.why for record in records]
     return seconds

@@ -23,7 +23,7 @@ from fmbench.environment import n_cores
 from fmbench.execution import Limits, pending, run
 from fmbench.harness import labels
 from fmbench.progress import Estimate, watching
-from fmbench.records import Store
+from fmbench.store import Store
 
 OPTIMIZERS = (
     {"optimizer": "sgd", "momentum": 0.0},

@@ -81,17 +81,8 @@ def fmbench_job(options: argparse.Namespace, n_cores: int) -> tuple[list[Any], f
     """The records of every trial, and the seconds that they took in all."""
     from fmbench import datasets, execution, registry
     from fmbench.cells import FULL, Cell
-    from fmbench.records import Store
+    from fmbench.store import Store
     from fmbench.supervision import Limits
-
-    class Silent:
-        def started(self, cell: Cell) -> None: ...
-
-        def ended(self, cell: Cell, record: Any) -> None: ...
-
-        def measured_elsewhere(self, cell: Cell, record: Any) -> None: ...
-
-        def waits(self, cell: Cell, holder: str) -> None: ...
 
     together = options.trials if options.device == "cuda" else 1
     limits = Limits(
@@ -103,7 +94,7 @@ def fmbench_job(options: argparse.Namespace, n_cores: int) -> tuple[list[Any], f
         store = Store(Path(folder))
         store.prepare()
         start = time.perf_counter()
-        records = execution.run(cells, store, source, limits, Silent())
+        records = execution.run(cells, store, source, limits, execution.Observer())
         seconds = time.perf_counter() - start
     if failed := [record.why for record in records if not record.finished]:
         raise SystemExit(f"a trial failed: {failed[0]}")

@@ -43,18 +43,9 @@ def nothing(*, seed: int) -> Nothing:
 def main() -> None:
     from fmbench import datasets, downloads, environment, execution
     from fmbench.cells import FULL, QUICK, Cell
-    from fmbench.records import Record, Store
     from fmbench.registry import Runner
+    from fmbench.store import Store
     from fmbench.supervision import Limits
-
-    class Silent:
-        def started(self, cell: Cell) -> None: ...
-
-        def ended(self, cell: Cell, record: Record) -> None: ...
-
-        def measured_elsewhere(self, cell: Cell, record: Record) -> None: ...
-
-        def waits(self, cell: Cell, holder: str) -> None: ...
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--cells", type=int, default=200)
@@ -70,7 +61,7 @@ def main() -> None:
         store = Store(Path(folder))
         store.prepare()
         start = time.perf_counter()
-        records = execution.run(cells, store, source, limits, Silent())
+        records = execution.run(cells, store, source, limits, execution.Observer())
         wall = time.perf_counter() - start
     failed = [record.why for record in records if not record.finished]
     if failed or len(records) != len(cells):

@@ -24,7 +24,8 @@ from pathlib import Path
 from fmbench import registry
 from fmbench.cells import FULL, Cell
 from fmbench.environment import cpu_name, n_cores
-from fmbench.records import Record, Store, _serialise
+from fmbench.records import Record, serialise
+from fmbench.store import Store
 
 REFERENCE = Path(__file__).parent.parent / "results" / "reference"
 
@@ -52,7 +53,7 @@ def multiply(folder: Path, n_records: int) -> None:
         copy = replace(record, key=cell.key, cell=cell.definition())
         path = there.path(copy)
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(_serialise(copy))
+        path.write_bytes(serialise(copy))
         source = here.path(record).with_suffix(".npz")
         try:
             os.link(source, path.with_suffix(".npz"))

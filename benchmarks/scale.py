@@ -49,7 +49,8 @@ def fill(folder: Path, n: int, source: Any, *, scores: bool) -> None:
     from fmbench.cells import FULL
     from fmbench.environment import versions
     from fmbench.harness import labels
-    from fmbench.records import Record, Store
+    from fmbench.records import Record
+    from fmbench.store import Store
 
     store, y_true, generator = Store(folder), labels(FULL, source), np.random.default_rng(0)
     store.prepare()
@@ -69,7 +70,7 @@ def plan(folder: Path, n: int) -> list[Any]:
     """What is to be run, in order."""
     from fmbench import execution
     from fmbench.progress import Estimate
-    from fmbench.records import Store
+    from fmbench.store import Store
 
     contents = Store(folder).read()
     todo = execution.pending(cells(n)[0], contents)

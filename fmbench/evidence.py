@@ -9,7 +9,7 @@ from fmbench.cells import Cell, Part, Protocol
 from fmbench.datasets import FASHION_MNIST, Source
 from fmbench.harness import labels_by_part
 from fmbench.mistakes import Quoted
-from fmbench.records import Contents, Store
+from fmbench.store import Contents, Store
 
 if TYPE_CHECKING:
     import numpy as np

@@ -14,21 +14,22 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any
 
 from fmbench import environment
 from fmbench.cells import Cell
 from fmbench.datasets import Source
 from fmbench.launching import Beside, Here, Measured, Place
-from fmbench.records import Contents, Record, Store, asked
+from fmbench.records import Record, asked
+from fmbench.store import Contents, Store
 from fmbench.supervision import Launch, Limits
 from fmbench.turns import Turns
 
 LOOK_SECONDS = 0.5  # between two looks at whether another run is done with a cell
 
 
-class Observer(Protocol):
-    """Told, from any thread, what a run is doing."""
+class Observer:
+    """Told, from any thread, what a run is doing. This one has nothing to say to it."""
 
     def started(self, cell: Cell) -> None:
         """A cell's process has been started."""

@@ -12,7 +12,9 @@ from rich.live import Live
 from rich.text import Text
 
 from fmbench.cells import Cell
-from fmbench.records import Contents, Record
+from fmbench.execution import Observer
+from fmbench.records import Record
+from fmbench.store import Contents
 
 # Where nothing like it was measured yet, seconds on one core by the runner's declared cost.
 GUESS = {"seconds": 20.0, "minutes": 300.0, "hours": 2400.0, "unknown": 300.0}
@@ -49,7 +51,7 @@ class Estimate:
         return self._reference.get(cell.runner.name, GUESS[cell.runner.cost])
 
 
-class Progress:
+class Progress(Observer):
     """Observes a run; its text can be asked for at any moment, from any thread."""
 
     def __init__(

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fmbench import locks
-from fmbench.records import Name, Store
+from fmbench.records import Name
+from fmbench.store import Store
 from fmbench.verification import Finding
 
 

@@ -22,7 +22,8 @@ from fmbench.datasets import SPECS, Source, is_complete, locate, verify
 from fmbench.downloads import fetch
 from fmbench.errors import UserError
 from fmbench.launching import Here, Measured
-from fmbench.records import Store, difference
+from fmbench.records import difference
+from fmbench.store import Store
 from fmbench.supervision import Launch, Limits
 
 

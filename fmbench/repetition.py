@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from fmbench import environment
-from fmbench.records import Record, Store
+from fmbench.records import Record
+from fmbench.store import Store
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,8 @@ from fmbench.errors import UserError
 from fmbench.files import write_text
 from fmbench.harness import labels
 from fmbench.metrics import Metrics, compute
-from fmbench.records import Broken, Contents, Name, Record, Store
+from fmbench.records import Name, Record
+from fmbench.store import Broken, Contents, Store
 from fmbench.summary import (
     FILE,
     Summary,

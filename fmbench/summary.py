@@ -15,8 +15,9 @@ from fmbench.datasets import FASHION_MNIST
 from fmbench.entries import Entry
 from fmbench.errors import UserError
 from fmbench.files import write_text
-from fmbench.records import Contents, Name, Record, Store, flagged_array
+from fmbench.records import Name, Record, flagged_array
 from fmbench.registry import Runner
+from fmbench.store import Contents, Store
 from fmbench.suites import CHECKOUT, PACKAGED, find
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 
 from fmbench import locks
 from fmbench.cells import Cell
-from fmbench.records import Contents, Name, Record, Store
+from fmbench.records import Name, Record
+from fmbench.store import Contents, Store
 
 
 @dataclass(frozen=True)

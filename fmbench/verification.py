@@ -1,6 +1,6 @@
 """Are the records what they say, and still the answer to today's question? Each is looked at.
 
-What :meth:`fmbench.records.Store.read` finds is *broken*: a file that is no whole record, or whose
+What :meth:`fmbench.store.Store.read` finds is *broken*: a file that is no whole record, or whose
 predictions are not those that it describes. Of the others, a record is *stale* if today's code
 would make it otherwise, *wrong* if its parts contradict each other or the labels, and *unknown* if
 the plug-in or the suite that it is of is not at hand to compare.
@@ -23,8 +23,9 @@ from fmbench.cells import FULL, QUICK, Cell, Protocol
 from fmbench.counterparts import Counterparts, Gone
 from fmbench.datasets import Source
 from fmbench.errors import UserError
-from fmbench.records import UNREADABLE, Contents, Record, Store, difference, flagged_array
+from fmbench.records import Record, difference, flagged_array
 from fmbench.registry import BEST_EPOCH
+from fmbench.store import UNREADABLE, Contents, Store
 
 if TYPE_CHECKING:
     from fmbench.results import Results

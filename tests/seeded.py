@@ -11,9 +11,9 @@ import numpy as np
 
 from fmbench.cells import QUICK, Cell
 from fmbench.datasets import FASHION_MNIST, Source
-from fmbench.execution import pending, run
-from fmbench.records import Store
+from fmbench.execution import Observer, pending, run
 from fmbench.registry import Runner
+from fmbench.store import Store
 from fmbench.supervision import Limits
 
 HANGS = 1000  # the first seed whose fit does not end
@@ -38,20 +38,6 @@ def seeded(*, seed):
     return Seeded(seed)
 
 
-class Silent:
-    def started(self, cell):
-        pass
-
-    def ended(self, cell, record):
-        pass
-
-    def measured_elsewhere(self, cell, record):
-        pass
-
-    def waits(self, cell, holder):
-        pass
-
-
 def cells(n, first=0):
     runner = Runner("seeded", "Noise", seeded, {}, 1, "seconds")
     return [Cell(runner, QUICK, seed) for seed in range(first, first + n)]
@@ -61,7 +47,7 @@ def resume(store, source, n, first=0, *, force=False):
     """As ``fmbench run`` would: what is not finished, or all."""
     contents = store.read()
     todo = pending(cells(n, first), contents, force=force)
-    return run(todo, store, source, LIMITS, Silent(), contents)
+    return run(todo, store, source, LIMITS, Observer(), known=contents)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from fmbench import entries, environment, registry
 from fmbench.cells import QUICK, Cell
 from fmbench.cluster import connected
 from fmbench.execution import run
-from fmbench.records import Store
+from fmbench.store import Store
 from tests.test_execution import LIMITS, Log, fmbench, wait_until
 
 ROOT = Path(__file__).parent.parent

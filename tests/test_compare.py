@@ -14,7 +14,7 @@ from fmbench import compare as comparing
 from fmbench import registry, tables
 from fmbench.cells import FULL, QUICK, Cell
 from fmbench.compare import Comparison, as_table, combined, compare, holm, mcnemar, resampled
-from fmbench.records import Store
+from fmbench.store import Store
 from tests.test_cli import assert_one_line_error, fmbench
 
 N = 400

@@ -15,7 +15,7 @@ import pytest
 from fmbench import registry
 from fmbench.cells import QUICK, Cell
 from fmbench.execution import in_order, launches, pending, run
-from fmbench.records import Store
+from fmbench.store import Store
 from fmbench.supervision import Limits
 from tests import faulty
 

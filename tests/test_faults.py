@@ -20,7 +20,7 @@ import pytest
 
 from fmbench import execution
 from fmbench.cells import QUICK, Cell
-from fmbench.records import Store
+from fmbench.store import Store
 from tests import faulty, seeded
 from tests.test_cli import assert_one_line_error, fmbench
 from tests.test_execution import descendants, wait_until
@@ -166,12 +166,12 @@ def test_a_full_disk_costs_the_cells_that_end_meanwhile_and_no_earlier_result(sm
     store = Store(small_disk / "results")
     store.prepare()
     cell = seeded.cells(1)[0]
-    [earlier] = execution.run([cell], store, source, seeded.LIMITS, seeded.Silent())
+    [earlier] = execution.run([cell], store, source, seeded.LIMITS, execution.Observer())
     filler = small_disk / "filler"
     with contextlib.suppress(OSError), filler.open("wb", buffering=0) as file:
         while True:
             file.write(bytes(1024))
-    records = execution.run(seeded.cells(3), store, source, seeded.LIMITS, seeded.Silent())
+    records = execution.run(seeded.cells(3), store, source, seeded.LIMITS, execution.Observer())
     why = "its result could not be written: No space left on device"
     assert [record.why for record in records] == [why] * 3
     assert store.read().finished == {cell.key: earlier} and not store.read().broken
@@ -237,7 +237,7 @@ def test_a_clock_that_goes_backwards_changes_no_time_limit_and_no_result(
         assert 0 <= record.fit_seconds <= record.total_seconds < 60
     hanging = Cell(faulty.runner("never returns"), QUICK, 0)
     limits = replace(seeded.LIMITS, timeout=1)
-    [record] = execution.run([hanging], store, source, limits, seeded.Silent())
+    [record] = execution.run([hanging], store, source, limits, execution.Observer())
     assert record.why == "timed out after 1 s" and 1 <= record.total_seconds < 20
 
 

@@ -13,8 +13,8 @@ from fmbench.cells import FULL, Cell
 from fmbench.dots import dot_plot, in_order
 from fmbench.drawing import WIDTH, Missing
 from fmbench.harness import labels
-from fmbench.records import Store
 from fmbench.scatter import speed
+from fmbench.store import Store
 from fmbench.suites import CHECKOUT
 
 SUITE = suites.read()

@@ -17,7 +17,7 @@ from fmbench.evidence import Evidence
 from fmbench.forensics import Claim, Findings
 from fmbench.harness import labels_by_part
 from fmbench.mistakes import Plan
-from fmbench.records import Store
+from fmbench.store import Store
 from fmbench.tables import as_csv, as_markdown
 from tests.test_cli import assert_one_line_error, fmbench
 

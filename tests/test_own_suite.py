@@ -10,7 +10,7 @@ import pytest
 
 from fmbench import claims, registry, results, suites, tables
 from fmbench.cells import FULL, Cell
-from fmbench.records import Store
+from fmbench.store import Store
 from tests.test_cli import assert_one_line_error, fmbench
 
 CLAIMS = """

@@ -24,8 +24,8 @@ from fmbench import (
 from fmbench.cells import QUICK
 from fmbench.cli import cli
 from fmbench.errors import UserError
-from fmbench.records import Store
 from fmbench.spelling import SAFE_NAME
+from fmbench.store import Store
 
 MODEL = """
 from fmbench import our_choice, register
@@ -246,17 +246,9 @@ def test_whose_code_is_run_is_said_once(here):
 # ---------------------------------------------------------------- what it leaves
 
 
-class Silent:
-    def started(self, cell):
-        pass
-
-    def ended(self, cell, record):
-        pass
-
-
 def measured(folder, cells, source):
     limits = execution.Limits(timeout=300, memory=2**33)
-    return execution.run(cells, Store(folder), source, limits, Silent())
+    return execution.run(cells, Store(folder), source, limits, execution.Observer())
 
 
 def test_a_plug_in_is_measured_tabulated_and_stale_once_its_file_changes(here, source):

@@ -12,7 +12,8 @@ import pytest
 from fmbench import locks, registry
 from fmbench.cells import FULL, Cell
 from fmbench.pruning import removable, remove
-from fmbench.records import Name, Store
+from fmbench.records import Name
+from fmbench.store import Store
 from fmbench.verification import Verifier
 from tests.test_cli import assert_one_line_error, fmbench
 

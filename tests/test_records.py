@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 import fmbench
 from fmbench.errors import UserError
-from fmbench.records import Broken, Store, difference
+from fmbench.records import difference
+from fmbench.store import Broken, Store
 
 Y_PRED = np.arange(20, dtype=np.uint8) % 10
 ARRAYS = {"y_pred": Y_PRED, "scores": np.ones((20, 10), np.float16)}

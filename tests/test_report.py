@@ -18,8 +18,8 @@ from fmbench.cells import FULL, Cell
 from fmbench.commands import Commands
 from fmbench.consistency import judge
 from fmbench.harness import labels
-from fmbench.records import Store
 from fmbench.report import page
+from fmbench.store import Store
 
 ROOT = suites.CHECKOUT
 COMMITTED = ROOT / "results" / "reference"

@@ -12,7 +12,7 @@ from scipy import stats
 
 from fmbench.cells import FULL, QUICK, Cell
 from fmbench.entries import Entry
-from fmbench.records import Store
+from fmbench.store import Store
 from fmbench.summary import Reference, Summary, read_summary, spread, summarise, write_summary
 
 Y_TRUE = np.arange(100, dtype=np.uint8) % 10

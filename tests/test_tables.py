@@ -16,7 +16,7 @@ import pytest
 from fmbench import registry, results, suites, tables
 from fmbench.cells import FULL, QUICK, Cell
 from fmbench.metrics import OVERALL, compute
-from fmbench.records import Store
+from fmbench.store import Store
 from fmbench.summary import Summary
 from fmbench.tables import TABLE_3, as_csv, as_json, as_markdown
 

@@ -12,7 +12,8 @@ import pytest
 from fmbench import locks
 from fmbench.cells import QUICK, Cell
 from fmbench.execution import run
-from fmbench.records import Contents, Name, Store
+from fmbench.records import Name
+from fmbench.store import Contents, Store
 from fmbench.supervision import Limits
 from fmbench.turns import Turns
 from tests import faulty

@@ -14,7 +14,8 @@ from fmbench.datasets import FASHION_MNIST, MNIST_DIGITS
 from fmbench.entries import of_suite
 from fmbench.environment import cpu_name, versions
 from fmbench.harness import labels
-from fmbench.records import Store, key_of
+from fmbench.records import key_of
+from fmbench.store import Store
 from fmbench.suites import CHECKOUT, find, read
 from fmbench.verification import Verifier
 from tests.test_cli import assert_one_line_error, fmbench

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from fmbench.cells import Cell
     from fmbench.datasets import Source
     from fmbench.entries import Entry
-    from fmbench.records import Broken, Store
+    from fmbench.store import Broken, Store
     from fmbench.tables import Table
 
 DEFAULT_RESULTS = Path("results/local")
@@ -150,7 +150,7 @@ def run_all(suite_file: Path | None, *, quick: bool) -> str:
 
 def existing(folder: Path) -> Store:
     """The results folder; raises UserError if there is none."""
-    from fmbench.records import Store
+    from fmbench.store import Store
 
     if not folder.is_dir():
         raise UserError(f"no results folder {folder}: name one with --results")

@@ -46,7 +46,7 @@ def compare(
     from fmbench.cells import FULL, QUICK
     from fmbench.entries import of_suite, recorded
     from fmbench.harness import labels
-    from fmbench.records import Store
+    from fmbench.store import Store
     from fmbench.summary import current
 
     if compare_all == bool(names) or (names and len(set(names)) != 2) or len(names) > 2:

@@ -55,7 +55,7 @@ def forensics(
     from fmbench.forensics import Claim, Findings
     from fmbench.mistakes import Plan
     from fmbench.progress import Estimate, in_words
-    from fmbench.records import Store
+    from fmbench.store import Store
     from fmbench.summary import reference
 
     runner = registry.get(name)

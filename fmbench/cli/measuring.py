@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from fmbench.cluster import Cluster
     from fmbench.datasets import Source
     from fmbench.progress import Estimate
-    from fmbench.records import Contents, Record, Store
+    from fmbench.records import Record
+    from fmbench.store import Contents, Store
     from fmbench.supervision import Limits
 
 # A small network alone leaves a GPU idle most of the time; on the CPU a process each is faster.

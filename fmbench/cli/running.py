@@ -66,8 +66,8 @@ def run(
     from fmbench.cells import FULL, QUICK
     from fmbench.downloads import fetch
     from fmbench.progress import Estimate
-    from fmbench.records import Store
     from fmbench.results import read
+    from fmbench.store import Store
     from fmbench.summary import reference
 
     suite = suites.read(suite_file)

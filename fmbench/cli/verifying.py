@@ -151,8 +151,8 @@ def _repeated(
     from dataclasses import replace
 
     from fmbench.progress import Estimate
-    from fmbench.records import Contents, Store
     from fmbench.repetition import compare
+    from fmbench.store import Contents, Store
 
     said: set[str] = set()
 
