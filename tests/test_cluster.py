@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy
+import platformdirs
 import psutil
 import pytest
 import sklearn
@@ -18,6 +19,7 @@ from fmbench.cells import QUICK, Cell
 from fmbench.cluster import connected
 from fmbench.execution import run
 from fmbench.store import Store
+from tests import faulty
 from tests.test_execution import LIMITS, Log, fmbench, wait_until
 
 ROOT = Path(__file__).parent.parent
@@ -221,10 +223,22 @@ def test_a_worker_with_other_code_refuses_the_cell(
 ):
     store, said = Store(tmp_path / "results"), []
     with connected(cluster[0], store.folder, 2, said.append) as place:
-        [record] = run([Cell(ours(monkeypatch), QUICK, 0)], store, source, LIMITS, Log(), place)
+        [record] = run(
+            [Cell(ours(monkeypatch), QUICK, 0)], store, source, LIMITS, Log(), cluster=place
+        )
     reason = f"it would measure another cell ({why}): install the same there"
     assert record.why == f"refused by every worker: {reason}"
     assert [line.partition(" refused ")[2].partition(": ")[2] for line in said] == [reason] * 2
+
+
+def test_a_cell_that_failed_goes_on_with_what_it_left_on_the_worker(tmp_path, cluster, source):
+    cell = Cell(faulty.runner("raises", factory=faulty.resumable), QUICK, 0)
+    store = Store(tmp_path / "results")
+    with connected(cluster[0], store.folder, 2, print) as place:
+        records = [run([cell], store, source, LIMITS, Log(), cluster=place)[0] for _ in range(3)]
+    assert [record.status for record in records] == ["failed", "failed", "finished"]
+    assert records[-1].details == {"earlier_attempts": 2}
+    assert not list((platformdirs.user_cache_path("fmbench") / "cluster").rglob("attempts"))
 
 
 def test_workers_with_other_versions_are_named_once(tmp_path, cluster, monkeypatch):

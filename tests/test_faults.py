@@ -18,7 +18,7 @@ import numpy as np
 import psutil
 import pytest
 
-from fmbench import execution
+from fmbench import execution, launching, warm
 from fmbench.cells import QUICK, Cell
 from fmbench.store import Store
 from tests import faulty, seeded
@@ -227,7 +227,7 @@ def test_a_clock_that_goes_backwards_changes_no_time_limit_and_no_result(
             clock[0] -= timedelta(days=1)
             return clock[0]
 
-    monkeypatch.setattr(execution, "datetime", Backwards)
+    monkeypatch.setattr(launching, "datetime", Backwards)
     monkeypatch.setattr(time, "time", lambda: Backwards.now(UTC).timestamp())
     [first] = seeded.resume(store, source, 1)
     [second] = seeded.resume(store, source, 1, force=True)
@@ -262,7 +262,7 @@ def test_the_fork_server_never_has_the_test_labels(source):
     )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True,
-        env={**os.environ, **execution.warm.order(source, neural=False)},
+        env={**os.environ, **warm.order(source, neural=False)},
     )  # fmt: skip
     kept = "['t10k-images-idx3-ubyte', 'train-images-idx3-ubyte', 'train-labels-idx1-ubyte']"
     assert done.stdout.splitlines() == [kept, "{False}"]

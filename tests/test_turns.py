@@ -128,11 +128,11 @@ class Told(Log):
 @pytest.mark.parametrize("fault", ["none", "raises"])
 def test_what_another_run_measured_since_the_plan_is_this_runs_result_too(store, source, fault):
     cell = Cell(faulty.runner(fault), QUICK, 0)
-    [theirs] = run([cell], store, source, LIMITS, Log(), NOTHING)
+    [theirs] = run([cell], store, source, LIMITS, Log(), known=NOTHING)
     told = Told()
-    assert run([cell], store, source, LIMITS, told, NOTHING) == [theirs]
+    assert run([cell], store, source, LIMITS, told, known=NOTHING) == [theirs]
     assert told.events == [("elsewhere", cell.name)]
-    assert run([cell], store, source, LIMITS, Log(), store.read()) != [theirs]
+    assert run([cell], store, source, LIMITS, Log(), known=store.read()) != [theirs]
 
 
 def test_of_a_launch_only_the_cells_that_are_free_are_taken(store):

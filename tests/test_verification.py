@@ -8,13 +8,12 @@ import numpy as np
 import pytest
 
 from fmbench import registry
-from fmbench.cells import FULL, Cell
+from fmbench.cells import FULL, Cell, key_of
 from fmbench.counterparts import PROTOCOLS, Counterparts
 from fmbench.datasets import FASHION_MNIST, MNIST_DIGITS
 from fmbench.entries import of_suite
 from fmbench.environment import cpu_name, versions
 from fmbench.harness import labels
-from fmbench.records import key_of
 from fmbench.store import Store
 from fmbench.suites import CHECKOUT, find, read
 from fmbench.verification import Verifier
