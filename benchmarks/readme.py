@@ -15,6 +15,7 @@ from fmbench.commands import Commands
 from fmbench.consistency import judge
 from fmbench.details import Details, gather
 from fmbench.files import write_text
+from fmbench.report import investigations
 from fmbench.solver import hush
 
 ROOT = Path(__file__).parent.parent
@@ -26,7 +27,9 @@ def block(details: Details) -> str:
     suite = details.outcome.suite
     hush()
     lines = ["", "**What came out**", ""]
-    for sentence in answer.sentences(details, judge(suite), Commands()):
+    said = answer.sentences(details, judge(suite), Commands())
+    explained = (answer.explained(findings) for findings in investigations(details))
+    for sentence in [*said, *filter(None, explained)]:
         words = "".join(
             f"**{part}**" if isinstance(part, answer.Strong) else part for part in sentence.parts
         )

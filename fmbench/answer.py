@@ -1,4 +1,4 @@
-"""The answer in three sentences: what was claimed, what was found, how sure it is.
+"""The answer in sentences: what was claimed, what was found, how sure it is, what would explain it.
 
 Every number is computed from the suite and the records; the words follow the verdict.
 """
@@ -6,8 +6,10 @@ Every number is computed from the suite and the records; the words follow the ve
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from fmbench import forensics
 from fmbench.commands import Commands
 from fmbench.consistency import Findings
 from fmbench.details import Details, Line
@@ -53,6 +55,43 @@ def sentences(details: Details, findings: Findings | None, commands: Commands) -
         Sentence("What was found", _found(details, line, commands)),
         Sentence("How sure it is", _sure(line, findings)),
     ]
+
+
+def explained(findings: forensics.Findings) -> Sentence | None:
+    """Which known mistake lands on the claim; None where none was tried, or nothing is claimed."""
+    claim, tried = findings.claim, findings.mistakes
+    if claim is None or not tried:
+        return None
+    landing = [line for line in tried if line["lands"] == "yes"]
+    one = f"1 lands on {claim.printed} %" if len(landing) == 1 else ""
+    many = f"{len(landing) or 'none'} land{'' if landing else 's'} on {claim.printed} %"
+    parts = [f"Of {len(tried)} known mistakes, each made on purpose, ", Strong(one or many)]
+    if landing:
+        said = (f"{line['mistake']} ({_figure(line)})" for line in landing)
+        parts.append(f": {'; '.join(said)}")
+    parts += [
+        ". ",
+        _of_readings(findings),
+        "That is evidence of what may have happened, not proof.",
+    ]
+    return Sentence("What would produce it", tuple(parts))
+
+
+def _of_readings(findings: forensics.Findings) -> str:
+    best = findings.honest_best
+    if best is None:
+        return ""
+    n_landing = f"{findings.n_readings_landing or 'none'}"
+    return (
+        f"Of {len(findings.plan.readings)} ways to read what the source leaves open, {n_landing} "
+        f"land{'' if findings.n_readings_landing > 1 else 's'} there; the best, picked on held-out "
+        f"training images, gets {_figure(best)}. "
+    )
+
+
+def _figure(line: Mapping[str, str]) -> str:
+    spread = f" ± {line['sd']}" if line["sd"] else ""
+    return f"{line['accuracy']}{spread} %, n = {line['n']}"
 
 
 def counts(lines: list[Line]) -> dict[str, int]:

@@ -91,6 +91,27 @@ class Findings:
         title = f"Forensics of {self.plan.runner.name}{question}{self._scale}"
         return Table(title, COLUMNS, lines, (*self._notes(lines), *self._notes_on_readings()))
 
+    @property
+    def mistakes(self) -> list[dict[str, str]]:
+        """The lines of the mistakes that have been measured at the scale of the claim."""
+        lines = [self._line(variant) for variant in self.plan.variants[1:]]
+        if self.plan.readings:
+            lines.append(self._picked_on_test())
+        return [line for line in lines if line["lands"]]
+
+    @property
+    def honest_best(self) -> dict[str, str] | None:
+        """The line of the best reading, once it has been measured with all its seeds."""
+        line = self._picked_honestly()
+        return line if self.best and line["lands"] else None
+
+    @property
+    def n_readings_landing(self) -> int:
+        """How many readings land on the claim."""
+        if self._judged is None:
+            return 0
+        return [self._judged.lands(accuracy) for accuracy in self._on_test].count("yes")
+
     def readings_table(self) -> Table:
         """Every reading, the best on the held-out images first."""
         lines = []
@@ -219,8 +240,8 @@ class Findings:
         if n_failed := n - len(self._on_test):
             notes.append(f"{n_failed} of {n} readings failed: the best is that of the others.")
         if self._judged:
-            n_landing = [self._judged.lands(accuracy) for accuracy in self._on_test].count("yes")
-            notes.append(f"Of {len(self._on_test)} readings, {n_landing} land on the claim.")
+            n = self.n_readings_landing
+            notes.append(f"Of {len(self._on_test)} readings, {n} land on the claim.")
         return notes
 
     def _departures(self) -> list[str]:

@@ -7,6 +7,7 @@ path but what was typed.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from fmbench import answer, explain, figures, forensics, sections
@@ -102,18 +103,27 @@ def _not_checked(findings: Findings | None) -> list[str]:
     ]
 
 
-def _forensics(details: Details) -> list[tuple[str, Table, Table | None]]:
-    """For each runner looked into: its mistakes and, where any was tried, its readings."""
-    outcome, shown = details.outcome, []
+def investigations(details: Details) -> Iterator[forensics.Findings]:
+    """What is known of the mistakes on each runner that was looked into."""
+    outcome = details.outcome
     if outcome.source is None:
-        return []
+        return
     evidence = Evidence(outcome.store, outcome.contents, outcome.source)
     for name in sections.investigated(outcome):
         n_seeds = max(5, details.measured[name].n if name in details.measured else 0)
         plan = Plan(get(name), n_seeds)
-        findings = forensics.Findings(plan, forensics.Claim.of(outcome.suite, name), evidence)
-        readings = findings.readings_table() if plan.readings else None
+        yield forensics.Findings(plan, forensics.Claim.of(outcome.suite, name), evidence)
+
+
+def _forensics(
+    details: Details,
+) -> list[tuple[str, Table, Table | None, answer.Sentence | None]]:
+    """For each runner looked into: its mistakes and, where any was tried, its readings."""
+    shown = []
+    for findings in investigations(details):
+        readings = findings.readings_table() if findings.plan.readings else None
         if readings and all(row["status"] == "not run" for row in readings.rows):
             readings = None
-        shown.append((name, findings.table(), readings))
+        name = findings.plan.runner.name
+        shown.append((name, findings.table(), readings, answer.explained(findings)))
     return shown
