@@ -23,10 +23,21 @@ LIBRARIES = (
 )
 
 
+# Processors of one name may differ in them, and with them in how sums are rounded.
+INSTRUCTIONS = "vector instructions"
+
+
 @cache
 def versions() -> dict[str, str]:
-    """Versions of Python and of each installed library that can change a result."""
+    """Versions of Python and of each installed library that can change a result.
+
+    Beside them the widest vector instructions of the processor, where Linux names them.
+    """
     found = {"python": platform.python_version()}
+    flags = _cpu_info("flags").split()
+    widest = [name for name in ("avx512f", "avx2", "avx") if name in flags]
+    if widest:
+        found[INSTRUCTIONS] = widest[0]
     for library in LIBRARIES:
         try:
             found[library] = importlib.metadata.version(library)
@@ -65,12 +76,17 @@ def n_cores() -> int:
 @cache
 def cpu_name() -> str:
     """The processor's own name for itself."""
+    return _cpu_info("model name") or platform.processor() or platform.machine()
+
+
+def _cpu_info(entry: str) -> str:
+    """What Linux says of the first processor; empty where there is no Linux."""
     info = Path("/proc/cpuinfo")
-    if info.exists():
-        for line in info.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    return platform.processor() or platform.machine()
+    for line in info.read_text().splitlines() if info.exists() else ():
+        name, _, value = line.partition(":")
+        if name.strip() == entry:
+            return value.strip()
+    return ""
 
 
 def resolve_device(wanted: str) -> str:
@@ -98,8 +114,13 @@ def device_name(device: str) -> str:
 
 
 def differences(recorded_versions: dict[str, str], recorded_device: str) -> list[str]:
-    """How a recorded environment differs from today's, in words (``torch 2.11.0, here 2.13.0``)."""
-    today = versions()
+    """How a recorded environment differs from today's, in words (``torch 2.11.0, here 2.13.0``).
+
+    Records of before they were noted do not name the vector instructions; that is no difference.
+    """
+    today = dict(versions())
+    if INSTRUCTIONS not in recorded_versions:
+        today.pop(INSTRUCTIONS, None)
     found = [
         f"{name} {recorded_versions.get(name, 'absent')}, here {today.get(name, 'absent')}"
         for name in sorted(recorded_versions | today)

@@ -29,6 +29,9 @@ class Repetition:
         """How the two were made differently, in words."""
         old, new = self.record, self.again
         found = environment.differences(old.versions, environment.cpu_name())
+        if environment.INSTRUCTIONS not in old.versions:
+            here = new.versions.get(environment.INSTRUCTIONS, "unknown")
+            found.append(f"{environment.INSTRUCTIONS} not noted, here {here}")
         if old.device != new.device:
             found.append(f"device {old.device}, here {new.device}")
         if old.threads != new.threads:

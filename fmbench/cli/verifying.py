@@ -61,6 +61,8 @@ def verify(
     from fmbench.downloads import fetch
     from fmbench.verification import Tables, Verifier
 
+    if allowed.backend != "local" and not rerun:
+        raise UserError("--backend goes with --rerun: looking at records is done here")
     suite = suites.read(suite_file)
     source = datasets.locate(data=data, fetch=fetch)
     datasets.verify(source.spec, source.folder)
@@ -173,14 +175,15 @@ def _repeated(
     known = Contents({f.record.key: f.record for f, _ in todo.values() if f.record}, {}, [])
     repeated: dict[Path, Repetition] = {}
     status = 0
+    cluster = allowed.cluster(verifier.store.folder)
     with tempfile.TemporaryDirectory(prefix="fmbench-") as folder:
         place = Store(Path(folder))
         place.prepare()
         for threads in sorted({f.record.threads for f, _ in todo.values() if f.record}):
             cells = [c for f, c in todo.values() if f.record and f.record.threads == threads]
             cells.sort(key=lambda cell: cell.dataset.name)
-            limits = replace(allowed, threads=threads).limits(cells)
-            made = measuring.Run(place, verifier.sources, limits, Estimate(known))
+            limits = replace(allowed, threads=threads).limits(cells, cluster)
+            made = measuring.Run(place, verifier.sources, limits, Estimate(known), cluster)
             with made.until_interrupted():
                 made.measure(cells, Contents({}, {}, []), n_planned=len(cells))
             status = status or (made.status if made.status != FAILED else 0)
