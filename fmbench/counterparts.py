@@ -13,13 +13,13 @@ from typing import Any
 
 from fmbench import plugins, registry, suites
 from fmbench.cells import FULL, QUICK, VALIDATION, Cell, Definition, Protocol
+from fmbench.claims import Suite
 from fmbench.datasets import SPECS
 from fmbench.entries import Entry, named, of_suite, recorded
 from fmbench.errors import UserError
 from fmbench.mistakes import DIGITS, LEAK, SEEN, SPLIT, quick
 from fmbench.records import Record
 from fmbench.spelling import Spelling, parse
-from fmbench.suites import Suite
 
 _MISTAKES = (DIGITS, SEEN, SPLIT, LEAK)
 PROTOCOLS = {
