@@ -10,28 +10,27 @@ Nothing here listens: the coordinator connects to a scheduler that the user has 
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
-import logging
 import socket
-import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from concurrent.futures import wait
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 from fmbench import environment, remote
 from fmbench.datasets import Source
+from fmbench.dialing import CONNECT_SECONDS, client_of
 from fmbench.errors import UserError
 from fmbench.launching import Measured
+from fmbench.losses import Lost, failed, what_happened
 from fmbench.remote import Order, Refused
 from fmbench.supervision import POLL_SECONDS, Launch, Limits, Stop
 
-CONNECT_SECONDS = 5
 LOOK_SECONDS = 10  # between two looks at whether there are workers at all
 GPU = "GPU"  # the resource that a worker says it has: dask worker ADDRESS --resources GPU=1
 
@@ -48,22 +47,7 @@ def connected(
     Raises:
         UserError: Dask is not installed, no scheduler answers there, or a worker lacks fmbench.
     """
-    try:
-        from distributed import Client
-    except ImportError:
-        raise UserError("--backend dask needs Dask: pip install 'fmbench[dask]'") from None
-    # What it would say of lost connections is said below, in words that name cells.
-    for name in [n for n in logging.root.manager.loggerDict if n.startswith("distributed")]:
-        logging.getLogger(name).setLevel(logging.CRITICAL)
-    try:
-        client = Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
-    except (OSError, ValueError) as error:
-        said = " ".join(str(error).split())[:200]
-        raise UserError(
-            f"--scheduler {address}: no Dask scheduler answers there ({said}); start one with "
-            "`dask scheduler`"
-        ) from None
-    with client:
+    with client_of(address) as client:
         yield Cluster(client, address, results, retries, warn)
 
 
@@ -110,11 +94,9 @@ class Cluster:
         Raises:
             UserError: there is no worker.
         """
-        from distributed import TimeoutError as NoneCame
-
         try:
             self._client.wait_for_workers(1, timeout=CONNECT_SECONDS)
-        except NoneCame:
+        except TimeoutError:
             raise UserError(
                 f"the scheduler at {self._address} has no workers: start some with `dask worker "
                 f"{self._address}`, or say with --jobs how many cells to send, if they come later"
@@ -154,68 +136,88 @@ class Cluster:
         )  # fmt: skip
         told = _Once(started)
         n_lost = 0
-        refusals: dict[str, str] = {}
+        refusals: dict[str, str] = {}  # by the worker's address
         while True:
-            answer = self._answer(order, list(refusals), n_lost, told, stop)
+            able = self._able(order) if refusals else set()
+            allowed = able - set(refusals)
+            if able and not allowed:
+                why = next(reversed(refusals.values()))
+                return failed(launch, limits, f"refused by every worker: {why}")
+            answer = self._answer(order, allowed, n_lost, told, stop)
             told()  # what has ended had started, even where no word of that came through
             match answer:
                 case Refused():
                     self._say(f"worker {answer.worker} refused {launch[0].name}: {answer.why}")
                     refusals[answer.worker] = answer.why
-                    if set(self._workers()) <= set(refusals):
-                        return _failed(launch, limits, f"refused by every worker: {answer.why}")
-                case _Lost():
-                    n_lost += answer.times
-                    if n_lost > self._retries:
-                        why = f"its worker was lost, {n_lost} times in all, and --retries is "
-                        return _failed(launch, limits, f"{why}{self._retries}")
-                case _:
-                    if answer is not None and answer.failure is None:
+                case Measured():
+                    if answer.failure is None:
                         self._compare("a worker", answer.where)
                     return answer
+                case None if stop.is_set():
+                    return None
+                case Lost(why=said) if said and (unfit := self._unfit(refusals)):
+                    refusals |= unfit  # always free, they would be sent it again and again
+                    for worker, why in unfit.items():
+                        self._say(f"worker {worker} gets no cells: {why}")
+                case _:  # None: the worker took it that nobody waits any more
+                    lost = answer or Lost(1)
+                    n_lost += lost.times
+                    if n_lost > self._retries:
+                        return failed(launch, limits, lost.in_words(n_lost, self._retries))
+
+    def saved(self, launch: Launch) -> None:
+        """Have the workers remove what they kept of a launch whose records are written."""
+        if launch[0].runner.resumable:
+            try:
+                self._client.run(remote.forget, self._owner, launch, on_error="ignore")
+            except OSError as error:
+                self._say(f"what workers kept of {launch[0].name} could not be removed: {error}")
 
     def _answer(
-        self, order: Order, refusing: Sequence[str], n_lost: int, told: _Once, stop: Stop
-    ) -> Measured | Refused | _Lost | None:
-        """What came of sending an order out once; None if it was stopped."""
-        future, starts = self._sent(order, refusing)
-        ended = threading.Event()
-        future.add_done_callback(lambda _: ended.set())
+        self, order: Order, allowed: set[str], n_lost: int, told: _Once, stop: Stop
+    ) -> Measured | Refused | Lost | None:
+        """What came of sending an order out once, to workers that are ``allowed``: any, if empty.
+
+        None if it was stopped, or if the worker thought that it was.
+        """
+        key = f"fmbench-{order.launch[0].runner.name}-{uuid4().hex}"
+        future = self._client.submit(
+            remote.measure, order, key=key, pure=False,
+            workers=sorted(allowed) or None,
+            resources={GPU: 1} if _on_gpu(order) else None,
+        )  # fmt: skip
+        starts = self._starts[key]
+        # Ctrl-C is looked for while the result is on its way, too.
+        coming = asyncio.run_coroutine_threadsafe(
+            self._client.gather(future, asynchronous=True), self._client.loop.asyncio_loop
+        )
         look = time.monotonic() + LOOK_SECONDS
-        while not ended.wait(POLL_SECONDS):
+        while not wait([coming], POLL_SECONDS).done:
             if starts:
                 told()
+            # Dask itself sends it out again when its worker is lost: one start more each time.
+            n_lost_here, astray = max(0, len(starts) - 1), False
             if time.monotonic() > look:
                 look += LOOK_SECONDS
-                if not self._workers():
+                there = set(self._workers())
+                if not there:
                     self._say("no worker is left; waiting for one to come (Ctrl-C ends the run)")
-            # Dask itself sends it out again when its worker is lost: one start more each time.
-            n_lost_here = len(starts) - 1
-            if stop.is_set() or n_lost + n_lost_here > self._retries:
+                elif allowed and not allowed & there:
+                    n_lost_here, astray = len(starts), True
+            if stop.is_set() or astray or n_lost + n_lost_here > self._retries:
+                coming.cancel()
                 future.cancel()
-                return None if stop.is_set() else _Lost(n_lost_here)
+                return None if stop.is_set() else Lost(n_lost_here)
         if future.status == "finished":
-            return future.result()
+            return coming.result()
         if future.status == "error":
-            return _why(future.exception(), order, starts)
+            return what_happened(future.exception(), order, starts)
         if stop.is_set():
             return None
         raise UserError(
             f"the scheduler at {self._address} is gone: what is finished is kept, and the same "
             "command goes on from here once it is back"
         )
-
-    def _sent(self, order: Order, refusing: Sequence[str]) -> tuple[Any, Sequence[str]]:
-        """The future of an order, and the workers that it was started on, as they become known."""
-        key = f"fmbench-{order.launch[0].runner.name}-{uuid4().hex}"
-        on_gpu = order.limits.device_of(order.launch[0]) == "cuda"
-        future = self._client.submit(
-            remote.measure, order, key=key, pure=False,
-            workers=[w for w in self._workers() if w not in refusing] if refusing else None,
-            allow_other_workers=bool(refusing),
-            resources={GPU: 1} if on_gpu else None,
-        )  # fmt: skip
-        return future, self._starts[key]
 
     def _noted(self, event: tuple[float, Any]) -> None:
         """A worker starts on an order."""
@@ -226,9 +228,27 @@ class Cluster:
         """The threads of each worker, by its address."""
         return self._client.nthreads()
 
+    def _gpus(self) -> dict[str, float]:
+        """How many GPUs each worker that has one says it has, by its address."""
+        workers = self._client.scheduler_info(n_workers=-1)["workers"]
+        of_each = {name: worker["resources"].get(GPU, 0) for name, worker in workers.items()}
+        return {name: n for name, n in of_each.items() if n}
+
     def _n_gpus(self) -> int:
-        workers = self._client.scheduler_info(n_workers=-1)["workers"].values()
-        return int(sum(worker["resources"].get(GPU, 0) for worker in workers))
+        return int(sum(self._gpus().values()))
+
+    def _able(self, order: Order) -> set[str]:
+        """The workers that have what an order needs."""
+        return set(self._gpus() if _on_gpu(order) else self._workers())
+
+    def _unfit(self, known: Collection[str]) -> dict[str, str]:
+        """The workers, beyond those ``known``, that cannot run fmbench: why, by their address."""
+        answers = self._client.run(remote.facts, on_error="return")
+        return {
+            worker: f"it cannot run fmbench ({type(answer).__name__}: {answer})"
+            for worker, answer in answers.items()
+            if isinstance(answer, BaseException) and worker not in known
+        }
 
     def _greet(self) -> None:
         """Say which workers differ from here; raises UserError if one has no fmbench."""
@@ -257,13 +277,6 @@ class Cluster:
             self._warn(line)
 
 
-@dataclass(frozen=True)
-class _Lost:
-    """The workers that an order was sent to are gone."""
-
-    times: int
-
-
 class _Once:
     """Calls a function the first time that it is called itself."""
 
@@ -276,29 +289,8 @@ class _Once:
             function()
 
 
-def _why(error: BaseException, order: Order, starts: Sequence[str]) -> Measured | _Lost:
-    """What is behind an order that ended in an error of Dask's, or of a worker's."""
-    from distributed import KilledWorker
-
-    if isinstance(error, KilledWorker):  # more often than the scheduler allows
-        return _Lost(max(1, len(starts)))
-    said = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
-    where = f" {starts[-1]}" if starts else ""
-    return _failed(order.launch, order.limits, f"the worker{where} could not run it: {said}")
-
-
-def _failed(launch: Launch, limits: Limits, why: str) -> Measured:
-    """A failure that no worker lives to tell."""
-    where = {
-        "device": "a worker",
-        "threads": limits.threads,
-        "jobs": 1,
-        "together": len(launch),
-        **remote.facts(),
-        "started": datetime.now(UTC).isoformat(timespec="seconds"),
-        "total_seconds": 0.0,
-    }
-    return Measured(where, failure=why)
+def _on_gpu(order: Order) -> bool:
+    return order.limits.device_of(order.launch[0]) == "cuda"
 
 
 def _package_in_words(package: dict[str, Any]) -> str:

@@ -183,6 +183,8 @@ class _Work:
                 launch, self._source, self._limits, workspaces, started, self._stop
             )
             records = _saved(launch, measured, self._store) if measured else []
+            if records and all(record.finished for record in records):
+                self._place.saved(launch)
         for cell, record in zip(launch, records, strict=False):  # none if it was stopped
             self._observer.ended(cell, record)
         return records

@@ -65,6 +65,9 @@ class Place(Protocol):
     ) -> Measured | None:
         """Run a launch to its end; None if it was stopped. ``started`` is called once, before."""
 
+    def saved(self, launch: Launch) -> None:
+        """Told that a launch has finished and its records are written."""
+
     def lanes(
         self, launches: Sequence[Launch], limits: Limits
     ) -> list[tuple[Sequence[Launch], int]]:
@@ -77,6 +80,9 @@ class Here:
     def __init__(self, *, neural: bool) -> None:
         self._neural = neural
         self._beside = Beside()
+
+    def saved(self, launch: Launch) -> None:
+        """Nothing is left to do: what it kept was in the results folder."""
 
     def lanes(
         self, launches: Sequence[Launch], limits: Limits

@@ -72,22 +72,30 @@ def measure(order: Order) -> Measured | Refused | None:
     multiprocessing.current_process().daemon = False
     try:
         _check(order)
-        source = _source(order.dataset, order.folder)
+        kept = _kept(order.owner)
+        return _here(order.neural).measure(
+            order.launch,
+            _source(order.dataset, order.folder),
+            order.limits,
+            [kept.workspace(cell) for cell in order.launch],
+            lambda: None,
+            _Unwanted(worker, key),
+        )
     except UserError as error:
         return Refused(worker.address, str(error))
-    kept = Store(_cache() / "cluster" / order.owner)
-    measured = _here(order.neural).measure(
-        order.launch,
-        source,
-        order.limits,
-        [kept.workspace(cell) for cell in order.launch],
-        lambda: None,
-        _Unwanted(worker, key),
-    )
-    if measured is not None and measured.failure is None:
-        for cell in order.launch:
-            kept.discard_workspace(cell)
-    return measured
+    except OSError as error:  # its disk is full, say: nothing that the cell has done
+        return Refused(worker.address, f"{type(error).__name__}: {error}")
+
+
+def forget(owner: str, launch: Launch) -> None:
+    """Remove what this machine keeps of a launch that has finished, now that it is saved."""
+    for cell in launch:
+        _kept(owner).discard_workspace(cell)
+
+
+def _kept(owner: str) -> Store:
+    """Where resumable cells keep what they go on from, on this machine."""
+    return Store(_cache() / "cluster" / owner)
 
 
 def _check(order: Order) -> None:

@@ -1,10 +1,13 @@
 """A real scheduler and two real workers on loopback, started as a person starts them."""
 
+import asyncio
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -59,25 +62,25 @@ def on_gpu(*, seed, device):
 """
 
 
+def dask(folder, *arguments, **environ):
+    with (folder / f"log-{environ.get('WORKER')}").open("w") as log:
+        return subprocess.Popen(
+            [sys.executable, "-m", "dask", *arguments, "--host", "127.0.0.1", "--no-dashboard"],
+            cwd=folder, stdout=log, stderr=log,
+            env={**os.environ, "PYTHONPATH": str(ROOT), "WORKER": "", **environ},
+        )  # fmt: skip
+
+
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory):
     """The scheduler's address and the workers' processes, the second of which has a GPU."""
     folder = tmp_path_factory.mktemp("cluster")
     file = folder / "scheduler.json"
-
-    def dask(*arguments, name=""):
-        with (folder / f"log-{name}").open("w") as log:
-            return subprocess.Popen(
-                [sys.executable, "-m", "dask", *arguments, "--host", "127.0.0.1", "--no-dashboard"],
-                cwd=folder, stdout=log, stderr=log,
-                env={**os.environ, "PYTHONPATH": str(ROOT), "WORKER": name},
-            )  # fmt: skip
-
-    processes = [dask("scheduler", "--port", "0", "--scheduler-file", str(file))]
+    processes = [dask(folder, "scheduler", "--port", "0", "--scheduler-file", str(file))]
     wait_until(file.exists)
     address = json.loads(file.read_text())["address"]
     for name, more in (("plain", ()), ("gpu", ("--resources", "GPU=1"))):
-        processes.append(dask("worker", address, "--nthreads", "1", *more, name=name))
+        processes.append(dask(folder, "worker", address, "--nthreads", "1", *more, WORKER=name))
     yield address, processes[1:]
     for process in reversed(processes):  # a worker closes at once while its scheduler answers
         process.terminate()
@@ -231,6 +234,118 @@ def test_a_worker_with_other_code_refuses_the_cell(
     assert [line.partition(" refused ")[2].partition(": ")[2] for line in said] == [reason] * 2
 
 
+def test_a_gpu_cell_that_was_refused_is_not_sent_to_a_worker_without_one(
+    tmp_path, cluster, source, monkeypatch
+):
+    runner = replace(of_another_revision(monkeypatch), uses_gpu=True)
+    store, said = Store(tmp_path / "results"), []
+    limits = replace(LIMITS, device="cuda")
+    with connected(cluster[0], store.folder, 2, said.append) as place:
+        [record] = run([Cell(runner, QUICK, 0)], store, source, limits, Log(), cluster=place)
+    assert record.why.startswith("refused by every worker: ")
+    assert len([line for line in said if " refused " in line]) == 1
+
+
+def test_an_order_whose_workers_have_left_is_sent_to_those_that_are_there(
+    tmp_path, cluster, source, monkeypatch
+):
+    monkeypatch.setattr("fmbench.cluster.LOOK_SECONDS", 0.5)
+    runner, store = registry.get("gaussian-nb"), Store(tmp_path / "results")
+    with connected(cluster[0], store.folder, 2, print) as place:
+        workers, real, allowed = set(place._workers()), place._answer, []
+
+        def first_to_one_that_left(order, _, *more):
+            allowed.append(set() if allowed else {"tcp://127.0.0.1:9"})
+            return real(order, allowed[-1], *more)
+
+        monkeypatch.setattr(place, "_answer", first_to_one_that_left)
+        [record] = run([Cell(runner, QUICK, 0)], store, source, LIMITS, Log(), cluster=place)
+    assert record.finished and workers and len(allowed) == 2
+
+
+def joined(place, n):
+    wait_until(lambda: len(place._workers()) == n, 20)
+
+
+@pytest.mark.parametrize("fault", ["no fmbench", "no temporary folder"])
+def test_a_worker_that_comes_late_and_can_run_nothing_fails_no_cell(
+    fault, tmp_path, cluster, model, source
+):
+    cells = entries.named(f"{model[0]}:make").cells(QUICK, 4)
+    store, said = Store(tmp_path / "results"), []
+    temporary, package = tmp_path / "temporary", tmp_path / "without" / "fmbench"
+    temporary.mkdir()
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("raise ImportError('not installed')")
+    environ = {"PYTHONPATH": str(package.parent)} if fault == "no fmbench" else {}
+    if fault == "no temporary folder":
+        environ = {"TMPDIR": str(temporary)}
+    with connected(cluster[0], store.folder, 0, said.append) as place:
+        n_workers = len(place._workers())
+        late = dask(
+            tmp_path, "worker", cluster[0], "--nthreads", "1", "--local-directory", str(tmp_path),
+            **environ,
+        )  # fmt: skip
+        try:
+            joined(place, n_workers + 1)
+            shutil.rmtree(temporary)
+            limits = replace(LIMITS, jobs=3)
+            records = run(cells, store, source, limits, Log(), cluster=place)
+        finally:
+            late.terminate()
+            late.wait(20)
+        joined(place, n_workers)
+    assert [record.why for record in records if not record.finished] == []
+    assert said and all(word in said[-1] for word in fault.split()[1:] if word == "fmbench")
+
+
+def test_a_worker_that_lets_go_of_a_cell_by_mistake_is_a_loss_and_ctrl_c_is_not(
+    tmp_path, cluster, source, monkeypatch
+):
+    cell, store = Cell(registry.get("gaussian-nb"), QUICK, 0), Store(tmp_path / "results")
+    with connected(cluster[0], store.folder, 1, print) as place:
+        real, none = place._answer, [None, None, None]
+        monkeypatch.setattr(place, "_answer", lambda *all: none.pop() if none else real(*all))
+        for status in ("failed", "finished"):
+            [record] = run([cell], store, source, LIMITS, Log(), cluster=place)
+            assert record.status == status
+    assert not none
+
+
+def test_ctrl_c_ends_the_wait_for_a_result_that_is_on_its_way(
+    tmp_path, cluster, source, monkeypatch
+):
+    cell, stop = Cell(registry.get("gaussian-nb"), QUICK, 0), threading.Event()
+    with connected(cluster[0], tmp_path, 1, print) as place:
+        never = lambda *_, **__: asyncio.sleep(600)  # noqa: E731
+        monkeypatch.setattr(place._client, "_gather", never)
+        threading.Timer(3, stop.set).start()
+        measuring = threading.Thread(
+            target=place.measure,
+            args=((cell,), source, LIMITS, [], lambda: None, stop),
+            daemon=True,
+        )
+        measuring.start()
+        measuring.join(10)
+        assert not measuring.is_alive()
+
+
+def test_what_a_worker_keeps_of_a_cell_stays_until_its_record_is_saved(tmp_path, cluster, source):
+    cell = Cell(faulty.runner("raises", factory=faulty.resumable), QUICK, 0)
+    store = Store(tmp_path / "results")
+    with connected(cluster[0], store.folder, 2, print) as place:
+        place.lanes([[cell]], LIMITS)
+        failures = []
+        while None not in failures:  # then killed, as it were, before it has saved anything
+            measured = place.measure(
+                [cell], source, LIMITS, [], lambda: None, threading.Event()
+            )  # fmt: skip
+            failures.append(measured.failure)
+        [record] = run([cell], store, source, LIMITS, Log(), cluster=place)
+    assert record.details == {"earlier_attempts": len(failures)} == {"earlier_attempts": 3}
+    assert not list((platformdirs.user_cache_path("fmbench") / "cluster").rglob("attempts"))
+
+
 def test_a_cell_that_failed_goes_on_with_what_it_left_on_the_worker(tmp_path, cluster, source):
     cell = Cell(faulty.runner("raises", factory=faulty.resumable), QUICK, 0)
     store = Store(tmp_path / "results")
@@ -256,6 +371,24 @@ def test_a_scheduler_that_is_not_there_is_said_in_a_line(tmp_path):
     _, err = process.communicate(timeout=60)
     assert process.returncode == 2
     assert err.startswith("fmbench: error: --scheduler 127.0.0.1:1: no Dask scheduler answers")
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "address, said",
+    [
+        ("tls://127.0.0.1:1", "Dask's TLS has to be configured"),
+        ("inproc://x", "no Dask scheduler answers"),
+        ("ucx://x", "no Dask scheduler answers"),
+        ("there://x", "unknown address scheme 'there'"),
+    ],
+)
+def test_an_address_that_cannot_be_connected_to_is_said_in_a_line(address, said, tmp_path):
+    process = fmbench("run", "gaussian-nb", "--backend", "dask", "--scheduler", address,
+                      "--results", str(tmp_path))  # fmt: skip
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert err.startswith(f"fmbench: error: --scheduler {address}: ") and said in err
     assert err.count("\n") == 1
 
 
