@@ -15,7 +15,7 @@ import hashlib
 import socket
 import time
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import wait
 from contextlib import contextmanager
 from pathlib import Path
@@ -155,10 +155,6 @@ class Cluster:
                     return answer
                 case None if stop.is_set():
                     return None
-                case Lost(why=said) if said and (unfit := self._unfit(refusals)):
-                    refusals |= unfit  # always free, they would be sent it again and again
-                    for worker, why in unfit.items():
-                        self._say(f"worker {worker} gets no cells: {why}")
                 case _:  # None: the worker took it that nobody waits any more
                     lost = answer or Lost(1)
                     n_lost += lost.times
@@ -240,15 +236,6 @@ class Cluster:
     def _able(self, order: Order) -> set[str]:
         """The workers that have what an order needs."""
         return set(self._gpus() if _on_gpu(order) else self._workers())
-
-    def _unfit(self, known: Collection[str]) -> dict[str, str]:
-        """The workers, beyond those ``known``, that cannot run fmbench: why, by their address."""
-        answers = self._client.run(remote.facts, on_error="return")
-        return {
-            worker: f"it cannot run fmbench ({type(answer).__name__}: {answer})"
-            for worker, answer in answers.items()
-            if isinstance(answer, BaseException) and worker not in known
-        }
 
     def _greet(self) -> None:
         """Say which workers differ from here; raises UserError if one has no fmbench."""

@@ -7,9 +7,11 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy
 import platformdirs
@@ -21,6 +23,7 @@ from fmbench import entries, environment, registry
 from fmbench.cells import QUICK, Cell
 from fmbench.cluster import connected
 from fmbench.execution import run
+from fmbench.losses import Lost, what_happened
 from fmbench.store import Store
 from tests import faulty
 from tests.test_execution import LIMITS, Log, fmbench, wait_until
@@ -124,6 +127,10 @@ def noted(seen):
 
 def none_left(seen):
     wait_until(lambda: not any(psutil.pid_exists(pid) for pid, _, _ in noted(seen)), 10)
+
+
+def joined(place, n):
+    wait_until(lambda: len(place._workers()) == n, 20)
 
 
 def n_records(tmp_path):
@@ -237,10 +244,12 @@ def test_a_worker_with_other_code_refuses_the_cell(
 def test_a_gpu_cell_that_was_refused_is_not_sent_to_a_worker_without_one(
     tmp_path, cluster, source, monkeypatch
 ):
-    runner = replace(of_another_revision(monkeypatch), uses_gpu=True)
+    runner = replace(registry.get("lenet5"), revision=99)
+    monkeypatch.setitem(registry._REGISTRY, runner.name, runner)
     store, said = Store(tmp_path / "results"), []
     limits = replace(LIMITS, device="cuda")
     with connected(cluster[0], store.folder, 2, said.append) as place:
+        joined(place, 2)
         [record] = run([Cell(runner, QUICK, 0)], store, source, limits, Log(), cluster=place)
     assert record.why.startswith("refused by every worker: ")
     assert len([line for line in said if " refused " in line]) == 1
@@ -263,40 +272,45 @@ def test_an_order_whose_workers_have_left_is_sent_to_those_that_are_there(
     assert record.finished and workers and len(allowed) == 2
 
 
-def joined(place, n):
-    wait_until(lambda: len(place._workers()) == n, 20)
-
-
 @pytest.mark.parametrize("fault", ["no fmbench", "no temporary folder"])
 def test_a_worker_that_comes_late_and_can_run_nothing_fails_no_cell(
     fault, tmp_path, cluster, model, source
 ):
     cells = entries.named(f"{model[0]}:make").cells(QUICK, 4)
     store, said = Store(tmp_path / "results"), []
-    temporary, package = tmp_path / "temporary", tmp_path / "without" / "fmbench"
-    temporary.mkdir()
-    package.mkdir(parents=True)
+    (temporary := tmp_path / "temporary").mkdir()
+    (package := tmp_path / "without" / "fmbench").mkdir(parents=True)
     (package / "__init__.py").write_text("raise ImportError('not installed')")
-    environ = {"PYTHONPATH": str(package.parent)} if fault == "no fmbench" else {}
-    if fault == "no temporary folder":
-        environ = {"TMPDIR": str(temporary)}
+    without = {"no fmbench": {"PYTHONPATH": str(package.parent)}}
     with connected(cluster[0], store.folder, 0, said.append) as place:
-        n_workers = len(place._workers())
+        joined(place, 2)
         late = dask(
             tmp_path, "worker", cluster[0], "--nthreads", "1", "--local-directory", str(tmp_path),
-            **environ,
+            TMPDIR=str(temporary), WORKER="late", **without.get(fault, {}),
         )  # fmt: skip
         try:
-            joined(place, n_workers + 1)
+            joined(place, 3)
+            assert str(temporary) in place._client.run(tempfile.gettempdir).values()
             shutil.rmtree(temporary)
-            limits = replace(LIMITS, jobs=3)
+            limits = replace(LIMITS, jobs=3, timeout=20)
             records = run(cells, store, source, limits, Log(), cluster=place)
         finally:
             late.terminate()
             late.wait(20)
-        joined(place, n_workers)
+        joined(place, 2)
     assert [record.why for record in records if not record.finished] == []
-    assert said and all(word in said[-1] for word in fault.split()[1:] if word == "fmbench")
+    assert any("refused" in line and str(temporary) in line for line in said) == (
+        fault == "no temporary folder"
+    )
+
+
+def test_an_error_before_a_worker_has_started_is_not_held_against_the_cell():
+    order = SimpleNamespace(launch=(), limits=LIMITS)
+    error = ModuleNotFoundError("No module named 'fmbench'")
+    lost = what_happened(error, order, [])
+    assert lost == Lost(1, "ModuleNotFoundError: No module named 'fmbench'")
+    assert "and --retries is 0 (the last time: ModuleNotFoundError" in lost.in_words(1, 0)
+    assert what_happened(error, order, ["a"]).failure.startswith("the worker a could not run it: ")
 
 
 def test_a_worker_that_lets_go_of_a_cell_by_mistake_is_a_loss_and_ctrl_c_is_not(
