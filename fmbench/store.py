@@ -171,11 +171,16 @@ class Store:
         return self.arrays(record, "y_pred")["y_pred"]
 
     def prepare(self) -> None:
-        """Make the folder; raises UserError if it cannot be written to."""
+        """Make the folder, and finish what killed runs left half done in it.
+
+        Raises:
+            UserError: it cannot be written to.
+        """
         try:
             self.records.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=self.records):
                 pass
+            self._sweep()
         except OSError as error:
             raise UserError(
                 f"the results folder {self.folder} cannot be written to ({error.strerror}): "
@@ -223,7 +228,7 @@ class Store:
 
         path = self.path(record)
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._discard_half_written(record.cell["runner"], Name.of(record).stem)
+        self._settle(record.cell["runner"], Name.of(record).stem)
         if not record.finished:
             with replacing(path) as [facts]:
                 facts.write_bytes(serialise(record))
@@ -250,16 +255,25 @@ class Store:
         """The file that a run locks while it writes records of this cell."""
         return name._replace(finished=True).path(self.locks).with_suffix(".lock")
 
-    def sweep(self) -> None:
+    def _sweep(self) -> None:
         """Remove what runs that were killed left: locks that nobody holds, files half written."""
         for path in self.locks.glob("*/*.lock"):
             with locks.holding(path) as mine:  # which removes it at the end
                 if mine:
-                    self._discard_half_written(path.parent.name, path.stem)
+                    self._settle(path.parent.name, path.stem)
 
-    def _discard_half_written(self, runner: str, stem: str) -> None:
-        """For the holder of the cell's lock: nobody else writes these."""
+    def _settle(self, runner: str, stem: str) -> None:
+        """Put in place or remove what is half written of a cell, as the holder of its lock.
+
+        A run that was killed between its two renamings left new predictions beside old facts, or
+        none, and the new facts whole under their temporary name.
+        """
         for left in (self.records / runner).glob(f".{stem}.*.tmp"):
+            with contextlib.suppress(*UNREADABLE):
+                record = parse(left.read_text(encoding="utf-8"))
+                if self.path(record).name == f"{stem}.json" and self._predictions(record):
+                    left.replace(self.path(record))
+                    continue
             left.unlink(missing_ok=True)
 
     def discard_workspace(self, cell: Cell) -> None:
