@@ -20,9 +20,12 @@ import contextlib
 import functools
 import hashlib
 import io
+import lzma
 import shutil
+import struct
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -47,6 +50,11 @@ if TYPE_CHECKING:
 
 # What a file that is no record raises when it is read as one.
 UNREADABLE = (UserError, ValueError, TypeError, KeyError, OSError, RecursionError)
+# What a file that is no archive of arrays raises, or one whose arrays no memory can hold.
+NO_ARRAYS = (
+    ValueError, TypeError, OSError, EOFError, RuntimeError, ArithmeticError, MemoryError,
+    struct.error, zlib.error, lzma.LZMAError, zipfile.BadZipFile,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -147,13 +155,19 @@ class Store:
         """
         from numpy.lib.format import read_array
 
+        content = self._predictions(record)
         found = {}
-        with zipfile.ZipFile(io.BytesIO(self._predictions(record))) as archive:
-            for member in archive.namelist():
-                name = member.removesuffix(".npy")
-                if not names or name in names:
-                    with archive.open(member) as file:
-                        found[name] = read_array(file, allow_pickle=False)
+        try:
+            with zipfile.ZipFile(io.BytesIO(content)) as archive:
+                for member in archive.namelist():
+                    name = member.removesuffix(".npy")
+                    if not names or name in names:
+                        with archive.open(member) as file:
+                            found[name] = read_array(file, allow_pickle=False)
+        except NO_ARRAYS as error:  # anybody can write a checksum that fits
+            path = self.path(record).with_suffix(".npz")
+            why = str(error) or type(error).__name__
+            raise UserError(f"{path} is damaged: {why}") from None
         return found
 
     def _predictions(self, record: Record) -> bytes:
