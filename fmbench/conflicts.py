@@ -97,6 +97,8 @@ class Group:
         if any(conflict <= chosen for conflict in self.conflicts):
             return False
         if chosen not in self._said:
+            if self._deadline.passed:  # even to begin a search of many figures takes a moment
+                return None
             outcome = search(self._program(chosen), self._deadline, thorough=thorough)
             if outcome.point is not None:
                 self._remember(outcome.point)

@@ -18,7 +18,7 @@ from fmbench.datasets import SPECS
 from fmbench.entries import Entry, named, of_suite, recorded
 from fmbench.errors import UserError
 from fmbench.mistakes import DIGITS, LEAK, SEEN, SPLIT, quick
-from fmbench.records import Record
+from fmbench.records import Asked, Record
 from fmbench.spelling import Spelling, parse
 
 _MISTAKES = (DIGITS, SEEN, SPLIT, LEAK)
@@ -49,8 +49,7 @@ class Counterparts:
             UserError: there is none, in words.
         """
         if record.asked is not None:
-            if record.cell["runner"] not in registry.runners():
-                self._find_code(record.asked["runner"])
+            self._find_code(record.asked["runner"], record.cell["runner"])
             for entry in recorded([record]):
                 return entry.cell(self._protocol(record), record.cell["seed"])
         return self._own(record)
@@ -58,22 +57,27 @@ class Counterparts:
     def to_measure(self, record: Record, announce: Callable[[str], None]) -> Cell:
         """The same cell, ready to be measured; ``announce`` is told whose code is run.
 
+        That is what :func:`code_of` says: ask first whether the person means it.
+
         Raises:
             UserError: there is none, in words.
         """
         if record.asked is None:
             return self._own(record)
-        spelling = Spelling(record.asked["runner"], record.asked["parameters"])
-        entry = named(str(spelling), announce=announce)
+        entry = named(_spelled(record.asked), announce=announce)
         return entry.cell(self._protocol(record), record.cell["seed"])
 
-    def _find_code(self, target: str) -> None:
+    def _find_code(self, target: str, runner: str) -> None:
+        if target == runner and target in registry.runners():
+            return
         try:
             code = plugins.find(parse(target))
         except UserError as error:
             raise Gone(str(error)) from None
         if code is None:
             raise Gone(f"no plug-in {target!r} is installed")
+        if code.name != runner:
+            raise Gone(f"{target} is the code of {code.name}, not of {runner}")
 
     def _own(self, record: Record) -> Cell:
         definition, protocol = record.cell, self._protocol(record)
@@ -109,6 +113,21 @@ class Counterparts:
                 cell = entry.cell(FULL, 0)
                 found[cell.runner.name, cell.dataset.name, cell.variant] = entry
         return found
+
+
+def code_of(record: Record) -> str | None:
+    """What a person calls the code that measuring a record again would run; None: no plug-in's.
+
+    A record may come from anybody, and with it the name of the code.
+    """
+    if record.asked is None:
+        return None
+    target = parse(_spelled(record.asked)).target  # as it will be understood, whatever is in it
+    return None if target in registry.runners() else target
+
+
+def _spelled(asked: Asked) -> str:
+    return str(Spelling(asked["runner"], asked["parameters"]))
 
 
 def _overrides(definition: Definition) -> dict[str, Any]:

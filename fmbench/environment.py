@@ -113,21 +113,28 @@ def device_name(device: str) -> str:
     return cpu_name()
 
 
-def differences(recorded_versions: dict[str, str], recorded_device: str) -> list[str]:
+def differences(
+    recorded_versions: dict[str, str],
+    recorded_device: str,
+    today: tuple[dict[str, str], str] | None = None,
+) -> list[str]:
     """How a recorded environment differs from today's, in words (``torch 2.11.0, here 2.13.0``).
 
+    ``today`` are the versions and the device of what was made today, maybe on another machine;
+    without, those of this one.
     Records of before they were noted do not name the vector instructions; that is no difference.
     """
-    today = dict(versions())
+    now = dict(today[0] if today else versions())
     if INSTRUCTIONS not in recorded_versions:
-        today.pop(INSTRUCTIONS, None)
+        now.pop(INSTRUCTIONS, None)
     found = [
-        f"{name} {recorded_versions.get(name, 'absent')}, here {today.get(name, 'absent')}"
-        for name in sorted(recorded_versions | today)
-        if recorded_versions.get(name) != today.get(name)
+        f"{name} {recorded_versions.get(name, 'absent')}, here {now.get(name, 'absent')}"
+        for name in sorted(recorded_versions | now)
+        if recorded_versions.get(name) != now.get(name)
     ]
-    if recorded_device not in (cpu_name(), here := _any_gpu() or cpu_name()):
-        found.append(f"device {recorded_device}, here {here}")
+    devices = [today[1]] if today else [cpu_name(), _any_gpu() or cpu_name()]
+    if recorded_device not in devices:
+        found.append(f"device {recorded_device}, here {devices[-1]}")
     return found
 
 

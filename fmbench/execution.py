@@ -19,7 +19,7 @@ from typing import Any
 from fmbench import environment
 from fmbench.cells import Cell
 from fmbench.datasets import Source
-from fmbench.launching import Beside, Here, Measured, Place
+from fmbench.launching import Beside, Here, Measured, Place, not_started
 from fmbench.records import Record, asked
 from fmbench.store import Contents, Store
 from fmbench.supervision import Launch, Limits
@@ -102,7 +102,6 @@ def run(
     Ctrl-C ends the running cells, wherever they run, keeps what is finished and raises
     KeyboardInterrupt.
     """
-    store.sweep()
     place = cluster or Here(neural=any(cell.runner.uses_gpu for cell in cells))
     work = _Work(store, source, limits, observer, place, Turns(store, known or store.read()))
     try:
@@ -163,12 +162,21 @@ class _Work:
         self._busy.wait_until_alone()
 
     def _one(self, launch: Launch) -> list[Record]:
+        if self._stop.is_set():
+            return []
         with self.turns.of(launch) as turn:
             for cell, record in turn.measured:
                 self._observer.measured_elsewhere(cell, record)
             self.taken.extend(turn.taken)
             mine = self._measured(turn.mine) if turn.mine else []
-            return [*(record for _, record in turn.measured), *mine]
+            failed = [self._failed(cell, why) for cell, why in turn.failed]
+            return [*(record for _, record in turn.measured), *mine, *failed]
+
+    def _failed(self, cell: Cell, why: str) -> Record:
+        self._observer.started(cell)
+        [record] = _saved([cell], not_started([cell], self._limits, why), self._store)
+        self._observer.ended(cell, record)
+        return record
 
     def _measured(self, launch: Launch) -> list[Record]:
         def started() -> None:

@@ -51,6 +51,21 @@ class Measured:
     failure: str | None = None
 
 
+def not_started(launch: Launch, limits: Limits, why: str) -> Measured:
+    """What came of a launch that failed before, or without a word of, its start."""
+    where = {
+        "device": environment.cpu_name(),
+        "threads": limits.threads,
+        "jobs": 1,
+        "together": len(launch),
+        "versions": environment.versions(),
+        "package": environment.package(),
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "total_seconds": 0.0,
+    }
+    return Measured(where, failure=why)
+
+
 class Place(Protocol):
     """Where launches run."""
 

@@ -52,8 +52,10 @@ def holding(path: Path) -> Iterator[bool]:
     finally:
         # Removed while it is still locked: whoever opened it meanwhile finds, once the lock is
         # theirs, that the file has no name any more, and opens anew (filelock looks at st_nlink).
-        path.unlink(missing_ok=True)
-        lock.release()
+        try:
+            path.unlink(missing_ok=True)
+        finally:
+            lock.release()
         with contextlib.suppress(OSError):  # not empty, or gone
             path.parent.rmdir()
             path.parent.parent.rmdir()

@@ -87,13 +87,19 @@ class Program:
         return box
 
     def _tighten_row(self, row: Row, box: Box) -> None:
+        least = most = 0
+        for v, c in row.terms:
+            low, high = box[v]
+            least += c * (low if c > 0 else high)
+            most += c * (high if c > 0 else low)
+        if (row.high is None or most <= row.high) and (row.low is None or least >= row.low):
+            return  # whatever the variables are, it holds
+        if (row.high is not None and least > row.high) or (row.low is not None and most < row.low):
+            raise Impossible
         ends = [
             (c * box[v][0], c * box[v][1]) if c > 0 else (c * box[v][1], c * box[v][0])
             for v, c in row.terms
         ]
-        least, most = sum(low for low, _ in ends), sum(high for _, high in ends)
-        if (row.high is not None and least > row.high) or (row.low is not None and most < row.low):
-            raise Impossible
         for (v, c), (low, high) in zip(row.terms, ends, strict=True):
             if row.high is not None and high > (room := row.high - (least - low)):
                 self._bound(box, v, room, c, is_upper=c > 0)

@@ -44,11 +44,14 @@ class Removable:
 def removable(store: Store, findings: Iterable[Finding], states: set[str]) -> Iterator[Removable]:
     """What of a folder is in one of the states ``stale``, ``failed`` and ``broken``.
 
-    With what is broken goes what a run has set aside because it was. What another version of
-    fmbench wrote is not broken.
+    What failed is so whether or not it is stale, too. With what is broken goes what a run has set
+    aside because it was. What another version of fmbench wrote is not broken.
     """
     for finding in findings:
-        if finding.state in states:
+        record = finding.record
+        if "failed" in states and record is not None and not record.finished:
+            yield Removable.of(finding.path, "failed", record.why or "")
+        elif finding.state in states:
             yield Removable.of(finding.path, finding.state, finding.why)
     if "broken" in states:
         for path in sorted(store.records.glob("*/*.broken*")):

@@ -28,12 +28,10 @@ class Repetition:
     def elsewhere(self) -> list[str]:
         """How the two were made differently, in words."""
         old, new = self.record, self.again
-        found = environment.differences(old.versions, environment.cpu_name())
+        found = environment.differences(old.versions, old.device, (new.versions, new.device))
         if environment.INSTRUCTIONS not in old.versions:
             here = new.versions.get(environment.INSTRUCTIONS, "unknown")
             found.append(f"{environment.INSTRUCTIONS} not noted, here {here}")
-        if old.device != new.device:
-            found.append(f"device {old.device}, here {new.device}")
         if old.threads != new.threads:
             found.append(f"threads {old.threads}, here {new.threads}")
         return found
@@ -48,6 +46,11 @@ class Repetition:
         """Whether it failed, or predictions differ and nothing accounts for it."""
         explained = bool(self.elsewhere) or self.on_gpu
         return not self.again.finished or (self.n_differing > 0 and not explained)
+
+    @property
+    def excused(self) -> bool:
+        """Whether predictions differ, and may: it was made elsewhere, or on a GPU."""
+        return self.n_differing > 0 and not self.bad
 
     @property
     def in_words(self) -> str:

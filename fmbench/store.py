@@ -20,9 +20,12 @@ import contextlib
 import functools
 import hashlib
 import io
+import lzma
 import shutil
+import struct
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -47,6 +50,11 @@ if TYPE_CHECKING:
 
 # What a file that is no record raises when it is read as one.
 UNREADABLE = (UserError, ValueError, TypeError, KeyError, OSError, RecursionError)
+# What a file that is no archive of arrays raises, or one whose arrays no memory can hold.
+NO_ARRAYS = (
+    ValueError, TypeError, OSError, EOFError, RuntimeError, ArithmeticError, MemoryError,
+    struct.error, zlib.error, lzma.LZMAError, zipfile.BadZipFile,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -147,13 +155,19 @@ class Store:
         """
         from numpy.lib.format import read_array
 
+        content = self._predictions(record)
         found = {}
-        with zipfile.ZipFile(io.BytesIO(self._predictions(record))) as archive:
-            for member in archive.namelist():
-                name = member.removesuffix(".npy")
-                if not names or name in names:
-                    with archive.open(member) as file:
-                        found[name] = read_array(file, allow_pickle=False)
+        try:
+            with zipfile.ZipFile(io.BytesIO(content)) as archive:
+                for member in archive.namelist():
+                    name = member.removesuffix(".npy")
+                    if not names or name in names:
+                        with archive.open(member) as file:
+                            found[name] = read_array(file, allow_pickle=False)
+        except NO_ARRAYS as error:  # anybody can write a checksum that fits
+            path = self.path(record).with_suffix(".npz")
+            why = str(error) or type(error).__name__
+            raise UserError(f"{path} is damaged: {why}") from None
         return found
 
     def _predictions(self, record: Record) -> bytes:
@@ -171,11 +185,16 @@ class Store:
         return self.arrays(record, "y_pred")["y_pred"]
 
     def prepare(self) -> None:
-        """Make the folder; raises UserError if it cannot be written to."""
+        """Make the folder, and finish what killed runs left half done in it.
+
+        Raises:
+            UserError: it cannot be written to.
+        """
         try:
             self.records.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=self.records):
                 pass
+            self._sweep()
         except OSError as error:
             raise UserError(
                 f"the results folder {self.folder} cannot be written to ({error.strerror}): "
@@ -223,7 +242,7 @@ class Store:
 
         path = self.path(record)
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._discard_half_written(record.cell["runner"], Name.of(record).stem)
+        self._settle(record.cell["runner"], Name.of(record).stem)
         if not record.finished:
             with replacing(path) as [facts]:
                 facts.write_bytes(serialise(record))
@@ -250,16 +269,25 @@ class Store:
         """The file that a run locks while it writes records of this cell."""
         return name._replace(finished=True).path(self.locks).with_suffix(".lock")
 
-    def sweep(self) -> None:
+    def _sweep(self) -> None:
         """Remove what runs that were killed left: locks that nobody holds, files half written."""
         for path in self.locks.glob("*/*.lock"):
             with locks.holding(path) as mine:  # which removes it at the end
                 if mine:
-                    self._discard_half_written(path.parent.name, path.stem)
+                    self._settle(path.parent.name, path.stem)
 
-    def _discard_half_written(self, runner: str, stem: str) -> None:
-        """For the holder of the cell's lock: nobody else writes these."""
+    def _settle(self, runner: str, stem: str) -> None:
+        """Put in place or remove what is half written of a cell, as the holder of its lock.
+
+        A run that was killed between its two renamings left new predictions beside old facts, or
+        none, and the new facts whole under their temporary name.
+        """
         for left in (self.records / runner).glob(f".{stem}.*.tmp"):
+            with contextlib.suppress(*UNREADABLE):
+                record = parse(left.read_text(encoding="utf-8"))
+                if self.path(record).name == f"{stem}.json" and self._predictions(record):
+                    left.replace(self.path(record))
+                    continue
             left.unlink(missing_ok=True)
 
     def discard_workspace(self, cell: Cell) -> None:

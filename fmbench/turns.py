@@ -18,11 +18,15 @@ from fmbench.store import Contents, Store
 
 @dataclass(frozen=True)
 class Turn:
-    """What there is to do of some cells: ``mine`` are locked, ``taken`` are by another run."""
+    """What there is to do of some cells: ``mine`` are locked, ``taken`` are by another run.
+
+    ``failed`` are cells that cannot be locked, and why: nothing could be written either.
+    """
 
     mine: list[Cell] = field(default_factory=list)
     measured: list[tuple[Cell, Record]] = field(default_factory=list)  # meanwhile, by another run
     taken: list[Cell] = field(default_factory=list)
+    failed: list[tuple[Cell, str]] = field(default_factory=list)
 
 
 class Turns:
@@ -38,7 +42,12 @@ class Turns:
         with contextlib.ExitStack() as held:
             for cell in cells:
                 lock = contextlib.ExitStack()
-                if not lock.enter_context(locks.holding(self._store.lock(Name.of_cell(cell)))):
+                try:
+                    mine = lock.enter_context(locks.holding(self._store.lock(Name.of_cell(cell))))
+                except OSError as error:
+                    turn.failed.append((cell, f"it cannot be locked: {error.strerror or error}"))
+                    continue
+                if not mine:
                     turn.taken.append(cell)
                 elif record := self._measured_meanwhile(cell):
                     lock.close()

@@ -3,13 +3,12 @@
 What :meth:`fmbench.store.Store.read` finds is *broken*: a file that is no whole record, or whose
 predictions are not those that it describes. Of the others, a record is *stale* if today's code
 would make it otherwise, *wrong* if its parts contradict each other or the labels, and *unknown* if
-the plug-in or the suite that it is of is not at hand to compare.
+the plug-in, the suite or the version of fmbench that it is of is not at hand to compare.
 """
 
 from __future__ import annotations
 
 import csv
-import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -62,7 +61,7 @@ class Verifier:
     def findings(self, contents: Contents) -> Iterator[Finding]:
         """What there is to say of each record, one after the other."""
         for broken in contents.broken:
-            yield Finding(broken.path, "broken", broken.why)
+            yield Finding(broken.path, "unknown" if broken.foreign else "broken", broken.why)
         for record in contents.finished.values():
             yield self._finding(record)
         for record in contents.failed.values():
@@ -84,7 +83,7 @@ class Verifier:
         if record.finished:
             try:
                 why = next(self._contradictions(record, cell), "")
-            except (*UNREADABLE, zipfile.BadZipFile) as error:
+            except UNREADABLE as error:
                 return Finding(path, "broken", f"its predictions cannot be read: {error}", record)
             if why:
                 return Finding(path, "wrong", why, record)
@@ -145,6 +144,8 @@ def _of_epochs(
 class Tables:
     """The tables that a folder holds, against those that its records give."""
 
+    folder: Path
+    prefix: str  # of the suite
     read: Callable[[Protocol], Results]
 
     @cached_property
@@ -152,32 +153,50 @@ class Tables:
         """Each file that says something else than the records, and the first place where."""
         found = []
         for protocol in (FULL, QUICK):
-            outcome = self.read(protocol)
             suffix = "" if protocol is FULL else f"-{protocol.name}"
-            for number in (1, 2, 3):
-                name = f"{outcome.suite.prefix}table{number}{suffix}.csv"
-                path = outcome.store.folder / name
-                if path.exists() and (why := _difference(path, outcome, number)):
+            paths = {n: self.folder / f"{self.prefix}table{n}{suffix}.csv" for n in (1, 2, 3)}
+            present = {number: path for number, path in paths.items() if path.exists()}
+            if not present:
+                continue
+            try:
+                outcome = self.read(protocol)
+            except UNREADABLE as error:  # a record, which is named as such
+                found += [(path, f"cannot be compared: {error}") for path in present.values()]
+                continue
+            for number, path in present.items():
+                if why := _difference(path, outcome, number):
                     found.append((path, why))
         return found
 
 
 # Of Table 3, what is measured: a verdict also depends on the claims and on who else is measured.
 MEASURED = ("mean", "sd", "n", "low", "high")
+ANEW = "`fmbench table --write` writes it anew"
 
 
 def _difference(path: Path, outcome: Results, number: int) -> str | None:
     table = outcome.table(number)
-    with path.open(encoding="utf-8", newline="") as file:
-        written = {tuple(row.values())[:2]: row for row in csv.DictReader(file)}
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        return f"cannot be read: {error}: {ANEW}"
+
+    def first(row: Mapping[str, str]) -> tuple[str | None, ...]:
+        return tuple(row.get(column) for column in table.columns[:2])
+
+    written = {first(row): row for row in rows}
     columns = MEASURED if number == 3 else table.columns
     for row in table.rows:
-        first = tuple(row[column] for column in table.columns)[:2]
         for column in columns:
-            said = (written.get(first) or {}).get(column, "nothing")
+            said = written.get(first(row), {}).get(column, "nothing")
             if said != row[column]:
-                return (
-                    f"{row[table.columns[0]]}: {column} is {said}, its records give "
-                    f"{row[column] or 'none'}: `fmbench table --write` writes it anew"
-                )
+                gives = f"its records give {row[column] or 'none'}"
+                return f"{row[table.columns[0]]}: {column} is {said}, {gives}: {ANEW}"
+    left = [first(row) for row in table.rows]
+    for row in rows:
+        if first(row) in left:
+            left.remove(first(row))
+        elif any(row.get(column) for column in columns):  # a row without figures claims nothing
+            return f"{first(row)[0]}: its records give no such row: {ANEW}"
     return None

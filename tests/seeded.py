@@ -45,6 +45,7 @@ def cells(n, first=0):
 
 def resume(store, source, n, first=0, *, force=False):
     """As ``fmbench run`` would: what is not finished, or all."""
+    store.prepare()
     contents = store.read()
     todo = pending(cells(n, first), contents, force=force)
     return run(todo, store, source, LIMITS, Observer(), known=contents)

@@ -5,6 +5,7 @@ A runner's own faults (it raises, segfaults, hangs, eats memory, predicts nonsen
 """
 
 import contextlib
+import errno
 import os
 import random
 import subprocess
@@ -18,9 +19,10 @@ import numpy as np
 import psutil
 import pytest
 
-from fmbench import execution, launching, warm
+from fmbench import execution, launching, locks, warm
 from fmbench.cells import QUICK, Cell
-from fmbench.store import Store
+from fmbench.records import Name
+from fmbench.store import Contents, Store
 from tests import faulty, seeded
 from tests.test_cli import assert_one_line_error, fmbench
 from tests.test_execution import descendants, wait_until
@@ -134,11 +136,14 @@ def test_kill_9_of_workers_at_random_moments_fails_their_cells_alone(store, sour
 
 
 def test_kill_9_of_the_fork_server_fails_what_runs_and_the_others_go_on(store, source, undisturbed):
+    killed = []
+
     def kill():
         wait_until(lambda: len(store.names()) >= 5)
         for child in psutil.Process().children():
             if "forkserver" in " ".join(child.cmdline()):
                 child.kill()
+                killed.append(child.pid)
 
     killer = threading.Thread(target=kill)
     killer.start()
@@ -146,6 +151,7 @@ def test_kill_9_of_the_fork_server_fails_what_runs_and_the_others_go_on(store, s
     killer.join()
     failed = [record.why for record in records if not record.finished]
     assert len(records) == N_CELLS
+    assert killed
     assert len(failed) <= 4, failed
     assert_whole(store, source, undisturbed)
 
@@ -252,6 +258,37 @@ def test_what_a_killed_run_had_half_written_goes_when_the_cell_is_measured(store
     assert store.read().finished == {cell.key: record}
     seeded.resume(store, source, 1, force=True)
     assert not half.exists() and others.exists()  # another run may be writing that
+
+
+def test_a_run_killed_between_its_two_renamings_leaves_a_result(store, source):
+    [record] = seeded.resume(store, source, 1)
+    path, lock = store.path(record), store.lock(Name.of(record))
+    earlier = path.read_bytes().replace(record.predictions_sha256.encode(), b"of others")
+    path.rename(path.with_name(f".{path.name}.abcd.tmp"))
+    path.write_bytes(earlier)
+    with locks.holding(lock):
+        store.prepare()
+        assert len(store.read().broken) == 1  # its run may still be at it
+    lock.parent.mkdir(parents=True)
+    lock.touch()
+    store.prepare()
+    assert store.read() == Contents({record.key: record}, {}, [])
+
+
+def test_a_cell_that_cannot_be_locked_fails_alone(store, source, monkeypatch):
+    free = locks.holding
+
+    @contextlib.contextmanager
+    def full(path):
+        if "seed1" in path.name:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        with free(path) as mine:
+            yield mine
+
+    monkeypatch.setattr(locks, "holding", full)
+    records = seeded.resume(store, source, 3)
+    whys = {record.cell["seed"]: record.why for record in records}
+    assert whys == {0: None, 1: "it cannot be locked: No space left on device", 2: None}
 
 
 def test_the_fork_server_never_has_the_test_labels(source):

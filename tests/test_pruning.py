@@ -81,6 +81,23 @@ def test_in_a_terminal_it_asks(store, answer, left):
     assert seeds(store) == left
 
 
+def test_what_another_version_wrote_is_left(store, record_of):
+    cell = Cell(registry.get("lenet5"), FULL, 4)
+    store.save(record_of(cell, schema=2), ARRAYS)
+    assert prune(store, "--broken", "--yes").returncode == 0
+    assert seeds(store) == [*(seed for seed in ALL if seed != "seed3"), "seed4", "seed4"]
+
+
+def test_what_failed_goes_as_failed_though_it_is_stale_too(store, record_of):
+    old = replace(registry.get("lenet5"), revision=99)
+    store.save(record_of(Cell(old, FULL, 4), status="failed", why="it was cold"))
+    done = prune(store, "--failed", "--yes")
+    assert sorted(line.rpartition(": ")[2] for line in done.stdout.splitlines()) == [
+        "it was cold", "it was hot",
+    ]  # fmt: skip
+    assert seeds(store) == [seed for seed in ALL if seed != "seed2"]
+
+
 def test_what_to_remove_has_to_be_said(store):
     assert_one_line_error(prune(store, "--yes"), "--stale, --failed or --broken")
 

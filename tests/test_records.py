@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import hashlib
+import io
 import json
 import os
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -241,6 +244,58 @@ def test_damaged_predictions_are_broken_and_never_returned(store, toy_cell, reco
     assert (contents.finished, len(contents.broken)) == ({}, 1)
     with pytest.raises(UserError, match=r"npz is damaged"):
         store.y_pred(record)
+
+
+def zipped(content: bytes, method: int = zipfile.ZIP_STORED) -> bytes:
+    """An archive as numpy's, with this in the place of the predictions."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", method) as archive:
+        archive.writestr("y_pred.npy", content)
+    return file.getvalue()
+
+
+def npy(shape: str) -> bytes:
+    header = f"{{'descr': '|u1', 'fortran_order': False, 'shape': {shape}, }}".ljust(117) + "\n"
+    return b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header.encode() + bytes(20)
+
+
+def patched(content: bytes, change: dict[int, int]) -> bytes:
+    """With bytes after the archive's two signatures changed, at the same distance from each."""
+    changed = bytearray(content)
+    for signature, offset in ((b"PK\x03\x04", 0), (b"PK\x01\x02", 2)):
+        for position, value in change.items():
+            changed[content.index(signature) + offset + position] = value
+    return bytes(changed)
+
+
+DEFLATED = zipped(npy("(20,)"), zipfile.ZIP_DEFLATED)
+NO_ARRAYS = {
+    "no archive": b"hello",
+    "nothing": b"",
+    "no array in it": zipped(b"hello"),
+    "an array cut off": zipped(npy("(21,)")),
+    "more than any memory": zipped(npy(f"({10**15},)")),
+    "more than any number": zipped(npy(f"({10**30},)")),
+    "deflated wrongly": DEFLATED[:45] + b"\xff" * 20 + DEFLATED[65:],
+    "encrypted": patched(zipped(npy("(20,)")), {6: 1}),
+    "compressed in no known way": patched(zipped(npy("(20,)")), {8: 77}),
+    "another checksum": zipped(npy("(20,)")).replace(bytes(20), b"\x01" * 20),
+}
+
+
+@pytest.mark.parametrize("name", NO_ARRAYS)
+def test_no_arrays_under_a_checksum_that_fits_are_damage_in_one_line(
+    store, toy_cell, record_of, name
+):
+    path = store.path(store.save(record_of(toy_cell()), ARRAYS))
+    path.with_suffix(".npz").write_bytes(NO_ARRAYS[name])
+    fields = json.loads(path.read_text())
+    fields["predictions_sha256"] = hashlib.sha256(NO_ARRAYS[name]).hexdigest()
+    path.write_text(json.dumps(fields))
+    [record] = store.read().finished.values()
+    with pytest.raises(UserError, match=r"npz is damaged: .") as caught:
+        store.y_pred(record)
+    assert "\n" not in str(caught.value)
 
 
 VALUES = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | (

@@ -1,7 +1,12 @@
 """Whatever is wrong with a record is found and said, and nothing is said of one that holds."""
 
+import hashlib
 import json
 import shutil
+import signal
+import subprocess
+import sys
+from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
@@ -9,15 +14,19 @@ import pytest
 
 from fmbench import registry
 from fmbench.cells import FULL, Cell, key_of
-from fmbench.counterparts import PROTOCOLS, Counterparts
+from fmbench.cli import cli
+from fmbench.counterparts import PROTOCOLS, Counterparts, code_of
 from fmbench.datasets import FASHION_MNIST, MNIST_DIGITS
 from fmbench.entries import of_suite
 from fmbench.environment import cpu_name, versions
+from fmbench.errors import UserError
 from fmbench.harness import labels
+from fmbench.repetition import Repetition
 from fmbench.store import Store
 from fmbench.suites import CHECKOUT, find, read
 from fmbench.verification import Verifier
 from tests.test_cli import assert_one_line_error, fmbench
+from tests.test_execution import wait_until
 
 
 @pytest.fixture
@@ -164,8 +173,6 @@ def test_a_changed_byte_of_the_predictions_is_broken(save, found, store):
 def test_predictions_that_cannot_be_unpacked_are_broken_though_their_checksum_fits(
     save, found, store
 ):
-    import hashlib
-
     path = store.path(save(lenet()))
     path.with_suffix(".npz").write_bytes(b"not a zip")
     fields = json.loads(path.read_text())
@@ -181,6 +188,20 @@ def test_a_plug_in_that_is_gone_is_unknown(save, found, record_of, tmp_path):
     save(Cell(runner, FULL, 0), changes={"asked": gone})
     state, why = found()
     assert state == "unknown" and "gone.py" in why
+
+
+@pytest.mark.parametrize("runner", ["gaussian-nb", "mine-make"])
+def test_a_record_that_names_the_code_of_another_runner_is_unknown(save, found, runner):
+    other = replace(registry.get("gaussian-nb"), name=runner, source="sha256:0")
+    asked = {"runner": "subprocess:Popen", "parameters": {}, "deterministic": True}
+    save(Cell(other, FULL, 0), changes={"asked": asked})
+    state, why = found()
+    assert state == "unknown" and "subprocess:Popen is the code of " in why
+
+
+def test_a_record_of_another_version_is_unknown(save, found):
+    save(lenet(), changes={"schema": 2})
+    assert found() == ("unknown", "version 2, this fmbench reads version 1")
 
 
 def test_the_committed_run_holds():
@@ -235,6 +256,44 @@ def test_a_table_that_says_otherwise_is_named(quick, store, source):
     assert done.stdout.endswith("1 records: 1 fine; 1 tables say otherwise\n")
 
 
+def test_a_table_that_is_none_or_says_more_is_named(quick, store, source):
+    table = store.folder / "table3-quick.csv"
+    content, common = table.read_bytes(), ("--results", store.folder, "--data", source.folder)
+    [row] = [line for line in content.splitlines() if b"gaussian-nb" in line]
+    for bad, why in (
+        (b"\xff\xfe" + content, "table3-quick.csv: cannot be read: "),
+        (b"one\n1,2,3\n", "is nothing, its records give "),
+        (content + row.replace(b"gaussian-nb", b"dream") + b"\n", "records give no such row"),
+        (content + row + b"\n", "GaussianNB: its records give no such row"),
+    ):
+        table.write_bytes(bad)
+        done = fmbench("verify", *common)
+        assert (done.returncode, done.stderr) == (1, ""), done
+        assert why in done.stdout
+
+
+def test_bad_predictions_are_a_line_though_a_table_is_made_of_them(quick, store, source):
+    path = store.path(quick)
+    path.with_suffix(".npz").write_bytes(b"not a zip")
+    digest = hashlib.sha256(b"not a zip").hexdigest()
+    path.write_text(path.read_text().replace(quick.predictions_sha256, digest))
+    where = ("--results", store.folder, "--data", source.folder)
+    done = fmbench("verify", *where)
+    assert (done.returncode, done.stderr) == (1, ""), done
+    assert done.stdout.startswith(f"broken  {path}: ") and "npz is damaged: " in done.stdout
+    assert_one_line_error(fmbench("table", "--quick", *where), "npz is damaged: ")
+
+
+def test_flags_of_measuring_are_refused_where_nothing_is_measured(store):
+    common = ("verify", "--results", store.folder)
+    for flag, value in (
+        ("--jobs", 1), ("--timeout", 9), ("--device", "cpu"), ("--scheduler", "tcp://a:1"),
+    ):  # fmt: skip
+        assert_one_line_error(fmbench(*common, flag, value), f"{flag} without --rerun")
+    assert_one_line_error(fmbench(*common, "--rerun", "--threads", 1), "no option --threads")
+    assert "--threads" not in fmbench("verify", "--help").stdout
+
+
 def test_a_rerun_says_how_many_predictions_differ_and_whether_they_may(quick, store, source):
     common = ("verify", "--rerun", "--results", store.folder, "--data", source.folder)
     done = fmbench(*common)
@@ -255,20 +314,110 @@ def test_a_rerun_says_how_many_predictions_differ_and_whether_they_may(quick, st
     [record] = json.loads(done.stdout)["records"]
     assert (record["again"]["differing"], record["again"]["bad"]) == (7, False)
     assert record["again"]["made_elsewhere"][0].startswith("numpy 1.0, here ")
+    said = "0 with the same predictions; 1 differ and are excused: made elsewhere, or on a GPU\n"
+    assert fmbench(*common).stdout.endswith(said)
     assert len(store.names()) == 1
 
 
-def test_a_rerun_of_a_plug_in_runs_its_code_and_says_so(store, source, tmp_path):
-    (tmp_path / "mine.py").write_text(
-        "from sklearn.dummy import DummyClassifier\n\n\ndef make():\n    return DummyClassifier()\n"
-    )
+def test_what_counts_is_where_the_second_was_made_not_where_they_are_compared(record_of):
+    made = {"device": "a worker's", "versions": {**versions(), "numpy": "1.0"}}
+    old = record_of(lenet(), **made)
+    assert Repetition(old, old, 10, 1).bad
+    new = record_of(lenet(), device=cpu_name(), versions=versions())
+    assert Repetition(old, new, 10, 1).elsewhere == [
+        f"numpy 1.0, here {versions()['numpy']}", f"device a worker's, here {cpu_name()}",
+    ]  # fmt: skip
+    assert Repetition(new, old, 10, 1).excused and not Repetition(new, new, 10, 1).excused
+
+
+MINE = """
+import pathlib, time
+from sklearn.dummy import DummyClassifier
+
+HERE = pathlib.Path({here!r})
+(HERE / "ran").touch()
+
+class Model(DummyClassifier):
+    def fit(self, X, y):
+        if (HERE / "slow").exists():
+            (HERE / f"fits{{self.constant}}").touch()
+            time.sleep(60)
+        return super().fit(X, y)
+
+def make(constant=1):
+    return Model(strategy="constant", constant=constant)
+"""
+
+
+@pytest.fixture
+def mine(store, source, tmp_path, monkeypatch):
+    """A folder with ``mine.py``, of which there is a record; and the flags that say where."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.py").write_text(MINE.format(here=str(tmp_path)))
     where = ("--results", store.folder, "--data", source.folder)
-    assert fmbench("run", "./mine.py:make", "--quick", *where, cwd=tmp_path).returncode == 0
-    done = fmbench("verify", "--rerun", *where, cwd=tmp_path)
+    done = fmbench("run", "./mine.py:make", "--quick", *where)
+    assert done.returncode == 0, done
+    (tmp_path / "ran").unlink()
+    return tmp_path, where
+
+
+def test_a_rerun_runs_a_plug_in_only_if_it_is_named_and_says_so(mine, store):
+    folder, where = mine
+    for names in ((), [name.runner for name in store.names()]):
+        done = fmbench("verify", *names, "--rerun", *where)
+        assert (done.returncode, "measured again" in done.stdout) == (0, False), done
+        assert "1 records of ./mine.py:make" in done.stderr
+        assert "name it to run its code again" in done.stderr
+        assert not (folder / "ran").exists()
+    done = fmbench("verify", "./mine.py:make", "--rerun", *where)
     assert done.returncode == 0, done
     assert "runs the code of ./mine.py" in done.stderr
     assert "0 of 2000 predictions differ" in done.stdout
-    (tmp_path / "mine.py").write_text("make = None\n")
-    done = fmbench("verify", "--rerun", *where, cwd=tmp_path)
+    (folder / "mine.py").write_text("make = None\n")
+    done = fmbench("verify", "./mine.py:make", "--rerun", *where)
     assert done.returncode == 1
     assert "source sha256:" in done.stdout and "runs the code" not in done.stderr
+
+
+def test_the_code_that_a_record_names_is_what_would_be_run_however_it_is_written(record_of):
+    def code(target, **parameters):
+        asked = {"runner": target, "parameters": parameters, "deterministic": True}
+        return code_of(record_of(lenet(), asked=asked))
+
+    assert code_of(record_of(lenet())) is None
+    assert code("lenet5", momentum=0.0) is None
+    assert code("subprocess:Popen", args="x") == "subprocess:Popen"
+    assert code("lenet5", **{"/../evil.py:make": 1}) not in (None, "lenet5")
+
+
+def test_ctrl_c_ends_a_rerun_and_says_what_is_left_of_it(mine):
+    folder, where = mine
+    common = ("./mine.py:make", "--quick", *where, "-p", "constant=2", "--threads", 2)
+    assert fmbench("run", *common).returncode == 0
+    (folder / "slow").touch()
+    command = ["verify", "./mine.py:make", "--rerun", *map(str, where)]
+    with subprocess.Popen([sys.executable, "-m", "fmbench", *command], stderr=subprocess.PIPE,
+                          stdout=subprocess.DEVNULL, text=True) as process:  # fmt: skip
+        wait_until((folder / "fits1").exists)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "nothing of it is kept" in err and "goes on from here" not in err
+    assert not (folder / "fits2").exists()
+
+
+def test_a_cluster_is_told_of_the_temporary_folder(quick, store, source, monkeypatch):
+    told = []
+
+    @contextmanager
+    def connected(address, results, retries, warn):
+        told.append(results)
+        raise UserError("no cluster in this test")
+        yield
+
+    monkeypatch.setattr("fmbench.cluster.connected", connected)
+    flags = ("--rerun", "--backend", "dask", "--scheduler", "tcp://127.0.0.1:1")
+    where = ("--results", store.folder, "--data", source.folder)
+    with pytest.raises(UserError, match="no cluster in this test"):
+        cli.main(["verify", *flags, *map(str, where)], standalone_mode=False)
+    assert told and told[0] != store.folder

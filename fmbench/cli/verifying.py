@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import signal
 import sys
 import tempfile
 from collections import Counter
@@ -11,9 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from fmbench.cli import common, measuring
-from fmbench.cli.common import FAILED, output, say
+from fmbench.cli.common import FAILED, INTERRUPTED, output, say
 from fmbench.errors import UserError
 
 if TYPE_CHECKING:
@@ -24,6 +27,9 @@ if TYPE_CHECKING:
     from fmbench.verification import Finding, Verifier
 
 
+MEASURING = {field.name for field in dataclasses.fields(measuring.Allowed)}
+
+
 @click.command(
     epilog="Examples: fmbench verify; fmbench verify gaussian-nb --rerun; "
     "fmbench verify --results results/reference"
@@ -32,7 +38,8 @@ if TYPE_CHECKING:
 @click.option(
     "--rerun",
     is_flag=True,
-    help="Measure each again, with its own threads, in a temporary folder, and compare.",
+    help="Measure each again, with its own threads, in a temporary folder, and compare; "
+    "a plug-in's only if NAME names it, since its code is run.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the findings for a program.")
 @measuring.limits
@@ -40,7 +47,9 @@ if TYPE_CHECKING:
 @common.results
 @common.data
 @common.digits
+@click.pass_context
 def verify(
+    context: click.Context,
     names: tuple[str, ...],
     rerun: bool,
     as_json: bool,
@@ -61,8 +70,7 @@ def verify(
     from fmbench.downloads import fetch
     from fmbench.verification import Tables, Verifier
 
-    if allowed.backend != "local" and not rerun:
-        raise UserError("--backend goes with --rerun: looking at records is done here")
+    _refuse_idle(context, rerun)
     suite = suites.read(suite_file)
     source = datasets.locate(data=data, fetch=fetch)
     datasets.verify(source.spec, source.folder)
@@ -71,7 +79,9 @@ def verify(
     sources = {source.spec.name: source, **_digits(contents.finished.values(), digits)}
     verifier = Verifier(store, sources, Counterparts(suite))
     findings = _chosen(list(_with_progress(verifier, contents)), names, results)
-    tables = Tables(lambda protocol: folders.read(results, suite, protocol, source.folder))
+    tables = Tables(
+        results, suite.prefix, lambda which: folders.read(results, suite, which, source.folder)
+    )
     differences = [] if names else tables.differences
     repeated: dict[Path, Repetition] = {}
     interrupted = 0
@@ -82,7 +92,7 @@ def verify(
         for path, why in differences:
             output(f"wrong   {path}: {why}")
     if rerun:
-        repeated, interrupted = _repeated(findings, verifier, allowed)
+        repeated, interrupted = _repeated(findings, names, verifier, allowed)
     bad_again = [r for r in repeated.values() if r.bad]
     if as_json:
         output(json.dumps(_as_json(findings, differences, repeated), indent=1))
@@ -93,6 +103,20 @@ def verify(
         output(_summary(findings, differences, repeated))
     bad = bad_again or differences or any(finding.bad for finding in findings)
     sys.exit(interrupted or (FAILED if bad else 0))
+
+
+def _refuse_idle(context: click.Context, rerun: bool) -> None:
+    """No flag is ignored without a word: those of measuring need ``--rerun``."""
+    given = [
+        option.opts[-1]
+        for option in context.command.params
+        if option.name in MEASURING
+        and context.get_parameter_source(option.name) is not ParameterSource.DEFAULT
+    ]
+    if "--threads" in given:
+        raise UserError("no option --threads: --rerun measures each record with its own threads")
+    if given and not rerun:
+        raise UserError(f"{', '.join(given)} without --rerun: looking at records measures nothing")
 
 
 def _digits(records: Iterable[Record], folder: Path | None) -> dict[str, Source]:
@@ -146,15 +170,15 @@ def _chosen(findings: list[Finding], names: Sequence[str], results: Path) -> lis
     return chosen
 
 
-def _repeated(
-    findings: Sequence[Finding], verifier: Verifier, allowed: measuring.Allowed
-) -> tuple[dict[Path, Repetition], int]:
-    """Each fine, finished record measured again in a temporary folder; and the exit status."""
-    from dataclasses import replace
+def _to_repeat(
+    findings: Sequence[Finding], names: Sequence[str], verifier: Verifier
+) -> dict[str, tuple[Finding, Cell]]:
+    """Each fine, finished record and the cell to measure, by its key.
 
-    from fmbench.progress import Estimate
-    from fmbench.repetition import compare
-    from fmbench.store import Contents, Store
+    Which code a plug-in's record names was for its writer to say: it is run if the user says so.
+    """
+    from fmbench.counterparts import code_of
+    from fmbench.spelling import parse
 
     said: set[str] = set()
 
@@ -163,30 +187,57 @@ def _repeated(
             said.add(code)
             say(f"runs the code of {code}")
 
+    meant = {parse(name).target for name in names}
     todo: dict[str, tuple[Finding, Cell]] = {}
+    unnamed: list[str] = []
     for finding in findings:
-        if finding.record is not None and finding.record.finished and finding.state == "fine":
-            cell = verifier.counterparts.to_measure(finding.record, announce)
-            if cell.dataset.name in verifier.sources:
-                todo[cell.key] = (finding, cell)
-    left_out = sum(finding.record is not None for finding in findings) - len(todo)
+        if finding.record is None or not finding.record.finished or finding.state != "fine":
+            continue
+        code = code_of(finding.record)
+        if code is not None and code not in meant:
+            unnamed.append(code)
+            continue
+        cell = verifier.counterparts.to_measure(finding.record, announce)
+        if cell.dataset.name in verifier.sources:
+            todo[cell.key] = (finding, cell)
+    for code, n in Counter(unnamed).items():
+        say(f"{n} records of {code} are not measured again: name it to run its code again")
+    left_out = sum(finding.record is not None for finding in findings) - len(todo) - len(unnamed)
     if left_out:
         say(f"{left_out} records are not measured again: they failed, or are not what would be")
+    return todo
+
+
+def _repeated(
+    findings: Sequence[Finding],
+    names: Sequence[str],
+    verifier: Verifier,
+    allowed: measuring.Allowed,
+) -> tuple[dict[Path, Repetition], int]:
+    """Each measured again in a temporary folder, as far as that got; and the exit status."""
+    from fmbench.progress import Estimate
+    from fmbench.repetition import compare
+    from fmbench.store import Contents, Store
+
+    todo = _to_repeat(findings, names, verifier)
     known = Contents({f.record.key: f.record for f, _ in todo.values() if f.record}, {}, [])
     repeated: dict[Path, Repetition] = {}
     status = 0
-    cluster = allowed.cluster(verifier.store.folder)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with tempfile.TemporaryDirectory(prefix="fmbench-") as folder:
         place = Store(Path(folder))
         place.prepare()
-        for threads in sorted({f.record.threads for f, _ in todo.values() if f.record}):
-            cells = [c for f, c in todo.values() if f.record and f.record.threads == threads]
-            cells.sort(key=lambda cell: cell.dataset.name)
-            limits = replace(allowed, threads=threads).limits(cells, cluster)
-            made = measuring.Run(place, verifier.sources, limits, Estimate(known), cluster)
-            with made.until_interrupted():
+        cluster = allowed.cluster(place.folder)
+        try:
+            for threads in sorted({f.record.threads for f, _ in todo.values() if f.record}):
+                cells = [c for f, c in todo.values() if f.record and f.record.threads == threads]
+                cells.sort(key=lambda cell: cell.dataset.name)
+                limits = dataclasses.replace(allowed, threads=threads).limits(cells, cluster)
+                made = measuring.Run(place, verifier.sources, limits, Estimate(known), cluster)
                 made.measure(cells, Contents({}, {}, []), n_planned=len(cells))
-            status = status or (made.status if made.status != FAILED else 0)
+        except KeyboardInterrupt:
+            say("interrupted: what was measured again is compared, and nothing of it is kept")
+            status = INTERRUPTED
         again = place.read()
         for key, (finding, _) in todo.items():
             record = again.finished.get(key) or again.failed.get(key)
@@ -225,7 +276,14 @@ def _summary(
     if repeated:
         same = sum(not r.n_differing and r.again.finished for r in repeated.values())
         said.append(f"{len(repeated)} measured again, {same} with the same predictions")
+        if excused := sum(r.excused for r in repeated.values()):
+            said.append(f"{excused} differ and are excused: made elsewhere, or on a GPU")
     return "; ".join(said)
 
+
+# It is of a record how many threads it is measured with.
+for _option in verify.params:
+    if isinstance(_option, click.Option) and _option.name == "threads":
+        _option.hidden = True
 
 COMMANDS = (verify,)
