@@ -26,8 +26,8 @@ from fmbench import environment, remote
 from fmbench.datasets import Source
 from fmbench.dialing import CONNECT_SECONDS, client_of
 from fmbench.errors import UserError
-from fmbench.launching import Measured
-from fmbench.losses import Lost, failed, what_happened
+from fmbench.launching import Measured, not_started
+from fmbench.losses import A_WORKER, Lost, what_happened
 from fmbench.remote import Order, Refused
 from fmbench.supervision import POLL_SECONDS, Launch, Limits, Stop
 
@@ -141,8 +141,8 @@ class Cluster:
             able = self._able(order) if refusals else set()
             allowed = able - set(refusals)
             if able and not allowed:
-                why = next(reversed(refusals.values()))
-                return failed(launch, limits, f"refused by every worker: {why}")
+                why = f"refused by every worker: {next(reversed(refusals.values()))}"
+                return not_started(launch, limits, why, A_WORKER)
             answer = self._answer(order, allowed, n_lost, told, stop)
             told()  # what has ended had started, even where no word of that came through
             match answer:
@@ -159,7 +159,8 @@ class Cluster:
                     lost = answer or Lost(1)
                     n_lost += lost.times
                     if n_lost > self._retries:
-                        return failed(launch, limits, lost.in_words(n_lost, self._retries))
+                        why = lost.in_words(n_lost, self._retries)
+                        return not_started(launch, limits, why, A_WORKER)
 
     def saved(self, launch: Launch) -> None:
         """Have the workers remove what they kept of a launch whose records are written."""

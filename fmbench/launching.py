@@ -51,10 +51,13 @@ class Measured:
     failure: str | None = None
 
 
-def not_started(launch: Launch, limits: Limits, why: str) -> Measured:
-    """What came of a launch that failed before, or without a word of, its start."""
+def not_started(launch: Launch, limits: Limits, why: str, device: str | None = None) -> Measured:
+    """What came of a launch that failed before its start, or without a word from where it ran.
+
+    ``device`` is in words; by default this machine's.
+    """
     where = {
-        "device": environment.cpu_name(),
+        "device": device or environment.cpu_name(),
         "threads": limits.threads,
         "jobs": 1,
         "together": len(launch),

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
-from fmbench import remote
-from fmbench.launching import Measured
+from fmbench.launching import Measured, not_started
 from fmbench.remote import Order
-from fmbench.supervision import Launch, Limits
+
+A_WORKER = "a worker"  # the device of a launch of which no worker lives to tell
 
 
 @dataclass(frozen=True)
@@ -38,20 +37,5 @@ def what_happened(error: BaseException, order: Order, starts: Sequence[str]) -> 
     said = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
     if not starts:
         return Lost(1, said)
-    return failed(
-        order.launch, order.limits, f"the worker {starts[-1]} could not run it: {said}"
-    )  # fmt: skip
-
-
-def failed(launch: Launch, limits: Limits, why: str) -> Measured:
-    """A failure that no worker lives to tell."""
-    where = {
-        "device": "a worker",
-        "threads": limits.threads,
-        "jobs": 1,
-        "together": len(launch),
-        **remote.facts(),
-        "started": datetime.now(UTC).isoformat(timespec="seconds"),
-        "total_seconds": 0.0,
-    }
-    return Measured(where, failure=why)
+    why = f"the worker {starts[-1]} could not run it: {said}"
+    return not_started(order.launch, order.limits, why, A_WORKER)
