@@ -222,14 +222,17 @@ class Store:
         return aside
 
     def set_aside(self, broken: Broken) -> Path:
-        """Rename a broken record so that nothing reads or overwrites it; returns the new path."""
-        n = 1
-        while (target := broken.path.with_name(f"{broken.path.name}.broken{n}")).exists():
+        """Rename a broken record so that nothing reads or overwrites it; returns the new path.
+
+        What another version of fmbench wrote is kept apart from what is of no use to anybody.
+        """
+        n, kind = 1, "foreign" if broken.foreign else "broken"
+        while (target := broken.path.with_name(f"{broken.path.name}.{kind}{n}")).exists():
             n += 1
         broken.path.rename(target)
         predictions = broken.path.with_suffix(".npz")
         if predictions.exists():
-            predictions.rename(predictions.with_name(f"{predictions.name}.broken{n}"))
+            predictions.rename(predictions.with_name(f"{predictions.name}.{kind}{n}"))
         return target
 
     def save(self, record: Record, arrays: Mapping[str, np.ndarray] | None = None) -> Record:

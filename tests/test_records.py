@@ -342,6 +342,12 @@ def test_a_file_already_set_aside_is_kept(tmp_path):
     assert (tmp_path / "a.npz.broken2").read_text() == "new predictions"
 
 
+def test_what_another_version_wrote_is_set_aside_under_a_name_that_prune_leaves(tmp_path):
+    path = tmp_path / "a.json"
+    path.write_text("from the future")
+    assert Store(tmp_path).set_aside(Broken(path, "why", foreign=True)).name == "a.json.foreign1"
+
+
 def test_only_what_a_planned_cell_would_overwrite_is_set_aside(tmp_path, toy_cell, record_of):
     store = Store(tmp_path)
     paths = [store.path(store.save(record_of(toy_cell(seed=s)), ARRAYS)) for s in (0, 1)]
