@@ -29,6 +29,8 @@ from fmbench.datasets import Source
 
 POLL_SECONDS = 0.2  # how late a limit or Ctrl-C is noticed; a result is noticed at once
 
+NO_STATUS = 255  # what multiprocessing says where the fork server has not learnt the status
+
 Launch = Sequence[Cell]
 
 
@@ -150,6 +152,8 @@ def _how_it_died(exit_code: int | None, folder: Path) -> str:
     if exit_code is not None and exit_code < 0:
         name = signal.Signals(-exit_code).name
         return f"killed by signal {-exit_code} ({name}){said}"
+    if exit_code == NO_STATUS:
+        return f"killed as it started, or ended with status {exit_code}{said}"
     return f"ended with status {exit_code} before it had predicted{said}"
 
 

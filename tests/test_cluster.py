@@ -40,7 +40,7 @@ class Model:
     def __init__(self, seconds, seed, kills=False):
         self.seconds, self.seed, self.kills = seconds, seed, kills
         note = Path({seen!r}) / f"{{os.getpid()}}-{{time.monotonic_ns()}}"
-        note.write_text(f"{{seed}} {{os.environ['WORKER']}}")
+        note.write_text(f"{{seed}} {{os.environ.get('WORKER', 'here')}}")
         self.tree = DecisionTreeClassifier(max_depth=4, max_features=9, random_state=seed)
 
     def fit(self, X, y):

@@ -126,7 +126,9 @@ def test_kill_9_of_workers_at_random_moments_fails_their_cells_alone(store, sour
             records = seeded.resume(store, source, N_CELLS, force=True)
             assert len(records) == N_CELLS
             for record in records:
-                assert record.finished or record.why == "killed by signal 9 (SIGKILL)"
+                assert record.finished or record.why in (
+                    "killed by signal 9 (SIGKILL)", "killed as it started, or ended with status 255",
+                )  # fmt: skip
             assert not store.read().broken
     finally:
         over.set()
