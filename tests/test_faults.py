@@ -29,6 +29,7 @@ from tests.test_execution import descendants, wait_until
 
 N_CELLS = 30
 COORDINATORS, WORKERS = 6, 44  # so many of each are killed
+KILLED = ("killed by signal 9 (SIGKILL)", "killed as it started, or ended with status 255")
 
 
 @pytest.fixture
@@ -126,9 +127,7 @@ def test_kill_9_of_workers_at_random_moments_fails_their_cells_alone(store, sour
             records = seeded.resume(store, source, N_CELLS, force=True)
             assert len(records) == N_CELLS
             for record in records:
-                assert record.finished or record.why in (
-                    "killed by signal 9 (SIGKILL)", "killed as it started, or ended with status 255",
-                )  # fmt: skip
+                assert record.finished or record.why in KILLED
             assert not store.read().broken
     finally:
         over.set()
