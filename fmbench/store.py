@@ -35,15 +35,7 @@ from fmbench import locks
 from fmbench.cells import Cell, key_of
 from fmbench.errors import UserError
 from fmbench.files import replacing
-from fmbench.records import (
-    AnotherVersion,
-    Name,
-    Record,
-    difference,
-    identity_of,
-    parse,
-    serialise,
-)
+from fmbench.records import AnotherVersion, Name, Record, difference, identity_of, parse, serialise
 
 if TYPE_CHECKING:
     import numpy as np

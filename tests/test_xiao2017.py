@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
 
 import pytest
@@ -125,3 +126,18 @@ def test_a_bundled_suite_is_known_by_its_name():
     assert suites.named("kayed2020") == suites.find()
     with pytest.raises(UserError, match="no suite 'xiao': there are kayed2020, xiao2017"):
         suites.named("xiao")
+
+
+def test_the_committed_table_is_made_again_from_the_committed_records(
+    tmp_path, suite, source, monkeypatch
+):
+    from fmbench import results
+
+    committed = suites.CHECKOUT / "results" / "reference" / "xiao2017"
+    shutil.copytree(committed / "records", tmp_path / "records")
+    outcome = results.read(tmp_path, suite, data=source.folder)
+    monkeypatch.setattr(results.Results, "is_reference", True)
+    written = outcome.write()
+    assert len(written) == 2 and not outcome.broken
+    for path in (*written, tmp_path / "summary.json"):
+        assert path.read_bytes() == (committed / path.name).read_bytes(), path.name
