@@ -56,17 +56,25 @@ def not_started(launch: Launch, limits: Limits, why: str, device: str | None = N
 
     ``device`` is in words; by default this machine's.
     """
-    where = {
-        "device": device or environment.cpu_name(),
+    where = _where(launch, limits, _time_of_day(), jobs=1, total_seconds=0.0)
+    return Measured(where | ({"device": device} if device else {}), failure=why)
+
+
+def _where(launch: Launch, limits: Limits, started: str, **facts: Any) -> dict[str, Any]:
+    """The fields of a record that are this machine's and the launch's, ``facts`` among them."""
+    return {
+        "device": environment.cpu_name(),
         "threads": limits.threads,
-        "jobs": 1,
         "together": len(launch),
         "versions": environment.versions(),
         "package": environment.package(),
-        "started": datetime.now(UTC).isoformat(timespec="seconds"),
-        "total_seconds": 0.0,
+        "started": started,
+        **facts,
     }
-    return Measured(where, failure=why)
+
+
+def _time_of_day() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 class Place(Protocol):
@@ -121,20 +129,13 @@ class Here:
         from fmbench.harness import collect
 
         clock = time.monotonic()
-        time_of_day = datetime.now(UTC).isoformat(timespec="seconds")
+        time_of_day = _time_of_day()
 
         def where(peak_memory: int) -> dict[str, Any]:
-            return {
-                "device": environment.cpu_name(),
-                "threads": limits.threads,
-                "jobs": self._beside.most(launch),
-                "together": len(launch),
-                "versions": environment.versions(),
-                "package": environment.package(),
-                "started": time_of_day,
-                "total_seconds": round(time.monotonic() - clock, 3),
-                "peak_memory_bytes": peak_memory,
-            }
+            return _where(
+                launch, limits, time_of_day, jobs=self._beside.most(launch),
+                total_seconds=round(time.monotonic() - clock, 3), peak_memory_bytes=peak_memory,
+            )  # fmt: skip
 
         context = fork_server(limits.threads, source, neural=self._neural)
         # What a killed runner still writes into its folder is no reason to fail.
