@@ -15,6 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from fmbench.innermost import images_innermost
+
 # From a network's parameters by name, its logits (n, 10) and the true classes (n,) to a scalar.
 Loss = Callable[[Mapping[str, Tensor], Tensor, Tensor], Tensor]
 
@@ -70,13 +72,13 @@ def one_vector(networks: Sequence[nn.Module]) -> tuple[nn.Parameter, dict[str, T
 
 
 class Alone:
-    """A single network, computed as it stands. Its dropout draws from the global stream."""
+    """A single network, layer by layer. Its dropout draws from the global stream."""
 
     def __init__(self, network: nn.Module, loss: Loss) -> None:
         # Channels last: the CPU's convolutions and poolings are up to twice as fast.
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.vector, _ = one_vector([network])
-        self._network, self._loss = network, loss
+        self._logits, self._loss = images_innermost(network), loss
         self._parameters = dict(network.named_parameters())
 
     def prepare(self, n_images: int) -> None:
@@ -84,7 +86,7 @@ class Alone:
 
     def __call__(self, batch: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
         """Losses and logits, as :class:`Networks` says."""
-        logits = self._network(batch[0])
+        logits = self._logits(batch[0])
         return self._loss(self._parameters, logits, target[0]), logits
 
 

@@ -328,6 +328,8 @@ def test_what_counts_is_where_the_second_was_made_not_where_they_are_compared(re
         f"numpy 1.0, here {versions()['numpy']}", f"device a worker's, here {cpu_name()}",
     ]  # fmt: skip
     assert Repetition(new, old, 10, 1).excused and not Repetition(new, new, 10, 1).excused
+    later = replace(new, package={**new.package, "version": "0.2.0"})
+    assert Repetition(new, later, 10, 1).elsewhere == ["fmbench 0.1.0, here 0.2.0"]
 
 
 MINE = """

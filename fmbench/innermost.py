@@ -1,0 +1,199 @@
+"""The narrow convolutions at the head of a network, on a CPU: images innermost in memory.
+
+PyTorch's convolutions work on a vector of channels at a time. LeNet-5's have 6 and 16, which leave
+much of a vector empty, the more so the wider the processor's are. With the images innermost a
+vector is full whatever the number of channels, and a convolution whose output is averaged over
+2 x 2 is one product of well-shaped matrices: the four outputs that an average takes come from one
+window of the input, and every window of every image is a column.
+
+Notation of shapes: n images, C channels in, F out, k x k weights, maps of H x W, averaged to h x w.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from functools import cache
+from itertools import product
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from fmbench.networks import ACTIVATIONS
+
+NARROW = 16  # channels; beyond, PyTorch's own convolutions were as fast or faster
+
+PLACES = tuple(product(range(2), range(2)))  # row and column within what is averaged
+
+
+def images_innermost(network: nn.Module) -> Callable[[Tensor], Tensor]:
+    """``network`` with its narrow convolutions computed this way, or as it is if it has none.
+
+    Its layers keep their parameters, and the result is the network's own but for rounding.
+    """
+    if type(network) is not nn.Sequential:
+        return network
+    layers = list(network)
+    first = next((i for i, layer in enumerate(layers) if isinstance(layer, nn.Conv2d)), len(layers))
+    stages = list(_stages(layers[first:]))
+    if not stages:
+        return network
+    rest = first + 3 * len(stages)
+    return _Innermost(layers[:first], stages, layers[rest:])
+
+
+def _stages(layers: list[nn.Module]) -> Iterator[tuple[nn.Conv2d, nn.Module]]:
+    """The narrow convolutions, each with its activation, that are averaged over 2 x 2."""
+    for conv, activation, pool in zip(layers[::3], layers[1::3], layers[2::3], strict=False):
+        if type(conv) is not nn.Conv2d or type(pool) is not nn.AvgPool2d:
+            return
+        if type(activation) not in ACTIVATIONS.values() or not _is_narrow(conv):
+            return
+        if not _is_2x2(pool):
+            return
+        yield conv, activation
+
+
+def _is_narrow(layer: nn.Conv2d) -> bool:
+    return (
+        layer.out_channels <= NARROW
+        and layer.kernel_size[0] == layer.kernel_size[1]
+        and layer.kernel_size[0] % 2 == 1
+        and layer.padding in ((0, 0), (layer.kernel_size[0] // 2,) * 2)
+        and layer.padding_mode == "zeros"
+        and (layer.stride, layer.dilation, layer.groups) == ((1, 1), (1, 1), 1)
+        and layer.bias is not None
+    )
+
+
+def _is_2x2(pool: nn.AvgPool2d) -> bool:
+    settings = (pool.kernel_size, pool.stride, pool.padding, pool.ceil_mode, pool.divisor_override)
+    return settings == (2, 2, 0, False, None)
+
+
+class _Innermost:
+    """Some layers; convolution, activation and average several times; the other layers."""
+
+    def __init__(
+        self,
+        before: list[nn.Module],
+        stages: list[tuple[nn.Conv2d, nn.Module]],
+        after: list[nn.Module],
+    ) -> None:
+        self._before, self._stages, self._after = before, stages, after
+
+    def __call__(self, X: Tensor) -> Tensor:
+        """Logits ``(n, 10)`` of ``uint8 (n, 28, 28)``."""
+        for layer in self._before:
+            X = layer(X)
+        X = X.permute(1, 2, 3, 0).contiguous()
+        for conv, activation in self._stages:
+            X = _averaged(X, conv, activation)
+        X = X.permute(3, 0, 1, 2)
+        for layer in self._after:
+            X = layer(X)
+        return X
+
+
+def _averaged(X: Tensor, conv: nn.Conv2d, activation: nn.Module) -> Tensor:
+    """Convolution, activation and average: ``(C, H, W, n)`` to ``(F, h, w, n)``."""
+    if margin := int(conv.padding[0]):
+        X = nn.functional.pad(X, (0, 0, *[margin] * 4))
+    outputs = activation(_Convolution.apply(X, conv.weight, conv.bias))
+    h, w = _averaged_size(X.shape, conv.weight.shape)
+    return _Average.apply(outputs).view(-1, h, w, X.shape[-1])
+
+
+def _averaged_size(of_input: torch.Size, of_weight: torch.Size) -> tuple[int, int]:
+    _, height, width, _ = of_input
+    k = of_weight[-1]
+    return (height - k + 1) // 2, (width - k + 1) // 2
+
+
+class _Convolution(torch.autograd.Function):
+    """``(C, H, W, n)`` to ``(4 F, h w n)``: by their place in what is averaged, the outputs."""
+
+    @staticmethod
+    def forward(ctx: Any, *tensors: Tensor) -> Tensor:
+        X, weight, bias = tensors
+        ctx.shapes = X.shape, weight.shape
+        size = weight.shape[-1] + 1
+        windows = _windows(X, size, *_averaged_size(*ctx.shapes))
+        by_place = _weights_by_place(weight)
+        ctx.save_for_backward(windows, by_place)
+        return torch.addmm(bias.repeat(len(PLACES))[:, None], by_place, windows)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        [gradient] = gradients
+        windows, by_place = ctx.saved_tensors
+        of_input, of_weight = ctx.shapes
+        bias = gradient.sum(1).view(len(PLACES), -1).sum(0)
+        weight = (gradient @ windows.t()).take(_positions(of_weight)).sum(0)
+        X = None
+        if ctx.needs_input_grad[0]:
+            size = of_weight[-1] + 1
+            of_windows = by_place.t() @ gradient
+            X = _from_windows(of_windows, of_input, size, *_averaged_size(*ctx.shapes))
+        return X, weight, bias
+
+
+class _Average(torch.autograd.Function):
+    """``(4 F, h w n)`` to the mean over places ``(F, h w n)``.
+
+    PyTorch's own mean hands back a gradient that is not laid out in memory, which is slow to work
+    on.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, *tensors: Tensor) -> Tensor:
+        return tensors[0].view(len(PLACES), -1, tensors[0].shape[1]).mean(0)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        return torch.cat([gradients[0] / len(PLACES)] * len(PLACES))
+
+
+def _windows(X: Tensor, size: int, h: int, w: int) -> Tensor:
+    """Every second window ``size x size`` in both directions, ``(size size C, h w n)``."""
+    n_in, _, _, n = X.shape
+    of_channel, of_row, of_column, of_image = X.stride()
+    strides = (of_row, of_column, of_channel, 2 * of_row, 2 * of_column, of_image)
+    return X.as_strided((size, size, n_in, h, w, n), strides).reshape(size * size * n_in, -1)
+
+
+def _from_windows(windows: Tensor, shape: torch.Size, size: int, h: int, w: int) -> Tensor:
+    """The sum of windows ``(size size C, h w n)`` where they lie in ``(C, H, W, n)``."""
+    n_in, height, width, n = shape
+    # Windows begin at even pixels. Summed up apart for even and odd rows and columns, what is
+    # added at once lies together in memory.
+    half = size // 2
+    windows = windows.view(half, 2, half, 2, n_in, h, w, n)
+    total = windows.new_zeros(2, 2, n_in, (height + 1) // 2, (width + 1) // 2, n)
+    for i, j in product(range(half), repeat=2):
+        total[:, :, :, i : i + h, j : j + w] += windows[i, :, j]
+    whole = total.permute(2, 3, 0, 4, 1, 5).flatten(3, 4).flatten(1, 2)
+    return whole[:, :height, :width]
+
+
+@cache
+def _positions(shape: torch.Size) -> Tensor:
+    """Where each place's output has the weights ``(F, C, k, k)`` in ``(4 F, (k + 1)(k + 1) C)``.
+
+    Returns positions in the flattened matrix, ``(4, F, C, k, k)``.
+    """
+    n_out, n_in, k, _ = shape
+    size = (2, 2, n_out, k + 1, k + 1, n_in)
+    matrix = torch.arange(math.prod(size)).view(size).permute(0, 1, 2, 5, 3, 4)
+    parts = [matrix[i, j, :, :, i : i + k, j : j + k] for i, j in PLACES]
+    return torch.stack(parts).contiguous()
+
+
+def _weights_by_place(weight: Tensor) -> Tensor:
+    """Weights ``(F, C, k, k)`` as the matrix ``(4 F, (k + 1)(k + 1) C)`` that windows are given."""
+    n_out, n_in, k, _ = weight.shape
+    positions = _positions(weight.shape)
+    matrix = weight.new_zeros(len(PLACES) * n_out, (k + 1) * (k + 1) * n_in)
+    matrix.view(-1).scatter_(0, positions.view(-1), weight.expand_as(positions).reshape(-1))
+    return matrix
