@@ -2,7 +2,8 @@
 
 What the two ways are and how they take turns: `side_by_side.py`. Beside the ratio stands what the
 machine gives: GFLOP/s of the whole training, counted from the network's convolutions and matrix
-products, and that as a share of one large matrix product's.
+products as they stand (fmbench does some with fewer), and that as a share of one large matrix
+product's.
 
     python benchmarks/cnn_speed.py --epochs 1 --threads 1
     python benchmarks/cnn_speed.py cnn-bn --images 2000

@@ -12,7 +12,7 @@ Notation of shapes: n images, C channels in, F out, k x k weights, maps of H x W
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from itertools import product
 from typing import Any
@@ -23,27 +23,26 @@ from torch import Tensor, nn
 from fmbench.networks import ACTIVATIONS
 
 NARROW = 16  # channels; beyond, PyTorch's own convolutions were as fast or faster
-
 PLACES = tuple(product(range(2), range(2)))  # row and column within what is averaged
 
 
-def images_innermost(network: nn.Module) -> Callable[[Tensor], Tensor]:
-    """``network`` with its narrow convolutions computed this way, or as it is if it has none.
+Layer = Callable[[Tensor], Tensor]
 
-    Its layers keep their parameters, and the result is the network's own but for rounding.
+
+def replaced(layers: Sequence[Layer]) -> list[Layer]:
+    """``layers`` with the narrow convolutions that come first, if any, computed this way.
+
+    What is computed has the layers' own parameters, and their result but for rounding.
     """
-    if type(network) is not nn.Sequential:
-        return network
-    layers = list(network)
-    first = next((i for i, layer in enumerate(layers) if isinstance(layer, nn.Conv2d)), len(layers))
+    layers = list(layers)
+    first = next((i for i, layer in enumerate(layers) if type(layer) is nn.Conv2d), len(layers))
     stages = list(_stages(layers[first:]))
     if not stages:
-        return network
-    rest = first + 3 * len(stages)
-    return _Innermost(layers[:first], stages, layers[rest:])
+        return layers
+    return [*layers[:first], _Head(stages), *layers[first + 3 * len(stages) :]]
 
 
-def _stages(layers: list[nn.Module]) -> Iterator[tuple[nn.Conv2d, nn.Module]]:
+def _stages(layers: list[Layer]) -> Iterator[tuple[nn.Conv2d, Layer]]:
     """The narrow convolutions, each with its activation, that are averaged over 2 x 2."""
     for conv, activation, pool in zip(layers[::3], layers[1::3], layers[2::3], strict=False):
         if type(conv) is not nn.Conv2d or type(pool) is not nn.AvgPool2d:
@@ -72,31 +71,21 @@ def _is_2x2(pool: nn.AvgPool2d) -> bool:
     return settings == (2, 2, 0, False, None)
 
 
-class _Innermost:
-    """Some layers; convolution, activation and average several times; the other layers."""
+class _Head:
+    """What stands in the place of convolution, activation and average, several times."""
 
-    def __init__(
-        self,
-        before: list[nn.Module],
-        stages: list[tuple[nn.Conv2d, nn.Module]],
-        after: list[nn.Module],
-    ) -> None:
-        self._before, self._stages, self._after = before, stages, after
+    def __init__(self, stages: list[tuple[nn.Conv2d, Layer]]) -> None:
+        self._stages = stages
 
     def __call__(self, X: Tensor) -> Tensor:
-        """Logits ``(n, 10)`` of ``uint8 (n, 28, 28)``."""
-        for layer in self._before:
-            X = layer(X)
+        """``(n, C, H, W)`` to ``(n, F, h, w)`` of the last convolution."""
         X = X.permute(1, 2, 3, 0).contiguous()
         for conv, activation in self._stages:
             X = _averaged(X, conv, activation)
-        X = X.permute(3, 0, 1, 2)
-        for layer in self._after:
-            X = layer(X)
-        return X
+        return X.permute(3, 0, 1, 2)
 
 
-def _averaged(X: Tensor, conv: nn.Conv2d, activation: nn.Module) -> Tensor:
+def _averaged(X: Tensor, conv: nn.Conv2d, activation: Layer) -> Tensor:
     """Convolution, activation and average: ``(C, H, W, n)`` to ``(F, h, w, n)``."""
     if margin := int(conv.padding[0]):
         X = nn.functional.pad(X, (0, 0, *[margin] * 4))

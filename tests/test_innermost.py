@@ -6,16 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from fmbench import registry
-from fmbench.innermost import images_innermost
+from fmbench import innermost, registry
 from fmbench.networks import sequential
-
-
-class Doubles(nn.Module):
-    """Pixels in double precision, so that rounding does not hide a mistake."""
-
-    def forward(self, X):
-        return X.unsqueeze(1).double() / 255
+from fmbench.stacked import Alone
+from fmbench.training import cross_entropy
+from tests.layers import Doubles, assert_same, images, outcome
 
 
 def network(*layers):
@@ -29,25 +24,10 @@ def lenet(**readings):
     return runner.build({**runner.resolve(), **readings}, seed=0, device="cpu").network()
 
 
-def images(n=7):
-    generator = torch.Generator().manual_seed(1)
-    return torch.randint(0, 256, (n, 28, 28), dtype=torch.uint8, generator=generator)
-
-
-def outcome(compute, of):
-    """What a network gives, and the gradient of each of its parameters."""
-    of.zero_grad()
-    output = compute(images())
-    # Squares, so that the gradient differs from place to place.
-    output.square().sum().backward()
-    return [output.detach(), *(p.grad.clone() for p in of.parameters())]
-
-
-def assert_same(of):
-    ours = images_innermost(of)
-    assert ours is not of
-    for a, b in zip(outcome(of, of), outcome(ours, of), strict=True):
-        assert torch.allclose(a, b, rtol=1e-12, atol=1e-12)
+def assert_head_is_same(of):
+    layers = innermost.replaced(of)
+    assert len(layers) < len(of)
+    assert_same(of, layers)
 
 
 @settings(max_examples=25, deadline=None)
@@ -68,11 +48,11 @@ def test_outputs_and_gradients_are_those_of_the_layers(channels, size, padded, a
             (f"activation{i}", activation()),
             (f"pool{i}", nn.AvgPool2d(2)),
         ]
-    assert_same(network(*layers))
+    assert_head_is_same(network(*layers))
 
 
 def test_maps_of_odd_size_lose_their_last_row_and_column():
-    assert_same(
+    assert_head_is_same(
         network(
             ("conv0", nn.Conv2d(1, 4, 3)),  # 26, averaged to 13
             ("activation0", nn.ReLU()),
@@ -87,14 +67,14 @@ def test_maps_of_odd_size_lose_their_last_row_and_column():
 @pytest.mark.parametrize("readings", [{}, {"to_32": "resize"}, {"activation": "tanh"}])
 def test_lenet_is_computed_this_way(readings):
     net = lenet(**readings)
-    ours = images_innermost(net)
-    assert ours is not net
-    for a, b in zip(outcome(net, net), outcome(ours, net), strict=True):
+    layers = innermost.replaced(net)
+    assert len(layers) == len(net) - 5
+    for a, b in zip(outcome(list(net), net), outcome(layers, net), strict=True):
         assert torch.allclose(a, b, rtol=1e-3, atol=1e-5 * float(a.abs().max()))
 
 
 def test_what_follows_the_narrow_convolutions_is_left_to_the_layers():
-    assert_same(
+    assert_head_is_same(
         network(
             ("conv0", nn.Conv2d(1, 4, 5)),
             ("activation0", nn.ReLU()),
@@ -128,29 +108,32 @@ def test_what_follows_the_narrow_convolutions_is_left_to_the_layers():
 )
 def test_other_layers_are_left_as_they_are(conv, activation, pool):
     net = network(("conv", conv), ("activation", activation), ("pool", pool))
-    assert images_innermost(net) is net
+    assert innermost.replaced(net) == list(net)
 
 
-def test_layers_and_networks_with_a_way_of_their_own_are_left_as_they_are():
+def test_a_layer_with_a_way_of_its_own_is_left_as_it_is():
     class Convolution(nn.Conv2d):
         def forward(self, X):
             return super().forward(X).abs()
 
-    class Network(nn.Sequential):
-        def forward(self, X):
-            return super().forward(X) + 1
-
-    for net in (
-        network(("conv", Convolution(1, 4, 5)), ("act", nn.ReLU()), ("pool", nn.AvgPool2d(2))),
-        Network(*lenet()),
-        nn.Flatten(),
-    ):
-        assert images_innermost(net) is net
+    net = network(("conv", Convolution(1, 4, 5)), ("act", nn.ReLU()), ("pool", nn.AvgPool2d(2)))
+    assert innermost.replaced(net) == list(net)
 
 
 def test_an_activation_in_place_is_the_same():
-    assert_same(
+    assert_head_is_same(
         network(
             ("conv", nn.Conv2d(1, 4, 5)), ("act", nn.ReLU(inplace=True)), ("p", nn.AvgPool2d(2))
         )
     )
+
+
+def test_a_network_with_a_way_of_its_own_is_trained_by_it():
+    class Network(nn.Sequential):
+        def forward(self, X):
+            return 2 * super().forward(X)
+
+    for net in (Network(*lenet()), lenet()):
+        alone = Alone(net, cross_entropy)
+        _, logits = alone(images()[None], torch.zeros(1, 7, dtype=torch.long))
+        assert torch.allclose(logits, net(images()), atol=1e-5)
