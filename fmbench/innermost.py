@@ -20,7 +20,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from fmbench.networks import ACTIVATIONS
+from fmbench.networks import ACTIVATIONS, is_plain
 
 NARROW = 16  # channels; beyond, PyTorch's own convolutions were as fast or faster
 PLACES = tuple(product(range(2), range(2)))  # row and column within what is averaged
@@ -45,30 +45,18 @@ def replaced(layers: Sequence[Layer]) -> list[Layer]:
 def _stages(layers: list[Layer]) -> Iterator[tuple[nn.Conv2d, Layer]]:
     """The narrow convolutions, each with its activation, that are averaged over 2 x 2."""
     for conv, activation, pool in zip(layers[::3], layers[1::3], layers[2::3], strict=False):
-        if type(conv) is not nn.Conv2d or type(pool) is not nn.AvgPool2d:
+        if not is_plain(conv) or conv.out_channels > NARROW or conv.kernel_size[0] % 2 == 0:
             return
-        if type(activation) not in ACTIVATIONS.values() or not _is_narrow(conv):
-            return
-        if not _is_2x2(pool):
+        if type(activation) not in ACTIVATIONS.values() or not _averages_2x2(pool):
             return
         yield conv, activation
 
 
-def _is_narrow(layer: nn.Conv2d) -> bool:
-    return (
-        layer.out_channels <= NARROW
-        and layer.kernel_size[0] == layer.kernel_size[1]
-        and layer.kernel_size[0] % 2 == 1
-        and layer.padding in ((0, 0), (layer.kernel_size[0] // 2,) * 2)
-        and layer.padding_mode == "zeros"
-        and (layer.stride, layer.dilation, layer.groups) == ((1, 1), (1, 1), 1)
-        and layer.bias is not None
-    )
-
-
-def _is_2x2(pool: nn.AvgPool2d) -> bool:
-    settings = (pool.kernel_size, pool.stride, pool.padding, pool.ceil_mode, pool.divisor_override)
-    return settings == (2, 2, 0, False, None)
+def _averages_2x2(layer: Layer) -> bool:
+    if type(layer) is not nn.AvgPool2d:
+        return False
+    settings = layer.kernel_size, layer.stride, layer.padding, layer.divisor_override
+    return settings == (2, 2, 0, None) and not layer.ceil_mode
 
 
 class _Head:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from typing import TypeGuard
 
 import torch
 from torch import Tensor, nn
@@ -143,6 +144,19 @@ def sequential(
             if isinstance(module, nn.Conv2d | nn.Linear):
                 (initialise or {}).get(name, glorot)(module)
     return network
+
+
+def is_plain(layer: object) -> TypeGuard[nn.Conv2d]:
+    """Whether it is a convolution with a square of weights, a margin of zeros, and no options."""
+    return (
+        type(layer) is nn.Conv2d
+        and layer.kernel_size[0] == layer.kernel_size[1]
+        and isinstance(layer.padding, tuple)
+        and layer.padding[0] == layer.padding[1]
+        and layer.padding_mode == "zeros"
+        and (layer.stride, layer.dilation, layer.groups) == ((1, 1), (1, 1), 1)
+        and layer.bias is not None
+    )
 
 
 def parameter_counts(network: nn.Module) -> dict[str, int]:

@@ -23,6 +23,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from fmbench.networks import is_plain
+
 WORTH_IT = 0.5  # of the multiplications of the convolution as it stands
 
 Layer = Callable[[Tensor], Tensor]
@@ -33,26 +35,13 @@ def replaced(layers: Sequence[Layer]) -> list[Layer]:
 
     What is computed has the layers' own parameters, and their result but for rounding.
     """
-    return [_Convolution(layer) if _is_plain(layer) else layer for layer in layers]
-
-
-def _is_plain(layer: Layer) -> bool:
-    return (
-        type(layer) is nn.Conv2d
-        and layer.kernel_size[0] == layer.kernel_size[1]
-        and isinstance(layer.padding, tuple)
-        and layer.padding[0] == layer.padding[1]
-        and layer.padding_mode == "zeros"
-        and (layer.stride, layer.dilation, layer.groups) == ((1, 1), (1, 1), 1)
-        and layer.bias is not None
-    )
+    return [_Convolution(layer) if is_plain(layer) else layer for layer in layers]
 
 
 class _Convolution:
     """What stands in the place of a layer."""
 
-    def __init__(self, layer: Layer) -> None:
-        assert isinstance(layer, nn.Conv2d)
+    def __init__(self, layer: nn.Conv2d) -> None:
         self._layer = layer
 
     def __call__(self, X: Tensor) -> Tensor:
