@@ -141,7 +141,7 @@ class Turn:
                     self.done()
                 n_seen += 1
 
-        network[0].register_forward_pre_hook(before_forward)
+        network[0].register_forward_pre_hook(before_forward)  # fmbench may call the layers alone
         return network
 
     def done(self) -> None:

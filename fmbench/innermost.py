@@ -1,4 +1,4 @@
-"""The narrow convolutions at the head of a network, on a CPU: images innermost in memory.
+"""The narrow convolutions at the head of a network, trained on a CPU: images innermost in memory.
 
 PyTorch's convolutions work on a vector of channels at a time. LeNet-5's have 6 and 16, which leave
 much of a vector empty, the more so the wider the processor's are. With the images innermost a
@@ -6,30 +6,31 @@ vector is full whatever the number of channels, and a convolution whose output i
 2 x 2 is one product of well-shaped matrices: the four outputs that an average takes come from one
 window of the input, and every window of every image is a column.
 
+Source: Chellapilla, Puri & Simard 2006, "High Performance Convolutional Neural Networks for
+Document Processing" (the product, known as im2col); a window for each average is our own.
+
 Notation of shapes: n images, C channels in, F out, k x k weights, maps of H x W, averaged to h x w.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from itertools import product
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
-from fmbench.networks import ACTIVATIONS, is_plain
+from fmbench.networks import ACTIVATIONS, Compute, is_hooked, is_plain
 
-NARROW = 16  # channels; beyond, PyTorch's own convolutions were as fast or faster
+NARROW = 16  # channels out; beyond, PyTorch's own convolutions were as fast or faster
 PLACES = tuple(product(range(2), range(2)))  # row and column within what is averaged
 
 
-Layer = Callable[[Tensor], Tensor]
-
-
-def replaced(layers: Sequence[Layer]) -> list[Layer]:
+def replaced(layers: Sequence[Compute]) -> list[Compute]:
     """``layers`` with the narrow convolutions that come first, if any, computed this way.
 
     What is computed has the layers' own parameters, and their result but for rounding.
@@ -42,18 +43,24 @@ def replaced(layers: Sequence[Layer]) -> list[Layer]:
     return [*layers[:first], _Head(stages), *layers[first + 3 * len(stages) :]]
 
 
-def _stages(layers: list[Layer]) -> Iterator[tuple[nn.Conv2d, Layer]]:
+def _stages(layers: list[Compute]) -> Iterator[tuple[nn.Conv2d, Compute]]:
     """The narrow convolutions, each with its activation, that are averaged over 2 x 2."""
     for conv, activation, pool in zip(layers[::3], layers[1::3], layers[2::3], strict=False):
         if not is_plain(conv) or conv.out_channels > NARROW or conv.kernel_size[0] % 2 == 0:
             return
-        if type(activation) not in ACTIVATIONS.values() or not _averages_2x2(pool):
+        if not _is_activation(activation) or not _averages_2x2(pool):
             return
         yield conv, activation
 
 
-def _averages_2x2(layer: Layer) -> bool:
-    if type(layer) is not nn.AvgPool2d:
+def _is_activation(layer: Compute) -> bool:
+    return isinstance(layer, nn.Module) and (
+        type(layer) in ACTIVATIONS.values() and not is_hooked(layer)
+    )
+
+
+def _averages_2x2(layer: Compute) -> bool:
+    if type(layer) is not nn.AvgPool2d or is_hooked(layer):
         return False
     settings = layer.kernel_size, layer.stride, layer.padding, layer.divisor_override
     return settings == (2, 2, 0, None) and not layer.ceil_mode
@@ -62,7 +69,7 @@ def _averages_2x2(layer: Layer) -> bool:
 class _Head:
     """What stands in the place of convolution, activation and average, several times."""
 
-    def __init__(self, stages: list[tuple[nn.Conv2d, Layer]]) -> None:
+    def __init__(self, stages: list[tuple[nn.Conv2d, Compute]]) -> None:
         self._stages = stages
 
     def __call__(self, X: Tensor) -> Tensor:
@@ -73,7 +80,7 @@ class _Head:
         return X.permute(3, 0, 1, 2)
 
 
-def _averaged(X: Tensor, conv: nn.Conv2d, activation: Layer) -> Tensor:
+def _averaged(X: Tensor, conv: nn.Conv2d, activation: Compute) -> Tensor:
     """Convolution, activation and average: ``(C, H, W, n)`` to ``(F, h, w, n)``."""
     if margin := int(conv.padding[0]):
         X = nn.functional.pad(X, (0, 0, *[margin] * 4))
@@ -85,11 +92,14 @@ def _averaged(X: Tensor, conv: nn.Conv2d, activation: Layer) -> Tensor:
 def _averaged_size(of_input: torch.Size, of_weight: torch.Size) -> tuple[int, int]:
     _, height, width, _ = of_input
     k = of_weight[-1]
-    return (height - k + 1) // 2, (width - k + 1) // 2
+    h, w = (height - k + 1) // 2, (width - k + 1) // 2
+    if min(h, w) < 1:
+        raise ValueError(f"maps of {height} x {width} are too small for {k} x {k} and an average")
+    return h, w
 
 
 class _Convolution(torch.autograd.Function):
-    """``(C, H, W, n)`` to ``(4 F, h w n)``: by their place in what is averaged, the outputs."""
+    """``(C, H, W, n)`` to the outputs ``(4 F, h w n)``, by their place in what is averaged."""
 
     @staticmethod
     def forward(ctx: Any, *tensors: Tensor) -> Tensor:
@@ -102,6 +112,7 @@ class _Convolution(torch.autograd.Function):
         return torch.addmm(bias.repeat(len(PLACES))[:, None], by_place, windows)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         [gradient] = gradients
         windows, by_place = ctx.saved_tensors
@@ -119,8 +130,7 @@ class _Convolution(torch.autograd.Function):
 class _Average(torch.autograd.Function):
     """``(4 F, h w n)`` to the mean over places ``(F, h w n)``.
 
-    PyTorch's own mean hands back a gradient that is not laid out in memory, which is slow to work
-    on.
+    PyTorch's own mean hands back a gradient that is expanded (stride 0), slow to work on.
     """
 
     @staticmethod
@@ -128,12 +138,13 @@ class _Average(torch.autograd.Function):
         return tensors[0].view(len(PLACES), -1, tensors[0].shape[1]).mean(0)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> Tensor:
         return torch.cat([gradients[0] / len(PLACES)] * len(PLACES))
 
 
 def _windows(X: Tensor, size: int, h: int, w: int) -> Tensor:
-    """Every second window ``size x size`` in both directions, ``(size size C, h w n)``."""
+    """Every second window of ``size = k + 1`` in both directions, ``(size size C, h w n)``."""
     n_in, _, _, n = X.shape
     of_channel, of_row, of_column, of_image = X.stride()
     strides = (of_row, of_column, of_channel, 2 * of_row, 2 * of_column, of_image)

@@ -146,10 +146,19 @@ def sequential(
     return network
 
 
-def is_plain(layer: object) -> TypeGuard[nn.Conv2d]:
+Compute = Callable[[Tensor], Tensor]  # a layer, or what stands in its place
+
+
+def is_hooked(layer: nn.Module) -> bool:
+    """Whether code of the user's own is to run before or after it."""
+    return bool(layer._forward_pre_hooks or layer._forward_hooks)
+
+
+def is_plain(layer: Compute) -> TypeGuard[nn.Conv2d]:
     """Whether it is a convolution with a square of weights, a margin of zeros, and no options."""
     return (
         type(layer) is nn.Conv2d
+        and not is_hooked(layer)
         and layer.kernel_size[0] == layer.kernel_size[1]
         and isinstance(layer.padding, tuple)
         and layer.padding[0] == layer.padding[1]

@@ -2,8 +2,9 @@
 they may.
 
 On a CPU the same versions, processor, threads and seed give the same predictions, to the last one.
-On a GPU some kernels add up in no fixed order. fmbench's own version is one of these versions: it
-is raised where the training loop rounds otherwise, which is no other recipe.
+On a GPU some kernels add up in no fixed order. For a neural row, fmbench's own version is one of
+these: it is raised when the training loop rounds differently, a runner's revision only when its
+recipe changes.
 """
 
 from __future__ import annotations
@@ -33,8 +34,9 @@ class Repetition:
         if environment.INSTRUCTIONS not in old.versions:
             here = new.versions.get(environment.INSTRUCTIONS, "unknown")
             found.append(f"{environment.INSTRUCTIONS} not noted, here {here}")
-        if old.package["version"] != new.package["version"]:
-            found.append(f"fmbench {old.package['version']}, here {new.package['version']}")
+        fmbenches = [record.package.get("version", "unknown") for record in (old, new)]
+        if new.history and fmbenches[0] != fmbenches[1]:
+            found.append(f"fmbench {fmbenches[0]}, here {fmbenches[1]}")
         if old.threads != new.threads:
             found.append(f"threads {old.threads}, here {new.threads}")
         return found

@@ -1,4 +1,4 @@
-"""Wide convolutions on a CPU as products of spectra.
+"""Wide convolutions, trained on a CPU, as products of spectra.
 
 A convolution of maps is a product of their Fourier transforms, frequency by frequency: with 5 x 5
 weights that takes a seventh of the multiplications, and the maps are so small that transforming
@@ -16,29 +16,28 @@ conjugate pairs), each with a real and an imaginary part.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
-from fmbench.networks import is_plain
+from fmbench.networks import Compute, is_plain
 
 WORTH_IT = 0.5  # of the multiplications of the convolution as it stands
 
-Layer = Callable[[Tensor], Tensor]
 
-
-def replaced(layers: Sequence[Layer]) -> list[Layer]:
+def replaced(layers: Sequence[Compute]) -> list[Compute]:
     """``layers`` with the convolutions among them computed this way where it pays.
 
     What is computed has the layers' own parameters, and their result but for rounding.
     """
-    return [_Convolution(layer) if is_plain(layer) else layer for layer in layers]
+    return [_Spectral(layer) if is_plain(layer) else layer for layer in layers]
 
 
-class _Convolution:
+class _Spectral:
     """What stands in the place of a layer."""
 
     def __init__(self, layer: nn.Conv2d) -> None:
@@ -51,15 +50,21 @@ class _Convolution:
             return layer(X)
         maps, weight = X.permute(2, 3, 0, 1), layer.weight.permute(2, 3, 1, 0)
         convolved = _Product.apply(maps, weight, layer.bias, int(layer.padding[0]))
-        return convolved.permute(2, 3, 0, 1).contiguous(memory_format=torch.channels_last)
+        # A copy in any case: a view of this function's result could not be changed in place.
+        return convolved.permute(2, 3, 0, 1).clone(memory_format=torch.channels_last)
 
 
 def share_of_multiplications(conv: nn.Conv2d, side: int) -> float:
-    """Those that this way takes of maps ``side x side``, by those of the convolution itself."""
+    """What an image of maps ``side x side`` takes this way, by what it takes as it stands.
+
+    Left out is the transform of the weights, once a batch. Infinite where there is no output.
+    """
     k, n_in, n_out = conv.kernel_size[0], conv.in_channels, conv.out_channels
     n_down = side + 2 * int(conv.padding[0])
     n_frequencies = n_down * (n_down // 2 + 1)
     out = n_down - k + 1
+    if out < 1:
+        return math.inf
     products = 4 * n_frequencies * n_in * n_out
     # Along the rows, from real numbers; then down the columns, from complex ones.
     transforms = sum(
@@ -86,14 +91,16 @@ class _Product(torch.autograd.Function):
         of_weight = _transform(n, 0, k, maps.dtype)
         of_output = _transform(n, 0, n - k + 1, maps.dtype)
         X = of_maps.spectrum(maps)
+        # W carries the inverse's factors: then the adjoint of a product is its inverse transform.
         W = _scaled(of_weight.spectrum(weight), of_weight.of_inverse)
-        Y = _times(X, W, conjugate=True)
+        Y = _times(X, W, conjugate=True)  # what networks call a convolution is a correlation
         Y[0][0] += bias  # of frequency 0, which every pixel gets once
         ctx.save_for_backward(*X, *W)
         ctx.transforms = of_maps, of_weight, of_output
         return of_output.adjoint(Y)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         X, W = ctx.saved_tensors[:2], ctx.saved_tensors[2:]
         of_maps, of_weight, of_output = ctx.transforms
@@ -125,7 +132,8 @@ def _scaled(matrices: Complex, factors: Tensor) -> Complex:
 class _Transform:
     """The Fourier transform of square maps of ``size`` pixels a side, the first at ``first``.
 
-    First along the rows, from real numbers, then down the columns, from complex ones.
+    First along the rows, from real numbers, then down the columns, from complex ones. Without
+    factors either way; those of the inverse are ``of_inverse``.
     """
 
     def __init__(self, n: int, first: int, size: int, dtype: torch.dtype) -> None:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from fmbench import innermost, spectral
+from fmbench.networks import Compute, is_hooked
 
 # From a network's parameters by name, its logits (n, 10) and the true classes (n,) to a scalar.
 Loss = Callable[[Mapping[str, Tensor], Tensor, Tensor], Tensor]
@@ -41,7 +42,7 @@ def one_vector(networks: Sequence[nn.Module]) -> tuple[nn.Parameter, dict[str, T
 
     An optimizer's step is then a handful of operations, however many layers and networks there
     are: with ten small tensors, handling each one took longer than its arithmetic. Every
-    optimizer here works element by element, so the result is the same.
+    optimizer here works element by element, so the result is the same but for rounding.
 
     Returns the vector and, by name, the parameters of all networks stacked ``(S, ...)``; each
     network's own are parts of these.
@@ -90,9 +91,9 @@ class Alone:
         return self._loss(self._parameters, logits, target[0]), logits
 
 
-def _faster(network: nn.Module) -> Callable[[Tensor], Tensor]:
+def _faster(network: nn.Module) -> Compute:
     """The same function of the same parameters, its convolutions as a CPU is fastest at them."""
-    if type(network) is not nn.Sequential:
+    if type(network) is not nn.Sequential or is_hooked(network):
         return network
     layers = spectral.replaced(innermost.replaced(list(network)))
 

@@ -16,10 +16,10 @@ def images(n=7):
     return torch.randint(0, 256, (n, 28, 28), dtype=torch.uint8, generator=generator)
 
 
-def outcome(layers, network):
-    """What the layers give in turn, and the gradient of each of the network's parameters."""
+def outcome(layers, network, n=7):
+    """What the layers give in turn of n images, and the gradient of each parameter."""
     network.zero_grad()
-    output = images()
+    output = images(n)
     for layer in layers:
         output = layer(output)
     # Squares, so that the gradient differs from place to place.
@@ -27,6 +27,7 @@ def outcome(layers, network):
     return [output.detach(), *(p.grad.clone() for p in network.parameters())]
 
 
-def assert_same(network, layers):
-    for a, b in zip(outcome(list(network), network), outcome(layers, network), strict=True):
+def assert_same(network, layers, n=7):
+    expected, ours = outcome(list(network), network, n), outcome(layers, network, n)
+    for a, b in zip(expected, ours, strict=True):
         assert torch.allclose(a, b, rtol=1e-11, atol=1e-12 * float(a.abs().max()))

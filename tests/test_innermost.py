@@ -119,6 +119,31 @@ def test_a_layer_with_a_way_of_its_own_is_left_as_it_is():
     assert innermost.replaced(net) == list(net)
 
 
+def test_layers_and_networks_with_a_hook_are_left_as_they_are():
+    for name in ("C1", "C1_activation", "S2"):
+        net = lenet()
+        net.get_submodule(name).register_forward_hook(lambda module, inputs, output: None)
+        assert innermost.replaced(net) == list(net)
+    net, called = lenet(), []
+    net.register_forward_hook(lambda module, inputs, output: called.append(len(output)))
+    Alone(net, cross_entropy)(images()[None], torch.zeros(1, 7, dtype=torch.long))
+    assert called == [7]
+
+
+def test_maps_too_small_are_an_error_that_names_them():
+    layers = [nn.Conv2d(1, 4, 5), nn.ReLU(), nn.AvgPool2d(2)]
+    with pytest.raises(ValueError, match="maps of 5 x 5 are too small for 5 x 5 and an average"):
+        innermost.replaced(layers)[0](torch.rand(2, 1, 5, 5))
+
+
+def test_a_second_derivative_is_refused():
+    [head] = innermost.replaced([nn.Conv2d(1, 4, 5), nn.ReLU(), nn.AvgPool2d(2)])
+    maps = torch.rand(2, 1, 28, 28, requires_grad=True)
+    [gradient] = torch.autograd.grad(head(maps).square().sum(), maps, create_graph=True)
+    with pytest.raises(RuntimeError, match="once_differentiable"):
+        gradient.sum().backward()
+
+
 def test_an_activation_in_place_is_the_same():
     assert_head_is_same(
         network(

@@ -53,6 +53,40 @@ def test_it_is_done_where_it_takes_half_of_the_multiplications_at_most(monkeypat
         assert bool(used) == expected
 
 
+@pytest.mark.parametrize("n", [1, 2])
+@pytest.mark.parametrize("margin", [0, 2])
+def test_what_follows_may_change_it_in_place(n, margin):
+    net = network(
+        ("widen", nn.Conv2d(1, 32, 1)),
+        ("pool", nn.AvgPool2d(4 if margin else 5)),  # 7, or 5 and so a map of one pixel
+        ("conv", nn.Conv2d(32, 64, 5, padding=margin)),
+        ("activation", nn.ReLU(inplace=True)),
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(spectral, "WORTH_IT", float("inf"))
+        assert_same(net, spectral.replaced(net), n)
+
+
+def test_maps_too_small_are_left_to_the_layer_to_complain_of():
+    [layer] = spectral.replaced([nn.Conv2d(32, 64, 5)])
+    with pytest.raises(RuntimeError, match=r"[Kk]ernel size"):
+        layer(torch.rand(2, 32, 4, 4))
+
+
+def test_a_second_derivative_is_refused():
+    [layer] = spectral.replaced([nn.Conv2d(32, 64, 5, padding=2)])
+    maps = torch.rand(2, 32, 14, 14, requires_grad=True)
+    [gradient] = torch.autograd.grad(layer(maps).square().sum(), maps, create_graph=True)
+    with pytest.raises(RuntimeError, match="once_differentiable"):
+        gradient.sum().backward()
+
+
+def test_a_layer_with_a_hook_is_left_as_it_is():
+    conv = nn.Conv2d(32, 64, 5, padding=2)
+    conv.register_forward_pre_hook(lambda module, inputs: None)
+    assert spectral.replaced([conv]) == [conv]
+
+
 def test_maps_that_are_no_squares_are_left_to_the_layer():
     conv = nn.Conv2d(32, 64, 5, padding=2)
     [layer] = spectral.replaced([conv])

@@ -329,7 +329,9 @@ def test_what_counts_is_where_the_second_was_made_not_where_they_are_compared(re
     ]  # fmt: skip
     assert Repetition(new, old, 10, 1).excused and not Repetition(new, new, 10, 1).excused
     later = replace(new, package={**new.package, "version": "0.2.0"})
-    assert Repetition(new, later, 10, 1).elsewhere == ["fmbench 0.1.0, here 0.2.0"]
+    assert Repetition(new, later, 10, 1).bad  # not trained: nothing of fmbench's is in it
+    trained = replace(later, history=[{"epoch": 1, "train_loss": 0.5}])
+    assert Repetition(new, trained, 10, 1).elsewhere == ["fmbench 0.1.0, here 0.2.0"]
 
 
 MINE = """
