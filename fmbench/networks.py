@@ -13,6 +13,8 @@ from typing import TypeGuard
 import torch
 from torch import Tensor, nn
 
+Compute = Callable[[Tensor], Tensor]  # a layer, or what stands in its place
+
 ACTIVATIONS: dict[str, type[nn.Module]] = {
     "relu": nn.ReLU,
     "tanh": nn.Tanh,
@@ -65,7 +67,12 @@ class Residual(nn.Module):
 
     def forward(self, X: Tensor) -> Tensor:
         """``(n, c, h, w)`` to ``(n, channels of conv, h, w)``."""
-        return X + nn.functional.relu(self.conv(X))
+        return residual(self.conv)(X)
+
+
+def residual(conv: Compute) -> Compute:
+    """What a :class:`Residual` computes, whoever computes its convolution."""
+    return lambda X: X + nn.functional.relu(conv(X), inplace=True)
 
 
 class LSTM(nn.Module):
@@ -144,9 +151,6 @@ def sequential(
             if isinstance(module, nn.Conv2d | nn.Linear):
                 (initialise or {}).get(name, glorot)(module)
     return network
-
-
-Compute = Callable[[Tensor], Tensor]  # a layer, or what stands in its place
 
 
 def is_hooked(layer: nn.Module) -> bool:

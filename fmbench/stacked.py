@@ -15,8 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from fmbench import innermost, spectral
-from fmbench.networks import Compute, is_hooked
+from fmbench import greyscale, innermost, spectral
+from fmbench.networks import Compute, Residual, is_hooked, residual
 
 # From a network's parameters by name, its logits (n, 10) and the true classes (n,) to a scalar.
 Loss = Callable[[Mapping[str, Tensor], Tensor, Tensor], Tensor]
@@ -95,7 +95,7 @@ def _faster(network: nn.Module) -> Compute:
     """The same function of the same parameters, its convolutions as a CPU is fastest at them."""
     if type(network) is not nn.Sequential or is_hooked(network):
         return network
-    layers = spectral.replaced(innermost.replaced(list(network)))
+    layers = _replaced(list(network))
 
     def compute(X: Tensor) -> Tensor:
         for layer in layers:
@@ -103,6 +103,17 @@ def _faster(network: nn.Module) -> Compute:
         return X
 
     return compute
+
+
+def _replaced(layers: list[Compute]) -> list[Compute]:
+    """The layers in turn, each convolution in the first of the ways that takes it."""
+    layers = [
+        residual(*_replaced([layer.conv]))
+        if type(layer) is Residual and not is_hooked(layer)
+        else layer
+        for layer in layers
+    ]
+    return spectral.replaced(greyscale.replaced(innermost.replaced(layers)))
 
 
 class Stacked:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -129,7 +130,8 @@ class TorchClassifier(ClassifierMixin, BaseEstimator):
             raise ValueError(f"{config.held_out} of {len(X)} images held out: none is left")
         images = torch.tensor(X[config.held_out :], device=device)
         labels = torch.tensor(y[config.held_out :], device=device, dtype=torch.long)
-        with torch.random.fork_rng(devices=[device] if images.is_cuda else []):
+        on_gpu = [device] if images.is_cuda else []
+        with _full_precision(), torch.random.fork_rng(devices=on_gpu):
             streams = []
             for classifier in classifiers:
                 streams.append(_Streams(classifier.seed, device))
@@ -159,12 +161,23 @@ class TorchClassifier(ClassifierMixin, BaseEstimator):
 
     def _logits(self, X: np.ndarray) -> Tensor:
         self.network_.eval()
-        with torch.inference_mode():
+        with _full_precision(), torch.inference_mode():
             parts = [
                 self.network_(batch.to(self.device)).cpu()
                 for batch in torch.tensor(X).split(PREDICT_BATCH)
             ]
         return torch.cat(parts)
+
+
+def _full_precision() -> AbstractContextManager[None]:
+    """A GPU's convolutions in float32, added up in a fixed order; a CPU's are so anyway.
+
+    Left alone, PyTorch rounds what it multiplies there to TF32's 10 bits: no source's network was
+    trained so.
+    """
+    return torch.backends.cudnn.flags(
+        enabled=True, benchmark=False, deterministic=True, allow_tf32=False
+    )
 
 
 class _Streams:

@@ -311,6 +311,25 @@ def test_initial_weights_are_glorot_uniform_and_biases_zero():
     assert parameter_counts(net) == {"dense": 240_400}
 
 
+def test_convolutions_on_a_gpu_are_in_float32_and_in_a_fixed_order(small):
+    X, y, X_new = small
+    seen = set()
+
+    def settings():
+        return torch.backends.cudnn.allow_tf32, torch.backends.cudnn.deterministic
+
+    class Noting(nn.Module):
+        def forward(self, images):
+            seen.add((self.training, *settings()))
+            return images
+
+    before = settings()
+    few = TrainConfig(None, 32, "sgd", 0.005, steps=1)
+    TorchClassifier(lambda: nn.Sequential(Noting(), *network()), few).fit(X, y).predict(X_new)
+    assert seen == {(True, False, True), (False, False, True)}
+    assert settings() == before != (False, True)
+
+
 on_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
 
 

@@ -1,0 +1,87 @@
+"""Convolutions of one channel: what they give is what PyTorch's own layers give."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from fmbench import greyscale, registry
+from fmbench.networks import sequential
+from fmbench.stacked import _faster
+from tests.layers import Doubles, assert_same, outcome
+
+
+def network(*layers):
+    torch.manual_seed(0)
+    scaled = ("scaled", nn.Conv2d(1, 1, 1))  # so that the convolution's input has a gradient
+    return sequential(("pixels", Doubles()), scaled, *layers).double()
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    n=st.integers(1, 7),
+    n_out=st.integers(1, 9),
+    size=st.integers(1, 7),
+    margin=st.integers(0, 4),
+    sides=st.sampled_from([(1, 1), (2, 4), (4, 1)]),
+    last=st.booleans(),
+)
+def test_outputs_and_gradients_are_those_of_the_layer(n, n_out, size, margin, sides, last):
+    net = network(
+        ("pool", nn.AvgPool2d(sides)),  # maps that are no squares, too
+        ("conv", nn.Conv2d(1, n_out, size, padding=margin)),
+    )
+    if last:
+        net.to(memory_format=torch.channels_last)
+    *before, conv = net
+    [ours] = greyscale.replaced([conv])
+    assert ours is not conv
+    assert_same(net, [*before, ours], n)
+
+
+def test_what_follows_may_change_it_in_place():
+    net = network(("conv", nn.Conv2d(1, 8, 3)), ("activation", nn.ReLU(inplace=True)))
+    assert_same(net, greyscale.replaced(net))
+
+
+def uses(layer, maps, monkeypatch):
+    used = []
+    apply = greyscale._Convolution.apply
+    monkeypatch.setattr(greyscale._Convolution, "apply", lambda *a: used.append(1) or apply(*a))
+    assert torch.allclose(layer(maps), layer._layer(maps), atol=1e-6)
+    return bool(used)
+
+
+@pytest.mark.parametrize("trained", [True, False], ids=["what lies before is trained", "is not"])
+def test_it_is_done_where_the_images_have_a_gradient(trained, monkeypatch):
+    [layer] = greyscale.replaced([nn.Conv2d(1, 8, 3)])
+    assert uses(layer, torch.rand(2, 1, 8, 8, requires_grad=trained), monkeypatch) is trained
+
+
+def test_a_second_derivative_is_refused():
+    [layer] = greyscale.replaced([nn.Conv2d(1, 8, 3)])
+    maps = torch.rand(2, 1, 8, 8, requires_grad=True)
+    [gradient] = torch.autograd.grad(layer(maps).square().sum(), maps, create_graph=True)
+    with pytest.raises(RuntimeError, match="once_differentiable"):
+        gradient.sum().backward()
+
+
+def test_other_layers_are_left_as_they_are():
+    hooked = nn.Conv2d(1, 8, 3)
+    hooked.register_forward_hook(lambda module, inputs, output: None)
+    layers = [nn.Conv2d(2, 8, 3), nn.Conv2d(1, 8, 3, stride=2), nn.MaxPool2d(2), hooked]
+    assert greyscale.replaced(layers) == layers
+
+
+@pytest.mark.parametrize("name", ["cnn-bn", "cnn-bn-skip"])
+def test_bhatnagars_first_convolution_is_computed_this_way(name, monkeypatch):
+    runner = registry.get(name)
+    torch.manual_seed(0)
+    net = runner.build(runner.resolve(), seed=0, device="cpu").network().eval()
+    used = []
+    apply = greyscale._Convolution.apply
+    monkeypatch.setattr(greyscale._Convolution, "apply", lambda *a: used.append(1) or apply(*a))
+    for a, b in zip(outcome([net], net), outcome([_faster(net)], net), strict=True):
+        assert torch.allclose(a, b, rtol=1e-3, atol=1e-4 * float(a.abs().max()))
+    assert used == [1]
