@@ -155,12 +155,15 @@ def _from_windows(windows: Tensor, shape: torch.Size, size: int, h: int, w: int)
     """The sum of windows ``(size size C, h w n)`` where they lie in ``(C, H, W, n)``."""
     n_in, height, width, n = shape
     # Windows begin at even pixels. Summed up apart for even and odd rows and columns, what is
-    # added at once lies together in memory.
+    # added at once lies together in memory. One view each, since the sums take no longer than
+    # making a view.
     half = size // 2
-    windows = windows.view(half, 2, half, 2, n_in, h, w, n)
     total = windows.new_zeros(2, 2, n_in, (height + 1) // 2, (width + 1) // 2, n)
-    for i, j in product(range(half), repeat=2):
-        total[:, :, :, i : i + h, j : j + w] += windows[i, :, j]
+    shape_of_part, strides = (2, 2, n_in, h, w, n), total.stride()
+    for i, of_rows in enumerate(windows.view(half, 2, half, 2, n_in, h, w, n).unbind(0)):
+        for j, part in enumerate(of_rows.unbind(1)):
+            offset = i * strides[3] + j * strides[4]
+            total.as_strided(shape_of_part, strides, offset).add_(part)
     whole = total.permute(2, 3, 0, 4, 1, 5).flatten(3, 4).flatten(1, 2)
     return whole[:, :height, :width]
 
@@ -180,8 +183,17 @@ def _positions(shape: torch.Size) -> Tensor:
 
 def _weights_by_place(weight: Tensor) -> Tensor:
     """Weights ``(F, C, k, k)`` as the matrix ``(4 F, (k + 1)(k + 1) C)`` that windows are given."""
-    n_out, n_in, k, _ = weight.shape
-    positions = _positions(weight.shape)
-    matrix = weight.new_zeros(len(PLACES) * n_out, (k + 1) * (k + 1) * n_in)
-    matrix.view(-1).scatter_(0, positions.view(-1), weight.expand_as(positions).reshape(-1))
-    return matrix
+    with_zero = torch.cat([weight.flatten(), weight.new_zeros(1)])
+    return with_zero.take(_sources(weight.shape))
+
+
+@cache
+def _sources(shape: torch.Size) -> Tensor:
+    """Which weight ``(F, C, k, k)``, counted on, stands where in the matrix; past the last: none.
+
+    The way back of :func:`_positions`.
+    """
+    n_out, n_in, k, _ = shape
+    sources = torch.full((len(PLACES) * n_out * (k + 1) ** 2 * n_in,), shape.numel())
+    sources[_positions(shape)] = torch.arange(shape.numel()).view(shape)
+    return sources.view(len(PLACES) * n_out, -1)
