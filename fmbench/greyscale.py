@@ -42,7 +42,7 @@ class _Grey:
         self._layer = layer
 
     def __call__(self, X: Tensor) -> Tensor:
-        """``(n, 1, H, W)`` to ``(n, F, h, w)``, channels last."""
+        """``(n, 1, H, W)`` to ``(n, F, h, w)``, in the layout of the layer's own."""
         layer = self._layer
         if not (X.requires_grad and torch.is_grad_enabled()):
             return layer(X)  # the weights' gradient alone is as fast there

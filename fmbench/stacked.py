@@ -191,9 +191,11 @@ class _Masks:
         self.values = values.unflatten(0, shape[:2])
 
     def draw(self, n_images: int, streams: Sequence[torch.Generator]) -> None:
-        for mask, stream in zip(self.values[:, :n_images], streams, strict=True):
-            # As PyTorch's own dropout does, so that a network alone draws the same.
-            mask.bernoulli_(self._kept, generator=stream).div_(self._kept)
+        values = self.values[:, :n_images]
+        # As PyTorch's own dropout does, so that a network alone draws the same.
+        for mask, stream in zip(values, streams, strict=True):
+            mask.bernoulli_(self._kept, generator=stream)
+        values.div_(self._kept)
 
 
 def _dropouts(network: nn.Module) -> Iterator[tuple[str, nn.Dropout, tuple[int, ...]]]:

@@ -211,7 +211,10 @@ def _child(
 
 
 def _peak_gpu_memory(device: str) -> int | None:
-    """The most that this process ever held of the GPU's memory, in bytes."""
+    """The most that PyTorch's allocator ever held of the GPU's memory for this process, in bytes.
+
+    What CUDA itself takes for a process, some hundred megabytes, is not in it.
+    """
     return sys.modules["torch"].cuda.max_memory_reserved() if device == "cuda" else None
 
 

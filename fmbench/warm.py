@@ -24,6 +24,8 @@ VARIABLE = "FMBENCH_FORK_SERVER"
 LIBRARIES = (
     "fmbench.harness", "fmbench.features", "sklearn.svm", "sklearn.ensemble", "threadpoolctl",
 )  # fmt: skip
+# The second is what PyTorch's optimizers load at their first step: over a second of a cell's fit.
+NEURAL = ("fmbench.training", "torch._dynamo")
 
 
 def order(source: Source, *, neural: bool) -> dict[str, str]:
@@ -32,7 +34,7 @@ def order(source: Source, *, neural: bool) -> dict[str, str]:
 
 
 def _prepare(name: str, folder: str, neural: bool) -> None:
-    wanted = [*LIBRARIES, *(["fmbench.training"] if neural else [])]
+    wanted = [*LIBRARIES, *(NEURAL if neural else [])]
     for module in [*wanted, *(["daal4py"] if accelerators.installed() else [])]:
         importlib.import_module(module)
     with contextlib.suppress(UserError):  # the cell's own process says it

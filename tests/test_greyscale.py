@@ -45,6 +45,18 @@ def test_what_follows_may_change_it_in_place():
     assert_same(net, greyscale.replaced(net))
 
 
+def test_one_gradient_for_all_outputs_and_frozen_weights_are_taken():
+    conv = nn.Conv2d(1, 8, 3)
+    conv.weight.requires_grad_(False)
+    gradients = []
+    for layer in (conv, *greyscale.replaced([conv])):
+        maps = torch.ones(1, 1, 9, 8, requires_grad=True)
+        layer(maps).sum().backward()  # hands back one number, expanded to the outputs' shape
+        gradients.append(maps.grad)
+    assert torch.allclose(*gradients)
+    assert conv.weight.grad is None
+
+
 def uses(layer, maps, monkeypatch):
     used = []
     apply = greyscale._Convolution.apply
