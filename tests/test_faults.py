@@ -304,3 +304,22 @@ def test_the_fork_server_never_has_the_test_labels(source):
     )  # fmt: skip
     kept = "['t10k-images-idx3-ubyte', 'train-images-idx3-ubyte', 'train-labels-idx1-ubyte']"
     assert done.stdout.splitlines() == [kept, "{False}"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="counts threads in /proc")
+def test_the_fork_server_has_no_thread_and_leaves_a_fit_nothing_to_load(source):
+    code = (
+        "import os, sys; from fmbench import launching, warm;"
+        "print(len(os.listdir('/proc/self/task')));"
+        "import torch; from torch import nn; vector = nn.Parameter(torch.zeros(3));"
+        "vector.grad = torch.ones(3); loaded = set(sys.modules);"
+        "torch.optim.Adam([vector]).step(); print(len(set(sys.modules) - loaded))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True,
+        env={**os.environ, **dict.fromkeys(launching.THREAD_VARIABLES, "1"),
+             **warm.order(source, neural=True)},
+    )  # fmt: skip
+    n_threads, n_loaded = map(int, done.stdout.split())
+    assert n_threads == 1
+    assert n_loaded < 10, "modules that are imported inside the clock of every fit"
