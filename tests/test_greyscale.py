@@ -57,18 +57,21 @@ def test_one_gradient_for_all_outputs_and_frozen_weights_are_taken():
     assert conv.weight.grad is None
 
 
-def uses(layer, maps, monkeypatch):
-    used = []
+@pytest.fixture
+def used(monkeypatch):
+    """Grows by one for each convolution that is computed this way."""
+    uses = []
     apply = greyscale._Convolution.apply
-    monkeypatch.setattr(greyscale._Convolution, "apply", lambda *a: used.append(1) or apply(*a))
-    assert torch.allclose(layer(maps), layer._layer(maps), atol=1e-6)
-    return bool(used)
+    monkeypatch.setattr(greyscale._Convolution, "apply", lambda *a: uses.append(1) or apply(*a))
+    return uses
 
 
 @pytest.mark.parametrize("trained", [True, False], ids=["what lies before is trained", "is not"])
-def test_it_is_done_where_the_images_have_a_gradient(trained, monkeypatch):
-    [layer] = greyscale.replaced([nn.Conv2d(1, 8, 3)])
-    assert uses(layer, torch.rand(2, 1, 8, 8, requires_grad=trained), monkeypatch) is trained
+def test_it_is_done_where_the_images_have_a_gradient(trained, used):
+    conv, maps = nn.Conv2d(1, 8, 3), torch.rand(2, 1, 8, 8, requires_grad=trained)
+    [layer] = greyscale.replaced([conv])
+    assert torch.allclose(layer(maps), conv(maps), atol=1e-6)
+    assert bool(used) is trained
 
 
 def test_a_second_derivative_is_refused():
@@ -87,13 +90,10 @@ def test_other_layers_are_left_as_they_are():
 
 
 @pytest.mark.parametrize("name", ["cnn-bn", "cnn-bn-skip"])
-def test_bhatnagars_first_convolution_is_computed_this_way(name, monkeypatch):
+def test_bhatnagars_first_convolution_is_computed_this_way(name, used):
     runner = registry.get(name)
     torch.manual_seed(0)
     net = runner.build(runner.resolve(), seed=0, device="cpu").network().eval()
-    used = []
-    apply = greyscale._Convolution.apply
-    monkeypatch.setattr(greyscale._Convolution, "apply", lambda *a: used.append(1) or apply(*a))
     for a, b in zip(outcome([net], net), outcome([_faster(net)], net), strict=True):
         assert torch.allclose(a, b, rtol=1e-3, atol=1e-4 * float(a.abs().max()))
     assert used == [1]
