@@ -28,6 +28,9 @@ from fmbench.networks import ACTIVATIONS, Compute, is_hooked, is_plain
 
 NARROW = 16  # channels out; beyond, PyTorch's own convolutions were as fast or faster
 PLACES = tuple(product(range(2), range(2)))  # row and column within what is averaged
+N_PLACES = len(PLACES)
+
+Stage = tuple[nn.Conv2d, Compute]  # a convolution and its activation
 
 
 def replaced(layers: Sequence[Compute]) -> list[Compute]:
@@ -43,7 +46,7 @@ def replaced(layers: Sequence[Compute]) -> list[Compute]:
     return [*layers[:first], _Head(stages), *layers[first + 3 * len(stages) :]]
 
 
-def _stages(layers: list[Compute]) -> Iterator[tuple[nn.Conv2d, Compute]]:
+def _stages(layers: list[Compute]) -> Iterator[Stage]:
     """The narrow convolutions, each with its activation, that are averaged over 2 x 2."""
     for conv, activation, pool in zip(layers[::3], layers[1::3], layers[2::3], strict=False):
         if not is_plain(conv) or conv.out_channels > NARROW or conv.kernel_size[0] % 2 == 0:
@@ -69,24 +72,81 @@ def _averages_2x2(layer: Compute) -> bool:
 class _Head:
     """What stands in the place of convolution, activation and average, several times."""
 
-    def __init__(self, stages: list[tuple[nn.Conv2d, Compute]]) -> None:
+    def __init__(self, stages: Sequence[Stage]) -> None:
         self._stages = stages
 
     def __call__(self, X: Tensor) -> Tensor:
         """``(n, C, H, W)`` to ``(n, F, h, w)`` of the last convolution."""
+        parameters = [p for conv, _ in self._stages for p in (conv.weight, conv.bias)]
         X = X.permute(1, 2, 3, 0).contiguous()
-        for conv, activation in self._stages:
-            X = _averaged(X, conv, activation)
-        return X.permute(3, 0, 1, 2)
+        return _Stages.apply(X, self._stages, *parameters).permute(3, 0, 1, 2)
 
 
-def _averaged(X: Tensor, conv: nn.Conv2d, activation: Compute) -> Tensor:
-    """Convolution, activation and average: ``(C, H, W, n)`` to ``(F, h, w, n)``."""
-    if margin := int(conv.padding[0]):
-        X = nn.functional.pad(X, (0, 0, *[margin] * 4))
-    outputs = activation(_Convolution.apply(X, conv.weight, conv.bias))
-    h, w = _averaged_size(X.shape, conv.weight.shape)
-    return _Average.apply(outputs).view(-1, h, w, X.shape[-1])
+class _Stages(torch.autograd.Function):
+    """Maps ``(C, H, W, n)`` to the averages ``(F, h, w, n)`` of the last convolution.
+
+    One function for all of them: autograd's own work for a layer takes as long as some of these.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, *arguments: Any) -> Tensor:
+        X, ctx.stages, *parameters = arguments
+        ctx.shapes, saved = [], []
+        for (conv, activation), weight, bias in zip(
+            ctx.stages, parameters[::2], parameters[1::2], strict=True
+        ):
+            if margin := int(conv.padding[0]):
+                X = nn.functional.pad(X, (0, 0, *[margin] * 4))
+            h, w = _averaged_size(X.shape, weight.shape)
+            windows, by_place = _windows(X, weight.shape[-1] + 1, h, w), _weights_by_place(weight)
+            # By their place in what is averaged: (4 F, h w n).
+            outputs = activation(torch.addmm(bias.repeat(N_PLACES)[:, None], by_place, windows))
+            saved += [windows, by_place, outputs]
+            ctx.shapes.append((X.shape, weight.shape))
+            X = outputs.view(N_PLACES, -1, h, w, X.shape[-1]).mean(0)
+        ctx.save_for_backward(*saved)
+        return X
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        gradient: Tensor | None = gradients[0]
+        saved, of_parameters = list(ctx.saved_tensors), []
+        for i, (conv, activation) in reversed(list(enumerate(ctx.stages))):
+            windows, by_place, outputs = saved[3 * i : 3 * i + 3]
+            of_input, of_weight = ctx.shapes[i]
+            assert gradient is not None
+            of_average = gradient.reshape(of_weight[0], -1) / N_PLACES
+            of_outputs = _backward(
+                activation,
+                of_average.expand(N_PLACES, *of_average.shape),
+                outputs.view(N_PLACES, *of_average.shape),
+            ).reshape(outputs.shape)
+            bias = of_outputs.sum(1).view(N_PLACES, -1).sum(0)
+            weight = (of_outputs @ windows.t()).take(_positions(of_weight)).sum(0)
+            of_parameters += [bias, weight]
+            gradient = None
+            if i or ctx.needs_input_grad[0]:
+                size, margin = of_weight[-1] + 1, int(conv.padding[0])
+                of_windows = by_place.t() @ of_outputs
+                whole = _from_windows(of_windows, of_input, size, *_averaged_size(*ctx.shapes[i]))
+                gradient = whole[:, margin : of_input[1] - margin, margin : of_input[2] - margin]
+        return gradient, None, *reversed(of_parameters)
+
+
+def _backward(activation: Compute, gradient: Tensor, outputs: Tensor) -> Tensor:
+    """The gradient of what an activation was given, from that of its outputs."""
+    aten = torch.ops.aten
+    match activation:
+        case nn.ReLU():
+            return aten.threshold_backward(gradient, outputs, 0)
+        case nn.Tanh():
+            return aten.tanh_backward(gradient, outputs)
+        case nn.Sigmoid():
+            return aten.sigmoid_backward(gradient, outputs)
+        case nn.ELU():
+            return aten.elu_backward(gradient, activation.alpha, 1, 1, True, outputs)
+    raise TypeError(f"no derivative of {activation}")
 
 
 def _averaged_size(of_input: torch.Size, of_weight: torch.Size) -> tuple[int, int]:
@@ -96,51 +156,6 @@ def _averaged_size(of_input: torch.Size, of_weight: torch.Size) -> tuple[int, in
     if min(h, w) < 1:
         raise ValueError(f"maps of {height} x {width} are too small for {k} x {k} and an average")
     return h, w
-
-
-class _Convolution(torch.autograd.Function):
-    """``(C, H, W, n)`` to the outputs ``(4 F, h w n)``, by their place in what is averaged."""
-
-    @staticmethod
-    def forward(ctx: Any, *tensors: Tensor) -> Tensor:
-        X, weight, bias = tensors
-        ctx.shapes = X.shape, weight.shape
-        size = weight.shape[-1] + 1
-        windows = _windows(X, size, *_averaged_size(*ctx.shapes))
-        by_place = _weights_by_place(weight)
-        ctx.save_for_backward(windows, by_place)
-        return torch.addmm(bias.repeat(len(PLACES))[:, None], by_place, windows)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        [gradient] = gradients
-        windows, by_place = ctx.saved_tensors
-        of_input, of_weight = ctx.shapes
-        bias = gradient.sum(1).view(len(PLACES), -1).sum(0)
-        weight = (gradient @ windows.t()).take(_positions(of_weight)).sum(0)
-        X = None
-        if ctx.needs_input_grad[0]:
-            size = of_weight[-1] + 1
-            of_windows = by_place.t() @ gradient
-            X = _from_windows(of_windows, of_input, size, *_averaged_size(*ctx.shapes))
-        return X, weight, bias
-
-
-class _Average(torch.autograd.Function):
-    """``(4 F, h w n)`` to the mean over places ``(F, h w n)``.
-
-    PyTorch's own mean hands back a gradient that is expanded (stride 0), slow to work on.
-    """
-
-    @staticmethod
-    def forward(ctx: Any, *tensors: Tensor) -> Tensor:
-        return tensors[0].view(len(PLACES), -1, tensors[0].shape[1]).mean(0)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
-        return torch.cat([gradients[0] / len(PLACES)] * len(PLACES))
 
 
 def _windows(X: Tensor, size: int, h: int, w: int) -> Tensor:
@@ -194,6 +209,6 @@ def _sources(shape: torch.Size) -> Tensor:
     The way back of :func:`_positions`.
     """
     n_out, n_in, k, _ = shape
-    sources = torch.full((len(PLACES) * n_out * (k + 1) ** 2 * n_in,), shape.numel())
+    sources = torch.full((N_PLACES * n_out * (k + 1) ** 2 * n_in,), shape.numel())
     sources[_positions(shape)] = torch.arange(shape.numel()).view(shape)
-    return sources.view(len(PLACES) * n_out, -1)
+    return sources.view(N_PLACES * n_out, -1)
