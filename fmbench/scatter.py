@@ -93,7 +93,8 @@ def _place(
             if cost == 0:
                 break
         if best:
-            taken.append(best[1].get_window_extent())
+            # With a space on either side: names that touch read as one.
+            taken.append(best[1].get_window_extent().padded(5, 0))
 
 
 def _candidates(axes: Axes, name: str, x: float, y: float, *, bold: bool) -> Iterator[Annotation]:
