@@ -132,14 +132,14 @@ def differences(
         for name in sorted(recorded_versions | now)
         if recorded_versions.get(name) != now.get(name)
     ]
-    devices = [today[1]] if today else [cpu_name(), _any_gpu() or cpu_name()]
+    devices = [today[1]] if today else [cpu_name(), gpu_name() or cpu_name()]
     if recorded_device not in devices:
         found.append(f"device {recorded_device}, here {devices[-1]}")
     return found
 
 
 @cache
-def _any_gpu() -> str | None:
+def gpu_name() -> str | None:
     """Name of the GPU, if any. PyTorch takes seconds to load and is asked only if a driver is."""
     if not Path("/proc/driver/nvidia").exists() or resolve_device("auto") == "cpu":
         return None

@@ -149,10 +149,10 @@ class Here:
             if report is None:
                 return None
             if report.failure is not None:
-                device = environment.device_name(limits.device_of(launch[0]))
-                return Measured(
-                    where(report.peak_memory) | {"device": device}, failure=report.failure
-                )
+                facts = where(report.peak_memory)
+                if limits.device_of(launch[0]) == "cuda":
+                    facts["device"] = environment.gpu_name() or facts["device"]
+                return Measured(facts, failure=report.failure)
             cells = []
             for place, (cell, facts) in enumerate(zip(launch, report.facts, strict=True)):
                 outcome = collect(cell, source, folder / str(place), facts["history"])

@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
+import distributed
 import numpy
 import platformdirs
 import psutil
@@ -105,6 +106,8 @@ def model(tmp_path):
 def fmbench_run(tmp_path, source, cluster, monkeypatch):
     """Starts `fmbench run` on the cluster; what it writes goes to ``tmp_path / "results"``."""
     monkeypatch.setenv("WORKER", "none")
+    with distributed.Client(cluster[0]) as client:
+        client.wait_for_workers(2, timeout=30)  # the test before may have killed one
 
     def start(*arguments):
         return fmbench(
