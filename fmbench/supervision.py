@@ -100,6 +100,8 @@ def supervise(
     deadline = time.monotonic() + timeout
     peak, message, failure, silent = 0, None, None, False
     try:
+        if stop.is_set():  # while the fork server was starting: the cell need not begin
+            return None
         while failure is None and message is None:
             if receiver.poll(POLL_SECONDS):
                 try:

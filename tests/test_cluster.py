@@ -91,6 +91,12 @@ def cluster(tmp_path_factory):
         process.wait(20)
 
 
+def worker_of(nanny):
+    """The process of the worker that a nanny watches; None while there is none."""
+    children = psutil.Process(nanny.pid).children()
+    return next((p for p in children if "spawn_main" in str(p.cmdline())), None)
+
+
 @pytest.fixture
 def model(tmp_path):
     """A file with models, and the folder where they say that they were made."""
@@ -106,8 +112,14 @@ def model(tmp_path):
 def fmbench_run(tmp_path, source, cluster, monkeypatch):
     """Starts `fmbench run` on the cluster; what it writes goes to ``tmp_path / "results"``."""
     monkeypatch.setenv("WORKER", "none")
-    with distributed.Client(cluster[0]) as client:
-        client.wait_for_workers(2, timeout=30)  # the test before may have killed one
+    address, nannies = cluster
+
+    def as_started():  # the test before may have killed a worker: its nanny starts another
+        with distributed.Client(address) as client:
+            there = client.run(os.getpid, on_error="return").values()
+        return set(there) == {worker.pid for worker in map(worker_of, nannies) if worker}
+
+    wait_until(as_started, 30)
 
     def start(*arguments):
         return fmbench(
@@ -147,9 +159,7 @@ def test_a_worker_killed_in_mid_run_costs_nothing_but_time(
     process = fmbench_run(f"{path}:make", "--seeds", "6")
     wait_until(lambda: n_records(tmp_path) >= 2)
     wait_until(lambda: len(noted(seen)) > n_records(tmp_path))
-    nanny = cluster[1][0]
-    [worker] = [p for p in psutil.Process(nanny.pid).children() if "spawn_main" in str(p.cmdline())]
-    worker.kill()
+    worker_of(cluster[1][0]).kill()
     _, err = process.communicate(timeout=60)
     assert process.returncode == 0, err
     assert {worker for _, _, worker in noted(seen)} == {"plain", "gpu"}
