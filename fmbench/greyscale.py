@@ -69,10 +69,8 @@ class _Convolution(torch.autograd.Function):
         pixels = gradient.permute(0, 2, 3, 1).reshape(-1, n_out)  # no copy of channels last
         windows = _windows(X[:, 0], k, margin)
         of_weight = (windows @ pixels).t().reshape(weight.shape)
-        of_images = None
-        if ctx.needs_input_grad[0]:
-            of_windows = weight.reshape(n_out, -1).t() @ pixels.t()
-            of_images = _from_windows(of_windows.view(k, k, n, h, w), margin).unsqueeze(1)
+        of_windows = weight.reshape(n_out, -1).t() @ pixels.t()
+        of_images = _from_windows(of_windows.view(k, k, n, h, w), margin).unsqueeze(1)
         return of_images, of_weight, pixels.sum(0), None
 
 

@@ -15,7 +15,7 @@ Notation of shapes: n images, C channels in, F out, k x k weights, maps of H x W
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from itertools import product
 from typing import Any
@@ -24,13 +24,24 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from fmbench.networks import ACTIVATIONS, Compute, is_hooked, is_plain
+from fmbench.networks import Compute, is_hooked, is_plain
 
 NARROW = 16  # channels out; beyond, PyTorch's own convolutions were as fast or faster
 PLACES = tuple(product(range(2), range(2)))  # row and column within what is averaged
 N_PLACES = len(PLACES)
 
 Stage = tuple[nn.Conv2d, Compute]  # a convolution and its activation
+
+# From an activation, the gradient of its outputs, and these, to the gradient of what it was given.
+aten = torch.ops.aten
+DERIVATIVES: dict[type, Callable[[Any, Tensor, Tensor], Tensor]] = {
+    nn.ReLU: lambda layer, gradient, outputs: aten.threshold_backward(gradient, outputs, 0),
+    nn.Tanh: lambda layer, gradient, outputs: aten.tanh_backward(gradient, outputs),
+    nn.Sigmoid: lambda layer, gradient, outputs: aten.sigmoid_backward(gradient, outputs),
+    nn.ELU: lambda layer, gradient, outputs: aten.elu_backward(
+        gradient, layer.alpha, 1, 1, True, outputs
+    ),
+}
 
 
 def replaced(layers: Sequence[Compute]) -> list[Compute]:
@@ -57,9 +68,7 @@ def _stages(layers: list[Compute]) -> Iterator[Stage]:
 
 
 def _is_activation(layer: Compute) -> bool:
-    return isinstance(layer, nn.Module) and (
-        type(layer) in ACTIVATIONS.values() and not is_hooked(layer)
-    )
+    return isinstance(layer, nn.Module) and (type(layer) in DERIVATIVES and not is_hooked(layer))
 
 
 def _averages_2x2(layer: Compute) -> bool:
@@ -110,14 +119,14 @@ class _Stages(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        gradient: Tensor | None = gradients[0]
-        saved, of_parameters = list(ctx.saved_tensors), []
+        [gradient], saved = gradients, ctx.saved_tensors
+        of_parameters: list[Tensor] = []
         for i, (conv, activation) in reversed(list(enumerate(ctx.stages))):
             windows, by_place, outputs = saved[3 * i : 3 * i + 3]
             of_input, of_weight = ctx.shapes[i]
-            assert gradient is not None
-            of_average = gradient.reshape(of_weight[0], -1) / N_PLACES
-            of_outputs = _backward(
+            n_out, h, w, _ = gradient.shape
+            of_average = gradient.reshape(n_out, -1) / N_PLACES
+            of_outputs = DERIVATIVES[type(activation)](
                 activation,
                 of_average.expand(N_PLACES, *of_average.shape),
                 outputs.view(N_PLACES, *of_average.shape),
@@ -125,28 +134,12 @@ class _Stages(torch.autograd.Function):
             bias = of_outputs.sum(1).view(N_PLACES, -1).sum(0)
             weight = (of_outputs @ windows.t()).take(_positions(of_weight)).sum(0)
             of_parameters += [bias, weight]
-            gradient = None
-            if i or ctx.needs_input_grad[0]:
-                size, margin = of_weight[-1] + 1, int(conv.padding[0])
-                of_windows = by_place.t() @ of_outputs
-                whole = _from_windows(of_windows, of_input, size, *_averaged_size(*ctx.shapes[i]))
-                gradient = whole[:, margin : of_input[1] - margin, margin : of_input[2] - margin]
+            if i == 0 and not ctx.needs_input_grad[0]:
+                return None, None, *reversed(of_parameters)
+            margin = int(conv.padding[0])
+            whole = _from_windows(by_place.t() @ of_outputs, of_input, of_weight[-1] + 1, h, w)
+            gradient = whole[:, margin : of_input[1] - margin, margin : of_input[2] - margin]
         return gradient, None, *reversed(of_parameters)
-
-
-def _backward(activation: Compute, gradient: Tensor, outputs: Tensor) -> Tensor:
-    """The gradient of what an activation was given, from that of its outputs."""
-    aten = torch.ops.aten
-    match activation:
-        case nn.ReLU():
-            return aten.threshold_backward(gradient, outputs, 0)
-        case nn.Tanh():
-            return aten.tanh_backward(gradient, outputs)
-        case nn.Sigmoid():
-            return aten.sigmoid_backward(gradient, outputs)
-        case nn.ELU():
-            return aten.elu_backward(gradient, activation.alpha, 1, 1, True, outputs)
-    raise TypeError(f"no derivative of {activation}")
 
 
 def _averaged_size(of_input: torch.Size, of_weight: torch.Size) -> tuple[int, int]:
