@@ -18,10 +18,10 @@ test: .venv/installed-dev  ## style, types and tests
 reference: .venv/installed  ## all that is made of the committed records: tables, figures, page, README
 	$(BIN)/fmbench table --write --results results/reference > /dev/null
 	$(BIN)/fmbench forensics lenet5 --results results/reference > /dev/null
-	$(BIN)/fmbench table --suite xiao2017 --write --results results/reference/xiao2017 > /dev/null
+	$(BIN)/fmbench table --suite xiao2017 --write --results results/reference > /dev/null
 	$(BIN)/fmbench figures --results results/reference
 	$(BIN)/fmbench report --results results/reference
-	$(BIN)/python benchmarks/readme.py
+	$(BIN)/python -m fmbench.report.readme
 
 clean:
 	rm -rf .venv dist

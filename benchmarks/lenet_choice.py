@@ -16,14 +16,16 @@ import argparse
 import itertools
 from pathlib import Path
 
-from fmbench import datasets, registry
-from fmbench.cells import VALIDATION, Cell
-from fmbench.downloads import fetch
-from fmbench.environment import n_cores
-from fmbench.execution import Limits, pending, run
-from fmbench.harness import labels
-from fmbench.progress import Estimate, watching
-from fmbench.store import Store
+from fmbench import runners
+from fmbench.cli.progress import watching
+from fmbench.datasets import locate, specs
+from fmbench.datasets.download import fetch
+from fmbench.execution.estimate import Estimate
+from fmbench.execution.schedule import Limits, pending, run
+from fmbench.records.cells import Cell
+from fmbench.records.protocols import VALIDATION, labels
+from fmbench.records.store import Store
+from fmbench.utils.environment import n_cores
 
 OPTIMIZERS = (
     {"optimizer": "sgd", "momentum": 0.0},
@@ -36,14 +38,14 @@ TO_32 = ("pad", "resize")
 
 
 def readings() -> list[Cell]:
-    runner = registry.get("lenet5")
+    runner = runners.get("lenet5")
     return [
         Cell(runner, VALIDATION, 0, overrides={**optimizer, "activation": act, "to_32": to_32})
         for optimizer, act, to_32 in itertools.product(OPTIMIZERS, ACTIVATIONS, TO_32)
     ]
 
 
-def table(cells: list[Cell], store: Store, source: datasets.Source) -> str:
+def table(cells: list[Cell], store: Store, source: specs.Source) -> str:
     contents, y_true = store.read(), labels(VALIDATION, source)
     rows = []
     for cell in cells:
@@ -82,7 +84,7 @@ def main() -> None:
     options = parser.parse_args()
     store = Store(options.results)
     store.prepare()
-    source = datasets.locate(data=options.data, fetch=fetch)
+    source = locate.locate(data=options.data, fetch=fetch)
     cells = readings()
     contents = store.read()
     todo = pending(cells, contents)

@@ -17,6 +17,6 @@ Accuracies are in [0, 1] everywhere but in what is printed.
 """
 
 from fmbench.errors import UserError
-from fmbench.registry import from_source, our_choice, register, stated
+from fmbench.models.registry import from_source, our_choice, register, stated
 
 __all__ = ["UserError", "from_source", "our_choice", "register", "stated"]

@@ -1,6 +1,6 @@
 """``python -m fmbench``."""
 
-from fmbench.cli import main
+from fmbench.cli.main import main
 
 if __name__ == "__main__":
     main()

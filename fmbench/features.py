@@ -1,57 +1,13 @@
-"""Preprocessing for the rows that are not neural, as scikit-learn transformers."""
+"""The old name of :mod:`fmbench.models.features`; it works until the next release."""
 
-from __future__ import annotations
+import warnings
 
-import numpy as np
-from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from fmbench.models.features import Flatten, standardised
 
+__all__ = ["Flatten", "standardised"]
 
-class Flatten(TransformerMixin, BaseEstimator):
-    """``uint8 (n, 28, 28)`` to ``float32 (n, 784)``."""
-
-    def fit(self, X: np.ndarray, y: np.ndarray | None = None) -> Flatten:
-        """Nothing to learn."""
-        return self
-
-    def transform(self, X: np.ndarray) -> np.ndarray:
-        """One row of pixels, 0 to 255, for each image."""
-        return X.reshape(len(X), -1).astype(np.float32)
-
-
-class Hog(TransformerMixin, BaseEstimator):
-    """Histograms of oriented gradients (Dalal & Triggs 2005), by scikit-image.
-
-    ``uint8 (n, 28, 28)`` to ``float32 (n, d)``; ``d`` follows from the cells and blocks.
-    """
-
-    def __init__(self, orientations: int, pixels_per_cell: int, cells_per_block: int) -> None:
-        self.orientations = orientations
-        self.pixels_per_cell = pixels_per_cell
-        self.cells_per_block = cells_per_block
-
-    def fit(self, X: np.ndarray, y: np.ndarray | None = None) -> Hog:
-        """Nothing to learn."""
-        return self
-
-    def transform(self, X: np.ndarray) -> np.ndarray:
-        """One descriptor for each image."""
-        from skimage.feature import hog
-
-        return np.stack(
-            [
-                hog(
-                    image,
-                    orientations=self.orientations,
-                    pixels_per_cell=(self.pixels_per_cell, self.pixels_per_cell),
-                    cells_per_block=(self.cells_per_block, self.cells_per_block),
-                ).astype(np.float32)
-                for image in X
-            ]
-        )
-
-
-def standardised(classifier: object) -> object:
-    """Xiao 2017's protocol: 784 features, each standardised by the training images' statistics."""
-    return make_pipeline(Flatten(), StandardScaler(), classifier)
+warnings.warn(
+    "fmbench.features is now fmbench.models.features; `from fmbench import standardised` works too",
+    DeprecationWarning,
+    stacklevel=2,
+)

@@ -9,14 +9,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import settings
 
-from fmbench import datasets, downloads, results, suites
-from fmbench.cells import FULL, Cell
-from fmbench.records import Record
-from fmbench.registry import Runner, our_choice
-from fmbench.suites import CHECKOUT
+from fmbench.analysis import evaluation
+from fmbench.datasets import download, loading, locate, specs
+from fmbench.models.registry import Runner, our_choice
+from fmbench.records.cells import Cell
+from fmbench.records.protocols import FULL
+from fmbench.records.record import Record
+from fmbench.suites import reader
+from fmbench.suites.bundled import CHECKOUT
 
 if TYPE_CHECKING:
-    from fmbench.details import Details
+    from fmbench.analysis.predictions import Details
 
 # No deadline: a busy machine is no failure, and speeds are measured in benchmarks/.
 settings.register_profile("fmbench", deadline=None)
@@ -24,13 +27,13 @@ settings.load_profile("fmbench")
 
 
 @pytest.fixture(scope="session")
-def source() -> datasets.Source:
-    return datasets.locate(fetch=downloads.fetch)
+def source() -> specs.Source:
+    return locate.locate(fetch=download.fetch)
 
 
 @pytest.fixture(scope="session")
-def dataset(source: datasets.Source) -> datasets.Dataset:
-    return datasets.load(source)
+def dataset(source: specs.Source) -> loading.Dataset:
+    return loading.load(source)
 
 
 @pytest.fixture(scope="session")
@@ -83,20 +86,20 @@ def record_of() -> Callable[..., Record]:
 
 
 @pytest.fixture(scope="session")
-def reference(source: datasets.Source) -> Details:
+def reference(source: specs.Source) -> Details:
     """The committed records, read as far as figures and page need them."""
-    from fmbench.details import gather
+    from fmbench.analysis.predictions import gather
 
     return gather(
-        results.read(CHECKOUT / "results" / "reference", suites.read(), data=source.folder)
+        evaluation.read(CHECKOUT / "results" / "reference", reader.read(), data=source.folder)
     )
 
 
 @pytest.fixture(scope="session")
 def report(tmp_path_factory: pytest.TempPathFactory, reference: Details) -> Path:
     """The page that `fmbench report --results results/reference` makes today."""
-    from fmbench.commands import Commands
-    from fmbench.report import page
+    from fmbench.report.commands import Commands
+    from fmbench.report.html.page import page
 
     path = tmp_path_factory.mktemp("report") / "report.html"
     path.write_text(page(reference, Commands(Path("results/reference"))), encoding="utf-8")

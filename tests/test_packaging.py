@@ -42,7 +42,7 @@ def test_an_installed_fmbench_finds_its_suite_and_the_reference_results(installe
 
 def test_an_installed_fmbench_has_what_the_report_is_made_of(installed, tmp_path):
     code = (
-        "from fmbench.cli import cli\n"
+        "from fmbench.cli.main import cli\n"
         "for arguments in (['report', '-o', 'page.html'], ['figures', '-o', 'figures']):\n"
         "    try:\n"
         "        cli.main(arguments, standalone_mode=False)\n"

@@ -62,7 +62,7 @@ def test_no_runner_reaches_the_data():
 def test_nothing_heavy_is_imported_to_list_or_help(arguments):
     code = (
         "import sys\n"
-        "from fmbench.cli import main\n"
+        "from fmbench.cli.main import main\n"
         "try:\n"
         f"    main({arguments!r})\n"
         "except SystemExit:\n"

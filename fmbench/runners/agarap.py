@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from fmbench.registry import from_source, register
+import numpy as np
+
+from fmbench.models.nn.training import TorchClassifier
+from fmbench.models.registry import from_source, register
 
 if TYPE_CHECKING:
     from torch import nn
@@ -46,7 +49,7 @@ def network(
     """
     from torch import nn
 
-    from fmbench.networks import Pixels, sequential, truncated_normal
+    from fmbench.models.nn.layers import Pixels, sequential, truncated_normal
 
     first, second = filters
     return lambda: sequential(
@@ -95,7 +98,7 @@ def cnn_softmax(
     device: str,
 ) -> Any:
     """Row 5."""
-    from fmbench.training import TorchClassifier, TrainConfig
+    from fmbench.models.nn.training import TorchClassifier, TrainConfig
 
     config = TrainConfig(
         None, batch_size, optimizer, learning_rate, steps=steps, epsilon=epsilon, held_out=held_out
@@ -145,8 +148,8 @@ def cnn_svm(
     device: str,
 ) -> Any:
     """Row 4."""
-    from fmbench.svm import SquaredHinge, SVMClassifier
-    from fmbench.training import TrainConfig
+    from fmbench.models.nn.losses import SquaredHinge
+    from fmbench.models.nn.training import TrainConfig
 
     config = TrainConfig(
         None, batch_size, optimizer, learning_rate, steps=steps, epsilon=epsilon,
@@ -154,3 +157,14 @@ def cnn_svm(
     )  # fmt: skip
     build = network(filters, dense, dropout, sigma, bias, scaling)
     return SVMClassifier(build, config, seed=seed, device=device)
+
+
+class SVMClassifier(TorchClassifier):
+    """A network whose decision values are margins; it predicts the class of the largest."""
+
+    def flagged(self, X: np.ndarray) -> dict[str, np.ndarray]:
+        """Agarap's own scoring: of equal signs, ``argmax`` takes the class with the lowest number.
+
+        Where no class or several have a positive decision value, that is often not the largest.
+        """
+        return {"sign": np.sign(self.decision_function(X)).argmax(1)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fmbench.registry import from_source, our_choice, register
+from fmbench.models.registry import from_source, our_choice, register
 from fmbench.runners.classical import DEFAULT, XIAO
 
 
@@ -34,7 +34,7 @@ def gradient_boosting(
     """Beside row 10."""
     from sklearn.ensemble import GradientBoostingClassifier
 
-    from fmbench.features import standardised
+    from fmbench.models.features import standardised
 
     return standardised(
         GradientBoostingClassifier(

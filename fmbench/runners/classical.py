@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fmbench.registry import from_source, our_choice, register
+from fmbench.models.registry import from_source, our_choice, register
 
 XIAO = "Xiao et al. 2017 (arXiv 1708.07747), the best of this classifier's configurations"
 DEFAULT = "Xiao 2017 names no value: scikit-learn's default of today"
@@ -28,8 +28,8 @@ DEFAULT = "Xiao 2017 names no value: scikit-learn's default of today"
 )
 def svc_rbf(*, C: float, kernel: str, gamma: float) -> Any:
     """Rows 2 and 16 of Table 3: the paper prints the same figure twice."""
-    from fmbench.accelerators import estimator
-    from fmbench.features import standardised
+    from fmbench.models.accelerators import estimator
+    from fmbench.models.features import standardised
 
     return standardised(estimator("svm", "SVC")(C=C, kernel=kernel, gamma=gamma))
 
@@ -51,7 +51,7 @@ def decision_tree(*, criterion: str, max_depth: int, splitter: str, seed: int) -
     """Row 8."""
     from sklearn.tree import DecisionTreeClassifier
 
-    from fmbench.features import standardised
+    from fmbench.models.features import standardised
 
     return standardised(
         DecisionTreeClassifier(
@@ -77,7 +77,7 @@ def extra_tree(*, criterion: str, max_depth: int, splitter: str, seed: int) -> A
     """Row 9."""
     from sklearn.tree import ExtraTreeClassifier
 
-    from fmbench.features import standardised
+    from fmbench.models.features import standardised
 
     return standardised(
         ExtraTreeClassifier(
@@ -101,7 +101,7 @@ def gaussian_nb(*, priors: list[float]) -> Any:
     """Row 10."""
     from sklearn.naive_bayes import GaussianNB
 
-    from fmbench.features import standardised
+    from fmbench.models.features import standardised
 
     return standardised(GaussianNB(priors=priors))
 
@@ -120,8 +120,8 @@ def gaussian_nb(*, priors: list[float]) -> Any:
 )
 def k_neighbors(*, n_neighbors: int, weights: str, p: int) -> Any:
     """Row 11."""
-    from fmbench.accelerators import estimator
-    from fmbench.features import standardised
+    from fmbench.models.accelerators import estimator
+    from fmbench.models.features import standardised
 
     return standardised(
         estimator("neighbors", "KNeighborsClassifier")(
@@ -146,7 +146,7 @@ def random_forest(*, n_estimators: int, criterion: str, max_depth: int, seed: in
     """Row 14."""
     from sklearn.ensemble import RandomForestClassifier
 
-    from fmbench.features import standardised
+    from fmbench.models.features import standardised
 
     return standardised(
         RandomForestClassifier(
@@ -177,7 +177,7 @@ def mlp(*, activation: str, hidden_layer_sizes: list[int], max_iter: int, seed: 
     """Row 19."""
     from sklearn.neural_network import MLPClassifier
 
-    from fmbench.features import standardised
+    from fmbench.models.features import standardised
 
     return standardised(
         MLPClassifier(

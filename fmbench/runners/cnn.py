@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fmbench.registry import BEST_EPOCH, from_source, our_choice, register
+from fmbench.models.registry import BEST_EPOCH, from_source, our_choice, register
 
 BHATNAGAR = (
     "no source of this row was found: CNN2 of Bhatnagar et al. 2017, one of two candidates (the "
@@ -51,8 +51,8 @@ def cnn(
     """
     from torch import nn
 
-    from fmbench.networks import Pixels, sequential
-    from fmbench.training import TorchClassifier, TrainConfig
+    from fmbench.models.nn.layers import Pixels, sequential
+    from fmbench.models.nn.training import TorchClassifier, TrainConfig
 
     def network() -> nn.Module:
         return sequential(
@@ -134,8 +134,8 @@ def cnn_bn(
     """
     from torch import nn
 
-    from fmbench.networks import Pixels, batch_norm, keras_random, sequential
-    from fmbench.training import TorchClassifier, TrainConfig
+    from fmbench.models.nn.layers import Pixels, batch_norm, keras_random, sequential
+    from fmbench.models.nn.training import TorchClassifier, TrainConfig
 
     def network() -> nn.Module:
         return sequential(
@@ -199,8 +199,8 @@ def cnn_bn_skip(
     """
     from torch import nn
 
-    from fmbench.networks import Pixels, Residual, batch_norm, keras_random, sequential
-    from fmbench.training import TorchClassifier, TrainConfig
+    from fmbench.models.nn.layers import Pixels, Residual, batch_norm, keras_random, sequential
+    from fmbench.models.nn.training import TorchClassifier, TrainConfig
 
     def network() -> nn.Module:
         return sequential(

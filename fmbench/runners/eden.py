@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from fmbench.registry import Hyperparameter, from_source, our_choice, register
+from fmbench.models.registry import Hyperparameter, from_source, our_choice, register
 
 EDEN = "Dufourq & Bassett 2017 (arXiv 1709.09161)"
 NOT_READ = "not read in EDEN's paper"
@@ -130,9 +130,9 @@ def eden(
     workspace: Path | None,
 ) -> Any:
     """Row 3, at either budget."""
-    from fmbench.evolution import Budget
-    from fmbench.evolved import EvolvedClassifier, Training
-    from fmbench.genes import Space
+    from fmbench.models.evolution.chromosome import Space
+    from fmbench.models.evolution.classifier import EvolvedClassifier, Training
+    from fmbench.models.evolution.search import Budget
 
     low, high = learning_rate
     space = Space(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fmbench.registry import our_choice, register
+from fmbench.models.registry import our_choice, register
 
 DALAL = "the source's value was not found: Dalal & Triggs 2005, and scikit-image's default"
 
@@ -36,8 +36,8 @@ def hog_svm(
     """Named in the paper's text."""
     from sklearn.pipeline import make_pipeline
 
-    from fmbench.accelerators import estimator
-    from fmbench.features import Hog
+    from fmbench.models.accelerators import estimator
+    from fmbench.models.features import Hog
 
     return make_pipeline(
         Hog(orientations, pixels_per_cell, cells_per_block),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fmbench.registry import our_choice, register, stated
+from fmbench.models.registry import our_choice, register, stated
 
 SECTION_3 = "Section 3"
 CHOSEN = (
@@ -67,8 +67,8 @@ def lenet5(
     """Row 18: C1 6@5x5, S2, C3 16@5x5, S4, C5 120, F6 84, softmax over 10; input 32x32."""
     from torch import nn
 
-    from fmbench.networks import ACTIVATIONS, POOLING, Pixels, Resize, sequential
-    from fmbench.training import TorchClassifier, TrainConfig
+    from fmbench.models.nn.layers import ACTIVATIONS, POOLING, Pixels, Resize, sequential
+    from fmbench.models.nn.training import TorchClassifier, TrainConfig
 
     if to_32 not in ("pad", "resize"):
         raise ValueError(f"to_32 is 'pad' or 'resize', not {to_32!r}")
@@ -158,8 +158,8 @@ def lenet5_section4(
     """Beside row 18."""
     from torch import nn
 
-    from fmbench.networks import ACTIVATIONS, POOLING, Pixels, sequential
-    from fmbench.training import TorchClassifier, TrainConfig
+    from fmbench.models.nn.layers import ACTIVATIONS, POOLING, Pixels, sequential
+    from fmbench.models.nn.training import TorchClassifier, TrainConfig
 
     act, pool = ACTIVATIONS[activation], POOLING[pooling]
     first, second, third, fourth, fifth = filters

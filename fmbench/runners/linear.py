@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fmbench.registry import from_source, our_choice, register
+from fmbench.models.registry import from_source, our_choice, register
 from fmbench.runners.classical import DEFAULT, XIAO
 
 
@@ -29,7 +29,7 @@ def linear_svc(
     """Row 12."""
     from sklearn.svm import LinearSVC
 
-    from fmbench.features import standardised
+    from fmbench.models.features import standardised
 
     return standardised(
         LinearSVC(
@@ -66,7 +66,7 @@ def logistic_regression(*, penalty: str, C: float, solver: str, max_iter: int) -
     from sklearn.linear_model import LogisticRegression
     from sklearn.multiclass import OneVsRestClassifier
 
-    from fmbench.features import standardised
+    from fmbench.models.features import standardised
 
     binary = LogisticRegression(
         l1_ratio={"l1": 1.0, "l2": 0.0}[penalty],
@@ -95,7 +95,7 @@ def sgd(*, loss: str, penalty: str, max_iter: int, tol: float, seed: int) -> Any
     """Row 15."""
     from sklearn.linear_model import SGDClassifier
 
-    from fmbench.features import standardised
+    from fmbench.models.features import standardised
 
     return standardised(
         SGDClassifier(loss=loss, penalty=penalty, max_iter=max_iter, tol=tol, random_state=seed)
@@ -122,6 +122,6 @@ def perceptron(*, penalty: str, max_iter: int, tol: float, seed: int) -> Any:
     """A candidate for what row 19 really reports."""
     from sklearn.linear_model import Perceptron
 
-    from fmbench.features import standardised
+    from fmbench.models.features import standardised
 
     return standardised(Perceptron(penalty=penalty, max_iter=max_iter, tol=tol, random_state=seed))

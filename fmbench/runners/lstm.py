@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fmbench.registry import our_choice, register
+from fmbench.models.registry import our_choice, register
 
 SHEN = "Shen 2018's layers and training were not found"
 
@@ -44,8 +44,8 @@ def lstm(
     """Named in the paper's text."""
     from torch import nn
 
-    from fmbench.networks import LSTM, Pixels, sequential
-    from fmbench.training import TorchClassifier, TrainConfig
+    from fmbench.models.nn.layers import LSTM, Pixels, sequential
+    from fmbench.models.nn.training import TorchClassifier, TrainConfig
 
     def network() -> nn.Module:
         return sequential(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Any
 
-from fmbench.registry import our_choice, register, stated
+from fmbench.models.registry import our_choice, register, stated
 
 NOT_STATED = "no source of this row was found"
 
@@ -43,8 +43,8 @@ def three_layer_nn(
     """Row 1."""
     from torch import nn
 
-    from fmbench.networks import ACTIVATIONS, Pixels, sequential
-    from fmbench.training import TorchClassifier, TrainConfig
+    from fmbench.models.nn.layers import ACTIVATIONS, Pixels, sequential
+    from fmbench.models.nn.training import TorchClassifier, TrainConfig
 
     def network() -> nn.Module:
         return sequential(
@@ -74,8 +74,8 @@ def _deep(
     """Fully connected layers, each with the activation that the row is named after."""
     from torch import nn
 
-    from fmbench.networks import ACTIVATIONS, Pixels, sequential
-    from fmbench.training import TorchClassifier, TrainConfig
+    from fmbench.models.nn.layers import ACTIVATIONS, Pixels, sequential
+    from fmbench.models.nn.training import TorchClassifier, TrainConfig
 
     def network() -> nn.Module:
         layers: list[tuple[str, nn.Module]] = []

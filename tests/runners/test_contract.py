@@ -12,17 +12,20 @@ import numpy as np
 import pytest
 import threadpoolctl
 
-from fmbench import contract, datasets, downloads, registry, suites
-from tests.plain import optimizer as plain_optimizer
+from fmbench import runners
+from fmbench.datasets import download, locate
+from fmbench.models import contract
+from fmbench.suites import reader
+from tests.helpers.plain import optimizer as plain_optimizer
 
-GOLDEN = Path(__file__).parent.parent / "golden"
+GOLDEN = Path(__file__).parents[1] / "golden"
 MAX_DIFFERING = contract.N_NEW // 100
 # Processors round sums differently, and a long training or a deep tree's choice among equally good
 # splits amplifies that: what is fitted for the golden predictions stops before it shows.
 GOLDEN_STEPS = 12
 GOLDEN_PARAMETERS = {"gradient-boosting": {"max_depth": 2}}
 
-RUNNERS = registry.runners()
+RUNNERS = runners.runners()
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 every_runner = pytest.mark.parametrize("runner", RUNNERS.values(), ids=RUNNERS.keys())
 
@@ -38,7 +41,7 @@ def one_thread():
 
 @cache
 def part():
-    return contract.Part.of(datasets.locate(fetch=downloads.fetch))
+    return contract.Part.of(locate.locate(fetch=download.fetch))
 
 
 @cache
@@ -165,7 +168,7 @@ def test_the_row_and_the_recipe_of_a_search_state_its_budget(name):
         f"trained on {values['train_images']:,} images for {values['first_epochs']} to "
         f"{values['last_epochs']} epochs"
     )
-    [row] = [row for row in suites.read().rows if row.runner == name]
+    [row] = [row for row in reader.read().rows if row.runner == name]
     assert budget in row.remark
     assert any(budget in note for note in RUNNERS[name].notes)
 
@@ -179,7 +182,7 @@ def test_lenet5_is_the_paper_s_network():
 
 @pytest.mark.parametrize("to_32", ["pad", "resize"])
 def test_lenet5_has_the_same_parameters_however_the_image_becomes_32x32(to_32):
-    from fmbench.networks import parameter_counts
+    from fmbench.models.nn.layers import parameter_counts
 
     runner = RUNNERS["lenet5"]
     classifier = runner.build(runner.resolve({"to_32": to_32}), seed=0, device="cpu")

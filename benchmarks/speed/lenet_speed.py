@@ -1,0 +1,131 @@
+"""LeNet-5: fmbench's training against the plain PyTorch way, by the epoch and as a whole job.
+
+What the two ways of an epoch are and how they take turns: `side_by_side.py`. The job is the
+paper's protocol, ten trials of ten epochs: fmbench runs it as `fmbench run lenet5 --seeds 10`
+does, processes and scoring of every epoch included; the plain loop, one trial after the other
+with every core, is timed for some epochs and multiplied.
+
+    python benchmarks/lenet_speed.py --epochs 3 --threads 1
+    python benchmarks/lenet_speed.py --job --device cuda
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from side_by_side import Task, Turns, fmbench_way, plain_way
+
+N_IMAGES = 60_000
+
+
+def compare_epochs(options: argparse.Namespace) -> None:
+    """Print seconds and ratio of each epoch."""
+    n_epochs = options.epochs + 1
+    task = Task("lenet5", N_IMAGES, n_epochs, options.threads, options.device, options.data)
+    n_turns = task.n_turns(task.classifier().config.batch_size)
+    print(f"an epoch of {N_IMAGES:,} images, {options.threads} thread(s)")
+    print(f"{'epoch':>8} {'plain s':>9} {'fmbench s':>10} {'ratio':>7}")
+    ratios = []
+    with Turns(task, plain_way, fmbench_way) as turns:
+        for epoch in range(n_epochs):
+            plain, ours = turns.next(n_turns)
+            name = epoch or "warm-up"
+            print(f"{name:>8} {plain:9.2f} {ours:10.2f} {ours / plain:7.2f}", flush=True)
+            if epoch:
+                ratios.append(ours / plain)
+        accuracies = turns.results()
+    print(
+        f"ratio fmbench / plain: median {statistics.median(ratios):.2f} of n={len(ratios)} epochs"
+    )
+    for name, accuracy in zip(("plain", "fmbench"), accuracies, strict=True):
+        print(f"test accuracy after {n_epochs} epochs, {name}: {100 * accuracy:.2f} %")
+
+
+def compare_jobs(options: argparse.Namespace) -> None:
+    """Print seconds of the paper's whole protocol, both ways, and how many times as fast."""
+    from fmbench import runners
+    from fmbench.utils import environment
+
+    n_epochs = runners.get("lenet5").resolve()["epochs"]
+    n_cores = environment.n_cores()
+    records, seconds = fmbench_job(options, n_cores)
+    accuracies = [100 * record.history[-1]["heldout_accuracy"] for record in records]
+    print(
+        f"{options.trials} trials of {n_epochs} epochs of {N_IMAGES:,} images\n"
+        f"fmbench, whole job:           {seconds:8.1f} s; "
+        f"{records[0].jobs} process(es) of one thread at a time, {records[0].together} trial(s) in "
+        f"each; accuracy {statistics.mean(accuracies):.2f} +- {statistics.stdev(accuracies):.2f} "
+        f"(n={len(accuracies)})\n"
+        f"memory of a process:          {max(r.peak_memory_bytes for r in records) / 2**30:8.2f} GB"
+    )
+    if gpu := max(record.peak_gpu_memory_bytes or 0 for record in records):
+        print(f"memory on the GPU:            {gpu / 2**30:8.2f} GB")
+    task = Task("lenet5", N_IMAGES, options.epochs + 1, n_cores, options.device, options.data)
+    n_turns = task.n_turns(task.classifier().config.batch_size)
+    with Turns(task, plain_way) as turns:
+        turns.next(n_turns)  # warms up
+        epochs = [turns.next(n_turns)[0] for _ in range(options.epochs)]
+    plain = statistics.median(epochs) * n_epochs * options.trials
+    print(
+        f"plain loop, {n_cores} thread(s):      {plain:8.1f} s; "
+        f"{statistics.median(epochs):.2f} s an epoch (median of n={len(epochs)}), multiplied\n"
+        f"times as fast: {plain / seconds:.1f}"
+    )
+
+
+def fmbench_job(options: argparse.Namespace, n_cores: int) -> tuple[list[Any], float]:
+    """The records of every trial, and the seconds that they took in all."""
+    from fmbench import runners
+    from fmbench.datasets import locate
+    from fmbench.execution import schedule
+    from fmbench.execution.backend import Limits
+    from fmbench.records.cells import Cell
+    from fmbench.records.protocols import FULL
+    from fmbench.records.store import Store
+
+    together = options.trials if options.device == "cuda" else 1
+    limits = Limits(
+        timeout=3600, memory=8 * 2**30, jobs=n_cores, device=options.device, together=together
+    )
+    cells = [Cell(runners.get("lenet5"), FULL, seed) for seed in range(options.trials)]
+    source = locate.locate(data=options.data)
+    with tempfile.TemporaryDirectory() as folder:
+        store = Store(Path(folder))
+        store.prepare()
+        start = time.perf_counter()
+        records = schedule.run(cells, store, source, limits, schedule.Observer())
+        seconds = time.perf_counter() - start
+    if failed := [record.why for record in records if not record.finished]:
+        raise SystemExit(f"a trial failed: {failed[0]}")
+    return records, seconds
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--epochs", type=int, default=3, help="after one that warms up")
+    parser.add_argument("--threads", type=int, default=1, help="of each way, by the epoch")
+    parser.add_argument("--job", action="store_true", help="time the paper's whole protocol")
+    parser.add_argument("--trials", type=int, default=10, help="of the whole protocol")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--data", type=Path)
+    options = parser.parse_args()
+
+    import torch
+
+    from fmbench.datasets import locate
+    from fmbench.datasets.download import fetch
+    from fmbench.utils import environment
+
+    environment.resolve_device(options.device)
+    locate.locate(data=options.data, fetch=fetch)
+    print(f"LeNet-5, {environment.device_name(options.device)}, torch {torch.__version__}")
+    (compare_jobs if options.job else compare_epochs)(options)
+
+
+if __name__ == "__main__":
+    main()

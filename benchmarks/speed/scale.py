@@ -1,0 +1,140 @@
+"""How planning, resuming and the table grow with the number of stored records.
+
+The records are synthetic: made-up predictions of every row of the suite, in a temporary folder that
+goes afterwards, each saying so in its `device` and `details`. Nothing is trained.
+
+- *plan*: from the suite to the cells to run, in order, where nothing is measured yet;
+- *resume*: the same where all of them are, which is what `fmbench run --all` does first: every
+  record is read and its predictions checked against their SHA-256;
+- *table*: `fmbench table`, the verdict of each row included, as a command of its own;
+- *run*: `fmbench run --all` with nothing left to do, as a command of its own.
+
+    python benchmarks/scale.py
+    python benchmarks/scale.py 100 1000 --scores
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+SYNTHETIC = "synthetic, never run"
+N_IMAGES = 10_000
+WAYS = ("plan", "resume", "table", "run")
+
+
+def cells(n: int) -> tuple[list[Any], int]:
+    """The cells of every row that `--all` runs, about ``n`` of them, and the seeds of each row."""
+    from fmbench import runners
+    from fmbench.records.cells import Cell, seeds_of
+    from fmbench.records.protocols import FULL
+    from fmbench.suites import reader
+
+    known = runners.runners()
+    chosen = [known[name] for name in reader.read().runners if name in known]
+    chosen = [runner for runner in chosen if not runner.by_name_only]
+    once = sum(runner.deterministic for runner in chosen)
+    n_seeds = max(1, round((n - once) / (len(chosen) - once)))
+    return [Cell(r, FULL, seed) for r in chosen for seed in seeds_of(r, n_seeds)], n_seeds
+
+
+def fill(folder: Path, n: int, source: Any, *, scores: bool) -> None:
+    """Write about ``n`` synthetic records."""
+    import numpy as np
+
+    from fmbench.records.protocols import FULL, labels
+    from fmbench.records.record import Record
+    from fmbench.records.store import Store
+    from fmbench.utils.environment import versions
+
+    store, y_true, generator = Store(folder), labels(FULL, source), np.random.default_rng(0)
+    store.prepare()
+    for cell in cells(n)[0]:
+        right = generator.random(N_IMAGES) < 0.9
+        arrays = {"y_pred": np.where(right, y_true, (y_true + 1) % 10).astype(np.uint8)}
+        if scores:
+            arrays["scores"] = generator.random((N_IMAGES, 10)).astype(np.float16)
+        record = Record(
+            "finished", cell.key, cell.definition(), SYNTHETIC, 1, 1, versions(), {},
+            "2026-01-01T00:00:00+00:00", 1.0, fit_seconds=1.0, details={"synthetic": True},
+        )  # fmt: skip
+        store.save(record, arrays)
+
+
+def plan(folder: Path, n: int) -> list[Any]:
+    """What is to be run, in order."""
+    from fmbench.execution import schedule
+    from fmbench.execution.estimate import Estimate
+    from fmbench.records.store import Store
+
+    contents = Store(folder).read()
+    todo = schedule.pending(cells(n)[0], contents)
+    return schedule.in_order(todo, Estimate(contents))
+
+
+def command(*arguments: object) -> None:
+    """A command of fmbench, in a process of its own."""
+    subprocess.run(
+        [sys.executable, "-m", "fmbench", *map(str, arguments)], check=True, capture_output=True
+    )
+
+
+def seconds(do: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    do()
+    return time.perf_counter() - start
+
+
+def measure(n: int, source: Any, *, scores: bool) -> tuple[int, dict[str, float]]:
+    """The number of records made for ``n``, and the seconds of each of :data:`WAYS`."""
+    n_cells, n_seeds = len(cells(n)[0]), cells(n)[1]
+    with tempfile.TemporaryDirectory(prefix="fmbench-scale-") as name:
+        folder = Path(name)
+        found = {"plan": seconds(lambda: plan(folder / "empty", n))}
+        fill(folder, n, source, scores=scores)
+        found["resume"] = seconds(lambda: plan(folder, n))
+        where = ("--results", folder, "--data", source.folder)
+        found["table"] = seconds(lambda: command("table", *where))
+        everything = ("run", "--all", "--seeds", n_seeds, *where)
+        command(*everything)  # writes the tables, with every metric of the suite's subject
+        found["run"] = seconds(lambda: command(*everything))
+    return n_cells, found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("sizes", nargs="*", type=int, default=[100, 1000, 10_000], metavar="N")
+    parser.add_argument(
+        "--scores", action="store_true", help="records with class scores too: 50 times as large"
+    )
+    parser.add_argument("--data", type=Path)
+    options = parser.parse_args()
+
+    from fmbench.datasets import locate
+    from fmbench.datasets.download import fetch
+    from fmbench.utils import environment
+
+    source = locate.locate(data=options.data, fetch=fetch)
+    print(
+        f"{environment.device_name('cpu')}, Python {sys.version.split()[0]}; synthetic records "
+        f"{'with' if options.scores else 'without'} scores; seconds, n=1; in brackets: times the "
+        "row above"
+    )
+    print(f"{'records':>8}" + "".join(f"{way:>16}" for way in WAYS))
+    before: dict[str, float] = {}
+    for n in options.sizes:
+        n_records, found = measure(n, source, scores=options.scores)
+        growth = {w: f" ({found[w] / before[w]:.1f}x)" if before else "" for w in WAYS}
+        line = "".join(f"{f'{found[way]:.2f}{growth[way]}':>16}" for way in WAYS)
+        print(f"{n_records:>8,}{line}", flush=True)
+        before = found
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,209 @@
+"""A neural row trained two ways: by the plain PyTorch loop and by fmbench's.
+
+The plain way is what a tutorial shows: a DataLoader over float images in PyTorch's own layout,
+`optimizer.zero_grad()`, `loss.backward()`, `optimizer.step()`, and an optimizer over the list of
+parameters. Network, loss, optimizer, batch size and thread count are the same. Each way has a
+process of its own, as it would have at a user's, and the two take turns of some batches, so that a
+machine whose speed drifts is fair to both. On a GPU the plain way keeps PyTorch's default there,
+convolutions in TF32, which is faster than fmbench's full float32.
+"""
+
+from __future__ import annotations
+
+import math
+import multiprocessing
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Task:
+    """What both ways do."""
+
+    runner: str
+    n_images: int
+    n_epochs: int
+    threads: int
+    device: str
+    data: Path | None
+
+    @property
+    def turns(self) -> int:
+        """Of an epoch. On a GPU a whole one each: fmbench's replayed step runs no Python."""
+        return 1 if self.device == "cuda" else 15
+
+    def classifier(self) -> Any:
+        """fmbench's classifier with this task's budget in place of its recipe's."""
+        from fmbench import runners
+
+        runner = runners.get(self.runner)
+        recipe = runner.resolve()
+        if "steps" in recipe:
+            steps = self.n_epochs * math.ceil(self.n_images / recipe["batch_size"])
+            recipe |= {"steps": steps, "held_out": 0}
+        else:
+            recipe["epochs"] = self.n_epochs
+        return runner.build(recipe, seed=0, device=self.device)
+
+    def images(self) -> tuple[Any, Any, Any, Any]:
+        """X_train, y_train, X_test, y_test."""
+        from fmbench.datasets import loading, locate
+
+        data = loading.load(locate.locate(data=self.data))
+        n = self.n_images
+        return data.X_train[:n], data.y_train[:n], data.X_test[:n], data.y_test[:n]
+
+    def batches_a_turn(self, batch_size: int) -> int:
+        """Batches between two handings over."""
+        return math.ceil(math.ceil(self.n_images / batch_size) / self.turns)
+
+    def n_turns(self, batch_size: int) -> int:
+        """Turns that an epoch takes."""
+        n_batches = math.ceil(self.n_images / batch_size)
+        return math.ceil(n_batches / self.batches_a_turn(batch_size))
+
+
+def plain_way(turn: Turn, task: Task) -> None:
+    """Train as a tutorial does."""
+    import torch
+    from torch.utils.data import DataLoader, TensorDataset
+
+    torch.set_num_threads(task.threads)
+    X_train, y_train, X_test, y_test = task.images()
+    ours = task.classifier()
+    config = ours.config
+    pixels, *_ = full = ours.network()
+    network = turn.paused(full[1:].to(task.device), task, config.batch_size)
+    dataset = TensorDataset(pixels(torch.tensor(X_train)), torch.tensor(y_train, dtype=torch.long))
+    loader = DataLoader(dataset, batch_size=config.batch_size, shuffle=True)
+    options: dict[str, Any] = {"lr": config.learning_rate}
+    if config.optimizer == "sgd":
+        options["momentum"] = config.momentum
+    else:
+        options["eps"] = config.epsilon
+    make = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam, "adamax": torch.optim.Adamax}
+    optimizer = make[config.optimizer](network.parameters(), **options)
+    parameters = dict(network.named_parameters())
+    turn.ready()
+    for _ in range(task.n_epochs):
+        network.train()
+        for batch, target in loader:
+            batch, target = batch.to(task.device), target.to(task.device)
+            optimizer.zero_grad()
+            config.loss(parameters, network(batch), target).backward()
+            optimizer.step()
+        if task.device == "cuda":  # which works behind the CPU's back; fmbench's loop waits for it
+            torch.cuda.synchronize()
+        turn.done()
+    network.eval()
+    with torch.inference_mode():
+        parts = [
+            network(batch.to(task.device)).argmax(1).cpu()
+            for batch in pixels(torch.tensor(X_test)).split(1000)
+        ]
+    turn.result(float((torch.cat(parts).numpy() == y_test).mean()))
+
+
+def fmbench_way(turn: Turn, task: Task) -> None:
+    """Train as a cell does."""
+    from fmbench.execution.process import keep_freed_memory, use_threads
+
+    classifier = task.classifier()
+    network, batch_size = classifier.network, classifier.config.batch_size
+    classifier.set_params(network=lambda: turn.paused(network(), task, batch_size))
+    use_threads(task.threads)
+    keep_freed_memory()
+    X_train, y_train, X_test, y_test = task.images()
+    turn.ready()
+    classifier.fit(X_train, y_train, on_epoch=lambda *_: turn.done())
+    turn.result(float((classifier.predict(X_test) == y_test).mean()))
+
+
+class Turn:
+    """One side's end: it works while it has the turn and waits otherwise."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._start = 0.0
+
+    def ready(self) -> None:
+        """Everything is set up; wait for the first turn."""
+        self._connection.send(None)
+        self._wait()
+
+    def paused(self, network: Any, task: Task, batch_size: int) -> Any:
+        """Hand over within an epoch, after some training batches; returns the network."""
+        within, n_batches = task.batches_a_turn(batch_size), math.ceil(task.n_images / batch_size)
+        n_seen = 0
+
+        def before_forward(module: Any, _: Any) -> None:
+            nonlocal n_seen
+            if module.training:
+                if n_seen % n_batches % within == 0 and n_seen % n_batches:
+                    self.done()
+                n_seen += 1
+
+        if task.turns > 1:
+            # Of a layer: fmbench may call the layers alone.
+            network[0].register_forward_pre_hook(before_forward)
+        return network
+
+    def done(self) -> None:
+        """Hand over the seconds of this turn and wait for the next."""
+        self._connection.send(time.perf_counter() - self._start)
+        self._wait()
+
+    def result(self, value: Any) -> None:
+        """After the last turn: what came out."""
+        self._connection.send(value)
+
+    def _wait(self) -> None:
+        self._connection.recv()
+        self._start = time.perf_counter()
+
+
+class Turns:
+    """Starts a process for each way; use it as a context manager."""
+
+    def __init__(self, task: Task, *ways: Callable[[Turn, Task], None]) -> None:
+        # Read by the libraries when they load, in each process.
+        for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+            os.environ[name] = str(task.threads)
+        context = multiprocessing.get_context("spawn")
+        self._connections, self._processes = [], []
+        for way in ways:
+            mine, theirs = context.Pipe()
+            process = context.Process(target=way, args=(Turn(theirs), task), daemon=True)
+            process.start()
+            theirs.close()
+            self._connections.append(mine)
+            self._processes.append(process)
+        for connection in self._connections:
+            connection.recv()
+
+    def next(self, n_turns: int) -> list[float]:
+        """Seconds that each side took for so many turns, one side after the other in each."""
+        seconds = [0.0] * len(self._connections)
+        for _ in range(n_turns):
+            for i, connection in enumerate(self._connections):
+                connection.send(None)
+                seconds[i] += connection.recv()
+        return seconds
+
+    def results(self) -> list[Any]:
+        """What each side hands over at the end."""
+        for connection in self._connections:
+            connection.send(None)
+        return [connection.recv() for connection in self._connections]
+
+    def __enter__(self) -> Turns:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for process in self._processes:
+            process.kill()

@@ -1,0 +1,56 @@
+"""The verbs that say what there is: the data, the runners, their recipes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from fmbench.cli import options
+from fmbench.cli.output import output, width
+
+if TYPE_CHECKING:
+    pass
+
+
+@click.command(epilog="Examples: fmbench show lenet5; fmbench show ./my_model.py:make_model")
+@click.argument("name")
+@options.parameters
+def show(name: str, parameters: tuple[str, ...]) -> None:
+    """Show a runner's recipe: every hyperparameter with its origin, and parameter counts."""
+    from tabulate import tabulate
+
+    [entry] = options.entries([name], parameters)
+    runner, given = entry.runner, entry.parameters
+    once = "deterministic: one seed" if runner.deterministic else "stochastic: several seeds"
+    device = "cpu or cuda" if runner.uses_gpu else "cpu"
+    rows = [
+        (n, given[n], "our choice", "given with -p")
+        if n in given
+        else (n, h.value, h.origin, h.why)
+        for n, h in runner.hyperparameters.items()
+    ]
+    header = ("hyperparameter", "value", "origin", "where, or why")
+    used = max([len(header[0]), *(len(row[0]) for row in rows)]) + 24 + len("our choice") + 6
+    why = 60 if (columns := width()) is None else max(20, columns - used)
+    text = [
+        f"{entry.name}: {runner.title}",
+        f"revision {runner.revision}; {once}; cost: {runner.cost_in_words}; device: {device}",
+        "",
+        tabulate(rows, header, tablefmt="simple", maxcolwidths=[None, 24, None, why],
+                 disable_numparse=True, missingval="None"),
+    ]  # fmt: skip
+    if runner.source:
+        text[1] = f"source {runner.source}; {text[1].partition('; ')[2]}"
+    if runner.parameter_counts:
+        from fmbench.models.nn.layers import parameter_counts
+
+        classifier = runner.build(runner.resolve(), seed=0, device="cpu")
+        counts = parameter_counts(classifier.network())
+        text += ["", "parameters, as built:"]
+        text += [f"  {layer:12} {count:>10,}" for layer, count in counts.items()]
+        text.append(f"  {'total':12} {sum(counts.values()):>10,}")
+    flagged = [f"Reported beside it, as a flagged figure: {w}." for w in runner.flagged.values()]
+    for note in (*flagged, *runner.notes):
+        text += ["", click.wrap_text(note, width() or 100)]
+    output("\n".join(text))

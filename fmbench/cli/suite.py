@@ -1,0 +1,37 @@
+"""The verb that writes a suite for a reviewer to fill in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from fmbench.cli import options
+from fmbench.cli.output import output, say
+from fmbench.errors import UserError
+
+
+@click.group(invoke_without_command=True, epilog="Example: fmbench suite new claims.toml")
+@click.pass_context
+def suite(context: click.Context) -> None:
+    """Suites of your own: the claims of a paper, in a TOML file."""
+    if context.invoked_subcommand is None:
+        output(context.get_help())
+
+
+@suite.command(epilog="Example: fmbench suite new claims.toml")
+@click.argument("file", type=options.Place(path_type=Path, dir_okay=False))
+def new(file: Path) -> None:
+    """Write a commented suite to fill in; FILE must not exist yet.
+
+    It is valid as it stands: `fmbench check FILE`, `fmbench run --suite FILE --all` and `fmbench
+    table --suite FILE` work on it.
+    """
+    from fmbench.suites.bundled import TEMPLATE
+
+    try:
+        with file.open("x", encoding="utf-8") as written:
+            written.write(TEMPLATE.read_text(encoding="utf-8"))
+    except FileExistsError:
+        raise UserError(f"{file} exists already: name a file that does not") from None
+    say(f"written: {file}; `fmbench check {file}` reads it")

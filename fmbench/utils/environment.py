@@ -1,0 +1,148 @@
+"""What a result was made with: versions, device, commit. Recorded, never part of a cell's key."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import subprocess
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from fmbench.errors import UserError
+
+# The folder that holds the package: a checkout of the repository, or site-packages.
+CHECKOUT = Path(__file__).parents[2]
+
+# Whatever can change a prediction or a timing.
+LIBRARIES = (
+    "numpy",
+    "scipy",
+    "scikit-learn",
+    "scikit-learn-intelex",
+    "scikit-image",
+    "torch",
+)
+
+
+# Processors of one name may differ in them, and with them in how sums are rounded.
+INSTRUCTIONS = "vector instructions"
+
+
+@cache
+def versions() -> dict[str, str]:
+    """Versions of Python and of each installed library that can change a result.
+
+    Beside them the widest vector instructions of the processor, where Linux names them.
+    """
+    found = {"python": platform.python_version()}
+    flags = _cpu_info("flags").split()
+    widest = [name for name in ("avx512f", "avx2", "avx") if name in flags]
+    if widest:
+        found[INSTRUCTIONS] = widest[0]
+    for library in LIBRARIES:
+        try:
+            found[library] = importlib.metadata.version(library)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+@cache
+def package() -> dict[str, Any]:
+    """Version of fmbench and, in a checkout, its commit and whether the code differs from it."""
+    facts: dict[str, Any] = {"version": importlib.metadata.version("fmbench")}
+    if (CHECKOUT / ".git").exists():
+        commit = _git(CHECKOUT, "rev-parse", "HEAD")
+        if commit is not None:
+            changed = _git(CHECKOUT, "status", "--porcelain", "--", "fmbench", "benchmarks")
+            facts |= {"commit": commit, "dirty": bool(changed)}
+    return facts
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    try:
+        command = ["git", "-C", str(folder), *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+def n_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@cache
+def cpu_name() -> str:
+    """The processor's own name for itself."""
+    return _cpu_info("model name") or platform.processor() or platform.machine()
+
+
+def _cpu_info(entry: str) -> str:
+    """What Linux says of the first processor; empty where there is no Linux."""
+    info = Path("/proc/cpuinfo")
+    for line in info.read_text().splitlines() if info.exists() else ():
+        name, _, value = line.partition(":")
+        if name.strip() == entry:
+            return value.strip()
+    return ""
+
+
+def resolve_device(wanted: str) -> str:
+    """``auto``, ``cpu`` or ``cuda`` to the device to use; raises UserError without CUDA."""
+    if wanted == "cpu":
+        return "cpu"
+    import torch
+
+    if torch.cuda.is_available():
+        return "cuda"
+    if wanted == "cuda":
+        raise UserError(
+            "--device cuda: PyTorch finds no CUDA device here; use --device cpu or auto"
+        )
+    return "cpu"
+
+
+def device_name(device: str) -> str:
+    """The name of the processor or GPU behind ``device``."""
+    if device == "cuda":
+        import torch
+
+        return torch.cuda.get_device_name()
+    return cpu_name()
+
+
+def differences(
+    recorded_versions: dict[str, str],
+    recorded_device: str,
+    today: tuple[dict[str, str], str] | None = None,
+) -> list[str]:
+    """How a recorded environment differs from today's, in words (``torch 2.11.0, here 2.13.0``).
+
+    ``today`` are the versions and the device of what was made today, maybe on another machine;
+    without, those of this one.
+    Records of before they were noted do not name the vector instructions; that is no difference.
+    """
+    now = dict(today[0] if today else versions())
+    if INSTRUCTIONS not in recorded_versions:
+        now.pop(INSTRUCTIONS, None)
+    found = [
+        f"{name} {recorded_versions.get(name, 'absent')}, here {now.get(name, 'absent')}"
+        for name in sorted(recorded_versions | now)
+        if recorded_versions.get(name) != now.get(name)
+    ]
+    devices = [today[1]] if today else [cpu_name(), gpu_name() or cpu_name()]
+    if recorded_device not in devices:
+        found.append(f"device {recorded_device}, here {devices[-1]}")
+    return found
+
+
+@cache
+def gpu_name() -> str | None:
+    """Name of the GPU, if any. PyTorch takes seconds to load and is asked only if a driver is."""
+    if not Path("/proc/driver/nvidia").exists() or resolve_device("auto") == "cpu":
+        return None
+    return device_name("cuda")

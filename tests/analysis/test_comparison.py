@@ -1,0 +1,289 @@
+import csv
+import io
+import json
+import math
+from itertools import combinations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from fmbench import runners
+from fmbench.analysis import comparison as comparing
+from fmbench.analysis.comparison import (
+    Comparison,
+    as_table,
+    combined,
+    compare,
+    holm,
+    mcnemar,
+    resampled,
+)
+from fmbench.records.cells import Cell
+from fmbench.records.protocols import FULL, QUICK
+from fmbench.records.store import Store
+from tests.end_to_end.test_cli import assert_one_line_error, fmbench
+
+N = 400
+Y_TRUE = np.arange(N) % 10
+
+
+@pytest.fixture(autouse=True)
+def few_resamples(monkeypatch):
+    monkeypatch.setattr(comparing, "N_RESAMPLES", 1000)
+
+
+def fits(share, *, seeds=1, spread=0.0, seed=0):
+    """Predictions ``(seeds, N)`` of fits that are right by chance, each with its own luck."""
+    generator = np.random.default_rng(seed)
+    luck = generator.normal(share, spread, (seeds, 1))
+    right = generator.random((seeds, N)) < luck
+    return np.where(right, Y_TRUE, (Y_TRUE + 1) % 10)
+
+
+def paired(only_a, only_b, both=100):
+    """Predictions of two models where so many images are right for one, or for both."""
+    a = np.array([1] * only_a + [0] * only_b + [1] * both, bool)
+    b = np.array([0] * only_a + [1] * only_b + [1] * both, bool)
+    return a[None], b[None]
+
+
+# ---------------------------------------------------------------- McNemar, exactly
+
+
+@pytest.mark.parametrize(
+    ("only_a", "only_b", "p"),
+    [(0, 0, 1.0), (1, 0, 1.0), (5, 0, 2 / 2**5), (8, 2, 2 * (1 + 10 + 45) / 2**10), (7, 7, 1.0)],
+)
+def test_mcnemar_by_hand(only_a, only_b, p):
+    assert mcnemar(*paired(only_a, only_b))[0, 0] == pytest.approx(p)
+
+
+@given(st.integers(0, 300), st.integers(0, 300))
+def test_mcnemar_agrees_with_statsmodels(only_a, only_b):
+    from statsmodels.stats.contingency_tables import mcnemar as theirs
+
+    expected = theirs([[10, only_a], [only_b, 10]], exact=True).pvalue
+    assert mcnemar(*paired(only_a, only_b))[0, 0] == pytest.approx(expected, rel=1e-9)
+
+
+def test_every_seed_is_tested_against_every_seed():
+    a, b = fits(0.8, seeds=3) == Y_TRUE, fits(0.7, seeds=2, seed=1) == Y_TRUE
+    p_values = mcnemar(a, b)
+    assert p_values.shape == (3, 2)
+    assert p_values[2, 1] == mcnemar(a[2:], b[1:])[0, 0]
+
+
+# ---------------------------------------------------------------- one p for many, many p at once
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=25))
+def test_the_one_p_lies_at_or_above_the_middle_one_and_at_most_at_twice_of_it(p_values):
+    middle = sorted(p_values)[len(p_values) // 2]
+    p = combined(np.array(p_values))
+    assert min(1.0, middle) <= p <= min(1.0, 2 * middle)
+    if len(p_values) == 1:
+        assert p == p_values[0]
+
+
+def test_the_one_p_is_valid_when_all_depend_on_one_and_when_none_does():
+    generator = np.random.default_rng(0)
+    together = np.repeat(generator.random((4000, 1)), 9, axis=1)
+    for p_values in (together, generator.random((4000, 9))):
+        assert np.mean([combined(row) < 0.05 for row in p_values]) <= 0.05
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=20))
+def test_holm_agrees_with_statsmodels(p_values):
+    from statsmodels.stats.multitest import multipletests
+
+    expected = multipletests(p_values, method="holm")[1]
+    assert holm(p_values) == pytest.approx(expected.tolist(), abs=1e-12)
+
+
+# ---------------------------------------------------------------- the interval
+
+
+def test_the_interval_of_two_deterministic_runners_is_that_of_scipys_paired_bootstrap():
+    from scipy import stats
+
+    y_pred = {"a": fits(0.85), "b": fits(0.75, seed=1)}
+    [found] = compare(Y_TRUE, y_pred)
+    right = [(y == Y_TRUE)[0].astype(float) for y in y_pred.values()]
+    expected = stats.bootstrap(
+        right, lambda a, b, axis: a.mean(axis) - b.mean(axis), paired=True, vectorized=True,
+        method="percentile", n_resamples=5000, rng=0,
+    ).confidence_interval  # fmt: skip
+    assert found.low == pytest.approx(expected.low, abs=0.006)
+    assert found.high == pytest.approx(expected.high, abs=0.006)
+
+
+def test_the_spread_of_a_mean_of_seeds_is_not_understated():
+    generator = np.random.default_rng(0)
+    n = 20_000  # so many images that nearly all of the spread is that of the seeds
+    accuracies = np.array([0.5, 0.6, 0.7, 0.8])
+    right = generator.permuted(np.arange(n) < accuracies[:, None] * n, axis=1)
+    sd_of_mean = accuracies.std(ddof=1) / math.sqrt(4)
+    assert resampled({"a": right})["a"].std() == pytest.approx(sd_of_mean, rel=0.1)
+
+
+def test_an_unstable_recipe_is_not_called_worse_because_its_fits_are():
+    steady, unstable = fits(0.8, seeds=5), fits(0.72, seeds=5, spread=0.15, seed=3)
+    [found] = compare(Y_TRUE, {"steady": steady, "unstable": unstable})
+    assert found.p_holm < 0.05  # these very fits do differ
+    assert found.low < 0 < found.high
+    assert found.better is None
+
+
+# ---------------------------------------------------------------- properties
+
+predictions = arrays(
+    np.int64, st.tuples(st.integers(1, 4), st.just(60)), elements=st.integers(0, 9)
+)
+
+
+@given(predictions)
+def test_a_runner_does_not_differ_from_itself(y_pred):
+    y_true = np.arange(60) % 10
+    [found] = compare(y_true, {"a": y_pred}, [("a", "a")])
+    assert (found.difference, found.low, found.high, found.better) == (0, 0, 0, None)
+    assert set(found.recalls) == {0.0}
+    if len(y_pred) == 1:
+        assert found.p == found.p_holm == 1
+
+
+@given(predictions, predictions)
+def test_the_other_way_round_everything_changes_its_sign(a, b):
+    y_true = np.arange(60) % 10
+    one, other = compare(y_true, {"a": a, "b": b}, [("a", "b"), ("b", "a")])
+    assert other.difference == -one.difference
+    assert (other.low, other.high) == pytest.approx((-one.high, -one.low), abs=1e-12)
+    assert other.p == one.p
+    assert other.recalls == tuple(-r for r in one.recalls)
+    assert other.better == one.better
+
+
+def test_a_pair_is_the_same_whichever_others_are_compared_beside_it():
+    y_pred = {"a": fits(0.8, seeds=3), "b": fits(0.7, seed=1), "c": fits(0.75, seeds=2, seed=2)}
+    pairs = {(c.a, c.b): c for c in compare(Y_TRUE, y_pred)}
+    assert list(pairs) == list(combinations(y_pred, 2))
+    alone = compare(Y_TRUE, {"c": y_pred["c"], "a": y_pred["a"]}, [("a", "c")])[0]
+    beside = pairs["a", "c"]
+    assert (alone.low, alone.high, alone.p) == (beside.low, beside.high, beside.p)
+    assert alone.p_holm == alone.p < beside.p_holm
+
+
+def test_the_difference_is_that_of_the_mean_accuracies():
+    y_pred = {"a": fits(0.9, seeds=2), "b": fits(0.5, seeds=3, seed=1)}
+    [found] = compare(Y_TRUE, y_pred)
+    a, b = ((y == Y_TRUE).mean() for y in y_pred.values())
+    assert (found.mean_a, found.mean_b, found.n_a, found.n_b) == (a, b, 2, 3)
+    assert found.low < a - b < found.high
+    assert found.better == "a"
+    shares = [(y[:, Y_TRUE == 4] == 4).mean() for y in y_pred.values()]
+    assert found.recalls[4] == pytest.approx(shares[0] - shares[1])
+
+
+# ---------------------------------------------------------------- what is printed
+
+
+def test_the_classes_shown_are_those_that_differ_most():
+    recalls = (0.01, 0.0, 0.1, -0.2, 0.0, 0.0, 0.3, 0.0, 0.0, 0.0)
+    line = as_table([Comparison("a", "b", 0.9, 0.8, 1, 5, 0.05, 0.15, 0.0, 0.0, recalls)], FULL)
+    row = line.rows[0]
+    assert row["classes"] == "Shirt +30.00, Dress -20.00, Pullover +10.00"
+    assert (row["difference"], row["p"]) == ("+10.00", "<1e-300")
+
+
+def test_a_single_seed_of_a_stochastic_runner_and_a_smaller_protocol_are_said():
+    found = compare(Y_TRUE, {"a": fits(0.8), "b": fits(0.7, seed=1)})
+    table = as_table(found, QUICK, unknown_spread=["b", "not here"])
+    assert "(b): its spread over seeds is not known" in table.notes[-1]
+    assert table.title == f"a against b ({QUICK.title})"
+    assert len(as_table(found, FULL).notes) == 3
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, record_of, source):
+    """Records of two deterministic runners and of two seeds of a stochastic one."""
+    from fmbench.records.protocols import labels
+
+    known = runners.runners()
+    store = Store(tmp_path_factory.mktemp("compare") / "results")
+    generator = np.random.default_rng(0)
+    y_true = labels(FULL, source)
+    for name, seed, share in [
+        ("gaussian-nb", 0, 0.57), ("hog-svm", 0, 0.9), ("lenet5", 0, 0.9), ("lenet5", 1, 0.9),
+    ]:  # fmt: skip
+        right = generator.random(len(y_true)) < share
+        y_pred = np.where(right, y_true, (y_true + 1) % 10).astype(np.uint8)
+        store.save(record_of(Cell(known[name], FULL, seed)), {"y_pred": y_pred})
+    return store.folder
+
+
+def test_two_runners_from_their_records(folder, source):
+    common = ("compare", "lenet5", "gaussian-nb", "--results", folder, "--data", source.folder)
+    done = fmbench(*common, "--format", "csv")
+    assert done.returncode == 0, done.stderr
+    [row] = csv.DictReader(io.StringIO(done.stdout))
+    assert (row["a"], row["b"], row["n_a"], row["n_b"]) == ("lenet5", "gaussian-nb", "2", "1")
+    assert row["better"] == "lenet5" and row["p"] == row["p_holm"] == "<1e-300"
+    assert 31 < float(row["low"]) < float(row["difference"]) < float(row["high"]) < 35
+    assert json.loads(fmbench(*common, "--format", "json").stdout) == [row]
+    markdown = fmbench(*common).stdout
+    assert markdown.startswith("# lenet5 against gaussian-nb\n") and row["low"] in markdown
+
+
+def test_all_rows_are_compared_pair_by_pair_and_the_missing_ones_named(folder, source):
+    done = fmbench("compare", "--all", "--results", folder, "--data", source.folder,
+                   "--format", "csv")  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    rows = list(csv.DictReader(io.StringIO(done.stdout)))
+    assert {(r["a"], r["b"]) for r in rows} == {
+        ("gaussian-nb", "lenet5"), ("gaussian-nb", "hog-svm"), ("lenet5", "hog-svm"),
+    }  # fmt: skip
+    assert {r["better"] for r in rows} == {"lenet5", "hog-svm", "cannot tell"}
+    assert "not measured, so in no pair: " in done.stderr and "svc-rbf" in done.stderr
+
+
+def test_a_damaged_record_is_named_and_left_out(folder, source, tmp_path):
+    import shutil
+
+    copy = tmp_path / "copy"
+    shutil.copytree(folder, copy)
+    victim = next(copy.glob("records/lenet5/*seed1*.npz"))
+    victim.write_bytes(b"PK")
+    done = fmbench("compare", "lenet5", "hog-svm", "--results", copy, "--data", source.folder,
+                   "--format", "csv")  # fmt: skip
+    assert done.returncode == 2
+    assert str(victim.with_suffix("")) in done.stderr and "Traceback" not in done.stderr
+    assert next(csv.DictReader(io.StringIO(done.stdout)))["n_a"] == "1"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], ["name two different runners, or --all"]),
+        (["lenet5"], ["name two different runners"]),
+        (["lenet5", "lenet5"], ["name two different runners"]),
+        (["lenet5", "cnn", "mlp"], ["name two different runners"]),
+        (["lenet5", "cnn", "--all"], ["or --all"]),
+        (["lenet5", "lenet"], ["unknown runner 'lenet'", "did you mean lenet5?"]),
+        (["lenet5", "svc-rbf"], ["svc-rbf has no full result in", "`fmbench run svc-rbf`"]),
+        (["lenet5", "hog-svm", "--quick"], ["lenet5 has no quick result", "run --quick lenet5`"]),
+        (["--all", "--quick"], ["fewer than two rows", "`fmbench run --quick --all`"]),
+        (["--all", "--format", "xml"], ["--format"]),
+        (["--all", "--data", "/no/such/folder"], ["--data", "/no/such/folder"]),
+    ],
+    ids=lambda value: " ".join(value),
+)
+def test_bad_input_is_one_line(folder, arguments, said):
+    assert_one_line_error(fmbench("compare", *arguments, "--results", folder), *said)
+
+
+def test_the_formats_are_those_of_the_tables():
+    table = as_table(compare(Y_TRUE, {"a": fits(0.8), "b": fits(0.7, seed=1)}), FULL)
+    assert tuple(table.rows[0]) == table.columns
+    assert table.as_csv(table).startswith(",".join(table.columns))

@@ -1,0 +1,304 @@
+"""What a user types and what comes back: one process a test, as in a terminal."""
+
+import csv
+import io
+import json
+import subprocess
+import sys
+
+import pytest
+
+from fmbench.cli.main import cli
+
+
+def fmbench(*arguments, **options):
+    return subprocess.run(
+        [sys.executable, "-m", "fmbench", *map(str, arguments)],
+        capture_output=True, text=True, timeout=300, **options,
+    )  # fmt: skip
+
+
+def assert_one_line_error(done, *said):
+    assert done.returncode == 2, done
+    assert done.stderr.startswith("fmbench: error: ")
+    assert done.stderr.count("\n") == 1, done.stderr
+    assert done.stdout == ""
+    for text in said:
+        assert text in done.stderr
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory, source):
+    """A results folder with two cheap rows on all of the data."""
+    results = tmp_path_factory.mktemp("results")
+    done = fmbench(
+        "run", "gaussian-nb", "extra-tree", "--seeds", 2, "--results", results,
+        "--data", source.folder,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return results, done
+
+
+def test_run_prints_and_writes_the_table(measured):
+    results, done = measured
+    assert done.stdout == (results / "table3.md").read_text()
+    assert "[3/3]" in done.stderr and "left" in done.stderr
+    rows = {
+        r["runner"]: r for r in csv.DictReader((results / "table3.csv").read_text().splitlines())
+    }
+    assert rows["gaussian-nb"]["status"] == "measured"
+    assert rows["gaussian-nb"]["n"] == "1"
+    assert rows["gaussian-nb"]["sd"] == "0.00"
+    assert 56 < float(rows["gaussian-nb"]["mean"]) < 58
+    assert rows["extra-tree"]["n"] == "2"
+    assert float(rows["extra-tree"]["low"]) < float(rows["extra-tree"]["mean"])
+    assert rows["lenet5"]["status"] == "not run"
+
+
+def test_a_second_run_has_nothing_to_do(measured, source):
+    results, _ = measured
+    before = {p: p.stat().st_mtime_ns for p in (results / "records").rglob("*.*")}
+    done = fmbench("run", "gaussian-nb", "extra-tree", "--seeds", 2, "--results", results,
+                   "--data", source.folder)  # fmt: skip
+    assert done.returncode == 0
+    assert "nothing to do: 3 cells are measured already" in done.stderr
+    assert {p: p.stat().st_mtime_ns for p in (results / "records").rglob("*.*")} == before
+
+
+def test_the_three_formats_say_the_same(measured, source):
+    results, _ = measured
+    common = ("table", "--results", results, "--data", source.folder, "--format")
+    as_csv = list(csv.DictReader(io.StringIO(fmbench(*common, "csv").stdout)))
+    assert json.loads(fmbench(*common, "json").stdout) == as_csv
+    assert as_csv[9]["mean"] in fmbench(*common, "md").stdout
+
+
+def test_the_table_carries_a_verdict_in_every_row(measured, source):
+    results, _ = measured
+    common = ("table", "--results", results, "--data", source.folder, "--format", "csv")
+    rows = list(csv.DictReader(io.StringIO(fmbench(*common).stdout)))
+    assert all(row["verdict"] for row in rows)
+    verdicts = {row["runner"]: row["verdict"] for row in rows}
+    assert verdicts["gaussian-nb"] == "not reproduced, claim higher"
+    assert verdicts["lenet5"] == "not run"
+    assert verdicts["extra-tree"].startswith("untestable: 2 seeds")
+    wide = csv.DictReader(io.StringIO(fmbench(*common, "--margin", 40).stdout))
+    assert {r["runner"]: r["verdict"] for r in wide}["gaussian-nb"] == "reproduced"
+
+
+@pytest.mark.parametrize("number", ["1", "2"])
+def test_tables_1_and_2_say_what_was_not_measured(measured, source, number):
+    results, _ = measured
+    done = fmbench("table", "--table", number, "--results", results, "--data", source.folder)
+    assert done.returncode == 0
+    assert "Not measured: run `fmbench run lenet5`" in done.stdout
+
+
+def test_a_truncated_record_is_named_and_left_out_and_the_table_still_prints(
+    measured, source, tmp_path
+):
+    import shutil
+
+    results = tmp_path / "copy"
+    shutil.copytree(measured[0], results)
+    victim = next(results.glob("records/extra-tree/*seed0*.json"))
+    victim.write_bytes(victim.read_bytes()[:100])
+    common = ("--results", results, "--data", source.folder)
+    done = fmbench("table", "--format", "csv", *common)
+    assert done.returncode == 2
+    assert str(victim) in done.stderr and "Traceback" not in done.stderr
+    rows = {r["runner"]: r for r in csv.DictReader(io.StringIO(done.stdout))}
+    assert rows["extra-tree"]["n"] == "1"
+    assert rows["gaussian-nb"]["status"] == "measured"
+
+    done = fmbench("run", "extra-tree", "--seeds", 2, *common)
+    assert done.returncode == 0, done.stderr
+    assert "set aside" in done.stderr
+    assert len(victim.with_name(f"{victim.name}.broken1").read_bytes()) == 100
+    assert fmbench("table", *common).returncode == 0
+
+
+def test_a_cell_over_its_limit_is_a_failed_row_and_status_1(source, tmp_path):
+    done = fmbench("run", "decision-tree", "gaussian-nb", "--seeds", 1, "--timeout", 2, "-j", 1,
+                   "--results", tmp_path, "--data", source.folder)  # fmt: skip
+    assert done.returncode == 1
+    rows = {
+        r["runner"]: r for r in csv.DictReader((tmp_path / "table3.csv").read_text().splitlines())
+    }
+    assert rows["decision-tree"]["status"] == "failed: timed out after 2 s (seed 0)"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["run", "lenet"], ["unknown runner 'lenet'", "did you mean lenet5?"]),
+        (["run"], ["name the runners to run, or --all"]),
+        (["run", "lenet5", "--all"], ["not both"]),
+        (["run", "lenet5", "--seeds", "0"], ["--seeds", "1"]),
+        (["run", "lenet5", "--seeds", "many"], ["--seeds", "many"]),
+        (["run", "lenet5", "--jobs", "-1"], ["--jobs"]),
+        (["run", "lenet5", "--timeout", "0"], ["--timeout"]),
+        (["run", "lenet5", "--memory", "nan%"], ["--memory"]),
+        (["run", "lenet5", "--memory", "nan"], ["--memory", "not a finite number"]),
+        (["run", "lenet5", "--memory", "inf"], ["--memory", "not a finite number"]),
+        (["run", "lenet5", "--timeout", "nan"], ["--timeout", "not a finite number"]),
+        (["run", "lenet5", "--results", ""], ["--results", "empty"]),
+        (["run", "lenet5", "--data", ""], ["--data", "empty"]),
+        (["table", "--data", "/no/such/folder"], ["--data", "/no/such/folder"]),
+        (["table", "--suite", "/no/such\nfile.toml"], ["/no/such file.toml"]),
+        (["run", "lenet5", "--device", "tpu"], ["--device", "auto", "cpu", "cuda"]),
+        (["run", "gaussian-nb", "--data", "/no/such/folder"], ["--data", "/no/such/folder"]),
+        (["run", "gaussian-nb", "--suite", "/no/such.toml"], ["/no/such.toml"]),
+        (["table", "--format", "xml"], ["--format", "md", "csv", "json"]),
+        (["table", "--table", "4"], ["--table"]),
+        (["table", "--margin", "-1"], ["--margin"]),
+        (["table", "--margin", "nan"], ["--margin"]),
+        (["table", "--alpha", "1"], ["--alpha"]),
+        (["show", "svc"], ["unknown runner 'svc'"]),
+        (["show"], ["NAME"]),
+        (["tabel"], ["no command 'tabel'", "did you mean table?"]),
+        (["run", "lenet5", "--sedes", "3"], ["--sedes", "--seeds"]),
+    ],
+    ids=lambda value: " ".join(value) if value and value[0] in cli.commands else "",
+)
+def test_bad_input_is_one_line_and_status_2(arguments, said):
+    assert_one_line_error(fmbench(*arguments), *said)
+
+
+def test_cuda_where_there_is_none_is_one_line():
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("this machine has CUDA")
+    assert_one_line_error(
+        fmbench("run", "lenet5", "--device", "cuda"), "--device cuda", "--device cpu"
+    )
+
+
+def test_a_results_folder_that_cannot_be_written_is_one_line(tmp_path):
+    (tmp_path / "file").write_text("")
+    done = fmbench("run", "gaussian-nb", "--results", tmp_path / "file" / "results")
+    assert_one_line_error(done, "cannot be written to", "--results")
+
+
+def test_a_broken_suite_is_one_line(tmp_path):
+    path = tmp_path / "suite.toml"
+    path.write_text("[test_set]\nn_per_class = [10, 10]\n[[row]]\nwhere = 'Table 3'\n")
+    assert_one_line_error(fmbench("table", "--suite", path), str(path), "[[row]] 1", "'label'")
+
+
+def test_a_data_folder_with_damaged_files_is_one_line(tmp_path, source):
+    import shutil
+
+    for path in source.folder.glob("*-ubyte*"):
+        shutil.copy(path, tmp_path)
+    victim = next(tmp_path.glob("t10k-images*"))
+    victim.write_bytes(victim.read_bytes()[:5000])
+    assert_one_line_error(fmbench("data", "--data", tmp_path), str(victim), "truncated")
+
+
+@pytest.mark.parametrize("command", cli.commands)
+def test_every_help_shows_an_example(command):
+    done = fmbench(command, "--help")
+    assert done.returncode == 0
+    assert f"fmbench {command}" in done.stdout.split("Example")[1]
+
+
+def test_data_says_where_from_and_what_it_is(source):
+    done = fmbench("data", "--data", source.folder)
+    assert done.returncode == 0
+    assert "the folder given by --data" in done.stdout
+    assert "uint8 (60000, 28, 28)" in done.stdout
+    assert done.stdout.count("genuine") == 4
+    assert "Ankle boot   6000" in done.stdout and "Ankle boot   1000" in done.stdout
+
+
+def test_list_shows_every_row_with_its_claim():
+    done = fmbench("list")
+    assert done.returncode == 0
+    rows = [line for line in done.stdout.splitlines() if line.startswith("svc-rbf ")]
+    assert ["Support Vector" in row for row in rows] == [True, False], "printed twice in the paper"
+    [line] = [line for line in done.stdout.splitlines() if line.startswith("lenet5 ")]
+    assert "CNN-LeNet-5" in line and "98.80" in line and "cuda" in line
+    [line] = [line for line in done.stdout.splitlines() if line.startswith("gradient-boosting ")]
+    assert "hours, by name only" in line
+
+
+def test_all_is_every_row_but_those_run_by_name_only():
+    from fmbench import runners
+    from fmbench.cli.run import _chosen
+    from fmbench.suites import reader
+
+    suite, known = reader.read(), runners.runners()
+    everything = [entry.name for entry in _chosen((), True, suite)]
+    left_out = [n for n in suite.runners if n in known and n not in everything]
+    assert left_out == ["eden-full", "gradient-boosting"]
+    assert len(everything) == len(set(everything)) > 20
+    assert [entry.name for entry in _chosen(tuple(left_out), False, suite)] == left_out
+
+
+def test_show_names_a_flagged_figure():
+    done = fmbench("show", "cnn-bn-skip")
+    assert done.returncode == 0
+    assert "flagged figure: best epoch picked on the test set, as the source did." in done.stdout
+    assert "211,950" in done.stdout
+
+
+def test_list_shows_what_the_user_measured(measured):
+    results, _ = measured
+    listed = fmbench("list", "--results", results).stdout.splitlines()
+    rows = {
+        r["runner"]: r for r in csv.DictReader((results / "table3.csv").read_text().splitlines())
+    }
+    for name in ("gaussian-nb", "extra-tree"):
+        [line] = [line for line in listed if line.startswith(f"{name} ")]
+        spread = f" ± {rows[name]['sd']}" if rows[name]["n"] != "1" else ""
+        assert f"{rows[name]['mean']}{spread} (n={rows[name]['n']})" in line
+
+
+def test_without_a_command_the_help_is_printed():
+    done = fmbench()
+    assert done.returncode == 0
+    assert done.stdout == fmbench("--help").stdout and len(done.stdout.splitlines()) > 10
+
+
+def test_a_table_of_nothing_says_what_to_do(tmp_path):
+    done = fmbench("table", "--results", tmp_path / "none")
+    assert done.returncode == 0
+    assert "no results" in done.stderr and "fmbench run --all" in done.stderr
+
+
+def test_a_suite_without_a_subject_has_no_table_1(tmp_path):
+    path = tmp_path / "suite.toml"
+    path.write_text("[test_set]\nn_per_class = [10, 10]\n")
+    done = fmbench("table", "--suite", path, "--table", 1, "--results", tmp_path)
+    assert_one_line_error(done, str(path), "no table 1")
+
+
+def test_a_table_that_cannot_be_written_is_one_line(measured, source, tmp_path):
+    import shutil
+
+    results = tmp_path / "copy"
+    shutil.copytree(measured[0], results)
+    (results / "table3.md").unlink()
+    (results / "table3.md").mkdir()
+    done = fmbench("table", "--write", "--results", results, "--data", source.folder)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].startswith("fmbench: error: ")
+    assert "table3.md" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_show_prints_origins_and_parameter_counts():
+    done = fmbench("show", "lenet5")
+    assert done.returncode == 0
+    assert "61,706" in done.stdout
+    assert "stated" in done.stdout and "our choice" in done.stdout
+
+
+def test_a_closed_pipe_is_no_error(measured, source):
+    results, _ = measured
+    command = f"{sys.executable} -m fmbench table --results {results} --data {source.folder} | true"
+    command = f"set -o pipefail; {command}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
+    assert done.returncode == 0
+    assert "Traceback" not in done.stderr and "Error" not in done.stderr

@@ -1,0 +1,166 @@
+"""Narrow convolutions as matrix products: what they give is what PyTorch's own layers give."""
+
+from functools import partial
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from fmbench import runners
+from fmbench.models.nn.convolutions import narrow
+from fmbench.models.nn.layers import sequential
+from fmbench.models.nn.losses import cross_entropy
+from fmbench.models.nn.stacked import Alone
+from tests.helpers.layers import Doubles, assert_same, images, outcome
+
+
+def network(*layers):
+    torch.manual_seed(0)
+    return sequential(("pixels", Doubles()), *layers, ("flatten", nn.Flatten())).double()
+
+
+def lenet(**readings):
+    runner = runners.get("lenet5")
+    torch.manual_seed(0)
+    return runner.build({**runner.resolve(), **readings}, seed=0, device="cpu").network()
+
+
+def assert_head_is_same(of):
+    layers = narrow.replaced(of)
+    assert len(layers) < len(of)
+    assert_same(of, layers)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    channels=st.lists(st.integers(1, 16), min_size=1, max_size=3),
+    size=st.sampled_from([1, 3, 5]),
+    margin=st.integers(0, 3),
+    activation=st.sampled_from([nn.ReLU, nn.Tanh, nn.Sigmoid, nn.ELU, partial(nn.ELU, 0.5)]),
+)
+def test_outputs_and_gradients_are_those_of_the_layers(channels, size, margin, activation):
+    layers, side = [], 28
+    for i, (n_in, n_out) in enumerate(zip([1, *channels], channels, strict=False)):
+        side = (side + 2 * margin - size + 1) // 2
+        if side < 1:
+            break
+        layers += [
+            (f"conv{i}", nn.Conv2d(n_in, n_out, size, padding=margin)),
+            (f"activation{i}", activation()),
+            (f"pool{i}", nn.AvgPool2d(2)),
+        ]
+    assert_head_is_same(network(*layers))
+
+
+def test_maps_of_odd_size_lose_their_last_row_and_column():
+    assert_head_is_same(
+        network(
+            ("conv0", nn.Conv2d(1, 4, 3)),  # 26, averaged to 13
+            ("activation0", nn.ReLU()),
+            ("pool0", nn.AvgPool2d(2)),
+            ("conv1", nn.Conv2d(4, 3, 3, padding=1)),  # 13, averaged to 6
+            ("activation1", nn.ReLU()),
+            ("pool1", nn.AvgPool2d(2)),
+        )
+    )
+
+
+@pytest.mark.parametrize("readings", [{}, {"to_32": "resize"}, {"activation": "tanh"}])
+def test_lenet_is_computed_this_way(readings):
+    net = lenet(**readings)
+    layers = narrow.replaced(net)
+    assert len(layers) == len(net) - 5
+    for a, b in zip(outcome(list(net), net), outcome(layers, net), strict=True):
+        assert torch.allclose(a, b, rtol=1e-3, atol=1e-5 * float(a.abs().max()))
+
+
+def test_what_follows_the_narrow_convolutions_is_left_to_the_layers():
+    assert_head_is_same(
+        network(
+            ("conv0", nn.Conv2d(1, 4, 5)),
+            ("activation0", nn.ReLU()),
+            ("pool0", nn.AvgPool2d(2)),
+            ("conv1", nn.Conv2d(4, 32, 5)),  # wide
+            ("activation1", nn.ReLU()),
+            ("pool1", nn.AvgPool2d(2)),
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("conv", "activation", "pool"),
+    [
+        (nn.Conv2d(1, 17, 5), nn.ReLU(), nn.AvgPool2d(2)),
+        (nn.Conv2d(1, 4, 4), nn.ReLU(), nn.AvgPool2d(2)),
+        (nn.Conv2d(1, 4, (3, 5)), nn.ReLU(), nn.AvgPool2d(2)),
+        (nn.Conv2d(1, 4, 5, stride=2), nn.ReLU(), nn.AvgPool2d(2)),
+        (nn.Conv2d(1, 4, 5, dilation=2), nn.ReLU(), nn.AvgPool2d(2)),
+        (nn.Conv2d(1, 4, 5, padding="same"), nn.ReLU(), nn.AvgPool2d(2)),
+        (nn.Conv2d(1, 4, 5, padding=2, padding_mode="reflect"), nn.ReLU(), nn.AvgPool2d(2)),
+        (nn.Conv2d(1, 4, 5, bias=False), nn.ReLU(), nn.AvgPool2d(2)),
+        (nn.Conv2d(1, 4, 5), nn.Softmax(1), nn.AvgPool2d(2)),
+        (nn.Conv2d(1, 4, 5), nn.ReLU(), nn.MaxPool2d(2)),
+        (nn.Conv2d(1, 4, 5), nn.ReLU(), nn.AvgPool2d(3)),
+        (nn.Conv2d(1, 4, 5), nn.ReLU(), nn.AvgPool2d(2, stride=1)),
+        (nn.Conv2d(1, 4, 5), nn.ReLU(), nn.AvgPool2d(2, divisor_override=3)),
+    ],
+    ids=str,
+)
+def test_other_layers_are_left_as_they_are(conv, activation, pool):
+    net = network(("conv", conv), ("activation", activation), ("pool", pool))
+    assert narrow.replaced(net) == list(net)
+
+
+def test_a_layer_with_a_way_of_its_own_is_left_as_it_is():
+    class Convolution(nn.Conv2d):
+        def forward(self, X):
+            return super().forward(X).abs()
+
+    net = network(("conv", Convolution(1, 4, 5)), ("act", nn.ReLU()), ("pool", nn.AvgPool2d(2)))
+    assert narrow.replaced(net) == list(net)
+
+
+def test_layers_and_networks_with_a_hook_are_left_as_they_are():
+    for name in ("C1", "C1_activation", "S2"):
+        net = lenet()
+        net.get_submodule(name).register_forward_hook(lambda module, inputs, output: None)
+        assert narrow.replaced(net) == list(net)
+    net, called = lenet(), []
+    net.register_forward_hook(lambda module, inputs, output: called.append(len(output)))
+    Alone(net, cross_entropy)(images()[None], torch.zeros(1, 7, dtype=torch.long))
+    assert called == [7]
+
+
+def test_maps_too_small_are_an_error_that_names_them():
+    layers = [nn.Conv2d(1, 4, 5), nn.ReLU(), nn.AvgPool2d(2)]
+    with pytest.raises(ValueError, match="maps of 5 x 5 are too small for 5 x 5 and an average"):
+        narrow.replaced(layers)[0](torch.rand(2, 1, 5, 5))
+
+
+def test_a_second_derivative_is_refused():
+    [head] = narrow.replaced([nn.Conv2d(1, 4, 5), nn.ReLU(), nn.AvgPool2d(2)])
+    maps = torch.rand(2, 1, 28, 28, requires_grad=True)
+    [gradient] = torch.autograd.grad(head(maps).square().sum(), maps, create_graph=True)
+    with pytest.raises(RuntimeError, match="once_differentiable"):
+        gradient.sum().backward()
+
+
+def test_an_activation_in_place_is_the_same():
+    assert_head_is_same(
+        network(
+            ("conv", nn.Conv2d(1, 4, 5)), ("act", nn.ReLU(inplace=True)), ("p", nn.AvgPool2d(2))
+        )
+    )
+
+
+def test_a_network_with_a_way_of_its_own_is_trained_by_it():
+    class Network(nn.Sequential):
+        def forward(self, X):
+            return 2 * super().forward(X)
+
+    for net in (Network(*lenet()), lenet()):
+        alone = Alone(net, cross_entropy)
+        _, logits = alone(images()[None], torch.zeros(1, 7, dtype=torch.long))
+        assert torch.allclose(logits, net(images()), atol=1e-5)

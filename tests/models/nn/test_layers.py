@@ -1,0 +1,96 @@
+"""Layers and initialisers against their definitions in Keras and TensorFlow."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from fmbench.models.nn.layers import (
+    LSTM,
+    Residual,
+    batch_norm,
+    keras_random,
+    parameter_counts,
+    sequential,
+    truncated_normal,
+)
+
+
+def test_batch_normalisation_is_keras_s():
+    torch.manual_seed(0)
+    X = 3 + 2 * torch.randn(50, 4, 7, 7)
+    norm = batch_norm(4)
+    of_batch = norm(X)
+    mean, variance = X.mean((0, 2, 3)), X.var((0, 2, 3), correction=0)
+    shown = [v.view(1, -1, 1, 1) for v in (mean, variance)]
+    assert torch.allclose(of_batch, (X - shown[0]) / (shown[1] + 1e-3).sqrt(), atol=1e-5)
+    assert torch.allclose(norm.running_mean, 0.01 * mean, atol=1e-6)
+    n = X[:, 0].numel()
+    assert torch.allclose(norm.running_var, 0.99 + 0.01 * variance * n / (n - 1), atol=1e-6)
+
+
+def test_a_batch_normalisation_counts_four_parameters_a_channel():
+    net = sequential(("bn", batch_norm(32)), ("relu", nn.ReLU()), ("conv", nn.Conv2d(32, 5, 3)))
+    assert parameter_counts(net) == {"bn": 128, "conv": 1_445}
+
+
+def test_a_residual_adds_one_channel_to_every_channel_of_the_convolution():
+    conv = nn.Conv2d(1, 3, 3, padding=1)
+    X = torch.randn(2, 1, 5, 5)
+    summed = Residual(conv)(X)
+    assert summed.shape == (2, 3, 5, 5)
+    for channel in range(3):
+        assert torch.allclose(summed[:, channel], X[:, 0] + conv(X)[:, channel].clamp(min=0))
+
+
+def test_the_lstm_computes_what_pytorch_s_does():
+    torch.manual_seed(0)
+    ours, theirs = LSTM(28, 16), nn.LSTM(28, 16, batch_first=True)
+
+    def in_its_order(rows):  # input, forget, candidate, output
+        let_in, keep, let_out, candidate = rows.chunk(4)
+        return torch.cat([let_in, keep, candidate, let_out])
+
+    with torch.no_grad():
+        theirs.weight_ih_l0.copy_(in_its_order(ours.input_weight))
+        theirs.weight_hh_l0.copy_(in_its_order(ours.recurrent_weight))
+        theirs.bias_ih_l0.copy_(in_its_order(ours.bias))
+        theirs.bias_hh_l0.zero_()
+    X = torch.randn(5, 28, 28)
+    assert torch.allclose(ours(X), theirs(X)[1][0][0], atol=1e-6)
+
+
+def test_the_lstm_starts_as_keras_s():
+    torch.manual_seed(0)
+    lstm = LSTM(28, 64)
+    assert torch.allclose(lstm.recurrent_weight.T @ lstm.recurrent_weight, torch.eye(64), atol=1e-5)
+    bound = np.sqrt(6 / (28 + 4 * 64))
+    assert 0.99 * bound < lstm.input_weight.abs().max() <= bound
+    expected = torch.zeros(4, 64)
+    expected[1] = 1
+    assert torch.equal(lstm.bias.detach(), expected.flatten())
+
+
+def test_a_truncated_normal_ends_at_two_sigma():
+    torch.manual_seed(0)
+    net = sequential(
+        ("a", nn.Linear(600, 400)), ("b", nn.Linear(400, 10)),
+        initialise={"a": truncated_normal(0.1, 0.3)},
+    )  # fmt: skip
+    weights = net.a.weight.detach().numpy()
+    assert 0.19 < np.abs(weights).max() <= 0.2
+    assert weights.std() == pytest.approx(0.1 * 0.8796, rel=0.01)  # of a normal cut at two sigma
+    assert (net.a.bias == 0.3).all()
+    assert not net.b.bias.any(), "a layer that is not named keeps the default"
+
+
+def test_keras_random_is_uniform_weights_and_normal_biases():
+    torch.manual_seed(0)
+    net = sequential(
+        ("conv", Residual(nn.Conv2d(32, 400, 3, padding=1))), initialise={"conv": keras_random}
+    )
+    weights, biases = net.conv.conv.weight.detach().numpy(), net.conv.conv.bias.detach().numpy()
+    assert 0.0499 < np.abs(weights).max() <= 0.05
+    assert weights.std() == pytest.approx(0.1 / np.sqrt(12), rel=0.01)
+    assert biases.std() == pytest.approx(0.05, rel=0.1)
+    assert np.abs(biases).max() > 0.1

@@ -1,0 +1,536 @@
+"""A record on disk is whole or not there, and a broken one is named, never raised."""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import hashlib
+import io
+import json
+import os
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import fmbench
+from fmbench.errors import UserError
+from fmbench.records.record import difference
+from fmbench.records.store import Broken, Store
+
+Y_PRED = np.arange(20, dtype=np.uint8) % 10
+ARRAYS = {"y_pred": Y_PRED, "scores": np.ones((20, 10), np.float16)}
+
+
+@pytest.fixture
+def store(tmp_path) -> Store:
+    return Store(tmp_path / "results")
+
+
+def files(store: Store) -> list[str]:
+    """Every file below the records folder, hidden ones too, without the long key."""
+    return sorted(path.name for path in store.records.rglob("*") if path.is_file())
+
+
+# ---------------------------------------------------------------- written and read
+
+
+def test_a_saved_record_is_read_as_it_was(store, toy_cell, record_of):
+    cell = toy_cell(seed=3)
+    history = [{"epoch": 1, "train_loss": 0.5, "heldout_accuracy": 0.8}]
+    saved = store.save(record_of(cell, history=history, warnings=["w"]), ARRAYS)
+    contents = store.read()
+    assert contents.finished == {cell.key: saved}
+    assert (contents.failed, contents.broken) == ({}, [])
+    assert contents.of(cell) == saved
+    assert contents.stale(cell) is None
+    assert [(n.key, n.finished) for n in store.names()] == [(cell.key, True)]
+
+
+def test_arrays_are_read_as_they_were(store, toy_cell, record_of):
+    saved = store.save(record_of(toy_cell()), ARRAYS)
+    found = store.arrays(saved)
+    assert found.keys() == ARRAYS.keys()
+    for name, array in ARRAYS.items():
+        assert found[name].dtype == array.dtype
+        assert np.array_equal(found[name], array)
+    assert list(store.arrays(saved, "scores")) == ["scores"]
+    assert np.array_equal(store.y_pred(saved), Y_PRED)
+
+
+def test_a_record_lies_under_its_runners_name(store, toy_cell, record_of):
+    cell = toy_cell(seed=1)
+    store.save(record_of(cell), ARRAYS)
+    assert files(store) == [f"full-seed1-{cell.key}.json", f"full-seed1-{cell.key}.npz"]
+    assert (store.records / "toy" / f"full-seed1-{cell.key}.json").is_file()
+
+
+def test_nothing_is_read_from_a_folder_that_is_not_there(store):
+    contents = store.read()
+    assert (contents.finished, contents.failed, contents.broken) == ({}, {}, [])
+
+
+def test_the_same_cell_again_replaces_its_record(store, toy_cell, record_of):
+    cell = toy_cell()
+    store.save(record_of(cell), ARRAYS)
+    again = store.save(record_of(cell, fit_seconds=9.0), {"y_pred": Y_PRED[::-1]})
+    assert store.read().finished == {cell.key: again}
+    assert np.array_equal(store.y_pred(again), Y_PRED[::-1])
+    assert len(files(store)) == 2
+
+
+# ---------------------------------------------------------------- stale
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [({"revision": 3}, "revision 2 -> 3"), ({"epochs": 12}, "epochs 10 -> 12"),
+     ({"revision": 3, "epochs": 12}, "revision 2 -> 3, epochs 10 -> 12")],
+)  # fmt: skip
+def test_a_record_of_another_recipe_is_stale_in_words(store, toy_cell, record_of, change, words):
+    store.save(record_of(toy_cell()), ARRAYS)
+    contents, cell = store.read(), toy_cell(**change)
+    assert contents.of(cell) is None
+    assert contents.stale(cell) == words
+
+
+def test_another_seed_makes_nothing_stale(store, toy_cell, record_of):
+    store.save(record_of(toy_cell(seed=0)), ARRAYS)
+    assert store.read().stale(toy_cell(seed=1)) is None
+
+
+def test_staleness_is_told_from_the_newest_record(store, toy_cell, record_of):
+    for revision, started in ((4, "2026-03-01"), (2, "2026-01-01"), (3, "2026-02-01")):
+        store.save(record_of(toy_cell(revision=revision), started=started), ARRAYS)
+    assert store.read().stale(toy_cell(revision=5)) == "revision 4 -> 5"
+
+
+def test_other_data_and_other_hyperparameters_are_named(toy_cell):
+    old, new = toy_cell().definition(), toy_cell().definition()
+    new["data_sha256"] = "0" * 64
+    new["hyperparameters"] = {"rounds": 5}
+    assert difference(old, new) == (
+        f"data {old['data_sha256'][:8]}... -> 00000000..., epochs 10 -> none, rounds none -> 5"
+    )
+
+
+# ---------------------------------------------------------------- failures
+
+
+def test_a_failure_is_never_taken_for_a_result(store, toy_cell, record_of):
+    cell = toy_cell()
+    failure = store.save(record_of(cell, status="failed", why="ran out of memory"))
+    contents = store.read()
+    assert (contents.finished, contents.failed) == ({}, {cell.key: failure})
+    assert contents.of(cell) is None
+    assert [n.finished for n in store.names()] == [False]
+    assert files(store) == [f"full-seed0-{cell.key}.failed.json"]
+
+
+def test_a_failure_after_a_result_stands_beside_it(store, toy_cell, record_of):
+    cell = toy_cell()
+    result = store.save(record_of(cell), ARRAYS)
+    failure = store.save(record_of(cell, status="failed", why="killed"))
+    contents = store.read()
+    assert contents.finished == {cell.key: result}
+    assert contents.failed == {cell.key: failure}
+    assert np.array_equal(store.y_pred(result), Y_PRED)
+
+
+def test_a_result_ends_the_failure_before_it(store, toy_cell, record_of):
+    cell = toy_cell()
+    store.save(record_of(cell, status="failed", why="killed"))
+    store.save(record_of(cell), ARRAYS)
+    assert store.read().failed == {}
+
+
+# ---------------------------------------------------------------- broken records
+
+
+@pytest.fixture
+def damaged(store, toy_cell, record_of):
+    """A store of two records, and the path of the JSON file of one that is to be damaged."""
+    good = store.save(record_of(toy_cell(seed=1)), ARRAYS)
+    bad = store.save(record_of(toy_cell(seed=0)), ARRAYS)
+    return store, good, store.path(bad)
+
+
+def why_broken(damaged) -> str:
+    """Why the damaged record is not read; the other one is."""
+    store, good, path = damaged
+    contents = store.read()
+    assert contents.finished == {good.key: good}
+    assert contents.failed == {}
+    assert [broken.path for broken in contents.broken] == [path]
+    return contents.broken[0].why
+
+
+def test_a_record_cut_off_anywhere_is_broken(damaged):
+    path = damaged[2]
+    whole = path.read_bytes()
+    assert len(whole) > 500
+    for length in range(0, len(whole) - 1, 7):  # all but the last line break can be missed
+        path.write_bytes(whole[:length])
+        why_broken(damaged)
+
+
+def changed(**fields):
+    def change(content: bytes) -> bytes:
+        return json.dumps({**json.loads(content), **fields}).encode()
+
+    return change
+
+
+DAMAGE = {
+    "unknown version": (changed(schema=2), "version 2, this fmbench reads version 1"),
+    "no version": (lambda c: c.replace(b'"schema"', b'"shema"'), "not a record of fmbench"),
+    "not JSON": (lambda c: b"hello", "Expecting value"),
+    "not text": (lambda c: b"\xff" + c, "utf-8"),
+    "empty": (lambda c: b"", "Expecting value"),
+    "zeros": (lambda c: bytes(len(c)), "Expecting value"),
+    "endless brackets": (lambda c: b"[" * 100_000, ""),
+    "a list": (lambda c: b"[1, 2]", "not a record of fmbench"),
+    "a number": (lambda c: b"7", "not a record of fmbench"),
+    "another field": (changed(colour="red"), "colour"),
+    "a field less": (lambda c: c.replace(b'"device"', b'"devise"'), "devise"),
+    "unknown status": (changed(status="half done"), "status holds 'half done'"),
+    "no cell": (changed(cell=None), "cell holds 'None'"),
+    "a cell of nothing": (changed(cell={}), "cell holds"),
+    "another key": (changed(key="0" * 16), "its content is that of another cell"),
+    "another seed": (lambda c: c.replace(b'"seed": 0', b'"seed": 1'), "another cell"),
+    "another recipe": (lambda c: c.replace(b'"epochs": 10', b'"epochs": 11'), "another cell"),
+    "a runner elsewhere": (lambda c: c.replace(b'"toy"', b'"../../toy"'), "the name of no record"),
+    "other predictions": (changed(predictions_sha256="0" * 64), "npz is damaged"),
+    "no checksum": (changed(predictions_sha256=None), "npz is damaged"),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGE)
+def test_a_damaged_record_is_named_with_the_reason_and_others_are_read(damaged, name):
+    damage, reason = DAMAGE[name]
+    path = damaged[2]
+    path.write_bytes(damage(path.read_bytes()))
+    assert reason in why_broken(damaged)
+
+
+def test_a_record_in_the_place_of_another_is_broken(damaged):
+    store, good, path = damaged
+    path.write_bytes(store.path(good).read_bytes())
+    assert why_broken(damaged) == "its content is that of another cell"
+
+
+def test_a_folder_in_a_records_place_is_broken(damaged):
+    damaged[2].unlink()
+    damaged[2].mkdir()
+    why_broken(damaged)
+
+
+def test_a_record_without_its_predictions_is_broken(damaged):
+    damaged[2].with_suffix(".npz").unlink()
+    assert "cannot be read" in why_broken(damaged)
+
+
+@pytest.mark.parametrize("position", [0, 100, -1])
+def test_damaged_predictions_are_broken_and_never_returned(store, toy_cell, record_of, position):
+    record = store.save(record_of(toy_cell()), ARRAYS)
+    path = store.path(record).with_suffix(".npz")
+    content = bytearray(path.read_bytes())
+    content[position] ^= 1
+    path.write_bytes(content)
+    contents = store.read()
+    assert (contents.finished, len(contents.broken)) == ({}, 1)
+    with pytest.raises(UserError, match=r"npz is damaged"):
+        store.y_pred(record)
+
+
+def zipped(content: bytes, method: int = zipfile.ZIP_STORED) -> bytes:
+    """An archive as numpy's, with this in the place of the predictions."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", method) as archive:
+        archive.writestr("y_pred.npy", content)
+    return file.getvalue()
+
+
+def npy(shape: str) -> bytes:
+    header = f"{{'descr': '|u1', 'fortran_order': False, 'shape': {shape}, }}".ljust(117) + "\n"
+    return b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header.encode() + bytes(20)
+
+
+def patched(content: bytes, change: dict[int, int]) -> bytes:
+    """With bytes after the archive's two signatures changed, at the same distance from each."""
+    changed = bytearray(content)
+    for signature, offset in ((b"PK\x03\x04", 0), (b"PK\x01\x02", 2)):
+        for position, value in change.items():
+            changed[content.index(signature) + offset + position] = value
+    return bytes(changed)
+
+
+DEFLATED = zipped(npy("(20,)"), zipfile.ZIP_DEFLATED)
+NO_ARRAYS = {
+    "no archive": b"hello",
+    "nothing": b"",
+    "no array in it": zipped(b"hello"),
+    "an array cut off": zipped(npy("(21,)")),
+    "more than any memory": zipped(npy(f"({10**15},)")),
+    "more than any number": zipped(npy(f"({10**30},)")),
+    "deflated wrongly": DEFLATED[:45] + b"\xff" * 20 + DEFLATED[65:],
+    "encrypted": patched(zipped(npy("(20,)")), {6: 1}),
+    "compressed in no known way": patched(zipped(npy("(20,)")), {8: 77}),
+    "another checksum": zipped(npy("(20,)")).replace(bytes(20), b"\x01" * 20),
+}
+
+
+@pytest.mark.parametrize("name", NO_ARRAYS)
+def test_no_arrays_under_a_checksum_that_fits_are_damage_in_one_line(
+    store, toy_cell, record_of, name
+):
+    path = store.path(store.save(record_of(toy_cell()), ARRAYS))
+    path.with_suffix(".npz").write_bytes(NO_ARRAYS[name])
+    fields = json.loads(path.read_text())
+    fields["predictions_sha256"] = hashlib.sha256(NO_ARRAYS[name]).hexdigest()
+    path.write_text(json.dumps(fields))
+    [record] = store.read().finished.values()
+    with pytest.raises(UserError, match=r"npz is damaged: .") as caught:
+        store.y_pred(record)
+    assert "\n" not in str(caught.value)
+
+
+VALUES = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | (
+    st.just([]) | st.just({}) | st.just([1]) | st.just({"a": 1})
+)  # fmt: skip
+
+
+@settings(max_examples=100)
+@given(st.data())
+def test_whatever_a_records_file_holds_nothing_is_raised(
+    tmp_path_factory, toy_cell, record_of, data
+):
+    store = Store(tmp_path_factory.mktemp("results"))
+    path = store.path(store.save(record_of(toy_cell()), ARRAYS))
+    fields = json.loads(path.read_text())
+    place = data.draw(st.sampled_from([fields, fields["cell"], fields["cell"]["protocol"]]))
+    place[data.draw(st.sampled_from(sorted(place)) | st.text(max_size=5))] = data.draw(VALUES)
+    path.write_text(json.dumps(fields))
+    contents = store.read()
+    assert len(contents.finished) + len(contents.failed) + len(contents.broken) == 1
+
+
+def test_a_broken_record_is_set_aside_and_nothing_is_overwritten(damaged):
+    store, good, path = damaged
+    aside = []
+    for text in ("first", "second", "third"):
+        path.write_text(text)
+        (broken,) = store.read().broken
+        aside.append(store.set_aside(broken))
+        assert store.read().broken == []
+    assert [p.read_text() for p in aside] == ["first", "second", "third"]
+    assert [p.name for p in aside] == [f"{path.name}.broken{n}" for n in (1, 2, 3)]
+    assert store.read().finished == {good.key: good}
+
+
+def test_a_file_already_set_aside_is_kept(tmp_path):
+    path = tmp_path / "a.json"
+    path.write_text("new")
+    (tmp_path / "a.npz").write_text("new predictions")
+    (tmp_path / "a.json.broken1").write_text("old")
+    Store(tmp_path).set_aside(Broken(path, "why"))
+    assert (tmp_path / "a.json.broken1").read_text() == "old"
+    assert (tmp_path / "a.json.broken2").read_text() == "new"
+    assert (tmp_path / "a.npz.broken2").read_text() == "new predictions"
+
+
+def test_what_another_version_wrote_is_set_aside_under_a_name_that_prune_leaves(tmp_path):
+    path = tmp_path / "a.json"
+    path.write_text("from the future")
+    assert Store(tmp_path).set_aside(Broken(path, "why", foreign=True)).name == "a.json.foreign1"
+
+
+def test_only_what_a_planned_cell_would_overwrite_is_set_aside(tmp_path, toy_cell, record_of):
+    store = Store(tmp_path)
+    paths = [store.path(store.save(record_of(toy_cell(seed=s)), ARRAYS)) for s in (0, 1)]
+    for path in paths:
+        path.write_text("{")
+    [(broken, kept)] = store.make_way(store.read().broken, [toy_cell(seed=1)])
+    assert broken.path == paths[1] and not paths[1].exists() and kept.read_text() == "{"
+    assert paths[0].read_text() == "{"
+    assert [b.path for b in store.read().broken] == [paths[0]]
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("fit_seconds", "soon"), ("fit_seconds", True), ("fit_seconds", float("nan")),
+        ("jobs", 1.5), ("versions", []), ("versions", {"numpy": 2}), ("history", [{"epoch": "x"}]),
+        ("status", "done"), ("device", None), ("surprise", 1),
+    ],
+)  # fmt: skip
+def test_a_field_of_the_wrong_type_makes_a_record_broken(
+    tmp_path, toy_cell, record_of, field, value
+):
+    store = Store(tmp_path)
+    path = store.path(store.save(record_of(toy_cell()), ARRAYS))
+    path.write_text(json.dumps({**json.loads(path.read_text()), field: value}))
+    contents = store.read()
+    assert not contents.finished
+    assert field in contents.broken[0].why or "number" in contents.broken[0].why
+
+
+# ---------------------------------------------------------------- failing writes
+
+
+@contextlib.contextmanager
+def failing_sync(monkeypatch, after: int):
+    """``os.fsync`` works so many times and then fails, as on a full disk."""
+    calls = []
+
+    def fsync(descriptor):
+        calls.append(descriptor)
+        if len(calls) > after:
+            raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", fsync)
+        with pytest.raises(OSError, match="No space left"):
+            yield
+
+
+@pytest.mark.parametrize("status", ["finished", "failed"])
+def test_a_write_that_fails_leaves_no_file(store, toy_cell, record_of, monkeypatch, status):
+    with failing_sync(monkeypatch, after=0):
+        store.save(record_of(toy_cell(), status=status), ARRAYS)
+    assert files(store) == []
+    assert store.read().broken == []
+
+
+@pytest.mark.parametrize("after", [0, 1])
+def test_a_write_that_fails_leaves_the_earlier_record(
+    store, toy_cell, record_of, monkeypatch, after
+):
+    cell = toy_cell()
+    earlier = store.save(record_of(cell), ARRAYS)
+    before = files(store)
+    with failing_sync(monkeypatch, after=after):
+        store.save(record_of(cell, fit_seconds=9.0), {"y_pred": Y_PRED[::-1]})
+    assert files(store) == before
+    assert store.read().finished == {cell.key: earlier}
+    assert np.array_equal(store.y_pred(earlier), Y_PRED)
+
+
+@pytest.mark.parametrize("after", range(4))
+def test_a_write_that_fails_at_any_step_leaves_no_half_record(
+    store, toy_cell, record_of, monkeypatch, after
+):
+    with failing_sync(monkeypatch, after=after):
+        store.save(record_of(toy_cell()), ARRAYS)
+    contents = store.read()
+    assert contents.broken == []
+    assert all(np.array_equal(store.y_pred(r), Y_PRED) for r in contents.finished.values())
+    assert not [name for name in files(store) if name.endswith(".tmp")]
+
+
+def test_a_save_syncs_each_file_and_its_folder(store, toy_cell, record_of, monkeypatch):
+    synced = []
+    monkeypatch.setattr(os, "fsync", synced.append)
+    store.save(record_of(toy_cell()), ARRAYS)
+    assert len(synced) == 4
+
+
+def test_a_folder_that_cannot_be_written_is_an_error_of_one_line(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError) as caught:
+        Store(tmp_path / "file" / "results").prepare()
+    message = str(caught.value)
+    assert len(message.splitlines()) == 1
+    assert message.startswith(f"the results folder {tmp_path / 'file' / 'results'} cannot be")
+    assert "--results" in message
+
+
+def test_a_prepared_folder_is_empty(store):
+    store.prepare()
+    store.prepare()
+    assert files(store) == []
+
+
+# ---------------------------------------------------------------- unfinished cells
+
+
+def test_each_cell_has_a_folder_of_its_own_that_lies_outside_the_records(store, toy_cell):
+    cells = [toy_cell(seed=0), toy_cell(seed=1), toy_cell(revision=3), toy_cell(epochs=7)]
+    folders = {store.workspace(cell) for cell in cells}
+    assert len(folders) == 4
+    for folder, cell in zip(map(store.workspace, cells), cells, strict=True):
+        assert folder.name == f"full-seed{cell.seed}-{cell.key}"
+        assert folder.parent == store.folder / "unfinished" / "toy"
+
+
+def test_discarding_a_folder_leaves_those_of_other_cells(store, toy_cell):
+    first, second = toy_cell(seed=0), toy_cell(seed=1)
+    for cell in (first, second):
+        store.workspace(cell).mkdir(parents=True)
+        (store.workspace(cell) / "file").touch()
+    store.discard_workspace(first)
+    assert not store.workspace(first).exists()
+    assert (store.workspace(second) / "file").exists()
+    store.discard_workspace(second)
+    assert not store.unfinished.exists()
+    store.discard_workspace(second)  # as is the case for runners that keep nothing
+
+
+def test_a_record_of_before_there_were_details_is_read(store, toy_cell, record_of):
+    saved = store.save(record_of(toy_cell(), details={"winner": {"n_parameters": 3}}), ARRAYS)
+    assert store.read().finished == {saved.key: saved}
+    path = store.path(saved)
+    fields = json.loads(path.read_text())
+    del fields["details"]
+    path.write_text(json.dumps(fields))
+    contents = store.read()
+    assert contents.broken == []
+    assert contents.finished[saved.key].details == {}
+
+
+# ---------------------------------------------------------------- no pickle
+
+SOURCES = sorted(Path(fmbench.__file__).parent.rglob("*.py"))
+
+
+def parsed(path: Path) -> list[ast.AST]:
+    return list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+
+
+def test_no_module_imports_pickle_or_what_reads_it():
+    assert len(SOURCES) > 15
+    for path in SOURCES:
+        for node in parsed(path):
+            names = []
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                names = [f"{node.module}.{alias.name}" for alias in node.names]
+            parts = {part for name in names for part in name.split(".")}
+            assert not parts & {"pickle", "_pickle", "cloudpickle", "dill", "shelve"}, path
+            assert not {"joblib.load", "torch.load", "numpy.load"} & set(names), path
+
+
+def test_arrays_are_never_loaded_with_pickle_allowed():
+    n_loads = 0
+    for path in SOURCES:
+        for node in parsed(path):
+            if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
+                continue
+            called = ast.unparse(node.func)
+            assert called not in ("torch.load", "joblib.load", "pd.read_pickle"), path
+            if called in ("np.load", "numpy.load"):
+                n_loads += 1
+                assert len(node.args) == 1, path
+                keywords = {word.arg: ast.unparse(word.value) for word in node.keywords}
+                assert keywords in ({}, {"allow_pickle": "False"}), path
+    assert n_loads > 0
+
+
+def test_an_array_of_objects_is_not_saved(store, toy_cell, record_of):
+    with pytest.raises(ValueError, match="pickle"):
+        store.save(record_of(toy_cell()), {"y_pred": np.array([{}, []], dtype=object)})
+    assert files(store) == []

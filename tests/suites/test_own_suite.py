@@ -1,0 +1,169 @@
+"""A reviewer's own suite, from the template to the tables."""
+
+import csv
+import re
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fmbench import runners
+from fmbench.analysis import evaluation
+from fmbench.records.cells import Cell
+from fmbench.records.protocols import FULL
+from fmbench.records.store import Store
+from fmbench.report.tables import build_table, write_tables
+from fmbench.suites import bundled, claims, reader
+from fmbench.utils import table
+from tests.end_to_end.test_cli import assert_one_line_error, fmbench
+
+CLAIMS = """
+title = "Mine"
+[test_set]
+n_per_class = [1000, 1000, 1000, 1000, 1000, 1000, 1000, 1000, 1000, 1000]
+[[row]]
+where = "Table 7"
+label = "Bayes"
+runner = "gaussian-nb"
+claimed = "57.0"
+recipe = "stated"
+"""
+KAPPA = '[[reported]]\nwhere = "Table 8"\nof = "{}"\nmetric = "kappa"\nvalue = "0.52"\n'
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory):
+    path = tmp_path_factory.mktemp("suite") / "claims.toml"
+    done = fmbench("suite", "new", path)
+    assert done.returncode == 0 and str(path) in done.stderr, done
+    return path
+
+
+@pytest.fixture
+def folder(tmp_path, record_of, source):
+    """A results folder with one record: gaussian-nb is right on 57 of 100 images."""
+    from fmbench.records.protocols import labels
+
+    y_true = labels(FULL, source)
+    y_pred = np.where(np.arange(len(y_true)) < 0.57 * len(y_true), y_true, (y_true + 1) % 10)
+    store = Store(tmp_path / "results")
+    cell = Cell(runners.get("gaussian-nb"), FULL, 0)
+    store.save(record_of(cell), {"y_pred": y_pred.astype(np.uint8)})
+    return store.folder
+
+
+def own(tmp_path, text=CLAIMS):
+    path = tmp_path / "mine.toml"
+    path.write_text(text)
+    return reader.read(path)
+
+
+# ---------------------------------------------------------------- the template
+
+
+def test_the_template_works_as_it_is_written(template, source, tmp_path):
+    assert fmbench("check", template).returncode == 0
+    where = ("--suite", template, "--results", tmp_path, "--data", source.folder)
+    done = fmbench("table", *where)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("# The title of the paper\n")
+    done = fmbench("run", "--all", "--quick", "--seeds", 1, *where)
+    assert done.returncode == 0, done.stderr
+    rows = csv.DictReader((tmp_path / "claims-table3-quick.csv").read_text().splitlines())
+    assert {row["status"] for row in rows} == {"measured"}
+    assert "decision-tree, overall" not in (tmp_path / "claims-table2-quick.md").read_text()
+    assert "Decision tree, overall" in (tmp_path / "claims-table2-quick.md").read_text()
+
+
+def test_the_template_explains_every_key_and_each_is_valid(template, tmp_path):
+    text = template.read_text()
+    every = re.sub(r"^# (\[\[\w+\]\]|\w+ = .*)$", r"\1", text, flags=re.M)
+    content = tomllib.loads(every)
+    kinds = {"row": claims.Row, "reported": claims.Reported,
+             "not_transcribed": claims.NotTranscribed}  # fmt: skip
+    for name, kind in kinds.items():
+        fields = {f.rstrip("_") for f in kind.__dataclass_fields__}
+        assert fields == {key for entry in content[name] for key in entry}, name
+    assert {"title", "authors", "year", "venue", "doi", "test_set"} < set(content)
+    assert reader.read(own(tmp_path, every).path).rows
+
+
+def test_the_template_is_never_written_over_a_file(template):
+    before = template.read_bytes()
+    assert_one_line_error(fmbench("suite", "new", template), str(template), "exists already")
+    assert template.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [("", "empty"), (".", "is a directory"), ("/no/such/folder/x.toml", "No such file")],
+)
+def test_a_place_that_cannot_be_written_is_one_line(path, said):
+    assert_one_line_error(fmbench("suite", "new", path), said)
+
+
+# ---------------------------------------------------------------- its tables
+
+
+def test_another_suites_tables_do_not_overwrite_the_papers(folder, source, tmp_path):
+    write_tables(evaluation.read(folder, reader.read(), FULL, source.folder))
+    before = {path.name: path.read_bytes() for path in folder.glob("*.*")}
+    text = CLAIMS + KAPPA.format("gaussian-nb")
+    written = write_tables(evaluation.read(folder, own(tmp_path, text), FULL, source.folder))
+    assert sorted(path.name for path in written) == sorted(
+        f"mine-table{n}.{ending}" for n in (1, 2, 3) for ending in ("md", "csv")
+    )
+    assert {name: (folder / name).read_bytes() for name in before} == before
+
+
+def test_the_papers_suite_is_the_same_by_whatever_path(tmp_path, monkeypatch):
+    monkeypatch.chdir(bundled.find().parent)
+    assert reader.read(Path(bundled.find().name)).prefix == ""
+    assert own(tmp_path).prefix == "mine-"
+
+
+def test_its_tables_bear_its_title_and_no_number_of_the_papers(folder, source, tmp_path):
+    suite = own(tmp_path, CLAIMS + KAPPA.format("gaussian-nb"))
+    outcome = evaluation.read(folder, suite, FULL, source.folder)
+    titles = [
+        build_table(outcome, number).title for number in ("by-class", "overall", "accuracies")
+    ]
+    assert titles == ["Mine: Bayes, by class", "Mine: Bayes, overall", "Mine"]
+    [row] = build_table(outcome, "accuracies").rows
+    assert (row["mean"], row["verdict"]) == ("57.00", "reproduced")
+    assert build_table(outcome, "overall").rows[1]["claimed"] == "0.52"
+    text = "".join(
+        table.as_markdown(build_table(outcome, number))
+        for number in ("by-class", "overall", "accuracies")
+    )
+    assert "Kayed" not in text and "LeNet" not in text
+
+
+def test_a_claim_of_another_test_set_is_untestable(folder, source, tmp_path):
+    suite = own(tmp_path, CLAIMS.replace("1000, 1000]", "1000, 999]"))
+    [row] = build_table(evaluation.read(folder, suite, FULL, source.folder), "accuracies").rows
+    assert row["verdict"] == "untestable: claimed of another test set"
+
+
+def test_figures_of_a_model_without_a_runner_say_so(folder, source, tmp_path):
+    suite = own(tmp_path, CLAIMS + KAPPA.format("our-net") + KAPPA.format("gaussian-nb"))
+    table = build_table(evaluation.read(folder, suite, FULL, source.folder), "overall")
+    assert table.title == "Mine: our-net, overall"
+    assert table.notes == (
+        "Not measured: no runner yet.",
+        "Figures of gaussian-nb are reported too, and in no table.",
+    )
+
+
+def test_a_suite_without_rows_has_nothing_to_measure(tmp_path):
+    path = own(tmp_path, CLAIMS.split("[[row]]")[0] + KAPPA.format("a")).path
+    where = ("--suite", path, "--results", tmp_path / "results")
+    assert_one_line_error(fmbench("run", "--all", *where), str(path), "no [[row]]")
+    assert_one_line_error(fmbench("table", *where), str(path), "no [[row]]")
+
+
+def test_what_to_run_is_said_with_the_suite(tmp_path):
+    path = own(tmp_path).path
+    done = fmbench("table", "--quick", "--suite", path, "--results", tmp_path / "results")
+    assert f"`fmbench run --suite {path} --quick --all` measures every row" in done.stderr

@@ -1,0 +1,364 @@
+"""The paper's claims are transcribed as printed, and a bad suite is an error of one line."""
+
+from __future__ import annotations
+
+import copy
+import datetime
+import math
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fmbench.errors import UserError
+from fmbench.report import tables
+from fmbench.suites import bundled, claims, reader
+from fmbench.suites.rounding import METRICS, SIGNED, UNBOUNDED, parse_figure
+
+# Table 3 of Kayed et al. 2020, in its order: label, accuracy in percent, our runner.
+ACCURACIES_COLUMNS = [
+    ("Three-layer Neural Network", "87.23", "three-layer-nn"),
+    ("Support Vector Classifier with rbf kernel", "89.70", "svc-rbf"),
+    ("Evolutionary Deep Learning Framework", "90.60", "eden"),
+    ("CNN using SVM activation function", "90.72", "cnn-svm"),
+    ("CNN using Softmax activation function", "91.86", "cnn-softmax"),
+    ("CNN with Batch Normalization", "92.22", "cnn-bn"),
+    ("CNN with Batch Normalization and Residual skip", "92.54", "cnn-bn-skip"),
+    ("Decision Tree Classifier", "79.80", "decision-tree"),
+    ("ExtraTreeClassifier", "77.50", "extra-tree"),
+    ("GaussianNB", "88.00", "gaussian-nb"),
+    ("KNeighborsClassifier", "85.40", "k-neighbors"),
+    ("LinearSVC", "83.60", "linear-svc"),
+    ("LogisticRegression", "84.20", "logistic-regression"),
+    ("RandomForestClassifier", "87.30", "random-forest"),
+    ("SGDClassifier", "81.90", "sgd"),
+    ("SVC", "89.70", "svc-rbf"),
+    ("CNN", "91.61", "cnn"),
+    ("CNN-LeNet-5", "98.80", "lenet5"),
+    ("Multilayer perceptron", "78.33", "mlp"),
+]
+
+# What the originals print, where it was read in them (or quoted by others: EDEN, skip).
+SOURCES = {
+    "svc-rbf": "89.7",
+    "eden": "90.60",
+    "cnn-svm": "90.71999788",
+    "cnn-softmax": "91.86000228",
+    "cnn-bn-skip": "92.54",
+    "decision-tree": "79.8",
+    "extra-tree": "77.5",
+    "gaussian-nb": "51.1",
+    "k-neighbors": "85.4",
+    "linear-svc": "83.6",
+    "logistic-regression": "84.2",
+    "random-forest": "87.3",
+    "sgd": "81.9",
+    "mlp": "87.1",
+    "gradient-boosting": "88.0",
+    "perceptron": "78.2",
+}
+
+
+# ---------------------------------------------------------------- the bundled suite
+
+
+def test_the_first_19_rows_are_table_3_in_the_papers_order():
+    rows = reader.read().rows[:19]
+    assert [(row.label, row.claimed, row.runner) for row in rows] == ACCURACIES_COLUMNS
+    assert {row.where for row in rows} == {"Table 3"}
+
+
+def test_no_other_row_says_that_it_is_of_table_3():
+    assert not [row for row in reader.read().rows[19:] if row.where == "Table 3"]
+
+
+def test_sources_are_those_that_the_originals_print():
+    found = {row.runner: row.source for row in reader.read().rows if row.source is not None}
+    assert found == SOURCES
+
+
+def test_a_figure_of_a_source_stands_only_where_somebody_saw_it_and_says_whose_it_is():
+    for row in reader.read().rows:
+        if row.source is not None:
+            assert row.cited, row.label
+            # The MLP's own figure was found nowhere: what stands there is its source's.
+            assert row.certainty in ("verified", "second hand") or row.runner == "mlp", row.label
+        if row.certainty == "recalled":
+            assert row.source is None, row.label
+
+
+def test_the_papers_other_figures_are_as_printed():
+    figures = [(f.metric, f.average, f.value) for f in reader.read().reported]
+    assert figures == [
+        ("precision", "macro", "99%"),
+        ("recall", "macro", "99%"),
+        ("f1", "macro", "99%"),
+        ("kappa", None, "0.75"),
+        ("informedness", None, "0.77"),
+        ("mse", None, "0.66"),
+        ("accuracy", None, "98.80%"),
+        ("accuracy", None, "98.9%"),
+    ]
+    assert reader.read().subject == "lenet5"
+
+
+def test_the_suites_test_set_is_that_of_fashion_mnist(dataset):
+    import numpy as np
+
+    assert reader.read().n_per_class == tuple(np.bincount(dataset.y_test))
+
+
+def test_the_same_runner_under_two_rows_is_one_runner():
+    names = reader.read().runners
+    assert names.count("svc-rbf") == 1
+    assert len(names) == len(reader.read().rows) - 1
+
+
+# ---------------------------------------------------------------- figures
+
+
+@pytest.mark.parametrize("text", ["98.80", "98.80%", "0.9880", " 98.80 % ", "0.988", "98.8"])
+def test_notations_of_one_accuracy_are_equal(text):
+    assert parse_figure(text, "accuracy") == Decimal("0.988")
+
+
+@given(st.integers(101, 10_000), st.sampled_from([m for m in METRICS if m not in UNBOUNDED]))
+def test_percent_with_or_without_its_sign_and_share_are_equal(n, metric):
+    percent, share = Decimal(n).scaleb(-2), Decimal(n).scaleb(-4)
+    assert parse_figure(f"{percent:.2f}", metric) == share
+    assert parse_figure(f"{percent:.2f}%", metric) == share
+    assert parse_figure(f"{share:.4f}", metric) == share
+
+
+@pytest.mark.parametrize(
+    ("text", "metric", "value"),
+    [("0.66", "mse", "0.66"), ("98", "mae", "98"), ("-0.25", "kappa", "-0.25"), ("1", "f1", "1"),
+     ("-25%", "informedness", "-0.25"), ("0.5%", "accuracy", "0.005"), ("0", "recall", "0")],
+)  # fmt: skip
+def test_a_figure_is_read_by_its_metrics_scale(text, metric, value):
+    assert parse_figure(text, metric) == Decimal(value)
+
+
+@pytest.mark.parametrize(
+    ("text", "metric", "why"),
+    [("", "accuracy", "not a number"), ("about 98", "accuracy", "not a number"),
+     ("nan", "accuracy", "not a number"), ("inf", "mse", "not a number"),
+     ("98,80", "accuracy", "not a number"), ("9_8", "accuracy", "not a number"),
+     ("1e1", "accuracy", "not a number"), ("1e9999999", "accuracy", "not a number"),
+     ("98.80%%", "accuracy", "not a number"), ("100.01", "accuracy", "outside [0, 1]"),
+     ("-0.1", "accuracy", "outside [0, 1]"), ("-1.1", "kappa", "outside [-1, 1]"),
+     ("66%", "mse", "not a percentage"), ("-0.1", "mae", "below 0")],
+)  # fmt: skip
+def test_a_figure_that_cannot_be_is_refused_with_the_reason(text, metric, why):
+    with pytest.raises(ValueError) as caught:
+        parse_figure(text, metric)
+    assert why in str(caught.value)
+
+
+@given(
+    st.text() | st.text("0123456789.+-e%", max_size=30),
+    st.sampled_from(METRICS),
+)
+def test_any_text_is_a_figure_in_its_metrics_range_or_a_value_error(text, metric):
+    try:
+        value = parse_figure(text, metric)
+    except ValueError:
+        return
+    assert (-1 if metric in SIGNED else 0) <= value
+    assert value <= (math.inf if metric in UNBOUNDED else 1)
+
+
+# ---------------------------------------------------------------- bad suites
+
+TEST_SET = "[test_set]\nn_per_class = [5, 5, 5]\n"
+ROW = '[[row]]\nwhere = "Table 3"\nlabel = "A"\nclaimed = "90.0"\nrunner = "a"\n'
+REPORTED = '[[reported]]\nwhere = "Table 2"\nof = "a"\nmetric = "kappa"\nvalue = "0.75"\n'
+MISSING = '[[not_transcribed]]\nwhere = "Table 1"\nwhat = "all"\nwhy = "unread"\n'
+WHOLE = TEST_SET + ROW + REPORTED + MISSING
+
+
+def written(tmp_path: Path, text: str | bytes) -> Path:
+    path = tmp_path / "suite.toml"
+    path.write_bytes(text.encode() if isinstance(text, str) else text)
+    return path
+
+
+def refusal(path: Path) -> str:
+    """What is wrong with the suite, without the file's name that the one line begins with."""
+    with pytest.raises(UserError) as caught:
+        reader.read(path)
+    message = str(caught.value)
+    assert len(message.splitlines()) == 1
+    assert message.startswith(str(path))
+    return message.removeprefix(str(path)).removeprefix(": ")
+
+
+def test_a_small_suite_is_read(tmp_path):
+    suite = reader.read(written(tmp_path, WHOLE))
+    assert (suite.title, suite.n_per_class) == ("suite", (5, 5, 5))
+    assert suite.rows == (claims.Row("Table 3", "A", "a", "90.0"),)
+    assert suite.reported == (claims.Reported("Table 2", "kappa", "0.75", of="a"),)
+    assert suite.not_transcribed == (claims.NotTranscribed("Table 1", "all", "unread"),)
+
+
+ALTERED = {  # what is replaced in WHOLE, by what, and the message's beginning and a part of it
+    "unknown key at the top": (TEST_SET, "colour = 1\n" + TEST_SET, "top level", "'colour'"),
+    "unknown key of a row": ('runner = "a"', 'runer = "a"', "[[row]] 1", "'runer'"),
+    "unknown key of a figure": ('value = "0.75"', 'velue = "0.75"', "[[reported]] 1", "'velue'"),
+    "unknown key of the test set": ("[5, 5, 5]", "[5, 5]\nn = 3", "[test_set]", "'n'"),
+    "key with a line break": (TEST_SET, '"a\\nb" = 1\n' + TEST_SET, "top level", "'a\\nb'"),
+    "duplicate row": (REPORTED, ROW, "[[row]] 2", "'A' of Table 3 is there already, as [[row]] 1"),
+    "row without a figure": ('claimed = "90.0"\n', "", "[[row]] 1 (A)", "'claimed' is missing"),
+    "row without a label": ('label = "A"\n', "", "[[row]] 1", "'label' is missing"),
+    "row without a runner": ('runner = "a"\n', "", "[[row]] 1", "name a 'runner' or"),
+    "row without a place": ('where = "Table 3"\n', "", "[[row]] 1", "'where' is missing"),
+    "figure as a number": ('"90.0"', "90.0", "[[row]] 1", "claimed must be a string"),
+    "figure as a date": ('"90.0"', "2020-01-01", "[[row]] 1", "claimed must be a string"),
+    "label in two lines": ('"A"', '"A\\nB"', "[[row]] 1", "label must be one line"),
+    "claim not a number": ('"90.0"', '"ninety"', "[[row]] 1 (A)", "claimed: 'ninety' is not a"),
+    "claim with an exponent": ('"90.0"', '"1e99999999"', "[[row]] 1 (A)", "is not a number"),
+    "claim above 100": ('"90.0"', '"900"', "[[row]] 1 (A)", "outside [0, 1]"),
+    "source below 0": ('"90.0"', '"90.0"\nsource = "-1"', "[[row]] 1 (A)", "source: accuracy -1"),
+    "certainty": ('"90.0"', '"90.0"\ncertainty = "sure"', "[[row]] 1 (A)", "'sure' is not one of"),
+    "recipe": ('"90.0"', '"90.0"\nrecipe = "cake"', "[[row]] 1 (A)", "'cake' is not one of"),
+    "row as a table": (ROW + REPORTED, ROW.replace("[[row]]", "[row]"), "top level", "row must be"),
+    "rows as numbers": (WHOLE, "row = [1]\n" + TEST_SET, "[[row]] 1", "is not a table"),
+    "rows as text": (WHOLE, 'row = "A"\n' + TEST_SET, "top level", "row must be a list"),
+    "unknown metric": ('"kappa"', '"kapa"', "[[reported]] 1 (Table 2)", "'kapa' is not one of"),
+    "figure missing": ('value = "0.75"\n', "", "[[reported]] 1", "'value' is missing"),
+    "figure not a number": ('"0.75"', '"high"', "[[reported]] 1 (Table 2)", "'high' is not a num"),
+    "figure out of range": ('"0.75"', '"101%"', "[[reported]] 1 (Table 2)", "outside [-1, 1]"),
+    "average of what": ('"kappa"', '"f1"', "[[reported]] 1 (Table 2)", "f1 needs class = k or"),
+    "kappa of a class": ('"0.75"', '"0.75"\nclass = 1', "[[reported]] 1", "not a figure of one"),
+    "class too high": ('"kappa"', '"f1"\nclass = 3', "[[reported]] 1", "class 3 is not one of 0"),
+    "class below 0": ('"kappa"', '"f1"\nclass = -1', "[[reported]] 1", "class -1 is not one of"),
+    "class as text": ('"kappa"', '"f1"\nclass = "1"', "[[reported]] 1", "must be a whole number"),
+    "class as truth": ('"kappa"', '"f1"\nclass = true', "[[reported]] 1", "must be a whole number"),
+    "class and average": (
+        '"kappa"', '"f1"\nclass = 1\naverage = "macro"', "[[reported]] 1", "not both",
+    ),
+    "other average": ('"kappa"', '"f1"\naverage = "micro"', "[[reported]] 1", "'micro' is not one"),
+    "reason missing": ('why = "unread"\n', "", "[[not_transcribed]] 1", "'why' is missing"),
+    "no test set": (TEST_SET, "", "top level", "'test_set' is missing"),
+    "test set as a list": (TEST_SET, "test_set = [5, 5]\n", "top level", "must be a table"),
+    "no sizes": ("n_per_class = [5, 5, 5]\n", "", "[test_set]", "'n_per_class' is missing"),
+    "sizes as a number": ("[5, 5, 5]", "15", "[test_set]", "n_per_class must be a list"),
+    "no class": ("[5, 5, 5]", "[]", "[test_set]", "two or more positive whole numbers"),
+    "one class": ("[5, 5, 5]", "[5]", "[test_set]", "two or more positive whole numbers"),
+    "empty class": ("[5, 5, 5]", "[5, 0, 5]", "[test_set]", "two or more positive whole numbers"),
+    "negative class": ("[5, 5, 5]", "[5, -5]", "[test_set]", "two or more positive whole numbers"),
+    "half an image": ("[5, 5, 5]", "[5, 2.5]", "[test_set]", "two or more positive whole numbers"),
+    "truth as size": ("[5, 5, 5]", "[5, true]", "[test_set]", "two or more positive whole numbers"),
+    "year as text": (TEST_SET, 'year = "2020"\n' + TEST_SET, "top level", "year must be a whole"),
+    "invalid TOML": ('"90.0"', '"90.0', "not valid TOML", "at line 6"),
+    "key twice": ('runner = "a"', 'runner = "a"\nrunner = "b"', "not valid TOML", "at line 8"),
+    "endless number": ("[5, 5, 5]", "9" * 5_000, "not valid TOML", "4300 digits"),
+    "endless brackets": ("[5, 5, 5]", "[" * 5_000, "not valid TOML", ""),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ALTERED)
+def test_a_bad_suite_is_refused_in_one_line_that_names_the_entry(tmp_path, name):
+    old, new, place, what = ALTERED[name]
+    assert old in WHOLE
+    message = refusal(written(tmp_path, WHOLE.replace(old, new)))
+    assert message.startswith(place)
+    assert what in message
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [(b"", "the file is empty"), (b"# nothing\n", "the file is empty"),
+     (WHOLE.encode("utf-16"), "not a UTF-8 text file"), (b"\xff\xfe", "not a UTF-8 text file"),
+     (b"\x00" * 100, "not valid TOML"), (b"#" * (reader.MAX_BYTES + 1), "larger than 1 MiB")],
+    ids=["empty", "comments", "UTF-16", "not text", "zeros", "huge"],
+)  # fmt: skip
+def test_a_file_that_is_no_suite_is_refused(tmp_path, content, what):
+    assert refusal(written(tmp_path, content)).startswith(what)
+
+
+def test_a_file_of_the_largest_size_is_read(tmp_path):
+    padding = b"#" * (reader.MAX_BYTES - len(WHOLE.encode()))
+    assert reader.read(written(tmp_path, WHOLE.encode() + padding)).rows
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="this machine has no endless file")
+def test_an_endless_file_is_refused():
+    assert refusal(Path("/dev/zero")).startswith("larger than")
+
+
+def test_a_file_that_is_not_there_or_not_a_file_is_refused(tmp_path):
+    missing = refusal(tmp_path / "none.toml")
+    assert missing.strip() == "cannot be read: No such file or directory"
+    assert "cannot be read" in refusal(tmp_path)
+
+
+# ---------------------------------------------------------------- any suite
+
+PARSED = reader.tomllib.loads(bundled.find().read_text(encoding="utf-8"))
+SCALARS = (
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text()
+    | st.just(datetime.date(2020, 1, 1))
+    | st.sampled_from(["macro", "f1", "98.80%", "lenet5", "Table 3", "verified", "a\nb"])
+)  # fmt: skip
+KEYS = st.text(max_size=3) | st.sampled_from(["class", "average", "claimed", "row", "value"])
+VALUES = st.recursive(
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3),
+    max_leaves=5,
+)
+
+
+def containers(value) -> list:
+    inner = value.values() if isinstance(value, dict) else value
+    found = [value] if value else []
+    return found + [c for v in inner if isinstance(v, dict | list) for c in containers(v)]
+
+
+def alter(content: dict, draw) -> None:
+    place = draw(st.sampled_from(containers(content)))
+    key = draw(st.sampled_from(list(place) if isinstance(place, dict) else range(len(place))))
+    match draw(st.sampled_from(["replace", "delete", "add", "double"])):
+        case "replace":
+            place[key] = draw(VALUES)
+        case "delete":
+            del place[key]
+        case "add" if isinstance(place, dict):
+            place[draw(KEYS)] = draw(VALUES)
+        case _ if isinstance(place, list):
+            place.append(copy.deepcopy(place[key]))
+
+
+@settings(max_examples=200)
+@given(st.data())
+def test_whatever_a_suite_holds_it_can_be_printed_or_is_refused_in_one_line(data):
+    content = copy.deepcopy(PARSED)
+    for _ in range(data.draw(st.integers(1, 3))):
+        if content:
+            alter(content, data.draw)
+    path = Path("altered.toml")
+    try:
+        suite = reader._Reader(path).suite(content)
+    except UserError as error:
+        assert len(str(error).splitlines()) == 1
+        assert str(error).startswith("altered.toml: ")
+        return
+    assert len(tables.table3(suite, {}, {}).rows) == len(suite.rows)
+    tables.table1(suite, [])
+    tables.table2(suite, [])
+
+
+@settings(max_examples=100)
+@given(st.data())
+def test_whatever_a_suites_file_holds_it_is_read_or_refused_in_one_line(tmp_path_factory, data):
+    content = bundled.find().read_bytes()
+    start = data.draw(st.integers(0, len(content)))
+    length = data.draw(st.integers(0, 20) | st.integers(0, len(content)))
+    content = content[:start] + data.draw(st.binary(max_size=10)) + content[start + length :]
+    path = written(tmp_path_factory.getbasetemp(), content)
+    try:
+        reader.read(path)
+    except UserError as error:
+        assert len(str(error).splitlines()) == 1

@@ -1,0 +1,145 @@
+"""The second suite proves that a suite is only data; and what a suite may not name."""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+
+import pytest
+
+from fmbench.datasets import specs
+from fmbench.errors import UserError
+from fmbench.records.protocols import FULL
+from fmbench.report.tables import build_table, write_tables
+from fmbench.suites import bundled, entries, reader
+from fmbench.suites.rounding import parse_figure
+
+ROWS = {
+    "DecisionTreeClassifier": 12, "ExtraTreeClassifier": 12, "GaussianNB": 1,
+    "GradientBoostingClassifier": 7, "KNeighborsClassifier": 12, "LinearSVC": 18,
+    "LogisticRegression": 5, "MLPClassifier": 8, "PassiveAggressiveClassifier": 3, "Perceptron": 3,
+    "RandomForestClassifier": 18, "SGDClassifier": 15, "SVC": 12,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def suite():
+    return reader.read(bundled.named("xiao2017"))
+
+
+def test_there_are_126_configurations_on_two_data_sets(suite):
+    for name in specs.SPECS:
+        labels = [row.label for row in suite.rows if row.dataset == name]
+        assert len(labels) == len(set(labels)) == 126
+        assert Counter(label.split()[0] for label in labels) == ROWS
+    assert len(suite.rows) == 252
+
+
+def test_the_best_of_each_classifier_is_what_the_first_suite_quotes(suite):
+    """Two files, written apart, from the same table."""
+    best: dict[str, float] = {}
+    for row in suite.rows:
+        if row.dataset == "fashion-mnist":
+            name = row.label.split()[0]
+            best[name] = max(best.get(name, 0), float(parse_figure(row.claimed, "accuracy")))
+    quoted = {"SVC": "svc-rbf", "DecisionTreeClassifier": "decision-tree", "MLPClassifier": "mlp",
+              "ExtraTreeClassifier": "extra-tree", "GaussianNB": "gaussian-nb",
+              "KNeighborsClassifier": "k-neighbors", "LinearSVC": "linear-svc",
+              "LogisticRegression": "logistic-regression", "SGDClassifier": "sgd",
+              "RandomForestClassifier": "random-forest", "Perceptron": "perceptron",
+              "GradientBoostingClassifier": "gradient-boosting"}  # fmt: skip
+    sources = {row.runner: row.source for row in reader.read().rows}
+    for name, runner in quoted.items():
+        assert best[name] == float(parse_figure(sources[runner], "accuracy")), name
+
+
+def test_every_row_can_be_built_and_is_a_cell_of_its_own(suite):
+    found, missing = entries.of_suite(suite)
+    assert not missing and len(found) == 252
+    assert len({entry.cell(FULL, 0).key for entry in found.values()}) == 252
+    assert all(not entry.runner.spelling for entry in found.values())
+
+
+def test_what_was_renamed_or_removed_is_said_on_the_row(suite):
+    for row in suite.rows:
+        name, given = row.label.split()[0], row.label
+        same_class = row.estimator.endswith(f":{name}")
+        same_values = all(f"{k}={v}" in given for k, v in row.parameters.items()
+                          if not isinstance(v, list))  # fmt: skip
+        assert row.remark or (same_class and same_values), row.label
+        assert row.mean_of == 5 and row.recipe == "partly stated"
+
+
+SUITE = """
+[test_set]
+n_per_class = [10, 10]
+[[row]]
+where = "here"
+label = "A"
+estimator = "sklearn.tree:DecisionTreeClassifier"
+parameters = { max_depth = 3 }
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("sklearn.tree:DecisionTreeClassifier", "os:system", "no class of scikit-learn"),
+        ("sklearn.tree:DecisionTreeClassifier", "./evil.py:f", "no class of scikit-learn"),
+        ("sklearn.tree:DecisionTreeClassifier", "sklearn._x:Y", "no class of scikit-learn"),
+        ("max_depth = 3", "max_depth = 'os:system'", "no class of scikit-learn"),
+        ("max_depth = 3", "'a b' = 3", "not the name of a parameter"),
+        ("max_depth = 3", "max_depth = nan", "no finite number"),
+        ("max_depth = 3", "max_depth = 2020-01-01", "no finite number"),
+        ("parameters =", "dataset = 'cifar'\nparameters =", "not one of: fashion-mnist, mnist"),
+        ("parameters =", "runner = 'a'\nparameters =", "name a 'runner' or an 'estimator'"),
+        ("estimator = \"sklearn.tree:DecisionTreeClassifier\"", "runner = 'a'", "belongs to an"),
+    ],
+)  # fmt: skip
+def test_a_suite_names_classes_of_scikit_learn_and_no_other_code(tmp_path, old, new, said):
+    assert old in SUITE
+    (tmp_path / "suite.toml").write_text(SUITE.replace(old, new))
+    with pytest.raises(UserError, match=said):
+        reader.read(tmp_path / "suite.toml")
+
+
+@pytest.mark.parametrize(
+    "estimator", ["sklearn.utils:Bunch", "sklearn.tree:NoSuchTree", "sklearn.svm:SVR"]
+)
+def test_a_row_that_cannot_be_built_stays_and_says_why(tmp_path, estimator):
+    from fmbench.analysis import evaluation
+
+    text = SUITE.replace("sklearn.tree:DecisionTreeClassifier", estimator)
+    (tmp_path / "suite.toml").write_text(text.replace("max_depth = 3", ""))
+    suite = reader.read(tmp_path / "suite.toml")
+    [line] = build_table(evaluation.read(tmp_path / "results", suite), "accuracies").rows
+    assert line["status"].startswith("cannot be built: ") and line["verdict"].startswith("not run")
+
+
+def test_its_table_has_every_row_before_anything_is_measured(tmp_path, suite):
+    from fmbench.analysis import evaluation
+
+    table = build_table(evaluation.read(tmp_path / "results", suite), "accuracies")
+    assert [row["claimed"] for row in table.rows] == [row.claimed for row in suite.rows]
+    assert {row["status"] for row in table.rows} == {"not run"}
+
+
+def test_a_bundled_suite_is_known_by_its_name():
+    assert bundled.named("kayed2020") == bundled.find()
+    with pytest.raises(UserError, match="no suite 'xiao': there are kayed2020, xiao2017"):
+        bundled.named("xiao")
+
+
+def test_the_committed_table_is_made_again_from_the_committed_records(
+    tmp_path, suite, source, monkeypatch
+):
+    from fmbench.analysis import evaluation
+
+    committed = bundled.CHECKOUT / "results" / "reference" / "xiao2017"
+    shutil.copytree(committed / "records", tmp_path / "records")
+    outcome = evaluation.read(tmp_path, suite, data=source.folder)
+    monkeypatch.setattr(evaluation.Results, "is_reference", True)
+    written = write_tables(outcome)
+    assert len(written) == 2 and not outcome.broken
+    for path in (*written, tmp_path / "summary.json"):
+        assert path.read_bytes() == (committed / path.name).read_bytes(), path.name
