@@ -1,29 +1,45 @@
-# Each target does all of its own set-up: a virtual environment in .venv, the package with the
-# tested versions, the data. Nothing needs root or an activated environment.
+# Every target installs what it needs into .venv: the package with the tested versions, and the data
+# when a model is measured. Nothing needs root or an activated environment.
+# The text after "##" is what `make help` prints.
 
 PYTHON ?= python3
 BIN := .venv/bin
+REFERENCE := results/reference
+PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
-.PHONY: reproduce quick test reference clean
+.DEFAULT_GOAL := help
+.PHONY: help install quick reproduce check test reference clean
 
-reproduce: .venv/installed  ## every row, five seeds, then the table (hours on two cores; resumes)
-	$(BIN)/fmbench run --all
+help:  ## print this list
+	@sed -n 's/^\([a-z]*\):.*  ## \(.*\)/\1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{printf "make %-10s %s\n", $$1, $$2}'
 
-quick: .venv/installed  ## every row on a small part of the data (minutes)
+install: .venv/installed  ## install fmbench into .venv; then run .venv/bin/fmbench
+
+quick: .venv/installed  ## measure every row on a small part of the data (minutes)
 	$(BIN)/fmbench run --all --quick
 
-test: .venv/installed-dev  ## style, types and tests
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
+reproduce: .venv/installed  ## measure every row with five seeds and print the table (hours; resumes)
+	$(BIN)/fmbench run --all
 
-reference: .venv/installed  ## all that is made of the committed records: tables, figures, page, README
-	$(BIN)/fmbench table --write --results results/reference > /dev/null
-	$(BIN)/fmbench forensics lenet5 --results results/reference > /dev/null
-	$(BIN)/fmbench table --suite xiao2017 --write --results results/reference > /dev/null
-	$(BIN)/fmbench figures --results results/reference
-	$(BIN)/fmbench report --results results/reference
+check: .venv/installed-dev  ## style, types, imports and the fast tests (under a minute)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+	$(PYTEST) -m "not slow"
+
+test: .venv/installed-dev  ## all checks and all tests (minutes)
+	$(PYTEST)
+
+reference: .venv/installed  ## make everything in results/reference and the README's table again
+	$(BIN)/fmbench table --write --results $(REFERENCE) > /dev/null
+	$(BIN)/fmbench table --suite xiao2017 --write --results $(REFERENCE) > /dev/null
+	$(BIN)/fmbench forensics lenet5 --results $(REFERENCE) > /dev/null
+	$(BIN)/fmbench figures --results $(REFERENCE)
+	$(BIN)/fmbench report --results $(REFERENCE)
 	$(BIN)/python -m fmbench.report.readme
 
-clean:
+clean:  ## remove .venv and dist
 	rm -rf .venv dist
 
 .venv/installed: pyproject.toml constraints.txt

@@ -1,22 +1,74 @@
 """fmbench: are these reported Fashion-MNIST accuracies true?
 
-The way of the data::
-
-    suites (claims) ---------------------------------------------------------------.
-                                                                                   v
-    datasets -> runner.fit -> runner.predict -> record -> metrics, summary -> verdicts -> tables
-                '------- harness, in execution ------'   (on disk)
-
-Two halves meet only in the records on disk. The measuring half (``datasets``, ``registry``,
-``runners``, ``training``, ``harness``, ``execution``) never sees a claimed number; the judging
-half (``suites``, ``metrics``, ``summary``, ``consistency``, ``verdicts``, ``tables``) never fits a
-model. ``forensics`` alone stands above both: it plans runs (``mistakes``) and holds their figures
-against a claim.
-
-Accuracies are in [0, 1] everywhere but in what is printed.
+The Python API. Each name is imported when it is first used, so that ``import fmbench`` is quick.
+``fmbench/README.md`` explains the packages.
 """
 
-from fmbench.errors import UserError
-from fmbench.models.registry import from_source, our_choice, register, stated
+from __future__ import annotations
 
-__all__ = ["UserError", "from_source", "our_choice", "register", "stated"]
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fmbench.api import (
+        Results,
+        check,
+        compare,
+        forensics,
+        load_results,
+        load_suite,
+        run,
+    )
+    from fmbench.errors import UserError
+    from fmbench.execution.session import RunOptions
+    from fmbench.models.features import standardised
+    from fmbench.models.registry import from_source, our_choice, register, stated
+
+__all__ = [
+    "Results",
+    "RunOptions",
+    "UserError",
+    "__version__",
+    "check",
+    "compare",
+    "forensics",
+    "from_source",
+    "load_results",
+    "load_suite",
+    "our_choice",
+    "register",
+    "run",
+    "standardised",
+    "stated",
+]
+
+_HOME = {
+    "Results": "fmbench.api",
+    "check": "fmbench.api",
+    "compare": "fmbench.api",
+    "forensics": "fmbench.api",
+    "load_results": "fmbench.api",
+    "load_suite": "fmbench.api",
+    "run": "fmbench.api",
+    "UserError": "fmbench.errors",
+    "RunOptions": "fmbench.execution.session",
+    "standardised": "fmbench.models.features",
+    "from_source": "fmbench.models.registry",
+    "our_choice": "fmbench.models.registry",
+    "register": "fmbench.models.registry",
+    "stated": "fmbench.models.registry",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("fmbench")
+    if name not in _HOME:
+        raise AttributeError(f"module 'fmbench' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, *globals()])

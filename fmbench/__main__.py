@@ -1,4 +1,4 @@
-"""``python -m fmbench``."""
+"""Runs the command line: ``python -m fmbench`` is the same as ``fmbench``."""
 
 from fmbench.cli.main import main
 

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 
 class UserError(Exception):
-    """Something the user can mend: one line that says what is wrong and what to do.
+    """An error that the user can correct: one line that says what is wrong and what to do.
 
     The command line prints it without a traceback and exits with status 2.
     """
 
 
-def in_words(error: BaseException, place: str) -> str:
-    """An exception in one line, with the line of the file ``place`` where it came about."""
+def describe_exception(error: BaseException, filename: str) -> str:
+    """Return an exception in one line, with the line number in ``filename`` that raised it."""
     line = error.lineno if isinstance(error, SyntaxError) else None
     trace = error.__traceback__
     while trace is not None:
-        if trace.tb_frame.f_code.co_filename == place:
+        if trace.tb_frame.f_code.co_filename == filename:
             line = trace.tb_lineno
         trace = trace.tb_next
-    what = error.msg if isinstance(error, SyntaxError) else " ".join(str(error).split())[:300]
+    message = error.msg if isinstance(error, SyntaxError) else " ".join(str(error).split())[:300]
     where = f" (line {line})" if line is not None else ""
-    return f"{type(error).__name__}: {what}{where}"
+    return f"{type(error).__name__}: {message}{where}"

@@ -1,13 +1,14 @@
-"""The old name of :mod:`fmbench.models.features`; it works until the next release."""
+"""The old name of :mod:`fmbench.models.features`, kept for one release so that users' files still work."""
 
 import warnings
 
-from fmbench.models.features import Flatten, standardised
+from fmbench.models.features import Flatten, Hog, standardised
 
-__all__ = ["Flatten", "standardised"]
+__all__ = ["Flatten", "Hog", "standardised"]
 
 warnings.warn(
-    "fmbench.features is now fmbench.models.features; `from fmbench import standardised` works too",
+    "fmbench.features is now fmbench.models.features: write `from fmbench import standardised`, "
+    "or import from the new name",
     DeprecationWarning,
     stacklevel=2,
 )

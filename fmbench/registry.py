@@ -1,13 +1,30 @@
-"""The old name of :mod:`fmbench.models.registry`; it works until the next release."""
+"""The old name of :mod:`fmbench.models.registry`, kept for one release so that users' files still work."""
 
 import warnings
 
-from fmbench.models.registry import from_source, our_choice, register, stated
+from fmbench.models.registry import (
+    BEST_EPOCH,
+    Hyperparameter,
+    Runner,
+    from_source,
+    our_choice,
+    register,
+    stated,
+)
 
-__all__ = ["from_source", "our_choice", "register", "stated"]
+__all__ = [
+    "BEST_EPOCH",
+    "Hyperparameter",
+    "Runner",
+    "from_source",
+    "our_choice",
+    "register",
+    "stated",
+]
 
 warnings.warn(
-    "fmbench.registry is now fmbench: write `from fmbench import register, our_choice`",
+    "fmbench.registry is now fmbench.models.registry: write `from fmbench import register, stated, "
+    "from_source, our_choice`",
     DeprecationWarning,
     stacklevel=2,
 )

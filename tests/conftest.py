@@ -10,7 +10,7 @@ import pytest
 from hypothesis import settings
 
 from fmbench.analysis import evaluation
-from fmbench.datasets import download, loading, locate, specs
+from fmbench.datasets import loading, locate, specs
 from fmbench.models.registry import Runner, our_choice
 from fmbench.records.cells import Cell
 from fmbench.records.protocols import FULL
@@ -19,7 +19,7 @@ from fmbench.suites import reader
 from fmbench.suites.bundled import CHECKOUT
 
 if TYPE_CHECKING:
-    from fmbench.analysis.predictions import Details
+    from fmbench.analysis.predictions import SuitePredictions
 
 # No deadline: a busy machine is no failure, and speeds are measured in benchmarks/.
 settings.register_profile("fmbench", deadline=None)
@@ -27,13 +27,13 @@ settings.load_profile("fmbench")
 
 
 @pytest.fixture(scope="session")
-def source() -> specs.Source:
-    return locate.locate(fetch=download.fetch)
+def source() -> specs.LocatedDataset:
+    return locate.locate_dataset(fetch=True)
 
 
 @pytest.fixture(scope="session")
-def dataset(source: specs.Source) -> loading.Dataset:
-    return loading.load(source)
+def dataset(source: specs.LocatedDataset) -> loading.Dataset:
+    return loading.load_dataset(source)
 
 
 @pytest.fixture(scope="session")
@@ -71,6 +71,7 @@ def record_of() -> Callable[..., Record]:
             "status": "finished",
             "key": cell.key,
             "cell": cell.definition(),
+            "overrides": dict(cell.overrides),
             "device": "a processor",
             "threads": 1,
             "jobs": 2,
@@ -86,23 +87,23 @@ def record_of() -> Callable[..., Record]:
 
 
 @pytest.fixture(scope="session")
-def reference(source: specs.Source) -> Details:
+def reference(source: specs.LocatedDataset) -> SuitePredictions:
     """The committed records, read as far as figures and page need them."""
-    from fmbench.analysis.predictions import gather
+    from fmbench.analysis.predictions import load_predictions
 
-    return gather(
-        evaluation.read(CHECKOUT / "results" / "reference", reader.read(), data=source.folder)
+    return load_predictions(
+        evaluation.read_results(CHECKOUT / "results" / "reference", reader.read_suite(), data=source.folder)
     )
 
 
 @pytest.fixture(scope="session")
-def report(tmp_path_factory: pytest.TempPathFactory, reference: Details) -> Path:
+def report(tmp_path_factory: pytest.TempPathFactory, reference: SuitePredictions) -> Path:
     """The page that `fmbench report --results results/reference` makes today."""
     from fmbench.report.commands import Commands
-    from fmbench.report.html.page import page
+    from fmbench.report.html.page import render_page
 
     path = tmp_path_factory.mktemp("report") / "report.html"
-    path.write_text(page(reference, Commands(Path("results/reference"))), encoding="utf-8")
+    path.write_text(render_page(reference, Commands(Path("results/reference"))), encoding="utf-8")
     return path
 
 

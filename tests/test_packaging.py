@@ -1,46 +1,68 @@
+"""What an installed fmbench holds, and that pins, versions and targets agree with each other."""
+
+import csv
 import re
 import subprocess
 import sys
+import tarfile
 import tomllib
 import zipfile
 from itertools import chain
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 
 ROOT = Path(__file__).parent.parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+SUITES = sorted(path.stem for path in (ROOT / "benchmarks").glob("*.toml"))
+
+
+def build(target, folder):
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", target, "-d", folder],
+        cwd=ROOT, check=True, capture_output=True,
+    )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory):
     """The wheel's content in a folder of its own, as an installation would lay it out."""
     folder = tmp_path_factory.mktemp("wheel")
-    subprocess.run(
-        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", folder],
-        cwd=ROOT, check=True, capture_output=True,
-    )  # fmt: skip
+    build("wheel", folder)
     site = folder / "site"
     with zipfile.ZipFile(next(folder.glob("*.whl"))) as wheel:
         wheel.extractall(site)
     return site
 
 
+def run_installed(code, installed, folder):
+    """Run ``code`` in ``folder`` with the installed package, far from any checkout."""
+    result = subprocess.run(
+        [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True,
+        env={"PYTHONPATH": str(installed), "PATH": "", "HOME": str(folder)},
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    return result
+
+
+@pytest.mark.slow
 def test_an_installed_fmbench_finds_its_suite_and_the_reference_results(installed, tmp_path):
     code = (
-        "import sys; from fmbench import suites, summary, cli\n"
-        "print(suites.find(), len(suites.read().rows), sorted(summary.reference().rows))\n"
-        "cli.main(['table', '--format', 'csv'])\n"
+        "import sys, fmbench\n"
+        "from fmbench.cli.main import main\n"
+        "print(fmbench.load_suite().path, file=sys.stderr)\n"
+        "main(['table', '--format', 'csv'])\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True,
-        env={"PYTHONPATH": str(installed), "PATH": "", "HOME": str(tmp_path)},
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert str(installed) in done.stdout
-    assert done.stdout.count("not run") >= 15
+    result = run_installed(code, installed, tmp_path)
+    assert str(installed) in result.stderr
+    rows = list(csv.DictReader(result.stdout.splitlines()))
+    assert len(rows) >= 20
+    assert not any(row["mean"] for row in rows)
+    assert [row["reference"] for row in rows if row["runner"] == "lenet5"] != [""]
 
 
-def test_an_installed_fmbench_has_what_the_report_is_made_of(installed, tmp_path):
+@pytest.mark.slow
+def test_an_installed_fmbench_can_write_the_page_and_the_figures(installed, tmp_path):
     code = (
         "from fmbench.cli.main import cli\n"
         "for arguments in (['report', '-o', 'page.html'], ['figures', '-o', 'figures']):\n"
@@ -49,39 +71,95 @@ def test_an_installed_fmbench_has_what_the_report_is_made_of(installed, tmp_path
         "    except SystemExit as end:\n"
         "        assert not end.code\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True,
-        env={"PYTHONPATH": str(installed), "PATH": "", "HOME": str(tmp_path)},
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    result = run_installed(code, installed, tmp_path)
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert [path.name for path in (tmp_path / "figures").iterdir()] == ["dot-plot.svg"]
-    assert "left out figure-5: no record: run `fmbench run lenet5`" in done.stderr
+    assert "run `fmbench run lenet5`" in result.stderr
     assert "</html>" in page and "prefers-color-scheme" in page and '"use strict"' in page
 
 
-def test_the_wheel_holds_the_package_and_nothing_else(installed):
-    tops = {path.name for path in installed.iterdir()}
-    assert tops == {"fmbench", f"fmbench-{version()}.dist-info"}
+@pytest.mark.slow
+def test_the_wheel_holds_the_package_with_its_data_files_and_nothing_else(installed):
+    assert {path.name for path in installed.iterdir()} == {
+        "fmbench",
+        f"fmbench-{PROJECT['version']}.dist-info",
+    }
+    package = ROOT / "fmbench"
+    data_files = {
+        path.relative_to(package).as_posix()
+        for path in package.rglob("*")
+        if path.is_file() and path.suffix not in (".py", ".pyc")
+    }
+    bundled = {f"_bundled/{suite}.toml" for suite in SUITES}
+    bundled |= {f"_bundled/reference/{suite}/summary.json" for suite in SUITES}
+    assert {"py.typed", "suites/template.toml", "report/html/templates/report.css"} <= data_files
+    found = {path.relative_to(installed / "fmbench").as_posix() for path in installed.rglob("*")}
+    assert data_files | bundled <= found
 
 
-def version():
-    return tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+@pytest.mark.slow
+def test_the_source_distribution_holds_whatever_a_checkout_needs(tmp_path):
+    build("sdist", tmp_path)
+    with tarfile.open(next(tmp_path.glob("*.tar.gz"))) as archive:
+        names = {str(PurePosixPath(*PurePosixPath(n).parts[1:])) for n in archive.getnames()}
+    bundled = {f"results/reference/{suite}/summary.json" for suite in SUITES}
+    bundled |= {f"benchmarks/{suite}.toml" for suite in SUITES}
+    documents = {"README.md", "CHANGELOG.md", "CONTRIBUTING.md", "CITATION.cff", "LICENSE"}
+    assert bundled | documents | {"Makefile", "constraints.txt", "fmbench/py.typed"} <= names
+    assert {"tests/conftest.py", "fmbench/README.md", "benchmarks/README.md"} <= names
+    assert not any(name.startswith("results/local") for name in names)
+
+
+def test_every_suite_and_its_reference_summary_are_declared_as_part_of_the_wheel():
+    tool = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]
+    included = tool["hatch"]["build"]["targets"]["wheel"]["force-include"]
+    assert {Path(path).stem for path in included if path.startswith("benchmarks/")} == set(SUITES)
+    assert all((ROOT / path).is_file() for path in included)
 
 
 def test_every_dependency_is_pinned_to_a_tested_version_in_its_range():
     from packaging.requirements import Requirement
 
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    extras = project["optional-dependencies"].values()
-    wanted = [Requirement(r) for r in chain(project["dependencies"], *extras)]
-    pins = dict(re.findall(r"^([\w.-]+)==([\w.]+)$", (ROOT / "constraints.txt").read_text(), re.M))
+    extras = PROJECT["optional-dependencies"].values()
+    requirements = [Requirement(r) for r in chain(PROJECT["dependencies"], *extras)]
+    text = (ROOT / "constraints.txt").read_text(encoding="utf-8")
+    pins = dict(re.findall(r"^([\w.-]+)==([\w.]+)$", text, re.M))
     assert pins["torch"] == "2.13.0"
-    for requirement in wanted:
+    for requirement in requirements:
         assert requirement.specifier.contains(pins[requirement.name]), requirement
 
 
-def test_the_readme_shows_the_make_targets_that_exist():
-    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.M))
-    shown = set(re.findall(r"^make (\w+)", (ROOT / "README.md").read_text(), re.M))
-    assert shown == {"reproduce", "test", "quick"} <= targets
+def test_changelog_and_citation_name_the_version_of_the_package():
+    version = PROJECT["version"]
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    newest = re.search(r"^## \[([^]]+)\]", changelog, re.M)
+    assert newest is not None and newest[1] == version
+    citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    assert re.search(r"^version: (.+)$", citation, re.M)[1] == version
+
+
+def test_the_readme_names_only_make_targets_that_exist():
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = set(re.findall(r"^([a-z]+):", makefile, re.M))
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert (
+        {"reproduce", "test", "quick"} <= set(re.findall(r"^make (\w+)", readme, re.M)) <= targets
+    )
+
+
+def test_make_alone_prints_what_every_target_is_for():
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    result = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True)
+    printed = re.findall(r"^make (\w+) +\S", result.stdout, re.M)
+    assert printed == re.findall(r"^([a-z]+):", makefile, re.M)
+
+
+DOCUMENTS = ("CONTRIBUTING.md", "fmbench/README.md", "results/reference/README.md")
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_guides_name_only_files_that_exist(document):
+    text = (ROOT / document).read_text(encoding="utf-8")
+    folders = "fmbench|tests|benchmarks|results|[.]github|[.]ci"
+    for name in re.findall(rf"`((?:{folders})/[\w./-]*)`", text):
+        assert (ROOT / name).exists(), f"{document} names {name}"

@@ -1,3 +1,5 @@
+"""Style, types, who may import whom, and where the tests lie."""
+
 import ast
 import subprocess
 import sys
@@ -6,69 +8,97 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "fmbench"
+BIN = Path(sys.executable).parent
+
+# The command line is tested as a user types it, by the tests of whole commands.
+TESTED_ELSEWHERE = {"cli": "end_to_end"}
 
 
+@pytest.mark.slow  # `make check` runs the same tools itself
 @pytest.mark.parametrize(
-    "command", ["ruff check .", "ruff format --check .", "mypy"], ids=lambda c: c.split()[0]
+    "command",
+    [["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"]],
+    ids=["ruff-check", "ruff-format", "mypy"],
 )
 def test_style_and_types(command):
-    done = subprocess.run(
-        [sys.executable, "-m", *command.split()], cwd=ROOT, capture_output=True, text=True
+    result = subprocess.run(
+        [BIN / command[0], *command[1:]], cwd=ROOT, capture_output=True, text=True
     )
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert result.returncode == 0, result.stdout + result.stderr
 
 
-def imports_of(path):
-    """Modules of fmbench that a file imports, at its top or inside a function."""
-    found = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ImportFrom) and node.module:
-            if node.module == "fmbench":
-                found |= {alias.name for alias in node.names}
-            elif node.module.startswith("fmbench."):
-                found.add(node.module.split(".")[1])
-    return found
+@pytest.mark.slow  # `make check` runs it itself
+def test_imports_keep_to_the_contracts_in_pyproject_toml():
+    result = subprocess.run(
+        [BIN / "lint-imports", "--no-logo", "--no-cache"], cwd=ROOT, capture_output=True, text=True
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
 
 
-def test_modules_import_each_other_in_one_direction_only():
-    modules = {p.stem: imports_of(p) for p in (ROOT / "fmbench").glob("*.py")}
-    modules["cli"] = set().union(*map(imports_of, (ROOT / "fmbench" / "cli").glob("*.py"))) - {
-        "cli"
-    }
-    order = []
-    while modules:
-        free = sorted(name for name, wanted in modules.items() if not wanted & set(modules))
-        assert free, f"circular imports among {sorted(modules)}"
-        order += free
-        for name in free:
-            del modules[name]
-    assert order[-1] == "__main__"
-
-
-def test_the_measuring_half_never_sees_a_claim():
-    measuring = ("datasets", "registry", "cells", "features", "networks", "training", "harness")
-    judging = {"suites", "summary", "tables", "results", "metrics"}
-    files = [ROOT / "fmbench" / f"{name}.py" for name in (*measuring, "records", "execution")]
-    for path in [*files, *(ROOT / "fmbench" / "runners").glob("*.py")]:
-        assert not imports_of(path) & judging, path.name
-
-
-def test_no_runner_reaches_the_data():
-    for path in (ROOT / "fmbench" / "runners").glob("*.py"):
-        assert not imports_of(path) & {"datasets", "downloads", "harness", "records"}, path.name
-
-
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", [["--help"], ["list"], ["report", "--help"]])
 def test_nothing_heavy_is_imported_to_list_or_help(arguments):
     code = (
-        "import sys\n"
         "from fmbench.cli.main import main\n"
         "try:\n"
         f"    main({arguments!r})\n"
         "except SystemExit:\n"
-        "    heavy = {'numpy', 'torch', 'sklearn', 'pandas', 'scipy', 'skimage', 'joblib',\n"
-        "             'matplotlib', 'jinja2'}\n"
-        "    print(heavy & set(sys.modules), file=sys.stderr)\n"
+        "    pass\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert done.stderr.strip() == "set()"
+    heavy = {
+        "numpy", "torch", "sklearn", "pandas", "scipy", "skimage", "joblib", "matplotlib", "jinja2",
+    }  # fmt: skip
+    assert heavy & modules_loaded_by(code) == set()
+
+
+@pytest.mark.slow
+def test_import_fmbench_loads_no_library():
+    loaded = modules_loaded_by("import fmbench")
+    assert "fmbench" in loaded
+    assert {"numpy", "torch", "pandas", "click", "sklearn", "scipy"} & loaded == set()
+
+
+@pytest.mark.slow
+def test_every_public_name_can_be_imported_from_fmbench():
+    code = "import fmbench\nfor name in fmbench.__all__:\n    getattr(fmbench, name)\n"
+    assert "fmbench.api" in modules_loaded_by(code)
+
+
+def modules_loaded_by(code):
+    """The names of all modules that a fresh Python has loaded after running ``code``."""
+    code += "\nimport sys\nprint(*sys.modules, file=sys.stderr)"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    return set(result.stderr.splitlines()[-1].split())
+
+
+# The folders of fmbench that hold code of their own.
+PACKAGES = sorted(
+    {
+        path.parent.relative_to(PACKAGE).as_posix()
+        for path in PACKAGE.glob("*/**/*.py")
+        if path.name != "__init__.py"
+    }
+)
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_every_package_has_tests_in_the_folder_of_the_same_path(package):
+    folder = ROOT / "tests" / TESTED_ELSEWHERE.get(package, package)
+    assert list(folder.glob("test_*.py")), f"{folder.relative_to(ROOT)} holds no test file"
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("__init__.py")), ids=lambda p: p.parent.name)
+def test_package_files_are_empty_so_that_an_import_loads_one_module(path):
+    if path.parent.name in ("fmbench", "runners"):
+        return  # the public API, loaded lazily, and the search for recipes
+    assert path.read_text(encoding="utf-8") == ""
+
+
+def test_every_module_begins_with_a_docstring_that_says_what_it_does():
+    for path in sorted(PACKAGE.rglob("*.py")):
+        text = path.read_text(encoding="utf-8")
+        if text:
+            docstring = ast.get_docstring(ast.parse(text)) or ""
+            assert docstring and "TODO" not in docstring, path.relative_to(ROOT)

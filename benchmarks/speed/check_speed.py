@@ -29,16 +29,16 @@ def figures(n_classes: int, per_class: int, accuracy: float) -> list[Figure]:
     """The figures of a random confusion matrix; the wrong answers are spread over all classes."""
     import numpy as np
 
-    from fmbench.analysis.metrics import compute
+    from fmbench.metrics.compute import compute_metrics
 
     generator = np.random.default_rng(0)
     y_true = np.arange(n_classes).repeat(per_class)
     drawn = generator.integers(n_classes, size=len(y_true))
     y_pred = np.where(generator.random(len(y_true)) < accuracy, y_true, drawn)
-    found = compute(y_true, y_pred, n_classes)
+    found = compute_metrics(y_true, y_pred, n_classes)
     overall = ("accuracy", "kappa", "informedness", "mse", "mae", "recall", "precision", "f1")
     return [(name, None, found.overall[name]) for name in overall] + [
-        (name, k, float(found.classwise[name][k]))
+        (name, k, float(found.by_class[name][k]))
         for name in ("recall", "precision", "f1")
         for k in range(n_classes)
     ]

@@ -27,14 +27,13 @@ def main() -> None:
 
     from fmbench import runners
     from fmbench.datasets import loading, locate
-    from fmbench.datasets.download import fetch
     from fmbench.execution.process import use_threads
     from fmbench.models import accelerators
     from fmbench.utils import environment
 
-    if not accelerators.installed():
+    if not accelerators.is_installed():
         sys.exit("classical_speed: the extra is not installed: pip install 'fmbench[fast]'")
-    data = loading.load(locate.locate(data=options.data, fetch=fetch))
+    data = loading.load_dataset(locate.locate_dataset(folder=options.data, fetch=True))
     n_train, n_test = (60_000, 10_000) if options.full else (10_000, 2_000)
     X_train, y_train = data.X_train[:n_train], data.y_train[:n_train]
     X_test, y_test = data.X_test[:n_test], data.y_test[:n_test]
@@ -47,8 +46,8 @@ def main() -> None:
     for name in ("svc-rbf", "k-neighbors"):
         totals = {}
         for library in ("sklearn", "sklearnex"):
-            with accelerators.use(library):
-                runner = runners.get(name)
+            with accelerators.use_library(library):
+                runner = runners.get_runner(name)
                 classifier = runner.build(runner.resolve(), seed=0, device="cpu")
             start = time.perf_counter()
             classifier.fit(X_train, y_train)

@@ -60,23 +60,23 @@ def scheduler(stack: ExitStack, folder: Path) -> str:
 
 def seconds_of(cells: Sequence[Any], address: str, n_workers: int) -> float:
     """Wall time of a batch in an empty results folder; each worker runs a cell of it before."""
-    from fmbench.datasets import download, locate
+    from fmbench.datasets import locate
     from fmbench.execution.backend import Limits
-    from fmbench.execution.cluster.client import connected
-    from fmbench.execution.schedule import Observer, run
+    from fmbench.execution.cluster.client import connect_to_cluster
+    from fmbench.execution.schedule import Observer, run_cells
     from fmbench.records.store import Store
 
-    source = locate.locate(fetch=download.fetch)
+    source = locate.locate_dataset(fetch=True)
     limits = Limits(timeout=3600, memory=4 * 2**30, jobs=n_workers)
     with tempfile.TemporaryDirectory() as name:
         store = Store(Path(name))
         store.prepare()
-        with connected(address, store.folder, 0, print) as cluster:
-            while cluster.jobs(1) < n_workers:
+        with connect_to_cluster(address, store.folder, 0, print) as cluster:
+            while cluster.count_jobs(1) < n_workers:
                 time.sleep(0.05)
-            run(cells[: 2 * n_workers], store, source, limits, Observer(), cluster=cluster)
+            run_cells(cells[: 2 * n_workers], store, source, limits, Observer(), cluster=cluster)
             start = time.monotonic()
-            records = run(cells, store, source, limits, Observer(), cluster=cluster)
+            records = run_cells(cells, store, source, limits, Observer(), cluster=cluster)
             seconds = time.monotonic() - start
     assert all(record.finished for record in records), [record.why for record in records]
     return seconds
@@ -89,7 +89,7 @@ def main() -> None:
     parser.add_argument("--wait", type=float, help="instead: cells that wait so many seconds")
     options = parser.parse_args()
     from fmbench.records.protocols import QUICK
-    from fmbench.suites.entries import named
+    from fmbench.suites.configurations import resolve_configuration
 
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -97,7 +97,7 @@ def main() -> None:
         if options.wait is not None:
             (folder / "waiting.py").write_text(WAITING.format(seconds=options.wait))
             name = f"{folder}/waiting.py:make"
-        cells = named(name).cells(QUICK, options.cells)
+        cells = resolve_configuration(name).cells(QUICK, options.cells)
         address = scheduler(stack, folder)
         seconds = []
         for n_workers in (1, 2):

@@ -82,12 +82,11 @@ def main() -> None:
     import torch
 
     from fmbench.datasets import locate
-    from fmbench.datasets.download import fetch
     from fmbench.utils import environment
 
     torch.set_num_threads(options.threads)
     environment.resolve_device(options.device)
-    locate.locate(data=options.data, fetch=fetch)
+    locate.locate_dataset(folder=options.data, fetch=True)
     best = gemm_rate(options.device)
     print(
         f"{environment.device_name(options.device)}, {options.threads} thread(s), torch "

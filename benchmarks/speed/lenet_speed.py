@@ -51,7 +51,7 @@ def compare_jobs(options: argparse.Namespace) -> None:
     from fmbench import runners
     from fmbench.utils import environment
 
-    n_epochs = runners.get("lenet5").resolve()["epochs"]
+    n_epochs = runners.get_runner("lenet5").resolve()["epochs"]
     n_cores = environment.n_cores()
     records, seconds = fmbench_job(options, n_cores)
     accuracies = [100 * record.history[-1]["heldout_accuracy"] for record in records]
@@ -92,13 +92,13 @@ def fmbench_job(options: argparse.Namespace, n_cores: int) -> tuple[list[Any], f
     limits = Limits(
         timeout=3600, memory=8 * 2**30, jobs=n_cores, device=options.device, together=together
     )
-    cells = [Cell(runners.get("lenet5"), FULL, seed) for seed in range(options.trials)]
-    source = locate.locate(data=options.data)
+    cells = [Cell(runners.get_runner("lenet5"), FULL, seed) for seed in range(options.trials)]
+    source = locate.locate_dataset(folder=options.data)
     with tempfile.TemporaryDirectory() as folder:
         store = Store(Path(folder))
         store.prepare()
         start = time.perf_counter()
-        records = schedule.run(cells, store, source, limits, schedule.Observer())
+        records = schedule.run_cells(cells, store, source, limits, schedule.Observer())
         seconds = time.perf_counter() - start
     if failed := [record.why for record in records if not record.finished]:
         raise SystemExit(f"a trial failed: {failed[0]}")
@@ -118,11 +118,10 @@ def main() -> None:
     import torch
 
     from fmbench.datasets import locate
-    from fmbench.datasets.download import fetch
     from fmbench.utils import environment
 
     environment.resolve_device(options.device)
-    locate.locate(data=options.data, fetch=fetch)
+    locate.locate_dataset(folder=options.data, fetch=True)
     print(f"LeNet-5, {environment.device_name(options.device)}, torch {torch.__version__}")
     (compare_jobs if options.job else compare_epochs)(options)
 

@@ -41,7 +41,7 @@ def nothing(*, seed: int) -> Nothing:
 
 
 def main() -> None:
-    from fmbench.datasets import download, locate
+    from fmbench.datasets import locate
     from fmbench.execution import schedule
     from fmbench.execution.backend import Limits
     from fmbench.models.registry import Runner
@@ -56,7 +56,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="on the small part of the data")
     parser.add_argument("--data", type=Path)
     options = parser.parse_args()
-    source = locate.locate(data=options.data, fetch=download.fetch)
+    source = locate.locate_dataset(folder=options.data, fetch=True)
     runner = Runner("nothing", "Answers 0", nothing, {}, 1, "seconds")
     cells = [Cell(runner, QUICK if options.quick else FULL, s) for s in range(options.cells)]
     limits = Limits(timeout=60, memory=4 * 2**30, jobs=options.jobs)
@@ -64,7 +64,7 @@ def main() -> None:
         store = Store(Path(folder))
         store.prepare()
         start = time.perf_counter()
-        records = schedule.run(cells, store, source, limits, schedule.Observer())
+        records = schedule.run_cells(cells, store, source, limits, schedule.Observer())
         wall = time.perf_counter() - start
     failed = [record.why for record in records if not record.finished]
     if failed or len(records) != len(cells):

@@ -24,7 +24,7 @@ from pathlib import Path
 from fmbench import runners
 from fmbench.records.cells import Cell
 from fmbench.records.protocols import FULL
-from fmbench.records.record import Record, serialise
+from fmbench.records.record import Record, encode_record
 from fmbench.records.store import Store
 from fmbench.utils.environment import cpu_name, n_cores
 
@@ -33,10 +33,10 @@ REFERENCE = Path(__file__).parent.parent / "results" / "reference"
 
 def current(store: Store) -> list[Record]:
     """The committed records that answer for a row today."""
-    known = runners.runners()
+    known = runners.load_runners()
     return [
         record
-        for record in store.read().finished.values()
+        for record in store.read_contents().finished.values()
         if record.cell["runner"] in known
         and record.key == Cell(known[record.cell["runner"]], FULL, record.cell["seed"]).key
     ]
@@ -44,7 +44,7 @@ def current(store: Store) -> list[Record]:
 
 def multiply(folder: Path, n_records: int) -> None:
     """Fill ``folder`` with so many records, as evenly over the runners as seeds allow."""
-    known, here, there = runners.runners(), Store(REFERENCE), Store(folder)
+    known, here, there = runners.load_runners(), Store(REFERENCE), Store(folder)
     records = current(here)
     seeds = dict.fromkeys((record.cell["runner"] for record in records), 0)
     for record in islice(cycle(records), n_records):
@@ -54,7 +54,7 @@ def multiply(folder: Path, n_records: int) -> None:
         copy = replace(record, key=cell.key, cell=cell.definition())
         path = there.path(copy)
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(serialise(copy))
+        path.write_bytes(encode_record(copy))
         source = here.path(record).with_suffix(".npz")
         try:
             os.link(source, path.with_suffix(".npz"))

@@ -32,28 +32,28 @@ WAYS = ("plan", "resume", "table", "run")
 def cells(n: int) -> tuple[list[Any], int]:
     """The cells of every row that `--all` runs, about ``n`` of them, and the seeds of each row."""
     from fmbench import runners
-    from fmbench.records.cells import Cell, seeds_of
+    from fmbench.records.cells import Cell, seeds_to_run
     from fmbench.records.protocols import FULL
     from fmbench.suites import reader
 
-    known = runners.runners()
-    chosen = [known[name] for name in reader.read().runners if name in known]
+    known = runners.load_runners()
+    chosen = [known[name] for name in reader.read_suite().runners if name in known]
     chosen = [runner for runner in chosen if not runner.by_name_only]
     once = sum(runner.deterministic for runner in chosen)
     n_seeds = max(1, round((n - once) / (len(chosen) - once)))
-    return [Cell(r, FULL, seed) for r in chosen for seed in seeds_of(r, n_seeds)], n_seeds
+    return [Cell(r, FULL, seed) for r in chosen for seed in seeds_to_run(r, n_seeds)], n_seeds
 
 
 def fill(folder: Path, n: int, source: Any, *, scores: bool) -> None:
     """Write about ``n`` synthetic records."""
     import numpy as np
 
-    from fmbench.records.protocols import FULL, labels
+    from fmbench.records.protocols import FULL, load_labels
     from fmbench.records.record import Record
     from fmbench.records.store import Store
     from fmbench.utils.environment import versions
 
-    store, y_true, generator = Store(folder), labels(FULL, source), np.random.default_rng(0)
+    store, y_true, generator = Store(folder), load_labels(FULL, source), np.random.default_rng(0)
     store.prepare()
     for cell in cells(n)[0]:
         right = generator.random(N_IMAGES) < 0.9
@@ -70,12 +70,12 @@ def fill(folder: Path, n: int, source: Any, *, scores: bool) -> None:
 def plan(folder: Path, n: int) -> list[Any]:
     """What is to be run, in order."""
     from fmbench.execution import schedule
-    from fmbench.execution.estimate import Estimate
+    from fmbench.execution.estimate import DurationEstimate
     from fmbench.records.store import Store
 
-    contents = Store(folder).read()
-    todo = schedule.pending(cells(n)[0], contents)
-    return schedule.in_order(todo, Estimate(contents))
+    contents = Store(folder).read_contents()
+    todo = schedule.select_pending(cells(n)[0], contents)
+    return schedule.sort_cells(todo, DurationEstimate(contents).expected_seconds)
 
 
 def command(*arguments: object) -> None:
@@ -117,10 +117,9 @@ def main() -> None:
     options = parser.parse_args()
 
     from fmbench.datasets import locate
-    from fmbench.datasets.download import fetch
     from fmbench.utils import environment
 
-    source = locate.locate(data=options.data, fetch=fetch)
+    source = locate.locate_dataset(folder=options.data, fetch=True)
     print(
         f"{environment.device_name('cpu')}, Python {sys.version.split()[0]}; synthetic records "
         f"{'with' if options.scores else 'without'} scores; seconds, n=1; in brackets: times the "

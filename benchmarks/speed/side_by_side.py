@@ -41,7 +41,7 @@ class Task:
         """fmbench's classifier with this task's budget in place of its recipe's."""
         from fmbench import runners
 
-        runner = runners.get(self.runner)
+        runner = runners.get_runner(self.runner)
         recipe = runner.resolve()
         if "steps" in recipe:
             steps = self.n_epochs * math.ceil(self.n_images / recipe["batch_size"])
@@ -54,7 +54,7 @@ class Task:
         """X_train, y_train, X_test, y_test."""
         from fmbench.datasets import loading, locate
 
-        data = loading.load(locate.locate(data=self.data))
+        data = loading.load_dataset(locate.locate_dataset(folder=self.data))
         n = self.n_images
         return data.X_train[:n], data.y_train[:n], data.X_test[:n], data.y_test[:n]
 

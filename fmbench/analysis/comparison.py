@@ -1,22 +1,22 @@
-"""Two runners against each other, from their stored predictions alone.
+"""Compares two runners from their stored predictions alone.
 
-A stochastic runner has several seeds, and seed 3 of one has nothing in common with seed 3 of
-another. So no seed is paired with a seed; only the images are paired, since all are scored on the
-same ones.
+Seeds are never paired: seed 3 of one stochastic runner has nothing in common with seed 3 of
+another. Only the images are paired, because all runners are scored on the same ones.
 
 - *Difference*: mean accuracy over the seeds of one minus that of the other.
-- *Interval*: percentile bootstrap over what would be another on another day: the images (the same
-  draw for both runners) and the seeds (each runner's own). R - 1 of R seeds are drawn, because R
-  of R would understate the spread of a mean of R by (R - 1) / R (Rao & Wu 1988).
-- *p*: McNemar's exact test is about two fixed sets of predictions, so it is made for each seed of
-  one with each seed of the other. Of N such p values in order, ``N / k`` times the k-th is a valid
-  p value however they depend on each other (Rüger 1978); k is just above the middle, so that the
-  typical pair of seeds decides and not the luckiest. With one pair it is McNemar's own p.
+- *Interval*: percentile bootstrap over what could have been different: the images (the same draw
+  for both runners) and the seeds (each runner's own). Of R seeds, R - 1 are drawn, because R of R
+  would understate the spread of a mean of R by (R - 1) / R (Rao & Wu 1988).
+- *p*: McNemar's exact test compares two fixed sets of predictions, so it is made for each seed of
+  one with each seed of the other. For N such p values in ascending order, ``N / k`` times the k-th
+  is a valid p value, however they depend on each other (Rüger 1978). Here k is just above the
+  middle, so that the typical pair of seeds decides and not the luckiest. With one pair it is
+  McNemar's own p.
 
-McNemar's test takes the fitted models as given, and any two fits of one unstable recipe differ: one
-runner is called better only where the interval, which counts the seeds, says so too.
+McNemar's test treats the fitted models as given, and any two fits of one unstable recipe differ.
+So one runner is called better only if the interval, which counts the seeds, says so too.
 
-Accuracies are in [0, 1].
+Accuracies are fractions in [0, 1].
 """
 
 from __future__ import annotations
@@ -24,25 +24,36 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from fmbench.analysis.statistics import CONFIDENCE, holm
-from fmbench.datasets.specs import FASHION_MNIST
+from fmbench.analysis.statistics import CONFIDENCE, holm_correction
+from fmbench.analysis.verdicts import ALPHA
+from fmbench.datasets.specs import DEFAULT_DATASET
 from fmbench.records.protocols import FULL, Protocol
-from fmbench.utils.table import Table
+from fmbench.utils.table import COUNT, P_VALUE, PERCENT, POINTS, Column, Table
 
 if TYPE_CHECKING:
     import numpy as np
 
-ALPHA = 0.05
 N_RESAMPLES = 10_000
-AT_A_TIME = 250  # resamples, to bound the memory
+BATCH_SIZE = 250  # resamples at a time, to bound the memory
 N_CLASSES_SHOWN = 3
 
-COLUMNS = (
-    "a", "b", "mean_a", "mean_b", "n_a", "n_b", "difference", "low", "high", "p", "p_holm",
-    "better", "classes",
-)  # fmt: skip
+COMPARISON_COLUMNS = (
+    Column("a"),
+    Column("b"),
+    Column("mean_a", PERCENT),
+    Column("mean_b", PERCENT),
+    Column("n_a", COUNT),
+    Column("n_b", COUNT),
+    Column("difference", POINTS),
+    Column("low", POINTS),
+    Column("high", POINTS),
+    Column("p", P_VALUE),
+    Column("p_holm", P_VALUE),
+    Column("better"),
+    Column("classes"),
+)
 
 
 @dataclass(frozen=True)
@@ -50,7 +61,7 @@ class Comparison:
     """Runner ``a`` against runner ``b``; ``n_*`` are seeds, differences are a minus b.
 
     ``low`` and ``high`` bound the difference at 95 %. ``p_holm`` is ``p`` corrected for all pairs
-    that were compared at once. ``recalls`` has the difference of recall of each class.
+    that were compared at once. ``recalls`` holds the difference in recall of each class.
     """
 
     a: str
@@ -72,18 +83,18 @@ class Comparison:
 
     @property
     def better(self) -> str | None:
-        """The runner that is better, by test and interval; None where they cannot tell."""
+        """The runner that is better by both test and interval; None if they cannot tell."""
         if self.p_holm >= ALPHA or self.low <= 0 <= self.high:
             return None
         return self.a if self.low > 0 else self.b
 
 
-def compare(
+def compare_runners(
     y_true: np.ndarray,
     predictions: Mapping[str, np.ndarray],
     pairs: Iterable[tuple[str, str]] | None = None,
 ) -> list[Comparison]:
-    """Compare runners on the same images; every pair once unless ``pairs`` names some.
+    """Compare runners on the same images: every pair once, or only ``pairs``.
 
     ``y_true`` is ``(n,)``, ``predictions`` are ``(seeds, n)`` by runner.
     """
@@ -92,30 +103,31 @@ def compare(
     pairs = list(combinations(predictions, 2) if pairs is None else pairs)
     right = {name: np.atleast_2d(y_pred) == y_true for name, y_pred in predictions.items()}
     means = {name: float(r.mean()) for name, r in right.items()}
-    draws = resampled(right)
+    draws = resample_accuracies(right)
     recalls = {
         name: np.array([r[:, y_true == k].mean() for k in np.unique(y_true)])
         for name, r in right.items()
     }
-    p_values = [combined(mcnemar(right[a], right[b])) for a, b in pairs]
+    p_values = [combine_p_values(mcnemar_p_values(right[a], right[b])) for a, b in pairs]
     tail = (1 - CONFIDENCE) / 2
-    compared = []
-    for (a, b), p, p_holm in zip(pairs, p_values, holm(p_values), strict=True):
+    comparisons = []
+    for (a, b), p, p_holm in zip(pairs, p_values, holm_correction(p_values), strict=True):
         low, high = np.quantile(draws[a] - draws[b], [tail, 1 - tail])
-        compared.append(
+        comparisons.append(
             Comparison(
                 a, b, means[a], means[b], len(right[a]), len(right[b]), float(low), float(high),
                 p, p_holm, tuple((recalls[a] - recalls[b]).tolist()),
             )
         )  # fmt: skip
-    return compared
+    return comparisons
 
 
-def mcnemar(right_a: np.ndarray, right_b: np.ndarray) -> np.ndarray:
+def mcnemar_p_values(right_a: np.ndarray, right_b: np.ndarray) -> np.ndarray:
     """McNemar's exact two-sided p of every seed of a with every seed of b: ``(seeds_a, seeds_b)``.
 
-    ``right_*`` are ``bool (seeds, n)``. Under the null hypothesis an image that only one of the
-    two gets right is as likely to be either's: a binomial with 1/2.
+    ``right_*`` are ``bool (seeds, n)``: whether each image is predicted correctly. Under the null
+    hypothesis, an image that only one of the two gets right is equally likely to be right for
+    either of them: a binomial distribution with probability 1/2.
     """
     import numpy as np
     from scipy.special import bdtr
@@ -125,8 +137,8 @@ def mcnemar(right_a: np.ndarray, right_b: np.ndarray) -> np.ndarray:
     return np.minimum(1.0, 2 * bdtr(np.minimum(only_a, only_b), only_a + only_b, 0.5))
 
 
-def combined(p_values: np.ndarray) -> float:
-    """One p value for many that depend on each other in an unknown way; see the module."""
+def combine_p_values(p_values: np.ndarray) -> float:
+    """Combine p values that depend on each other in an unknown way; see the module's text."""
     import numpy as np
 
     n = p_values.size
@@ -134,12 +146,12 @@ def combined(p_values: np.ndarray) -> float:
     return min(1.0, n / k * float(np.sort(p_values, axis=None)[k - 1]))
 
 
-def resampled(right: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+def resample_accuracies(right: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Accuracies ``(N_RESAMPLES,)`` of each runner on resampled images and seeds.
 
     ``right`` holds ``bool (seeds, n)`` by runner. The images drawn are the same for all runners
-    and in every call; the seeds drawn hang on the runner's name alone. So a comparison is the same
-    whichever others are made beside it.
+    and in every call; the seeds drawn depend only on the runner's name. So a comparison does not
+    depend on which others are made at the same time.
     """
     import numpy as np
 
@@ -147,10 +159,10 @@ def resampled(right: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     n = len(all_right)
     generator = np.random.default_rng(0)
     accuracies = np.empty((N_RESAMPLES, all_right.shape[1]))
-    for start in range(0, N_RESAMPLES, AT_A_TIME):
-        drawn = generator.integers(n, size=(AT_A_TIME, n))
+    for start in range(0, N_RESAMPLES, BATCH_SIZE):
+        drawn = generator.integers(n, size=(BATCH_SIZE, n))
         times = np.stack([np.bincount(images, minlength=n) for images in drawn])
-        accuracies[start : start + AT_A_TIME] = times.astype(np.float32) @ all_right / n
+        accuracies[start : start + BATCH_SIZE] = times.astype(np.float32) @ all_right / n
     draws, column = {}, 0
     for name, r in right.items():
         mine = accuracies[:, column : column + len(r)]
@@ -164,14 +176,14 @@ def resampled(right: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     return draws
 
 
-def as_table(
-    compared: Sequence[Comparison], protocol: Protocol, *, unknown_spread: Iterable[str] = ()
+def comparison_table(
+    comparisons: Sequence[Comparison], protocol: Protocol, *, unknown_spread: Iterable[str] = ()
 ) -> Table:
-    """The comparisons, a line each. ``unknown_spread``: stochastic runners with a single seed."""
+    """A table of the comparisons; ``unknown_spread``: stochastic runners with a single seed."""
     scale = "" if protocol is FULL else f" ({protocol.title})"
-    names = list(dict.fromkeys(name for c in compared for name in (c.a, c.b)))
-    pairs = "1 pair" if len(compared) == 1 else f"{len(compared)} pairs"
-    title = " against ".join(names) if len(compared) == 1 else f"{pairs} of runners"
+    names = list(dict.fromkeys(name for c in comparisons for name in (c.a, c.b)))
+    pairs = "1 pair" if len(comparisons) == 1 else f"{len(comparisons)} pairs"
+    title = " against ".join(names) if len(comparisons) == 1 else f"{pairs} of runners"
     notes = [
         "Accuracies in percent of the same images, differences (a minus b) in points; n: seeds; "
         "low, high: 95 % bootstrap interval of the difference, over images and seeds.",
@@ -186,31 +198,16 @@ def as_table(
             f"One seed of a stochastic runner ({', '.join(single)}): its spread over seeds is not "
             "known and in no interval here."
         )
-    return Table(f"{title}{scale}", COLUMNS, [_line(c) for c in compared], tuple(notes))
+    rows = [_comparison_row(c) for c in comparisons]
+    return Table(f"{title}{scale}", COMPARISON_COLUMNS, rows, tuple(notes))
 
 
-def _line(c: Comparison) -> dict[str, str]:
+def _comparison_row(c: Comparison) -> dict[str, Any]:
     most = sorted(range(len(c.recalls)), key=lambda k: (-abs(c.recalls[k]), k))[:N_CLASSES_SHOWN]
+    classes = DEFAULT_DATASET.classes
     return {
-        "a": c.a,
-        "b": c.b,
-        "mean_a": f"{100 * c.mean_a:.2f}",
-        "mean_b": f"{100 * c.mean_b:.2f}",
-        "n_a": str(c.n_a),
-        "n_b": str(c.n_b),
-        "difference": _points(c.difference),
-        "low": _points(c.low),
-        "high": _points(c.high),
-        "p": _p(c.p),
-        "p_holm": _p(c.p_holm),
+        "a": c.a, "b": c.b, "mean_a": c.mean_a, "mean_b": c.mean_b, "n_a": c.n_a, "n_b": c.n_b,
+        "difference": c.difference, "low": c.low, "high": c.high, "p": c.p, "p_holm": c.p_holm,
         "better": c.better or "cannot tell",
-        "classes": ", ".join(f"{FASHION_MNIST.classes[k]} {_points(c.recalls[k])}" for k in most),
-    }
-
-
-def _points(difference: float) -> str:
-    return f"{round(100 * difference, 2) + 0.0:+.2f}"  # adding zero turns a rounded -0.0 into 0.0
-
-
-def _p(p: float) -> str:
-    return f"{p:.2g}" if p > 1e-300 else "<1e-300"  # what a float holds ends near there
+        "classes": ", ".join(f"{classes[k]} {POINTS.to_text(c.recalls[k])}" for k in most),
+    }  # fmt: skip

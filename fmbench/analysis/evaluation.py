@@ -1,44 +1,178 @@
-"""A results folder as a whole: what it says of a suite, and the tables written into it."""
+"""Reads a results folder for a suite: what was measured of each row, and the verdict on its claim.
+
+:func:`read_results` is the entry point of the judging half. Tables, figures, the page and the
+Python API all show the :class:`JudgedRow` objects that it gives.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from fmbench import runners
-from fmbench.analysis.metrics import Metrics, compute
-from fmbench.analysis.reference import REFERENCE_RESULTS, reference
-from fmbench.analysis.summary import Summary, summarise
-from fmbench.datasets import locate, specs
-from fmbench.datasets.specs import FASHION_MNIST
-from fmbench.records.protocols import FULL, Protocol, labels
-from fmbench.records.record import Name, Record
-from fmbench.records.store import Broken, Contents, Store
+from fmbench.analysis.reference import REFERENCE_RESULTS, reference_summaries
+from fmbench.analysis.summary import Status, Summary, current_records, summarise
+from fmbench.analysis.verdicts import ALPHA, MARGIN, Verdict, judge_rows
+from fmbench.datasets.locate import locate_dataset
+from fmbench.datasets.specs import DEFAULT_DATASET, LocatedDataset, records_have_labels
+from fmbench.metrics.compute import MetricValues, compute_metrics, confusion_matrix
+from fmbench.records.protocols import FULL, Protocol, load_labels
+from fmbench.records.record import Record, RecordName
+from fmbench.records.store import BrokenRecord, Store, StoreContents
 from fmbench.suites.bundled import is_bundled
-from fmbench.suites.claims import Suite
-from fmbench.suites.entries import Entry, of_suite, recorded
+from fmbench.suites.claims import Row, Suite
+from fmbench.suites.configurations import (
+    Configuration,
+    recorded_configurations,
+    suite_configurations,
+)
+from fmbench.suites.rounding import parse_figure
 from fmbench.utils import environment
 
 
 @dataclass(frozen=True)
-class Results:
-    """The records of ``store`` seen through a suite, under one protocol."""
+class JudgedRow:
+    """A row of a suite (or a runner beside it), what was measured of it, and the verdict.
+
+    Accuracies are fractions in [0, 1]. ``summary`` is always there: its status says whether
+    anything was measured. ``reference`` is fmbench's own committed measurement, if there is one.
+    """
+
+    row: Row
+    summary: Summary
+    reference: Summary | None
+    verdict: Verdict
+
+    @property
+    def label(self) -> str:
+        """What the paper calls the model; of a runner beside the suite, its name."""
+        return self.row.label
+
+    @property
+    def runner(self) -> str:
+        """The runner that measures the row."""
+        return self.row.runner
+
+    @property
+    def where(self) -> str:
+        """Where the paper prints the claim, such as ``Table 3``; empty beside the suite."""
+        return self.row.where
+
+    @property
+    def dataset(self) -> str:
+        """The name of the data set."""
+        return self.row.dataset
+
+    @property
+    def claimed(self) -> float | None:
+        """The claimed accuracy; None where the paper prints none."""
+        return _as_fraction(self.row.claimed)
+
+    @property
+    def source(self) -> float | None:
+        """The accuracy in the original that the paper quotes; None where it is not known."""
+        return _as_fraction(self.row.source)
+
+    @property
+    def reference_mean(self) -> float | None:
+        """The mean accuracy of the committed run."""
+        return self.reference.mean if self.reference else None
+
+    @property
+    def mean(self) -> float | None:
+        """The mean accuracy over the seeds; None where nothing was measured."""
+        return self.summary.mean
+
+    @property
+    def sd(self) -> float | None:
+        """The standard deviation (n - 1) over the seeds; 0 for a deterministic runner."""
+        return self.summary.sd
+
+    @property
+    def n(self) -> int:
+        """The number of seeds that were measured."""
+        return self.summary.n
+
+    @property
+    def low(self) -> float | None:
+        """The lower end of the 95 % prediction interval for one new run."""
+        return self.summary.low
+
+    @property
+    def high(self) -> float | None:
+        """The upper end of that interval."""
+        return self.summary.high
+
+    @property
+    def gap(self) -> float | None:
+        """Measured minus claimed; None where either is missing."""
+        return None if self.claimed is None or self.mean is None else self.mean - self.claimed
+
+    @property
+    def fit_seconds(self) -> float | None:
+        """Mean seconds of a fit."""
+        return self.summary.fit_seconds
+
+    @property
+    def device(self) -> str:
+        """The devices that it was measured on."""
+        return self.summary.device
+
+    @property
+    def status(self) -> Status:
+        """Whether it was measured."""
+        return self.summary.status
+
+    @property
+    def reason(self) -> str:
+        """Why it was not measured, where there is something to say."""
+        return self.summary.reason
+
+    @property
+    def has_spread(self) -> bool:
+        """Whether several seeds were measured, so that their standard deviation says something."""
+        return self.n > 1 and self.sd is not None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Every figure by its name, for a data frame; missing figures are None."""
+        return {
+            "label": self.label, "runner": self.runner, "where": self.where,
+            "dataset": self.dataset, "claimed": self.claimed, "source": self.source,
+            "reference": self.reference_mean, "mean": self.mean, "sd": self.sd, "n": self.n,
+            "low": self.low, "high": self.high, "gap": self.gap, "verdict": self.verdict.word,
+            "verdict_reason": self.verdict.reason, "delta_star": self.verdict.delta_star,
+            "p": self.verdict.p, "status": self.status.value, "reason": self.reason,
+            "fit_seconds": self.fit_seconds, "device": self.device,
+        }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class SuiteResults:
+    """The records of ``store``, seen through a suite, under one protocol."""
 
     store: Store
     suite: Suite
     protocol: Protocol
-    contents: Contents
-    entries: dict[str, Entry]  # of the suite, of those asked for by name, of others with records
-    summaries: dict[str, Summary]  # of the entries, and of rows that cannot have one
-    source: specs.Source | None  # None where there is no record to score
+    contents: StoreContents
+    configurations: dict[str, Configuration]  # by name: the suite's, and others that were asked for
+    summaries: dict[str, Summary]  # of the configurations, and of rows that cannot be built
+    source: LocatedDataset | None  # None where there is no record to score
 
     @property
-    def broken(self) -> list[Broken]:
-        """Files of the folder that should be records and cannot be read as such."""
+    def broken(self) -> list[BrokenRecord]:
+        """Files of the folder that should be records but cannot be read."""
         return self.contents.broken
+
+    @property
+    def has_verdicts(self) -> bool:
+        """Whether its figures can be compared with the claims: only those of the full protocol."""
+        return self.protocol is FULL
 
     @cached_property
     def is_reference(self) -> bool:
@@ -48,96 +182,171 @@ class Results:
             and self.store.folder.resolve() == REFERENCE_RESULTS.resolve()
         )
 
-    def records(self) -> list[Record]:
-        """Finished records that the summaries are made of."""
-        found = {}
-        for entry in self.entries.values():
-            cell = entry.cell(self.protocol, 0)
-            found[cell.runner.name, cell.dataset.name, cell.variant] = entry
-
-        def answers(record: Record) -> bool:
-            name, dataset, protocol, seed, variant = record.identity
-            entry = found.get((name, dataset, variant))
-            if protocol != self.protocol.name or entry is None:
-                return False
-            return entry.cell(self.protocol, seed).key == record.key
-
-        return list(filter(answers, self.contents.finished.values()))
-
-    def differences(self) -> str | None:
-        """One line where records were made in another environment than today's."""
-        found: Counter[str] = Counter()
-        records = self.records()
-        n_differing = 0
-        for record in records:
-            differing = environment.differences(record.versions, record.device)
-            n_differing += bool(differing)
-            found.update(differing)
-        if not n_differing:
-            return None
-        what = "; ".join(text for text, _ in found.most_common())
-        return (
-            f"{n_differing} of {len(records)} records were made elsewhere ({what}): "
-            "`fmbench run --refresh` measures them here"
-        )
-
     @cached_property
     def reference(self) -> dict[str, Summary]:
         """The summaries of the committed run of this suite, by runner."""
         if self.protocol is not FULL:  # never two protocols in one row
             return {}
-        return self.summaries if self.is_reference else reference(self.suite).rows
+        return self.summaries if self.is_reference else reference_summaries(self.suite)
 
     @cached_property
-    def subject_metrics(self) -> list[Metrics]:
-        """Metrics of the suite's subject, one entry for each seed."""
-        if self.source is None:
-            return []
-        y_true = labels(self.protocol, self.source)
-        mine = [r for r in self.records() if r.cell["runner"] == self.suite.subject]
+    def rows(self) -> list[JudgedRow]:
+        """Every row of the suite, then every other runner measured, with the default verdicts."""
+        return self.judge()
+
+    def judge(self, margin: float = MARGIN, alpha: float = ALPHA) -> list[JudgedRow]:
+        """The rows with the verdicts for another margin or level; see :attr:`rows`."""
+        suite = self.suite
+        others = [Row("", name, name) for name in self.summaries if name not in suite.runners]
+        rows = [*suite.rows, *others]
+        untestable = ""
+        if not self.has_verdicts:
+            untestable = "measured on a part of the data"
+        elif suite.n_per_class != DEFAULT_DATASET.n_per_class:
+            untestable = "claimed of another test set"
+        verdicts = judge_rows(
+            rows, self.summaries, margin=margin, alpha=alpha, untestable=untestable
+        )
         return [
-            compute(y_true, self.store.y_pred(record))
-            for record in sorted(mine, key=lambda r: r.cell["seed"])
+            JudgedRow(
+                row,
+                self.summaries.get(row.runner, Summary(row.runner, Status.NO_RUNNER)),
+                self.reference.get(row.runner),
+                verdict,
+            )
+            for row, verdict in zip(rows, verdicts, strict=True)
         ]
 
+    @cached_property
+    def records(self) -> list[Record]:
+        """The finished records that the summaries are made of."""
+        by_identity = {}
+        for configuration in self.configurations.values():
+            cell = configuration.cell(self.protocol, 0)
+            by_identity[cell.runner.name, cell.dataset.name, cell.variant] = configuration
 
-def read(
+        def counts(record: Record) -> bool:
+            name, dataset, protocol, seed, variant = record.identity
+            configuration = by_identity.get((name, dataset, variant))
+            if protocol != self.protocol.name or configuration is None:
+                return False
+            return configuration.cell(self.protocol, seed).key == record.key
+
+        return list(filter(counts, self.contents.finished.values()))
+
+    def records_of(self, configuration: Configuration) -> list[Record]:
+        """The finished records of one configuration that count, by seed."""
+        return current_records(configuration, self.protocol, self.contents)
+
+    def scored_records(self) -> Iterator[tuple[Configuration, Record, float]]:
+        """Every record that counts, with its configuration and its accuracy."""
+        for name, configuration in self.configurations.items():
+            accuracies = self.summaries[name].accuracies
+            records = self.records_of(configuration)
+            for record, accuracy in zip(records, accuracies, strict=True):
+                yield configuration, record, accuracy
+
+    def confusion_matrices(
+        self, configuration: Configuration, records: Sequence[Record]
+    ) -> np.ndarray:
+        """The confusion matrix of each record, ``int (n, n_classes, n_classes)``, rows the truth."""
+        if not records_have_labels(configuration.dataset.name):
+            assert self.y_true is not None, "there are records, so there are labels"
+            pairs = ((self.y_true, self.store.load_y_pred(record)) for record in records)
+        else:  # records of another data set hold their own labels
+            arrays = (self.store.load_arrays(record, "y_true", "y_pred") for record in records)
+            pairs = ((a["y_true"], a["y_pred"]) for a in arrays)
+        n = configuration.dataset.n_classes
+        return np.array([confusion_matrix(y_true, y_pred, n) for y_true, y_pred in pairs])
+
+    @cached_property
+    def y_true(self) -> np.ndarray | None:
+        """Labels ``uint8 (n,)`` of the protocol's Fashion-MNIST images; None without a record."""
+        return load_labels(self.protocol, self.source) if self.source else None
+
+    def describe_other_environments(self) -> str | None:
+        """One line if some records were made in another environment than this one."""
+        counts: Counter[str] = Counter()
+        n_differing = 0
+        for record in self.records:
+            differing = environment.describe_differences(record.versions, record.device)
+            n_differing += bool(differing)
+            counts.update(differing)
+        if not n_differing:
+            return None
+        what = "; ".join(text for text, _ in counts.most_common())
+        return (
+            f"{n_differing} of {len(self.records)} records were made elsewhere ({what}): "
+            "`fmbench run --refresh` measures them here"
+        )
+
+    @cached_property
+    def subject_metrics(self) -> list[MetricValues]:
+        """Metrics of the suite's subject, one entry for each seed."""
+        if self.source is None or self.y_true is None:
+            return []
+        mine = [r for r in self.records if r.cell["runner"] == self.suite.subject]
+        n_classes = self.source.spec.n_classes
+        values = []
+        for record in sorted(mine, key=lambda r: r.cell["seed"]):
+            arrays = self.store.load_arrays(record, "y_pred", "scores")
+            scores = arrays.get("scores")
+            values.append(compute_metrics(self.y_true, arrays["y_pred"], n_classes, scores))
+        return values
+
+
+def read_results(
     folder: Path,
     suite: Suite,
     protocol: Protocol = FULL,
     data: Path | None = None,
-    named: Iterable[Entry] = (),
-) -> Results:
-    """Read a results folder. The labels are needed only where there is a record to score.
+    asked_for: Iterable[Configuration] = (),
+) -> SuiteResults:
+    """Read a results folder. The labels are needed only if there is a record to score.
 
-    Beside the suite's rows there is a line for each of ``named``, for whatever else was once asked
-    for by name, and, if the suite wants that, for each of the package's runners with a record.
+    Besides the suite's rows there is a line for each configuration in ``asked_for``, for every
+    other one that a user once asked for by name, and, if the suite wants that, for each of
+    fmbench's runners with a record.
     """
     store = Store(folder)
-    contents = store.read()
-    mine = [
+    contents = store.read_contents()
+    of_protocol = [
         record
         for record in [*contents.finished.values(), *contents.failed.values()]
         if record.cell["protocol"]["name"] == protocol.name
     ]
-    rows, missing = of_suite(suite)
-    known = runners.runners()
-    names = [*map(Name.of, mine), *(Name.parse(broken.path) for broken in contents.broken)]
+    from_suite, missing = suite_configurations(suite)
+    known = runners.load_runners()
+    names = [
+        *map(RecordName.from_record, of_protocol),
+        *(RecordName.from_path(broken.path) for broken in contents.broken),
+    ]
     present = sorted({n.runner for n in names if n and n.protocol == protocol.name})
-    others = [Entry(known[name]) for name in present if name in known and suite.other_runners]
-    entries: dict[str, Entry] = {}
+    others = [
+        Configuration(known[name]) for name in present if name in known and suite.other_runners
+    ]
+    configurations: dict[str, Configuration] = {}
     identities = set()
-    for entry in [*rows.values(), *others, *named, *recorded(mine)]:
-        cell = entry.cell(protocol, 0)
+    for configuration in [
+        *from_suite.values(), *others, *asked_for, *recorded_configurations(of_protocol)
+    ]:  # fmt: skip
+        cell = configuration.cell(protocol, 0)
         identity = (cell.runner.name, cell.dataset.name, cell.variant)
         if identity not in identities:
             identities.add(identity)
-            entries[entry.name] = entry
-    scored = any(record.cell["dataset"] == FASHION_MNIST.name for record in mine)
-    source = locate.locate(data=data) if scored else None
-    y_true = labels(protocol, source) if source else None
+            configurations[configuration.name] = configuration
+    scored = any(not records_have_labels(record.cell["dataset"]) for record in of_protocol)
+    source = locate_dataset(folder=data) if scored else None
+    y_true = load_labels(protocol, source) if source else None
     summaries = {
-        name: summarise(entry, protocol, contents, store, y_true) for name, entry in entries.items()
+        name: summarise(configuration, protocol, contents, store, y_true)
+        for name, configuration in configurations.items()
     }
-    summaries |= {name: Summary(name, f"cannot be built: {why}") for name, why in missing.items()}
-    return Results(store, suite, protocol, contents, entries, summaries, source)
+    summaries |= {
+        name: Summary(name, Status.CANNOT_BUILD, reason=why) for name, why in missing.items()
+    }
+    return SuiteResults(store, suite, protocol, contents, configurations, summaries, source)
+
+
+def _as_fraction(printed: str | None) -> float | None:
+    return None if printed is None else float(parse_figure(printed, "accuracy"))

@@ -1,120 +1,98 @@
-"""The summaries of fmbench's own committed runs, and of a user's: written, read, found."""
+"""Writes and reads ``summary.json``: what a run measured, of fmbench's committed run and a user's.
+
+The committed run of a suite lies in ``results/reference/<suite>`` of the checkout; the installed
+package carries a copy of each suite's ``summary.json``, so that every table can show it.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from fmbench.analysis.summary import Summary
+from fmbench.analysis.summary import Status, Summary
 from fmbench.errors import UserError
 from fmbench.models.registry import Runner
 from fmbench.records.cells import Cell
 from fmbench.records.protocols import FULL
 from fmbench.records.store import Store
-from fmbench.suites.bundled import PACKAGED, is_bundled
-from fmbench.suites.bundled import bundled as bundled_suites
+from fmbench.suites.bundled import PACKAGED, is_bundled, suite_names
 from fmbench.suites.claims import Suite
 from fmbench.utils.environment import CHECKOUT
-from fmbench.utils.files import write_text
-
-if TYPE_CHECKING:
-    pass
+from fmbench.utils.files import write_text_atomically
 
 SUMMARY_FILE = "summary.json"  # in the folder of a suite
 REFERENCE_RESULTS = CHECKOUT / "results" / "reference"
+PACKAGED_REFERENCE = PACKAGED / "reference"
 
 
-@dataclass(frozen=True)
-class Reference:
-    """The summary of fmbench's own committed run."""
+def reference_summaries(suite: Suite) -> dict[str, Summary]:
+    """The summaries of the committed run of a suite, by runner; none for a user's own suite.
 
-    rows: dict[str, Summary]
-
-    @property
-    def fit_seconds(self) -> dict[str, float]:
-        """Mean seconds of a fit by runner, for time estimates."""
-        return {n: s.fit_seconds for n, s in self.rows.items() if s.fit_seconds is not None}
-
-
-def reference(suite: Suite) -> Reference:
-    """The summary of the committed run of a suite, from the checkout or the installed package.
-
-    It is empty for a suite that does not come with fmbench.
+    Raises:
+        UserError: this is a suite of fmbench, and neither checkout nor package has its summary.
     """
     if not is_bundled(suite.path):
-        return Reference({})
-    for folder in (REFERENCE_RESULTS, PACKAGED / "reference"):
-        path = suite.folder_in(folder) / SUMMARY_FILE
-        if path.is_file():
-            return Reference(read_summary(path))
-    raise UserError("this installation of fmbench lacks its reference results: install it again")
+        return {}
+    path = _reference_file(suite.name)
+    if path is None:
+        raise UserError(
+            "this installation of fmbench lacks its reference results: install it again"
+        )
+    return read_summary(path)
 
 
-def all_fit_seconds() -> dict[str, float]:
+def reference_fit_seconds() -> dict[str, float]:
     """Mean seconds of a fit by runner, from the committed runs of all suites of fmbench."""
-    found: dict[str, float] = {}
-    for name in bundled_suites():
-        for folder in (REFERENCE_RESULTS, PACKAGED / "reference"):
-            path = folder / name / SUMMARY_FILE
-            if path.is_file():
-                found |= Reference(read_summary(path)).fit_seconds
-                break
-    return found
+    paths = filter(None, map(_reference_file, suite_names()))
+    summaries = [summary for path in paths for summary in read_summary(path).values()]
+    return {s.runner: s.fit_seconds for s in summaries if s.fit_seconds is not None}
 
 
-def known_summaries(folder: Path, suite: Suite, known: Mapping[str, Runner]) -> dict[str, Summary]:
-    """What there is of each runner in a results folder, without reading a record.
+def summaries_without_records(
+    folder: Path, suite: Suite, known: Mapping[str, Runner]
+) -> dict[str, Summary]:
+    """The state of each runner in a results folder, found without reading a record.
 
-    From the summary that the last run wrote and from the names of the records' files: where they
-    do not agree, only the count is known.
+    It is taken from the summary that the last run wrote and from the names of the record files.
+    Where the two do not agree, only the number of seeds is known. ``known`` are fmbench's runners.
     """
     path = suite.folder_in(folder) / SUMMARY_FILE
     written = read_summary(path) if path.is_file() else {}
     present: dict[str, Summary] = {}
-    names = [n for n in Store(folder).names() if n.protocol == FULL.name and n.runner in known]
+    names = [n for n in Store(folder).list_names() if n.protocol == FULL.name and n.runner in known]
     for name in sorted({n.runner for n in names}):
-        runner = known[name]
-        current = {
-            finished: sum(
-                n.key == Cell(runner, FULL, n.seed).key
-                for n in names
-                if n.runner == name and n.finished is finished
-            )
-            for finished in (True, False)
-        }
-        if current[True] and name in written and written[name].n == current[True]:
+        current = [
+            n for n in names if n.runner == name and n.key == Cell(known[name], FULL, n.seed).key
+        ]
+        n_finished = sum(n.finished for n in current)
+        if n_finished and name in written and written[name].n == n_finished:
             present[name] = written[name]
-        elif current[True]:
-            present[name] = Summary(name, f"n={current[True]}, see `fmbench table`")
-        elif current[False]:
-            present[name] = Summary(name, "failed")
+        elif n_finished:
+            present[name] = Summary(name, Status.MEASURED, n_finished)
+        elif current:
+            present[name] = Summary(name, Status.FAILED)
         elif name in written:
-            present[name] = Summary(name, "stale")
-    # Plug-ins, and rows of a suite that name an estimator: whether they are stale is not known.
+            present[name] = Summary(name, Status.STALE)
+    # For plug-ins, and rows that name an estimator, the file names do not tell what is stale.
     return present | {n: s for n, s in written.items() if n not in known}
 
 
 def read_summary(path: Path) -> dict[str, Summary]:
-    """Read what :func:`write_summary` wrote; raises UserError if it is anything else."""
+    """Read what :func:`write_summary` wrote, by runner.
+
+    Raises:
+        UserError: the file holds anything else.
+    """
     try:
         rows = json.loads(path.read_text(encoding="utf-8"))["rows"]
-        return {
-            name: Summary(
-                **row
-                | {
-                    "accuracies": tuple(row["accuracies"]),
-                    "warnings": tuple(row["warnings"]),
-                    "flagged": {k: tuple(v) for k, v in row.get("flagged", {}).items()},
-                }
-            )
-            for name, row in rows.items()
-        }
+        return {name: _parse_summary(row) for name, row in rows.items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         raise UserError(
-            f"{path} is damaged: `fmbench table --write --results {path.parent.parent}` writes it anew"
+            f"{path} is damaged: `fmbench table --write --results {path.parent.parent}` writes it "
+            "again"
         ) from None
 
 
@@ -123,13 +101,37 @@ def write_summary(path: Path, summaries: Iterable[Summary], versions: list[dict[
     content = {
         "protocol": FULL.title,
         "versions": versions,
-        "rows": {
-            s.runner: {k: v for k, v in _rounded(asdict(s)).items() if k != "flagged" or v}
-            for s in summaries
-            if s.n
-        },
+        "rows": {s.runner: _as_json(s) for s in summaries if s.n},
     }
-    write_text(path, json.dumps(content, indent=1, sort_keys=True) + "\n")
+    write_text_atomically(path, json.dumps(content, indent=1, sort_keys=True) + "\n")
+
+
+def _reference_file(suite: str) -> Path | None:
+    """The committed summary of a suite, from the checkout or from the installed package."""
+    paths = (folder / suite / SUMMARY_FILE for folder in (REFERENCE_RESULTS, PACKAGED_REFERENCE))
+    return next((path for path in paths if path.is_file()), None)
+
+
+def _as_json(summary: Summary) -> dict[str, Any]:
+    row = _rounded(asdict(summary) | {"status": summary.status_text})
+    del row["reason"]
+    if not row["flagged"]:
+        del row["flagged"]
+    return row
+
+
+def _parse_summary(row: dict[str, Any]) -> Summary:
+    status, _, reason = row["status"].partition(": ")
+    return Summary(
+        **row
+        | {
+            "status": Status(status),
+            "reason": reason,
+            "accuracies": tuple(row["accuracies"]),
+            "warnings": tuple(row["warnings"]),
+            "flagged": {k: tuple(v) for k, v in row.get("flagged", {}).items()},
+        }
+    )
 
 
 def _rounded(value: Any) -> Any:

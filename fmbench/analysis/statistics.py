@@ -1,21 +1,22 @@
-"""TODO docstring."""
+"""Statistics of accuracies over seeds: the interval for one new run, and Holm's correction."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    pass
-
-CONFIDENCE = 0.95
+CONFIDENCE = 0.95  # of every interval that fmbench prints
 
 
-def spread(
+def prediction_interval(
     accuracies: Sequence[float], *, deterministic: bool
 ) -> tuple[float, float | None, float | None, float | None]:
-    """Mean, standard deviation (n - 1) and the 95 % prediction interval of one new run."""
+    """Mean, standard deviation (n - 1), and both ends of the interval for one new run at 95 %.
+
+    The interval is Student's prediction interval (Spence & Stanley 2016), cut at 0 and 1. A
+    deterministic model has no spread: its standard deviation is 0, and both ends are the mean. For
+    one run of a stochastic model, spread and ends are not known (``None``).
+    """
     from scipy.special import stdtrit
 
     n = len(accuracies)
@@ -29,8 +30,12 @@ def spread(
     return mean, sd, max(0.0, mean - half), min(1.0, mean + half)
 
 
-def holm(p_values: Sequence[float]) -> list[float]:
-    """The p values corrected for their number, so that the chance of any error is bounded."""
+def holm_correction(p_values: Sequence[float]) -> list[float]:
+    """Correct p values for their number by Holm's method, in the order in which they are given.
+
+    Tests at level alpha on the corrected values make any false rejection at all with a probability
+    of at most alpha.
+    """
     corrected, highest = [0.0] * len(p_values), 0.0
     for rank, i in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
         highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[i]))

@@ -1,62 +1,304 @@
-"""Does a rerun get there? A claimed accuracy against the accuracies of the seeds that were run.
+"""Decides whether a rerun reproduces a claimed accuracy, and declares every verdict.
 
-Claim and rerun are scored on the same images, so what separates them is the spread over seeds, and
-the yardstick is a prediction interval for one new run (Spence & Stanley 2016; Bouthillier et al.
-2021, arXiv 2103.03098; Jordan 2024, arXiv 2304.01910). Accuracies are in [0, 1].
+:class:`VerdictKind` is the one place that says what verdicts there are: their words, what they
+mean, and how they look in a terminal, in a figure and on the page. Everything else reads it.
+
+A claim and its rerun are scored on the same test images, so only the spread over seeds separates
+them. The yardstick is therefore a prediction interval for one new run (Spence & Stanley 2016;
+Bouthillier et al. 2021, arXiv 2103.03098; Jordan 2024, arXiv 2304.01910). Accuracies are fractions
+in [0, 1].
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from enum import Enum
+from typing import Literal
 
-from fmbench.analysis.statistics import holm
-from fmbench.analysis.summary import Summary
+from fmbench.analysis.statistics import holm_correction
+from fmbench.analysis.summary import Status, Summary
 from fmbench.suites.claims import Row
-from fmbench.suites.rounding import interval, parse_figure
+from fmbench.suites.rounding import parse_figure, rounding_interval
 
-MARGIN = 0.005  # half a percentage point
-ALPHA = 0.05
-FEWEST_SEEDS = 3
+MARGIN = 0.005  # a rerun may differ from the claim by half a percentage point
+ALPHA = 0.05  # level of the tests
+FEWEST_SEEDS = 3  # a stochastic runner with fewer seeds is not tested
 
-REPRODUCED = "reproduced"
-CLAIM_HIGHER = "not reproduced, claim higher"
-CLAIM_LOWER = "not reproduced, claim lower"
-INCONCLUSIVE = "inconclusive"
-UNTESTABLE = "untestable"
-NOT_RUN = "not run"
-FAILED = "failed"
+PageColour = Literal["green", "vermillion", "blue", "orange", "purple", "muted"]
 
 
 @dataclass(frozen=True)
-class Claim:
-    """A claimed accuracy, the half unit of its rounding, and how many runs it averages."""
+class VerdictStyle:
+    """What one verdict is called, what it means and how it looks.
 
-    accuracy: float
-    half_unit: float
-    n_runs: int = 1
+    ``name`` is what the notes call it: two verdicts with the same name are explained together.
+    ``meaning`` and ``explanation`` may contain ``{margin}`` (points) and ``{alpha}``; the first is
+    part of a table's note, the second a full sentence for the page. ``sentence`` follows the word
+    in the report's answer, and is empty where a reason does; it may also contain ``{test}`` (the
+    level, where a test was made) and ``{delta_star}`` (points).
+    """
+
+    word: str
+    name: str
+    meaning: str
+    explanation: str
+    sentence: str
+    mark: str  # one character, for terminal and page
+    terminal_style: str  # a style of the library rich
+    page_colour: PageColour  # a colour of the page's style sheet, and of the figures
+    plot_marker: str  # a marker of matplotlib
+    plot_marker_size: float  # points
+    filled: bool = True  # whether the plot's marker is filled
+    in_legend: bool = True  # whether tables explain it: states that explain themselves are not
+
+
+class VerdictKind(Enum):
+    """Every verdict that a row can get, in the order in which they are counted and explained.
+
+    A triangle points from the claim to the side on which the measurement lies.
+    """
+
+    REPRODUCED = VerdictStyle(
+        word="reproduced",
+        name="reproduced",
+        meaning=(
+            "the mean of new runs lies within {margin} points of the claim (two one-sided t tests, "
+            "p < {alpha}; without spread, the figure itself)"
+        ),
+        explanation=(
+            "The mean of new runs lies within {margin} points of the claim (two one-sided t tests, "
+            "p < {alpha}). A deterministic model has one result, which is compared directly."
+        ),
+        sentence=": the mean of new runs lies within {margin} points of the claim (p < {alpha})",
+        mark="●",
+        terminal_style="green",
+        page_colour="green",
+        plot_marker="o",
+        plot_marker_size=5.0,
+    )
+    CLAIM_HIGHER = VerdictStyle(
+        word="not reproduced, claim higher",
+        name="not reproduced",
+        meaning=(
+            "the claim lies beyond its rounding and that margin of what a new run gives (t test, "
+            "p < {alpha} after Holm's correction over the rows)"
+        ),
+        explanation=(
+            "The claim differs from a new run by more than {margin} points and its rounding "
+            "(t test, p < {alpha} after Holm’s correction for the number of rows)."
+        ),
+        sentence=(
+            "{test}: a rerun may differ from a claim by {margin} points; this claim would be "
+            "reproduced only if {delta_star} points were allowed"
+        ),
+        mark="◀",
+        terminal_style="red",
+        page_colour="vermillion",
+        plot_marker="<",
+        plot_marker_size=5.5,
+    )
+    CLAIM_LOWER = VerdictStyle(
+        word="not reproduced, claim lower",
+        name="not reproduced",
+        meaning=CLAIM_HIGHER.meaning,
+        explanation=CLAIM_HIGHER.explanation,
+        sentence=CLAIM_HIGHER.sentence,
+        mark="▶",
+        terminal_style="blue",
+        page_colour="blue",
+        plot_marker=">",
+        plot_marker_size=5.5,
+    )
+    INCONCLUSIVE = VerdictStyle(
+        word="inconclusive",
+        name="inconclusive",
+        meaning="neither",
+        explanation="The seeds differ too much to decide between the verdicts above.",
+        sentence=(": the seeds differ too much to say whether the claim is within {margin} points"),
+        mark="◆",
+        terminal_style="yellow",
+        page_colour="orange",
+        plot_marker="D",
+        plot_marker_size=4.2,
+    )
+    UNTESTABLE = VerdictStyle(
+        word="untestable",
+        name="untestable",
+        meaning="a rerun is no test, for the reason given",
+        explanation=(
+            "A rerun cannot test the claim. The row gives the reason: no source states the recipe, "
+            "nothing is claimed, or too few seeds were run."
+        ),
+        sentence="",
+        mark="○",
+        terminal_style="dim",
+        page_colour="muted",
+        plot_marker="o",
+        plot_marker_size=4.6,
+        filled=False,
+    )
+    FAILED = VerdictStyle(  # some seeds may be measured, some failed
+        word="failed",
+        name="failed",
+        meaning="a run failed, for the reason given",
+        explanation="A run failed. The other runs alone would be a selection, so they are not judged.",
+        sentence="",
+        mark="✕",
+        terminal_style="bold red",
+        page_colour="purple",
+        plot_marker="X",
+        plot_marker_size=5.0,
+        in_legend=False,
+    )
+    NOT_RUN = VerdictStyle(
+        word="not run",
+        name="not run",
+        meaning="there is no record",
+        explanation="Nothing was measured.",
+        sentence="",
+        mark="–",
+        terminal_style="dim",
+        page_colour="muted",
+        plot_marker="o",
+        plot_marker_size=4.6,
+        filled=False,
+        in_legend=False,
+    )
+
+    @property
+    def style(self) -> VerdictStyle:
+        """What it is called and how it looks."""
+        return self.value
+
+    @property
+    def word(self) -> str:
+        """What tables, figures and the page call this verdict."""
+        return self.value.word
+
+    @property
+    def css_class(self) -> str:
+        """The class of its elements on the page, such as ``claim-higher``."""
+        return self.name.lower().replace("_", "-")
+
+    @property
+    def differs(self) -> bool:
+        """Whether the rerun differs from the claim."""
+        return self in (VerdictKind.CLAIM_HIGHER, VerdictKind.CLAIM_LOWER)
+
+    def explanation(self, margin: float = MARGIN, alpha: float = ALPHA) -> str:
+        """What it means, as a full sentence; ``margin`` is a fraction."""
+        return self.value.explanation.format(margin=f"{100 * margin:g}", alpha=f"{alpha:g}")
+
+
+def explain_verdicts(margin: float = MARGIN, alpha: float = ALPHA) -> str:
+    """What each verdict means, as one line for a table's notes; ``margin`` is a fraction."""
+    meanings = {
+        kind.style.name: kind.style.meaning.format(margin=f"{100 * margin:g}", alpha=f"{alpha:g}")
+        for kind in VerdictKind
+        if kind.style.in_legend
+    }
+    return "; ".join(f"{name}: {meaning}" for name, meaning in meanings.items())
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """``word`` is one of the module's constants; ``why`` says what makes a claim untestable.
+    """The verdict on one row; ``reason`` says what makes a claim untestable, or why a run failed.
 
-    ``delta_star`` is the smallest margin under which the claim would be reproduced. ``p_differs``
-    is twice the smaller one-sided p that the claim lies beyond the margin, as it is before any
-    correction for many rows; ``None`` where no such test is made.
+    ``delta_star`` is the smallest margin under which the claim would be reproduced. ``p`` is twice
+    the smaller one-sided p that the claim lies beyond the margin, before any correction for many
+    rows; ``None`` where no such test is made.
     """
 
-    word: str
-    why: str = ""
+    kind: VerdictKind
+    reason: str = ""
     delta_star: float | None = None
-    p_differs: float | None = None
+    p: float | None = None
+
+    @property
+    def word(self) -> str:
+        """The verdict without its reason."""
+        return self.kind.word
+
+    @property
+    def sentence(self) -> str:
+        """What follows the word in the report's answer, at the default margin and level."""
+        test = f" (p < {ALPHA:g} after correction for the number of rows)"
+        return self.kind.style.sentence.format(
+            margin=f"{100 * MARGIN:g}",
+            alpha=f"{ALPHA:g}",
+            test="" if self.p is None else test,
+            delta_star="" if self.delta_star is None else f"{100 * self.delta_star:.2f}",
+        )
 
     def __str__(self) -> str:
-        return f"{self.word}: {self.why}" if self.why else self.word
+        return f"{self.word}: {self.reason}" if self.reason else self.word
 
 
-def judge(
+Match = Literal["yes", "possible", "no"]
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A claimed accuracy, the half unit of its rounding, and how many runs it averages.
+
+    ``printed`` is the figure as the paper prints it, ``label`` and ``where`` say whose it is.
+    """
+
+    accuracy: float
+    half_unit: float
+    n_runs: int = 1
+    printed: str = ""
+    label: str = ""
+    where: str = ""
+
+    @classmethod
+    def from_row(cls, row: Row) -> Claim | None:
+        """The claim of a suite's row; None if it claims nothing."""
+        if row.claimed is None:
+            return None
+        printed = rounding_interval(row.claimed, "accuracy")
+        return cls(
+            float(parse_figure(row.claimed, "accuracy")),
+            float((printed.high - printed.low) / 2),
+            row.mean_of,
+            row.claimed,
+            row.label,
+            row.where,
+        )
+
+    @classmethod
+    def of_runner(cls, rows: Iterable[Row], runner: str) -> Claim | None:
+        """The first accuracy that the rows claim for a runner; None if they claim nothing."""
+        claims = (cls.from_row(row) for row in rows if row.runner == runner)
+        return next((claim for claim in claims if claim), None)
+
+    @property
+    def low(self) -> float:
+        """The lowest accuracy that is printed like the claim."""
+        return self.accuracy - self.half_unit
+
+    @property
+    def high(self) -> float:
+        """The highest accuracy that is printed like the claim."""
+        return self.accuracy + self.half_unit
+
+    def match(self, mean: float, low: float | None = None, high: float | None = None) -> Match:
+        """Whether a measured accuracy could be the claimed one.
+
+        ``yes``: the claim, give or take its rounding, is within the margin of ``mean``.
+        ``possible``: it is not, but lies between ``low`` and ``high``, where 95 % of single new
+        runs do. Otherwise ``no``.
+        """
+        if self.low - MARGIN <= mean <= self.high + MARGIN:
+            return "yes"
+        if low is not None and high is not None and low <= self.high and self.low <= high:
+            return "possible"
+        return "no"
+
+
+def judge_claim(
     claim: Claim,
     accuracies: Sequence[float],
     *,
@@ -64,27 +306,29 @@ def judge(
     margin: float = MARGIN,
     alpha: float = ALPHA,
 ) -> Verdict:
-    """The verdict on one claim taken by itself; see :func:`correct` for many.
+    """The verdict on one claim taken by itself; see :func:`correct_for_many_rows`.
 
-    ``accuracies`` has one entry a seed. Reproduced: two one-sided t tests place the mean within
-    ``margin`` of the claim. Not reproduced: the claim lies beyond its rounding and the margin, by a
-    t test against the mean of ``claim.n_runs`` new runs. A model without spread is reproduced
-    where the distance is at most the rounding and the margin.
+    ``accuracies`` has one entry for each seed. Reproduced: two one-sided t tests place the mean
+    within ``margin`` of the claim. Not reproduced: the claim lies beyond its rounding and the
+    margin, by a t test against the mean of ``claim.n_runs`` new runs. A model without spread is
+    reproduced if the distance is at most the rounding and the margin.
     """
     n = len(accuracies)
     if n == 0:
-        return Verdict(NOT_RUN)
+        return Verdict(VerdictKind.NOT_RUN)
     mean = math.fsum(accuracies) / n
     distance = abs(claim.accuracy - mean)
-    side = CLAIM_HIGHER if claim.accuracy > mean else CLAIM_LOWER
+    side = VerdictKind.CLAIM_HIGHER if claim.accuracy > mean else VerdictKind.CLAIM_LOWER
     if not deterministic and n < FEWEST_SEEDS:
         seeds = "1 seed" if n == 1 else f"{n} seeds"
-        return Verdict(UNTESTABLE, f"{seeds} of a stochastic model, {FEWEST_SEEDS} needed")
+        return Verdict(
+            VerdictKind.UNTESTABLE, f"{seeds} of a stochastic model, {FEWEST_SEEDS} needed"
+        )
     sd = math.sqrt(math.fsum((a - mean) ** 2 for a in accuracies) / (n - 1)) if n > 1 else 0.0
     if deterministic or sd == 0:
         within = distance <= claim.half_unit + margin
         delta_star = max(0.0, distance - claim.half_unit)
-        return Verdict(REPRODUCED if within else side, delta_star=delta_star)
+        return Verdict(VerdictKind.REPRODUCED if within else side, delta_star=delta_star)
 
     from scipy.special import stdtr, stdtrit
 
@@ -93,72 +337,71 @@ def judge(
     delta_star = distance + float(stdtrit(n - 1, 1 - alpha)) * standard_error
     beyond = distance - claim.half_unit - margin
     p_one_sided = float(stdtr(n - 1, -beyond / (sd * math.sqrt(1 / claim.n_runs + 1 / n))))
-    p_differs = min(1.0, 2 * p_one_sided)
+    p = min(1.0, 2 * p_one_sided)
     if p_equivalent < alpha:
-        word = REPRODUCED
-    elif p_differs < alpha:
-        word = side
+        kind = VerdictKind.REPRODUCED
+    elif p < alpha:
+        kind = side
     else:
-        word = INCONCLUSIVE
-    return Verdict(word, delta_star=delta_star, p_differs=p_differs)
+        kind = VerdictKind.INCONCLUSIVE
+    return Verdict(kind, delta_star=delta_star, p=p)
 
 
-def correct(verdicts: Sequence[Verdict], *, alpha: float = ALPHA) -> list[Verdict]:
-    """The verdicts on many rows at once: "not reproduced" must survive Holm's correction.
+def correct_for_many_rows(verdicts: Sequence[Verdict], *, alpha: float = ALPHA) -> list[Verdict]:
+    """Correct the verdicts of a whole table: "not reproduced" must survive Holm's correction.
 
-    Every row that was tested counts. What does not survive is inconclusive. "Reproduced" is not
-    corrected: it is the claim's favour.
+    Every row that was tested counts. A verdict that does not survive becomes inconclusive.
+    "Reproduced" is not corrected, because it favours the claim.
     """
-    tested = {i: v.p_differs for i, v in enumerate(verdicts) if v.p_differs is not None}
+    tested = {i: v.p for i, v in enumerate(verdicts) if v.p is not None}
     corrected = list(verdicts)
-    for i, p in zip(tested, holm(list(tested.values())), strict=True):
-        if p >= alpha and corrected[i].word in (CLAIM_HIGHER, CLAIM_LOWER):
-            corrected[i] = replace(corrected[i], word=INCONCLUSIVE)
+    for i, p in zip(tested, holm_correction(list(tested.values())), strict=True):
+        if p >= alpha and corrected[i].kind.differs:
+            corrected[i] = replace(corrected[i], kind=VerdictKind.INCONCLUSIVE)
     return corrected
 
 
-def on_rows(
+def judge_rows(
     rows: Sequence[Row],
     summaries: Mapping[str, Summary],
     *,
     margin: float = MARGIN,
     alpha: float = ALPHA,
-    same_images: bool = True,
+    untestable: str = "",
 ) -> list[Verdict]:
     """The verdict on each row of a table, corrected for their number.
 
-    ``summaries`` are by runner; a row whose runner is not among them has none. Not ``same_images``:
-    the claims are of another test set than the reruns, whose sampling error is not in any test.
+    ``summaries`` are by runner; a row whose runner is not among them has none. ``untestable`` says
+    why no claim of this table can be tested, for example because the claims are about another test
+    set than the reruns: the sampling error of the images is in no test here.
     """
-    found = [_on_row(row, summaries.get(row.runner), margin, alpha, same_images) for row in rows]
-    return correct(found, alpha=alpha)
+    verdicts = [
+        _judge_row(row, summaries.get(row.runner), margin, alpha, untestable) for row in rows
+    ]
+    return correct_for_many_rows(verdicts, alpha=alpha)
 
 
-def _on_row(
-    row: Row, measured: Summary | None, margin: float, alpha: float, same_images: bool
+def _judge_row(
+    row: Row, summary: Summary | None, margin: float, alpha: float, untestable: str
 ) -> Verdict:
-    if measured is None:
-        return Verdict(NOT_RUN, "no runner yet")
-    if measured.status.startswith(FAILED):  # what is left of its seeds would be a selection
-        return Verdict(FAILED, measured.status.removeprefix(f"{FAILED}: "))
-    if not measured.n:
-        return Verdict(NOT_RUN, "" if measured.status == NOT_RUN else measured.status)
-    if row.claimed is None:
-        return Verdict(UNTESTABLE, "nothing claimed")
-    if not same_images:
-        return Verdict(UNTESTABLE, "claimed of another test set")
+    if summary is None:
+        return Verdict(VerdictKind.NOT_RUN, Status.NO_RUNNER.value)
+    if summary.status is Status.FAILED:  # the seeds that are left would be a selection
+        return Verdict(VerdictKind.FAILED, summary.reason)
+    if not summary.n:
+        not_run = summary.status is Status.NOT_RUN
+        return Verdict(VerdictKind.NOT_RUN, "" if not_run else summary.status_text)
+    claim = Claim.from_row(row)
+    if claim is None:
+        return Verdict(VerdictKind.UNTESTABLE, "nothing claimed")
+    if untestable:
+        return Verdict(VerdictKind.UNTESTABLE, untestable)
     if row.recipe == "not stated":
-        return Verdict(UNTESTABLE, "recipe not stated")
-    printed = interval(row.claimed, "accuracy")
-    claim = Claim(
-        float(parse_figure(row.claimed, "accuracy")),
-        float((printed.high - printed.low) / 2),
-        row.mean_of,
-    )
-    return judge(
+        return Verdict(VerdictKind.UNTESTABLE, "recipe not stated")
+    return judge_claim(
         claim,
-        measured.accuracies,
-        deterministic=measured.n == 1 and measured.sd == 0.0,
+        summary.accuracies,
+        deterministic=summary.n == 1 and summary.sd == 0.0,
         margin=margin,
         alpha=alpha,
     )

@@ -1,4 +1,4 @@
-"""Removing records from a results folder: what was listed, and nothing else."""
+"""Removes records from a results folder: those that were listed before, and nothing else."""
 
 from __future__ import annotations
 
@@ -7,72 +7,78 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from fmbench.audit.verify import Finding
+from fmbench.audit.verify import RecordCheck
 from fmbench.records import locks
-from fmbench.records.record import Name
+from fmbench.records.record import RecordName
 from fmbench.records.store import Store
 
 
 @dataclass(frozen=True)
-class Removable:
-    """The files of one record, as they were when they were listed, and why it may go."""
+class RemovableRecord:
+    """The files of one record, their state when they were listed, and why they may be removed."""
 
     files: tuple[Path, ...]
     state: str
     why: str
-    _seen: tuple[tuple[int, int], ...]
+    _file_states: tuple[tuple[int, int, int], ...]
 
     @classmethod
-    def of(cls, path: Path, state: str, why: str) -> Removable:
-        """A record or what is left of one: the file ``path`` and its predictions, if any.
+    def from_path(cls, path: Path, state: str, why: str) -> RemovableRecord:
+        """List the file ``path`` and, if there are any, its predictions.
 
-        The facts go first: predictions alone are no record to anybody.
+        The JSON file comes first: without it, nothing takes the predictions for a record.
         """
-        beside = path.with_suffix(".npz")
-        files = (path, beside) if beside.exists() and path.suffix == ".json" else (path,)
-        return cls(files, state, why, tuple(map(_looks, files)))
+        predictions = path.with_suffix(".npz")
+        has_predictions = predictions.exists() and path.suffix == ".json"
+        files = (path, predictions) if has_predictions else (path,)
+        return cls(files, state, why, tuple(map(_read_file_state, files)))
 
     @property
     def unchanged(self) -> bool:
-        """Whether the files are still those that were listed."""
+        """Whether the files are still as they were when they were listed."""
         try:
-            return tuple(map(_looks, self.files)) == self._seen
+            return tuple(map(_read_file_state, self.files)) == self._file_states
         except OSError:
             return False
 
 
-def removable(store: Store, findings: Iterable[Finding], states: set[str]) -> Iterator[Removable]:
-    """What of a folder is in one of the states ``stale``, ``failed`` and ``broken``.
+def list_removable(
+    store: Store, checks: Iterable[RecordCheck], states: set[str]
+) -> Iterator[RemovableRecord]:
+    """List the records in one of ``states``: ``stale``, ``failed`` and ``broken``.
 
-    What failed is so whether or not it is stale, too. With what is broken goes what a run has set
-    aside because it was. What another version of fmbench wrote is not broken.
+    A failed record counts as failed even if it is stale too. The broken records include those that
+    a run has set aside. Records of another version of fmbench are not broken.
     """
-    for finding in findings:
-        record = finding.record
+    for check in checks:
+        record = check.record
         if "failed" in states and record is not None and not record.finished:
-            yield Removable.of(finding.path, "failed", record.why or "")
-        elif finding.state in states:
-            yield Removable.of(finding.path, finding.state, finding.why)
+            yield RemovableRecord.from_path(check.path, "failed", record.why or "")
+        elif check.state in states:
+            yield RemovableRecord.from_path(check.path, check.state, check.why)
     if "broken" in states:
         for path in sorted(store.records.glob("*/*.broken*")):
-            yield Removable.of(path, "broken", "set aside by a run")
+            yield RemovableRecord.from_path(path, "broken", "set aside by a run")
 
 
-def remove(store: Store, one: Removable) -> bool:
-    """Remove the files; false, and nothing is, if a run has changed them or is about to."""
-    path = one.files[0]
-    with ExitStack() as held:
-        name = Name.parse(path)
-        free = name is None or held.enter_context(locks.holding(store.lock(name)))
-        if not free or not one.unchanged:
+def remove_record(store: Store, removable: RemovableRecord) -> bool:
+    """Remove the files of a record.
+
+    Returns False, and removes nothing, if a run has changed the files or holds the record's lock.
+    """
+    path = removable.files[0]
+    with ExitStack() as stack:
+        name = RecordName.from_path(path)
+        free = name is None or stack.enter_context(locks.try_lock(store.lock_path(name)))
+        if not free or not removable.unchanged:
             return False
-        for file in one.files:
+        for file in removable.files:
             file.unlink()
-    with suppress(OSError):  # other records are there
+    with suppress(OSError):  # the folder holds other records
         path.parent.rmdir()
     return True
 
 
-def _looks(path: Path) -> tuple[int, int]:
+def _read_file_state(path: Path) -> tuple[int, int, int]:
     status = path.stat()
-    return status.st_mtime_ns, status.st_size
+    return status.st_ino, status.st_mtime_ns, status.st_size

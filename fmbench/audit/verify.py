@@ -1,9 +1,14 @@
-"""Are the records what they say, and still the answer to today's question? Each is looked at.
+"""Checks that every record is intact, agrees with itself, and is what today's code would measure.
 
-What :meth:`fmbench.store.Store.read` finds is *broken*: a file that is no whole record, or whose
-predictions are not those that it describes. Of the others, a record is *stale* if today's code
-would make it otherwise, *wrong* if its parts contradict each other or the labels, and *unknown* if
-the plug-in, the suite or the version of fmbench that it is of is not at hand to compare.
+:meth:`fmbench.records.store.Store.read_contents` finds the *broken* records: files that are not
+complete records, or whose predictions do not match their checksum. Each other record gets one of
+these states:
+
+- *stale*: today's code would measure something else;
+- *wrong*: its parts contradict each other or the labels of the data set;
+- *unknown*: the plug-in, the suite or the version of fmbench that it was made with is not here;
+- *failed*: it says that, and why, a cell failed;
+- *fine*.
 """
 
 from __future__ import annotations
@@ -17,189 +22,201 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from fmbench.audit.lookup import Counterparts, Gone
-from fmbench.datasets.specs import Source
+from fmbench.audit.current_cells import CurrentCells, UnavailableError
+from fmbench.datasets.specs import LocatedDataset
 from fmbench.errors import UserError
 from fmbench.models.registry import BEST_EPOCH
-from fmbench.records import protocols
 from fmbench.records.cells import Cell
-from fmbench.records.protocols import FULL, QUICK, Protocol
-from fmbench.records.record import Record, difference, flagged_array
-from fmbench.records.store import UNREADABLE, Contents, Store
+from fmbench.records.protocols import FULL, QUICK, Protocol, load_labels
+from fmbench.records.record import Record, describe_changes, flagged_array_name
+from fmbench.records.store import UNREADABLE_ERRORS, Store, StoreContents
 from fmbench.report.tables import build_table, table_path
 from fmbench.suites.claims import Suite
 from fmbench.suites.reader import TABLES
 
 if TYPE_CHECKING:
-    from fmbench.analysis.evaluation import Results
+    from fmbench.analysis.evaluation import SuiteResults
 
 State = Literal["fine", "failed", "unknown", "stale", "wrong", "broken"]
-BAD: tuple[State, ...] = ("stale", "wrong", "broken")
-N_CLASSES = 10
+BAD_STATES: tuple[State, ...] = ("stale", "wrong", "broken")
 
 
 @dataclass(frozen=True)
-class Finding:
-    """What was found of one file. ``why`` is in words; empty where nothing is to be said."""
+class RecordCheck:
+    """The result of checking one file; ``why`` gives the reason for its state."""
 
     path: Path
     state: State
     why: str = ""
-    record: Record | None = None  # of a file that is one
+    record: Record | None = None  # None for a broken file
 
     @property
-    def bad(self) -> bool:
-        """Whether something should be done about it."""
-        return self.state in BAD
+    def is_bad(self) -> bool:
+        """Whether the user should do something about it."""
+        return self.state in BAD_STATES
 
 
 @dataclass(frozen=True)
 class Verifier:
-    """Looks at the records of a results folder; ``sources`` are the data sets at hand, by name."""
+    """Checks the records of a results folder; ``sources`` are the available data sets, by name."""
 
     store: Store
-    sources: Mapping[str, Source]
-    counterparts: Counterparts = field(default_factory=Counterparts)
+    sources: Mapping[str, LocatedDataset]
+    current_cells: CurrentCells = field(default_factory=CurrentCells)
     _labels: dict[tuple[str, Protocol], np.ndarray] = field(default_factory=dict)
 
-    def findings(self, contents: Contents) -> Iterator[Finding]:
-        """What there is to say of each record, one after the other."""
+    def check_records(self, contents: StoreContents) -> Iterator[RecordCheck]:
+        """Check one record after the other."""
         for broken in contents.broken:
-            yield Finding(broken.path, "unknown" if broken.foreign else "broken", broken.why)
+            state: State = "unknown" if broken.other_version else "broken"
+            yield RecordCheck(broken.path, state, broken.why)
         for record in contents.finished.values():
-            yield self._finding(record)
+            yield self._check_record(record)
         for record in contents.failed.values():
-            finding = self._finding(record)
-            fine = finding.state in ("fine", "unknown")
-            yield Finding(finding.path, "failed", record.why or "", record) if fine else finding
+            check = self._check_record(record)
+            if check.state in ("fine", "unknown"):
+                check = RecordCheck(check.path, "failed", record.why or "", record)
+            yield check
 
-    def _finding(self, record: Record) -> Finding:
+    def _check_record(self, record: Record) -> RecordCheck:
         path = self.store.path(record)
         try:
-            cell = self.counterparts.of(record)
-        except Gone as error:
-            return Finding(path, "unknown", str(error), record)
+            cell = self.current_cells.find_cell(record)
+        except UnavailableError as error:
+            return RecordCheck(path, "unknown", str(error), record)
         except UserError as error:
-            return Finding(path, "stale", str(error), record)
+            return RecordCheck(path, "stale", str(error), record)
         if cell.key != record.key:
-            why = difference(record.cell, cell.definition())
-            return Finding(path, "stale", why, record)
+            why = describe_changes(record.cell, cell.definition())
+            return RecordCheck(path, "stale", why, record)
         if record.finished:
             try:
-                why = next(self._contradictions(record, cell), "")
-            except UNREADABLE as error:
-                return Finding(path, "broken", f"its predictions cannot be read: {error}", record)
+                why = next(self._find_contradictions(record, cell), "")
+            except UNREADABLE_ERRORS as error:
+                why = f"its predictions cannot be read: {error}"
+                return RecordCheck(path, "broken", why, record)
             if why:
-                return Finding(path, "wrong", why, record)
-        return Finding(path, "fine", record=record)
+                return RecordCheck(path, "wrong", why, record)
+        return RecordCheck(path, "fine", record=record)
 
-    def _contradictions(self, record: Record, cell: Cell) -> Iterator[str]:
-        arrays = self.store.arrays(record)
-        known = self._truth(cell)
-        y_true = arrays.get("y_true", known)  # of another data set, the record has its labels
+    def _find_contradictions(self, record: Record, cell: Cell) -> Iterator[str]:
+        """Yield in words what does not fit in a record's arrays."""
+        arrays = self.store.load_arrays(record)
+        known = self._load_labels(cell)
+        # Records of other data sets than the default one contain the labels.
+        y_true = arrays.get("y_true", known)
         if y_true is None:
             return
         if known is not None and not np.array_equal(y_true, known):
             yield "its labels are not those of the data set"
-        n = len(y_true)
+        n, n_classes = len(y_true), cell.dataset.n_classes
         for name in ("y_pred", *(name for name in arrays if name.startswith("flagged_"))):
-            if not _are_classes(arrays[name], (n,)):
-                yield f"{name} is not {n} classes from 0 to 9"
-        if "scores" in arrays and arrays["scores"].shape != (n, N_CLASSES):
-            yield f"scores have shape {arrays['scores'].shape}, not {(n, N_CLASSES)}"
+            if not _are_classes(arrays[name], (n,), n_classes):
+                yield f"{name} is not {n} classes from 0 to {n_classes - 1}"
+        if "scores" in arrays and arrays["scores"].shape != (n, n_classes):
+            yield f"scores have shape {arrays['scores'].shape}, not {(n, n_classes)}"
         if record.history and cell.protocol.detailed:
-            yield from _of_epochs(record, cell, arrays, y_true)
+            yield from _find_history_contradictions(record, cell, arrays, y_true)
 
-    def _truth(self, cell: Cell) -> np.ndarray | None:
+    def _load_labels(self, cell: Cell) -> np.ndarray | None:
+        """Return the labels that a cell is scored with; None if its data set is not available."""
         source = self.sources.get(cell.dataset.name)
         if source is None:
             return None
-        question = (cell.dataset.name, cell.protocol)
-        if question not in self._labels:
-            self._labels[question] = protocols.labels(cell.protocol, source)
-        return self._labels[question]
+        key = (cell.dataset.name, cell.protocol)
+        if key not in self._labels:
+            self._labels[key] = load_labels(cell.protocol, source)
+        return self._labels[key]
 
 
-def _are_classes(y_pred: np.ndarray, shape: tuple[int, ...]) -> bool:
-    return y_pred.dtype == np.uint8 and y_pred.shape == shape and y_pred.max() < N_CLASSES
+def _are_classes(y_pred: np.ndarray, shape: tuple[int, ...], n_classes: int) -> bool:
+    return y_pred.dtype == np.uint8 and y_pred.shape == shape and y_pred.max() < n_classes
 
 
-def _of_epochs(
+def _find_history_contradictions(
     record: Record, cell: Cell, arrays: Mapping[str, np.ndarray], y_true: np.ndarray
 ) -> Iterator[str]:
-    """The stored curve against what each epoch predicted."""
+    """Compare the stored learning curve with the accuracy of each epoch's predictions."""
     epochs, shape = arrays["epoch_y_pred"], (len(record.history), len(y_true))
-    if not _are_classes(epochs, shape):
+    if not _are_classes(epochs, shape, cell.dataset.n_classes):
         yield f"epoch_y_pred is not classes {shape}"
         return
     accuracies = (epochs == y_true).mean(axis=1)
     for epoch, accuracy in zip(record.history, accuracies, strict=True):
-        if epoch["heldout_accuracy"] != accuracy:
-            said = f"says {epoch['heldout_accuracy']:.4f}, its predictions give {accuracy:.4f}"
-            yield f"epoch {epoch['epoch']:g} {said}"
-    best = flagged_array(BEST_EPOCH)
+        stored = epoch["heldout_accuracy"]
+        if stored != accuracy:
+            yield (
+                f"the accuracy of epoch {epoch['epoch']:g} is stored as {stored:.4f}, but its "
+                f"predictions give {accuracy:.4f}"
+            )
+    best = flagged_array_name(BEST_EPOCH)
     if BEST_EPOCH in cell.runner.flagged and not np.array_equal(
         arrays[best], epochs[accuracies.argmax()]
     ):
         yield f"{best} is not what its best epoch predicted"
 
 
+# What is compared in the table of accuracies. A verdict also depends on the claims and on which
+# other runners were measured.
+MEASURED_COLUMNS = ("mean", "sd", "n", "low", "high")
+REMEDY = "`fmbench table --write` writes the table again"
+
+
 @dataclass(frozen=True)
-class Tables:
-    """The tables that a folder holds, against those that its records give."""
+class TableVerifier:
+    """Compares the tables in a results folder with those that its records give."""
 
     folder: Path
     suite: Suite
-    read: Callable[[Protocol], Results]
+    read_results: Callable[[Protocol], SuiteResults]
 
     @cached_property
     def differences(self) -> list[tuple[Path, str]]:
-        """Each file that says something else than the records, and the first place where."""
+        """Each file that differs, with the first difference in words."""
         found = []
         for protocol in (FULL, QUICK):
             paths = {n: table_path(self.folder, self.suite, n, protocol, "csv") for n in TABLES}
-            present = {name: path for name, path in paths.items() if path.exists()}
-            if not present:
+            existing = {name: path for name, path in paths.items() if path.exists()}
+            if not existing:
                 continue
             try:
-                outcome = self.read(protocol)
-            except UNREADABLE as error:  # a record, which is named as such
-                found += [(path, f"cannot be compared: {error}") for path in present.values()]
+                results = self.read_results(protocol)
+            except UNREADABLE_ERRORS as error:  # a record; it has its own line
+                found += [(path, f"cannot be compared: {error}") for path in existing.values()]
                 continue
-            for name, path in present.items():
-                if why := _difference(path, outcome, name):
+            for name, path in existing.items():
+                if why := _find_table_difference(path, results, name):
                     found.append((path, why))
         return found
 
 
-# Of the accuracies, what is measured: a verdict also depends on the claims and on who else is measured.
-MEASURED = ("mean", "sd", "n", "low", "high")
-ANEW = "`fmbench table --write` writes it anew"
-
-
-def _difference(path: Path, outcome: Results, name: str) -> str | None:
-    table = build_table(outcome, name)
+def _find_table_difference(path: Path, results: SuiteResults, name: str) -> str | None:
+    """Return the first difference between a table's file and its records, in words."""
+    table = build_table(results, name)
     try:
         with path.open(encoding="utf-8", newline="") as file:
             rows = list(csv.DictReader(file))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        return f"cannot be read: {error}: {ANEW}"
+        return f"cannot be read: {error}: {REMEDY}"
 
-    def first(row: Mapping[str, str]) -> tuple[str | None, ...]:
-        return tuple(row.get(column) for column in table.columns[:2])
+    def identify_row(row: Mapping[str, str]) -> tuple[str | None, ...]:
+        return tuple(row.get(column) for column in table.names[:2])
 
-    written = {first(row): row for row in rows}
-    columns = MEASURED if name == "accuracies" else table.columns
-    for row in table.rows:
+    written = {identify_row(row): row for row in rows}
+    expected = table.text_rows()
+    columns = MEASURED_COLUMNS if name == "accuracies" else table.names
+    for row in expected:
         for column in columns:
-            said = written.get(first(row), {}).get(column, "nothing")
-            if said != row[column]:
-                gives = f"its records give {row[column] or 'none'}"
-                return f"{row[table.columns[0]]}: {column} is {said}, {gives}: {ANEW}"
-    left = [first(row) for row in table.rows]
+            in_file = written.get(identify_row(row), {}).get(column, "missing")
+            if in_file != row[column]:
+                return (
+                    f"{row[table.names[0]]}: {column} is {in_file or 'empty'} in the file, but its "
+                    f"records give {row[column] or 'none'}: {REMEDY}"
+                )
+    remaining = [identify_row(row) for row in expected]
     for row in rows:
-        if first(row) in left:
-            left.remove(first(row))
-        elif any(row.get(column) for column in columns):  # a row without figures claims nothing
-            return f"{first(row)[0]}: its records give no such row: {ANEW}"
+        if identify_row(row) in remaining:
+            remaining.remove(identify_row(row))
+        elif any(row.get(column) for column in columns):  # a row without figures may stay
+            return f"{identify_row(row)[0]}: its records give no such row: {REMEDY}"
     return None

@@ -1,4 +1,4 @@
-"""TODO docstring."""
+"""`fmbench check-runner`: checks that a runner keeps the rules for runners."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from fmbench.cli import options
-from fmbench.cli.output import FAILED, output
+from fmbench.cli.output import FAILED, print_output
 
 
 @click.command(
@@ -18,28 +18,31 @@ from fmbench.cli.output import FAILED, output
 @click.argument("name")
 @options.parameters
 @options.data
-def check_runner(name: str, parameters: tuple[str, ...], data: Path | None) -> None:
-    """Does a runner keep the rules? Tries it on a small part of the data.
+def check_runner(name: str, parameters: tuple[str, ...], data: dict[str, Path]) -> None:
+    """Check that a runner keeps the rules, on a small part of the training images.
 
-    NAME is as for `fmbench run`. Exit status: 0 if it does, 1 if something is wrong, in words.
+    NAME is as for `fmbench run`. Exit status: 0 if it keeps them, 1 if not.
     """
+    from fmbench.api import find_entries
     from fmbench.datasets import locate
-    from fmbench.datasets.download import fetch
+    from fmbench.datasets.specs import DEFAULT_DATASET
     from fmbench.execution.process import use_threads
     from fmbench.models import contract
 
-    [entry] = options.entries([name], parameters)
-    part = contract.Part.of(locate.locate(data=data, fetch=fetch))
-    use_threads(1)  # as in a run: more can change the last digit of a sum
-    trial = contract.Trial(entry.runner, part, entry.parameters)
+    [entry] = find_entries([name], parameters)
+    locate.check_folders(data)
+    source = locate.locate_dataset(folder=data.get(DEFAULT_DATASET.name), fetch=True)
+    sample = contract.load_sample(source)
+    use_threads(1)  # as in a run: the number of threads can change how sums are rounded
+    subject = contract.RunnerUnderTest(entry.runner, sample, entry.parameters)
     wrong = 0
-    for finding in contract.check(trial):
-        if finding.wrong:
+    for result in contract.check_contract(subject):
+        if result.problem:
             wrong += 1
-            output(f"WRONG  {finding.promise}\n       {finding.wrong}")
-        elif finding.left_out:
-            output(f"-      {finding.promise} Not checked: {finding.left_out}.")
+            print_output(f"WRONG  {result.rule}\n       {result.problem}")
+        elif result.not_checked:
+            print_output(f"-      {result.rule} Not checked: {result.not_checked}.")
         else:
-            output(f"ok     {finding.promise}")
-    output(f"{entry.name}: {f'{wrong} of the rules broken' if wrong else 'keeps the rules'}")
+            print_output(f"ok     {result.rule}")
+    print_output(f"{entry.name}: {f'{wrong} of the rules broken' if wrong else 'keeps the rules'}")
     sys.exit(FAILED if wrong else 0)

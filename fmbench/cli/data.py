@@ -1,41 +1,48 @@
-"""TODO docstring."""
+"""`fmbench data`: finds or fetches a data set, checks its files and describes them."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from fmbench.cli import options
-from fmbench.cli.output import output
+from fmbench.cli.output import print_output
+from fmbench.datasets.specs import DATASETS, DEFAULT_DATASET, FILES, get_dataset
+from fmbench.errors import UserError
 
-if TYPE_CHECKING:
-    pass
 
-
-@click.command(epilog="Example: fmbench data --data ~/fashion-mnist")
+@click.command(
+    help="Find or fetch a data set, check its files, and describe them.\n\n"
+    f"NAME is one of: {', '.join(DATASETS)}. By default it is the one whose folder --data names.",
+    epilog="Examples: fmbench data; fmbench data mnist; fmbench data kmnist --data kmnist=DIR",
+)
+@click.argument("name", required=False)
 @options.data
-def data(data: Path | None) -> None:
-    """Find or fetch the data, check it, and say what it is."""
+def data(name: str | None, data: dict[str, Path]) -> None:
+    """Find or fetch a data set, check its files, and describe them."""
     import numpy as np
 
-    from fmbench.datasets import loading, locate, specs
-    from fmbench.datasets.download import fetch
+    from fmbench.datasets import loading, locate
 
-    source = locate.locate(data=data, fetch=fetch)
-    dataset = loading.load(source)
-    lines = [f"{source.spec.title}: {source.folder}", f"found as: {source.origin}", ""]
-    lines += [f"{name}  SHA-256 {source.spec.sha256[name]}  genuine" for name in specs.FILES]
+    spec = get_dataset(name or next(iter(data), DEFAULT_DATASET.name))
+    if data.keys() - {spec.name}:
+        raise UserError(
+            f"`fmbench data` looks only for {spec.title} here: name its folder with {spec.option}"
+        )
+    source = locate.locate_dataset(spec, data.get(spec.name), fetch=True)
+    dataset = loading.load_dataset(source)
+    lines = [f"{spec.title}: {source.folder}", f"found in: {source.origin}", ""]
+    ending = ".gz" if spec.only_gz else ""
+    lines += [f"{spec.file_name(f)}{ending}  SHA-256 {spec.checksums[f]}  genuine" for f in FILES]
     lines.append("")
     for split in ("train", "test"):
         X, y = getattr(dataset, f"X_{split}"), getattr(dataset, f"y_{split}")
-        counts = np.bincount(y, minlength=10)
+        counts = np.bincount(y, minlength=spec.n_classes)
         lines.append(
             f"{split}: X {X.dtype} {X.shape}, y {y.dtype} {y.shape}; images of each class:"
         )
         lines += [
-            f"  {title:12} {count}"
-            for title, count in zip(source.spec.classes, counts, strict=True)
+            f"  {title:12} {count}" for title, count in zip(spec.classes, counts, strict=True)
         ]
-    output("\n".join(lines))
+    print_output("\n".join(lines))

@@ -1,12 +1,12 @@
-"""The command line: parse, call, print; nothing else. One file for each family of verbs.
+"""The command line. Each command has a file of its own that parses, calls the API and prints.
 
-Nothing heavy is imported before a verb needs it: ``fmbench --help`` answers at once.
+Nothing heavy is imported before a command needs it, so that ``fmbench --help`` answers at once.
 """
 
 from __future__ import annotations
 
-import difflib
 import sys
+import warnings
 from collections.abc import Sequence
 from typing import NoReturn
 
@@ -20,7 +20,7 @@ from fmbench.cli.figures import figures
 from fmbench.cli.forensics import forensics
 from fmbench.cli.list import list_runners
 from fmbench.cli.new import new
-from fmbench.cli.output import BAD_INPUT, INTERRUPTED, say
+from fmbench.cli.output import BAD_INPUT, INTERRUPTED, print_logged_messages, print_message
 from fmbench.cli.report import report
 from fmbench.cli.results import results
 from fmbench.cli.run import run
@@ -32,20 +32,7 @@ from fmbench.cli.watch import watch
 from fmbench.errors import UserError
 
 
-class _Group(click.Group):
-    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
-        command = super().get_command(ctx, name)
-        if command is None:
-            near = difflib.get_close_matches(name, self.commands, n=1)
-            hint = (
-                f": did you mean {near[0]}?" if near else f"; there are {', '.join(self.commands)}"
-            )
-            raise UserError(f"no command {name!r}{hint}")
-        return command
-
-
 @click.group(
-    cls=_Group,
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Example: fmbench run lenet5 --seeds 2",
@@ -54,6 +41,7 @@ class _Group(click.Group):
 @click.pass_context
 def cli(context: click.Context) -> None:
     """Re-run the models behind reported Fashion-MNIST accuracies under one harness."""
+    print_logged_messages()
     if context.invoked_subcommand is None:
         click.echo(context.get_help())
 
@@ -66,21 +54,25 @@ for _command in (
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
-    """Entry point. Errors of the user are one line on stderr and status 2."""
+    """Run a command. An error of the user is one line on stderr and exit status 2."""
+    warnings.filterwarnings("default", "fmbench\\.", DeprecationWarning)
     try:
         cli.main(arguments, prog_name="fmbench", standalone_mode=False)
     except UserError as error:
-        _refuse(str(error))
+        _exit_with_error(str(error))
+    except click.exceptions.NoSuchCommand as error:
+        hint = "" if error.possibilities else " `fmbench --help` lists the commands."
+        _exit_with_error(error.format_message() + hint)
     except click.ClickException as error:
-        _refuse(error.format_message())
-    except OSError as error:  # a full disk, a folder without permission: the user's to mend
-        where = error.filename2 or error.filename  # of a renaming, where to
-        _refuse(f"{f'{where}: ' if where else ''}{error.strerror or error}")
+        _exit_with_error(error.format_message())
+    except OSError as error:  # a full disk, a folder without permission: the user can mend it
+        where = error.filename2 or error.filename  # when a file is renamed: its new name
+        _exit_with_error(f"{f'{where}: ' if where else ''}{error.strerror or error}")
     except (click.Abort, KeyboardInterrupt):
         sys.exit(INTERRUPTED)
     sys.exit(0)
 
 
-def _refuse(message: str) -> NoReturn:
-    say(f"error: {' '.join(message.split())}")
+def _exit_with_error(message: str) -> NoReturn:
+    print_message(f"error: {' '.join(message.split())}")
     sys.exit(BAD_INPUT)

@@ -1,76 +1,95 @@
-"""What the verbs share: options, exit statuses, and how they speak."""
+"""The options that several commands share."""
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 import math
-from collections.abc import Iterable, Mapping, Sequence
+import re
+import signal
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from fmbench.cli.output import say
+from fmbench.api import DEFAULT_RESULTS
 from fmbench.errors import UserError
+from fmbench.execution.session import RunOptions
 
 if TYPE_CHECKING:
-    from fmbench.datasets.specs import Source
-    from fmbench.records.cells import Cell
     from fmbench.records.store import Store
-    from fmbench.suites.entries import Entry
 
-DEFAULT_RESULTS = Path("results/local")
+# What can be the name of a data set before the "=" of an option; a path would have a slash.
+NAME = re.compile(r"[\w.-]+")
 
 
-class Place(click.Path):
-    """A path that says something: an empty one would be the current folder, which nobody means."""
+class NonEmptyPath(click.Path):
+    """A path that is not empty: an empty one would mean the current folder."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """The path, unless nothing was given."""
+        """Return the path; fail if it is empty."""
         if not str(value).strip():
             self.fail("the path is empty", param, ctx)
         return super().convert(value, param, ctx)
 
 
-class Finite(click.FloatRange):
-    """A finite number within bounds: "inf" and "nan" are numbers to Python but no limits."""
+class FiniteNumber(click.FloatRange):
+    """A finite number within bounds; Python would also take "inf" and "nan"."""
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
-        """The number."""
+        """Return the number; fail if it is infinite or not a number."""
         number = super().convert(value, param, ctx)
         if not math.isfinite(number):
             self.fail(f"{value!r} is not a finite number", param, ctx)
         return number
 
 
-class SuiteFile(Place):
+class SuiteFile(NonEmptyPath):
     """A TOML file, or the name of a suite that comes with fmbench."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """The file."""
+        """Return the path of the file."""
         from fmbench.suites import bundled
 
-        return super().convert(bundled.named(str(value)), param, ctx)
+        return super().convert(bundled.find_suite(str(value)), param, ctx)
+
+
+class DataFolder(NonEmptyPath):
+    """``DIR``, of the default data set, or ``NAME=DIR``; as a pair of the name and the folder.
+
+    A path that exists and contains "=" is a path.
+    """
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the name of the data set and its folder; fail if the name is unknown."""
+        from fmbench.datasets.specs import DEFAULT_DATASET, get_dataset
+
+        name, equals, folder = str(value).partition("=")
+        if not equals or not NAME.fullmatch(name) or Path(value).exists():
+            name, folder = DEFAULT_DATASET.name, str(value)
+        try:
+            spec = get_dataset(name)
+        except UserError as error:
+            self.fail(str(error), param, ctx)
+        path = super().convert(folder, param, ctx)
+        return spec.name, path.expanduser()  # the shell expands no "~" that follows a "="
 
 
 results = click.option(
     "--results",
-    type=Place(path_type=Path, file_okay=False),
+    type=NonEmptyPath(path_type=Path, file_okay=False),
     default=DEFAULT_RESULTS,
     show_default=True,
     help="Folder of records and tables.",
-)
-data = click.option(
-    "--data",
-    type=Place(path_type=Path),
-    help="Folder with the four Fashion-MNIST files; default: found or fetched.",
 )
 suite = click.option(
     "--suite",
     "suite_file",
     type=SuiteFile(path_type=Path, dir_okay=False),
-    help="Claims: a TOML file, or the name of a bundled one such as xiao2017.  "
+    help="A paper's claims: a TOML file, or the name of a suite of fmbench such as xiao2017.  "
     "[default: kayed2020]",
 )
 parameters = click.option(
@@ -80,63 +99,117 @@ parameters = click.option(
     metavar="NAME=VALUE",
     help="A hyperparameter's value (TOML or JSON) in place of the recipe's; repeatable.",
 )
-digits = click.option(
-    "--digits", type=Place(path_type=Path),
-    help="Folder with the four files of the MNIST digits; default: found, fetched, or left out.",
+file = click.argument("file", required=False, type=NonEmptyPath(path_type=Path, dir_okay=False))
+
+_DATA_OPTIONS = (
+    click.option(
+        "--data", multiple=True, type=DataFolder(path_type=Path), metavar="[NAME=]DIR",
+        help="Folder with the four files of Fashion-MNIST, or of the data set NAME; repeatable.  "
+        "[default: found or fetched]",
+    ),
+    click.option(
+        "--digits", type=NonEmptyPath(path_type=Path), metavar="DIR",
+        help="The same as --data mnist=DIR.",
+    ),
 )  # fmt: skip
-file = click.argument("file", required=False, type=Place(path_type=Path, dir_okay=False))
+
+_RUN_OPTIONS = (
+    click.option(
+        "-j", "--jobs", type=click.IntRange(1, 1024), help="Cells at a time.  [default: cores]"
+    ),
+    click.option(
+        "--threads", type=click.IntRange(1, 1024), default=RunOptions.threads, show_default=True,
+        help="Threads of each cell.",
+    ),
+    click.option(
+        "--timeout", type=FiniteNumber(0, min_open=True), default=RunOptions.timeout,
+        show_default=True, help="Seconds after which a cell is ended.",
+    ),
+    click.option(
+        "--memory", "memory_gb", type=FiniteNumber(0, min_open=True),
+        default=RunOptions.memory_gb, show_default=True,
+        help="GB of resident memory above which a cell is ended.",
+    ),
+    click.option(
+        "--device", type=click.Choice(["auto", "cpu", "cuda"]), default=RunOptions.device,
+        show_default=True, help="Where the neural networks run.",
+    ),
+    click.option(
+        "--together", type=click.IntRange(1, 1000),
+        help="Seeds of a neural runner that are trained as one.  [default: 10 on a GPU, else 1]",
+    ),
+    click.option(
+        "--backend", type=click.Choice(["local", "dask"]), default=RunOptions.backend,
+        show_default=True, help="Run the cells on this machine, or on the workers of a Dask "
+        "cluster.",
+    ),
+    click.option(
+        "--scheduler", metavar="ADDRESS",
+        help="The scheduler of the Dask cluster, such as tcp://10.0.0.1:8786.",
+    ),
+    click.option(
+        "--retries", type=click.IntRange(0, 100), default=RunOptions.retries, show_default=True,
+        help="How often a cell is sent out again when its worker is lost.",
+    ),
+)  # fmt: skip
 
 
-def entries(
-    names: Iterable[str], parameters: Sequence[str] = (), known: Mapping[str, Entry] | None = None
-) -> list[Entry]:
-    """What the names mean, each once: one of ``known``, a runner, or a model of one's own.
+def data(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that name folders of data sets; the command gets them as ``data``, a dict."""
 
-    Says whose code is run, where that is not fmbench's own.
+    @functools.wraps(command)
+    def with_data(data: Sequence[tuple[str, Path]], digits: Path | None, **values: Any) -> Any:
+        return command(data=data_folders(data, digits), **values)
+
+    for option in reversed(_DATA_OPTIONS):
+        with_data = option(with_data)
+    return with_data
+
+
+def data_folders(data: Sequence[tuple[str, Path]], digits: Path | None = None) -> dict[str, Path]:
+    """The folders that ``--data`` and ``--digits`` name, by the name of the data set.
+
+    Raises:
+        UserError: two of them are of the same data set.
     """
-    from fmbench.plugins.spelling import parse
-    from fmbench.suites.entries import named
+    from fmbench.datasets.specs import MNIST_DIGITS
 
-    said: set[str] = set()
-
-    def announce(code: str) -> None:
-        if code not in said:
-            said.add(code)
-            say(f"runs the code of {code}")
-
-    found = {}
-    for name in names:
-        # A row's name may end in its data set, which is no part of what can be parsed.
-        spelled = str(parse(name, parameters)) if parameters else name
-        entry = (known or {}).get(spelled) or (known or {}).get(str(parse(name, parameters)))
-        entry = entry or named(name, parameters, announce)
-        found[entry.name] = entry
-    return list(found.values())
+    named = [*data, *([(MNIST_DIGITS.name, digits)] if digits is not None else [])]
+    folders: dict[str, Path] = {}
+    for name, folder in named:
+        if name in folders:
+            raise UserError(f"--data: two folders of {name}, {folders[name]} and {folder}")
+        folders[name] = folder
+    return folders
 
 
-def digits_for(cells: Iterable[Cell], folder: Path | None) -> dict[str, Source]:
-    """The digits by their name, if they are named or needed; nothing where none can be had."""
-    from fmbench.datasets import loading, locate, specs
-    from fmbench.datasets.download import fetch
+def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that say what a run may use; the command gets them as ``run_options``."""
 
-    spec = specs.MNIST_DIGITS
-    if folder is None and not any(cell.dataset == spec for cell in cells):
-        return {}
-    try:
-        source = locate.locate(spec, folder, fetch)
-        loading.verify(spec, source.folder)
-    except UserError as error:
-        if folder is not None:  # a wrong folder is the user's error; to have none is not
-            raise
-        say(f"left out what needs {spec.title}: {error}")
-        return {}
-    return {spec.name: source}
+    @functools.wraps(command)
+    def with_run_options(**values: Any) -> Any:
+        names = [field.name for field in dataclasses.fields(RunOptions)]
+        chosen = RunOptions(**{name: values.pop(name) for name in names})
+        return command(run_options=chosen, **values)
+
+    for option in reversed(_RUN_OPTIONS):
+        with_run_options = option(with_run_options)
+    return with_run_options
 
 
-def existing(folder: Path) -> Store:
-    """The results folder; raises UserError if there is none."""
+def stop_on_sigterm() -> None:
+    """Let SIGTERM, which batch systems send, end a run as Ctrl-C does: keep what is finished."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
+def existing_store(folder: Path) -> Store:
+    """The results folder.
+
+    Raises:
+        UserError: there is none.
+    """
     from fmbench.records.store import Store
 
     if not folder.is_dir():
-        raise UserError(f"no results folder {folder}: name one with --results")
+        raise UserError(f"there is no results folder {folder}: name one with --results")
     return Store(folder)

@@ -1,7 +1,8 @@
-"""TODO docstring."""
+"""Prints: results on stdout, messages for the user on stderr, and what the exit status is."""
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import sys
@@ -12,71 +13,85 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from fmbench.records.store import Broken
+    from fmbench.analysis.evaluation import SuiteResults
+    from fmbench.records.store import BrokenRecord
     from fmbench.utils.table import Table
-if TYPE_CHECKING:
-    from fmbench.analysis.evaluation import Results
 
+# Exit statuses.
 FAILED, CONTRADICTORY, BAD_INPUT, INTERRUPTED = 1, 1, 2, 130
 
 
-def say(text: Any) -> None:
-    """One line to the person, beside the output."""
+def print_message(text: Any) -> None:
+    """Print one line for the user on stderr."""
     click.echo(f"fmbench: {text}", err=True)
 
 
-def run_all(suite_file: Path | None, *, quick: bool) -> str:
-    """The command that measures every row of a suite."""
+class _MessageHandler(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        print_message(record.getMessage())
+
+
+def print_logged_messages() -> None:
+    """Print what the library logs for the user as messages of the command line."""
+    logger = logging.getLogger("fmbench")
+    if not any(isinstance(handler, _MessageHandler) for handler in logger.handlers):
+        logger.addHandler(_MessageHandler())
+        logger.setLevel(logging.INFO)
+        logger.propagate = False
+
+
+def command_to_run_all(suite_file: Path | None, *, quick: bool) -> str:
+    """The command that measures every row of a suite, quoted for a message."""
     flags = (f"--suite {suite_file}" if suite_file else "", "--quick" if quick else "", "--all")
     return f"`fmbench run {' '.join(filter(None, flags))}`"
 
 
-def left_out(broken: Iterable[Broken]) -> int:
-    """Name each record that could not be read, and its remedy; returns the exit status."""
-    status = 0
-    for record in broken:
-        say(f"left out {record.path}: {record.why}; {record.remedy}")
-        status = BAD_INPUT
-    return status
-
-
-def output(text: str) -> None:
-    """Print what was asked for. A reader who has seen enough (``| head``) is no failure."""
+def print_output(text: str) -> None:
+    """Print the result of a command. It is no error if the reader stops early (``| head``)."""
     try:
         click.echo(text, nl=not text.endswith("\n"))
         sys.stdout.flush()
     except BrokenPipeError:
-        # Python would try again, and complain, when it closes the stream at the end.
+        # Otherwise Python would try again, and complain, when it closes the stream at the end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def show(table: Table, format_: str | None = None) -> None:
-    """Print a table in a format; without one, for the eye in a terminal and as Markdown elsewhere.
+def print_table(table: Table, format_: str | None = None) -> None:
+    """Print a table in a format; by default fitted to the terminal, or as Markdown elsewhere.
 
-    In a terminal it is coloured (unless ``NO_COLOR`` is set) and as wide as that.
+    A terminal gets colours, unless ``NO_COLOR`` is set.
     """
     if format_ is None and sys.stdout.isatty():
         from rich.console import Console
 
-        from fmbench.report.terminal import render
+        from fmbench.report.terminal import render_table
 
         console = Console()
         with console.capture() as captured:
-            console.print(render(table, console.width), highlight=False)
-        output(captured.get())
+            console.print(render_table(table, console.width), highlight=False)
+        print_output(captured.get())
     else:
         from fmbench.utils.table import FORMATS
 
-        output(FORMATS[format_ or "md"](table))
+        print_output(FORMATS[format_ or "md"](table))
 
 
-def width() -> int | None:
-    """Columns of the terminal; ``None`` where the output goes elsewhere."""
+def terminal_width() -> int | None:
+    """Columns of the terminal; ``None`` if the output goes to a file or another program."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
-def complain(outcome: Results) -> int:
-    """Say what of the records needs attention; returns the exit status."""
-    if line := outcome.differences():
-        say(line)
-    return left_out(outcome.broken)
+def print_left_out(broken: Iterable[BrokenRecord]) -> int:
+    """Name each record that could not be read, and what to do; return the exit status."""
+    status = 0
+    for record in broken:
+        print_message(f"left out {record.path}: {record.why}; {record.remedy}")
+        status = BAD_INPUT
+    return status
+
+
+def print_problems(evaluation: SuiteResults) -> int:
+    """Name what the user should know about the records of a table; return the exit status."""
+    if line := evaluation.describe_other_environments():
+        print_message(line)
+    return print_left_out(evaluation.broken)

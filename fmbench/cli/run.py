@@ -1,21 +1,15 @@
-"""The verb that measures."""
+"""`fmbench run`: measures runners, then prints and writes the table."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from fmbench.cli import options, session
-from fmbench.cli.output import complain, say, show
-from fmbench.errors import UserError
-from fmbench.report.tables import build_table, write_tables
-
-if TYPE_CHECKING:
-    from fmbench.suites.claims import Suite
-    from fmbench.suites.entries import Entry
+from fmbench.cli import options
+from fmbench.cli.output import FAILED, INTERRUPTED, print_problems, print_table
+from fmbench.execution.session import RunOptions
 
 
 @click.command(
@@ -26,8 +20,8 @@ if TYPE_CHECKING:
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @options.parameters
 @click.option(
-    "--all", "run_all", is_flag=True,
-    help="Every row of the suite that has a runner, but those run by name only.",
+    "--all", "every_row", is_flag=True,
+    help="Every row of the suite that has a runner, except those that run only by name.",
 )  # fmt: skip
 @options.suite
 @click.option(
@@ -38,88 +32,41 @@ if TYPE_CHECKING:
     type=click.IntRange(1, 10_000),
     help="Seeds of each stochastic runner; deterministic ones run once.  [default: 5; quick: 2]",
 )
-@session.limits
-@click.option("--force", is_flag=True, help="Run again what is finished.")
-@click.option("--refresh", is_flag=True, help="Run again what was measured with other versions.")
+@options.run_options
+@click.option("--force", is_flag=True, help="Also run again what is finished.")
+@click.option(
+    "--refresh", is_flag=True,
+    help="Also run again what was measured with other versions or on another processor.",
+)  # fmt: skip
 @options.results
 @options.data
-@options.digits
 def run(
     names: tuple[str, ...],
     parameters: tuple[str, ...],
-    run_all: bool,
+    every_row: bool,
     suite_file: Path | None,
     quick: bool,
     seeds: int | None,
-    allowed: session.Allowed,
+    run_options: RunOptions,
     force: bool,
     refresh: bool,
     results: Path,
-    data: Path | None,
-    digits: Path | None,
+    data: dict[str, Path],
 ) -> None:
     """Measure runners, then print and write the table. Finished cells are not run again.
 
     NAME is a runner, or a model of your own: FILE.py:NAME, or module:NAME of an installed package.
     """
-    from fmbench.analysis.evaluation import read
-    from fmbench.analysis.reference import all_fit_seconds
-    from fmbench.datasets import loading, locate
-    from fmbench.datasets.download import fetch
-    from fmbench.execution import schedule
-    from fmbench.execution.estimate import Estimate
-    from fmbench.records.protocols import FULL, QUICK
-    from fmbench.records.store import Store
-    from fmbench.suites import reader
+    from fmbench import api
 
-    suite = reader.read(suite_file)
-    entries = _chosen(names, run_all, suite, parameters)
-    protocol = QUICK if quick else FULL
-    n_seeds = seeds or (2 if quick else 5)
-    store = Store(results)
-    store.prepare()
-    cluster = allowed.cluster(results)
-    source = locate.locate(data=data, fetch=fetch)
-    loading.verify(source.spec, source.folder)  # wrong data is the user's error, not a cell's
-    cells = [cell for entry in entries for cell in entry.cells(protocol, n_seeds)]
-    contents = store.read()
-    estimate = Estimate(contents, all_fit_seconds())
-    todo = schedule.in_order(
-        schedule.pending(cells, contents, force=force, refresh=refresh), estimate
-    )
-    sources = {source.spec.name: source, **options.digits_for(todo, digits)}
-    todo, cells = ([c for c in part if c.dataset.name in sources] for part in (todo, cells))
-    todo.sort(key=lambda cell: cell.dataset != source.spec)  # one data set after the other
-    made = session.Run(store, sources, allowed.limits(todo, cluster), estimate, cluster)
-    if not todo:
-        say(f"nothing to do: {len(cells)} cells are measured already (--force runs them again)")
-    with made.until_interrupted():
-        made.measure(todo, contents, n_planned=len(cells))
-    outcome = read(results, suite, protocol, source.folder, entries)
-    # With nothing measured the tables are as they were; scoring every metric anew takes seconds.
-    written = write_tables(outcome, only_missing=not todo)
-    show(build_table(outcome, "accuracies"))
-    if written:
-        say(f"written: {', '.join(str(path) for path in written)}")
-    sys.exit(made.status or complain(outcome))
-
-
-def _chosen(
-    names: tuple[str, ...], run_all: bool, suite: Suite, parameters: tuple[str, ...] = ()
-) -> list[Entry]:
-    from fmbench.suites.entries import of_suite
-
-    if run_all == bool(names):
-        raise UserError("name the runners to run, or --all, not both; `fmbench list` shows them")
-    rows, missing = of_suite(suite)
-    if names:
-        return options.entries(names, parameters, rows)
-    if parameters:
-        raise UserError("-p goes with the names of the runners to run, not with --all")
-    for name, why in missing.items():
-        say(f"left out {name}: {why}")
-    chosen = [entry for entry in rows.values() if not entry.runner.by_name_only]
-    if not chosen:
-        raise UserError(f"{suite.path}: no [[row]] whose runner --all runs; `fmbench list` shows "
-                        "the runners")  # fmt: skip
-    return chosen
+    options.stop_on_sigterm()
+    found = api.run(
+        names, every_row=every_row, suite=suite_file, parameters=parameters, seeds=seeds,
+        quick=quick, results=results, data=data, force=force,
+        refresh=refresh, options=run_options,
+    )  # fmt: skip
+    print_table(found.table())
+    status = print_problems(found.evaluation)
+    if found.interrupted:
+        sys.exit(INTERRUPTED)
+    sys.exit(FAILED if any(not r.finished for r in found.new_records) else status)

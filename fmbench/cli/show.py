@@ -1,4 +1,4 @@
-"""The verbs that say what there is: the data, the runners, their recipes."""
+"""`fmbench show`: prints a runner's recipe."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from fmbench.cli import options
-from fmbench.cli.output import output, width
+from fmbench.cli.output import print_output, terminal_width
 
 if TYPE_CHECKING:
     pass
@@ -20,7 +20,9 @@ def show(name: str, parameters: tuple[str, ...]) -> None:
     """Show a runner's recipe: every hyperparameter with its origin, and parameter counts."""
     from tabulate import tabulate
 
-    [entry] = options.entries([name], parameters)
+    from fmbench.api import find_entries
+
+    [entry] = find_entries([name], parameters)
     runner, given = entry.runner, entry.parameters
     once = "deterministic: one seed" if runner.deterministic else "stochastic: several seeds"
     device = "cpu or cuda" if runner.uses_gpu else "cpu"
@@ -32,7 +34,7 @@ def show(name: str, parameters: tuple[str, ...]) -> None:
     ]
     header = ("hyperparameter", "value", "origin", "where, or why")
     used = max([len(header[0]), *(len(row[0]) for row in rows)]) + 24 + len("our choice") + 6
-    why = 60 if (columns := width()) is None else max(20, columns - used)
+    why = 60 if (columns := terminal_width()) is None else max(20, columns - used)
     text = [
         f"{entry.name}: {runner.title}",
         f"revision {runner.revision}; {once}; cost: {runner.cost_in_words}; device: {device}",
@@ -43,14 +45,14 @@ def show(name: str, parameters: tuple[str, ...]) -> None:
     if runner.source:
         text[1] = f"source {runner.source}; {text[1].partition('; ')[2]}"
     if runner.parameter_counts:
-        from fmbench.models.nn.layers import parameter_counts
+        from fmbench.models.nn.layers import count_parameters
 
         classifier = runner.build(runner.resolve(), seed=0, device="cpu")
-        counts = parameter_counts(classifier.network())
+        counts = count_parameters(classifier.network())
         text += ["", "parameters, as built:"]
         text += [f"  {layer:12} {count:>10,}" for layer, count in counts.items()]
         text.append(f"  {'total':12} {sum(counts.values()):>10,}")
     flagged = [f"Reported beside it, as a flagged figure: {w}." for w in runner.flagged.values()]
     for note in (*flagged, *runner.notes):
-        text += ["", click.wrap_text(note, width() or 100)]
-    output("\n".join(text))
+        text += ["", click.wrap_text(note, terminal_width() or 100)]
+    print_output("\n".join(text))

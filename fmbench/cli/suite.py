@@ -1,4 +1,4 @@
-"""The verb that writes a suite for a reviewer to fill in."""
+"""`fmbench suite`: suites of your own."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from fmbench.cli import options
-from fmbench.cli.output import output, say
+from fmbench.cli.output import print_message, print_output
 from fmbench.errors import UserError
 
 
@@ -16,12 +16,12 @@ from fmbench.errors import UserError
 def suite(context: click.Context) -> None:
     """Suites of your own: the claims of a paper, in a TOML file."""
     if context.invoked_subcommand is None:
-        output(context.get_help())
+        print_output(context.get_help())
 
 
-@suite.command(epilog="Example: fmbench suite new claims.toml")
-@click.argument("file", type=options.Place(path_type=Path, dir_okay=False))
-def new(file: Path) -> None:
+@suite.command("new", epilog="Example: fmbench suite new claims.toml")
+@click.argument("file", type=options.NonEmptyPath(path_type=Path, dir_okay=False))
+def new_suite(file: Path) -> None:
     """Write a commented suite to fill in; FILE must not exist yet.
 
     It is valid as it stands: `fmbench check FILE`, `fmbench run --suite FILE --all` and `fmbench
@@ -33,5 +33,5 @@ def new(file: Path) -> None:
         with file.open("x", encoding="utf-8") as written:
             written.write(TEMPLATE.read_text(encoding="utf-8"))
     except FileExistsError:
-        raise UserError(f"{file} exists already: name a file that does not") from None
-    say(f"written: {file}; `fmbench check {file}` reads it")
+        raise UserError(f"{file} exists already and was not changed: choose another name") from None
+    print_message(f"written: {file}; `fmbench check {file}` reads it")

@@ -1,4 +1,4 @@
-"""The verbs that judge what is on disk or on paper: nothing is run."""
+"""`fmbench table`: prints claimed beside measured, with the verdict on each claim."""
 
 from __future__ import annotations
 
@@ -9,31 +9,29 @@ from typing import TYPE_CHECKING
 import click
 
 from fmbench.cli import options
-from fmbench.cli.output import complain, run_all, say, show
+from fmbench.cli.output import command_to_run_all, print_message, print_problems, print_table
 from fmbench.errors import UserError
-from fmbench.report.tables import build_table, write_tables
 
 if TYPE_CHECKING:
     from fmbench.suites.claims import Suite
 
-    pass
 
-
-@click.command(epilog="Examples: fmbench table; fmbench table --format csv > table3.csv")
+@click.command(epilog="Examples: fmbench table; fmbench table --format csv > accuracies.csv")
 @click.option("--format", "format_", type=click.Choice(["md", "csv", "json"]),
-              help="[default: for the eye in a terminal, md elsewhere]")  # fmt: skip
+              help="[default: fitted to the terminal; md elsewhere]")  # fmt: skip
 @click.option("--table", "name", metavar="NAME", default="accuracies", show_default=True,
-              help="accuracies, by-class or overall; or the number that the paper gives it.")  # fmt: skip
+              help="accuracies, by-class or overall; or the number that the paper gives the "
+              "table.")  # fmt: skip
 @click.option(
-    "--margin", type=options.Finite(0, 100), default=0.5, show_default=True,
+    "--margin", type=options.FiniteNumber(0, 100), default=0.5, show_default=True,
     help="Points by which a rerun may differ from a claim that it reproduces.",
 )  # fmt: skip
 @click.option(
-    "--alpha", type=options.Finite(0, 1, min_open=True, max_open=True), default=0.05,
-    show_default=True, help="Level of the tests behind the verdicts.",
+    "--alpha", type=options.FiniteNumber(0, 1, min_open=True, max_open=True), default=0.05,
+    show_default=True, help="Significance level of the tests behind the verdicts.",
 )  # fmt: skip
-@click.option("--write", is_flag=True, help="Also write all tables, at the usual margin and level, "
-              "into the results folder.")  # fmt: skip
+@click.option("--write", is_flag=True, help="Also write all tables, at the default margin and "
+              "level, into the results folder.")  # fmt: skip
 @click.option("--quick", is_flag=True, help="The table of `fmbench run --quick`.")
 @options.suite
 @options.results
@@ -47,40 +45,39 @@ def table(
     quick: bool,
     suite_file: Path | None,
     results: Path,
-    data: Path | None,
+    data: dict[str, Path],
 ) -> None:
     """Print claimed beside measured, and the verdict on each claim. Nothing is run."""
-    from fmbench.analysis.evaluation import read
+    from fmbench import api
     from fmbench.datasets import locate
-    from fmbench.records.protocols import FULL, QUICK
-    from fmbench.suites import reader
+    from fmbench.report.tables import build_table
 
-    if data:
-        locate.locate(data=data)  # a mistyped folder is an error even if no record needs it
-    suite = reader.read(suite_file)
-    outcome = read(results, suite, QUICK if quick else FULL, data)
-    shown = build_table(outcome, _meant(name, suite), margin=margin / 100, alpha=alpha)
+    locate.check_folders(data)
+    found = api.load_results(results, suite_file, quick=quick, data=data)
+    shown = build_table(
+        found.evaluation, _table_name(name, found.suite), margin=margin / 100, alpha=alpha
+    )
     if not shown.rows:
-        raise UserError(f"{suite.path}: no [[row]], so there is nothing to measure")
+        raise UserError(f"{found.suite.path}: no [[row]], so there is nothing to measure")
     if write:
-        outcome.store.prepare()
-        for path in write_tables(outcome):
-            say(f"written: {path}")
-    show(shown, format_)
-    if not outcome.contents.finished and not outcome.broken:
-        say(f"no results in {results} yet: {run_all(suite_file, quick=quick)} measures every row")
-    sys.exit(complain(outcome))
+        for path in api.write_tables(found):
+            print_message(f"written: {path}")
+    print_table(shown, format_)
+    if not found.evaluation.contents.finished and not found.evaluation.broken:
+        command = command_to_run_all(suite_file, quick=quick)
+        print_message(f"no results in {results} yet: {command} measures every row")
+    sys.exit(print_problems(found.evaluation))
 
 
-def _meant(name: str, suite: Suite) -> str:
-    """The table that a person means: by its name, its title, or the title's number."""
+def _table_name(asked: str, suite: Suite) -> str:
+    """The table that the user means: by its name, its title, or the number in the title."""
     from fmbench.suites.reader import TABLES
 
     titles = suite.table_titles
-    for table, title in titles.items():
-        if name.lower() in (title.lower(), title.split()[-1]):
-            return table
-    if name in TABLES:
-        return name
-    known = ", ".join(f"{t} ({titles[t]})" if t in titles else t for t in TABLES)
-    raise UserError(f"--table {name}: this suite has the tables {known}")
+    for name, title in titles.items():
+        if asked.lower() in (title.lower(), title.split()[-1].lower()):
+            return name
+    if asked in TABLES:
+        return asked
+    known = ", ".join(f"{name} ({titles[name]})" if name in titles else name for name in TABLES)
+    raise UserError(f"--table {asked}: this suite has the tables {known}")

@@ -1,4 +1,4 @@
-"""The verb that looks on while others measure."""
+"""`fmbench watch`: shows the table while a run in another terminal fills it."""
 
 from __future__ import annotations
 
@@ -11,66 +11,69 @@ import click
 
 from fmbench.cli import options
 from fmbench.errors import UserError
-from fmbench.report.tables import build_table
 
 if TYPE_CHECKING:
+    from fmbench.datasets import locate
     from fmbench.records.protocols import Protocol
     from fmbench.suites.claims import Suite
 
 
 @click.command(epilog="Example: fmbench watch --results results/local")
-@click.option("--every", type=options.Finite(0.1, 3600), default=2.0, show_default=True,
-              help="Seconds between two looks at the folder.")  # fmt: skip
+@click.option("--every", type=options.FiniteNumber(0.1, 3600), default=2.0, show_default=True,
+              help="Seconds between two checks of the folder.")  # fmt: skip
 @click.option("--quick", is_flag=True, help="The table of `fmbench run --quick`.")
 @options.suite
 @options.results
 @options.data
 def watch(
-    every: float, quick: bool, suite_file: Path | None, results: Path, data: Path | None
+    every: float, quick: bool, suite_file: Path | None, results: Path, data: dict[str, Path]
 ) -> None:
-    """Show the table as it grows, beside a run in another terminal. Ctrl-C ends it."""
+    """Show the table while a run in another terminal fills it. Ctrl-C ends it."""
     from fmbench.records.protocols import FULL, QUICK
     from fmbench.suites import reader
 
     if not sys.stdout.isatty():
         raise UserError("watch needs a terminal; `fmbench table` prints the table once")
-    suite, protocol = reader.read(suite_file), QUICK if quick else FULL
+    suite, protocol = reader.read_suite(suite_file), QUICK if quick else FULL
+    locate.check_folders(data)
     seen: object = None
     try:
         while True:
-            if (now := _state(results)) != seen:
+            if (now := _list_records(results)) != seen:
                 seen = now
-                _draw(results, suite, protocol, data)
+                _draw_table(results, suite, protocol, data)
             time.sleep(every)
     except KeyboardInterrupt:
         return
 
 
-def _state(results: Path) -> list[tuple[str, int]]:
-    """What changes when a record comes, goes, or is replaced."""
+def _list_records(results: Path) -> list[tuple[str, int]]:
+    """The records and their times: changes when a record is added, removed or replaced."""
     found = []
     for path in sorted((results / "records").glob("*/*.json")):
         try:
             found.append((str(path), path.stat().st_mtime_ns))
-        except FileNotFoundError:  # replaced meanwhile: the next look sees the new one
+        except FileNotFoundError:  # just replaced: the next check sees the new one
             continue
     return found
 
 
-def _draw(results: Path, suite: Suite, protocol: Protocol, data: Path | None) -> None:
+def _draw_table(results: Path, suite: Suite, protocol: Protocol, data: dict[str, Path]) -> None:
     from rich.console import Console
 
-    from fmbench.analysis.evaluation import read
-    from fmbench.report.terminal import render
+    from fmbench.analysis.evaluation import read_results
+    from fmbench.datasets.specs import DEFAULT_DATASET
+    from fmbench.report.tables import build_table
+    from fmbench.report.terminal import render_table
 
-    outcome = read(results, suite, protocol, data)
-    table = build_table(outcome, "accuracies")
-    n_measured = sum(bool(row["mean"]) for row in table.rows)
+    evaluation = read_results(results, suite, protocol, data.get(DEFAULT_DATASET.name))
+    table = build_table(evaluation, "accuracies")
+    n_measured = sum(row.mean is not None for row in evaluation.rows)
     console = Console()
     console.clear()
-    console.print(render(table, console.width, one_line=True), highlight=False)
+    console.print(render_table(table, console.width, one_line=True), highlight=False)
     console.print(
-        f"{n_measured} of {len(table.rows)} rows measured, {len(outcome.records())} runs in "
+        f"{n_measured} of {len(table.rows)} rows measured, {len(evaluation.records)} runs in "
         f"{results}; {time.strftime('%H:%M:%S')}; Ctrl-C ends",
         style="dim", highlight=False, markup=False, no_wrap=True, overflow="ellipsis",
     )  # fmt: skip

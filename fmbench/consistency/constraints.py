@@ -1,165 +1,185 @@
-"""Claims about one confusion matrix held together: exact rows, exact bounds, nothing solved yet."""
+"""Collects the constraints that several printed figures put on one confusion matrix.
+
+A *variable* is an unknown whole number, such as the true positives of a class
+(:mod:`fmbench.consistency.matrices`). A *constraint* limits a sum of variables: the printed
+accuracy 98.80 % of 10,000 images limits the number of correct images to 9,879.5 to 9,880.5, so to
+9,880. Figures contradict each other where no values of the variables fulfil all constraints.
+Nothing is solved here; see :mod:`fmbench.consistency.feasibility`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from fmbench.consistency.matrices import Expression, Polytope, Ratio, Row
+from fmbench.consistency.matrices import (
+    LinearConstraint,
+    LinearForm,
+    MatrixModel,
+    MetricExpression,
+    Ratio,
+)
 from fmbench.suites.rounding import Interval
 
-GRID = 10**7  # a class's ratio r is held as the number GRID * r
-PASSES = 10
+RATIO_UNIT = 10**7  # the ratio r of a class is the variable RATIO_UNIT * r
+MAX_ROUNDS = 10  # of tightening the bounds
 
-Box = list[tuple[int, int]]  # the least and the most that each variable may be
+Box = list[tuple[int, int]]  # for each variable the least and the greatest value
 
 
-class Impossible(Exception):
-    """Proven: no point is left."""
+class Infeasible(Exception):
+    """It is proven that no values fulfil the constraints."""
 
 
 @dataclass(frozen=True)
-class Claim:
-    """A metric and the interval that its printed figure allows."""
+class FigureConstraint:
+    """What a printed figure says: this metric lies in this interval."""
 
-    expression: Expression
-    within: Interval
+    expression: MetricExpression
+    interval: Interval
 
 
-class Program:
-    """Rows and bounds that every confusion matrix fulfils for which all claims are true.
+class ConstraintSystem:
+    """Constraints and bounds that every confusion matrix fulfils for which all figures are true.
 
-    A mean of ratios (macro precision, macro F1) gets a variable r_k in [0, 1] for each class's
-    ratio. ``ratio = r_k * denominator`` is not linear, so r_k is only fenced in by McCormick's four
-    inequalities over the box at hand. All that follows from them is true, and the smaller the box,
-    the less they leave out. For a 0/0, r_k is free.
+    For a mean of ratios (macro precision, macro F1) each class's ratio gets a variable r_k in
+    [0, 1]. That ``numerator = r_k * denominator`` is not linear, so it is replaced by McCormick's
+    four linear inequalities, which follow from it within given bounds. They leave out something,
+    the less the narrower the bounds are. Where the ratio is 0/0, r_k may be anything.
     """
 
-    def __init__(self, polytope: Polytope, claims: Sequence[Claim]) -> None:
-        self.polytope, self.claims = polytope, claims
-        self.n_whole = len(polytope.bounds)  # the variables after these are the r_k
-        self.rows = list(polytope.rows)
-        self.ratio_rows: list[Row] = []
-        self.box: Box = list(polytope.bounds)
-        self.ratios: dict[Ratio, int] = {}
-        for claim in claims:
-            if claim.expression.is_mean:
-                self._add_mean(claim)
+    def __init__(self, model: MatrixModel, figures: Sequence[FigureConstraint]) -> None:
+        self.model, self.figures = model, figures
+        self.n_integers = len(model.bounds)  # the variables after these are the r_k
+        self.constraints = list(model.constraints)
+        self.ratio_constraints: list[LinearConstraint] = []
+        self.box: Box = list(model.bounds)
+        self.ratio_variables: dict[Ratio, int] = {}
+        for figure in figures:
+            if figure.expression.is_mean:
+                self._add_mean(figure)
             else:
-                self.rows += claim.expression.parts[0].rows(claim.within)
-        for claim in claims:  # a class's own figure bounds its ratio, unless that may be a 0/0
-            part, within = claim.expression.parts[0], claim.within
-            defined = part.denominator.constant or not (0 in within or 1 in within)
-            if part in self.ratios and not claim.expression.is_mean and defined:
-                low, high = within.scaled(GRID).whole()
-                self.ratio_rows.append(Row(((self.ratios[part], 1),), low - 1, high + 1))
+                self.constraints += figure.expression.parts[0].constraints(figure.interval)
+        for figure in figures:  # a class's own figure bounds its ratio, unless that may be 0/0
+            part, interval = figure.expression.parts[0], figure.interval
+            is_defined = not part.can_be_undefined or not (0 in interval or 1 in interval)
+            if part in self.ratio_variables and not figure.expression.is_mean and is_defined:
+                low, high = interval.scaled(RATIO_UNIT).integer_range()
+                terms = ((self.ratio_variables[part], 1),)
+                self.ratio_constraints.append(LinearConstraint(terms, low - 1, high + 1))
 
-    def _add_mean(self, claim: Claim) -> None:
-        parts = claim.expression.parts
+    def _add_mean(self, figure: FigureConstraint) -> None:
+        parts = figure.expression.parts
         for part in parts:
-            if part not in self.ratios:
-                self.ratios[part] = len(self.box)
-                self.box.append((0, GRID))
-        low, high = claim.within.scaled(GRID * len(parts)).whole()
-        terms = tuple((self.ratios[part], 1) for part in parts)
-        self.ratio_rows.append(Row(terms, low - 1, high + 1))
+            if part not in self.ratio_variables:
+                self.ratio_variables[part] = len(self.box)
+                self.box.append((0, RATIO_UNIT))
+        low, high = figure.interval.scaled(RATIO_UNIT * len(parts)).integer_range()
+        terms = tuple((self.ratio_variables[part], 1) for part in parts)
+        self.ratio_constraints.append(LinearConstraint(terms, low - 1, high + 1))
 
-    def holds(self, point: Sequence[int]) -> bool:
-        """Whether a point of whole numbers is a matrix for which every claim is true."""
-        bounds = zip(point, self.polytope.bounds, strict=True)
+    def is_solved_by(self, point: Sequence[int]) -> bool:
+        """Whether whole numbers belong to a confusion matrix for which every figure is true."""
+        bounds = zip(point, self.model.bounds, strict=True)
         return (
             all(low <= x <= high for x, (low, high) in bounds)
-            and all(_fulfils(row, point) for row in self.polytope.rows)
-            and all(claim.expression.fits(claim.within, point) for claim in self.claims)
+            and all(constraint.holds_at(point) for constraint in self.model.constraints)
+            and all(figure.expression.lies_in(figure.interval, point) for figure in self.figures)
         )
 
-    def tighten(self, box: Box) -> Box:
-        """A smaller box with the same points. Raises :class:`Impossible` if none is left."""
+    def tightened(self, box: Box) -> Box:
+        """Narrower bounds that exclude no solution.
+
+        Raises:
+            Infeasible: there is no solution within the bounds.
+        """
         box = list(box)
-        for _ in range(PASSES):
+        for _ in range(MAX_ROUNDS):
             before = list(box)
-            for row in (*self.rows, *self.ratio_rows):
-                self._tighten_row(row, box)
-            for ratio, r in self.ratios.items():
-                self._tighten_ratio(ratio, r, box)
+            for constraint in (*self.constraints, *self.ratio_constraints):
+                self._tighten_by_constraint(constraint, box)
+            for ratio, r in self.ratio_variables.items():
+                self._tighten_by_ratio(ratio, r, box)
             if box == before:
                 break
         return box
 
-    def _tighten_row(self, row: Row, box: Box) -> None:
-        least = most = 0
-        for v, c in row.terms:
-            low, high = box[v]
-            least += c * (low if c > 0 else high)
-            most += c * (high if c > 0 else low)
-        if (row.high is None or most <= row.high) and (row.low is None or least >= row.low):
-            return  # whatever the variables are, it holds
-        if (row.high is not None and least > row.high) or (row.low is not None and most < row.low):
-            raise Impossible
+    def _tighten_by_constraint(self, constraint: LinearConstraint, box: Box) -> None:
+        """Bound each variable by what the constraint leaves it when the others are at an end."""
+        low, high = constraint.low, constraint.high
+        least, greatest = LinearForm(constraint.terms).value_range(box)
+        if (high is None or greatest <= high) and (low is None or least >= low):
+            return  # it holds for all values within the bounds
+        if (high is not None and least > high) or (low is not None and greatest < low):
+            raise Infeasible
         ends = [
             (c * box[v][0], c * box[v][1]) if c > 0 else (c * box[v][1], c * box[v][0])
-            for v, c in row.terms
+            for v, c in constraint.terms
         ]
-        for (v, c), (low, high) in zip(row.terms, ends, strict=True):
-            if row.high is not None and high > (room := row.high - (least - low)):
+        for (v, c), (smallest, largest) in zip(constraint.terms, ends, strict=True):
+            if high is not None and largest > (room := high - (least - smallest)):
                 self._bound(box, v, room, c, is_upper=c > 0)
-            if row.low is not None and low < (need := row.low - (most - high)):
+            if low is not None and smallest < (need := low - (greatest - largest)):
                 self._bound(box, v, need, c, is_upper=c < 0)
 
-    def _tighten_ratio(self, ratio: Ratio, r: int, box: Box) -> None:
-        """``GRID * factor * hits = r * (calls + constant)``, nothing in it below 0."""
-        hits, calls, factor, constant = _parts(ratio)
-        factor *= GRID
-        fewest, most = box[calls][0] + constant, box[calls][1] + constant
-        if fewest > 0:
-            self._bound(box, r, factor * box[hits][1], fewest, is_upper=True)
-        if most > 0:
-            self._bound(box, r, factor * box[hits][0], most, is_upper=False)
+    def _tighten_by_ratio(self, ratio: Ratio, r: int, box: Box) -> None:
+        """Use ``RATIO_UNIT * numerator = r * denominator``, where neither side is below 0."""
+        above = ratio.numerator.value_range(box)
+        below = ratio.denominator.value_range(box)
+        if below[0] > 0:
+            self._bound(box, r, RATIO_UNIT * above[1], below[0], is_upper=True)
+        if below[1] > 0:
+            self._bound(box, r, RATIO_UNIT * above[0], below[1], is_upper=False)
         low, high = box[r]
-        self._bound(box, hits, low * fewest, factor, is_upper=False)
-        self._bound(box, hits, high * most, factor, is_upper=True)
-        if low:
-            self._bound(box, calls, factor * box[hits][1] - low * constant, low, is_upper=True)
-        if high:
-            self._bound(box, calls, factor * box[hits][0] - high * constant, high, is_upper=False)
+        if len(ratio.numerator.terms) == 1 and not ratio.numerator.constant:
+            ((v, factor),) = ratio.numerator.terms
+            self._bound(box, v, low * below[0], RATIO_UNIT * factor, is_upper=factor < 0)
+            self._bound(box, v, high * below[1], RATIO_UNIT * factor, is_upper=factor > 0)
+            above = ratio.numerator.value_range(box)
+        if len(ratio.denominator.terms) == 1:
+            ((v, factor),), constant = ratio.denominator.terms, ratio.denominator.constant
+            if low:
+                room = RATIO_UNIT * above[1] - low * constant
+                self._bound(box, v, room, low * factor, is_upper=factor > 0)
+            if high:
+                need = RATIO_UNIT * above[0] - high * constant
+                self._bound(box, v, need, high * factor, is_upper=factor < 0)
 
     def _bound(self, box: Box, v: int, above: int, below: int, *, is_upper: bool) -> None:
-        """Bound a variable by ``above / below``; rounded inwards if it is a whole number."""
+        """Bound a variable by ``above / below``, rounded inwards if it is a whole number."""
         low, high = box[v]
-        inwards = v < self.n_whole
+        inwards = v < self.n_integers
         if is_upper:
             high = min(high, above // below if inwards else -(-above // below))
         else:
             low = max(low, -(-above // below) if inwards else above // below)
         if low > high:
-            raise Impossible
+            raise Infeasible
         box[v] = low, high
 
-    def relaxation(self, box: Box) -> list[Row]:
-        """All rows, with those of the ratios over the box; whole numbers apart, what must hold."""
-        return [*self.rows, *self.ratio_rows, *self._fences(box)]
+    def relaxed(self, box: Box) -> list[LinearConstraint]:
+        """Linear constraints that every solution within the box fulfils.
 
-    def _fences(self, box: Box) -> Iterator[Row]:
-        """McCormick's inequalities of every ratio over the box."""
-        for ratio, r in self.ratios.items():
-            hits, calls, factor, constant = _parts(ratio)
-            (low, high), fewest, most = box[r], box[calls][0] + constant, box[calls][1] + constant
+        Without means of ratios they are exact: whole numbers that fulfil them are a solution.
+        """
+        return [*self.constraints, *self.ratio_constraints, *self._mccormick_constraints(box)]
+
+    def _mccormick_constraints(self, box: Box) -> Iterator[LinearConstraint]:
+        """McCormick's inequalities for each ratio within the box.
+
+        With r in [low, high] and denominator in [least, greatest], for instance
+        ``(r - low) * (denominator - least) >= 0``, and so
+        ``RATIO_UNIT * numerator >= low * denominator + least * r - low * least``.
+        """
+        for ratio, r in self.ratio_variables.items():
+            (low, high), (least, greatest) = box[r], ratio.denominator.value_range(box)
             for edge, end, is_lower in (
-                (low, fewest, True), (high, most, True), (high, fewest, False), (low, most, False),
+                (low, least, True), (high, greatest, True),
+                (high, least, False), (low, greatest, False),
             ):  # fmt: skip
-                # r * denominator >= (<=) edge * denominator + end * r - edge * end
-                terms = ((hits, GRID * factor), (calls, -edge), (r, -end))
-                bound = edge * constant - edge * end
-                kept = tuple((v, c) for v, c in terms if c)
-                yield Row(kept, bound if is_lower else None, None if is_lower else bound)
-
-
-def _parts(ratio: Ratio) -> tuple[int, int, int, int]:
-    """hits, calls, factor, constant of ``factor * hits / (calls + constant)``."""
-    ((hits, factor),), ((calls, _),) = ratio.numerator.terms, ratio.denominator.terms
-    return hits, calls, factor, ratio.denominator.constant
-
-
-def _fulfils(row: Row, point: Sequence[int]) -> bool:
-    value = sum(factor * point[variable] for variable, factor in row.terms)
-    return (row.low is None or row.low <= value) and (row.high is None or value <= row.high)
+                r_times_end = LinearForm(((r, end),) if end else ())
+                form = ratio.numerator * RATIO_UNIT - ratio.denominator * edge - r_times_end
+                limit = -edge * end - form.constant
+                yield LinearConstraint(
+                    form.terms, limit if is_lower else None, None if is_lower else limit
+                )

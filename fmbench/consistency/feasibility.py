@@ -1,10 +1,12 @@
-"""Can these claims be true of one confusion matrix? Searched in floating point, decided exactly.
+"""Decides whether one confusion matrix exists for which several printed figures are all true.
 
-Neither answer of the solver is believed. "Feasible" counts once its point, rounded to whole
-numbers, is a matrix for which every claim holds in exact arithmetic. "Infeasible" counts once it is
-proven: linear programming yields factors whose combination of the rows no point of the box fulfils,
-and that combination is evaluated in whole numbers (a Farkas certificate). Where only whole numbers
-are impossible, the box is split until every part has such a proof. All else is "not decided".
+The solver works in floating point, so neither of its answers is trusted. "Feasible" counts once the
+solver's values, rounded to whole numbers, are a confusion matrix for which every figure is true in
+exact arithmetic. "Infeasible" counts once it is proven: linear programming gives a factor for each
+constraint, and the sum of the constraints times these factors is fulfilled nowhere within the
+bounds. That sum is computed in whole numbers (a Farkas certificate). Where fractions are a
+solution and whole numbers are not, the bounds are split until each part has such a proof. All the
+rest is "not decided".
 """
 
 from __future__ import annotations
@@ -14,193 +16,215 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil, floor
 
-from fmbench.consistency.constraints import GRID, Box, Claim, Impossible, Program
-from fmbench.consistency.matrices import Form, Ratio, Row
-from fmbench.consistency.solver import Deadline, Solution, contradicts, least_violation, minimise
+from fmbench.consistency.constraints import (
+    RATIO_UNIT,
+    Box,
+    ConstraintSystem,
+    FigureConstraint,
+    Infeasible,
+)
+from fmbench.consistency.matrices import LinearConstraint, LinearForm, Ratio
+from fmbench.consistency.solver import (
+    Deadline,
+    Solution,
+    minimise,
+    minimise_violation,
+    proves_infeasibility,
+)
 
-MANY = 500  # variables: more whole numbers at once may take HiGHS minutes
-MAX_NODES = 400  # parts of the box that a proof may need
+MANY_VARIABLES = 500  # with more of them, asking for whole numbers may take HiGHS minutes
+MAX_PARTS = 400  # into which a proof may split the bounds
 MAX_STEPS = 14  # of the search for a point that fulfils a mean of ratios
-APPROACH_SECONDS = 2.0  # the same search: what it does not find soon it hardly ever finds
-_SLIGHT = 1e-6  # what HiGHS may be off by; decides where to look, never a verdict
+APPROACH_SECONDS = 2.0  # for the same search: what it does not find soon, it rarely finds later
+TOLERANCE = 1e-6  # the error that HiGHS may make; it guides the search and decides no verdict
 
-Point = tuple[int, ...]
+Point = tuple[int, ...]  # a value for each variable
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """A point for which all claims hold, or none: ``impossible`` or not decided."""
+class SearchResult:
+    """A point for which all figures are true, or none: ``infeasible``, or not decided."""
 
     point: Point | None = None
-    impossible: bool = False
+    infeasible: bool = False
 
 
-def search(program: Program, deadline: Deadline, *, thorough: bool = True) -> Outcome:
-    """Look for a point. A point is exact; ``impossible`` is the solver's word, not a proof.
+def find_matrix(
+    system: ConstraintSystem, deadline: Deadline, *, thorough: bool = True
+) -> SearchResult:
+    """Look for a confusion matrix. A point is exact; ``infeasible`` is not proven.
 
-    Not ``thorough``: with a mean of ratios among the claims, see only whether it is impossible.
+    Without ``thorough``, and with a mean of ratios among the figures, only look whether they are
+    infeasible.
     """
-    if not program.ratios:
-        found = _whole(program, program.rows, program.box, deadline)
+    if not system.ratio_variables:
+        found = _solve_in_integers(system, system.constraints, system.box, deadline)
         if found.values is None:
-            return Outcome(impossible=found.impossible)
-        point = _rounded(program, found.values)
-        return Outcome(point) if program.holds(point) else Outcome()
+            return SearchResult(infeasible=found.infeasible)
+        point = _rounded(system, found.values)
+        return SearchResult(point) if system.is_solved_by(point) else SearchResult()
     try:
-        box = program.tighten(program.box)
-    except Impossible:
-        return Outcome(impossible=True)
-    rows = program.relaxation(box)
-    values, factors = least_violation(rows, box, program.n_whole, deadline)
+        box = system.tightened(system.box)
+    except Infeasible:
+        return SearchResult(infeasible=True)
+    constraints = system.relaxed(box)
+    values, factors = minimise_violation(constraints, box, system.n_integers, deadline)
     if values is None:
-        return Outcome()
-    if contradicts(rows, factors, box):
-        return Outcome(impossible=True)
+        return SearchResult()
+    if proves_infeasibility(constraints, factors, box):
+        return SearchResult(infeasible=True)
     if not thorough:
-        return Outcome()
-    # What is true of the other claims may well be true of the means: they leave it little room.
-    found = _whole(program, program.rows, box[: program.n_whole], deadline)
-    if found.values is not None and program.holds(point := _rounded(program, found.values)):
-        return Outcome(point)
-    return Outcome(_approach(program, box, values, Deadline(APPROACH_SECONDS, deadline)))
+        return SearchResult()
+    # A matrix that fulfils the other figures often fulfils the means: little is left open for them.
+    found = _solve_in_integers(system, system.constraints, box[: system.n_integers], deadline)
+    if found.values is not None and system.is_solved_by(point := _rounded(system, found.values)):
+        return SearchResult(point)
+    return SearchResult(_approach(system, box, values, Deadline(APPROACH_SECONDS, deadline)))
 
 
-def prove(program: Program, deadline: Deadline) -> Outcome:
-    """Decide with proof: an exact point, or ``impossible`` beyond the solver's word."""
-    open_boxes = [program.box]
-    for _ in range(MAX_NODES):
+def decide_with_proof(system: ConstraintSystem, deadline: Deadline) -> SearchResult:
+    """Find an exact point, or prove that the figures are infeasible."""
+    open_boxes = [system.box]
+    for _ in range(MAX_PARTS):
         if not open_boxes:
-            return Outcome(impossible=True)
+            return SearchResult(infeasible=True)
         try:
-            box = program.tighten(open_boxes.pop())
-        except Impossible:
+            box = system.tightened(open_boxes.pop())
+        except Infeasible:
             continue
-        rows = program.relaxation(box)
-        values, factors = least_violation(rows, box, program.n_whole, deadline)
+        constraints = system.relaxed(box)
+        values, factors = minimise_violation(constraints, box, system.n_integers, deadline)
         if values is None:
             break
-        if contradicts(rows, factors, box):
+        if proves_infeasibility(constraints, factors, box):
             continue
-        point = _rounded(program, values)
-        if program.holds(point):
-            return Outcome(point)
-        parts = _split(program, box, values)
+        point = _rounded(system, values)
+        if system.is_solved_by(point):
+            return SearchResult(point)
+        parts = _split(system, box, values)
         if parts is None:
             break
         open_boxes += parts
-    return Outcome()
+    return SearchResult()
 
 
-def extreme(program: Program, ratio: Ratio, sign: int, deadline: Deadline) -> Fraction | None:
-    """The least (``sign`` 1) or greatest (-1) value of a metric under the program's claims.
+def find_extreme(
+    system: ConstraintSystem, ratio: Ratio, sign: int, deadline: Deadline
+) -> Fraction | None:
+    """The least (``sign`` 1) or greatest (``sign`` -1) value of a metric under all the figures.
 
-    Dinkelbach's method: the least ratio a/b is the root p of min (a - p b), found from above in a
-    few steps. ``None`` where there is no point or no answer in time. With a mean of ratios among
-    the claims, and with :data:`MANY` variables, the value is a bound that need not be reached.
+    Dinkelbach's method: the least ratio a/b is the root p of min(a - p b), approached from above in
+    a few steps. ``None`` where there is no point, or no answer in time. With a mean of ratios among
+    the figures, and with more than :data:`MANY_VARIABLES`, the value is a bound that need not be
+    reached.
     """
     try:
-        box = program.tighten(program.box) if program.ratios else program.box
-    except Impossible:
+        box = system.tightened(system.box) if system.ratio_variables else system.box
+    except Infeasible:
         return None
-    rows = program.relaxation(box)
-    if not ratio.denominator.constant:
-        rows.append(Row(ratio.denominator.terms, 1, None))
-    whole = not program.ratios and program.n_whole <= MANY
+    constraints = system.relaxed(box)
+    if ratio.can_be_undefined:
+        constraints.append(ratio.is_defined_constraint())
+    is_exact = not system.ratio_variables and system.n_integers <= MANY_VARIABLES
+    n_required = None if is_exact else 0
     best: Fraction | None = None
-    objective = _combined((ratio.numerator, sign)) if ratio.linear else {}
+    objective = dict((ratio.numerator * sign).terms) if ratio.is_linear else {}
     while True:
         found = minimise(
-            objective, rows, box, program.n_whole, deadline, n_asked=None if whole else 0
-        )
+            objective, constraints, box, system.n_integers, deadline,
+            n_required_integers=n_required,
+        )  # fmt: skip
         if found.values is None or not found.optimal:
             return None
-        value = _value(ratio, found.values, sign, whole=whole)
-        if best is not None and sign * value >= sign * best - _SLIGHT**2:
+        value = _ratio_at(ratio, found.values, sign, is_exact=is_exact)
+        if best is not None and sign * value >= sign * best - TOLERANCE**2:
             return best
         best = value
-        if ratio.linear:
+        if ratio.is_linear:
             return best
-        objective = _combined(
-            (ratio.numerator, sign * best.denominator), (ratio.denominator, -sign * best.numerator)
-        )
+        weighted = ratio.numerator * best.denominator - ratio.denominator * best.numerator
+        objective = dict((weighted * sign).terms)
 
 
-def _whole(program: Program, rows: Sequence[Row], box: Box, deadline: Deadline) -> Solution:
-    """A point of whole numbers; ``impossible`` is the solver's word.
+def _solve_in_integers(
+    system: ConstraintSystem,
+    constraints: Sequence[LinearConstraint],
+    box: Box,
+    deadline: Deadline,
+) -> Solution:
+    """Whole numbers that fulfil the constraints; ``infeasible`` is not proven.
 
-    Where there are many variables, the sums come first, and then whole cells in place of the
-    fractions that go with them. Those are few: the matrices of given row and column sums are a
-    polytope with whole corners, of which MSE and MAE cut off some. So only the rows of the matrix
-    that have a fraction are filled anew, and if that fails, the others with them.
+    With many variables, first only the sums are asked to be whole. Few cells of the matrix are then
+    fractions: all matrices with given row and column sums form a polytope whose corners are whole
+    numbers, and MSE and MAE cut off some of them. So only the rows of the matrix that hold a
+    fraction are solved again in whole numbers, and all rows if that fails.
     """
-    n = program.n_whole
-    if n <= MANY:
-        return minimise({}, rows, box, n, deadline)
-    n_sums, width = program.polytope.right + 1, program.polytope.n_classes - 1
-    found = minimise({}, rows, box, n, deadline, n_asked=n_sums)
+    n = system.n_integers
+    if n <= MANY_VARIABLES:
+        return minimise({}, constraints, box, n, deadline)
+    n_sums, width = system.model.n_correct + 1, system.model.n_classes - 1
+    found = minimise({}, constraints, box, n, deadline, n_required_integers=n_sums)
     if found.values is None:
         return found
     values = found.values[:n]
-    cut = {
+    with_fractions = {
         (v - n_sums) // width
         for v in range(n_sums, n)
-        if abs(values[v] - round(values[v])) > _SLIGHT
+        if abs(values[v] - round(values[v])) > TOLERANCE
     }
-    for again in (cut, range(width + 1)) if cut else (cut,):
-        part = [
-            box[v] if v >= n_sums and (v - n_sums) // width in again else (round(x), round(x))
+    attempts = (with_fractions, range(width + 1)) if with_fractions else (with_fractions,)
+    for rows in attempts:
+        fixed = [
+            box[v] if v >= n_sums and (v - n_sums) // width in rows else (round(x), round(x))
             for v, x in enumerate(values)
         ]
-        filled = minimise({}, rows, part, n, deadline)
-        if filled.values is not None:
-            return filled
+        solved = minimise({}, constraints, fixed, n, deadline)
+        if solved.values is not None:
+            return solved
     return Solution(None)
 
 
-def _value(ratio: Ratio, values: Sequence[float], sign: int, *, whole: bool) -> Fraction:
-    """The metric at a point; at one of fractions, its numerator rounded inwards if linear."""
-    exact = [Fraction(round(x)) if whole else Fraction(x) for x in values]
+def _ratio_at(ratio: Ratio, values: Sequence[float], sign: int, *, is_exact: bool) -> Fraction:
+    """The metric at a point. If linear, its numerator is a whole number: round it inwards."""
+    exact = [Fraction(round(x)) if is_exact else Fraction(x) for x in values]
     above, below = (
         sum((factor * exact[v] for v, factor in form.terms), Fraction(form.constant))
         for form in (ratio.numerator, ratio.denominator)
     )
-    if ratio.linear:
-        slight = Fraction(_SLIGHT)
+    if ratio.is_linear:
+        slight = Fraction(TOLERANCE)
         above = Fraction(ceil(above - slight) if sign > 0 else floor(above + slight))
     return above / below
 
 
-def _rounded(program: Program, values: Sequence[float]) -> Point:
-    return tuple(round(x) for x in values[: program.n_whole])
+def _rounded(system: ConstraintSystem, values: Sequence[float]) -> Point:
+    return tuple(round(x) for x in values[: system.n_integers])
 
 
-def _combined(*parts: tuple[Form, int]) -> dict[int, int]:
-    """The factors of a sum of forms, each times a whole number."""
-    total: dict[int, int] = {}
-    for form, times in parts:
-        for variable, factor in form.terms:
-            total[variable] = total.get(variable, 0) + times * factor
-    return total
+def _split(system: ConstraintSystem, box: Box, values: Sequence[float]) -> tuple[Box, Box] | None:
+    """Two boxes that together hold every whole-number point of this one.
 
-
-def _split(program: Program, box: Box, values: Sequence[float]) -> tuple[Box, Box] | None:
-    """Two boxes that hold all the whole points of this one, cut where the relaxation is wrong."""
-    worst, where, amount = _SLIGHT, None, 0.0
-    for v in range(program.n_whole):
-        off = abs(values[v] - round(values[v]))
-        if off > worst and box[v][0] < box[v][1]:
-            worst, where, amount = off, v, values[v]
-    for ratio, r in program.ratios.items() if where is None else ():
-        below, calls = ratio.denominator.at(values), ratio.denominator.terms[0][0]
-        off = abs(ratio.numerator.at(values) / below - values[r] / GRID) if below else 0.0
-        if off > worst and box[calls][0] < box[calls][1]:
-            worst, where, amount = off, calls, values[calls]
-    if where is None:
+    The cut is where the solver's point is furthest from a solution: at the variable that is
+    furthest from a whole number, or at the denominator of the ratio with the largest error.
+    """
+    largest_error, variable, value = TOLERANCE, None, 0.0
+    for v in range(system.n_integers):
+        error = abs(values[v] - round(values[v]))
+        if error > largest_error and box[v][0] < box[v][1]:
+            largest_error, variable, value = error, v, values[v]
+    for ratio, r in system.ratio_variables.items() if variable is None else ():
+        below, v = ratio.denominator.value_at(values), ratio.denominator.terms[0][0]
+        error = (
+            abs(ratio.numerator.value_at(values) / below - values[r] / RATIO_UNIT) if below else 0
+        )
+        if error > largest_error and box[v][0] < box[v][1]:
+            largest_error, variable, value = error, v, values[v]
+    if variable is None:
         return None
-    low, high = box[where]
-    cut = min(max(floor(amount), low), high - 1)
+    low, high = box[variable]
+    cut = min(max(floor(value), low), high - 1)
     lower, upper = list(box), list(box)
-    lower[where], upper[where] = (low, cut), (cut + 1, high)
+    lower[variable], upper[variable] = (low, cut), (cut + 1, high)
     return lower, upper
 
 
@@ -208,36 +232,37 @@ def _split(program: Program, box: Box, values: Sequence[float]) -> tuple[Box, Bo
 
 
 def _approach(
-    program: Program, box: Box, values: Sequence[float], deadline: Deadline
+    system: ConstraintSystem, box: Box, values: Sequence[float], deadline: Deadline
 ) -> Point | None:
-    """A point for which the means of ratios hold too, in steps from ``values``.
+    """Search from ``values``, step by step, for a point that fulfils the means of ratios, too.
 
-    In each step the means are replaced by their tangents at the last point, which is the more exact
-    the nearer it lies. Where no whole numbers fit those, fractions come nearer first. The exact
-    figures decide.
+    In each step the means are replaced by their tangents at the last point; the nearer the next
+    point, the smaller the error. Where no whole numbers fulfil the tangents, fractions are used to
+    come nearer first. Only a point that fulfils the exact figures is returned.
     """
-    means = [claim for claim in program.claims if claim.expression.is_mean]
-    n = program.n_whole
-    distances = {n + i: 1 for i in range(len(means))}
-    far = [(0, 10 * GRID * program.polytope.n_classes) for _ in means]
-    reach = program.polytope.n
+    means = [figure for figure in system.figures if figure.expression.is_mean]
+    n = system.n_integers
+    distances = {n + i: 1 for i in range(len(means))}  # variables: how far each mean is off
+    far = [(0, 10 * RATIO_UNIT * system.model.n_classes) for _ in means]
+    reach = system.model.n_images
     for _ in range(MAX_STEPS):
-        tangents = [row for claim in means for row in _tangent(claim, values, None)]
-        near = _around(program, box, values, reach)
-        whole = _whole(program, [*program.rows, *tangents], near, deadline)
+        tangents = [c for mean in means for c in _tangent_constraints(mean, values, None)]
+        near = _box_around(system, box, values, reach)
+        whole = _solve_in_integers(system, [*system.constraints, *tangents], near, deadline)
         if whole.values is not None:
-            point = _rounded(program, whole.values)
-            if program.holds(point):
+            point = _rounded(system, whole.values)
+            if system.is_solved_by(point):
                 return point
             values = whole.values
         else:
             tangents = [
-                row for claim, d in zip(means, distances, strict=True)
-                for row in _tangent(claim, values, d)
+                constraint for mean, distance in zip(means, distances, strict=True)
+                for constraint in _tangent_constraints(mean, values, distance)
             ]  # fmt: skip
             nearer = minimise(
-                distances, [*program.rows, *tangents], [*near, *far], n, deadline, n_asked=0
-            )
+                distances, [*system.constraints, *tangents], [*near, *far], n, deadline,
+                n_required_integers=0,
+            )  # fmt: skip
             if nearer.values is None:
                 return None
             values = nearer.values
@@ -245,36 +270,44 @@ def _approach(
     return None
 
 
-def _around(program: Program, box: Box, values: Sequence[float], reach: int) -> Box:
-    """The part of the box in which no class's hits or calls are further than ``reach`` away."""
-    near = box[: program.n_whole]
-    for v in range(program.polytope.right):
+def _box_around(system: ConstraintSystem, box: Box, values: Sequence[float], reach: int) -> Box:
+    """The part of the box where no class's counts are further than ``reach`` from ``values``."""
+    near = box[: system.n_integers]
+    for v in range(system.model.n_correct):
         low, high = box[v]
         middle = min(max(round(values[v]), low), high)
         near[v] = max(low, middle - reach), min(high, middle + reach)
     return near
 
 
-def _tangent(claim: Claim, values: Sequence[float], distance: int | None) -> list[Row]:
-    """The mean's tangent at a point is within ``distance`` (a variable) of its interval's middle.
+def _tangent_constraints(
+    mean: FigureConstraint, values: Sequence[float], distance: int | None
+) -> list[LinearConstraint]:
+    """The mean's tangent is within ``distance``, a variable, of the middle of its interval.
 
-    Without a variable: within two fifths of the interval's width.
+    Without such a variable: within two fifths of the interval's width.
     """
-    parts, within = claim.expression.parts, claim.within
+    parts, interval = mean.expression.parts, mean.interval
     slopes: dict[int, float] = {}
-    offset = len(parts) * float(within.low + within.high) / 2
+    offset = len(parts) * float(interval.low + interval.high) / 2
     for part in parts:
-        above, below = part.numerator.at(values), part.denominator.at(values)
-        if below < _SLIGHT:
+        above, below = part.numerator.value_at(values), part.denominator.value_at(values)
+        if below < TOLERANCE:
             continue
         offset -= above / below
-        for form, weight in ((part.numerator, 1 / below), (part.denominator, -above / below**2)):
+        weights: tuple[tuple[LinearForm, float], ...] = (
+            (part.numerator, 1 / below), (part.denominator, -above / below**2),
+        )  # fmt: skip
+        for form, weight in weights:
             for variable, factor in form.terms:
                 slopes[variable] = slopes.get(variable, 0.0) + weight * factor
                 offset += weight * factor * values[variable]
-    terms = tuple((variable, round(GRID * slope)) for variable, slope in slopes.items())
-    end = round(GRID * offset)
+    terms = tuple((variable, round(RATIO_UNIT * slope)) for variable, slope in slopes.items())
+    end = round(RATIO_UNIT * offset)
     if distance is None:
-        slack = round(GRID * len(parts) * float(within.high - within.low) * 0.4)
-        return [Row(terms, end - slack, end + slack)]
-    return [Row((*terms, (distance, -1)), None, end), Row((*terms, (distance, 1)), end, None)]
+        slack = round(RATIO_UNIT * len(parts) * float(interval.high - interval.low) * 0.4)
+        return [LinearConstraint(terms, end - slack, end + slack)]
+    return [
+        LinearConstraint((*terms, (distance, -1)), None, end),
+        LinearConstraint((*terms, (distance, 1)), end, None),
+    ]

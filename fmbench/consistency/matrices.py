@@ -1,288 +1,355 @@
-"""The confusion matrices of a test set, as integers bounded by linear rows; every metric on them.
+"""Describes all confusion matrices of a test set by whole-number variables and linear constraints.
 
-A matrix C (rows the truth, columns the prediction) of a test set whose class sizes n_k are known
-enters every metric but MSE and MAE through three sums: the hits C_kk, the calls (the column sums)
-and right, the sum of all hits. Those are the variables, 2 K + 1 of them instead of K². They belong
-to a matrix exactly if, with misses_k = n_k - hits_k and strays_k = calls_k - hits_k, both >= 0,
+Let K be the number of classes, n_k the images of class k, and N all images. A confusion matrix C
+has the true classes as rows and the predicted classes as columns. Its row sums n_k are known. Most
+metrics depend on three kinds of counts only. They are the variables, 2 K + 1 instead of K * K:
 
-    sum of strays = sum of misses = N - right,   and   misses_k + strays_k <= N - right.
+- the true positives C_kk of each class,
+- the predicted count of each class, which is the sum of column k,
+- n_correct, the sum of all true positives.
 
-Proof: the matrix off its diagonal is a transport of misses_i (supply of row i) to strays_j (demand
-of column j), cell (i, i) forbidden. By Gale's theorem it exists, in whole numbers, if supply and
-demand are equal and no set of rows S supplies more than the columns that it can reach demand. Two
-rows or more reach every column; row i alone reaches all but its own: misses_i <= (N - right) -
-strays_i. Where MSE or MAE is among the figures, the cells off the diagonal are variables too.
+With ``false_negatives_k = n_k - true_positives_k`` and ``false_positives_k = predicted_k -
+true_positives_k``, numbers >= 0 belong to a confusion matrix exactly if
+
+    sum of false_positives = sum of false_negatives = N - n_correct, and
+    false_negatives_k + false_positives_k <= N - n_correct   for each class k.
+
+Proof: the cells off the diagonal transport false_negatives_i (the supply of row i) to
+false_positives_j (the demand of column j), and cell (i, i) is forbidden. By Gale's theorem such a
+transport in whole numbers exists if supply equals demand and no set of rows supplies more than the
+columns that it can reach demand. Two rows or more reach every column. Row i alone reaches all
+columns but its own: false_negatives_i <= (N - n_correct) - false_positives_i.
+
+MSE and MAE depend on single cells. Where they are among the figures, the cells off the diagonal
+are variables, too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import reduce
 from math import gcd, lcm
 from typing import overload
 
+from fmbench.metrics.metric import ClassCounts
+from fmbench.metrics.registry import METRICS
 from fmbench.suites.rounding import Interval
 
-Point = Sequence[int]
+Point = Sequence[int]  # a value for each variable
 
 
 @dataclass(frozen=True)
-class Form:
-    """A whole-number affine form of the variables: sum of factor * variable, plus a constant."""
+class LinearForm:
+    """A sum of whole-number factors times variables, plus a constant."""
 
     terms: tuple[tuple[int, int], ...] = ()  # (variable, factor)
     constant: int = 0
 
     @overload
-    def at(self, point: Sequence[int]) -> int: ...
+    def value_at(self, point: Sequence[int]) -> int: ...
     @overload
-    def at(self, point: Sequence[float]) -> float: ...
-    def at(self, point: Sequence[int] | Sequence[float]) -> float:
-        """Its value at a point, exact if that is of whole numbers."""
+    def value_at(self, point: Sequence[float]) -> float: ...
+    def value_at(self, point: Sequence[int] | Sequence[float]) -> float:
+        """Its value at a point; exact if the point has whole numbers."""
         return sum(factor * point[variable] for variable, factor in self.terms) + self.constant
+
+    def value_range(self, bounds: Sequence[tuple[int, int]]) -> tuple[int, int]:
+        """The least and the greatest value where each variable is within its bounds."""
+        low = high = self.constant
+        for variable, factor in self.terms:
+            ends = factor * bounds[variable][0], factor * bounds[variable][1]
+            low, high = low + min(ends), high + max(ends)
+        return low, high
+
+    def __add__(self, other: LinearForm | int) -> LinearForm:
+        if isinstance(other, int):
+            return LinearForm(self.terms, self.constant + other)
+        factors = dict(self.terms)
+        for variable, factor in other.terms:
+            factors[variable] = factors.get(variable, 0) + factor
+        terms = tuple((variable, factor) for variable, factor in factors.items() if factor)
+        return LinearForm(terms, self.constant + other.constant)
+
+    def __mul__(self, factor: int) -> LinearForm:
+        terms = tuple((variable, factor * value) for variable, value in self.terms if factor)
+        return LinearForm(terms, factor * self.constant)
+
+    def __neg__(self) -> LinearForm:
+        return self * -1
+
+    def __sub__(self, other: LinearForm | int) -> LinearForm:
+        return self + -other
+
+    def __rsub__(self, other: int) -> LinearForm:
+        return -self + other
+
+    __radd__, __rmul__ = __add__, __mul__
+
+    def divided_by(self, divisor: int) -> LinearForm:
+        """The form with every number divided by a common divisor of all."""
+        terms = tuple((variable, factor // divisor) for variable, factor in self.terms)
+        return LinearForm(terms, self.constant // divisor)
+
+    def common_divisor(self) -> int:
+        """The greatest common divisor of its factors and its constant."""
+        return gcd(self.constant, *(factor for _, factor in self.terms))
 
 
 @dataclass(frozen=True)
-class Row:
-    """``low <= sum of factor * variable <= high``, in whole numbers; ``None`` is no bound."""
+class LinearConstraint:
+    """``low <= sum of factor * variable <= high``, in whole numbers; ``None`` is no limit."""
 
-    terms: tuple[tuple[int, int], ...]
+    terms: tuple[tuple[int, int], ...]  # (variable, factor)
     low: int | None
     high: int | None
+
+    def holds_at(self, point: Point) -> bool:
+        """Whether a point fulfils it."""
+        value = sum(factor * point[variable] for variable, factor in self.terms)
+        return (self.low is None or self.low <= value) and (self.high is None or value <= self.high)
 
 
 @dataclass(frozen=True)
 class Ratio:
-    """A metric as a fraction of two forms; the denominator is never negative.
+    """A metric as a quotient of two linear forms; the denominator is never negative.
 
-    ``largest`` bounds the denominator. It is constant where the metric is linear, and 0 only for
+    A denominator without variables makes the metric linear. ``max_denominator`` is the largest
+    possible value of the denominator. ``can_be_undefined``: the denominator can be 0, as that of
     the precision of a class that was never predicted.
     """
 
-    numerator: Form
-    denominator: Form
-    largest: int
+    numerator: LinearForm
+    denominator: LinearForm
+    max_denominator: int
+    can_be_undefined: bool = False
 
     @property
-    def linear(self) -> bool:
+    def is_linear(self) -> bool:
         """Whether the mean of this metric over runs is the metric of the summed matrix."""
         return not self.denominator.terms
 
-    def at(self, point: Point) -> Fraction | None:
-        """Its exact value, ``None`` for 0/0."""
-        below = self.denominator.at(point)
-        return Fraction(self.numerator.at(point), below) if below else None
+    def value_at(self, point: Point) -> Fraction | None:
+        """Its exact value; ``None`` for 0/0."""
+        denominator = self.denominator.value_at(point)
+        return Fraction(self.numerator.value_at(point), denominator) if denominator else None
 
-    def rows(self, within: Interval) -> list[Row]:
-        """The rows that say "this metric lies within that interval", exactly.
+    def is_defined_constraint(self) -> LinearConstraint:
+        """The constraint that the denominator is not 0."""
+        return LinearConstraint(self.denominator.terms, 1 - self.denominator.constant, None)
 
-        A precision of 0/0 has no value; some print it as 0, some as 1. So a class that was never
-        predicted stays possible where the interval holds one of the two, and only there.
+    def constraints(self, interval: Interval) -> list[LinearConstraint]:
+        """The constraints that hold exactly where this metric lies within the interval.
+
+        A precision of 0/0 has no value; some programs print it as 0, some as 1. So a class that was
+        never predicted is allowed where the interval holds 0 or 1, and only there.
         """
-        if self.linear:
-            scaled = within.scaled(self.denominator.constant, -self.numerator.constant)
-            return [_reduced(self.numerator.terms, *scaled.whole())]
-        low, high = within.ratios(self.largest)
-        rows = [
-            _combined(self, low.denominator, low.numerator, lower=True),
-            _combined(self, high.denominator, high.numerator, lower=False),
+        if self.is_linear:
+            scaled = interval.scaled(self.denominator.constant, -self.numerator.constant)
+            return [_reduced(self.numerator.terms, *scaled.integer_range())]
+        low, high = interval.fraction_range(self.max_denominator)
+        above = self.numerator * low.denominator - self.denominator * low.numerator  # >= 0
+        below = self.numerator * high.denominator - self.denominator * high.numerator  # <= 0
+        constraints = [
+            _reduced(above.terms, -above.constant, None),
+            _reduced(below.terms, None, -below.constant),
         ]
-        if not self.denominator.constant and 0 not in within and 1 not in within:
-            rows.append(Row(self.denominator.terms, 1, None))
-        if low > high:  # no fraction with so small a denominator is printed so
-            rows.append(Row((), 1, None))
-        return rows
+        if self.can_be_undefined and 0 not in interval and 1 not in interval:
+            constraints.append(self.is_defined_constraint())
+        if low > high:  # no fraction with so small a denominator lies in the interval
+            constraints.append(LinearConstraint((), 1, None))
+        return constraints
 
 
 @dataclass(frozen=True)
-class Expression:
-    """A metric: one ratio, or the plain mean of one ratio for each class."""
+class MetricExpression:
+    """A metric in terms of the variables: one ratio, or the plain mean of one for each class."""
 
     parts: tuple[Ratio, ...]
 
     @property
-    def linear(self) -> bool:
-        """See :attr:`Ratio.linear`."""
-        return len(self.parts) == 1 and self.parts[0].linear
+    def is_linear(self) -> bool:
+        """See :attr:`Ratio.is_linear`."""
+        return len(self.parts) == 1 and self.parts[0].is_linear
 
     @property
     def is_mean(self) -> bool:
-        """Whether it is a mean of ratios, which no row can say exactly."""
+        """Whether it is a mean of ratios, which linear constraints cannot express exactly."""
         return len(self.parts) > 1
 
-    def fits(self, within: Interval, point: Point) -> bool:
-        """Whether the metric lies in the interval, exactly; a 0/0 counts as 0, as 1 or not."""
-        values = [part.at(point) for part in self.parts]
+    def lies_in(self, interval: Interval, point: Point) -> bool:
+        """Whether the metric lies in the interval, exactly.
+
+        A 0/0 may count as 0, as 1, or be left out of the mean.
+        """
+        values = [part.value_at(point) for part in self.parts]
         known = [value for value in values if value is not None]
         total, n = sum(known, Fraction(0)), len(values)
         if len(known) == n:
-            return total / n in within
+            return total / n in interval
         candidates = [total / n, (total + n - len(known)) / n]
         if known:
             candidates.append(total / len(known))
-        return any(value in within for value in candidates)
+        return any(value in interval for value in candidates)
 
 
-class Polytope:
+class MatrixModel:
     """All confusion matrices of a test set with ``n_per_class`` images of each class.
 
-    ``cells``: whether the cells off the diagonal are variables, which MSE and MAE need.
+    ``has_cells``: the cells off the diagonal are variables, too.
     """
 
-    def __init__(self, n_per_class: Sequence[int], *, cells: bool) -> None:
+    def __init__(self, n_per_class: Sequence[int], *, has_cells: bool) -> None:
         self.n_per_class = tuple(n_per_class)
-        self.cells = cells
-        self.n_classes, self.n = len(n_per_class), sum(n_per_class)
-        self.right = 2 * self.n_classes
-        self.bounds = [(0, n) for n in n_per_class] + [(0, self.n)] * (self.n_classes + 1)
+        self.has_cells = has_cells
+        self.n_classes, self.n_images = len(n_per_class), sum(n_per_class)
+        self.n_correct = 2 * self.n_classes  # the variable
+        self.bounds = [(0, n) for n in n_per_class] + [(0, self.n_images)] * (self.n_classes + 1)
         classes = range(self.n_classes)
-        self._cell = {}
-        if cells:
+        self.cells: dict[tuple[int, int], int] = {}  # the variable of each cell off the diagonal
+        if has_cells:
             pairs = [(i, j) for i in classes for j in classes if i != j]
-            self._cell = {pair: self.right + 1 + v for v, pair in enumerate(pairs)}
+            self.cells = {pair: self.n_correct + 1 + v for v, pair in enumerate(pairs)}
             self.bounds += [(0, self.n_per_class[i]) for i, _ in pairs]
-        self.rows = self._structure()
+        self.constraints = self._matrix_constraints()
 
-    def hits(self, k: int) -> int:
-        """The variable C_kk."""
+    def true_positives(self, k: int) -> int:
+        """The variable of class k's true positives, C_kk."""
         return k
 
-    def calls(self, k: int) -> int:
-        """The variable of column k's sum."""
+    def predicted(self, k: int) -> int:
+        """The variable of class k's predicted count, the sum of column k."""
         return self.n_classes + k
 
-    def _structure(self) -> list[Row]:
+    def _matrix_constraints(self) -> list[LinearConstraint]:
+        """What every confusion matrix fulfils, see the top of this file."""
         classes, n = range(self.n_classes), self.n_per_class
-        rows = [
-            Row((*((self.hits(k), 1) for k in classes), (self.right, -1)), 0, 0),
-            Row(tuple((self.calls(k), 1) for k in classes), self.n, self.n),
+        all_correct = tuple((self.true_positives(k), 1) for k in classes)
+        all_predicted = tuple((self.predicted(k), 1) for k in classes)
+        constraints = [
+            LinearConstraint((*all_correct, (self.n_correct, -1)), 0, 0),
+            LinearConstraint(all_predicted, self.n_images, self.n_images),
         ]
         for k in classes:
-            hits, calls = self.hits(k), self.calls(k)
-            rows.append(Row(((calls, 1), (hits, -1)), 0, None))
-            rows.append(Row(((calls, 1), (hits, -2), (self.right, 1)), None, self.n - n[k]))
-        if self.cells:
+            correct, predicted = self.true_positives(k), self.predicted(k)
+            no_cell = ((predicted, 1), (correct, -2), (self.n_correct, 1))
+            constraints.append(LinearConstraint(((predicted, 1), (correct, -1)), 0, None))
+            constraints.append(LinearConstraint(no_cell, None, self.n_images - n[k]))
+        if self.has_cells:
             for k in classes:
+                correct, predicted = self.true_positives(k), self.predicted(k)
                 others = [j for j in classes if j != k]
-                row = ((self._cell[k, j], 1) for j in others)
-                column = ((self._cell[j, k], 1) for j in others)
-                rows.append(Row((*row, (self.hits(k), 1)), n[k], n[k]))
-                rows.append(Row((*column, (self.hits(k), 1), (self.calls(k), -1)), 0, 0))
-        return rows
+                row = ((self.cells[k, j], 1) for j in others)
+                column = ((self.cells[j, k], 1) for j in others)
+                constraints.append(LinearConstraint((*row, (correct, 1)), n[k], n[k]))
+                constraints.append(LinearConstraint((*column, (correct, 1), (predicted, -1)), 0, 0))
+        return constraints
 
-    def expression(self, metric: str, class_: int | None = None) -> Expression:
-        """The metric of one class, or of all: macro averages are plain means over classes."""
-        whole = {"accuracy": self._accuracy, "kappa": self._kappa}
-        if metric in whole:
-            return Expression((whole[metric](),))
-        if metric in ("mse", "mae"):
-            if not self.cells:
-                raise ValueError(f"{metric} needs the cells off the diagonal")
-            power = 2 if metric == "mse" else 1
-            terms = tuple((v, abs(i - j) ** power) for (i, j), v in self._cell.items())
-            return Expression((Ratio(Form(terms), Form((), self.n), self.n),))
-        one = getattr(self, f"_{metric}")
-        if class_ is not None:
-            return Expression((one(class_),))
-        parts = tuple(one(k) for k in range(self.n_classes))
-        return Expression((self._mean(parts),) if parts[0].linear else parts)
+    def expression(self, name: str, class_: int | None = None) -> MetricExpression:
+        """A metric in terms of the variables, from its formula in the registry of metrics.
 
-    def _accuracy(self) -> Ratio:
-        return Ratio(Form(((self.right, 1),)), Form((), self.n), self.n)
+        With ``class_`` that of one class, otherwise that of all; a macro average is the plain mean
+        over the classes.
 
-    def _kappa(self) -> Ratio:
-        """(N right - q) / (N² - q) with q = sum n_k calls_k: the row sums being fixed, a ratio.
-
-        N² > q, for no class has all N images. On a balanced set q is N²/K: kappa is linear.
+        Raises:
+            ValueError: the metric has no formula in terms of the confusion matrix, or it needs the
+                cells off the diagonal and they are not among the variables.
         """
-        n, divisor = self.n_per_class, reduce(gcd, self.n_per_class)
-        if len(set(n)) == 1:
-            return Ratio(
-                Form(((self.right, self.n_classes),), -self.n),
-                Form((), self.n * (self.n_classes - 1)), self.n * (self.n_classes - 1),
-            )  # fmt: skip
-        q = tuple((self.calls(k), -n[k] // divisor) for k in range(self.n_classes))
-        largest = self.n // divisor * self.n
-        return Ratio(
-            Form((*q, (self.right, self.n // divisor))), Form(q, largest), largest
-        )  # fmt: skip
+        metric = METRICS[name]
+        if metric.overall_fraction is not None:
+            return MetricExpression((self._ratio(*metric.overall_fraction(_UnknownCounts(self))),))
+        if metric.class_fraction is None:
+            raise ValueError(f"{name} is not a quotient of counts of the confusion matrix")
+        parts = tuple(
+            self._ratio(*metric.class_fraction(self._class_counts(k)))
+            for k in (range(self.n_classes) if class_ is None else [class_])
+        )
+        if len(parts) > 1 and all(part.is_linear for part in parts):
+            parts = (self._mean(parts),)
+        return MetricExpression(parts)
 
-    def _recall(self, k: int) -> Ratio:
-        size = self.n_per_class[k]
-        return Ratio(Form(((self.hits(k), 1),)), Form((), size), size)
+    def _class_counts(self, k: int) -> ClassCounts:
+        return ClassCounts(
+            true_positives=LinearForm(((self.true_positives(k), 1),)),
+            predicted=LinearForm(((self.predicted(k), 1),)),
+            actual=self.n_per_class[k],
+            n_images=self.n_images,
+        )
 
-    def _specificity(self, k: int) -> Ratio:
-        """1 - strays / (N - n_k)."""
-        others = self.n - self.n_per_class[k]
-        terms = ((self.hits(k), 1), (self.calls(k), -1))
-        return Ratio(Form(terms, others), Form((), others), others)
-
-    def _informedness(self, k: int) -> Ratio:
-        """Recall + specificity - 1 = hits / n_k - strays / (N - n_k)."""
-        size, others = self.n_per_class[k], self.n - self.n_per_class[k]
-        below = lcm(size, others)
-        terms = (
-            (self.hits(k), below // size + below // others), (self.calls(k), -below // others),
-        )  # fmt: skip
-        return Ratio(Form(terms), Form((), below), below)
-
-    def _precision(self, k: int) -> Ratio:
-        calls = Form(((self.calls(k), 1),))
-        return Ratio(Form(((self.hits(k), 1),)), calls, self.n)
-
-    def _f1(self, k: int) -> Ratio:
-        size = self.n_per_class[k]
-        calls = Form(((self.calls(k), 1),), size)
-        return Ratio(Form(((self.hits(k), 2),)), calls, self.n + size)
+    def _ratio(self, numerator: LinearForm | int, denominator: LinearForm | int) -> Ratio:
+        """The quotient in lowest terms."""
+        above, below = LinearForm() + numerator, LinearForm() + denominator
+        divisor = gcd(above.common_divisor(), below.common_divisor())
+        above = self._with_known_sums(above.divided_by(divisor))
+        below = self._with_known_sums(below.divided_by(divisor))
+        least, greatest = below.value_range(self.bounds)
+        factors = dict(below.terms)
+        if all(self.n_classes <= variable < self.n_correct for variable in factors):
+            # The predicted counts add up to N: at the least, all images get one class.
+            smallest = min(factors.get(self.predicted(k), 0) for k in range(self.n_classes))
+            least = max(least, below.constant + self.n_images * smallest)
+        return Ratio(above, below, greatest, can_be_undefined=least <= 0)
 
     def _mean(self, parts: Sequence[Ratio]) -> Ratio:
-        """The mean of linear ratios; equal factors are gathered."""
-        below = reduce(lcm, (part.denominator.constant for part in parts))
-        terms: dict[int, int] = {}
-        constant = 0
+        """The mean of linear ratios as one ratio."""
+        denominator = reduce(lcm, (part.denominator.constant for part in parts))
+        numerator = LinearForm()
         for part in parts:
-            factor = below // part.denominator.constant
-            constant += factor * part.numerator.constant
-            for variable, value in part.numerator.terms:
-                terms[variable] = terms.get(variable, 0) + factor * value
-        constant += self._gather(terms)
-        below *= len(parts)
-        return Ratio(Form(tuple(terms.items()), constant), Form((), below), below)
+            numerator += part.numerator * (denominator // part.denominator.constant)
+        denominator *= len(parts)
+        return Ratio(
+            self._with_known_sums(numerator), LinearForm((), denominator), denominator
+        )  # fmt: skip
 
-    def _gather(self, terms: dict[int, int]) -> int:
-        """Replace hits by right and calls by their sum N where all factors agree."""
-        constant = 0
-        for variable in (self.hits, self.calls):
+    def _with_known_sums(self, form: LinearForm) -> LinearForm:
+        """The same form with sums over all classes replaced, where all factors are equal.
+
+        The sum of the true positives is the variable n_correct; that of the predicted counts is N.
+        So kappa is linear on a test set with equally large classes.
+        """
+        factors, constant = dict(form.terms), form.constant
+        for variable in (self.true_positives, self.predicted):
             indices = [variable(k) for k in range(self.n_classes)]
-            factors = {terms.get(index, 0) for index in indices}
-            if len(factors) == 1 and (factor := factors.pop()):
+            different = {factors.get(index, 0) for index in indices}
+            if len(different) == 1 and (factor := different.pop()):
                 for index in indices:
-                    del terms[index]
-                if variable == self.hits:
-                    terms[self.right] = factor
+                    del factors[index]
+                if variable == self.true_positives:
+                    factors[self.n_correct] = factors.get(self.n_correct, 0) + factor
                 else:
-                    constant = factor * self.n
-        return constant
+                    constant += factor * self.n_images
+        return LinearForm(tuple(factors.items()), constant)
 
 
-def _reduced(terms: tuple[tuple[int, int], ...], low: int | None, high: int | None) -> Row:
-    """The same row with its factors' common divisor taken out, its ends rounded inwards."""
-    divisor = reduce(gcd, (factor for _, factor in terms), 0) or 1
-    return Row(
+class _UnknownCounts:
+    """The counts of an unknown matrix, see :class:`fmbench.metrics.metric.MatrixCounts`."""
+
+    def __init__(self, model: MatrixModel) -> None:
+        self._model = model
+        self.n_images = model.n_images
+        self.actual = model.n_per_class
+        self.n_correct = LinearForm(((model.n_correct, 1),))
+        self.predicted = [
+            LinearForm(((model.predicted(k), 1),)) for k in range(model.n_classes)
+        ]  # fmt: skip
+
+    def weighted_sum(self, weight: Callable[[int, int], int]) -> LinearForm:
+        model = self._model
+        if not model.has_cells:
+            raise ValueError("a metric that uses `weighted_sum` must declare `needs_cells`")
+        diagonal = {(k, k): model.true_positives(k) for k in range(model.n_classes)}
+        terms = ((v, weight(i, j)) for (i, j), v in (model.cells | diagonal).items())
+        return LinearForm(tuple((variable, factor) for variable, factor in terms if factor))
+
+
+def _reduced(
+    terms: tuple[tuple[int, int], ...], low: int | None, high: int | None
+) -> LinearConstraint:
+    """The constraint divided by its factors' common divisor, its limits rounded inwards."""
+    divisor = gcd(*(factor for _, factor in terms)) or 1
+    return LinearConstraint(
         tuple((variable, factor // divisor) for variable, factor in terms),
         None if low is None else -(-low // divisor),
         None if high is None else high // divisor,
     )
-
-
-def _combined(ratio: Ratio, by: int, minus: int, *, lower: bool) -> Row:
-    """``by * numerator - minus * denominator`` >= 0 (``lower``) or <= 0."""
-    terms: dict[int, int] = {}
-    for form, factor in ((ratio.numerator, by), (ratio.denominator, -minus)):
-        for variable, value in form.terms:
-            terms[variable] = terms.get(variable, 0) + factor * value
-    end = minus * ratio.denominator.constant - by * ratio.numerator.constant
-    kept = tuple((variable, factor) for variable, factor in terms.items() if factor)
-    return _reduced(kept, end if lower else None, None if lower else end)

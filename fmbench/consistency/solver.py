@@ -1,4 +1,7 @@
-"""HiGHS, through scipy: solves rows and bounds in floating point; and the proof that needs none."""
+"""Solves linear constraints in floating point with HiGHS, and checks proofs exactly.
+
+A *box* gives each variable's least and greatest value.
+"""
 
 from __future__ import annotations
 
@@ -9,24 +12,24 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from fmbench.consistency.constraints import GRID, Box
-from fmbench.consistency.matrices import Row
+from fmbench.consistency.constraints import RATIO_UNIT, Box
+from fmbench.consistency.matrices import LinearConstraint
 
 if TYPE_CHECKING:
     import numpy as np
     from scipy.sparse import csr_array
 
-MAX_SECONDS = 30.0  # of one solve, by the wall clock: that is the one which HiGHS watches
-MAX_NODES = 2000  # of one solve
-_PRECISION = 40  # bits kept of a proof's factors
-_LARGE = 12  # bits of a row's factors above which HiGHS is shown it scaled down
+MAX_SECONDS = 30.0  # of one solve, by the wall clock, the only one that HiGHS can watch
+MAX_NODES = 2000  # of HiGHS's search tree in one solve
+PROOF_BITS = 40  # that are kept of a proof's factors
+MAX_UNSCALED_BITS = 12  # a constraint with larger factors is scaled down for HiGHS
 
 
 class Deadline:
-    """Seconds of computing after which searching ends; what is open by then stays not decided.
+    """Ends a search after some seconds; what is open by then stays "not decided".
 
-    Counted in this process's own computing time, so that the verdict on a busy machine is the same
-    as on an idle one.
+    The seconds are this process's own computing time, so that a busy machine gives the same verdict
+    as an idle one. With ``within``, it ends no later than that other deadline.
     """
 
     def __init__(self, seconds: float, within: Deadline | None = None) -> None:
@@ -36,15 +39,15 @@ class Deadline:
 
     @property
     def passed(self) -> bool:
-        """Whether time is up."""
+        """Whether the time is up."""
         return time.process_time() >= self._end
 
 
-def hush() -> None:
-    """For the rest of the process, what HiGHS prints goes nowhere; ``sys.stdout`` stays as it was.
+def silence_solver_output() -> None:
+    """Discard what HiGHS prints, until the process ends; ``sys.stdout`` works as before.
 
-    HiGHS has a line that it prints whatever it is told (jump-dev/HiGHS.jl issue 312), and what
-    :mod:`fmbench.cli` prints is read by programs.
+    HiGHS prints one line even if it is told to be silent (jump-dev/HiGHS.jl issue 312), and other
+    programs read what :mod:`fmbench.cli` prints.
     """
     try:
         if sys.stdout.fileno() != 1:
@@ -61,60 +64,65 @@ def hush() -> None:
 
 @dataclass(frozen=True)
 class Solution:
-    """``values`` of the variables (class ratios in units of 1/GRID), ``None`` without a point.
+    """The variables' ``values`` (class ratios times RATIO_UNIT); ``None`` if none were found.
 
-    ``impossible`` and ``optimal`` are what HiGHS says, within its tolerances.
+    ``infeasible`` and ``optimal`` are HiGHS's own answers, true within its tolerances.
     """
 
     values: list[float] | None
-    impossible: bool = False
+    infeasible: bool = False
     optimal: bool = False
 
 
 def minimise(
     objective: Mapping[int, int],
-    rows: Sequence[Row],
+    constraints: Sequence[LinearConstraint],
     box: Box,
-    n_whole: int,
+    n_integers: int,
     deadline: Deadline,
     *,
-    n_asked: int | None = None,
+    n_required_integers: int | None = None,
 ) -> Solution:
-    """Minimise a linear objective over rows and box.
+    """Minimise a linear objective under the constraints, within the box.
 
-    The first ``n_whole`` variables stand for whole numbers, the others for ratios; that the first
-    ``n_asked`` (all of those, unless given) come out whole is asked for.
+    The first ``n_integers`` variables stand for whole numbers, the others for ratios. The solution
+    has whole numbers for the first ``n_required_integers`` variables, by default ``n_integers``.
     """
     import numpy as np
-    from scipy.optimize import Bounds, LinearConstraint, milp
+    from scipy import optimize
 
     if deadline.passed:
         return Solution(None)
-    units = _units(len(box), n_whole)
-    matrix, low, high = _arrays(rows, units, [max(0, _bits(row) - _LARGE) for row in rows])
+    units = _units(len(box), n_integers)
+    matrix, low, high = _arrays(
+        constraints,
+        units,
+        [max(0, _bits(constraint) - MAX_UNSCALED_BITS) for constraint in constraints],
+    )
     costs = np.zeros(len(box))
     largest = max((abs(factor) for factor in objective.values()), default=0) or 1
     for variable, factor in objective.items():
         costs[variable] = factor / largest * units[variable]
-    result = milp(
+    result = optimize.milp(
         costs,
-        integrality=np.arange(len(box)) < (n_whole if n_asked is None else n_asked),
-        bounds=Bounds(*(np.array(box, dtype=float) / units[:, None]).T),
-        constraints=LinearConstraint(matrix, low, high),
+        integrality=np.arange(len(box))
+        < (n_integers if n_required_integers is None else n_required_integers),
+        bounds=optimize.Bounds(*(np.array(box, dtype=float) / units[:, None]).T),
+        constraints=optimize.LinearConstraint(matrix, low, high),
         options={"time_limit": MAX_SECONDS, "node_limit": MAX_NODES, "mip_rel_gap": 0.0},
     )
     values = None if result.x is None else (result.x * units).tolist()
     return Solution(values, result.status == 2, result.status == 0)
 
 
-def least_violation(
-    rows: Sequence[Row], box: Box, n_whole: int, deadline: Deadline
+def minimise_violation(
+    constraints: Sequence[LinearConstraint], box: Box, n_integers: int, deadline: Deadline
 ) -> tuple[list[float] | None, list[float]]:
-    """The point of the box (fractions allowed) that violates the rows least, and factors.
+    """The point of the box (fractions allowed) that violates the constraints least, and factors.
 
-    Minimises t with low - t <= row <= high + t, each row scaled to factors below 1. Where t > 0,
-    the dual values are the factors with which the rows contradict each other, see
-    :func:`contradicts`.
+    Minimises t with ``low - t <= constraint <= high + t``, each constraint scaled to factors below
+    1. Where t > 0, the dual values are the factors with which the constraints contradict each
+    other, see :func:`proves_infeasibility`.
     """
     import numpy as np
     from scipy.optimize import linprog
@@ -122,8 +130,10 @@ def least_violation(
 
     if deadline.passed:
         return None, []
-    units = _units(len(box), n_whole)
-    matrix, low, high = _arrays(rows, units, [_bits(row) for row in rows])
+    units = _units(len(box), n_integers)
+    matrix, low, high = _arrays(
+        constraints, units, [_bits(constraint) for constraint in constraints]
+    )
     below, above = np.isfinite(low), np.isfinite(high)
     one_sided = vstack([matrix[above], -matrix[below]])
     slack = coo_array(-np.ones((one_sided.shape[0], 1)))
@@ -139,66 +149,72 @@ def least_violation(
     if result.status != 0:
         return None, []
     duals = -result.ineqlin.marginals
-    factors = np.zeros(len(rows))
+    factors = np.zeros(len(constraints))
     factors[above] -= duals[: above.sum()]
     factors[below] += duals[above.sum() :]
     return (result.x[:-1] * units).tolist(), factors.tolist()
 
 
-def contradicts(rows: Sequence[Row], factors: Sequence[float], box: Box) -> bool:
-    """Whether the rows, each times its factor, add up to what no point of the box fulfils.
+def proves_infeasibility(
+    constraints: Sequence[LinearConstraint], factors: Sequence[float], box: Box
+) -> bool:
+    """Whether the constraints, each times its factor, add up to one that the box cannot fulfil.
 
-    A positive factor takes its row's lower end, a negative one the upper, so that every point that
-    fulfils the rows has ``sum of total * variable >= needed``. All of it in whole numbers: whatever
-    is wrong with the factors can make this fail, but never succeed falsely.
+    A positive factor multiplies the constraint's lower limit, a negative one the upper limit. So
+    every point that fulfils all constraints has ``sum of total * variable >= needed``. All of this
+    is computed in whole numbers: wrong factors can make the proof fail, but never succeed wrongly.
     """
     largest = max((abs(factor) for factor in factors), default=0.0)
     if not largest:
         return False
-    scales = [_bits(row) for row in rows]
+    scales = [_bits(constraint) for constraint in constraints]
     top = max(scales)
     totals: dict[int, int] = {}
     needed = 0
-    for row, factor, scale in zip(rows, factors, scales, strict=True):
-        whole = round(factor / largest * (1 << _PRECISION)) << (top - scale)
-        end = row.low if whole > 0 else row.high
+    for constraint, factor, scale in zip(constraints, factors, scales, strict=True):
+        whole = round(factor / largest * (1 << PROOF_BITS)) << (top - scale)
+        end = constraint.low if whole > 0 else constraint.high
         if not whole or end is None:
             continue
         needed += whole * end
-        for variable, value in row.terms:
+        for variable, value in constraint.terms:
             totals[variable] = totals.get(variable, 0) + whole * value
     most = sum(total * box[v][total > 0] for v, total in totals.items())
     return most < needed
 
 
-def _units(n: int, n_whole: int) -> np.ndarray:
-    """What one of each variable is for HiGHS: class ratios go from 0 to 1 there."""
+def _units(n: int, n_integers: int) -> np.ndarray:
+    """The size of each variable's unit for HiGHS, where class ratios go from 0 to 1."""
     import numpy as np
 
-    return np.where(np.arange(n) < n_whole, 1.0, float(GRID))
+    return np.where(np.arange(n) < n_integers, 1.0, float(RATIO_UNIT))
 
 
-def _bits(row: Row) -> int:
-    return max((abs(c) for _, c in row.terms), default=1).bit_length()
+def _bits(constraint: LinearConstraint) -> int:
+    return max((abs(c) for _, c in constraint.terms), default=1).bit_length()
 
 
 def _arrays(
-    rows: Sequence[Row], units: np.ndarray, bits: Sequence[int]
+    constraints: Sequence[LinearConstraint], units: np.ndarray, bits: Sequence[int]
 ) -> tuple[csr_array, np.ndarray, np.ndarray]:
-    """Sparse matrix ``(n_rows, n)`` and its two sides, each row divided by 2**bits.
+    """The constraints as a sparse matrix ``(n_constraints, n_variables)``, and their limits.
 
-    By a power of two, so that factors below 2**53 stay exact; whole numbers of any size divide.
+    Each is divided by 2**bits: by a power of two, so that factors below 2**53 stay exact.
     """
     import numpy as np
     from scipy.sparse import csr_array
 
     ends = [np.inf, -np.inf]
-    low, high = np.full(len(rows), ends[1]), np.full(len(rows), ends[0])
-    for i, (row, b) in enumerate(zip(rows, bits, strict=True)):
-        low[i] = ends[1] if row.low is None else row.low / (1 << b)
-        high[i] = ends[0] if row.high is None else row.high / (1 << b)
-    data = [c / (1 << b) for row, b in zip(rows, bits, strict=True) for _, c in row.terms]
-    columns = np.array([v for row in rows for v, _ in row.terms], dtype=int)
-    starts = np.cumsum([0, *(len(row.terms) for row in rows)])
-    shape = (len(rows), len(units))
+    low, high = np.full(len(constraints), ends[1]), np.full(len(constraints), ends[0])
+    for i, (constraint, b) in enumerate(zip(constraints, bits, strict=True)):
+        low[i] = ends[1] if constraint.low is None else constraint.low / (1 << b)
+        high[i] = ends[0] if constraint.high is None else constraint.high / (1 << b)
+    data = [
+        c / (1 << b)
+        for constraint, b in zip(constraints, bits, strict=True)
+        for _, c in constraint.terms
+    ]
+    columns = np.array([v for constraint in constraints for v, _ in constraint.terms], dtype=int)
+    starts = np.cumsum([0, *(len(constraint.terms) for constraint in constraints)])
+    shape = (len(constraints), len(units))
     return csr_array((np.array(data) * units[columns], columns, starts), shape=shape), low, high

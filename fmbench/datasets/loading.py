@@ -1,4 +1,11 @@
-"""TODO docstring."""
+"""Reads the files of a data set, after checking the SHA-256 of each.
+
+Many data sets use MNIST's four file names, so only its checksum tells what a file is. All code
+that needs images or labels gets them from here.
+
+Training images, test images and test labels have separate functions, because a process that runs
+a model never opens the test labels.
+"""
 
 from __future__ import annotations
 
@@ -11,15 +18,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fmbench.datasets.specs import (
-    FASHION_MNIST,
+    DATASETS,
     FILES,
-    SPECS,
     TEST_IMAGES,
     TEST_LABELS,
     TRAIN_IMAGES,
     TRAIN_LABELS,
     DatasetSpec,
-    Source,
+    LocatedDataset,
 )
 from fmbench.errors import UserError
 
@@ -29,102 +35,138 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Dataset:
-    """A whole data set, for looking at; a model is never handed one of these.
+    """All images and labels of a data set, for people to look at; models never get this object.
 
     ``X_*`` are ``uint8 (n, 28, 28)``, ``y_*`` are ``uint8 (n,)``.
     """
 
-    source: Source
+    source: LocatedDataset
     X_train: np.ndarray
     y_train: np.ndarray
     X_test: np.ndarray
     y_test: np.ndarray
 
 
-def load(source: Source) -> Dataset:
-    """Read all four files, each checked."""
+def load_dataset(source: LocatedDataset) -> Dataset:
+    """Read and check all four files; raises UserError unless each is the genuine one."""
     X_train, y_train = load_train(source)
     return Dataset(source, X_train, y_train, load_test_images(source), load_test_labels(source))
 
 
-def load_train(source: Source) -> tuple[np.ndarray, np.ndarray]:
-    """Training images ``uint8 (60000, 28, 28)`` and labels ``uint8 (60000,)``."""
+def load_train(source: LocatedDataset) -> tuple[np.ndarray, np.ndarray]:
+    """Training images ``uint8 (n_train, 28, 28)`` and labels ``uint8 (n_train,)``."""
     return read_idx(source, TRAIN_IMAGES), read_idx(source, TRAIN_LABELS)
 
 
-def load_test_images(source: Source) -> np.ndarray:
-    """Test images ``uint8 (10000, 28, 28)``."""
+def load_test_images(source: LocatedDataset) -> np.ndarray:
+    """Test images ``uint8 (n_test, 28, 28)``."""
     return read_idx(source, TEST_IMAGES)
 
 
-def load_test_labels(source: Source) -> np.ndarray:
-    """Test labels ``uint8 (10000,)``: for whoever scores predictions, never for a model."""
+def load_test_labels(source: LocatedDataset) -> np.ndarray:
+    """Test labels ``uint8 (n_test,)``: for code that scores predictions, never for a model."""
     return read_idx(source, TEST_LABELS)
 
 
-_kept: dict[tuple[str, Path, str], np.ndarray] = {}
+_preloaded: dict[tuple[str, Path, str], np.ndarray] = {}
 
 
-def keep(source: Source, names: Iterable[str]) -> None:
-    """Read files now, for whatever this process and those forked from it will want of them."""
-    for name in names:
-        _kept[source.spec.name, source.folder, name] = read_idx(source, name)
+def preload_files(source: LocatedDataset, files: Iterable[str]) -> None:
+    """Read files now, so that this process and those forked from it have them in memory."""
+    for file in files:
+        _preloaded[source.spec.name, source.folder, file] = read_idx(source, file)
 
 
-def read_idx(source: Source, name: str) -> np.ndarray:
-    """Read one file of ``source``; raises UserError unless it is the genuine one."""
+def read_idx(source: LocatedDataset, file: str) -> np.ndarray:
+    """Read one of :data:`FILES` as ``uint8``; raises UserError unless it is the genuine file."""
     import numpy as np
 
-    if (kept := _kept.get((source.spec.name, source.folder, name))) is not None:
-        return kept
-    content = checked_content(source.spec, source.folder, name)
+    if (array := _preloaded.get((source.spec.name, source.folder, file))) is not None:
+        return array
+    content = read_verified_file(source.spec, source.folder, file)
     n_dims = content[3]
     shape = tuple(int.from_bytes(content[4 + 4 * i : 8 + 4 * i], "big") for i in range(n_dims))
     return np.frombuffer(content, np.uint8, offset=4 + 4 * n_dims).reshape(shape)
 
 
-def checked_content(spec: DatasetSpec, folder: Path, name: str) -> bytes:
-    """The decompressed IDX file ``name`` of ``folder``; raises UserError unless genuine."""
-    path = _file_in(spec, folder, name)
+def verify_files(spec: DatasetSpec, folder: Path) -> None:
+    """Check all four files of ``folder``; raises UserError at the first that is not genuine."""
+    for file in FILES:
+        read_verified_file(spec, folder, file)
+
+
+def read_verified_file(spec: DatasetSpec, folder: Path, file: str) -> bytes:
+    """The unpacked content of one of :data:`FILES` in ``folder``.
+
+    Raises:
+        UserError: the file is missing, damaged, or not the genuine one.
+    """
+    path = find_file(spec, folder, file)
     try:
-        content = path.read_bytes()
-        if path.suffix == ".gz":
-            content = gzip.decompress(content)
+        stored = path.read_bytes()
+        content = gzip.decompress(stored) if path.suffix == ".gz" else stored
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise UserError(
             f"{path} is truncated or damaged ({error}): delete it and fetch it again"
         ) from None
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}") from None
-    found = hashlib.sha256(content).hexdigest()
-    if found == spec.sha256[name]:
+    found = hashlib.sha256(stored if spec.only_gz else content).hexdigest()
+    if found == spec.checksums[file]:
         return content
-    for other in SPECS.values():
-        if found in other.sha256.values():
-            what = (
-                f"holds {other.title}, not {spec.title} (the two use the same file names)"
-                if other is not spec
-                else f"holds another file of {spec.title}: it was renamed"
-            )
-            raise UserError(f"{path} {what}: give the folder of {spec.title} with {spec.flag}")
+    _refuse_known_file(spec, path, {hashlib.sha256(data).hexdigest() for data in (stored, content)})
+    hint = " (it must be the published .gz file, not packed again)" if spec.only_gz else ""
     raise UserError(
         f"{path} is not the genuine {spec.title} file (SHA-256 {found[:12]}..., "
-        f"expected {spec.sha256[name][:12]}...): delete it and fetch it again"
+        f"expected {spec.checksums[file][:12]}...): delete it and fetch it again{hint}"
     )
 
 
-def verify(spec: DatasetSpec, folder: Path) -> None:
-    """Check all four files of ``folder``; raises UserError at the first that is not genuine."""
-    for name in FILES:
-        checked_content(spec, folder, name)
+def _refuse_known_file(spec: DatasetSpec, path: Path, checksums: set[str]) -> None:
+    """Raise UserError if a file with these checksums belongs to a declared data set."""
+    for other in DATASETS.values():
+        if checksums.isdisjoint(other.checksums.values()):
+            continue
+        if other.name == spec.name:
+            holds = f"holds another file of {spec.title}: it was renamed"
+        else:
+            holds = f"holds {other.title}, not {spec.title} (the two use the same file names)"
+        raise UserError(f"{path} {holds}: give the folder of {spec.title} with {spec.option}")
 
 
-def _file_in(spec: DatasetSpec, folder: Path, name: str) -> Path:
-    for candidate in (folder / f"{name}.gz", folder / name):
-        if candidate.is_file():
-            return candidate
-    package = "install the package dataset-fashion-mnist (Debian, Ubuntu), or "
+def find_file(spec: DatasetSpec, folder: Path, file: str) -> Path:
+    """The path of one of :data:`FILES` in ``folder``, packed or unpacked.
+
+    Raises:
+        UserError: it is not there, or it is unpacked and only the ``.gz`` file can be checked.
+    """
+    unpacked = folder / spec.file_name(file)
+    packed = folder / f"{unpacked.name}.gz"
+    if packed.is_file():
+        return packed
+    if unpacked.is_file():
+        if spec.only_gz:
+            raise UserError(
+                f"{unpacked} is unpacked and cannot be checked, because only the SHA-256 of the "
+                f"packed file is known: put {packed.name} beside it"
+            )
+        return unpacked
+    package = (
+        f"install the package {spec.debian_package} (Debian, Ubuntu), or "
+        if spec.debian_package
+        else ""
+    )
     raise UserError(
-        f"{folder} holds no {name}.gz: {package if spec == FASHION_MNIST else ''}"
-        f"name a folder that has the four files with {spec.flag}"
+        f"{folder} holds no {packed.name}: {package}"
+        f"name a folder that has the four files with {spec.option}"
     )
+
+
+def has_all_files(spec: DatasetSpec, folder: Path) -> bool:
+    """Whether ``folder`` has the four files, genuine or not."""
+    try:
+        for file in FILES:
+            find_file(spec, folder, file)
+    except UserError:
+        return False
+    return True

@@ -1,84 +1,109 @@
-"""The genuine data: where the four files come from, and the checksum every one must pass.
-
-Fashion-MNIST (Xiao et al. 2017, arXiv 1708.07747) and the MNIST digits are distributed under the
-same four file names, so a folder's content is known by its SHA-256 alone. Everything that reads
-images or labels reads them through :func:`read_idx` after that check.
-
-Training images, test images and test labels are read by separate functions, because a process
-that runs a model never opens the test labels.
-"""
+"""Finds the folders of data sets: given by the user, in the cache, from a package, or fetched."""
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Callable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from fmbench.datasets.loading import _file_in
-from fmbench.datasets.specs import FASHION_MNIST, FILES, DatasetSpec, Source
+from fmbench.datasets.loading import find_file, has_all_files, verify_files
+from fmbench.datasets.specs import (
+    DEFAULT_DATASET,
+    FILES,
+    DatasetSpec,
+    LocatedDataset,
+    get_dataset,
+)
 from fmbench.errors import UserError
 
-if TYPE_CHECKING:
-    pass
-
-
-DEBIAN_FOLDER = Path("/usr/share/datasets/fashion-mnist")
 ENVIRONMENT_VARIABLE = "FMBENCH_DATA"
 
+logger = logging.getLogger("fmbench")
 
-def locate(
-    spec: DatasetSpec = FASHION_MNIST,
-    data: Path | None = None,
-    fetch: Callable[[DatasetSpec, Path], str] | None = None,
-) -> Source:
-    """Find the folder that holds ``spec``, by the first of these that exists.
 
-    1. ``data`` (the flag ``spec.flag``), or the environment variable ``FMBENCH_DATA``: only that
-       folder, with no look elsewhere if it is wrong;
+def locate_dataset(
+    spec: DatasetSpec = DEFAULT_DATASET, folder: Path | None = None, *, fetch: bool = False
+) -> LocatedDataset:
+    """Find the folder of ``spec``: the first of these.
+
+    1. ``folder``, which the user names with the option ``--data``; for the default data set also
+       the environment variable ``FMBENCH_DATA``. If that folder is wrong, no other is tried;
     2. the user's cache;
-    3. the folder of Debian's package ``dataset-fashion-mnist``;
-    4. ``fetch(spec, cache folder)``, which puts the files there and says where they came from.
+    3. the folder of Debian's package, if there is one of this data set;
+    4. if ``fetch``, the cache after the files were fetched from the internet.
 
-    Only the presence of the files is looked at here; each is checked when it is read.
+    This looks only whether the files exist; they are checked when they are read.
 
     Raises:
-        UserError: no source has the files; the message says what to do.
+        UserError: the files are nowhere; the message says what to do.
     """
-    named = [(data, spec.flag), (_from_environment(spec), f"${ENVIRONMENT_VARIABLE}")]
-    for folder, flag in named:
-        if folder is not None:
-            if not folder.is_dir():
-                raise UserError(f"{flag}: {folder} is not a folder")
-            for name in FILES:
-                _file_in(spec, folder, name)
-            return Source(spec, folder.resolve(), f"the folder given by {flag}")
+    option = spec.option
+    if folder is None and spec.is_default and (value := os.environ.get(ENVIRONMENT_VARIABLE)):
+        folder, option = Path(value), f"${ENVIRONMENT_VARIABLE}"
+    if folder is not None:
+        if not folder.is_dir():
+            raise UserError(f"{option}: {folder} is not a folder")
+        for file in FILES:
+            find_file(spec, folder, file)
+        return LocatedDataset(spec, folder.resolve(), f"the folder given by {option}")
     cache = cache_folder(spec)
-    if is_complete(cache):
-        return Source(spec, cache, "the user's cache")
-    if spec is FASHION_MNIST and is_complete(DEBIAN_FOLDER):
-        return Source(spec, DEBIAN_FOLDER, "Debian's package dataset-fashion-mnist")
-    if fetch is None:
+    if has_all_files(spec, cache):
+        return LocatedDataset(spec, cache, "the user's cache")
+    if spec.debian_folder is not None and has_all_files(spec, spec.debian_folder):
+        return LocatedDataset(spec, spec.debian_folder, f"Debian's package {spec.debian_package}")
+    if not fetch:
+        name = "" if spec.is_default else f" {spec.name}"
         raise UserError(
-            f"{spec.title} is not on this machine: "
-            + ("run `fmbench data` to fetch it, or " if spec == FASHION_MNIST else "")
-            + f"name its folder with {spec.flag}"
+            f"this machine has no copy of {spec.title}: run `fmbench data{name}` to fetch one, or "
+            f"name its folder with {spec.option}"
         )
-    return Source(spec, cache, fetch(spec, cache))
+    from fmbench.datasets import download
+
+    return LocatedDataset(spec, cache, download.fetch(spec, cache))
+
+
+def find_other_datasets(
+    needed: Iterable[str],
+    folders: Mapping[str, Path],
+    *,
+    fetch: bool,
+    consequence: str = "left out what needs",
+) -> dict[str, LocatedDataset]:
+    """Find and check the data sets besides the default one: those needed, and those in ``folders``.
+
+    ``needed`` are names, for example those of the data sets of the cells to be measured.
+    ``folders`` are named by the user. If a needed data set cannot be had, the logger ``fmbench``
+    says the ``consequence`` and the reason in one line, and the result lacks that data set.
+
+    Raises:
+        UserError: a name is unknown, or a folder of the user's is wrong.
+    """
+    located = {}
+    for spec in map(get_dataset, dict.fromkeys([*folders, *needed])):
+        if spec.is_default:
+            continue
+        folder = folders.get(spec.name)
+        try:
+            found = locate_dataset(spec, folder, fetch=fetch)
+            verify_files(spec, found.folder)
+        except UserError as error:
+            if folder is not None:
+                raise
+            logger.warning("%s %s: %s", consequence, spec.title, error)
+            continue
+        located[spec.name] = found
+    return located
+
+
+def check_folders(folders: Mapping[str, Path]) -> None:
+    """Refuse a folder that lacks a file, even if no record needs its data; raises UserError."""
+    for name, folder in folders.items():
+        locate_dataset(get_dataset(name), folder)
 
 
 def cache_folder(spec: DatasetSpec) -> Path:
-    """Where fetched files are kept, in the user's cache directory."""
+    """The folder for fetched files, in the user's cache directory."""
     import platformdirs
 
     return platformdirs.user_cache_path("fmbench") / spec.name
-
-
-def _from_environment(spec: DatasetSpec) -> Path | None:
-    value = os.environ.get(ENVIRONMENT_VARIABLE)
-    return Path(value) if value and spec is FASHION_MNIST else None
-
-
-def is_complete(folder: Path) -> bool:
-    """Whether the four files are there, genuine or not."""
-    return all((folder / f"{n}.gz").is_file() or (folder / n).is_file() for n in FILES)

@@ -1,4 +1,9 @@
-"""TODO docstring."""
+"""The types that running a launch needs: its limits, its result, and the backend that runs it.
+
+A *launch* is the cells that one child process measures: a single cell, or several seeds of one
+neural recipe that are trained together. A *backend* runs launches: on this machine
+(``local.LocalBackend``) or on the workers of a Dask cluster (``cluster.client.DaskBackend``).
+"""
 
 from __future__ import annotations
 
@@ -8,129 +13,27 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from fmbench.datasets.specs import Source
+from fmbench.datasets.specs import LocatedDataset
 from fmbench.records.cells import Cell
 from fmbench.utils import environment
 
 if TYPE_CHECKING:
     import numpy as np
 
-
-@dataclass(frozen=True)
-class Measured:
-    """A launch that has ended, wherever it ran.
-
-    ``where`` are the fields of a record that are the machine's and the launch's. ``cells`` are the
-    facts and arrays of each cell, in the launch's order; none if it failed, with ``failure`` the
-    reason.
-    """
-
-    where: dict[str, Any]
-    cells: list[tuple[dict[str, Any], dict[str, np.ndarray]]] = field(default_factory=list)
-    failure: str | None = None
-
-
-def not_started(launch: Launch, limits: Limits, why: str, device: str | None = None) -> Measured:
-    """What came of a launch that failed before its start, or without a word from where it ran.
-
-    ``device`` is in words; by default this machine's.
-    """
-    where = _where(launch, limits, _time_of_day(), jobs=1, total_seconds=0.0)
-    return Measured(where | ({"device": device} if device else {}), failure=why)
-
-
-def _where(launch: Launch, limits: Limits, started: str, **facts: Any) -> dict[str, Any]:
-    """The fields of a record that are this machine's and the launch's, ``facts`` among them."""
-    return {
-        "device": environment.cpu_name(),
-        "threads": limits.threads,
-        "together": len(launch),
-        "versions": environment.versions(),
-        "package": environment.package(),
-        "started": started,
-        **facts,
-    }
-
-
-def _time_of_day() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-class Place(Protocol):
-    """Where launches run."""
-
-    def measure(
-        self,
-        launch: Launch,
-        source: Source,
-        limits: Limits,
-        workspaces: Sequence[Path],
-        started: Callable[[], None],
-        stop: Stop,
-    ) -> Measured | None:
-        """Run a launch to its end; None if it was stopped. ``started`` is called once, before."""
-
-    def saved(self, launch: Launch) -> None:
-        """Told that a launch has finished and its records are written."""
-
-    def lanes(
-        self, launches: Sequence[Launch], limits: Limits
-    ) -> list[tuple[Sequence[Launch], int]]:
-        """The launches, apart where they need not wait for each other: each with its jobs."""
-
-
-class Beside:
-    """Which launches run at the moment, and how many at most while each one did."""
-
-    def __init__(self) -> None:
-        self._most: dict[int, int] = {}
-        self._changed = threading.Condition()
-
-    @contextlib.contextmanager
-    def running(self, launch: Launch) -> Iterator[None]:
-        """The launch runs in this block."""
-        with self._changed:
-            self._most[id(launch)] = 0
-            self._most = {i: max(n, len(self._most)) for i, n in self._most.items()}
-        try:
-            yield
-        finally:
-            with self._changed:
-                del self._most[id(launch)]
-                self._changed.notify_all()
-
-    def most(self, launch: Launch) -> int:
-        """The most launches that ran at a time since this one, which runs, began; itself one."""
-        with self._changed:
-            return self._most[id(launch)]
-
-    def wait_until_alone(self) -> None:
-        """Wait until no launch runs."""
-        with self._changed:
-            self._changed.wait_for(lambda: not self._most)
-
-
-POLL_SECONDS = 0.2  # how late a limit or Ctrl-C is noticed; a result is noticed at once
-
+POLL_SECONDS = 0.2  # the longest delay before a limit or Ctrl-C is noticed; a result needs none
 
 Launch = Sequence[Cell]
 
 
-class Stop(Protocol):
-    """Tells whether a launch is still wanted: a ``threading.Event``, or what answers like one."""
-
-    def is_set(self) -> bool:
-        """Whether it is not."""
-
-
 @dataclass(frozen=True)
 class Limits:
-    """What a cell may use. ``timeout`` is in seconds, ``memory`` in bytes of resident size.
+    """What a cell may use, and how many cells run at a time.
 
-    ``together``: so many seeds of one neural runner share a process, with the time limit of all
-    of them and the memory limit of one.
+    ``timeout`` is in seconds, ``memory`` in bytes of resident size. ``jobs`` launches run at a
+    time, each with ``threads`` threads. Up to ``together`` seeds of one neural runner share a
+    launch: their time limits add up, the memory limit is that of one cell.
     """
 
     timeout: float
@@ -141,5 +44,122 @@ class Limits:
     together: int = 1
 
     def device_of(self, cell: Cell) -> str:
-        """The device that this cell runs on."""
+        """The device that this cell runs on: ``cpu`` or ``cuda``."""
         return self.device if cell.runner.uses_gpu else "cpu"
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What came back from running one cell.
+
+    Seconds are wall time. ``history`` has one entry for each epoch, ``details`` is what the
+    classifier says about its fit. ``arrays`` are the predictions and scores as the record stores
+    them; they are empty until the labels have been read (``measure.add_predictions``).
+    """
+
+    fit_seconds: float
+    predict_seconds: float
+    history: list[dict[str, Any]]
+    details: dict[str, Any]
+    warnings: list[str]
+    device: str  # the name of the processor or GPU
+    peak_gpu_memory_bytes: int | None = None
+    arrays: dict[str, np.ndarray] = field(default_factory=dict)
+
+
+def utc_now() -> str:
+    """The time of day in UTC, in ISO 8601, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+@dataclass(frozen=True)
+class LaunchResult:
+    """How a launch ended, and under which conditions it ran.
+
+    A launch that finished has one measurement for each of its cells, in their order. A launch that
+    failed has none, and ``failure`` says why. The defaults describe a launch that failed on this
+    machine before its process started.
+    """
+
+    threads: int
+    together: int  # how many cells the launch has
+    failure: str | None = None
+    measurements: list[Measurement] = field(default_factory=list)
+    device: str = field(default_factory=environment.cpu_name)
+    versions: dict[str, str] = field(default_factory=environment.versions)
+    package: dict[str, Any] = field(default_factory=environment.package)
+    started: str = field(default_factory=utc_now)
+    total_seconds: float = 0.0
+    jobs: int = 1  # the most launches that ran at a time while this one did, itself included
+    peak_memory_bytes: int | None = None
+
+
+class StopSignal(Protocol):
+    """Tells a backend to end a launch early. ``threading.Event`` is one."""
+
+    def is_set(self) -> bool:
+        """Whether the launch should end now."""
+
+
+class LaunchQueue(NamedTuple):
+    """Launches that wait for each other, and how many of them run at a time."""
+
+    launches: Sequence[Launch]
+    jobs: int
+
+
+class Backend(Protocol):
+    """Runs launches."""
+
+    def run_launch(
+        self,
+        launch: Launch,
+        source: LocatedDataset,
+        limits: Limits,
+        workspaces: Sequence[Path],
+        on_start: Callable[[], None],
+        stop: StopSignal,
+    ) -> LaunchResult | None:
+        """Run a launch to its end; None if it was stopped.
+
+        ``workspaces`` are the folders, one for each cell, in which resumable runners keep their
+        progress. ``on_start`` is called once, before the cells start.
+        """
+
+    def discard_progress(self, launch: Launch) -> None:
+        """Delete the progress that the backend keeps of a launch whose records are saved."""
+
+    def split_into_queues(self, launches: Sequence[Launch], limits: Limits) -> list[LaunchQueue]:
+        """Distribute launches over queues that need not wait for each other."""
+
+
+class RunningLaunches:
+    """Counts the launches that run at the moment, and the most that ran during each of them."""
+
+    def __init__(self) -> None:
+        self._max_concurrent: dict[int, int] = {}  # by the launch's id()
+        self._changed = threading.Condition()
+
+    @contextlib.contextmanager
+    def track(self, launch: Launch) -> Iterator[None]:
+        """Count the launch as running during the block."""
+        with self._changed:
+            self._max_concurrent[id(launch)] = 0
+            n_running = len(self._max_concurrent)
+            self._max_concurrent = {i: max(n, n_running) for i, n in self._max_concurrent.items()}
+        try:
+            yield
+        finally:
+            with self._changed:
+                del self._max_concurrent[id(launch)]
+                self._changed.notify_all()
+
+    def max_concurrent(self, launch: Launch) -> int:
+        """The most launches that ran at a time since this running launch began, itself included."""
+        with self._changed:
+            return self._max_concurrent[id(launch)]
+
+    def wait_until_none(self) -> None:
+        """Wait until no launch runs."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._max_concurrent)

@@ -1,7 +1,8 @@
-"""Whose turn a cell is, where several runs share a results folder.
+"""Locks cells, so that two runs on the same results folder never measure the same cell.
 
-A run holds a cell's lock while it measures it. A cell that another run holds comes last; one that
-another run has measured since this one was planned is not measured again.
+A run holds the lock of a cell while it measures it. If another run holds the lock, the cell is put
+off to the end. If another run has measured the cell since this run was planned, its record is used
+and the cell is not measured again.
 """
 
 from __future__ import annotations
@@ -12,60 +13,64 @@ from dataclasses import dataclass, field
 
 from fmbench.records import locks
 from fmbench.records.cells import Cell
-from fmbench.records.record import Name, Record
-from fmbench.records.store import Contents, Store
+from fmbench.records.record import RecordName, Record
+from fmbench.records.store import StoreContents, Store
 
 
 @dataclass(frozen=True)
-class Turn:
-    """What there is to do of some cells: ``mine`` are locked, ``taken`` are by another run.
+class LockedCells:
+    """Some cells, sorted by what has to be done with each."""
 
-    ``failed`` are cells that cannot be locked, and why: nothing could be written either.
-    """
-
-    mine: list[Cell] = field(default_factory=list)
-    measured: list[tuple[Cell, Record]] = field(default_factory=list)  # meanwhile, by another run
-    taken: list[Cell] = field(default_factory=list)
-    failed: list[tuple[Cell, str]] = field(default_factory=list)
+    to_measure: list[Cell] = field(default_factory=list)  # locked by this run
+    measured_elsewhere: list[tuple[Cell, Record]] = field(default_factory=list)
+    locked_elsewhere: list[Cell] = field(default_factory=list)
+    # The lock file could not be written, so no record could be either; with the reason.
+    not_lockable: list[tuple[Cell, str]] = field(default_factory=list)
 
 
-class Turns:
-    """The turns of a run that was planned when the results folder held ``known``."""
+class CellLocks:
+    """The locks of a run. ``known`` is what the results folder held when the run was planned."""
 
-    def __init__(self, store: Store, known: Contents) -> None:
+    def __init__(self, store: Store, known: StoreContents) -> None:
         self._store, self._known = store, known
 
     @contextlib.contextmanager
-    def of(self, cells: Sequence[Cell]) -> Iterator[Turn]:
-        """Hold those of the cells that are to be measured, during the block."""
-        turn = Turn()
+    def lock(self, cells: Sequence[Cell]) -> Iterator[LockedCells]:
+        """Lock those of the cells that are to be measured, until the block ends."""
+        sorted_cells = LockedCells()
         with contextlib.ExitStack() as held:
             for cell in cells:
                 lock = contextlib.ExitStack()
                 try:
-                    mine = lock.enter_context(locks.holding(self._store.lock(Name.of_cell(cell))))
+                    path = self._store.lock_path(RecordName.from_cell(cell))
+                    is_ours = lock.enter_context(locks.try_lock(path))
                 except OSError as error:
-                    turn.failed.append((cell, f"it cannot be locked: {error.strerror or error}"))
+                    why = f"it cannot be locked: {error.strerror or error}"
+                    sorted_cells.not_lockable.append((cell, why))
                     continue
-                if not mine:
-                    turn.taken.append(cell)
-                elif record := self._measured_meanwhile(cell):
+                if not is_ours:
+                    sorted_cells.locked_elsewhere.append(cell)
+                elif record := self._find_new_record(cell):
                     lock.close()
-                    turn.measured.append((cell, record))
+                    sorted_cells.measured_elsewhere.append((cell, record))
                 else:
                     held.push(lock)
-                    turn.mine.append(cell)
-            yield turn
+                    sorted_cells.to_measure.append(cell)
+            yield sorted_cells
 
-    def holder(self, cell: Cell) -> str:
-        """Which process measures a cell that is taken, in words."""
-        return locks.holder(self._store.lock(Name.of_cell(cell)))
+    def describe_holder(self, cell: Cell) -> str:
+        """Say which process holds the lock of a cell."""
+        return locks.describe_holder(self._store.lock_path(RecordName.from_cell(cell)))
 
-    def _measured_meanwhile(self, cell: Cell) -> Record | None:
-        # Compared as a whole, not by their times: a clock may go backwards.
+    def _find_new_record(self, cell: Cell) -> Record | None:
+        """The record of a cell that was written since this run was planned, if there is one.
+
+        Two measurements of one cell differ at least by their ``measurement_id``. Times would not
+        do: two failures may end within one tick of the clock, and a clock may be set back.
+        """
         known = (self._known.finished.get(cell.key), self._known.failed.get(cell.key))
         for finished in (True, False):
-            record = self._store.find(Name.of_cell(cell, finished=finished))
+            record = self._store.find_record(RecordName.from_cell(cell, finished=finished))
             if record is not None and record not in known:
                 return record
         return None

@@ -1,43 +1,49 @@
-"""TODO docstring."""
+"""Estimates how long a cell takes, from the cells that have been measured.
+
+The estimates decide the order of the cells (cheapest first) and the time left that a run shows.
+"""
 
 from __future__ import annotations
 
 from fmbench.records.cells import Cell
 from fmbench.records.record import Record
-from fmbench.records.store import Contents
+from fmbench.records.store import StoreContents
 
-# Where nothing like it was measured yet, seconds on one core by the runner's declared cost.
-GUESS = {"seconds": 20.0, "minutes": 300.0, "hours": 2400.0, "unknown": 300.0}
-
-
-GUESS_QUICK = 10.0
+# Seconds on one core by the cost that a runner declares: for a runner that was never measured.
+DEFAULT_SECONDS = {"seconds": 20.0, "minutes": 300.0, "hours": 2400.0, "unknown": 300.0}
+DEFAULT_QUICK_SECONDS = 10.0
 
 
-class Estimate:
-    """How long a cell takes, from the most alike that has been measured."""
+class DurationEstimate:
+    """Estimates the seconds of a cell from the most similar cell that has been measured.
 
-    def __init__(self, contents: Contents, reference: dict[str, float] | None = None) -> None:
+    ``reference``: for each runner the seconds of the committed records under the full protocol.
+    They are used for runners of which ``contents`` has no record.
+    """
+
+    def __init__(self, contents: StoreContents, reference: dict[str, float] | None = None) -> None:
         self._reference = reference or {}
+        # By runner and protocol, and by runner, protocol and variant: the newest duration.
         self._measured: dict[tuple[str, ...], float] = {}
         for record in contents.finished.values():
             self.learn(record)
 
     def learn(self, record: Record) -> None:
-        """Take a finished record into account."""
+        """Take a record into account, if it is finished."""
         if record.finished:
-            question = (record.cell["runner"], record.cell["protocol"]["name"])
-            # The fit may have begun in a run that was interrupted, before this record's clock.
+            recipe = (record.cell["runner"], record.cell["protocol"]["name"])
             share = record.total_seconds / record.together
+            # The fit of a resumed cell includes the time of earlier runs, the total does not.
             seconds = max(share, record.fit_seconds or 0.0)
-            self._measured[question] = seconds
-            self._measured[*question, record.cell["variant"]] = seconds
+            self._measured[recipe] = seconds
+            self._measured[*recipe, record.cell["variant"]] = seconds
 
-    def __call__(self, cell: Cell) -> float:
-        """Expected seconds of a cell."""
-        question = (cell.runner.name, cell.protocol.name)
-        for alike in ((*question, cell.variant), question):
-            if alike in self._measured:
-                return self._measured[alike]
+    def expected_seconds(self, cell: Cell) -> float:
+        """How long the cell will probably take."""
+        recipe = (cell.runner.name, cell.protocol.name)
+        for similar in ((*recipe, cell.variant), recipe):
+            if similar in self._measured:
+                return self._measured[similar]
         if cell.protocol.quick:
-            return GUESS_QUICK
-        return self._reference.get(cell.runner.name, GUESS[cell.runner.cost])
+            return DEFAULT_QUICK_SECONDS
+        return self._reference.get(cell.runner.name, DEFAULT_SECONDS[cell.runner.cost])

@@ -1,4 +1,9 @@
-"""Starts the process that forks one child process for each launch."""
+"""Starts the fork server: the process from which the child process of each launch is forked.
+
+Python's ``multiprocessing`` provides the server. It starts once in a run, imports ``preload``,
+which loads the heavy libraries and the data, and starts no thread. A process that is forked from it
+is ready in milliseconds.
+"""
 
 from __future__ import annotations
 
@@ -7,45 +12,42 @@ import os
 import tempfile
 import threading
 from multiprocessing import forkserver
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from fmbench.datasets.specs import Source
+from fmbench.datasets.specs import LocatedDataset
 from fmbench.errors import UserError
 from fmbench.execution import preload
 
-if TYPE_CHECKING:
-    pass
-
-# A socket's path has at most 107 bytes, of which multiprocessing's own names take about 30.
-LONGEST_TEMPORARY_PATH = 75
-
+# The path of a socket has at most 107 bytes; multiprocessing's own names take about 30 of them.
+MAX_TEMPORARY_PATH = 75
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
+_start_lock = threading.Lock()
 
-_starting = threading.Lock()
 
+def start_fork_server(threads: int, source: LocatedDataset, *, neural: bool) -> Any:
+    """Start the fork server unless it runs; return the ``multiprocessing`` context that uses it.
 
-def fork_server(threads: int, source: Source, *, neural: bool) -> Any:
-    """The context whose processes come from the server, which is started unless it runs.
+    A server that runs already keeps what it has loaded.
 
     Raises:
-        UserError: the folder for temporary files cannot hold its socket.
+        UserError: the path of the folder for temporary files is too long for the server's socket.
     """
-    if len(tempfile.gettempdir()) > LONGEST_TEMPORARY_PATH:
+    temporary = tempfile.gettempdir()
+    if len(temporary) > MAX_TEMPORARY_PATH:
         raise UserError(
-            f"the folder for temporary files, {tempfile.gettempdir()}, is too deep for the socket "
+            f"the path of the folder for temporary files, {temporary}, is too long for the socket "
             "of a worker: set TMPDIR to a folder with a shorter path"
         )
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["fmbench.execution.preload"])
-    with _starting:
-        # The server reads these as it starts: the libraries, when they load.
-        wanted = dict.fromkeys(THREAD_VARIABLES, str(threads)) | preload.order(
-            source, neural=neural
-        )
-        before = {name: os.environ.get(name) for name in wanted}
-        os.environ.update(wanted)
+    with _start_lock:
+        # The server inherits these variables, and the libraries read them while they load.
+        variables = dict.fromkeys(THREAD_VARIABLES, str(threads))
+        variables |= preload.make_variables(source, neural=neural)
+        before = {name: os.environ.get(name) for name in variables}
+        os.environ.update(variables)
         try:
             forkserver.ensure_running()
         finally:

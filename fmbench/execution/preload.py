@@ -1,11 +1,12 @@
-"""What the fork server has before it forks: the libraries, by importing this, and the data.
+"""Loads the libraries and the data when the fork server imports this module.
 
-The server reads and checks the training set and the test images once; each cell's process, forked
-from it, has them in memory that they share until one writes to it, which read-only arrays prevent.
-The test labels are never read here. Of another data set than the first of a run's, or where reading
-fails, a cell's process reads for itself, and says what is wrong.
+The server reads and checks the training set and the test images once. Each child process that is
+forked from it shares them in memory; the arrays are read-only, so no process can change them. The
+test labels are never read here. If a run uses a second data set, or if reading fails here, the
+child process of a cell reads the data itself, and reports what is wrong.
 
-Nothing here may start a thread: a fork copies none, only the locks that they hold.
+Nothing here may start a thread: a fork copies no thread, but it does copy the locks that a thread
+holds.
 """
 
 from __future__ import annotations
@@ -16,31 +17,41 @@ import json
 import os
 from pathlib import Path
 
-from fmbench.datasets.loading import keep
-from fmbench.datasets.specs import SPECS, TEST_IMAGES, TRAIN_IMAGES, TRAIN_LABELS, Source
+from fmbench.datasets.loading import preload_files
+from fmbench.datasets.specs import (
+    TEST_IMAGES,
+    TRAIN_IMAGES,
+    TRAIN_LABELS,
+    LocatedDataset,
+    get_dataset,
+)
 from fmbench.errors import UserError
 from fmbench.models import accelerators
 
 VARIABLE = "FMBENCH_FORK_SERVER"
 LIBRARIES = (
-    "fmbench.execution.measure", "fmbench.models.features", "sklearn.svm", "sklearn.ensemble", "threadpoolctl",
+    "fmbench.execution.measure", "fmbench.models.features", "sklearn.svm", "sklearn.ensemble",
+    "threadpoolctl",
 )  # fmt: skip
-# The second is what PyTorch's optimizers load at their first step: over a second of a cell's fit.
-NEURAL = ("fmbench.models.nn.training", "torch._dynamo")
+# PyTorch's optimizers import torch._dynamo at their first step: over a second of a cell's fit.
+NEURAL_LIBRARIES = ("fmbench.models.nn.training", "torch._dynamo")
 
 
-def order(source: Source, *, neural: bool) -> dict[str, str]:
-    """The environment in which a fork server has ``source``, and PyTorch if ``neural``."""
+def make_variables(source: LocatedDataset, *, neural: bool) -> dict[str, str]:
+    """The environment variables that make a fork server load ``source``, and PyTorch if asked."""
     return {VARIABLE: json.dumps([source.spec.name, str(source.folder), neural])}
 
 
-def _prepare(name: str, folder: str, neural: bool) -> None:
-    wanted = [*LIBRARIES, *(NEURAL if neural else [])]
-    for module in [*wanted, *(["daal4py"] if accelerators.installed() else [])]:
+def _load(dataset: str, folder: str, neural: bool) -> None:
+    modules = [*LIBRARIES, *(NEURAL_LIBRARIES if neural else [])]
+    if accelerators.is_installed():
+        modules.append("daal4py")
+    for module in modules:
         importlib.import_module(module)
-    with contextlib.suppress(UserError):  # the cell's own process says it
-        keep(Source(SPECS[name], Path(folder), ""), (TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES))
+    with contextlib.suppress(UserError):  # the cell's own process reports it
+        source = LocatedDataset(get_dataset(dataset), Path(folder), "")
+        preload_files(source, (TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES))
 
 
 if VARIABLE in os.environ:
-    _prepare(*json.loads(os.environ[VARIABLE]))
+    _load(*json.loads(os.environ[VARIABLE]))

@@ -1,13 +1,14 @@
-"""The process of a launch: what it may use, how it ends, what it leaves.
+"""Runs a launch in a child process, ends it at its limits, and reports how it ended.
 
-A launch is one cell, or several that differ by their seeds alone and are measured together. It
-runs in a process of its own, so that a crash, a time limit or a memory limit ends it alone.
+Each launch has a process of its own, so that a crash, a time limit or a memory limit ends that
+launch alone.
 """
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
+import dataclasses
 import json
 import multiprocessing
 import os
@@ -18,115 +19,130 @@ import threading
 import time
 import traceback
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from fmbench.datasets.specs import Source
-from fmbench.execution.backend import POLL_SECONDS, Launch, Limits, Stop
+from fmbench.datasets.specs import LocatedDataset
+from fmbench.execution.backend import (
+    POLL_SECONDS,
+    Launch,
+    LaunchResult,
+    Limits,
+    Measurement,
+    StopSignal,
+)
 from fmbench.models import accelerators
 from fmbench.utils import environment
 
-NO_STATUS = 255  # what multiprocessing says where the fork server has not learnt the status
+UNKNOWN_STATUS = 255  # multiprocessing's exit code if the fork server did not learn the real one
+EXIT_SECONDS = 60  # the longest wait for a child process that has closed its end of the pipe
+LOG = "log"  # the file that holds what a child process prints
 
 
-@dataclass
-class Report:
-    """What supervision learnt: the facts of each cell that the child sent, or how it failed."""
-
-    peak_memory: int
-    failure: str | None = None
-    facts: list[dict[str, Any]] = field(default_factory=list)
-
-
-def supervise(
+def run_child_process(
     launch: Launch,
-    source: Source,
+    source: LocatedDataset,
     limits: Limits,
     folder: Path,
     workspaces: Sequence[Path],
     context: Any,
-    stop: Stop,
-) -> Report | None:
-    """Measure a launch in a process and end it at its limits; None if ``stop`` was set.
+    stop: StopSignal,
+) -> LaunchResult | None:
+    """Measure a launch in a child process and end it at its limits; None if ``stop`` was set.
 
-    What it predicts is left in ``folder``, in a folder of its place in the launch for each cell.
+    ``context`` is the ``multiprocessing`` context that starts the process. The predictions are left
+    in ``folder``: in ``folder / "0"`` those of the first cell, and so on. The measurements that are
+    returned have no arrays yet.
     """
     receiver, sender = context.Pipe(duplex=False)
     device = limits.device_of(launch[0])
     process = context.Process(
-        target=_child,
+        target=_child_main,
         args=(sender, launch, source, device, limits.threads, folder, workspaces),
         daemon=True,
     )
     try:
         process.start()
     except (OSError, EOFError) as error:  # the fork server was killed at this moment
-        return Report(0, f"its process could not be started: {error or type(error).__name__}")
+        why = f"its process could not be started: {error or type(error).__name__}"
+        return _failure(launch, limits, why, peak_memory=0)
     finally:
         sender.close()
-    timeout = limits.timeout * len(launch)
-    deadline = time.monotonic() + timeout
-    peak, message, failure, silent = 0, None, None, False
+    deadline = time.monotonic() + limits.timeout * len(launch)
+    peak, message, failure, closed = 0, None, None, False
     try:
-        if stop.is_set():  # while the fork server was starting: the cell need not begin
+        if stop.is_set():  # the fork server took long to start, and the run was stopped meanwhile
             return None
         while failure is None and message is None:
             if receiver.poll(POLL_SECONDS):
                 try:
                     message = json.loads(receiver.recv_bytes())
-                except EOFError:  # the process ended without a word
-                    silent = True
+                except EOFError:  # the process ended without sending a result
+                    closed = True
                     break
             elif stop.is_set():
                 return None
             elif time.monotonic() > deadline:
-                failure = f"timed out after {timeout:g} s"
+                failure = f"timed out after {limits.timeout * len(launch):g} s"
             else:
                 used = _resident_bytes(process.pid)
                 peak = max(peak, used)
                 if used > limits.memory:
-                    failure = _too_much_memory(limits)
+                    failure = _memory_failure(limits)
     finally:
-        # Before the child is reaped, so that its process group cannot be another's by now.
-        exit_code = _end(process, wait=silent)
+        exit_code = _end_process(process, ends_by_itself=closed)
         receiver.close()
     if message is None:
-        return Report(peak, failure or _how_it_died(exit_code, folder))
-    peak = max(peak, message["peak_memory"])
-    if peak > limits.memory:  # between two looks
-        return Report(peak, _too_much_memory(limits))
-    return Report(peak, message["failure"], message["facts"])
+        return _failure(launch, limits, failure or _describe_exit(exit_code, folder), peak)
+    peak = max(peak, message["peak_memory_bytes"])
+    if peak > limits.memory:  # the peak was between two looks
+        return _failure(launch, limits, _memory_failure(limits), peak)
+    if message["failure"] is not None:
+        return _failure(launch, limits, message["failure"], peak)
+    return LaunchResult(
+        limits.threads,
+        len(launch),
+        measurements=[Measurement(**fields) for fields in message["measurements"]],
+        peak_memory_bytes=peak,
+    )
 
 
-def _end(process: Any, *, wait: bool) -> int | None:
-    """Reap the process and kill whatever it left behind; returns its exit code.
+def _failure(launch: Launch, limits: Limits, why: str, peak_memory: int) -> LaunchResult:
+    result = LaunchResult(limits.threads, len(launch), why, peak_memory_bytes=peak_memory)
+    gpu = environment.gpu_name() if limits.device_of(launch[0]) == "cuda" else None
+    return dataclasses.replace(result, device=gpu) if gpu else result
 
-    ``wait``: it is about to end by itself, and how it does is worth knowing.
+
+def _end_process(process: Any, *, ends_by_itself: bool) -> int | None:
+    """Kill a process with all that it started, and return its exit code.
+
+    If it ``ends_by_itself``, wait for that first, since its exit code tells why.
     """
-    if wait:
-        process.join(5)
+    if ends_by_itself:
+        process.join(EXIT_SECONDS)
+    # Before the process is reaped: afterwards another process group could have the same number.
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
-    process.kill()  # a process that has just been started has no group of its own yet
+    process.kill()  # a process that has only just started has no group of its own yet
     process.join()
     return process.exitcode
 
 
-def _too_much_memory(limits: Limits) -> str:
+def _memory_failure(limits: Limits) -> str:
     return f"used more than {limits.memory / 2**30:g} GB of memory"
 
 
-def _how_it_died(exit_code: int | None, folder: Path) -> str:
-    log = (folder / "log").read_text(errors="replace").strip() if (folder / "log").exists() else ""
-    said = f": {log.splitlines()[-1][:200]}" if log else ""
+def _describe_exit(exit_code: int | None, folder: Path) -> str:
+    """Say how a process ended that sent no result, with the last line that it printed."""
+    log = (folder / LOG).read_text(errors="replace").strip() if (folder / LOG).exists() else ""
+    last_line = f": {log.splitlines()[-1][:200]}" if log else ""
     if exit_code is not None and exit_code < 0:
         name = signal.Signals(-exit_code).name
-        return f"killed by signal {-exit_code} ({name}){said}"
-    if exit_code == NO_STATUS:
-        return f"killed as it started, or ended with status {exit_code}{said}"
-    return f"ended with status {exit_code} before it had predicted{said}"
+        return f"killed by signal {-exit_code} ({name}){last_line}"
+    if exit_code == UNKNOWN_STATUS:
+        return f"killed as it started, or ended with status {exit_code}{last_line}"
+    return f"ended with status {exit_code} before it had predicted{last_line}"
 
 
 def _resident_bytes(pid: int) -> int:
@@ -142,62 +158,61 @@ def _resident_bytes(pid: int) -> int:
     return total
 
 
-def _child(
+def _child_main(
     sender: Connection,
     launch: Launch,
-    source: Source,
+    source: LocatedDataset,
     device: str,
     threads: int,
     folder: Path,
     workspaces: Sequence[Path],
 ) -> None:
-    """The launch's own process."""
-    os.setsid()  # a group of its own: Ctrl-C does not reach it, and its children end with it
-    _die_with_parent()
-    log = os.open(folder / "log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    """Measure the launch and send the result: the whole life of the child process."""
+    # Its own process group: Ctrl-C in the terminal does not reach it, and killing the group ends
+    # all that it started.
+    os.setsid()
+    _end_with_parent()
+    log = os.open(folder / LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(log, 1)
     os.dup2(log, 2)
     use_threads(threads)
     keep_freed_memory()
-    facts: list[dict[str, Any]] = []
+    measurements: list[Measurement] = []
     failure = None
     try:
-        from fmbench.execution.measure import measure
+        from fmbench.execution.measure import measure_launch
 
-        facts = measure(launch, source, device, folder, workspaces)
+        measurements = measure_launch(launch, source, device, folder, workspaces)
     except MemoryError:
         failure = "ran out of memory"
     except BaseException as error:  # noqa: BLE001
-        # Whatever a runner raises, SystemExit included, is this launch's result.
+        # Whatever a runner raises, SystemExit included, is the result of this launch.
         traceback.print_exc()
         failure = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
-        facts = []
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (
-        1 if sys.platform == "darwin" else 1024
-    )
-    for of_cell in facts:
-        of_cell["device"] = environment.device_name(device)
-        of_cell["peak_gpu_memory_bytes"] = _peak_gpu_memory(device)
-    message = {"facts": facts, "failure": failure, "peak_memory": peak}
+    message = {
+        "measurements": [dataclasses.asdict(measurement) for measurement in measurements],
+        "failure": failure,
+        "peak_memory_bytes": _peak_resident_bytes(),
+    }
     sender.send_bytes(json.dumps(message).encode())
 
 
-def _peak_gpu_memory(device: str) -> int | None:
-    """The most that PyTorch's allocator ever held of the GPU's memory for this process, in bytes.
-
-    What CUDA itself takes for a process, some hundred megabytes, is not in it.
-    """
-    return sys.modules["torch"].cuda.max_memory_reserved() if device == "cuda" else None
+def _peak_resident_bytes() -> int:
+    unit = 1 if sys.platform == "darwin" else 1024  # macOS counts bytes, Linux kilobytes
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def use_threads(threads: int) -> None:
-    """Set every library's own thread count; the environment was read when they loaded."""
+    """Set the thread count of every library that is loaded.
+
+    Changing the environment variables is no use any more: the libraries read them while they load.
+    """
     import threadpoolctl
 
     threadpoolctl.threadpool_limits(threads)
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(threads)
-    if accelerators.installed():
+    if accelerators.is_installed():
         import daal4py
 
         daal4py.daalinit(threads)
@@ -217,17 +232,18 @@ def keep_freed_memory() -> None:
             libc.mallopt(m_trim_threshold, 1 << 30)
 
 
-def _die_with_parent() -> None:
-    """Ask the kernel to kill this process when the run that started it is gone."""
+def _end_with_parent() -> None:
+    """Make sure that this process ends when the run that started it ends, however that ends."""
 
-    def watch() -> None:
+    def wait_and_kill() -> None:
         parent = multiprocessing.parent_process()
         if parent is not None:
             parent.join()
             os.killpg(0, signal.SIGKILL)
 
-    threading.Thread(target=watch, daemon=True).start()
+    threading.Thread(target=wait_and_kill, daemon=True).start()
     if sys.platform == "linux":
-        # Also where a library holds the interpreter's lock: the server dies with the run.
+        # The thread cannot run while a library holds the interpreter's lock. The kernel can kill
+        # this process even then: when the fork server ends, which ends with the run.
         pr_set_pdeathsig = 1
         ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)

@@ -1,9 +1,9 @@
-"""Runs cells: the plan, one launch after another, the record of each, resume.
+"""Runs cells: groups them into launches, runs one launch after another, and writes the records.
 
-joblib hands out the launches to one thread a job. Each thread has its launch measured, here or by
-a worker of a cluster (a :class:`~fmbench.launching.Place`), and writes its records as soon as it
-has ended: no worker ever touches the results folder. Where several runs share that folder,
-``turns`` says which of them measures a cell.
+joblib distributes the launches over threads, one thread for each job. A thread has its launch run
+by a :class:`~fmbench.execution.backend.Backend`, on this machine or on a cluster, and writes the
+records as soon as the launch has ended. Workers never touch the results folder. Several runs may
+share a results folder: ``cell_locks`` makes sure that each cell is measured by one of them only.
 """
 
 from __future__ import annotations
@@ -14,212 +14,275 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING
+from uuid import uuid4
 
-from fmbench.datasets.specs import Source
-from fmbench.execution.backend import Beside, Launch, Limits, Measured, Place, not_started
-from fmbench.execution.cell_locks import Turns
-from fmbench.execution.local import Here
+from fmbench.datasets.specs import LocatedDataset
+from fmbench.execution.backend import (
+    Backend,
+    Launch,
+    LaunchQueue,
+    LaunchResult,
+    Limits,
+    Measurement,
+    RunningLaunches,
+)
+from fmbench.execution.cell_locks import CellLocks
+from fmbench.execution.local import LocalBackend
 from fmbench.records.cells import Cell
-from fmbench.records.record import Record, asked
-from fmbench.records.store import Contents, Store
+from fmbench.records.record import Record, make_user_request
+from fmbench.records.store import StoreContents, Store
 from fmbench.utils import environment
 
-LOOK_SECONDS = 0.5  # between two looks at whether another run is done with a cell
+if TYPE_CHECKING:
+    import numpy as np
+
+LOCK_POLL_SECONDS = 0.5  # between two looks at whether another run has finished with a cell
 
 
 class Observer:
-    """Told, from any thread, what a run is doing. This one has nothing to say to it."""
+    """Is told, from any thread, what a run is doing. This base class ignores it all."""
 
-    def started(self, cell: Cell) -> None:
-        """A cell's process has been started."""
+    def on_start(self, cell: Cell) -> None:
+        """The process of a cell is about to start."""
 
-    def ended(self, cell: Cell, record: Record) -> None:
-        """A cell's record has been written."""
+    def on_end(self, cell: Cell, record: Record) -> None:
+        """The record of a cell has been written."""
 
-    def measured_elsewhere(self, cell: Cell, record: Record) -> None:
-        """Another run has measured a cell meanwhile; it is not started here."""
+    def on_measured_elsewhere(self, cell: Cell, record: Record) -> None:
+        """Another run has measured a cell in the meantime; it is not started here."""
 
-    def waits(self, cell: Cell, holder: str) -> None:
-        """Nothing is left but cells that other runs measure; ``holder`` is who has this one."""
+    def on_wait(self, cell: Cell, holder: str) -> None:
+        """Only cells are left that other runs are measuring; ``holder`` is measuring this one."""
 
 
-def in_order(cells: Iterable[Cell], expected_seconds: Callable[[Cell], float]) -> list[Cell]:
-    """Seed by seed, the cheapest first: a whole table early, better as the run goes on."""
+def sort_cells(cells: Iterable[Cell], expected_seconds: Callable[[Cell], float]) -> list[Cell]:
+    """Sort by seed, then the cheapest first: the table is complete early and then gets better."""
     return sorted(cells, key=lambda cell: (cell.seed, expected_seconds(cell), cell.name))
 
 
-def pending(
-    cells: Iterable[Cell], contents: Contents, *, force: bool = False, refresh: bool = False
+def select_pending(
+    cells: Iterable[Cell], contents: StoreContents, *, force: bool = False, refresh: bool = False
 ) -> list[Cell]:
-    """The cells that still have to run: all but those whose record is finished and not stale.
+    """The cells that still have to run: those without a finished record that is up to date.
 
-    ``force`` runs every cell again, ``refresh`` those measured with other versions or on another
-    processor than today's.
+    ``force`` selects all cells. ``refresh`` also selects the cells that were measured with other
+    versions or on another processor than today's.
     """
 
     def is_done(cell: Cell) -> bool:
-        record = contents.of(cell)
+        record = contents.finished_record(cell)
         if record is None or cell.key in contents.failed:
             return False
-        return not (refresh and environment.differences(record.versions, record.device))
+        return not (refresh and environment.describe_differences(record.versions, record.device))
 
     return [cell for cell in cells if force or not is_done(cell)]
 
 
-def launches(cells: Iterable[Cell], together: int) -> Sequence[Launch]:
-    """The cells in their order, those of a neural recipe up to ``together`` seeds at a time."""
-    planned: list[list[Cell]] = []
-    open_: dict[str, list[Cell]] = {}
+def group_into_launches(cells: Iterable[Cell], together: int) -> list[Launch]:
+    """Group the cells into launches: up to ``together`` seeds of a neural recipe in each.
+
+    The launches are in the order of their first cells.
+    """
+    launches: list[list[Cell]] = []
+    last_of_recipe: dict[str, list[Cell]] = {}
     for cell in cells:
-        # An evolutionary search has a folder of its own to go on from and trains many networks.
-        # What a plug-in's classifier can do beside fit and predict is not known.
+        # A resumable search has a folder of its own and trains many networks anyway. A plug-in's
+        # classifier may not be able to train several seeds at once.
         alone = not cell.runner.uses_gpu or cell.runner.resumable or bool(cell.runner.source)
         recipe = replace(cell, seed=0).key
-        if alone or len(open_.get(recipe, ())) in (0, together):
-            open_[recipe] = []
-            planned.append(open_[recipe])
-        open_[recipe].append(cell)
-    return planned
+        if alone or len(last_of_recipe.get(recipe, ())) in (0, together):
+            last_of_recipe[recipe] = []
+            launches.append(last_of_recipe[recipe])
+        last_of_recipe[recipe].append(cell)
+    return list(launches)
 
 
-def run(
+def run_cells(
     cells: Sequence[Cell],
     store: Store,
-    source: Source,
+    source: LocatedDataset,
     limits: Limits,
     observer: Observer,
     *,
-    known: Contents | None = None,
-    cluster: Place | None = None,
+    known: StoreContents | None = None,
+    cluster: Backend | None = None,
 ) -> list[Record]:
     """Run every cell and write its record; a cell that fails leaves a record that says why.
 
-    They run on this machine, or on a ``cluster``. What another run on the same folder measures
-    meanwhile is taken from there: whatever is not among ``known``, what the folder held when the
-    cells were chosen (by default: holds now).
+    The cells run on this machine unless there is a ``cluster``. ``known`` is what the results
+    folder held when the cells were chosen (by default: what it holds now). If another run on the
+    same folder has measured a cell since then, its record is returned instead.
 
-    Ctrl-C ends the running cells, wherever they run, keeps what is finished and raises
+    Ctrl-C ends the running cells, wherever they run, keeps the finished records and raises
     KeyboardInterrupt.
     """
-    place = cluster or Here(neural=any(cell.runner.uses_gpu for cell in cells))
-    work = _Work(store, source, limits, observer, place, Turns(store, known or store.read()))
+    backend = cluster or LocalBackend(neural=any(cell.runner.uses_gpu for cell in cells))
+    locks = CellLocks(store, known or store.read_contents())
+    run = _Run(store, source, limits, observer, backend, locks)
     try:
         records: list[Record] = []
-        left, said = list(cells), False
-        while left:
+        remaining, wait_reported = list(cells), False
+        while remaining:
             n_before = len(records)
-            records += work.done(launches(left, limits.together))
-            left, work.taken = work.taken, []
-            if left and len(records) == n_before:
-                if not said:
-                    observer.waits(left[0], work.turns.holder(left[0]))
-                said = True
-                time.sleep(LOOK_SECONDS)
+            records += run.run_launches(group_into_launches(remaining, limits.together))
+            remaining, run.locked_elsewhere = run.locked_elsewhere, []
+            if remaining and len(records) == n_before:
+                if not wait_reported:
+                    observer.on_wait(remaining[0], locks.describe_holder(remaining[0]))
+                wait_reported = True
+                time.sleep(LOCK_POLL_SECONDS)
         return records
     finally:
-        work.end()
+        run.stop()
 
 
-class _Work:
-    """What the threads of a run share. ``taken`` are cells that another run is at."""
+class _Run:
+    """The state that the threads of a run share."""
 
     def __init__(
         self,
         store: Store,
-        source: Source,
+        source: LocatedDataset,
         limits: Limits,
         observer: Observer,
-        place: Place,
-        turns: Turns,
+        backend: Backend,
+        locks: CellLocks,
     ) -> None:
-        self.turns = turns
-        self.taken: list[Cell] = []
+        self.locked_elsewhere: list[Cell] = []  # cells that another run was measuring
         self._store, self._source, self._limits = store, source, limits
-        self._observer, self._place = observer, place
-        self._stop, self._busy = threading.Event(), Beside()
+        self._observer, self._backend, self._locks = observer, backend, locks
+        self._stop, self._running = threading.Event(), RunningLaunches()
 
-    def done(self, planned: Sequence[Launch]) -> list[Record]:
-        """The records of launches, once they have ended; none of those that another run is at."""
+    def run_launches(self, launches: Sequence[Launch]) -> list[Record]:
+        """Run launches to their end and return the records.
+
+        There is no record of a cell that another run is measuring; it is in ``locked_elsewhere``.
+        """
         from joblib import Parallel, delayed
 
-        def lane(launches: Sequence[Launch], jobs: int) -> list[list[Record]]:
-            parallel = Parallel(n_jobs=jobs, backend="threading", batch_size=1, pre_dispatch=jobs)
-            return parallel(delayed(self._one)(each) for each in launches)
+        def run_queue(queue: LaunchQueue) -> list[list[Record]]:
+            parallel = Parallel(
+                n_jobs=queue.jobs, backend="threading", batch_size=1, pre_dispatch=queue.jobs
+            )
+            return parallel(delayed(self._run_launch)(launch) for launch in queue.launches)
 
-        lanes = self._place.lanes(planned, self._limits)
-        with ThreadPoolExecutor(len(lanes)) as side_by_side:
+        queues = self._backend.split_into_queues(launches, self._limits)
+        with ThreadPoolExecutor(len(queues)) as executor:
             try:
-                futures = [side_by_side.submit(lane, *each) for each in lanes]
-                return [r for each in futures for records in each.result() for r in records]
+                futures = [executor.submit(run_queue, queue) for queue in queues]
+                return [
+                    record
+                    for future in futures
+                    for records in future.result()
+                    for record in records
+                ]
             except BaseException:
-                self._stop.set()  # else the executor would wait for the threads' work
+                self._stop.set()  # the executor waits for its threads, which must end their cells
                 raise
 
-    def end(self) -> None:
-        """Return when no thread has a process to end or a folder to remove any more."""
+    def stop(self) -> None:
+        """End the launches that run, and wait until their processes and folders are gone."""
         self._stop.set()
-        self._busy.wait_until_alone()
+        self._running.wait_until_none()
 
-    def _one(self, launch: Launch) -> list[Record]:
+    def _run_launch(self, launch: Launch) -> list[Record]:
         if self._stop.is_set():
             return []
-        with self.turns.of(launch) as turn:
-            for cell, record in turn.measured:
-                self._observer.measured_elsewhere(cell, record)
-            self.taken.extend(turn.taken)
-            mine = self._measured(turn.mine) if turn.mine else []
-            failed = [self._failed(cell, why) for cell, why in turn.failed]
-            return [*(record for _, record in turn.measured), *mine, *failed]
+        with self._locks.lock(launch) as cells:
+            for cell, record in cells.measured_elsewhere:
+                self._observer.on_measured_elsewhere(cell, record)
+            self.locked_elsewhere.extend(cells.locked_elsewhere)
+            measured = self._measure(cells.to_measure) if cells.to_measure else []
+            failed = [self._save_failure(cell, why) for cell, why in cells.not_lockable]
+            return [*(record for _, record in cells.measured_elsewhere), *measured, *failed]
 
-    def _failed(self, cell: Cell, why: str) -> Record:
-        self._observer.started(cell)
-        [record] = _saved([cell], not_started([cell], self._limits, why), self._store)
-        self._observer.ended(cell, record)
+    def _save_failure(self, cell: Cell, why: str) -> Record:
+        self._observer.on_start(cell)
+        result = LaunchResult(self._limits.threads, together=1, failure=why)
+        [record] = _save_records([cell], result, self._store)
+        self._observer.on_end(cell, record)
         return record
 
-    def _measured(self, launch: Launch) -> list[Record]:
-        def started() -> None:
+    def _measure(self, launch: Launch) -> list[Record]:
+        def on_start() -> None:
             for cell in launch:
-                self._observer.started(cell)
+                self._observer.on_start(cell)
 
-        with self._busy.running(launch):
+        records: list[Record] = []
+        with self._running.track(launch):
             if self._stop.is_set():
                 return []
-            workspaces = [self._store.workspace(cell) for cell in launch]
-            measured = self._place.measure(
-                launch, self._source, self._limits, workspaces, started, self._stop
+            workspaces = [self._store.workspace_path(cell) for cell in launch]
+            result = self._backend.run_launch(
+                launch, self._source, self._limits, workspaces, on_start, self._stop
             )
-            records = _saved(launch, measured, self._store) if measured else []
-            if records and all(record.finished for record in records):
-                self._place.saved(launch)
-        for cell, record in zip(launch, records, strict=False):  # none if it was stopped
-            self._observer.ended(cell, record)
+            if result is None:  # stopped
+                return []
+            records = _save_records(launch, result, self._store)
+            if all(record.finished for record in records):
+                self._backend.discard_progress(launch)
+        for cell, record in zip(launch, records, strict=True):
+            self._observer.on_end(cell, record)
         return records
 
 
-def _saved(launch: Launch, measured: Measured, store: Store) -> list[Record]:
-    """The records of a launch, written."""
+def build_record(cell: Cell, result: LaunchResult, measurement: Measurement | None) -> Record:
+    """The record of one cell of a launch; without a measurement the record of its failure."""
+    record = Record(
+        status="failed",
+        key=cell.key,
+        cell=cell.definition(),
+        asked=make_user_request(cell),
+        overrides=dict(cell.overrides),
+        measurement_id=uuid4().hex,
+        device=result.device,
+        threads=result.threads,
+        jobs=result.jobs,
+        together=result.together,
+        versions=result.versions,
+        package=result.package,
+        started=result.started,
+        total_seconds=result.total_seconds,
+        peak_memory_bytes=result.peak_memory_bytes,
+        why=result.failure,
+    )
+    if measurement is None:
+        return record
+    return replace(
+        record,
+        status="finished",
+        device=measurement.device,
+        peak_gpu_memory_bytes=measurement.peak_gpu_memory_bytes,
+        fit_seconds=measurement.fit_seconds,
+        predict_seconds=measurement.predict_seconds,
+        history=measurement.history,
+        details=measurement.details,
+        warnings=measurement.warnings,
+    )
 
-    def record(cell: Cell, **facts: Any) -> Record:
-        common = {"key": cell.key, "cell": cell.definition(), "asked": asked(cell)}
-        return Record(**{**common, **measured.where, **facts})
 
-    if measured.failure is not None:
-        return [_save(record(c, status="failed", why=measured.failure), store) for c in launch]
+def _save_records(launch: Launch, result: LaunchResult, store: Store) -> list[Record]:
+    """Write the record of each cell of a launch."""
+    if result.failure is not None:
+        return [_save_record(build_record(cell, result, None), store) for cell in launch]
     records = []
-    for cell, (facts, arrays) in zip(launch, measured.cells, strict=True):
-        records.append(_save(record(cell, **facts, status="finished"), store, arrays))
+    for cell, measurement in zip(launch, result.measurements, strict=True):
+        record = build_record(cell, result, measurement)
+        records.append(_save_record(record, store, measurement.arrays))
         if records[-1].finished:
-            # Of a failed cell it is kept: the next attempt goes on from there.
-            store.discard_workspace(cell)
+            # The workspace of a failed cell is kept: its next attempt continues from there.
+            store.remove_workspace(cell)
     return records
 
 
-def _save(record: Record, store: Store, arrays: Mapping[str, Any] | None = None) -> Record:
+def _save_record(
+    record: Record, store: Store, arrays: Mapping[str, np.ndarray] | None = None
+) -> Record:
+    """Write a record; if it cannot be written, try to write that it failed."""
     try:
         return store.save(record, arrays)
-    except OSError as error:  # the disk is full, the folder gone: this cell's result is lost
+    except OSError as error:  # the disk is full or the folder is gone: the result is lost
         why = f"its result could not be written: {error.strerror or error}"
         failure = replace(record, status="failed", why=why, history=[], details={})
         with contextlib.suppress(OSError):

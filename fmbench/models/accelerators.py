@@ -1,7 +1,7 @@
-"""The optional accelerator: scikit-learn-intelex, the extra ``fast``.
+"""Use scikit-learn-intelex, the optional extra ``fast``, where it is installed.
 
-It computes the same models as scikit-learn, several times faster, on x86-64. Whether it was used
-is recorded: it is among every record's versions.
+It computes the same models as scikit-learn, several times faster, on x86-64. Every record lists
+its version if it was used.
 """
 
 from __future__ import annotations
@@ -12,26 +12,26 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-_library: str | None = None  # forced by `use`
+_forced_library: str | None = None  # set by `use_library`
 
 
-def installed() -> bool:
-    """Whether the extra ``fast`` is there."""
+def is_installed() -> bool:
+    """Whether the extra ``fast`` is installed."""
     return importlib.util.find_spec("sklearnex") is not None
 
 
-def estimator(module: str, name: str) -> Any:
-    """Class ``name`` of ``sklearn.<module>``, accelerated where the extra is installed."""
-    library = _library or ("sklearnex" if installed() else "sklearn")
+def load_estimator(module: str, name: str) -> Any:
+    """Return class ``name`` of ``sklearn.<module>``: the accelerated one if it is installed."""
+    library = _forced_library or ("sklearnex" if is_installed() else "sklearn")
     return getattr(importlib.import_module(f"{library}.{module}"), name)
 
 
 @contextmanager
-def use(library: str) -> Iterator[None]:
-    """Take estimators from ``sklearn`` or ``sklearnex`` in this block, to compare the two."""
-    global _library
-    before, _library = _library, library
+def use_library(library: str) -> Iterator[None]:
+    """Take estimators from ``sklearn`` or from ``sklearnex`` in this block, to compare the two."""
+    global _forced_library
+    before, _forced_library = _forced_library, library
     try:
         yield
     finally:
-        _library = before
+        _forced_library = before

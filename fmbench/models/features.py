@@ -1,4 +1,4 @@
-"""Preprocessing for the rows that are not neural, as scikit-learn transformers."""
+"""Turns images into features for the models that are not neural, as scikit-learn transformers."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ class Flatten(TransformerMixin, BaseEstimator):
     """``uint8 (n, 28, 28)`` to ``float32 (n, 784)``."""
 
     def fit(self, X: np.ndarray, y: np.ndarray | None = None) -> Flatten:
-        """Nothing to learn."""
+        """Return self: there is nothing to learn."""
         return self
 
     def transform(self, X: np.ndarray) -> np.ndarray:
-        """One row of pixels, 0 to 255, for each image."""
+        """Return one row of pixels, 0 to 255, for each image."""
         return X.reshape(len(X), -1).astype(np.float32)
 
 
 class Hog(TransformerMixin, BaseEstimator):
-    """Histograms of oriented gradients (Dalal & Triggs 2005), by scikit-image.
+    """Histograms of oriented gradients (Dalal & Triggs 2005), computed by scikit-image.
 
-    ``uint8 (n, 28, 28)`` to ``float32 (n, d)``; ``d`` follows from the cells and blocks.
+    ``uint8 (n, 28, 28)`` to ``float32 (n, d)``, where ``d`` follows from the cells and blocks.
     """
 
     def __init__(self, orientations: int, pixels_per_cell: int, cells_per_block: int) -> None:
@@ -32,11 +32,11 @@ class Hog(TransformerMixin, BaseEstimator):
         self.cells_per_block = cells_per_block
 
     def fit(self, X: np.ndarray, y: np.ndarray | None = None) -> Hog:
-        """Nothing to learn."""
+        """Return self: there is nothing to learn."""
         return self
 
     def transform(self, X: np.ndarray) -> np.ndarray:
-        """One descriptor for each image."""
+        """Return one descriptor for each image."""
         from skimage.feature import hog
 
         return np.stack(
@@ -53,5 +53,9 @@ class Hog(TransformerMixin, BaseEstimator):
 
 
 def standardised(classifier: object) -> object:
-    """Xiao 2017's protocol: 784 features, each standardised by the training images' statistics."""
+    """Put ``classifier`` behind Xiao 2017's preprocessing and return the pipeline.
+
+    Each image becomes 784 features; each feature is shifted and scaled to mean 0 and variance 1
+    over the training images.
+    """
     return make_pipeline(Flatten(), StandardScaler(), classifier)

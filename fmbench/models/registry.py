@@ -1,16 +1,18 @@
-"""Runners: named recipes, each hyperparameter with its origin.
+"""The registry of runners: named recipes whose hyperparameters each say where they come from.
 
-A runner is a factory: calling it gives a fresh, unfitted classifier with scikit-learn's
+A runner wraps a factory: calling it gives a fresh, unfitted classifier with scikit-learn's
 ``fit(X, y)`` and ``predict(X)``, where ``X`` is ``uint8 (n, 28, 28)`` and ``y`` is ``uint8 (n,)``.
-A new file under ``fmbench/runners/`` that calls :func:`register` is all that a new runner needs.
+To add a runner, add a file under ``fmbench/runners/`` that calls :func:`register`; no other file
+has to change.
 
-The factory's signature says what the runner depends on: one that takes no ``seed`` is
-deterministic, one that takes ``device`` can use a GPU. One that takes ``workspace`` is given a
-folder of its cell's own (or ``None``) that outlives an interrupted fit and is gone once the cell
-has finished: what it keeps there lets the next attempt go on.
+The signature of the factory says what the runner depends on. A factory without ``seed`` is
+deterministic. A factory with ``device`` can use a GPU. A factory with ``workspace`` gets a folder
+(or ``None``) that belongs to its cell: the folder survives an interrupted fit and is deleted when
+the cell has finished, so that the next attempt can continue from what was saved there.
 
-A fitted classifier may have ``details_``, facts about its fit in JSON's types that its record
-keeps, and ``earlier_seconds_``, what interrupted attempts at this fit spent on work it used.
+A fitted classifier may have two more attributes. ``details_`` holds facts about the fit, in JSON
+types, which go into the record. ``earlier_seconds_`` is the time that interrupted attempts spent
+on work that this fit used.
 """
 
 from __future__ import annotations
@@ -25,16 +27,18 @@ from pathlib import Path
 from typing import Any, Literal
 
 from fmbench.errors import UserError
-from fmbench.utils.names import SAFE_NAME, suggestion
+from fmbench.utils.names import SAFE_NAME, suggest_names
 
 Origin = Literal["stated", "source", "our choice"]
 Cost = Literal["seconds", "minutes", "hours", "unknown"]
+# From each open question to its possible answers; an answer sets some hyperparameters.
 Readings = Mapping[str, tuple[Mapping[str, Any], ...]]
 
-# The flagged figure that the harness finds itself, from the curve that it keeps of every fit.
+# The one flagged figure that fmbench computes itself, from the predictions after every epoch.
 BEST_EPOCH = "best_epoch"
 
-CONTEXT = {"seed", "device", "workspace"}  # what a factory may ask for beside hyperparameters
+# What a factory may ask for beside its hyperparameters.
+CONTEXT_ARGUMENTS = {"seed", "device", "workspace"}
 
 _REGISTRY: dict[str, Runner] = {}
 
@@ -45,62 +49,59 @@ class Hyperparameter:
 
     value: Any
     origin: Origin
-    why: str  # the place in the paper or the source; for a choice of ours, the reason
+    why: str  # where the paper or source states it; for our own choice, the reason
 
 
 def stated(value: Any, where: str) -> Hyperparameter:
-    """A value that the benchmarked paper states."""
+    """A value that the benchmarked paper states; ``where`` names the section."""
     return Hyperparameter(value, "stated", where)
 
 
 def from_source(value: Any, where: str) -> Hyperparameter:
-    """A value taken from the source that the paper cites."""
+    """A value taken from the source that the paper cites; ``where`` names the source."""
     return Hyperparameter(value, "source", where)
 
 
 def our_choice(value: Any, why: str) -> Hyperparameter:
-    """A value that no source states."""
+    """A value that no source states; ``why`` gives the reason for it."""
     return Hyperparameter(value, "our choice", why)
 
 
 @dataclass(frozen=True)
 class Runner:
-    """A recipe under a name, which is also that of its folder of records.
-
-    ``revision`` is raised whenever the predictions change; it is part of every cell's key.
-    ``quick`` replaces hyperparameters under ``--quick``. ``parameter_counts`` are the published
-    parameters, layer by layer. ``scores`` names the method whose output is stored beside the
-    predictions, where that is cheap.
-
-    ``flagged`` names, in words, each other way of scoring that the source used: reported beside
-    the result, never in its place. The classifier's ``flagged(X)`` gives the predictions by name;
-    those of :data:`BEST_EPOCH` come from the harness. A runner that is ``by_name_only`` is too
-    long for ``run --all``. ``readings`` are other ways to read what the source
-    leaves open: by the question's name, the hyperparameters of each answer, the recipe's own among
-    them.
-
-    ``spelling`` is how a person asked for a runner that is not among the package's own, or for one
-    with parameters of their own; the tables name it so. ``source`` is what decides, beside the
-    hyperparameters, what a plug-in predicts: its file's hash, or its package's version.
+    """A named recipe: a factory of classifiers and the facts about it.
 
     Raises:
-        ValueError: the name cannot be that of a folder.
+        ValueError: ``name`` cannot be the name of a folder.
     """
 
-    name: str
-    title: str
-    factory: Callable[..., Any]
+    name: str  # also the name of the folder that holds its records
+    title: str  # one line for people
+    factory: Callable[..., Any]  # makes a fresh, unfitted classifier
     hyperparameters: Mapping[str, Hyperparameter]
-    revision: int
-    cost: Cost
+    revision: int  # part of every cell's key; raise it when the predictions change
+    cost: Cost  # roughly how long one fit takes on one CPU core
+    # Hyperparameters that `--quick` replaces, and their values.
     quick: Mapping[str, Any] = field(default_factory=dict)
+    # The published number of parameters of each layer.
     parameter_counts: Mapping[str, int] = field(default_factory=dict)
+    # The method whose output is stored beside the predictions, where that is cheap.
     scores: str | None = None
-    notes: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()  # sentences for `fmbench show` and the report
+    # Other ways of scoring that the source used: from a short name to a description. They are
+    # reported beside the result and never replace it. The classifier's method `flagged(X)` returns
+    # the predictions under the same names; fmbench itself computes BEST_EPOCH.
     flagged: Mapping[str, str] = field(default_factory=dict)
+    # True if the runner takes too long for `run --all`: it runs only when it is named.
     by_name_only: bool = False
+    # Other ways to read what the source leaves open. Each question lists its answers, and one of
+    # the answers is the recipe's own.
     readings: Readings = field(default_factory=dict)
-    spelling: str = ""
+    # What the user typed to get this runner, for a plug-in or a runner with parameters of the
+    # user's own; tables show it. Empty for the package's own recipes.
+    requested_as: str = ""
+    # For a plug-in: the hash of its file, or the version of its package. Together with the
+    # hyperparameters it decides the predictions, so it is part of the key.
     source: str = ""
 
     def __post_init__(self) -> None:
@@ -108,39 +109,43 @@ class Runner:
             raise ValueError(f"runner name {self.name!r} cannot be the name of a folder")
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        # Another process finds it by its name, so that a factory may be any callable.
-        if _REGISTRY.get(self.name) == replace(self, spelling=""):
-            return _restore, (self.factory.__module__, self.name, self.spelling)
+        # A registered runner is pickled by its name, so that its factory may be any callable.
+        if _REGISTRY.get(self.name) == replace(self, requested_as=""):
+            return _restore_runner, (self.factory.__module__, self.name, self.requested_as)
         return super().__reduce_ex__(protocol)
 
     @property
     def deterministic(self) -> bool:
-        """Whether every run gives the same predictions, so that one seed says all."""
+        """Whether every run gives the same predictions, so that one seed is enough."""
         return "seed" not in inspect.signature(self.factory).parameters
 
     @property
     def cost_in_words(self) -> str:
-        """For people: how long it takes, and whether ``run --all`` leaves it out."""
+        """How long a fit takes, and whether ``run --all`` leaves the runner out."""
         return f"{self.cost}, by name only" if self.by_name_only else self.cost
 
     @property
     def uses_gpu(self) -> bool:
-        """Whether ``--device cuda`` applies."""
+        """Whether the option ``--device cuda`` has an effect."""
         return "device" in inspect.signature(self.factory).parameters
 
     @property
     def resumable(self) -> bool:
-        """Whether an interrupted fit goes on where it was."""
+        """Whether an interrupted fit continues where it stopped."""
         return "workspace" in inspect.signature(self.factory).parameters
 
     def resolve(self, overrides: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Every hyperparameter's value; raises UserError for a name the runner does not have."""
+        """Return the value of every hyperparameter, with ``overrides`` in place of the recipe's.
+
+        Raises:
+            UserError: the runner has no hyperparameter of that name.
+        """
         overrides = overrides or {}
         for name in overrides:
             if name not in self.hyperparameters:
                 raise UserError(
-                    f"{self.spelling or self.name} has no hyperparameter {name!r}"
-                    f"{suggestion(name, self.hyperparameters)}"
+                    f"{self.requested_as or self.name} has no hyperparameter {name!r}"
+                    f"{suggest_names(name, self.hyperparameters)}"
                 )
         return {
             name: overrides.get(name, hyperparameter.value)
@@ -155,7 +160,7 @@ class Runner:
         device: str,
         workspace: Path | None = None,
     ) -> Any:
-        """A fresh, unfitted classifier."""
+        """Make a fresh, unfitted classifier."""
         context = {"seed": seed, "device": device, "workspace": workspace}
         wanted = inspect.signature(self.factory).parameters
         return self.factory(
@@ -178,14 +183,14 @@ def register(
     by_name_only: bool = False,
     readings: Readings | None = None,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Register the decorated factory under ``name``.
+    """Register the decorated factory under ``name``; :class:`Runner` explains the arguments.
 
-    The factory takes each hyperparameter as a keyword, and of ``seed``, ``device`` and
-    ``workspace`` those that it depends on.
+    The factory takes each hyperparameter as a keyword argument. It also takes those of ``seed``,
+    ``device`` and ``workspace`` on which it depends.
 
     Raises:
-        ValueError: the name is taken or ill-formed, the signature and the hyperparameters do not
-            agree, or a question of ``readings`` lacks the recipe's own answer.
+        ValueError: the name is taken or malformed; the signature and the hyperparameters do not
+            agree; or a question of ``readings`` lacks the recipe's own answer.
     """
     if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name):
         raise ValueError(f"runner name {name!r}: use lower-case words joined by hyphens")
@@ -198,7 +203,7 @@ def register(
             dict(parameter_counts or {}), scores, notes, dict(flagged or {}), by_name_only,
             dict(readings or {}),
         )  # fmt: skip
-        arguments = set(inspect.signature(factory).parameters) - CONTEXT
+        arguments = set(inspect.signature(factory).parameters) - CONTEXT_ARGUMENTS
         if arguments != set(hyperparameters):
             raise ValueError(
                 f"runner {name!r}: the factory takes {sorted(arguments)}, "
@@ -213,26 +218,34 @@ def register(
 
 
 def _check_readings(runner: Runner) -> None:
-    asked: set[str] = set()
+    names_of_earlier_questions: set[str] = set()
     for question, answers in runner.readings.items():
         names = set(answers[0]) if answers else set()
         own = {name: runner.resolve()[name] for name in names & set(runner.hyperparameters)}
-        if any(set(answer) != names for answer in answers) or names & asked or own not in answers:
+        if (
+            any(set(answer) != names for answer in answers)
+            or names & names_of_earlier_questions
+            or own not in answers
+        ):
             raise ValueError(
-                f"runner {runner.name!r}: each answer to {question!r} must set the same "
-                "hyperparameters, which no other question sets, and one must be the recipe's own"
+                f"runner {runner.name!r}: all answers to {question!r} must set the same "
+                "hyperparameters, no other question may set these, and one answer must be the "
+                "recipe's own"
             )
-        asked |= names
+        names_of_earlier_questions |= names
 
 
-def registered() -> dict[str, Runner]:
-    """What has been registered so far, by name."""
+def registered_runners() -> dict[str, Runner]:
+    """Return the runners that are registered so far, by name."""
     return dict(sorted(_REGISTRY.items()))
 
 
 @contextlib.contextmanager
-def apart() -> Iterator[dict[str, Runner]]:
-    """What is registered in this block is kept apart: a plug-in adds nothing to the package."""
+def isolate_registrations() -> Iterator[dict[str, Runner]]:
+    """Collect the runners that this block registers, without adding them to the registry.
+
+    This is how a plug-in file is loaded: it cannot change the package's own runners.
+    """
     global _REGISTRY
     before, _REGISTRY = _REGISTRY, {}
     try:
@@ -241,7 +254,7 @@ def apart() -> Iterator[dict[str, Runner]]:
         _REGISTRY = before
 
 
-def _restore(module: str, name: str, spelling: str) -> Runner:
+def _restore_runner(module: str, name: str, requested_as: str) -> Runner:
     importlib.import_module(module)
     runner = _REGISTRY[name]
-    return replace(runner, spelling=spelling) if spelling else runner
+    return replace(runner, requested_as=requested_as) if requested_as else runner

@@ -1,11 +1,12 @@
-"""Code that the package does not have: where it is, what identifies it, and loading it.
+"""Step 2 of 4: finds the code of a plug-in, identifies its content, and loads it.
 
-A plug-in is code that a person named: a file, an attribute of an installed module, or an entry
-point of the group ``fmbench.runners`` of an installed package. Nothing here looks for code by
-itself, and finding a plug-in does not run it; loading it does.
+A plug-in is code that a user names: a file, an attribute of an installed module, or an entry point
+of the group ``fmbench.runners`` of an installed package. Nothing here looks for code that the user
+did not name. Finding a plug-in does not run its code; loading it does.
 
-What identifies it is part of its cells' keys: the SHA-256 of a file's text, the name and version
-of an installed package. What a file imports in turn is not, so it is best one file.
+The keys of a plug-in's cells contain what identifies its content: the SHA-256 of a file's text, or
+the name and version of an installed package. Modules that the file imports are not part of it, so
+a plug-in is best written in one file.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import importlib
 import importlib.metadata
 import importlib.util
 import json
+import operator
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -25,192 +27,211 @@ from types import ModuleType
 from typing import Any
 
 from fmbench import runners
-from fmbench.errors import UserError, in_words
+from fmbench.errors import UserError, describe_exception
 from fmbench.models import registry
-from fmbench.plugins.spelling import DOTTED, Spelling
-from fmbench.utils import names
-from fmbench.utils.names import SAFE_NAME, safe_name
+from fmbench.plugins.model_spec import MODULE_ATTRIBUTE, ModelSpec
+from fmbench.utils.names import SAFE_NAME, make_safe_name, suggest_names
 
-GROUP = "fmbench.runners"
+ENTRY_POINT_GROUP = "fmbench.runners"
 MAX_BYTES = 2**20
-# Known without a look at every package that is installed.
-PACKAGES: Mapping[str, list[str]] = {"sklearn": ["scikit-learn"], "torch": ["torch"]}
+# Packages whose distribution is known, so that not every installed package has to be looked at.
+KNOWN_DISTRIBUTIONS: Mapping[str, list[str]] = {"sklearn": ["scikit-learn"], "torch": ["torch"]}
 
 
 @dataclass(frozen=True)
-class Code:
-    """An attribute of a file or a module.
+class PluginCode:
+    """An attribute of a file or of a module. It can be sent to another process.
 
-    ``place`` is the file's path or the module's name, ``source`` identifies its content. Of a
-    file, ``text`` is what was hashed: every process of a run runs that text, whatever happens to
-    the file meanwhile.
+    Every process of a run executes ``text``, even if the file changes during the run.
     """
 
-    place: str
+    location: str  # the file's path or the module's name
     attribute: str
-    source: str
-    name: str  # of its runner; safe as the name of a folder
-    text: bytes | None = None
+    source: str  # identifies the content
+    name: str  # the runner's name, which is safe as the name of a folder
+    text: bytes | None = None  # the content of the file; None for a module
 
     def __str__(self) -> str:
-        return f"{self.place}:{self.attribute}"
+        return f"{self.location}:{self.attribute}"
 
     @property
-    def in_words(self) -> str:
-        """Whose code it is."""
-        return self.place if self.text is not None else f"{self.place} ({self.source})"
+    def description(self) -> str:
+        """Whose code it is, for the message that fmbench prints before it runs the code."""
+        return self.location if self.text is not None else f"{self.location} ({self.source})"
 
     @property
-    def source_here(self) -> str:
-        """What identifies the code that would run here: it may have been found elsewhere."""
+    def local_source(self) -> str:
+        """What identifies the code on this machine; the user may have named it on another."""
         if self.text is not None:
-            return f"sha256:{hashlib.sha256(self.text).hexdigest()}"
-        return _version(self.place)
+            return _hash_source(self.text)
+        return _find_version(self.location)
 
     def load(self) -> Any:
-        """The attribute, after its module was run, at most once in a process.
+        """Load the module, at most once in a process, and return the attribute.
 
         Raises:
             UserError: the module does not load, or has no such attribute.
         """
-        module, _ = _loaded(self.place, self.source, self.text)
-        found: Any = module
-        for name in self.attribute.split("."):
-            if not hasattr(found, name):
-                near = names.suggestion(name, [n for n in vars(found) if not n.startswith("_")])
-                raise UserError(f"{self.place} has no {name!r}{near}")
-            found = getattr(found, name)
-        return found
+        module, _ = _load_module(self.location, self.source, self.text)
+        try:
+            return operator.attrgetter(self.attribute)(module)
+        except AttributeError as error:
+            name, known = error.name or self.attribute, dir(error.obj or module)
+            near = suggest_names(name, [other for other in known if not other.startswith("_")])
+            raise UserError(f"{self.location} has no {name!r}{near}") from None
 
-    def registered(self, factory: Any) -> registry.Runner | None:
-        """The runner that the module made of ``factory`` with ``@register``, if it did."""
-        _, own = _loaded(self.place, self.source, self.text)
-        known = [*own.values(), *runners.runners().values()]
-        return next((r for r in known if r.factory is factory), None)
+    def find_registered_runner(self, factory: Any) -> registry.Runner | None:
+        """Return the runner that the module made of ``factory`` with ``@register``, if it did."""
+        _, registered = _load_module(self.location, self.source, self.text)
+        known = [*registered.values(), *runners.load_runners().values()]
+        return next((runner for runner in known if runner.factory is factory), None)
 
 
-def find(spelling: Spelling) -> Code | None:
-    """The code behind a spelling, not run yet; None if it is none and no entry point's name.
+def find_code(spec: ModelSpec) -> PluginCode | None:
+    """Find the code that a model spec names, without running it.
+
+    Returns None if the spec names no code and is not the name of an entry point.
 
     Raises:
-        UserError: the spelling is ill-formed, the file or module is not there.
+        UserError: the spec is ill-formed, or the file or module does not exist.
     """
-    if not spelling.is_code:
-        entry = entry_points().get(spelling.target)
+    if not spec.is_code:
+        entry = find_entry_points().get(spec.target)
         if entry is None:
             return None
-        if not DOTTED.fullmatch(entry.value):
-            raise UserError(f"the entry point {entry.name} = {entry.value!r} names no module:NAME")
-        place, _, attribute = entry.value.partition(":")
-        return Code(place, attribute, _version(place), entry.name)
-    if not spelling.attribute:
+        if not MODULE_ATTRIBUTE.fullmatch(entry.value):
+            raise UserError(f"the entry point {entry.name} = {entry.value!r} is not module:NAME")
+        module, _, attribute = entry.value.partition(":")
+        return PluginCode(module, attribute, _find_version(module), entry.name)
+    if not spec.attribute:
+        raise UserError(f"{spec.target}: name what makes the model in it: {spec.target}:NAME")
+    if spec.is_file:
+        return _read_file(spec)
+    if not MODULE_ATTRIBUTE.fullmatch(spec.target):
         raise UserError(
-            f"{spelling.target}: say what makes the model in it: {spelling.target}:NAME"
+            f"{spec.target!r} is not FILE.py:NAME, not module:NAME and not a runner; "
+            "`fmbench list` shows the runners"
         )
-    if spelling.is_file:
-        return _file(spelling)
-    if not DOTTED.fullmatch(spelling.target):
-        raise UserError(
-            f"{spelling.target!r} is neither FILE.py:NAME nor module:NAME nor a runner; "
-            "`fmbench list` shows these"
-        )
-    place = spelling.target.partition(":")[0]
+    module = spec.target.partition(":")[0]
+    package = module.partition(".")[0]
     try:
-        known = importlib.util.find_spec(place.partition(".")[0]) is not None
+        installed = importlib.util.find_spec(package) is not None
     except (ImportError, ValueError):
-        known = False
-    if not known:
+        installed = False
+    if not installed:
         raise UserError(
-            f"{spelling.target}: no module {place.partition('.')[0]!r} is installed (a file is "
-            f"named by its path: ./{place}.py:{spelling.attribute})"
+            f"{spec.target}: no module {package!r} is installed (to name a file, write its path: "
+            f"./{module}.py:{spec.attribute})"
         )
-    name = safe_name(f"{place}-{spelling.attribute}")
-    return Code(place, spelling.attribute, _version(place), name)
+    name = make_safe_name(f"{module}-{spec.attribute}")
+    return PluginCode(module, spec.attribute, _find_version(module), name)
 
 
 @cache
-def entry_points() -> Mapping[str, importlib.metadata.EntryPoint]:
-    """Runners of installed packages by name, none of them loaded.
+def find_entry_points() -> Mapping[str, importlib.metadata.EntryPoint]:
+    """Return the runners of installed packages by name; none is loaded.
 
-    The package's own runners keep their names; a name that no folder can have is left out.
+    Left out are names of fmbench's own runners, and names that cannot be the name of a folder.
     """
-    own = runners.runners()
-    found = sorted(importlib.metadata.entry_points(group=GROUP), key=lambda e: e.name)
-    return {e.name: e for e in found if e.name not in own and SAFE_NAME.fullmatch(e.name)}
+    own = runners.load_runners()
+    found = sorted(
+        importlib.metadata.entry_points(group=ENTRY_POINT_GROUP), key=lambda entry: entry.name
+    )
+    return {
+        entry.name: entry
+        for entry in found
+        if entry.name not in own and SAFE_NAME.fullmatch(entry.name)
+    }
 
 
-def _file(spelling: Spelling) -> Code:
-    path, place = spelling.file, spelling.target.rpartition(":")[0]
+def _read_file(spec: ModelSpec) -> PluginCode:
+    path, location = spec.file, spec.target.rpartition(":")[0]
     try:
-        if path.exists() and not path.is_file():  # a pipe would never end
-            raise UserError(f"{place} is not a file")
+        # Reading a pipe would never end.
+        if path.exists() and not path.is_file():
+            raise UserError(f"{location} is not a file")
         with path.open("rb") as file:
             text = file.read(MAX_BYTES + 1)
     except OSError as error:
-        raise UserError(f"{place} cannot be read: {error.strerror}") from None
+        raise UserError(f"{location} cannot be read: {error.strerror}") from None
     except ValueError:
-        raise UserError(f"{place!r} is not the name of a file") from None
+        raise UserError(f"{location!r} is not the name of a file") from None
     if len(text) > MAX_BYTES:
-        raise UserError(f"{place}: larger than {MAX_BYTES >> 20} MiB, not a model's code")
-    source = f"sha256:{hashlib.sha256(text).hexdigest()}"
-    name = safe_name(f"{path.name}-{spelling.attribute}")
-    return Code(place, spelling.attribute, source, name, text)
+        raise UserError(f"{location}: larger than {MAX_BYTES >> 20} MiB, not a model's code")
+    name = make_safe_name(f"{path.name}-{spec.attribute}")
+    return PluginCode(location, spec.attribute, _hash_source(text), name, text)
 
 
 @cache
-def _version(module: str) -> str:
-    """Name and version of the package that a module is of, as ``scikit-learn 1.9.1``.
+def _find_version(module: str) -> str:
+    """Return what identifies the content of an installed module, such as ``scikit-learn 1.9.1``.
 
-    The hash of the module's own file where no version says what is in it: it is of no package, or
-    of one that is being worked on where it stands.
+    The hash of the module's file is used if it belongs to no package. It is added if the package
+    is installed in editable mode, where the version says nothing about the content.
     """
     top = module.partition(".")[0]
-    packages = PACKAGES if top in PACKAGES else importlib.metadata.packages_distributions()
-    for name in packages.get(top, ()):
+    if top in KNOWN_DISTRIBUTIONS:
+        distributions = KNOWN_DISTRIBUTIONS
+    else:
+        distributions = importlib.metadata.packages_distributions()
+    for name in distributions.get(top, ()):
         distribution = importlib.metadata.distribution(name)
         origin = json.loads(distribution.read_text("direct_url.json") or "{}")
-        words = f"{name} {distribution.version}"
+        version = f"{name} {distribution.version}"
         editable = origin.get("dir_info", {}).get("editable", False)
-        return f"{words} {_content(module)}" if editable else words
-    return _content(module)
+        return f"{version} {_hash_module(module)}" if editable else version
+    return _hash_module(module)
 
 
-def _content(module: str) -> str:
+def _hash_module(module: str) -> str:
+    """Return the hash of a module's file, without importing the module or its package."""
     top, *rest = module.split(".")
-    spec = importlib.util.find_spec(top)  # of a module in a package it would import the package
+    # UserRequest for a module inside a package, find_spec would import the package.
+    spec = importlib.util.find_spec(top)
     candidates = [Path(spec.origin)] if spec and spec.origin and not rest else []
     for folder in (spec.submodule_search_locations or ()) if spec else ():
         inside = Path(folder, *rest)
         candidates += [inside.with_name(f"{inside.name}.py"), inside / "__init__.py"]
     for path in candidates:
         if path.is_file():
-            return f"sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}"
-    return f"python {sys.version.split()[0]}"  # built in
+            return _hash_source(path.read_bytes())
+    return f"python {sys.version.split()[0]}"  # a built-in module
+
+
+def _hash_source(text: bytes) -> str:
+    return f"sha256:{hashlib.sha256(text).hexdigest()}"
 
 
 @cache
-def _loaded(
-    place: str, source: str, text: bytes | None
+def _load_module(
+    location: str, source: str, text: bytes | None
 ) -> tuple[ModuleType, dict[str, registry.Runner]]:
-    """A module, run now unless it was, and the runners that it registered."""
-    runners.runners()  # the package's own, should the module import them
-    with registry.apart() as registered, blaming(place, f"{place} does not load"):
+    """Run a module unless it was run before; returns it and the runners that it registered."""
+    # Register fmbench's own runners first: the module may import them.
+    runners.load_runners()
+    with (
+        registry.isolate_registrations() as registered,
+        report_errors_of(location, f"{location} does not load"),
+    ):
         if text is None:
-            return importlib.import_module(place), registered
-        # Under a name of its own: it can hide no other module.
+            return importlib.import_module(location), registered
+        # The name is unique, so that the file cannot hide another module.
         module = ModuleType(f"fmbench_plugin_{source[-16:]}")
-        module.__file__ = place
+        module.__file__ = location
         sys.modules[module.__name__] = module
-        exec(compile(text, place, "exec"), vars(module))
+        exec(compile(text, location, "exec"), vars(module))
         return module, registered
 
 
 @contextlib.contextmanager
-def blaming(place: str, what: str) -> Iterator[None]:
-    """Whatever a person's code raises in this block is said of that code: a UserError."""
+def report_errors_of(location: str, message: str) -> Iterator[None]:
+    """Turn whatever a user's code raises in this block into a UserError of one line.
+
+    The line is ``message``, the exception, and the line number in the file ``location``.
+    """
     try:
         yield
     except UserError:
         raise
     except (Exception, SystemExit) as error:  # noqa: BLE001
-        raise UserError(f"{what}: {in_words(error, place)}") from None
+        raise UserError(f"{message}: {describe_exception(error, location)}") from None

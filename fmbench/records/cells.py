@@ -1,7 +1,7 @@
 """The unit of work: one runner on one data set under one protocol with one seed.
 
-A cell's key is a hash of what decides its predictions, and of nothing else: a longer time limit
-or more processes do not make a result a different one.
+A cell's key is a hash of everything that decides its predictions, and of nothing else. A longer
+time limit or more processes do not change the key.
 """
 
 from __future__ import annotations
@@ -10,17 +10,16 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
-from fmbench.datasets.specs import FASHION_MNIST, DatasetSpec
+from fmbench.datasets.specs import DEFAULT_DATASET, DatasetSpec
 from fmbench.models.registry import Runner
 from fmbench.records.protocols import FULL, QUICK, Protocol
 
-if TYPE_CHECKING:
-    pass
 
+class Definition(TypedDict):
+    """Everything that decides a cell's predictions, in JSON's types."""
 
-class _OwnDefinition(TypedDict):
     runner: str
     revision: int
     hyperparameters: dict[str, Any]
@@ -29,12 +28,8 @@ class _OwnDefinition(TypedDict):
     protocol: dict[str, Any]
     seed: int
     variant: str
-
-
-class Definition(_OwnDefinition, total=False):
-    """Everything that decides a cell's predictions, in JSON's types."""
-
-    source: str  # of a plug-in: its file's hash, or its package's version
+    # Only for a plug-in: the hash of its file, or the version of its package.
+    source: NotRequired[str]
 
 
 @dataclass(frozen=True)
@@ -44,21 +39,21 @@ class Cell:
     runner: Runner
     protocol: Protocol
     seed: int
-    dataset: DatasetSpec = FASHION_MNIST
+    dataset: DatasetSpec = DEFAULT_DATASET
     overrides: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
-        """In words, for progress and messages."""
+        """The cell in words, for progress and messages."""
         usual = self.protocol in (FULL, QUICK)
         details = ", ".join(filter(None, ["" if usual else self.protocol.name, self.variant]))
-        name = self.runner.spelling or self.runner.name
+        name = self.runner.requested_as or self.runner.name
         return f"{name}{f' ({details})' if details else ''} seed {self.seed}"
 
     @property
     def variant(self) -> str:
         """The overrides in words; empty for the recipe as registered."""
-        return ", ".join(f"{name}={value}" for name, value in sorted(self.overrides.items()))
+        return describe_overrides(self.overrides)
 
     @property
     def hyperparameters(self) -> dict[str, Any]:
@@ -67,7 +62,11 @@ class Cell:
         return self.runner.resolve({**quick, **self.overrides})
 
     def definition(self) -> Definition:
-        """Everything that decides the predictions."""
+        """Return everything that decides the predictions.
+
+        Raises:
+            UserError: ``overrides`` names a hyperparameter that the runner does not have.
+        """
         definition: Definition = {
             "runner": self.runner.name,
             "revision": self.runner.revision,
@@ -84,16 +83,21 @@ class Cell:
 
     @property
     def key(self) -> str:
-        """Hash of :meth:`definition`."""
-        return key_of(self.definition())
+        """The hash of :meth:`definition`: 16 hexadecimal digits."""
+        return compute_key(self.definition())
 
 
-def key_of(definition: Definition) -> str:
-    """The key that belongs to a cell's definition: 16 hexadecimal digits."""
+def compute_key(definition: Definition) -> str:
+    """Return the key of a cell's definition: 16 hexadecimal digits."""
     text = json.dumps(definition, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def seeds_of(runner: Runner, n_seeds: int) -> range:
-    """Seeds 0, 1, ... of a runner: one is enough where every run gives the same predictions."""
+def describe_overrides(overrides: Mapping[str, Any]) -> str:
+    """Return overrides in words, sorted by name. The text is part of the key."""
+    return ", ".join(f"{name}={value}" for name, value in sorted(overrides.items()))
+
+
+def seeds_to_run(runner: Runner, n_seeds: int) -> range:
+    """Return the seeds 0, 1, ... to run; only seed 0 where the seed changes no prediction."""
     return range(1 if runner.deterministic else n_seeds)

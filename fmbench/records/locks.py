@@ -1,9 +1,8 @@
-"""Locks between processes, each a file that says who holds it.
+"""Locks between processes. Each lock is a file that says which process holds it.
 
-The lock is the kernel's own on the open file (flock), not the file's existence: it ends with its
-process, however that ends. So a dead process's lock is taken over by construction, without asking
-whether that process still lives. It works between machines where they share a file system whose
-flock does (NFS since Linux 2.6.12).
+A lock is the kernel's lock on the open file (flock). It ends when its process ends, however that
+happens, so the lock of a dead process never has to be cleared. Locks work between machines that
+share a file system with flock (NFS since Linux 2.6.12).
 """
 
 from __future__ import annotations
@@ -17,12 +16,14 @@ from pathlib import Path
 
 from fmbench.errors import UserError
 
-NO_LOCKS = (errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK)
+ERRORS_WITHOUT_LOCKS = (errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK)
 
 
 @contextlib.contextmanager
-def holding(path: Path) -> Iterator[bool]:
-    """Hold the lock ``path`` during the block; false, at once, if another process or thread does.
+def try_lock(path: Path) -> Iterator[bool]:
+    """Hold the lock ``path`` during the block, and yield whether it was free.
+
+    Yields False at once if another process or another thread holds the lock.
 
     Raises:
         UserError: the file system has no locks.
@@ -34,35 +35,38 @@ def holding(path: Path) -> Iterator[bool]:
         path.parent.mkdir(parents=True, exist_ok=True)
         lock.acquire(blocking=False)
     except (Timeout, FileNotFoundError, FileExistsError):
-        # Of the files: another process made or removed the folder at this moment, which it does
-        # as it takes or gives back a lock in it.
+        # FileNotFoundError, FileExistsError: at this moment another process makes or removes the
+        # folder, because it takes or gives back a lock in it.
         yield False
         return
     except OSError as error:
-        if error.errno not in NO_LOCKS:
+        if error.errno not in ERRORS_WITHOUT_LOCKS:
             raise
         raise UserError(
-            f"{path.parent.parent}: this file system has no locks, which keep two runs from doing "
-            "the same work: name a folder on another with --results"
+            f"{path.parent.parent}: this file system has no locks, so two runs could do the same "
+            "work: name a folder on another file system with --results"
         ) from None
     try:
-        with contextlib.suppress(OSError):  # a full disk: the lock holds without the words
+        # On a full disk the text cannot be written; the lock holds without it.
+        with contextlib.suppress(OSError):
             path.write_text(f"process {os.getpid()} on {socket.gethostname()}", encoding="utf-8")
         yield True
     finally:
-        # Removed while it is still locked: whoever opened it meanwhile finds, once the lock is
-        # theirs, that the file has no name any more, and opens anew (filelock looks at st_nlink).
+        # Remove the file while it is locked. A process that opened it meanwhile sees, once it has
+        # the lock, that the file has no name any more, and opens a new one (filelock checks
+        # st_nlink).
         try:
             path.unlink(missing_ok=True)
         finally:
             lock.release()
-        with contextlib.suppress(OSError):  # not empty, or gone
+        # The folders stay while they hold other files.
+        with contextlib.suppress(OSError):
             path.parent.rmdir()
             path.parent.parent.rmdir()
 
 
-def holder(path: Path) -> str:
-    """Who holds the lock, in words."""
+def describe_holder(path: Path) -> str:
+    """Return who holds the lock, in words."""
     try:
         return path.read_text(encoding="utf-8") or "another run"
     except OSError:

@@ -1,49 +1,53 @@
-"""TODO docstring."""
+"""Which images a model is fitted on and scored on, and how to load them.
+
+``FULL`` and ``QUICK`` measure a model as it should be measured. The other protocols repeat mistakes
+that papers make, on purpose; ``fmbench forensics`` compares their accuracies with a claim.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-
 from fmbench.datasets.loading import load_test_images, load_test_labels, load_train, read_idx
-from fmbench.datasets.specs import TRAIN_LABELS, Source
+from fmbench.datasets.specs import TRAIN_LABELS, LocatedDataset
 
 if TYPE_CHECKING:
     import numpy as np
 
-Part = Literal["test", "held out", "fitted"]
+ImageSubset = Literal["test", "held out", "fitted"]
 
 
 @dataclass(frozen=True)
 class Protocol:
-    """Which images a model is fitted on and which it is scored on.
+    """Which images a model is fitted on and scored on. See :func:`load_images`."""
 
-    ``train_per_class``: only the first so many training images of each class.
-    ``n_test``: only the first so many test images.
-    ``held_out_per_class``: so many images of each class (at random, by a fixed seed) are taken out
-    of the training set and not fitted on.
-    ``scored``: the images that are scored, part after part: the test images, the training images
-    held out, those fitted on.
-    ``fits_test``: also fit on the test images and their labels. A mistake, made on purpose.
-    ``detailed``: also keep the class scores and what every epoch predicted.
-    """
-
-    name: str  # small letters alone: it is part of file names
+    # Lower-case letters only: the name is part of file names.
+    name: str
     title: str
+    # Use only the first so many training images of each class; None: all.
     train_per_class: int | None = None
+    # Use only the first so many test images; None: all.
     n_test: int | None = None
+    # Hold so many training images of each class out of the fit, chosen at random by a fixed seed.
     held_out_per_class: int = 0
-    quick: bool = False  # use the runner's quick hyperparameters
-    scored: tuple[Part, ...] = ("test",)
+    # Use the runner's quick hyperparameters.
+    quick: bool = False
+    # The images that are scored, in this order: the test images, the training images that were
+    # held out, the training images that were fitted on.
+    scored: tuple[ImageSubset, ...] = ("test",)
+    # Also fit on the test images and their labels: a mistake, made on purpose.
     fits_test: bool = False
+    # Also store the class scores and the predictions after every epoch.
     detailed: bool = True
+    # Seeds of each stochastic runner, if a command names no other number.
+    default_seeds: int = 5
 
     def definition(self) -> dict[str, Any]:
-        """What of the protocol decides the predictions.
+        """Return the parts of the protocol that decide the predictions, in JSON's types.
 
-        What is as it always was is left out, so that the keys of earlier records stay.
+        ``scored`` and ``fits_test`` are left out where they have their default values, so that the
+        keys of older records do not change.
         """
         definition: dict[str, Any] = {
             "name": self.name,
@@ -51,14 +55,14 @@ class Protocol:
             "n_test": self.n_test,
             "held_out_per_class": self.held_out_per_class,
         }
-        if self.scored != (("held out",) if self.held_out_per_class else ("test",)):
+        if self.scored != ("test",):
             definition["scored"] = list(self.scored)
         if self.fits_test:
             definition["fits_test"] = True
         return definition
 
-    def held_out(self, y_train: np.ndarray) -> np.ndarray:
-        """Mask ``bool (n,)`` of the training images that are not fitted on."""
+    def held_out_mask(self, y_train: np.ndarray) -> np.ndarray:
+        """Return a mask ``bool (n,)`` of the training images that are held out of the fit."""
         import numpy as np
 
         mask = np.zeros(len(y_train), bool)
@@ -68,19 +72,21 @@ class Protocol:
             mask[generator.choice(members, self.held_out_per_class, replace=False)] = True
         return mask
 
-    def fitted(self, y_train: np.ndarray) -> np.ndarray:
-        """Indices of the training images that a model is fitted on, in the files' order."""
+    def fitted_indices(self, y_train: np.ndarray) -> np.ndarray:
+        """Return the indices of the training images that are fitted on, in increasing order."""
         import numpy as np
 
-        remaining = np.flatnonzero(~self.held_out(y_train))
+        remaining = np.flatnonzero(~self.held_out_mask(y_train))
         if self.train_per_class is None:
             return remaining
-        first = [remaining[y_train[remaining] == k][: self.train_per_class] for k in range(10)]
+        first = [
+            remaining[y_train[remaining] == label][: self.train_per_class]
+            for label in np.unique(y_train)
+        ]
         return np.sort(np.concatenate(first))
 
 
 FULL = Protocol("full", "all 60,000 training and 10,000 test images")
-
 
 QUICK = Protocol(
     "quick",
@@ -88,29 +94,19 @@ QUICK = Protocol(
     train_per_class=300,
     n_test=2000,
     quick=True,
+    default_seeds=2,
 )
-
-
-VALIDATION = Protocol(
-    "validation",
-    "50,000 training images, scored on the other 10,000 training images",
-    held_out_per_class=1000,
-    scored=("held out",),
-)
-
 
 DIGITS = Protocol("digits", "all 60,000 training and 10,000 test digits", detailed=False)
 
-
-SEEN = Protocol(
+SCORED_ON_TRAINING = Protocol(
     "seen",
     "all 60,000 training images, scored on themselves and the test images",
     scored=("fitted", "test"),
     detailed=False,
 )
 
-
-SPLIT = Protocol(
+RANDOM_SPLIT = Protocol(
     "split",
     "50,000 training images, scored on the other 10,000 and the test images",
     held_out_per_class=1000,
@@ -118,20 +114,18 @@ SPLIT = Protocol(
     detailed=False,
 )
 
-
-LEAK = Protocol(
+TEST_IN_TRAINING = Protocol(
     "leak",
     "all 60,000 training and 10,000 test images, scored on the latter",
     fits_test=True,
     detailed=False,
 )
 
-
 QUICK_HELD_OUT_PER_CLASS = 200
 
 
-def quick(protocol: Protocol) -> Protocol:
-    """The protocol of a mistake, on a small part of the data and with few epochs."""
+def make_quick(protocol: Protocol) -> Protocol:
+    """Return the quick version of a protocol: few images and few epochs."""
     return replace(
         protocol,
         name=f"quick{protocol.name}",
@@ -139,47 +133,62 @@ def quick(protocol: Protocol) -> Protocol:
         n_test=QUICK.n_test,
         held_out_per_class=QUICK_HELD_OUT_PER_CLASS if protocol.held_out_per_class else 0,
         quick=True,
+        default_seeds=QUICK.default_seeds,
     )
 
 
-_MISTAKES = (DIGITS, SEEN, SPLIT, LEAK)
-
+_MISTAKES = (DIGITS, SCORED_ON_TRAINING, RANDOM_SPLIT, TEST_IN_TRAINING)
 
 PROTOCOLS = {
-    protocol.name: protocol
-    for protocol in (FULL, QUICK, VALIDATION, *_MISTAKES, *map(quick, _MISTAKES))
+    protocol.name: protocol for protocol in (FULL, QUICK, *_MISTAKES, *map(make_quick, _MISTAKES))
 }
 
 
-def labels(protocol: Protocol, source: Source) -> np.ndarray:
-    """The true classes ``uint8 (n,)`` of the images that ``protocol`` scores."""
-    return np.concatenate(list(labels_by_part(protocol, source).values()))
+def load_labels(protocol: Protocol, source: LocatedDataset) -> np.ndarray:
+    """Load the true classes ``uint8 (n,)`` of the images that the protocol scores."""
+    import numpy as np
+
+    return np.concatenate(list(load_labels_by_subset(protocol, source).values()))
 
 
-def labels_by_part(protocol: Protocol, source: Source) -> dict[Part, np.ndarray]:
-    """The same, for each part of the images that ``protocol`` scores, in its order."""
+def load_labels_by_subset(
+    protocol: Protocol, source: LocatedDataset
+) -> dict[ImageSubset, np.ndarray]:
+    """Load the true classes of each subset that the protocol scores, in the protocol's order."""
 
-    def of(part: Part) -> np.ndarray:
-        if part == "test":
+    def load(subset: ImageSubset) -> np.ndarray:
+        if subset == "test":
             return load_test_labels(source)[: protocol.n_test]
         y_train = read_idx(source, TRAIN_LABELS)
-        which = protocol.held_out if part == "held out" else protocol.fitted
-        return y_train[which(y_train)]
+        if subset == "held out":
+            return y_train[protocol.held_out_mask(y_train)]
+        return y_train[protocol.fitted_indices(y_train)]
 
-    return {part: of(part) for part in protocol.scored}
+    return {subset: load(subset) for subset in protocol.scored}
 
 
-def _images(protocol: Protocol, source: Source) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def load_images(
+    protocol: Protocol, source: LocatedDataset
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Load what a model is fitted on and what it predicts.
+
+    Returns:
+        The images ``uint8 (n, 28, 28)`` and labels ``uint8 (n,)`` to fit, and the images
+        ``uint8 (m, 28, 28)`` to score, in the order of ``protocol.scored``. The labels of the
+        test images are among them only if the protocol fits on the test images on purpose.
+    """
+    import numpy as np
+
     X_train, y_train = load_train(source)
-    fitted = protocol.fitted(y_train)
+    fitted = protocol.fitted_indices(y_train)
     X_fit, y_fit = X_train[fitted], y_train[fitted]
-    parts: dict[Part, np.ndarray] = {"fitted": X_fit}
+    images: dict[ImageSubset, np.ndarray] = {"fitted": X_fit}
     if "held out" in protocol.scored:
-        parts["held out"] = X_train[protocol.held_out(y_train)]
+        images["held out"] = X_train[protocol.held_out_mask(y_train)]
     if "test" in protocol.scored or protocol.fits_test:
-        parts["test"] = load_test_images(source)[: protocol.n_test]
-    X_score = np.concatenate([parts[part] for part in protocol.scored])
-    if protocol.fits_test:  # the mistake itself
-        X_fit = np.concatenate([X_fit, parts["test"]])
+        images["test"] = load_test_images(source)[: protocol.n_test]
+    X_score = np.concatenate([images[subset] for subset in protocol.scored])
+    if protocol.fits_test:
+        X_fit = np.concatenate([X_fit, images["test"]])
         y_fit = np.concatenate([y_fit, load_test_labels(source)[: protocol.n_test]])
     return X_fit, y_fit, X_score

@@ -1,6 +1,7 @@
-"""The record of a cell: what it says, how its file is named, how it is written in JSON.
+"""The record of a cell: its fields, the name of its file, and its JSON.
 
-Metrics are not in it: they are computed from the predictions beside it (see ``store``).
+Metrics are not part of a record. They are computed from the predictions that are stored beside it
+(see ``store``).
 """
 
 from __future__ import annotations
@@ -9,35 +10,57 @@ import json
 import re
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypedDict
+from typing import Any, Literal, NamedTuple, TypedDict
+
+import msgspec
 
 from fmbench.records.cells import Cell, Definition
-from fmbench.utils.json_types import fits, hints
 from fmbench.utils.names import SAFE_NAME
-
-if TYPE_CHECKING:
-    pass
 
 SCHEMA = 1
 
 
-class Asked(TypedDict):
-    """How a person asked for a cell that is no row's: what a later table knows of a plug-in."""
+class UserRequest(TypedDict):
+    """How a user asked for a model that no suite and no recipe of the package names.
 
-    runner: str
+    A later table shows the model from this, without running any plug-in code.
+    """
+
+    runner: str  # what the user typed, without the parameters
     parameters: dict[str, Any]
     deterministic: bool
 
 
-def asked(cell: Cell) -> Asked | None:
-    """How a person asked for a cell; None for a recipe of the package or of a suite."""
-    if not cell.runner.spelling:
+def make_user_request(cell: Cell) -> UserRequest | None:
+    """Return how a user asked for a cell; None for a recipe of the package or of a suite."""
+    if not cell.runner.requested_as:
         return None
     return {
-        "runner": cell.runner.spelling,
+        "runner": cell.runner.requested_as,
         "parameters": dict(cell.overrides),
         "deterministic": cell.runner.deterministic,
     }
+
+
+class RecordIdentity(NamedTuple):
+    """Which question a record answers, whatever the recipe was at the time."""
+
+    runner: str
+    dataset: str
+    protocol: str
+    seed: int
+    variant: str
+
+
+def identify_definition(definition: Definition) -> RecordIdentity:
+    """Return which question a cell's definition asks."""
+    return RecordIdentity(
+        definition["runner"],
+        definition["dataset"],
+        definition["protocol"]["name"],
+        definition["seed"],
+        definition["variant"],
+    )
 
 
 @dataclass(frozen=True)
@@ -49,28 +72,32 @@ class Record:
     cell: Definition
     device: str
     threads: int
-    jobs: int  # the most cells that ran at a time while this one did, itself included
+    jobs: int  # the most cells that ran at the same time, this one included
     versions: dict[str, str]
     package: dict[str, Any]  # version, commit, dirty
     started: str  # ISO 8601, UTC
     total_seconds: float
     peak_memory_bytes: int | None = None
     peak_gpu_memory_bytes: int | None = None
-    together: int = 1  # cells of one launch: they share its process, its memory, its seconds
+    together: int = 1  # cells that shared this one's process, and so its memory and seconds
     fit_seconds: float | None = None
     predict_seconds: float | None = None
-    history: list[dict[str, float]] = field(default_factory=list)
-    details: dict[str, Any] = field(default_factory=dict)  # what the classifier says of its fit
+    history: list[dict[str, int | float]] = field(default_factory=list)  # one item an epoch
+    details: dict[str, Any] = field(default_factory=dict)  # what the classifier reports of its fit
     warnings: list[str] = field(default_factory=list)
-    predictions_sha256: str | None = None
-    why: str | None = None  # failed: the reason, in words
-    asked: Asked | None = None
+    predictions_sha256: str | None = None  # of the .npz file; None for a failed cell
+    why: str | None = None  # why the cell failed, in words
+    asked: UserRequest | None = None
+    # Hyperparameters that replace the recipe's; None in records of fmbench 0.3 and older.
+    overrides: dict[str, Any] | None = None
+    # Different for every measurement, even of the same cell; None in records of 0.3 and older.
+    measurement_id: str | None = None
     schema: int = SCHEMA
 
     @property
-    def identity(self) -> tuple[str, str, str, int, str]:
+    def identity(self) -> RecordIdentity:
         """Which question the record answers, whatever the recipe was at the time."""
-        return identity_of(self.cell)
+        return identify_definition(self.cell)
 
     @property
     def finished(self) -> bool:
@@ -78,21 +105,13 @@ class Record:
         return self.status == "finished"
 
 
-def identity_of(definition: Definition) -> tuple[str, str, str, int, str]:
-    """Runner, data set, protocol, seed and variant of a cell's definition."""
-    return (
-        definition["runner"], definition["dataset"], definition["protocol"]["name"],
-        definition["seed"], definition["variant"],
-    )  # fmt: skip
-
-
-def flagged_array(name: str) -> str:
-    """What the predictions of a flagged figure are called among a record's arrays."""
+def flagged_array_name(name: str) -> str:
+    """Return the name of the array with the predictions of a runner's flagged figure."""
     return f"flagged_{name}"
 
 
-class Name(NamedTuple):
-    """What the name of a record's file says."""
+class RecordName(NamedTuple):
+    """What the path of a record's file says, without reading the file."""
 
     runner: str
     protocol: str
@@ -101,21 +120,21 @@ class Name(NamedTuple):
     finished: bool
 
     @classmethod
-    def of(cls, record: Record) -> Name:
-        """The name of a record."""
+    def from_record(cls, record: Record) -> RecordName:
+        """Return the name of a record's file."""
         cell = record.cell
         return cls(
             cell["runner"], cell["protocol"]["name"], cell["seed"], record.key, record.finished
         )
 
     @classmethod
-    def of_cell(cls, cell: Cell, *, finished: bool = True) -> Name:
-        """The name that the record of a cell has or will have."""
+    def from_cell(cls, cell: Cell, *, finished: bool = True) -> RecordName:
+        """Return the name that the record of a cell has or will have."""
         return cls(cell.runner.name, cell.protocol.name, cell.seed, cell.key, finished)
 
     @classmethod
-    def parse(cls, path: Path) -> Name | None:
-        """The name behind a path; ``None`` if it is none of ours."""
+    def from_path(cls, path: Path) -> RecordName | None:
+        """Return the name that a path stands for; None if it is not the path of a record."""
         found = re.fullmatch(r"([a-z]+)-seed(\d+)-([0-9a-f]{16})(\.failed)?\.json", path.name)
         if found is None or not SAFE_NAME.fullmatch(path.parent.name):
             return None
@@ -123,35 +142,37 @@ class Name(NamedTuple):
         return cls(path.parent.name, protocol, int(seed), key, not failed)
 
     def path(self, folder: Path) -> Path:
-        """The JSON file in ``folder``; a failure never takes the name of a result.
+        """Return the JSON file in ``folder``. A failed record never takes a finished one's name.
 
         Raises:
-            ValueError: the name would lead out of the folder.
+            ValueError: the path would lead out of the folder.
         """
         if not SAFE_NAME.fullmatch(self.runner) or not SAFE_NAME.fullmatch(self.protocol):
-            raise ValueError(f"{self.runner!r} under {self.protocol!r} is the name of no record")
+            raise ValueError(
+                f"runner {self.runner!r} under protocol {self.protocol!r} cannot be a file name"
+            )
         ending = "json" if self.finished else "failed.json"
         return folder / self.runner / f"{self.stem}.{ending}"
 
     @property
     def stem(self) -> str:
-        """What the names of all files of a cell begin with."""
+        """The part with which the names of all files of a cell begin."""
         return f"{self.protocol}-seed{self.seed}-{self.key}"
 
 
-class AnotherVersion(ValueError):
-    """A record of a schema that this fmbench does not know."""
-
-
-def difference(old: Definition, new: Definition) -> str:
-    """What changed between two definitions of a cell, in words."""
+def describe_changes(old: Definition, new: Definition) -> str:
+    """Return what changed between two definitions of a cell, in words."""
     changes = []
     if old["revision"] != new["revision"]:
         changes.append(f"revision {old['revision']} -> {new['revision']}")
     if old.get("source") != new.get("source"):
-        changes.append(f"source {_short(old.get('source'))} -> {_short(new.get('source'))}")
+        changes.append(
+            f"source {_shorten_hashes(old.get('source'))} -> {_shorten_hashes(new.get('source'))}"
+        )
     if old["data_sha256"] != new["data_sha256"]:
-        changes.append(f"data {_short(old['data_sha256'])} -> {_short(new['data_sha256'])}")
+        changes.append(
+            f"data {_shorten_hashes(old['data_sha256'])} -> {_shorten_hashes(new['data_sha256'])}"
+        )
     for before, after in (
         (old["hyperparameters"], new["hyperparameters"]),
         (old["protocol"], new["protocol"]),
@@ -164,34 +185,51 @@ def difference(old: Definition, new: Definition) -> str:
     return ", ".join(changes) or "written by another version of fmbench"
 
 
-def _short(value: Any) -> str:
+def _shorten_hashes(value: Any) -> str:
     return re.sub(r"\b([0-9a-f]{8})[0-9a-f]{56}\b", r"\1...", str(value))
 
 
-def serialise(record: Record) -> bytes:
-    """A record as the content of its file."""
-    return (json.dumps(asdict(record), indent=1, sort_keys=True) + "\n").encode()
+class UnsupportedSchemaError(ValueError):
+    """A record with a schema version that this fmbench cannot read."""
 
 
-def parse(text: str) -> Record:
-    """The record in a file's content.
+def encode_record(record: Record) -> bytes:
+    """Return a record as the content of its file."""
+    fields = asdict(record)
+    # Left out where older records lack them, so that the files of those do not change.
+    for name in ("measurement_id", "overrides"):
+        if fields[name] is None:
+            del fields[name]
+    return (json.dumps(fields, indent=1, sort_keys=True) + "\n").encode()
+
+
+def decode_record(content: bytes) -> Record:
+    """Return the record in a file's content.
 
     Raises:
-        ValueError, TypeError, KeyError, RecursionError: it is none.
+        UnsupportedSchemaError: another version of fmbench wrote the record.
+        ValueError, RecursionError: the content is not a record.
     """
-    fields = json.loads(text, parse_constant=_no_number)
+    # json and not msgspec reads the text: a file name that is not UTF-8 is stored with lone
+    # surrogates, which only json accepts.
+    fields = json.loads(content.decode(), parse_constant=_refuse_constant)
     if not isinstance(fields, dict) or "schema" not in fields:
         raise ValueError("not a record of fmbench")
     if fields["schema"] != SCHEMA:
-        raise AnotherVersion(f"version {fields['schema']!r}, this fmbench reads version {SCHEMA}")
-    declared = hints(Record)
-    for name, value in fields.items():
-        if name not in declared:
-            raise ValueError(f"unknown field {name!r}")
-        if not fits(value, declared[name]):
-            raise ValueError(f"{name} holds {str(value)[:40]!r}")
-    return Record(**fields)
+        raise UnsupportedSchemaError(
+            f"schema version {fields['schema']!r}, but this fmbench reads version {SCHEMA}"
+        )
+    record = msgspec.convert(fields, Record)
+    # msgspec ignores unknown fields of dataclasses and typed dictionaries.
+    for place, given, declared in (
+        ("$", fields, Record),
+        ("$.cell", fields["cell"], Definition),
+        ("$.asked", fields.get("asked") or {}, UserRequest),
+    ):
+        if unknown := given.keys() - declared.__annotations__.keys():
+            raise ValueError(f"unknown field {min(unknown)!r} - at `{place}`")
+    return record
 
 
-def _no_number(text: str) -> float:
-    raise ValueError(f"{text} is no number that is ever recorded")
+def _refuse_constant(text: str) -> float:
+    raise ValueError(f"{text} is not a number that a record can hold")

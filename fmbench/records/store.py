@@ -1,17 +1,17 @@
-"""A results folder: what cells left there, read and written.
+"""A results folder: reads and writes the records of cells and their predictions.
 
-``records/<runner>/<protocol>-seed<seed>-<key>.json`` holds the facts of the run and the SHA-256
-of ``...npz`` beside it, which holds ``y_pred uint8 (n,)``, ``scores float16 (n, 10)`` where they
-are cheap, ``epoch_y_pred uint8 (epochs, n)`` of neural rows, ``flagged_... uint8 (n,)`` of each
-flagged figure, and ``y_true uint8 (n,)`` where the data set is not Fashion-MNIST. Metrics are not
-stored: they are computed from the predictions. A failed cell leaves ``...failed.json`` instead.
+``records/<runner>/<protocol>-seed<seed>-<key>.json`` holds the facts of the run and the SHA-256 of
+the ``.npz`` file beside it. That file holds ``y_pred uint8 (n,)``; ``scores float16 (n, classes)``
+where they are cheap; ``epoch_y_pred uint8 (epochs, n)`` of neural rows; ``flagged_... uint8 (n,)``
+of each flagged figure; and ``y_true uint8 (n,)`` where the data set is not the default one. Metrics
+are not stored: they are computed from the predictions. A failed cell leaves ``...failed.json``.
 
-``unfinished/<runner>/<protocol>-seed<seed>-<key>`` is the folder of a cell whose runner keeps
-something there while it fits; it goes when the cell has finished. ``locks/<runner>/....lock`` is
-held by the run that measures a cell, and goes with the last of them.
+``unfinished/<runner>/<protocol>-seed<seed>-<key>`` is the folder of a cell whose runner stores its
+progress while it fits. It is removed when the cell has finished. ``locks/<runner>/....lock`` is
+locked by the run that measures a cell.
 
-The JSON is written last, each file under a temporary name, synced and renamed, so that a record
-that can be seen is whole.
+Each file is written under a temporary name, synced and renamed; the JSON comes last. So every
+record that is visible is complete.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from __future__ import annotations
 import contextlib
 import functools
 import hashlib
-import io
 import lzma
+import os
 import shutil
 import struct
 import tempfile
@@ -29,163 +29,218 @@ import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from fmbench.errors import UserError
 from fmbench.records import locks
-from fmbench.records.cells import Cell, key_of
+from fmbench.records.cells import Cell, compute_key
 from fmbench.records.record import (
-    AnotherVersion,
-    Name,
     Record,
-    difference,
-    identity_of,
-    parse,
-    serialise,
+    RecordIdentity,
+    RecordName,
+    UnsupportedSchemaError,
+    decode_record,
+    describe_changes,
+    encode_record,
+    identify_definition,
 )
-from fmbench.utils.files import replacing
+from fmbench.utils.files import atomic_write
 
 if TYPE_CHECKING:
     import numpy as np
 
-# What a file that is no record raises when it is read as one.
-UNREADABLE = (UserError, ValueError, TypeError, KeyError, OSError, RecursionError)
-# What a file that is no archive of arrays raises, or one whose arrays no memory can hold.
-NO_ARRAYS = (
+# What can be raised when a file that is not a record is read as one.
+UNREADABLE_ERRORS = (UserError, ValueError, TypeError, KeyError, OSError, RecursionError)
+# What can be raised when a file is not an archive of arrays, or its arrays do not fit in memory.
+UNREADABLE_ARRAY_ERRORS = (
     ValueError, TypeError, OSError, EOFError, RuntimeError, ArithmeticError, MemoryError,
     struct.error, zlib.error, lzma.LZMAError, zipfile.BadZipFile,
 )  # fmt: skip
 
 
 @dataclass(frozen=True)
-class Broken:
+class BrokenRecord:
     """A file that should be a record and cannot be read as one."""
 
     path: Path
     why: str
-    foreign: bool = False  # whole, but of another version of fmbench
+    other_version: bool = False  # another version of fmbench wrote it; it is not damaged
 
     @property
     def remedy(self) -> str:
-        """What to do about it."""
-        again = f"`fmbench run {self.path.parent.name}` measures its cell again"
-        return f"update fmbench to read it, or {again}" if self.foreign else again
+        """What the user can do about it."""
+        rerun = f"`fmbench run {self.path.parent.name}` measures its cell again"
+        return f"update fmbench to read it, or {rerun}" if self.other_version else rerun
 
 
 @dataclass(frozen=True)
-class Contents:
-    """Everything in a results folder.
+class StoreContents:
+    """All records of a results folder, each read and checked.
 
-    A cell that failed after it had once finished is in both: the failure is not hidden, and what
-    was measured is not lost.
+    A cell that finished once and failed later is in ``finished`` and in ``failed``: both what was
+    measured and the failure are shown.
     """
 
     finished: dict[str, Record]  # key -> record
     failed: dict[str, Record]
-    broken: list[Broken]
+    broken: list[BrokenRecord]
 
-    def of(self, cell: Cell) -> Record | None:
-        """The finished record of exactly this cell, if any."""
+    def finished_record(self, cell: Cell) -> Record | None:
+        """Return the finished record of exactly this cell, if there is one."""
         return self.finished.get(cell.key)
 
-    def stale(self, cell: Cell) -> str | None:
-        """Why the newest record of this cell's question no longer answers it; None if it does."""
+    def why_stale(self, cell: Cell) -> str | None:
+        """Return what changed since the newest record that answers the cell's question.
+
+        None if a record is up to date, or if no record answers the question.
+        """
         if cell.key in self.finished:
             return None
         definition = cell.definition()
-        older = self._newest.get(identity_of(definition))
-        return difference(older.cell, definition) if older else None
+        older = self._newest_by_identity.get(identify_definition(definition))
+        return describe_changes(older.cell, definition) if older else None
 
     @functools.cached_property
-    def _newest(self) -> dict[tuple[str, str, str, int, str], Record]:
-        """The newest finished record of each question."""
-        in_time = sorted(self.finished.values(), key=lambda record: record.started)
-        return {record.identity: record for record in in_time}
+    def _newest_by_identity(self) -> dict[RecordIdentity, Record]:
+        by_time = sorted(self.finished.values(), key=lambda record: record.started)
+        return {record.identity: record for record in by_time}
+
+
+class _FileState(NamedTuple):
+    """Tells whether a file has changed. Each file is replaced by renaming: a new inode."""
+
+    inode: int
+    mtime_ns: int
+    size: int
+
+    @classmethod
+    def from_stat(cls, status: os.stat_result) -> _FileState:
+        return cls(status.st_ino, status.st_mtime_ns, status.st_size)
 
 
 class Store:
-    """A results folder."""
+    """A results folder.
+
+    :meth:`read_contents` and the methods that load arrays read and hash a file again only if it
+    has changed, so use one store for one command. :meth:`find_record` always reads the file.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.records = folder / "records"
         self.unfinished = folder / "unfinished"
         self.locks = folder / "locks"
+        self._records_read: dict[Path, tuple[_FileState, Record]] = {}
+        self._digests: dict[Path, tuple[_FileState, str]] = {}
+        self._y_pred: dict[str, np.ndarray] = {}  # by the SHA-256 of the file that holds it
 
-    def read(self) -> Contents:
-        """Read every record. A file that is not one is named in ``broken``, never raised."""
+    def read_contents(self) -> StoreContents:
+        """Read every record. A file that is not a record is listed in ``broken``."""
         finished: dict[str, Record] = {}
         failed: dict[str, Record] = {}
-        broken: list[Broken] = []
+        broken: list[BrokenRecord] = []
         for path in sorted(self.records.glob("*/*.json")):
             try:
-                record = self._read(path)
-            except UNREADABLE as error:
+                record = self._read_record_if_changed(path)
+            except UNREADABLE_ERRORS as error:
                 why = str(error) or type(error).__name__
-                broken.append(Broken(path, why, foreign=isinstance(error, AnotherVersion)))
+                other_version = isinstance(error, UnsupportedSchemaError)
+                broken.append(BrokenRecord(path, why, other_version))
                 continue
             (finished if record.finished else failed)[record.key] = record
-        return Contents(finished, failed, broken)
+        return StoreContents(finished, failed, broken)
 
-    def find(self, name: Name) -> Record | None:
-        """The record of this name; None if there is none that can be read."""
+    def find_record(self, name: RecordName) -> Record | None:
+        """Return the record of this name; None if there is none that can be read."""
         path = name.path(self.records)
-        with contextlib.suppress(*UNREADABLE):
-            return self._read(path)
+        with contextlib.suppress(*UNREADABLE_ERRORS):
+            return self._read_record(path)
         return None
 
-    def _read(self, path: Path) -> Record:
-        record = parse(path.read_text(encoding="utf-8"))
-        if path != self.path(record) or record.key != key_of(record.cell):
+    def _read_record(self, path: Path) -> Record:
+        record = decode_record(path.read_bytes())
+        if path != self.path(record) or record.key != compute_key(record.cell):
             raise ValueError("its content is that of another cell")
         if record.finished:
-            self._predictions(record)
+            self._open_predictions(record).close()
         return record
 
-    def names(self) -> list[Name]:
-        """What is there by the file names alone: quick, and whether it can be read is not known."""
-        found = (Name.parse(path) for path in sorted(self.records.glob("*/*.json")))
+    def _read_record_if_changed(self, path: Path) -> Record:
+        state = _FileState.from_stat(path.stat())
+        known_state, record = self._records_read.get(path, (None, None))
+        if record is None or known_state != state:
+            record = self._read_record(path)
+            self._records_read[path] = (state, record)
+        elif record.finished:
+            self._open_predictions(record).close()
+        return record
+
+    def list_names(self) -> list[RecordName]:
+        """List the records by their file names. No file is read, so some may be unreadable."""
+        found = (RecordName.from_path(path) for path in sorted(self.records.glob("*/*.json")))
         return [name for name in found if name]
 
-    def arrays(self, record: Record, *names: str) -> dict[str, np.ndarray]:
-        """Arrays of a finished record: those of the names that it has, all of them unless named.
+    def load_arrays(self, record: Record, *names: str) -> dict[str, np.ndarray]:
+        """Load the arrays of a finished record: all, or those of ``names`` that it has.
 
         Raises:
-            UserError: the file is not what was written beside the record.
+            UserError: the file is missing, or is not the one that was written with the record.
         """
         from numpy.lib.format import read_array
 
-        content = self._predictions(record)
         found = {}
         try:
-            with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            with self._open_predictions(record) as content, zipfile.ZipFile(content) as archive:
                 for member in archive.namelist():
                     name = member.removesuffix(".npy")
                     if not names or name in names:
                         with archive.open(member) as file:
                             found[name] = read_array(file, allow_pickle=False)
-        except NO_ARRAYS as error:  # anybody can write a checksum that fits
-            path = self.path(record).with_suffix(".npz")
+        except UNREADABLE_ARRAY_ERRORS as error:  # anybody can write a checksum that fits
             why = str(error) or type(error).__name__
-            raise UserError(f"{path} is damaged: {why}") from None
+            raise UserError(f"{self._predictions_path(record)} is damaged: {why}") from None
         return found
 
-    def _predictions(self, record: Record) -> bytes:
-        path = self.path(record).with_suffix(".npz")
+    def load_y_pred(self, record: Record) -> np.ndarray:
+        """Load the predicted classes ``uint8 (n,)`` of a finished record, once for each store.
+
+        Raises:
+            UserError: the file is missing, or is not the one that was written with the record.
+        """
+        digest = record.predictions_sha256 or ""
+        if digest not in self._y_pred:
+            arrays = self.load_arrays(record, "y_pred")
+            if "y_pred" not in arrays:
+                raise UserError(f"{self._predictions_path(record)} is damaged: it has no y_pred")
+            arrays["y_pred"].setflags(write=False)
+            self._y_pred[digest] = arrays["y_pred"]
+        return self._y_pred[digest]
+
+    def _open_predictions(self, record: Record) -> BinaryIO:
+        """Open the predictions of a record. They are hashed unless the file is known already."""
+        path = self._predictions_path(record)
         try:
-            content = path.read_bytes()
+            file = path.open("rb")
+            try:
+                state = _FileState.from_stat(os.fstat(file.fileno()))
+                known_state, digest = self._digests.get(path, (None, ""))
+                if known_state != state:
+                    digest = hashlib.file_digest(file, "sha256").hexdigest()
+                    file.seek(0)
+                    self._digests[path] = (state, digest)
+                if digest != record.predictions_sha256:
+                    raise UserError(
+                        f"{path} is damaged: not the predictions that its record describes"
+                    )
+            except BaseException:
+                file.close()
+                raise
         except OSError as error:
             raise UserError(f"{path} cannot be read: {error.strerror}") from None
-        if hashlib.sha256(content).hexdigest() != record.predictions_sha256:
-            raise UserError(f"{path} is damaged: not the predictions that its record describes")
-        return content
-
-    def y_pred(self, record: Record) -> np.ndarray:
-        """The predicted classes ``uint8 (n,)`` of a finished record."""
-        return self.arrays(record, "y_pred")["y_pred"]
+        return file
 
     def prepare(self) -> None:
-        """Make the folder, and finish what killed runs left half done in it.
+        """Make the folder, and complete or remove what killed runs left half written in it.
 
         Raises:
             UserError: it cannot be written to.
@@ -194,109 +249,120 @@ class Store:
             self.records.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=self.records):
                 pass
-            self._sweep()
+            self._clean_up_after_killed_runs()
         except OSError as error:
             raise UserError(
                 f"the results folder {self.folder} cannot be written to ({error.strerror}): "
                 "name another with --results"
             ) from None
 
-    def make_way(
-        self, broken: Iterable[Broken], cells: Iterable[Cell]
-    ) -> list[tuple[Broken, Path]]:
-        """Set aside every broken record that ``cells`` would overwrite; returns where each went.
+    def set_aside_broken(
+        self, broken: Iterable[BrokenRecord], cells: Iterable[Cell]
+    ) -> list[tuple[BrokenRecord, Path]]:
+        """Rename every broken record that ``cells`` would overwrite; returns the new paths.
 
-        One whose cell another run holds is that run's to set aside; one that a run has replaced by
-        a whole record meanwhile stays.
+        A record stays if another run holds its cell's lock, or has replaced the record by a
+        readable one in the meantime.
         """
-        taken = {
-            Name.of_cell(cell, finished=finished) for cell in cells for finished in (True, False)
+        names = {
+            RecordName.from_cell(cell, finished=finished)
+            for cell in cells
+            for finished in (True, False)
         }
-        aside = []
+        renamed = []
         for one in broken:
-            name = Name.parse(one.path)
-            if name in taken:
-                with locks.holding(self.lock(name)) as mine:
-                    if mine and one.path.exists() and self.find(name) is None:
-                        aside.append((one, self.set_aside(one)))
-        return aside
+            name = RecordName.from_path(one.path)
+            if name in names:
+                with locks.try_lock(self.lock_path(name)) as locked:
+                    if locked and one.path.exists() and self.find_record(name) is None:
+                        renamed.append((one, self.rename_broken(one)))
+        return renamed
 
-    def set_aside(self, broken: Broken) -> Path:
+    def rename_broken(self, broken: BrokenRecord) -> Path:
         """Rename a broken record so that nothing reads or overwrites it; returns the new path.
 
-        What another version of fmbench wrote is kept apart from what is of no use to anybody.
+        A record of another version of fmbench gets another ending: it is still of use.
         """
-        n, kind = 1, "foreign" if broken.foreign else "broken"
-        while (target := broken.path.with_name(f"{broken.path.name}.{kind}{n}")).exists():
+        n, ending = 1, "other-version" if broken.other_version else "broken"
+        while (target := broken.path.with_name(f"{broken.path.name}.{ending}{n}")).exists():
             n += 1
         broken.path.rename(target)
         predictions = broken.path.with_suffix(".npz")
         if predictions.exists():
-            predictions.rename(predictions.with_name(f"{predictions.name}.{kind}{n}"))
+            predictions.rename(predictions.with_name(f"{predictions.name}.{ending}{n}"))
         return target
 
     def save(self, record: Record, arrays: Mapping[str, np.ndarray] | None = None) -> Record:
         """Write a record and its arrays; returns it with the predictions' SHA-256 filled in.
 
         Raises:
-            OSError: it could not be written; what was there before is as it was.
+            OSError: it could not be written. An earlier record of the cell stays as it was.
         """
         import numpy as np
 
         path = self.path(record)
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._settle(record.cell["runner"], Name.of(record).stem)
+        # The system may reuse the inode of a file that was replaced.
+        self._records_read.pop(path, None)
+        self._digests.pop(path.with_suffix(".npz"), None)
+        self._complete_or_remove_temporaries(
+            record.cell["runner"], RecordName.from_record(record).stem
+        )
         if not record.finished:
-            with replacing(path) as [facts]:
-                facts.write_bytes(serialise(record))
+            with atomic_write(path) as [facts]:
+                facts.write_bytes(encode_record(record))
             return record
-        # Both are whole before either is renamed: an earlier record of the cell outlives a failure.
-        with replacing(path.with_suffix(".npz"), path) as [predictions, facts]:
+        # Both files are complete before either is renamed, so that a failure to write leaves an
+        # earlier record of the cell as it was.
+        with atomic_write(path.with_suffix(".npz"), path) as [predictions, facts]:
             with predictions.open("wb") as file:
                 np.savez_compressed(file, allow_pickle=False, **(arrays or {}))
             digest = hashlib.sha256(predictions.read_bytes()).hexdigest()
             record = replace(record, predictions_sha256=digest)
-            facts.write_bytes(serialise(record))
+            facts.write_bytes(encode_record(record))
         path.with_suffix(".failed.json").unlink(missing_ok=True)
         return record
 
     def path(self, record: Record) -> Path:
-        """The JSON file of a record."""
-        return Name.of(record).path(self.records)
+        """Return the JSON file of a record."""
+        return RecordName.from_record(record).path(self.records)
 
-    def workspace(self, cell: Cell) -> Path:
-        """The folder, not made yet, that belongs to an unfinished cell."""
-        return Name.of_cell(cell).path(self.unfinished).with_suffix("")
+    def _predictions_path(self, record: Record) -> Path:
+        return self.path(record).with_suffix(".npz")
 
-    def lock(self, name: Name) -> Path:
-        """The file that a run locks while it writes records of this cell."""
+    def workspace_path(self, cell: Cell) -> Path:
+        """Return the folder for the progress of an unfinished cell. It may not exist yet."""
+        return RecordName.from_cell(cell).path(self.unfinished).with_suffix("")
+
+    def lock_path(self, name: RecordName) -> Path:
+        """Return the file that a run locks while it writes records of this cell."""
         return name._replace(finished=True).path(self.locks).with_suffix(".lock")
 
-    def _sweep(self) -> None:
-        """Remove what runs that were killed left: locks that nobody holds, files half written."""
-        for path in self.locks.glob("*/*.lock"):
-            with locks.holding(path) as mine:  # which removes it at the end
-                if mine:
-                    self._settle(path.parent.name, path.stem)
-
-    def _settle(self, runner: str, stem: str) -> None:
-        """Put in place or remove what is half written of a cell, as the holder of its lock.
-
-        A run that was killed between its two renamings left new predictions beside old facts, or
-        none, and the new facts whole under their temporary name.
-        """
-        for left in (self.records / runner).glob(f".{stem}.*.tmp"):
-            with contextlib.suppress(*UNREADABLE):
-                record = parse(left.read_text(encoding="utf-8"))
-                if self.path(record).name == f"{stem}.json" and self._predictions(record):
-                    left.replace(self.path(record))
-                    continue
-            left.unlink(missing_ok=True)
-
-    def discard_workspace(self, cell: Cell) -> None:
-        """Remove the cell's folder and those above it that are then empty."""
-        folder = self.workspace(cell)
+    def remove_workspace(self, cell: Cell) -> None:
+        """Remove the cell's folder, and the folders above it that are then empty."""
+        folder = self.workspace_path(cell)
         shutil.rmtree(folder, ignore_errors=True)
         with contextlib.suppress(OSError):
             folder.parent.rmdir()
             self.unfinished.rmdir()
+
+    def _clean_up_after_killed_runs(self) -> None:
+        for path in self.locks.glob("*/*.lock"):
+            with locks.try_lock(path) as locked:  # removes the file at the end of the block
+                if locked:
+                    self._complete_or_remove_temporaries(path.parent.name, path.stem)
+
+    def _complete_or_remove_temporaries(self, runner: str, stem: str) -> None:
+        """Complete or remove what a killed run left half written of a cell. Needs its lock.
+
+        A run that was killed between its two renamings left new predictions beside an old JSON
+        file, or beside none, and the new JSON file complete under its temporary name.
+        """
+        for temporary in (self.records / runner).glob(f".{stem}.*.tmp"):
+            with contextlib.suppress(*UNREADABLE_ERRORS):
+                record = decode_record(temporary.read_bytes())
+                if self.path(record).name == f"{stem}.json":
+                    self._open_predictions(record).close()
+                    temporary.replace(self.path(record))
+                    continue
+            temporary.unlink(missing_ok=True)

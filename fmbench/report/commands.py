@@ -1,4 +1,4 @@
-"""The exact commands that make a results folder's numbers, for whoever wants them again."""
+"""Builds the commands that the page, the README and messages show next to a number."""
 
 from __future__ import annotations
 
@@ -9,47 +9,46 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Commands:
-    """Commands for one results folder and one suite; ``None`` where they are the usual ones."""
+    """Builds fmbench's commands for one results folder and one suite.
 
-    results: Path | None = None
-    suite: Path | None = None
+    Each method returns a command line that can be pasted into a shell.
+    """
+
+    results: Path | None = None  # None: the default folder, which no command has to name
+    suite: Path | None = None  # None: the suite that is built in
 
     def run(self, *names: str, seeds: int | None = None) -> str:
-        """Measure into this folder."""
-        return self._line("run", *names, *_seeds(seeds))
+        """Measure runners, or ``--all``, in this results folder."""
+        return self._build("run", *names, *(["--seeds", str(seeds)] if seeds else []))
 
-    def anew(self, name: str, seeds: int | None) -> str:
-        """Measure a runner again where nothing is measured yet: in the user's own folder."""
+    def measure_again(self, name: str, seeds: int | None) -> str:
+        """Measure a runner again, in the default results folder."""
         return Commands(suite=self.suite).run(name, seeds=seeds)
 
     def table(self, name: str = "accuracies") -> str:
         """Print a table from the records."""
-        return self._line("table", *(["--table", name] if name != "accuracies" else []))
+        return self._build("table", *(["--table", name] if name != "accuracies" else []))
 
     def check(self) -> str:
-        """The arithmetic."""
+        """Check whether the reported figures can all be true; this needs no records."""
         return shlex.join(["fmbench", "check", *([str(self.suite)] if self.suite else [])])
 
     def forensics(self, name: str) -> str:
-        """The known mistakes."""
-        return self._line("forensics", name)
+        """Measure what each known mistake would give for a runner."""
+        return self._build("forensics", name)
 
     def figures(self) -> str:
-        """The figures as files."""
-        return self._line("figures")
+        """Write every figure as a file."""
+        return self._build("figures")
 
     def report(self) -> str:
-        """The page itself."""
-        return self._line("report")
+        """Write the page."""
+        return self._build("report")
 
-    def _line(self, verb: str, *words: str) -> str:
-        line = ["fmbench", verb, *words]
+    def _build(self, command: str, *arguments: str) -> str:
+        words = ["fmbench", command, *arguments]
         if self.suite:
-            line += ["--suite", str(self.suite)]
+            words += ["--suite", str(self.suite)]
         if self.results:
-            line += ["--results", str(self.results)]
-        return shlex.join(line)
-
-
-def _seeds(n: int | None) -> list[str]:
-    return ["--seeds", str(n)] if n else []
+            words += ["--results", str(self.results)]
+        return shlex.join(words)

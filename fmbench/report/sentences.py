@@ -1,207 +1,166 @@
-"""The answer in sentences: what was claimed, what was found, how sure it is, what would explain it.
+"""Writes the answer in sentences: what was claimed, what was found, and how sure that is.
 
-Every number is computed from the suite and the records; the words follow the verdict.
+Every number in them is computed from the suite and the records.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass
 
-from fmbench.analysis.forensics import findings
-from fmbench.analysis.predictions import Details, Line
-from fmbench.analysis.verdicts import (
-    ALPHA,
-    CLAIM_HIGHER,
-    CLAIM_LOWER,
-    FAILED,
-    INCONCLUSIVE,
-    MARGIN,
-    NOT_RUN,
-    REPRODUCED,
-    UNTESTABLE,
-)
-from fmbench.consistency.check import Findings
+from fmbench.analysis.evaluation import JudgedRow
+from fmbench.analysis.predictions import SuitePredictions
+from fmbench.analysis.verdicts import VerdictKind
+from fmbench.consistency.check import ConsistencyResult
 from fmbench.report.commands import Commands
+from fmbench.utils.formatting import format_interval
+from fmbench.utils.table import MeanSd
 
-WORDS = (REPRODUCED, CLAIM_HIGHER, CLAIM_LOWER, INCONCLUSIVE, UNTESTABLE, FAILED, NOT_RUN)
+RECIPE_SENTENCES = {
+    "stated": "The recipe is stated.",
+    "partly stated": "The recipe is stated in part; the other details are our choice.",
+    "not stated": "The recipe is not stated, so it is our choice.",
+}
 
 
 class Strong(str):
-    """Words that carry a sentence."""
+    """A part of a sentence that is shown in bold."""
 
     strong = True
 
 
 @dataclass(frozen=True)
 class Sentence:
-    """``parts`` are plain text, or :class:`Strong`."""
+    """One or more sentences under a heading; each part is plain text or :class:`Strong`."""
 
-    about: str
+    heading: str
     parts: tuple[str, ...]
 
     def __str__(self) -> str:
         return "".join(self.parts)
 
 
-def sentences(details: Details, findings: Findings | None, commands: Commands) -> list[Sentence]:
-    """The three sentences, about the suite's subject, or about all rows where it has none."""
-    line = details.subject
-    if line is None or line.claimed is None:
-        return _about_all(details, findings, commands)
+def write_answer(
+    predictions: SuitePredictions, consistency: ConsistencyResult | None, commands: Commands
+) -> list[Sentence]:
+    """Write the three parts of the answer.
+
+    They are about the model that the suite reports in detail. If there is no such model, or nothing
+    is claimed for it, they are about all rows.
+    """
+    row = predictions.subject
+    if row is None or row.claimed is None:
+        return _answer_for_all_rows(predictions, consistency, commands)
     return [
-        Sentence("What was claimed", _claimed(details, line)),
-        Sentence("What was found", _found(details, line, commands)),
-        Sentence("How sure it is", _sure(line, findings)),
+        Sentence("What was claimed", _describe_claim(predictions, row)),
+        Sentence("What was found", _describe_measurement(row, commands)),
+        Sentence("How sure it is", _describe_verdict(row, consistency)),
     ]
 
 
-def explained(findings: findings.Findings) -> Sentence | None:
-    """Which known mistake lands on the claim; None where none was tried, or nothing is claimed."""
-    claim, tried = findings.claim, findings.mistakes
-    if claim is None or not tried:
-        return None
-    landing = [line for line in tried if line["lands"] == "yes"]
-    one = f"1 lands on {claim.printed} %" if len(landing) == 1 else ""
-    many = f"{len(landing) or 'none'} land{'' if landing else 's'} on {claim.printed} %"
-    parts = [f"Of {len(tried)} known mistakes, each made on purpose, ", Strong(one or many)]
-    if landing:
-        said = (f"{line['mistake']} ({_figure(line)})" for line in landing)
-        parts.append(f": {'; '.join(said)}")
-    parts += [
-        ". ",
-        _of_readings(findings),
-        "That is evidence of what may have happened, not proof.",
-    ]
-    return Sentence("What would produce it", tuple(parts))
+def count_verdicts(rows: list[JudgedRow]) -> dict[VerdictKind, int]:
+    """Count the rows with each verdict; verdicts that no row has are left out."""
+    found = Counter(row.verdict.kind for row in rows)
+    return {kind: found[kind] for kind in VerdictKind if found[kind]}
 
 
-def _of_readings(findings: findings.Findings) -> str:
-    best = findings.honest_best
-    if best is None:
-        return ""
-    n_landing = f"{findings.n_readings_landing or 'none'}"
-    return (
-        f"Of {len(findings.plan.readings)} ways to read what the source leaves open, {n_landing} "
-        f"land{'' if findings.n_readings_landing > 1 else 's'} there; the best, picked on held-out "
-        f"training images, gets {_figure(best)}. "
-    )
-
-
-def _figure(line: Mapping[str, str]) -> str:
-    spread = f" ± {line['sd']}" if line["sd"] else ""
-    return f"{line['accuracy']}{spread} %, n = {line['n']}"
-
-
-def counts(lines: list[Line]) -> dict[str, int]:
-    """How many rows have each verdict, in a fixed order."""
-    found = Counter(line.verdict.word for line in lines)
-    return {word: found[word] for word in WORDS if found[word]}
-
-
-def paper(details: Details) -> str:
-    """Whose claims they are: ``M. Kayed, A. Anter, H. Mohamed (2020)``, or the suite's title."""
-    suite = details.outcome.suite
+def cite_paper(predictions: SuitePredictions) -> str:
+    """Return ``M. Kayed, A. Anter, H. Mohamed (2020)``, or the suite's title without authors."""
+    suite = predictions.results.suite
     year = f" ({suite.year})" if suite.year else ""
     return f"{suite.authors}{year}" if suite.authors else f"“{suite.title}”{year}"
 
 
-def _claimed(details: Details, line: Line) -> tuple[str, ...]:
+def format_accuracy(mean: float, sd: float | None, n: int) -> str:
+    """Return ``90.83 ± 0.19 %``; one run has no spread. ``mean`` and ``sd`` are fractions."""
+    spread = 100 * sd if n > 1 and sd is not None else None
+    return f"{MeanSd(100 * mean, spread, 2)} %"
+
+
+def _describe_claim(predictions: SuitePredictions, row: JudgedRow) -> tuple[str, ...]:
+    suite = predictions.results.suite
+    claimed = row.claimed or 0.0
     parts = [
-        f"{paper(details)} report that ", Strong(line.row.label), " classifies ",
-        Strong(f"{100 * (line.claimed or 0):.2f} %"),
-        f" of the {sum(details.outcome.suite.n_per_class):,} Fashion-MNIST test images correctly",
+        f"{cite_paper(predictions)} report that ", Strong(row.label), " classifies ",
+        Strong(f"{100 * claimed:.2f} %"),
+        f" of the {sum(suite.n_per_class):,} Fashion-MNIST test images correctly.",
     ]  # fmt: skip
     others = [
         other.claimed
-        for other in details.lines
-        if other.row.where == line.row.where and other is not line and other.claimed is not None
+        for other in predictions.rows
+        if other.where == row.where and other is not row and other.claimed is not None
     ]
-    if others and line.claimed is not None and line.claimed > max(others):
+    if others and claimed > max(others):
         parts.append(
-            f": the highest of the {len(others) + 1} accuracies in its {line.row.where}, "
-            f"{100 * (line.claimed - max(others)):.2f} points above the next"
+            f" This is the highest of the {len(others) + 1} accuracies in {row.where}, "
+            f"{100 * (claimed - max(others)):.2f} points above the second highest."
         )
-    return (*parts, ".")
+    return tuple(parts)
 
 
-def _found(details: Details, line: Line, commands: Commands) -> tuple[str, ...]:
-    summary = line.summary
-    if summary is None or line.mean is None or line.gap is None:
-        why = f" ({line.verdict})" if line.verdict.word != NOT_RUN else ""
-        run = commands.run(line.row.runner)
-        return ("Nothing yet: there is ", Strong(f"no record{why}"), f": run `{run}`.")
-    if summary.n > 1 and summary.sd is not None:
-        figure = f"{100 * line.mean:.2f} ± {100 * summary.sd:.2f} %"
-        how = f"mean ± standard deviation of n = {summary.n} seeds"
-    else:
-        figure, how = f"{100 * line.mean:.2f} %", "n = 1 run"
+def _describe_measurement(row: JudgedRow, commands: Commands) -> tuple[str, ...]:
+    if row.mean is None or row.gap is None:
+        why = "" if row.verdict.kind is VerdictKind.NOT_RUN else f" ({row.verdict})"
+        run = commands.run(row.runner)
+        return ("Nothing yet: there is ", Strong(f"no record{why}"), f". Run `{run}`.")
+    n = row.n
+    runs = f"mean ± standard deviation of n = {n} seeds" if n > 1 else "n = 1 run"
     parts = [
-        f"Run again, by a recipe that is {line.row.recipe}, it gets ",
-        Strong(figure),
-        f" ({how})",
+        "Our rerun gets ",
+        Strong(format_accuracy(row.mean, row.sd, n)),
+        f" ({runs}), {abs(100 * row.gap):.2f} points {'below' if row.gap < 0 else 'above'} the "
+        "claim.",
     ]
-    if summary.n > 1 and summary.low is not None and summary.high is not None:
+    if n > 1:
         parts += [
-            "; one new run would get ",
-            Strong(f"{100 * summary.low:.2f} to {100 * summary.high:.2f} %"),
-            " (95 % prediction interval)",
+            " One new run would get ",
+            Strong(f"{format_interval(row.low, row.high)} %"),
+            " (95 % prediction interval).",
         ]
-    side = "below" if line.gap < 0 else "above"
-    return (*parts, f", {abs(100 * line.gap):.2f} points {side} the claim.")
+    return (*parts, f" {RECIPE_SENTENCES[row.row.recipe]}")
 
 
-def _sure(line: Line, findings: Findings | None) -> tuple[str, ...]:
-    verdict = line.verdict
-    margin, alpha = f"{100 * MARGIN:g} points", f"p < {ALPHA:g}"
-    if verdict.word in (CLAIM_HIGHER, CLAIM_LOWER):
-        test = f" ({alpha} after correction for the number of rows)" * (
-            verdict.p_differs is not None
-        )
-        parts = [Strong(f"{verdict.word[0].upper()}{verdict.word[1:]}"), test]
-        if verdict.delta_star is not None:
-            parts.append(
-                f": a rerun may differ by {margin}, and it would take "
-                f"{100 * verdict.delta_star:.2f} for the claim to pass"
-            )
-    elif verdict.word == REPRODUCED:
-        parts = [Strong("Reproduced"), f": new runs lie within {margin} of the claim ({alpha})"]
-    elif verdict.word == INCONCLUSIVE:
-        parts = [
-            Strong("Inconclusive"),
-            f": the spread over the seeds neither puts the claim within {margin} nor beyond",
-        ]
+def _describe_verdict(row: JudgedRow, consistency: ConsistencyResult | None) -> tuple[str, ...]:
+    verdict = row.verdict
+    if verdict.sentence:
+        word = verdict.word[0].upper() + verdict.word[1:]
+        parts = [Strong(word), f"{verdict.sentence}."]
     else:
-        parts = ["Not sure at all: ", Strong(str(verdict))]
-    return (*parts, *_arithmetic(findings), ".")
+        parts = ["There is no answer yet: ", Strong(str(verdict)), "."]
+    return (*parts, *_describe_consistency(consistency))
 
 
-def _arithmetic(findings: Findings | None) -> tuple[str, ...]:
-    if findings is None:
+def _describe_consistency(consistency: ConsistencyResult | None) -> tuple[str, ...]:
+    if consistency is None:
         return ()
-    n = len(findings.conflicts)
+    n = len(consistency.conflicts)
     if not n:
-        return ("; the paper's own figures do not contradict each other",)
-    ways = "in one way" if n == 1 else f"in {n} ways"
+        return (" The paper's own figures do not contradict each other.",)
     return (
-        "; and by arithmetic alone, whatever any rerun gives, the paper's own figures ",
-        Strong(f"contradict each other {ways}"),
+        " The paper's own figures ",
+        Strong(f"contradict each other {'in one way' if n == 1 else f'in {n} ways'}"),
+        ". That is arithmetic; no rerun can change it.",
     )
 
 
-def _about_all(details: Details, findings: Findings | None, commands: Commands) -> list[Sentence]:
-    claims = [line.claimed for line in details.lines if line.claimed is not None]
-    measured = [line for line in details.lines if line.mean is not None]
-    said = f"{paper(details)}: {len(claims)} accuracies are claimed"
+def _answer_for_all_rows(
+    predictions: SuitePredictions, consistency: ConsistencyResult | None, commands: Commands
+) -> list[Sentence]:
+    claims = [row.claimed for row in predictions.rows if row.claimed is not None]
+    n_measured = sum(row.mean is not None for row in predictions.rows)
+    number = "1 accuracy is" if len(claims) == 1 else f"{len(claims)} accuracies are"
+    claimed = f"{cite_paper(predictions)}: {number} claimed"
     if claims:
-        said += f", from {100 * min(claims):.2f} to {100 * max(claims):.2f} %"
-    found = [Strong(f"{len(measured)} of {len(details.lines)} rows"), " have been measured"]
-    if not measured:
-        found.append(f": run `{commands.run('--all')}`")
-    words = ", ".join(f"{n} {word}" for word, n in counts(details.lines).items())
+        claimed += f", from {100 * min(claims):.2f} to {100 * max(claims):.2f} %"
+    found = [Strong(f"{n_measured} of {len(predictions.rows)} rows"), " have been measured."]
+    if not n_measured:
+        found.append(f" Run `{commands.run('--all')}`.")
+    counts = count_verdicts(predictions.rows)
+    words = ", ".join(f"{n} {kind.word}" for kind, n in counts.items())
     return [
-        Sentence("What was claimed", (f"{said}.",)),
-        Sentence("What was found", (*found, ".")),
-        Sentence("How sure it is", (Strong(words or "no row"), *_arithmetic(findings), ".")),
+        Sentence("What was claimed", (f"{claimed}.",)),
+        Sentence("What was found", tuple(found)),
+        Sentence(
+            "How sure it is", (Strong(words or "no row"), ".", *_describe_consistency(consistency))
+        ),
     ]

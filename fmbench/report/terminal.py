@@ -1,7 +1,7 @@
-"""Tables for the eye, in a terminal: as wide as it is, the verdicts coloured and marked.
+"""Prints tables in a terminal, as wide as it is, with coloured and marked verdicts.
 
-The columns that matter come first; a wider terminal gets more of them. What a colour says, a mark
-and the words say too.
+The most important columns come first, and a wider terminal shows more of them. A verdict's mark and
+words say the same as its colour.
 """
 
 from __future__ import annotations
@@ -11,96 +11,96 @@ from dataclasses import dataclass
 from typing import Literal
 
 from rich.console import Group
-from rich.table import Table as Grid
+from rich.table import Table as RichTable
 from rich.text import Text
 
-from fmbench.report.tables import ACCURACIES_COLUMNS
+from fmbench.analysis.evaluation import JudgedRow
+from fmbench.analysis.verdicts import VerdictKind
+from fmbench.report.tables import AccuracyTable
+from fmbench.utils.formatting import format_interval
 from fmbench.utils.table import Table
 
-Row = Mapping[str, str]
-
-# By the verdict's word: mark and style.
-MARKS = {
-    "reproduced": ("●", "green"),
-    "not reproduced, claim higher": ("◀", "red"),
-    "not reproduced, claim lower": ("▶", "blue"),
-    "inconclusive": ("◆", "yellow"),
-    "untestable": ("○", "dim"),
-    "not run": ("–", "dim"),
-    "failed": ("✕", "bold red"),
-}
+Texts = Mapping[str, str]  # a row of the table of accuracies as it is printed
 
 
 @dataclass(frozen=True)
-class Column:
-    """A column of Table 3: shown where the terminal has at least ``at`` columns."""
+class TerminalColumn:
+    """A column of the table of accuracies, shown if the terminal has ``min_width`` columns."""
 
     title: str
-    text: Callable[[Row], str | Text]
-    at: int = 0
+    text: Callable[[JudgedRow, Texts], str | Text]
+    min_width: int = 0
     justify: Literal["left", "right"] = "right"
+    wraps: bool = False
 
 
-def render(table: Table, width: int, *, one_line: bool = False) -> Group:
-    """A table for a terminal of ``width`` columns; ``one_line``: no row takes more than one."""
-    grid = Grid(box=None, padding=(0, 2 if width >= 100 else 1, 0, 0), header_style="bold",
-                pad_edge=False, show_edge=False)  # fmt: skip
-    if table.columns != ACCURACIES_COLUMNS:
-        for i, name in enumerate(table.columns):
-            # A figure and its spread stay on one line; the title gives way.
-            title = name.replace(" ", "\n")
-            grid.add_column(title, justify="right" if i else "left", no_wrap=bool(i))
-        for row in table.rows:
-            grid.add_row(*(Text(row[name]) for name in table.columns))
-        notes = [Text(note, style="dim") for note in table.notes if note]
-        return Group(Text(table.title, style="bold"), Text(), grid, Text(), *notes)
-    columns = [column for column in COLUMNS if column.at <= width]
+def render_table(table: Table, width: int, *, one_line: bool = False) -> Group:
+    """Render a table for a terminal of ``width`` columns.
+
+    ``one_line``: no row of the accuracies takes more than one line.
+    """
+    grid = RichTable(box=None, padding=(0, 2 if width >= 100 else 1, 0, 0), header_style="bold",
+                     pad_edge=False, show_edge=False)  # fmt: skip
+    title = Text(table.title, style="bold")
+    if isinstance(table, AccuracyTable):
+        _fill_accuracies(grid, table, width, one_line=one_line)
+        note = "percent of the test images; ± standard deviation over n seeds"
+        if not one_line:
+            note += "; `fmbench table --format md` has every column and the notes"
+        return Group(title, Text(), grid, Text(), Text(note, style="dim"))
+    for i, column in enumerate(table.columns):
+        # A figure and its spread stay on one line; the header wraps instead.
+        header = column.name.replace(" ", "\n")
+        grid.add_column(header, justify="right" if i else "left", no_wrap=bool(i))
+    for row in table.text_rows():
+        grid.add_row(*map(Text, row.values()))
+    notes = [Text(note, style="dim") for note in table.notes if note]
+    return Group(title, Text(), grid, Text(), *notes)
+
+
+def _fill_accuracies(grid: RichTable, table: AccuracyTable, width: int, *, one_line: bool) -> None:
+    columns = [column for column in TERMINAL_COLUMNS if column.min_width <= width]
     for column in columns:
-        wraps = column.title in ("", "verdict")
         grid.add_column(
-            column.title, justify=column.justify, no_wrap=one_line or not wraps,
+            column.title,
+            justify=column.justify,
+            no_wrap=one_line or not column.wraps,
             overflow="ellipsis" if one_line else "fold",
-            ratio=None if not wraps else 3 if column.title == "" else 2,
-        )  # fmt: skip
-    for row in table.rows:
-        grid.add_row(*(column.text(row) for column in columns))
+            ratio=None if not column.wraps else 3 if column.title == "" else 2,
+        )
+    for row, texts in zip(table.judged, table.text_rows(), strict=True):
+        grid.add_row(*(column.text(row, texts) for column in columns))
     grid.expand = True
-    below = "percent of the test images; ± standard deviation over n seeds"
-    if not one_line:
-        below += "; `fmbench table --format md` has every column and the notes"
-    return Group(Text(table.title, style="bold"), Text(), grid, Text(), Text(below, style="dim"))
 
 
-def verdict(row: Row) -> Text:
-    """A row's verdict, marked and coloured; of another protocol, its status."""
-    words = row["verdict"] or row["status"]
-    mark, style = MARKS.get(words.split(":")[0], ("", ""))
-    return Text.assemble((f"{mark} " if mark else "", style), (words, style))
+def _format_verdict(row: JudgedRow, texts: Texts) -> Text:
+    """A row's verdict with its mark and colour; under another protocol, its status."""
+    words = texts["verdict"] or texts["status"]
+    kind = row.verdict.kind
+    if not texts["verdict"] and kind is VerdictKind.UNTESTABLE:  # measured, and not judged
+        return Text(words)
+    style = kind.style.terminal_style
+    return Text.assemble((f"{kind.style.mark} ", style), (words, style))
 
 
-def measured(row: Row) -> Text:
+def _format_measured(row: JudgedRow, texts: Texts) -> Text:
     """The mean and its spread."""
-    text = Text(row["mean"], style="bold")
-    if row["mean"] and row["sd"] and row["n"] != "1":
-        text.append(f" ± {row['sd']}", style="not bold")
+    text = Text(texts["mean"], style="bold")
+    if row.has_spread:
+        text.append(f" ± {texts['sd']}", style="not bold")
     return text
 
 
-def one_new_run(row: Row) -> str:
-    """The prediction interval; of a deterministic model, its one accuracy."""
-    return row["low"] if row["low"] == row["high"] else f"{row['low']} to {row['high']}"
-
-
-COLUMNS = (
-    Column("", lambda row: Text(row["label"]), justify="left"),
-    Column("runner", lambda row: Text(row["runner"], style="dim"), 124, "left"),
-    Column("claimed", lambda row: row["claimed"]),
-    Column("source", lambda row: row["source"], 150),
-    Column("reference", lambda row: row["reference"], 138),
-    Column("measured", measured, justify="left"),
-    Column("n", lambda row: row["n"]),
-    Column("gap", lambda row: row["gap"], 92),
-    Column("one new run", lambda row: f"{row['low']} to {row['high']}" if row["low"] else "", 110),
-    Column("fit, s", lambda row: row["fit_seconds"], 150),
-    Column("verdict", verdict, justify="left"),
+TERMINAL_COLUMNS = (
+    TerminalColumn("", lambda row, texts: Text(row.label), justify="left", wraps=True),
+    TerminalColumn("runner", lambda row, texts: Text(row.runner, style="dim"), 124, "left"),
+    TerminalColumn("claimed", lambda row, texts: texts["claimed"]),
+    TerminalColumn("source", lambda row, texts: texts["source"], 150),
+    TerminalColumn("reference", lambda row, texts: texts["reference"], 138),
+    TerminalColumn("measured", _format_measured, justify="left"),
+    TerminalColumn("n", lambda row, texts: texts["n"]),
+    TerminalColumn("gap", lambda row, texts: texts["gap"], 92),
+    TerminalColumn("one new run", lambda row, texts: format_interval(row.low, row.high), 110),
+    TerminalColumn("fit, s", lambda row, texts: texts["fit_seconds"], 150),
+    TerminalColumn("verdict", _format_verdict, justify="left", wraps=True),
 )

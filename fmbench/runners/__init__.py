@@ -1,4 +1,7 @@
-"""The recipes that come with fmbench, one file a family. A new file here is found by itself."""
+"""The recipes that come with fmbench, one file for each family of models.
+
+A new file in this folder needs no other edit: :func:`load_runners` imports every file here.
+"""
 
 from __future__ import annotations
 
@@ -8,21 +11,25 @@ import pkgutil
 from fmbench.errors import UserError
 from fmbench.models import registry
 from fmbench.models.registry import Runner
-from fmbench.utils.names import suggestion
+from fmbench.utils.names import suggest_names
 
 
-def runners() -> dict[str, Runner]:
-    """Every registered runner by name. Imports each file of ``fmbench/runners/`` once."""
+def load_runners() -> dict[str, Runner]:
+    """Import every file of ``fmbench/runners/`` and return all registered runners by name."""
     for module in pkgutil.iter_modules(__path__):
         importlib.import_module(f"{__name__}.{module.name}")
-    return registry.registered()
+    return registry.registered_runners()
 
 
-def get(name: str) -> Runner:
-    """The runner called ``name``; raises UserError with the nearest names if there is none."""
-    known = runners()
+def get_runner(name: str) -> Runner:
+    """Return the runner called ``name``.
+
+    Raises:
+        UserError: there is no such runner; the message suggests the most similar names.
+    """
+    known = load_runners()
     if name not in known:
         raise UserError(
-            f"unknown runner {name!r}{suggestion(name, known)} `fmbench list` shows all"
+            f"unknown runner {name!r}{suggest_names(name, known)} `fmbench list` shows all"
         )
     return known[name]

@@ -1,13 +1,10 @@
-"""Agarap's CNN with a softmax, and the same with an L2-SVM in its place."""
+"""Agarap's convolutional network, which ends in a softmax or in an L2-SVM."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from fmbench.models.nn.training import TorchClassifier
 from fmbench.models.registry import from_source, register
 
 if TYPE_CHECKING:
@@ -35,21 +32,23 @@ PARAMETER_COUNTS = {"conv1": 832, "conv2": 51_264, "dense": 3_212_288, "output":
 QUICK = {"batch_size": 32, "steps": 50, "held_out": 0}
 NOTES = (
     "3,274,634 parameters.",
-    "In the source a batch that reaches the end of an epoch goes on into the next one; here each "
-    "epoch ends with a smaller batch. 10,000 steps are 23.3 epochs of 55,000 images.",
+    "In the source a batch may contain images of two epochs; here each epoch ends with a smaller "
+    "batch. 10,000 steps are 23.3 epochs of 55,000 images.",
 )
 
 
-def network(
+def make_network_builder(
     filters: list[int], dense: int, dropout: float, sigma: float, bias: float, scaling: str
 ) -> Callable[[], nn.Module]:
-    """Two 5x5 convolutions that keep the size, each with ReLU and 2x2 max pooling.
+    """Return a function that builds the network.
 
-    Pooling stands before ReLU here: the two commute, and a quarter of the work is left.
+    It has two 5x5 convolutions that keep the size, each with ReLU and 2x2 max pooling.
+    Here pooling comes before ReLU. The result is the same, and ReLU has only a quarter of the
+    values to compute.
     """
     from torch import nn
 
-    from fmbench.models.nn.layers import Pixels, sequential, truncated_normal
+    from fmbench.models.nn.layers import Pixels, init_truncated_normal, sequential
 
     first, second = filters
     return lambda: sequential(
@@ -65,7 +64,7 @@ def network(
         ("relu3", nn.ReLU()),
         ("dropout", nn.Dropout(dropout)),
         ("output", nn.Linear(dense, 10)),
-        initialise=dict.fromkeys(PARAMETER_COUNTS, truncated_normal(sigma, bias)),
+        initialise=dict.fromkeys(PARAMETER_COUNTS, init_truncated_normal(sigma, bias)),
     )
 
 
@@ -97,13 +96,13 @@ def cnn_softmax(
     seed: int,
     device: str,
 ) -> Any:
-    """Row 5."""
+    """Row 5 of the paper's Table 3."""
     from fmbench.models.nn.training import TorchClassifier, TrainConfig
 
     config = TrainConfig(
         None, batch_size, optimizer, learning_rate, steps=steps, epsilon=epsilon, held_out=held_out
     )
-    build = network(filters, dense, dropout, sigma, bias, scaling)
+    build = make_network_builder(filters, dense, dropout, sigma, bias, scaling)
     return TorchClassifier(build, config, seed=seed, device=device)
 
 
@@ -123,10 +122,10 @@ def cnn_softmax(
     notes=(
         *NOTES,
         "Loss: mean(W^2) of the last layer plus C times the mean squared hinge over images and "
-        "classes. What the paper calls an SVM activation function is this loss.",
+        "classes. The paper calls this loss an SVM activation function.",
         "The result is the class with the largest decision value. The source's code took the "
-        "argmax of the signs, where ties fall to the class with the lowest number.",
-        "The held-out loss of the curve is the hinge alone.",
+        "argmax of the signs, where a tie goes to the class with the lowest number.",
+        "The held-out loss in the learning curve is the squared hinge alone, without mean(W^2).",
     ),
 )
 def cnn_svm(
@@ -147,24 +146,14 @@ def cnn_svm(
     seed: int,
     device: str,
 ) -> Any:
-    """Row 4."""
+    """Row 4 of the paper's Table 3."""
     from fmbench.models.nn.losses import SquaredHinge
+    from fmbench.models.nn.svm import SVMClassifier
     from fmbench.models.nn.training import TrainConfig
 
     config = TrainConfig(
         None, batch_size, optimizer, learning_rate, steps=steps, epsilon=epsilon,
         held_out=held_out, loss=SquaredHinge(C),
     )  # fmt: skip
-    build = network(filters, dense, dropout, sigma, bias, scaling)
+    build = make_network_builder(filters, dense, dropout, sigma, bias, scaling)
     return SVMClassifier(build, config, seed=seed, device=device)
-
-
-class SVMClassifier(TorchClassifier):
-    """A network whose decision values are margins; it predicts the class of the largest."""
-
-    def flagged(self, X: np.ndarray) -> dict[str, np.ndarray]:
-        """Agarap's own scoring: of equal signs, ``argmax`` takes the class with the lowest number.
-
-        Where no class or several have a positive decision value, that is often not the largest.
-        """
-        return {"sign": np.sign(self.decision_function(X)).argmax(1)}

@@ -1,4 +1,4 @@
-"""Xiao's gradient boosting: the row that the figure printed for GaussianNB belongs to."""
+"""Xiao's gradient boosting, whose accuracy Kayed et al. print in the row of GaussianNB."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ from fmbench.runners.classical import DEFAULT, XIAO
     scores="predict_proba",
     by_name_only=True,
     notes=(
-        "1,000 trees of depth 10, on one core: hours, so it is run by name only.",
-        "Stochastic in scikit-learn: the seed decides among equally good splits.",
-        "HistGradientBoostingClassifier is another algorithm and does not stand in for it.",
+        "It grows 1,000 trees of depth 10, which takes hours on one core, so it runs only by name.",
+        "Stochastic in scikit-learn: the seed chooses among equally good splits.",
+        "HistGradientBoostingClassifier is a different algorithm and cannot replace it.",
     ),
 )
 def gradient_boosting(
     *, n_estimators: int, loss: str, max_depth: int, learning_rate: float, seed: int
 ) -> Any:
-    """Beside row 10."""
+    """A possible source of the figure in row 10 of the paper's Table 3."""
     from sklearn.ensemble import GradientBoostingClassifier
 
     from fmbench.models.features import standardised

@@ -1,8 +1,8 @@
-"""Xiao 2017's classifiers on standardised pixels, as Kayed et al. quote them.
+"""Xiao 2017's classifiers on standardised pixels, which Kayed et al. quote.
 
-Xiao kept, for each classifier, the configuration that scored best on the test set; these are
-those configurations. Where his table names no value, scikit-learn's default of today stands, and
-says so; what scikit-learn 0.19, against which he wrote, had for defaults is only recalled.
+For each classifier these are the hyperparameters that scored best on the test set in Xiao's table.
+Where the table states no value, the recipe uses scikit-learn's current default and says so. Xiao
+used scikit-learn 0.19; what we say about its defaults is from memory.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 from fmbench.models.registry import from_source, our_choice, register
 
 XIAO = "Xiao et al. 2017 (arXiv 1708.07747), the best of this classifier's configurations"
-DEFAULT = "Xiao 2017 names no value: scikit-learn's default of today"
+DEFAULT = "Xiao 2017 states no value: scikit-learn's current default"
 
 
 @register(
@@ -21,17 +21,19 @@ DEFAULT = "Xiao 2017 names no value: scikit-learn's default of today"
     hyperparameters={
         "C": from_source(10.0, XIAO),
         "kernel": from_source("rbf", XIAO),
-        "gamma": our_choice(1 / 784, "not named by Xiao: 1/features, recalled as the default then"),
+        "gamma": our_choice(
+            1 / 784, "Xiao 2017 states no value: 1/features, from memory the default at that time"
+        ),
     },
     revision=1,
     cost="minutes",
 )
 def svc_rbf(*, C: float, kernel: str, gamma: float) -> Any:
-    """Rows 2 and 16 of Table 3: the paper prints the same figure twice."""
-    from fmbench.models.accelerators import estimator
+    """Rows 2 and 16 of the paper's Table 3, which print the same figure."""
+    from fmbench.models.accelerators import load_estimator
     from fmbench.models.features import standardised
 
-    return standardised(estimator("svm", "SVC")(C=C, kernel=kernel, gamma=gamma))
+    return standardised(load_estimator("svm", "SVC")(C=C, kernel=kernel, gamma=gamma))
 
 
 @register(
@@ -45,10 +47,10 @@ def svc_rbf(*, C: float, kernel: str, gamma: float) -> Any:
     revision=1,
     cost="seconds",
     scores="predict_proba",
-    notes=("Stochastic in scikit-learn: the seed decides among equally good splits.",),
+    notes=("Stochastic in scikit-learn: the seed chooses among equally good splits.",),
 )
 def decision_tree(*, criterion: str, max_depth: int, splitter: str, seed: int) -> Any:
-    """Row 8."""
+    """Row 8 of the paper's Table 3."""
     from sklearn.tree import DecisionTreeClassifier
 
     from fmbench.models.features import standardised
@@ -71,10 +73,10 @@ def decision_tree(*, criterion: str, max_depth: int, splitter: str, seed: int) -
     revision=1,
     cost="seconds",
     scores="predict_proba",
-    notes=("One tree, not the ensemble ExtraTreesClassifier.",),
+    notes=("This is a single tree, not the ensemble ExtraTreesClassifier.",),
 )
 def extra_tree(*, criterion: str, max_depth: int, splitter: str, seed: int) -> Any:
-    """Row 9."""
+    """Row 9 of the paper's Table 3."""
     from sklearn.tree import ExtraTreeClassifier
 
     from fmbench.models.features import standardised
@@ -93,12 +95,12 @@ def extra_tree(*, criterion: str, max_depth: int, splitter: str, seed: int) -> A
     revision=1,
     cost="seconds",
     notes=(
-        "Xiao's figure is 0.511. The 88.0 that Kayed et al. print for it stands one row below "
-        "in Xiao's table, beside GradientBoostingClassifier.",
+        "Xiao's figure is 0.511. Kayed et al. print 88.0 for it, which is one row below in Xiao's "
+        "table, the figure of GradientBoostingClassifier.",
     ),
 )
 def gaussian_nb(*, priors: list[float]) -> Any:
-    """Row 10."""
+    """Row 10 of the paper's Table 3."""
     from sklearn.naive_bayes import GaussianNB
 
     from fmbench.models.features import standardised
@@ -116,15 +118,17 @@ def gaussian_nb(*, priors: list[float]) -> Any:
     },
     revision=1,
     cost="minutes",
-    notes=("Neighbours are found by brute force, which changes the speed and not the answer.",),
+    notes=(
+        "Neighbours are found by brute force, which affects the speed but not the predictions.",
+    ),
 )
 def k_neighbors(*, n_neighbors: int, weights: str, p: int) -> Any:
-    """Row 11."""
-    from fmbench.models.accelerators import estimator
+    """Row 11 of the paper's Table 3."""
+    from fmbench.models.accelerators import load_estimator
     from fmbench.models.features import standardised
 
     return standardised(
-        estimator("neighbors", "KNeighborsClassifier")(
+        load_estimator("neighbors", "KNeighborsClassifier")(
             n_neighbors=n_neighbors, weights=weights, p=p, algorithm="brute"
         )
     )
@@ -143,7 +147,7 @@ def k_neighbors(*, n_neighbors: int, weights: str, p: int) -> Any:
     scores="predict_proba",
 )
 def random_forest(*, n_estimators: int, criterion: str, max_depth: int, seed: int) -> Any:
-    """Row 14."""
+    """Row 14 of the paper's Table 3."""
     from sklearn.ensemble import RandomForestClassifier
 
     from fmbench.models.features import standardised
@@ -169,12 +173,12 @@ def random_forest(*, n_estimators: int, criterion: str, max_depth: int, seed: in
     scores="predict_proba",
     notes=(
         "Xiao's figure is 0.871, Kayed et al. print 78.33 for a multilayer perceptron.",
-        "What is not listed is scikit-learn's default of today: Adam at 0.001, batches of 200, "
+        "Everything not listed is scikit-learn's current default: Adam at 0.001, batches of 200, "
         "L2 penalty 0.0001.",
     ),
 )
 def mlp(*, activation: str, hidden_layer_sizes: list[int], max_iter: int, seed: int) -> Any:
-    """Row 19."""
+    """Row 19 of the paper's Table 3."""
     from sklearn.neural_network import MLPClassifier
 
     from fmbench.models.features import standardised

@@ -1,4 +1,4 @@
-"""Convolutional networks."""
+"""Convolutional networks, with and without batch normalisation."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any
 from fmbench.models.registry import BEST_EPOCH, from_source, our_choice, register
 
 BHATNAGAR = (
-    "no source of this row was found: CNN2 of Bhatnagar et al. 2017, one of two candidates (the "
-    "other is the data set's own list of results, 2 Conv+pooling)"
+    "no source of this row was found: as in CNN2 of Bhatnagar et al. 2017, one of two candidates "
+    "(the other is 2 Conv+pooling in the data set's own list of results)"
 )
 
 
@@ -23,7 +23,9 @@ BHATNAGAR = (
         "optimizer": our_choice("adam", BHATNAGAR),
         "learning_rate": our_choice(0.001, f"{BHATNAGAR}; Adam's default"),
         "batch_size": our_choice(256, BHATNAGAR),
-        "epochs": our_choice(50, f"{BHATNAGAR}; the last epoch counts, not the best on the test"),
+        "epochs": our_choice(
+            50, f"{BHATNAGAR}; the last epoch counts, not the best on the test set"
+        ),
     },
     parameter_counts={"conv1": 320, "conv2": 9_248, "dense": 102_528, "output": 1_290},
     revision=1,
@@ -45,9 +47,11 @@ def cnn(
     seed: int,
     device: str,
 ) -> Any:
-    """Row 17: 3x3 convolutions without padding, each followed by ReLU and 2x2 max pooling.
+    """Row 17 of the paper's Table 3.
 
-    Pooling stands before ReLU here: the two commute, and a quarter of the work is left.
+    Its 3x3 convolutions have no padding; ReLU and 2x2 max pooling follow each of them.
+    Here pooling comes before ReLU. The result is the same, and ReLU has only a quarter of the
+    values to compute.
     """
     from torch import nn
 
@@ -88,11 +92,11 @@ BN_HYPERPARAMETERS = {
 BN_QUICK = {"epochs": 3, "batch_size": 32}
 BN_FLAGGED = {BEST_EPOCH: "best epoch picked on the test set, as the source did"}
 BN_NOTES = (
-    "Counted as Keras counts: a batch normalisation has four parameters a channel, two of them "
+    "Parameters are counted as in Keras: a batch normalisation has four per channel, two of them "
     "the moving mean and variance, which are not trained.",
-    "Batch normalisation with Keras's momentum 0.99 and epsilon 1e-3, which the code keeps.",
-    "The source kept the best of its 50 epochs as judged on the test set. The result here is the "
-    "last epoch.",
+    "Batch normalisation has Keras's defaults, momentum 0.99 and epsilon 1e-3, as in the code.",
+    "The source kept the best of its 50 epochs, chosen by accuracy on the test set. The result "
+    "here is that of the last epoch.",
 )
 
 
@@ -128,13 +132,15 @@ def cnn_bn(
     seed: int,
     device: str,
 ) -> Any:
-    """Row 6: a batch normalisation before each convolution; the first convolution keeps the size.
+    """Row 6 of the paper's Table 3.
 
-    Pooling stands before ReLU here: the two commute, and a quarter of the work is left.
+    A batch normalisation precedes each convolution; the first convolution keeps the size.
+    Here pooling comes before ReLU. The result is the same, and ReLU has only a quarter of the
+    values to compute.
     """
     from torch import nn
 
-    from fmbench.models.nn.layers import Pixels, batch_norm, keras_random, sequential
+    from fmbench.models.nn.layers import Pixels, batch_norm, init_keras_random, sequential
     from fmbench.models.nn.training import TorchClassifier, TrainConfig
 
     def network() -> nn.Module:
@@ -153,7 +159,7 @@ def cnn_bn(
             ("relu3", nn.ReLU()),
             ("dropout", nn.Dropout(dropout)),
             ("output", nn.Linear(dense, 10)),
-            initialise={"conv1": keras_random},
+            initialise={"conv1": init_keras_random},
         )
 
     config = TrainConfig(epochs, batch_size, optimizer, learning_rate)
@@ -193,13 +199,15 @@ def cnn_bn_skip(
     seed: int,
     device: str,
 ) -> Any:
-    """Row 7: twice b = BN(x), pool(b + relu(conv(b))), the convolution keeping the size; then BN.
+    """Row 7 of the paper's Table 3.
 
-    The first b has one channel, which is added to each of the convolution's.
+    Twice it computes b = BN(x) and then pool(b + relu(conv(b))), where the convolution keeps the
+    size; a last BN follows. The first b has one channel, which is added to every channel of the
+    convolution.
     """
     from torch import nn
 
-    from fmbench.models.nn.layers import Pixels, Residual, batch_norm, keras_random, sequential
+    from fmbench.models.nn.layers import Pixels, Residual, batch_norm, init_keras_random, sequential
     from fmbench.models.nn.training import TorchClassifier, TrainConfig
 
     def network() -> nn.Module:
@@ -217,7 +225,7 @@ def cnn_bn_skip(
             ("relu", nn.ReLU()),
             ("dropout", nn.Dropout(dropout)),
             ("output", nn.Linear(dense, 10)),
-            initialise={"conv1": keras_random, "conv2": keras_random},
+            initialise={"conv1": init_keras_random, "conv2": init_keras_random},
         )
 
     config = TrainConfig(epochs, batch_size, optimizer, learning_rate)

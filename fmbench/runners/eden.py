@@ -1,4 +1,4 @@
-"""EDEN, an evolutionary search for a network, at two budgets."""
+"""EDEN, an evolutionary search for a network, with a small and with a large budget."""
 
 from __future__ import annotations
 
@@ -9,19 +9,20 @@ from typing import Any
 from fmbench.models.registry import Hyperparameter, from_source, our_choice, register
 
 EDEN = "Dufourq & Bassett 2017 (arXiv 1709.09161)"
-NOT_READ = "not read in EDEN's paper"
+NOT_READ = "we have read no value in EDEN's paper"
 FITS = "our budget, meant to end within 30 minutes on one thread of a CPU"
 AT_LEAST = f"{NOT_READ}: for GPUs and a search of many hours, as EDEN's was"
 SIZES = f"{NOT_READ}: common sizes"
 NOTES = (
-    "EDEN's are the two genes, a learning rate and a network of convolutions, max pooling, dense "
-    "layers and dropout, and the fitness, accuracy on held-out training images. Our choice is how "
-    "chromosomes change: by mutation alone, another learning rate, one layer more, one less, or "
-    "one property of a layer; parents and children compete. The winner is trained on all images.",
-    "The network that EDEN evolved for Fashion-MNIST is not published, and the claimed 90.60 was "
-    "seen at second hand only: the search is rebuilt, not its outcome.",
-    "A search that is interrupted goes on where it was. The record's `details` hold the winner and "
-    "each generation's fitness.",
+    "From EDEN: the two genes (a learning rate, and a network of convolutions, max pooling, dense "
+    "layers and dropout) and the fitness (accuracy on held-out training images). Our choice: "
+    "chromosomes change only by mutation (another learning rate, one layer more, one layer less, "
+    "or another property of one layer), parents compete with children, and the winner is trained "
+    "on all images.",
+    "The network that EDEN evolved for Fashion-MNIST is not published, and we have seen the "
+    "claimed 90.60 only at second hand. So this runner repeats the search, not its result.",
+    "An interrupted search continues where it stopped. The record's `details` hold the winner and "
+    "the fitness of each generation.",
 )
 
 
@@ -33,10 +34,10 @@ def _hyperparameters(budget: Mapping[str, Hyperparameter]) -> dict[str, Hyperpar
         **budget,
         "final_epochs": our_choice(13, f"{NOT_READ}: as many as in the last generation"),
         "batch_size": our_choice(64, f"{NOT_READ}: a common size"),
-        "optimizer": our_choice("adam", f"{NOT_READ}: its learning rate is easy to get right"),
+        "optimizer": our_choice("adam", f"{NOT_READ}: a good learning rate is easy to find"),
         "scaling": our_choice("unit", f"{NOT_READ}: pixels in [0, 1]"),
         "learning_rate": our_choice(
-            [1e-4, 1e-2], f"{NOT_READ}: a decade either side of Adam's 0.001"
+            [1e-4, 1e-2], f"{NOT_READ}: from a tenth to ten times Adam's 0.001"
         ),
         "filters": our_choice([8, 16, 32, 64], SIZES),
         "kernel": our_choice([3, 5], SIZES),
@@ -65,10 +66,10 @@ QUICK = {
     hyperparameters=_hyperparameters(
         {
             "population": our_choice(10, FITS),
-            "train_images": our_choice(4000, f"{FITS}: images that each network is tried on"),
+            "train_images": our_choice(4000, f"{FITS}: images that each network is trained on"),
             "validation_images": our_choice(5000, f"{FITS}: images that fitness is measured on"),
             "max_work": our_choice(
-                5_000_000, f"{FITS}: multiply-adds of one image's pass, and what takes as long"
+                5_000_000, f"{FITS}: multiply-adds for one image, or other work that takes as long"
             ),
         }
     ),
@@ -78,7 +79,8 @@ QUICK = {
     scores="predict_proba",
     notes=(
         "Budget: 10 networks in each of 10 generations, each trained on 4,000 images for 4 to 13 "
-        "epochs, one more each generation. Nearer to the source's: `fmbench run eden-full`.",
+        "epochs, one more each generation. `fmbench run eden-full` has a budget nearer to the "
+        "source's.",
         *NOTES,
     ),
 )
@@ -100,8 +102,8 @@ QUICK = {
     by_name_only=True,
     notes=(
         "Budget: 100 networks in each of 10 generations, each trained on 50,000 images for 4 to 13 "
-        "epochs, one more each generation. Hours on a GPU, so it is run by name only; where "
-        "`--timeout` ends it, the next run goes on from there.",
+        "epochs, one more each generation. It takes hours on a GPU, so it runs only by name; if "
+        "`--timeout` ends it, the next run continues from there.",
         *NOTES,
     ),
 )
@@ -129,18 +131,18 @@ def eden(
     device: str,
     workspace: Path | None,
 ) -> Any:
-    """Row 3, at either budget."""
-    from fmbench.models.evolution.chromosome import Space
-    from fmbench.models.evolution.classifier import EvolvedClassifier, Training
-    from fmbench.models.evolution.search import Budget
+    """Row 3 of the paper's Table 3, with either budget."""
+    from fmbench.models.evolution.chromosome import SearchSpace
+    from fmbench.models.evolution.classifier import EvolvedClassifier, TrainingSettings
+    from fmbench.models.evolution.search import SearchBudget
 
     low, high = learning_rate
-    space = Space(
+    space = SearchSpace(
         tuple(filters), tuple(kernel), tuple(units), tuple(activation), tuple(rate), (low, high),
         max_layers, max_work,
     )  # fmt: skip
-    budget = Budget(
+    budget = SearchBudget(
         population, generations, first_epochs, last_epochs, train_images, validation_images
     )
-    training = Training(final_epochs, batch_size, optimizer, scaling)
+    training = TrainingSettings(final_epochs, batch_size, optimizer, scaling)
     return EvolvedClassifier(space, budget, training, seed=seed, device=device, workspace=workspace)

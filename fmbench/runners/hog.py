@@ -6,7 +6,7 @@ from typing import Any
 
 from fmbench.models.registry import our_choice, register
 
-DALAL = "the source's value was not found: Dalal & Triggs 2005, and scikit-image's default"
+DALAL = "the source's value was not found: as in Dalal & Triggs 2005, and scikit-image's default"
 
 
 @register(
@@ -14,15 +14,15 @@ DALAL = "the source's value was not found: Dalal & Triggs 2005, and scikit-image
     title="HOG features and a multi-class SVC",
     hyperparameters={
         "orientations": our_choice(9, DALAL),
-        "pixels_per_cell": our_choice(4, "not found: divides 28 evenly, into 7 x 7 cells"),
-        "cells_per_block": our_choice(2, "not found: Dalal & Triggs 2005"),
+        "pixels_per_cell": our_choice(4, "not found: divides the image evenly, into 7 x 7 cells"),
+        "cells_per_block": our_choice(2, "not found: as in Dalal & Triggs 2005"),
         "C": our_choice(10.0, "not found: Xiao 2017's best for the RBF kernel"),
         "kernel": our_choice("rbf", "not found: the better kernel of Xiao 2017"),
         "gamma": our_choice("scale", "not found: scikit-learn's default"),
     },
     revision=1,
     cost="minutes",
-    notes=("Source: Greeshma & Sreekumar 2019; its parameters of the features were not found.",),
+    notes=("Source: Greeshma & Sreekumar 2019; the parameters of its features were not found.",),
 )
 def hog_svm(
     *,
@@ -33,13 +33,13 @@ def hog_svm(
     kernel: str,
     gamma: str,
 ) -> Any:
-    """Named in the paper's text."""
+    """The paper names this model in its text; it is not in Table 3."""
     from sklearn.pipeline import make_pipeline
 
-    from fmbench.models.accelerators import estimator
+    from fmbench.models.accelerators import load_estimator
     from fmbench.models.features import Hog
 
     return make_pipeline(
         Hog(orientations, pixels_per_cell, cells_per_block),
-        estimator("svm", "SVC")(C=C, kernel=kernel, gamma=gamma),
+        load_estimator("svm", "SVC")(C=C, kernel=kernel, gamma=gamma),
     )

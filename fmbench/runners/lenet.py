@@ -1,4 +1,4 @@
-"""LeNet-5 as Kayed et al. 2020 describe it."""
+"""LeNet-5 as Kayed et al. 2020 describe it, in Section 3 and in Section 4 of their paper."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from fmbench.models.registry import our_choice, register, stated
 
 SECTION_3 = "Section 3"
 CHOSEN = (
-    "not stated: the best of 16 readings on 10,000 held-out training images "
-    "(benchmarks/lenet_choice.py)"
+    "not stated: the best of 96 ways to read the paper, on 10,000 held-out training images "
+    "(`fmbench forensics lenet5`)"
 )
 
 
@@ -25,7 +25,7 @@ CHOSEN = (
         "scaling": our_choice("unit", "not stated: pixels in [0, 1]"),
         "activation": our_choice("relu", CHOSEN),
         "optimizer": our_choice("adamax", CHOSEN),
-        "momentum": our_choice(0.0, "of no use to Adamax: only SGD reads it"),
+        "momentum": our_choice(0.0, "Adamax does not use it; only SGD does"),
     },
     parameter_counts={"C1": 156, "C3": 2_416, "C5": 48_120, "F6": 10_164, "output": 850},
     revision=1,
@@ -45,7 +45,7 @@ CHOSEN = (
         "pooling": ({"pooling": "average"}, {"pooling": "max"}),
     },
     notes=(
-        "61,706 parameters: full C3 and pooling without parameters.",
+        "61,706 parameters: C3 reads every map of S2, and pooling has no parameters.",
         "Initialisation (Glorot uniform, zero biases), loss (cross-entropy) and Adamax's epsilon "
         "(1e-7) are not stated: Keras's defaults, since the paper used Keras 2.2.4.",
     ),
@@ -64,18 +64,21 @@ def lenet5(
     seed: int,
     device: str,
 ) -> Any:
-    """Row 18: C1 6@5x5, S2, C3 16@5x5, S4, C5 120, F6 84, softmax over 10; input 32x32."""
+    """Row 18 of the paper's Table 3.
+
+    C1 6@5x5, S2, C3 16@5x5, S4, C5 120, F6 84, softmax over 10; the input is 32x32.
+    """
     from torch import nn
 
     from fmbench.models.nn.layers import ACTIVATIONS, POOLING, Pixels, Resize, sequential
     from fmbench.models.nn.training import TorchClassifier, TrainConfig
 
     if to_32 not in ("pad", "resize"):
-        raise ValueError(f"to_32 is 'pad' or 'resize', not {to_32!r}")
+        raise ValueError(f"to_32 is {to_32!r}: use 'pad' or 'resize'")
     act = ACTIVATIONS[activation]
 
     def network() -> nn.Module:
-        # A convolution that pads by 2 is the convolution of the image padded to 32x32.
+        # A convolution with padding 2 computes the same as one of the image padded to 32x32.
         resize = [("resize", Resize(32))] if to_32 == "resize" else []
         return sequential(
             ("pixels", Pixels(scaling)),
@@ -87,7 +90,7 @@ def lenet5(
             ("C3_activation", act()),
             ("S4", POOLING[pooling](2)),
             ("flatten", nn.Flatten()),
-            ("C5", nn.Linear(400, 120)),  # a 5x5 convolution of a 5x5 map
+            ("C5", nn.Linear(400, 120)),  # the same as a 5x5 convolution of a 5x5 map
             ("C5_activation", act()),
             ("F6", nn.Linear(120, 84)),
             ("F6_activation", act()),
@@ -111,13 +114,13 @@ NOT_SAID = "Section 4 does not say"
         "dense": our_choice(
             [120, 84, 84], f"{NOT_SAID}: Section 3's C5 and F6, then FC3 as wide as F6"
         ),
-        "pooling": our_choice("average", f"{NOT_SAID} of which kind: as in Section 3"),
+        "pooling": our_choice("average", f"{NOT_SAID} which kind: as in Section 3"),
         "learning_rate": stated(0.005, "Section 4"),
         "batch_size": stated(32, "Section 4"),
         "epochs": stated(10, "Section 4"),
         "scaling": our_choice("unit", "not stated: pixels in [0, 1]"),
-        "activation": our_choice("relu", "not stated: as lenet5"),
-        "optimizer": our_choice("adamax", "not stated: as lenet5"),
+        "activation": our_choice("relu", "not stated: as in lenet5"),
+        "optimizer": our_choice("adamax", "not stated: as in lenet5"),
     },
     parameter_counts={
         "C1": 156, "C2": 2_416, "C3": 4_640, "C4": 9_248, "C5": 9_248,
@@ -131,12 +134,12 @@ NOT_SAID = "Section 4 does not say"
         "Section 4 puts pooling layers after the first, the second and the fifth convolution, "
         "adds a layer FC3 and calls the output FC4; Section 3's network has neither a fifth "
         "convolution nor an FC3.",
-        "Read here word for word: five convolutions, the last three 3 x 3 on maps of 5 x 5, "
-        "whose size they keep; then FC1, FC2, FC3 and the output FC4. Another reading takes the "
-        "fifth convolution to be C5, the third convolution and fifth layer of Section 3: its map "
-        "is a single pixel, which leaves nothing to pool.",
-        "59,342 parameters, by our choices; the paper states none for this network. The image is "
-        "padded to 32x32, as in lenet5.",
+        "We read Section 4 word for word: five convolutions, the last three of them 3 x 3 on maps "
+        "of 5 x 5, whose size they keep; then FC1, FC2, FC3 and the output FC4. The fifth "
+        "convolution could also mean C5, the third convolution and fifth layer of Section 3; but "
+        "its map is a single pixel, which leaves nothing to pool.",
+        "59,342 parameters, which follow from our choices; the paper states no number for this "
+        "network. The image is padded to 32x32, as in lenet5.",
         "Initialisation (Glorot uniform, zero biases) and loss (cross-entropy) are not stated: "
         "Keras's defaults, since the paper used Keras 2.2.4.",
     ),
@@ -155,7 +158,7 @@ def lenet5_section4(
     seed: int,
     device: str,
 ) -> Any:
-    """Beside row 18."""
+    """An alternative to row 18 of the paper's Table 3."""
     from torch import nn
 
     from fmbench.models.nn.layers import ACTIVATIONS, POOLING, Pixels, sequential
@@ -168,7 +171,7 @@ def lenet5_section4(
     def network() -> nn.Module:
         return sequential(
             ("pixels", Pixels(scaling)),
-            ("C1", nn.Conv2d(1, first, 5, padding=2)),  # of the image padded to 32x32
+            ("C1", nn.Conv2d(1, first, 5, padding=2)),  # the image padded to 32x32
             ("C1_activation", act()),
             ("P1", pool(2)),
             ("C2", nn.Conv2d(first, second, 5)),

@@ -1,4 +1,4 @@
-"""Xiao 2017's linear classifiers on standardised pixels; see `classical` for what is common."""
+"""Xiao 2017's linear classifiers on standardised pixels; ``classical`` explains the values."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from fmbench.runners.classical import DEFAULT, XIAO
 def linear_svc(
     *, loss: str, penalty: str, C: float, multi_class: str, max_iter: int, seed: int
 ) -> Any:
-    """Row 12."""
+    """Row 12 of the paper's Table 3."""
     from sklearn.svm import LinearSVC
 
     from fmbench.models.features import standardised
@@ -49,7 +49,7 @@ def linear_svc(
     hyperparameters={
         "penalty": from_source("l1", XIAO),
         "C": from_source(1.0, XIAO),
-        "solver": our_choice("liblinear", "not named by Xiao: recalled as the default then"),
+        "solver": our_choice("liblinear", "Xiao 2017 states none: from memory the default then"),
         "max_iter": our_choice(100, DEFAULT),
     },
     revision=1,
@@ -57,12 +57,13 @@ def linear_svc(
     quick={"max_iter": 20},
     scores="predict_proba",
     notes=(
-        "One seed: the problem is convex, and liblinear's random order of the coordinates is "
-        "fixed. Fitted on 6,000 images in two orders, 7 of 10,000 test predictions differed.",
+        "One seed is enough: the problem is convex, and the random order in which liblinear visits "
+        "the coordinates is fixed. With two orders, fitted on 6,000 images, 7 of 10,000 test "
+        "predictions differed.",
     ),
 )
 def logistic_regression(*, penalty: str, C: float, solver: str, max_iter: int) -> Any:
-    """Row 13, one-vs-rest as in Xiao's table."""
+    """Row 13 of the paper's Table 3: one against the rest, as in Xiao's table."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.multiclass import OneVsRestClassifier
 
@@ -92,7 +93,7 @@ def logistic_regression(*, penalty: str, C: float, solver: str, max_iter: int) -
     scores="decision_function",
 )
 def sgd(*, loss: str, penalty: str, max_iter: int, tol: float, seed: int) -> Any:
-    """Row 15."""
+    """Row 15 of the paper's Table 3."""
     from sklearn.linear_model import SGDClassifier
 
     from fmbench.models.features import standardised
@@ -114,12 +115,12 @@ def sgd(*, loss: str, penalty: str, max_iter: int, tol: float, seed: int) -> Any
     cost="minutes",
     scores="decision_function",
     notes=(
-        "Stands beside row 19: its figure in Xiao's table, 0.782, is near the paper's 78.33 for "
-        "a multilayer perceptron.",
+        "It is listed beside row 19: its figure in Xiao's table, 0.782, is near the paper's 78.33 "
+        "for a multilayer perceptron.",
     ),
 )
 def perceptron(*, penalty: str, max_iter: int, tol: float, seed: int) -> Any:
-    """A candidate for what row 19 really reports."""
+    """A possible source of the figure in row 19 of the paper's Table 3."""
     from sklearn.linear_model import Perceptron
 
     from fmbench.models.features import standardised

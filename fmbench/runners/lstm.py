@@ -1,4 +1,4 @@
-"""A recurrent network that reads an image row by row."""
+"""A recurrent network that reads an image one row of pixels at a time."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SHEN = "Shen 2018's layers and training were not found"
         "optimizer": our_choice("adam", f"{SHEN}: Keras's common default"),
         "learning_rate": our_choice(0.001, f"{SHEN}: Adam's default"),
         "batch_size": our_choice(128, f"{SHEN}: a common size"),
-        "epochs": our_choice(10, f"{SHEN}: minutes on one core"),
+        "epochs": our_choice(10, f"{SHEN}: takes minutes on one core"),
     },
     parameter_counts={"lstm": 80_384, "output": 1_290},
     revision=1,
@@ -26,8 +26,8 @@ SHEN = "Shen 2018's layers and training were not found"
     quick={"epochs": 3, "batch_size": 32},
     scores="predict_proba",
     notes=(
-        "Source: Shen 2018. The natural reading: 28 steps of 28 pixels, one LSTM layer, and a "
-        "softmax of its last state. Initialisation: Keras's.",
+        "Source: Shen 2018. We take the most natural reading: 28 steps of 28 pixels, one LSTM "
+        "layer, and a softmax of its last state. Initialisation: Keras's.",
     ),
 )
 def lstm(
@@ -41,7 +41,7 @@ def lstm(
     seed: int,
     device: str,
 ) -> Any:
-    """Named in the paper's text."""
+    """The paper names this model in its text; it is not in Table 3."""
     from torch import nn
 
     from fmbench.models.nn.layers import LSTM, Pixels, sequential

@@ -14,13 +14,13 @@ NOT_STATED = "no source of this row was found"
     "three-layer-nn",
     title="Three-layer network: input, one hidden layer, output",
     hyperparameters={
-        "hidden": our_choice(128, f"{NOT_STATED}: 128, a power of two near Xiao's MLP of 100"),
-        "activation": our_choice("relu", f"{NOT_STATED}: as Xiao 2017's best MLP"),
+        "hidden": our_choice(128, f"{NOT_STATED}: a power of two near Xiao's MLP of 100"),
+        "activation": our_choice("relu", f"{NOT_STATED}: as in Xiao 2017's best MLP"),
         "scaling": our_choice("unit", f"{NOT_STATED}: pixels in [0, 1]"),
         "optimizer": our_choice("adam", f"{NOT_STATED}: Keras's common default"),
         "learning_rate": our_choice(0.001, f"{NOT_STATED}: Adam's default"),
         "batch_size": our_choice(32, f"{NOT_STATED}: Keras's default"),
-        "epochs": our_choice(10, f"{NOT_STATED}: as many as the paper's LeNet-5"),
+        "epochs": our_choice(10, f"{NOT_STATED}: as many as for the paper's LeNet-5"),
     },
     parameter_counts={"hidden": 100_480, "output": 1_290},
     revision=1,
@@ -40,7 +40,7 @@ def three_layer_nn(
     seed: int,
     device: str,
 ) -> Any:
-    """Row 1."""
+    """Row 1 of the paper's Table 3."""
     from torch import nn
 
     from fmbench.models.nn.layers import ACTIVATIONS, Pixels, sequential
@@ -59,7 +59,7 @@ def three_layer_nn(
     return TorchClassifier(network, config, seed=seed, device=device)
 
 
-def _deep(
+def _make_deep_network(
     *,
     hidden: list[int],
     activation: str,
@@ -71,7 +71,7 @@ def _deep(
     seed: int,
     device: str,
 ) -> Any:
-    """Fully connected layers, each with the activation that the row is named after."""
+    """Fully connected layers, each followed by the activation that the runner is named after."""
     from torch import nn
 
     from fmbench.models.nn.layers import ACTIVATIONS, Pixels, sequential
@@ -100,13 +100,13 @@ for _activation, _title in (("sigmoid", "sigmoid"), ("relu", "ReLU"), ("elu", "E
         f"mlp-{_activation}",
         title=f"Deep network without convolutions, {_title}",
         hyperparameters={
-            "hidden": our_choice([256, 256, 256], f"{MCKENNA}: three layers make it deep"),
+            "hidden": our_choice([256, 256, 256], f"{MCKENNA}: three hidden layers count as deep"),
             "activation": stated(_activation, "the paper's text, which names the three"),
             "scaling": our_choice("unit", f"{MCKENNA}: pixels in [0, 1]"),
-            "optimizer": our_choice("adam", f"{MCKENNA}: it trains all three, sigmoids too"),
+            "optimizer": our_choice("adam", f"{MCKENNA}: it trains all three, sigmoid too"),
             "learning_rate": our_choice(0.001, f"{MCKENNA}: Adam's default"),
             "batch_size": our_choice(128, f"{MCKENNA}: a common size"),
-            "epochs": our_choice(20, f"{MCKENNA}: minutes on one core"),
+            "epochs": our_choice(20, f"{MCKENNA}: takes minutes on one core"),
         },
         parameter_counts={
             "hidden1": 200_960, "hidden2": 65_792, "hidden3": 65_792, "output": 2_570,
@@ -115,5 +115,5 @@ for _activation, _title in (("sigmoid", "sigmoid"), ("relu", "ReLU"), ("elu", "E
         cost="minutes",
         quick={"epochs": 3, "batch_size": 32},
         scores="predict_proba",
-        notes=("Alike but for the activation: mlp-sigmoid, mlp-relu and mlp-elu.",),
-    )(_deep)  # fmt: skip
+        notes=("mlp-sigmoid, mlp-relu and mlp-elu differ only in their activation.",),
+    )(_make_deep_network)  # fmt: skip

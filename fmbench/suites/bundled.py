@@ -1,4 +1,4 @@
-"""The suites that come with fmbench."""
+"""Finds the suites that come with fmbench, and the template for a suite of one's own."""
 
 from __future__ import annotations
 
@@ -8,35 +8,45 @@ from fmbench.errors import UserError
 from fmbench.utils.environment import CHECKOUT
 
 PACKAGED = CHECKOUT / "fmbench" / "_bundled"
+_FOLDERS = (CHECKOUT / "benchmarks", PACKAGED)  # in a checkout, in an installed package
 
-DEFAULT = "kayed2020"
-TEMPLATE = Path(__file__).with_name("template.toml")  # for a suite of the user's own
+DEFAULT_SUITE = "kayed2020"
+TEMPLATE = Path(__file__).with_name("template.toml")
 
 
-def find(name: str = DEFAULT) -> Path:
-    """The file of a suite that comes with fmbench, in a checkout or in an installed package."""
-    for folder in (CHECKOUT / "benchmarks", PACKAGED):
+def suite_path(name: str = DEFAULT_SUITE) -> Path:
+    """The file of a suite that comes with fmbench.
+
+    Raises:
+        UserError: this installation lacks it.
+    """
+    for folder in _FOLDERS:
         if (folder / f"{name}.toml").is_file():
             return folder / f"{name}.toml"
     raise UserError(f"this installation of fmbench lacks its suite {name}.toml: install it again")
 
 
-def named(text: str) -> Path:
-    """The file that a person means by a path or by the name of a suite that comes with fmbench."""
+def find_suite(text: str) -> Path:
+    """The file that a user means by a path, or by the name of a suite that comes with fmbench.
+
+    Raises:
+        UserError: it is neither.
+    """
     path = Path(text)
     if path.suffix or len(path.parts) != 1 or path.exists():
         return path
-    if text not in bundled():
-        raise UserError(f"no suite {text!r}: there are {', '.join(bundled())}, or name a TOML file")
-    return find(text)
+    if text not in suite_names():
+        raise UserError(
+            f"no suite {text!r}: there are {', '.join(suite_names())}, or name a TOML file"
+        )
+    return suite_path(text)
 
 
 def is_bundled(path: Path) -> bool:
     """Whether a suite's file is one of those that come with fmbench."""
-    return path.resolve().parent in (CHECKOUT / "benchmarks", PACKAGED)
+    return path.resolve().parent in _FOLDERS
 
 
-def bundled() -> list[str]:
+def suite_names() -> list[str]:
     """The names of the suites that come with fmbench."""
-    folders = (CHECKOUT / "benchmarks", PACKAGED)
-    return sorted({file.stem for folder in folders for file in folder.glob("*.toml")})
+    return sorted({file.stem for folder in _FOLDERS for file in folder.glob("*.toml")})

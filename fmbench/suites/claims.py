@@ -1,6 +1,9 @@
-"""What a paper claims: its rows, the figures that it reports, and what of it nobody transcribed.
+"""What a paper claims: its rows, the other figures that it reports, and what was left out.
 
-Figures are strings, because their decimals are information.
+The fields of :class:`Row`, :class:`ReportedFigure` and :class:`NotTranscribed` are the keys of a
+suite's TOML file, and their types are what :mod:`fmbench.suites.reader` accepts. The description
+of a type is printed in the error message: "mean_of must be a whole number from 1 to 10,000".
+Figures are strings, because their number of decimals is information.
 """
 
 from __future__ import annotations
@@ -8,65 +11,86 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from fmbench.datasets.specs import FASHION_MNIST
-from fmbench.suites.rounding import Interval, interval
+import msgspec
+from msgspec import Meta
+
+from fmbench.datasets.specs import DEFAULT_DATASET
+from fmbench.suites.rounding import Interval, rounding_interval
+
+# No character that str.splitlines takes as the end of a line.
+_ONE_LINE = r"\A[^\n\r\v\f\x1c-\x1e\x85\u2028\u2029]*\Z"
+
+Line = Annotated[str, Meta(pattern=_ONE_LINE, description="a string of one line")]
+Text = Line | None
+Runs = Annotated[
+    int, Meta(ge=1, le=10_000, description="a whole number from 1 to 10,000")
+]  # fmt: skip
+ClassNumber = Annotated[int, Meta(description="a whole number")]
+Parameters = Annotated[
+    Mapping[str, Any], Meta(description="a table of parameters of the estimator")
+]  # fmt: skip
+Certainty = Annotated[
+    Literal["verified", "second hand", "recalled", "not found", "own"],
+    Meta(description="one of: verified, second hand, recalled, not found, own"),
+]
+Recipe = Annotated[
+    Literal["stated", "partly stated", "not stated"],
+    Meta(description="one of: stated, partly stated, not stated"),
+]
+Average = Annotated[Literal["macro"], Meta(description='"macro"')]
 
 
-@dataclass(frozen=True)
-class Row:
-    """One model of the paper. ``claimed`` and ``source`` are percent, as printed.
+class Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One model of the paper, and what measures it. ``claimed`` and ``source`` are as printed.
 
-    It is measured by the runner of that name, or by a scikit-learn ``estimator`` with
-    ``parameters``, perhaps on another data set; ``runner`` is then what these are called.
+    It is measured by fmbench's ``runner`` of that name, or by a scikit-learn ``estimator`` with
+    ``parameters`` on a ``dataset``. A row with an estimator gets its ``runner`` from the reader:
+    the name that tables use for it.
     """
 
-    where: str
-    label: str
-    runner: str
-    claimed: str | None = None
-    source: str | None = None
-    cited: str = ""
-    certainty: str = "not found"
-    recipe: str = "not stated"
-    remark: str = ""
-    mean_of: int = 1  # runs that the claimed figure averages, where that is stated
-    estimator: str = ""
-    parameters: Mapping[str, Any] = field(default_factory=dict)
-    dataset: str = FASHION_MNIST.name
+    where: Line  # in the paper
+    label: Line  # how the paper calls the model
+    runner: Line = ""
+    claimed: Text = None  # test accuracy
+    source: Text = None  # the figure in the original that the paper quotes
+    cited: Line = ""  # that original
+    certainty: Certainty = "not found"  # of `source`
+    recipe: Recipe = "not stated"  # whether a rerun is a test of the claim
+    remark: Line = ""  # printed below the table
+    mean_of: Runs = 1  # runs that the claimed figure averages, where that is stated
+    estimator: Line = ""
+    parameters: Parameters = msgspec.field(default_factory=dict)
+    dataset: Line = DEFAULT_DATASET.name
 
 
-@dataclass(frozen=True)
-class Reported:
-    """One reported figure of some model's predictions, as printed.
+class ReportedFigure(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One reported figure of a model's predictions, as printed."""
 
-    ``mean_of``: the figure averages so many runs. ``half_unit``: how far the value that was rounded
-    may be from the printed one, where that is not half a unit of the last decimal.
-    """
-
-    where: str
-    metric: str
-    value: str
-    of: str | None = None
-    class_: int | None = None
-    average: str | None = None
-    mean_of: int = 1
-    half_unit: str | None = None
-    remark: str = ""
+    where: Line  # in the paper
+    metric: Line  # a name in fmbench.metrics.registry
+    value: Line
+    of: Text = None  # the model; figures of different models are never compared
+    class_: ClassNumber | None = msgspec.field(name="class", default=None)  # counted from 0
+    average: Average | None = None  # over the classes
+    mean_of: Runs = 1  # runs that the figure averages
+    # The largest difference between the printed value and the value before rounding, where that is
+    # not half a unit of the last printed decimal.
+    half_unit: Text = None
+    remark: Line = ""
 
     def interval(self, rule: str = "nearest") -> Interval:
-        """The values that are printed as this figure; see :func:`fmbench.rounding.interval`."""
-        return interval(self.value, self.metric, rule, self.half_unit)
+        """The values that are printed as this figure; see :func:`rounding_interval`."""
+        return rounding_interval(self.value, self.metric, rule, self.half_unit)
 
 
-@dataclass(frozen=True)
-class NotTranscribed:
-    """Figures that the paper prints and the suite does not hold, and why."""
+class NotTranscribed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Figures that the paper prints and the suite leaves out, and why."""
 
-    where: str
-    what: str
-    why: str
+    where: Line
+    what: Line
+    why: Line
 
 
 @dataclass(frozen=True)
@@ -77,31 +101,31 @@ class Suite:
     title: str
     n_per_class: tuple[int, ...]
     rows: tuple[Row, ...] = ()
-    reported: tuple[Reported, ...] = ()
+    reported: tuple[ReportedFigure, ...] = ()
     not_transcribed: tuple[NotTranscribed, ...] = ()
     authors: str = ""
     year: int | None = None
     table_titles: Mapping[str, str] = field(default_factory=dict)  # "accuracies" -> "Table 3"
-    other_runners: bool = False  # its table also has fmbench's runners that no row names
+    other_runners: bool = False  # its table also shows fmbench's runners that no row names
 
     @property
     def name(self) -> str:
-        """The name of its file without the ending; its tables lie in a folder of that name."""
+        """The file's name without the ending."""
         return self.path.stem
 
     def folder_in(self, results: Path) -> Path:
-        """Where a results folder keeps this suite's tables, figures and report."""
+        """The folder for this suite's tables, figures and report inside a results folder."""
         return results / self.name
 
     @property
     def runners(self) -> list[str]:
-        """Every runner's name once, in the order of the rows."""
+        """The name of each runner once, in the order of the rows."""
         return list(dict.fromkeys(row.runner for row in self.rows))
 
     @property
     def subject(self) -> str | None:
-        """The model whose figures are reported in detail, if any: the first where there are more.
+        """The model whose figures are reported in detail, if any; of several, the first.
 
-        In general a runner's name, but nothing says that there is such a runner.
+        Usually a runner's name, but there may be no runner of this name.
         """
         return next((figure.of for figure in self.reported if figure.of), None)

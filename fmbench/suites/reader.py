@@ -1,38 +1,86 @@
-"""A suite: a TOML file with a paper's claims and the runner that answers each.
+"""Reads and validates a suite: a TOML file with a paper's claims.
 
-A row may name a runner that does not exist (yet); its line then says so in every table.
+msgspec checks keys, types and limits, which :mod:`fmbench.suites.claims` declares; this module
+checks what depends on several keys. Every error is one line that names the file, the entry, what is
+wrong and what is allowed. A row may name a runner that does not exist: every table then says so.
 """
 
 from __future__ import annotations
 
+import re
+import reprlib
 import tomllib
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, TypeVar, get_args, get_type_hints
+
+import msgspec
+from msgspec import Meta
 
 from fmbench.errors import UserError
+from fmbench.metrics.registry import find_metric
 from fmbench.suites import estimators
-from fmbench.suites.bundled import find
-from fmbench.suites.claims import NotTranscribed, Reported, Row, Suite
-from fmbench.suites.rounding import METRICS, PER_CLASS, parse_figure, parse_half_unit
+from fmbench.suites.bundled import suite_path
+from fmbench.suites.claims import Line, NotTranscribed, ReportedFigure, Row, Suite, Text
+from fmbench.suites.rounding import parse_figure, parse_half_unit
+from fmbench.utils.names import suggest_names
 
 MAX_BYTES = 2**20
-# The tables that a suite can have, by what they hold. A suite may give each a title of its own.
-TABLES = ("accuracies", "by-class", "overall")
+MAX_CLASSES, MAX_IMAGES, MAX_REPORTED = 100, 10**9, 1000
 RESERVED_NAMES = ("records", "unfinished", "locks")  # folders of a results folder
-MAX_CLASSES, MAX_IMAGES, MAX_REPORTED, MAX_MEAN_OF = 100, 10**9, 1000, 10_000
 
-CERTAINTY = ("verified", "second hand", "recalled", "not found", "own")
-RECIPE = ("stated", "partly stated", "not stated")
+_Table = Annotated[dict[str, Any], Meta(description="a table")]
+_Entries = Annotated[list[Any], Meta(description="a list of tables")]
+_Struct = TypeVar("_Struct", bound=msgspec.Struct)
 
 
-def read(path: Path | None = None) -> Suite:
-    """Read and validate a suite; without ``path``, the paper's own.
+class TableTitles(msgspec.Struct, forbid_unknown_fields=True, rename={"by_class": "by-class"}):
+    """``[tables]``: the paper's own titles of the tables that a suite can have."""
+
+    accuracies: Text = None
+    by_class: Text = None
+    overall: Text = None
+
+
+TABLES = TableTitles.__struct_encode_fields__
+
+
+class TestSet(msgspec.Struct, forbid_unknown_fields=True):
+    """``[test_set]``: the number of images in each class."""
+
+    n_per_class: Annotated[
+        list[Annotated[int, Meta(gt=0)]],
+        Meta(
+            min_length=2,
+            max_length=MAX_CLASSES,
+            description=f"a list of two or more positive whole numbers, at most {MAX_CLASSES}: "
+            "the images of each class",
+        ),
+    ]
+
+
+class SuiteFile(msgspec.Struct, forbid_unknown_fields=True):
+    """The top level of a suite's file."""
+
+    test_set: _Table
+    title: Text = None
+    row: _Entries = msgspec.field(default_factory=list)
+    reported: _Entries = msgspec.field(default_factory=list)
+    not_transcribed: _Entries = msgspec.field(default_factory=list)
+    tables: _Table = msgspec.field(default_factory=dict)
+    other_runners: Annotated[bool, Meta(description="true or false")] = False
+    authors: Line = ""
+    year: Annotated[int, Meta(description="a whole number")] | None = None
+    venue: Line = ""
+    doi: Line = ""
+
+
+def read_suite(path: Path | None = None) -> Suite:
+    """Read and validate a suite; by default the one that fmbench uses when none is named.
 
     Raises:
         UserError: one line that names the file, the entry and what is allowed.
     """
-    path = path or find()
+    path = path or suite_path()
     try:
         with path.open("rb") as file:
             text = file.read(MAX_BYTES + 1)
@@ -43,109 +91,84 @@ def read(path: Path | None = None) -> Suite:
         raise UserError(f"{path} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
         raise UserError(f"{path}: not a UTF-8 text file") from None
-    except (ValueError, RecursionError) as error:  # an endless number, endless brackets
+    except (ValueError, RecursionError) as error:  # also a number or brackets without end
         raise UserError(f"{path}: not valid TOML: {error}") from None
     if path.stem in RESERVED_NAMES:
         raise UserError(
             f"{path}: a suite cannot be called {path.stem!r}, since results folders have a folder "
             "of that name: rename the file"
         )
-    return _Reader(path).suite(content)
+    return build_suite(content, path)
 
 
-class _Reader:
-    """Turns a parsed TOML file into a suite, naming the file and the entry in every error."""
+def build_suite(content: dict[str, Any], path: Path) -> Suite:
+    """A suite from the content of its TOML file ``path``.
+
+    Raises:
+        UserError: see :func:`read_suite`.
+    """
+    return _SuiteBuilder(path).build(content)
+
+
+class _SuiteBuilder:
+    """Builds a suite; knows the file's name for the error messages."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def suite(self, content: dict[str, Any]) -> Suite:
+    def build(self, content: dict[str, Any]) -> Suite:
         if not content:
             raise self._error("", "the file is empty; `fmbench suite new` writes one to fill in")
-        about = {"authors": str, "year": int, "venue": str, "doi": str}
-        self._keys(
-            "top level",
-            content,
-            required={"test_set": dict},
-            optional={
-                "title": str,
-                "row": list,
-                "reported": list,
-                "not_transcribed": list,
-                "tables": dict,
-                "other_runners": bool,
-                **about,
-            },
-        )
-        n_per_class = self._test_set(content["test_set"])
-        rows = tuple(self._row(i, entry) for i, entry in self._entries(content, "row"))
-        self._no_duplicates(rows)
+        file = self._convert("top level", content, SuiteFile)
+        self._convert("[tables]", file.tables, TableTitles)
+        n_per_class = self._test_set(file.test_set)
+        rows = tuple(self._row(i, entry) for i, entry in enumerate(file.row, 1))
+        self._refuse_duplicates(rows)
+        if len(file.reported) > MAX_REPORTED:
+            raise self._error(
+                "[[reported]]", f"{len(file.reported)} entries; at most {MAX_REPORTED} are allowed"
+            )
         reported = tuple(
-            self._reported(i, entry, len(n_per_class))
-            for i, entry in self._entries(content, "reported")
+            self._reported(i, entry, len(n_per_class)) for i, entry in enumerate(file.reported, 1)
         )
-        missing = []
-        for i, entry in self._entries(content, "not_transcribed"):
-            fields = {"where": str, "what": str, "why": str}
-            self._keys(f"[[not_transcribed]] {i}", entry, required=fields)
-            missing.append(NotTranscribed(**entry))
+        not_transcribed = tuple(
+            self._convert(f"[[not_transcribed]] {i}", entry, NotTranscribed)
+            for i, entry in enumerate(file.not_transcribed, 1)
+        )
         return Suite(
-            self._path, content.get("title", self._path.stem), n_per_class, rows, reported,
-            tuple(missing), content.get("authors", ""), content.get("year"),
-            self._table_titles(content.get("tables", {})), content.get("other_runners", False),
-        )  # fmt: skip
-
-    def _table_titles(self, titles: dict[str, Any]) -> dict[str, str]:
-        self._keys("[tables]", titles, required={}, optional=dict.fromkeys(TABLES, str))
-        return titles
+            self._path,
+            self._path.stem if file.title is None else file.title,
+            n_per_class,
+            rows,
+            reported,
+            not_transcribed,
+            file.authors,
+            file.year,
+            file.tables,
+            file.other_runners,
+        )
 
     def _test_set(self, entry: dict[str, Any]) -> tuple[int, ...]:
-        self._keys("[test_set]", entry, required={"n_per_class": list})
-        sizes = entry["n_per_class"]
-        if len(sizes) < 2 or not all(type(n) is int and n > 0 for n in sizes):
-            raise self._error(
-                "[test_set]", "n_per_class must list the images of each class, two or more "
-                "positive whole numbers"
-            )  # fmt: skip
-        if len(sizes) > MAX_CLASSES:
-            raise self._error(
-                "[test_set]", f"{len(sizes)} classes; at most {MAX_CLASSES} are allowed"
-            )
+        sizes = self._convert("[test_set]", entry, TestSet).n_per_class
         if sum(sizes) > MAX_IMAGES:
             raise self._error("[test_set]", f"more than {MAX_IMAGES:,} images are not allowed")
         return tuple(sizes)
 
-    def _row(self, i: int, entry: dict[str, Any]) -> Row:
-        place = f"[[row]] {i}"
-        optional = ("claimed", "source", "cited", "certainty", "recipe", "remark")
-        self._keys(
-            place,
-            entry,
-            required={"where": str, "label": str},
-            optional={
-                "runner": str, "estimator": str, "parameters": dict, "dataset": str,
-                **dict.fromkeys(optional, str), "mean_of": int,
-            },
-        )  # fmt: skip
-        place += f" ({entry['label']})"
-        if entry["where"].startswith("Table") and "claimed" not in entry:
+    def _row(self, i: int, entry: Any) -> Row:
+        place = self._place(f"[[row]] {i}", entry, "label")
+        row = self._convert(place, entry, Row)
+        if row.where.startswith("Table") and row.claimed is None:
             raise self._error(place, "the figure 'claimed' is missing")
-        for key in ("claimed", "source"):
-            if key in entry:
-                self._figure(place, key, entry[key], "accuracy")
-        self._mean_of(place, entry)
-        for key, allowed in (("certainty", CERTAINTY), ("recipe", RECIPE)):
-            if key in entry and entry[key] not in allowed:
-                raise self._error(
-                    place, f"{key} {entry[key]!r} is not one of: {', '.join(allowed)}"
-                )
         try:
-            model = {"runner": estimators.named(entry), "parameters": estimators.parameters(entry)}
+            for key in ("claimed", "source"):
+                if key in entry:
+                    self._check_figure(key, entry[key], "accuracy")
+            runner, parameters = estimators.row_model_name(entry), estimators.row_parameters(entry)
         except ValueError as error:
             raise self._error(place, str(error)) from None
-        return Row(**entry | model)
+        return msgspec.structs.replace(row, runner=runner, parameters=parameters)
 
-    def _no_duplicates(self, rows: tuple[Row, ...]) -> None:
+    def _refuse_duplicates(self, rows: tuple[Row, ...]) -> None:
         seen: dict[tuple[str, str, str], int] = {}
         for i, row in enumerate(rows, 1):
             line = (row.where, row.label, row.dataset)
@@ -156,91 +179,76 @@ class _Reader:
                 )  # fmt: skip
             seen[line] = i
 
-    def _reported(self, i: int, entry: dict[str, Any], n_classes: int) -> Reported:
-        place = f"[[reported]] {i}"
-        self._keys(
-            place,
-            entry,
-            required={"where": str, "metric": str, "value": str},
-            optional={
-                "of": str,
-                "class": int,
-                "average": str,
-                "mean_of": int,
-                "half_unit": str,
-                "remark": str,
-            },
-        )
-        place += f" ({entry['where']})"
-        metric = entry["metric"]
-        if metric not in METRICS:
-            raise self._error(place, f"metric {metric!r} is not one of: {', '.join(METRICS)}")
-        of_class, average = entry.get("class"), entry.get("average")
-        if of_class is not None and average is not None:
-            raise self._error(place, "a figure has a class or an average, not both")
-        if average not in (None, "macro"):
-            raise self._error(place, f"average {average!r} is not one of: macro")
-        if of_class is not None and metric not in PER_CLASS:
-            raise self._error(place, f"{metric} is not a figure of one class")
-        if of_class is not None and not 0 <= of_class < n_classes:
-            raise self._error(place, f"class {of_class} is not one of 0 to {n_classes - 1}")
-        if metric in ("precision", "recall", "f1") and of_class is average is None:
-            raise self._error(place, f'{metric} needs class = k or average = "macro"')
-        self._figure(place, "value", entry["value"], metric)
-        if "half_unit" in entry:
-            self._figure(place, "half_unit", entry["half_unit"], metric)
-        self._mean_of(place, entry)
-        fields = {("class_" if key == "class" else key): value for key, value in entry.items()}
-        return Reported(**fields)
+    def _reported(self, i: int, entry: Any, n_classes: int) -> ReportedFigure:
+        place = self._place(f"[[reported]] {i}", entry, "where")
+        figure = self._convert(place, entry, ReportedFigure)
+        try:
+            metric = find_metric(figure.metric)
+            if figure.class_ is not None:
+                if figure.average is not None:
+                    raise ValueError("a figure has a class or an average, not both")
+                if not metric.is_per_class:
+                    raise ValueError(f"{metric.name} is not a figure of one class")
+                if not 0 <= figure.class_ < n_classes:
+                    raise ValueError(f"class {figure.class_} is not one of 0 to {n_classes - 1}")
+            elif metric.average_is_stated and figure.average is None:
+                raise ValueError(f'{metric.name} needs class = k or average = "macro"')
+            self._check_figure("value", figure.value, metric.name)
+            if figure.half_unit is not None:
+                self._check_figure("half_unit", figure.half_unit, metric.name)
+        except ValueError as error:
+            raise self._error(place, str(error)) from None
+        return msgspec.structs.replace(figure, metric=metric.name)
 
-    def _mean_of(self, place: str, entry: dict[str, Any]) -> None:
-        if not 1 <= entry.get("mean_of", 1) <= MAX_MEAN_OF:
-            raise self._error(place, f"mean_of must be a whole number from 1 to {MAX_MEAN_OF:,}")
-
-    def _figure(self, place: str, key: str, text: str, metric: str) -> None:
+    @staticmethod
+    def _check_figure(key: str, text: str, metric: str) -> None:
         parse = parse_half_unit if key == "half_unit" else parse_figure
         try:
             parse(text, metric)
         except ValueError as error:
-            raise self._error(place, f"{key}: {error}") from None
+            raise ValueError(f"{key}: {error}") from None
 
-    def _entries(self, content: dict[str, Any], name: str) -> list[tuple[int, dict[str, Any]]]:
-        entries = content.get(name, [])
-        if name == "reported" and len(entries) > MAX_REPORTED:
-            raise self._error(
-                "[[reported]]", f"{len(entries)} entries; at most {MAX_REPORTED} are allowed"
-            )
-        for i, entry in enumerate(entries, 1):
-            if not isinstance(entry, dict):
-                raise self._error(f"[[{name}]] {i}", "is not a table")
-        return list(enumerate(entries, 1))
+    @staticmethod
+    def _place(number: str, entry: Any, key: str) -> str:
+        """``[[row]] 3 (label)``, or without the label where there is none on one line."""
+        text = entry.get(key) if isinstance(entry, dict) else None
+        if isinstance(text, str) and len(text.splitlines()) == 1:
+            return f"{number} ({text.strip()})"
+        return number
 
-    def _keys(
-        self,
-        place: str,
-        entry: Any,
-        *,
-        required: Mapping[str, type],
-        optional: Mapping[str, type] | None = None,
-    ) -> None:
-        allowed = {**required, **(optional or {})}
-        for key, value in entry.items():
-            if key not in allowed:
-                raise self._error(place, f"unknown key {key!r}; allowed: {', '.join(allowed)}")
-            if type(value) is not allowed[key]:
-                kind = {
-                    str: "a string",
-                    int: "a whole number",
-                    bool: "true or false",
-                    list: "a list",
-                    dict: "a table",
-                }
-                raise self._error(place, f"{key} must be {kind[allowed[key]]}")
-            if type(value) is str and value != "".join(value.splitlines()):
-                raise self._error(place, f"{key} must be one line")
-        for key in required:
-            if key not in entry:
-                raise self._error(place, f"the key {key!r} is missing")
+    def _convert(self, place: str, entry: Any, kind: type[_Struct]) -> _Struct:
+        try:
+            return msgspec.convert(entry, kind)
+        except msgspec.ValidationError as error:
+            raise self._error(place, _explain(error, entry, kind)) from None
 
     def _error(self, place: str, what: str) -> UserError:
         return UserError(f"{self._path}: {place}: {what}" if place else f"{self._path}: {what}")
+
+
+def _explain(error: msgspec.ValidationError, entry: Any, kind: type[msgspec.Struct]) -> str:
+    """What is wrong with an entry, in words for the person who wrote it."""
+    if not isinstance(entry, dict):
+        return "is not a table"
+    fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
+    for key in entry:
+        if key not in fields:
+            near = suggest_names(key, fields).removesuffix("?").removesuffix(".")
+            return f"unknown key {key!r}{near}; allowed: {', '.join(fields)}"
+    for key, field in fields.items():
+        if field.required and key not in entry:
+            return f"the key {key!r} is missing"
+    at = re.search(r"`\$\.([\w-]+)", str(error))
+    if at is None:
+        return str(error)
+    key = at.group(1)
+    hint = get_type_hints(kind, include_extras=True)[fields[key].name]
+    return f"{key} must be {_description(hint)}, not {reprlib.repr(entry[key])}"
+
+
+def _description(hint: Any) -> str | None:
+    """The description that is declared with a type, or with one of the types of a union."""
+    for meta in getattr(hint, "__metadata__", ()):
+        if isinstance(meta, Meta) and meta.description:
+            return meta.description
+    return next(filter(None, map(_description, get_args(hint))), None)

@@ -1,4 +1,7 @@
-"""What a result was made with: versions, device, commit. Recorded, never part of a cell's key."""
+"""Describes the machine and the software that a result is made with: versions, device, commit.
+
+A record holds all of it, and none of it is part of a cell's key.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ from fmbench.errors import UserError
 # The folder that holds the package: a checkout of the repository, or site-packages.
 CHECKOUT = Path(__file__).parents[2]
 
-# Whatever can change a prediction or a timing.
+# The libraries that can change a prediction or a timing.
 LIBRARIES = (
     "numpy",
     "scipy",
@@ -25,8 +28,7 @@ LIBRARIES = (
     "torch",
 )
 
-
-# Processors of one name may differ in them, and with them in how sums are rounded.
+# Processors of the same name may differ in these, and then round sums differently.
 INSTRUCTIONS = "vector instructions"
 
 
@@ -34,7 +36,7 @@ INSTRUCTIONS = "vector instructions"
 def versions() -> dict[str, str]:
     """Versions of Python and of each installed library that can change a result.
 
-    Beside them the widest vector instructions of the processor, where Linux names them.
+    On Linux also the widest vector instructions that the processor has.
     """
     found = {"python": platform.python_version()}
     flags = _cpu_info("flags").split()
@@ -64,25 +66,25 @@ def package() -> dict[str, Any]:
 def _git(folder: Path, *arguments: str) -> str | None:
     try:
         command = ["git", "-C", str(folder), *arguments]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=10)
+        result = subprocess.run(command, capture_output=True, text=True, timeout=10)
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return done.stdout.strip() if done.returncode == 0 else None
+    return result.stdout.strip() if result.returncode == 0 else None
 
 
 def n_cores() -> int:
-    """Cores that this process may use."""
+    """The number of processor cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @cache
 def cpu_name() -> str:
-    """The processor's own name for itself."""
+    """The name of the processor, as it reports it itself."""
     return _cpu_info("model name") or platform.processor() or platform.machine()
 
 
 def _cpu_info(entry: str) -> str:
-    """What Linux says of the first processor; empty where there is no Linux."""
+    """An entry of /proc/cpuinfo for the first processor; empty on other systems than Linux."""
     info = Path("/proc/cpuinfo")
     for line in info.read_text().splitlines() if info.exists() else ():
         name, _, value = line.partition(":")
@@ -92,7 +94,11 @@ def _cpu_info(entry: str) -> str:
 
 
 def resolve_device(wanted: str) -> str:
-    """``auto``, ``cpu`` or ``cuda`` to the device to use; raises UserError without CUDA."""
+    """Turn ``auto``, ``cpu`` or ``cuda`` into the device to use: ``cpu`` or ``cuda``.
+
+    Raises:
+        UserError: ``cuda`` is wanted, and PyTorch finds no CUDA device.
+    """
     if wanted == "cpu":
         return "cpu"
     import torch
@@ -115,16 +121,16 @@ def device_name(device: str) -> str:
     return cpu_name()
 
 
-def differences(
+def describe_differences(
     recorded_versions: dict[str, str],
     recorded_device: str,
     today: tuple[dict[str, str], str] | None = None,
 ) -> list[str]:
-    """How a recorded environment differs from today's, in words (``torch 2.11.0, here 2.13.0``).
+    """List the differences between a recorded environment and today's.
 
-    ``today`` are the versions and the device of what was made today, maybe on another machine;
-    without, those of this one.
-    Records of before they were noted do not name the vector instructions; that is no difference.
+    Each difference is a text such as ``torch 2.11.0, here 2.13.0``. ``today`` are the versions and
+    the device to compare with, maybe of another machine; by default those of this machine. Old
+    records do not name the vector instructions; that is no difference.
     """
     now = dict(today[0] if today else versions())
     if INSTRUCTIONS not in recorded_versions:
@@ -142,7 +148,10 @@ def differences(
 
 @cache
 def gpu_name() -> str | None:
-    """Name of the GPU, if any. PyTorch takes seconds to load and is asked only if a driver is."""
+    """The name of the GPU, if there is one.
+
+    PyTorch takes seconds to load, so it is asked only if there is an Nvidia driver.
+    """
     if not Path("/proc/driver/nvidia").exists() or resolve_device("auto") == "cpu":
         return None
     return device_name("cuda")

@@ -1,4 +1,4 @@
-"""Writing files that are whole or not there, whatever happens meanwhile."""
+"""Writes files so that each is complete or absent, whatever happens meanwhile."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from pathlib import Path
 
 
 @contextlib.contextmanager
-def replacing(*paths: Path) -> Iterator[list[Path]]:
-    """Names to write to, each in its path's folder; they become ``paths`` if the block succeeds.
+def atomic_write(*paths: Path) -> Iterator[list[Path]]:
+    """Yield a temporary path for each of ``paths``; if the block succeeds, rename each to its path.
 
-    All are on the disk before the first takes its place, in the order given. After a failure each
-    of ``paths`` is whole, and unless it came while they were renamed, as it was.
+    Every file is on the disk before the first is renamed, and they are renamed in the given order.
+    After a failure each of ``paths`` is complete. Unless it happened between two renamings, each is
+    as it was before.
     """
     temporaries: list[Path] = []
     try:
@@ -26,24 +27,24 @@ def replacing(*paths: Path) -> Iterator[list[Path]]:
             temporaries.append(Path(name))
         yield temporaries
         for temporary in temporaries:
-            sync(temporary)
+            _sync(temporary)
         for temporary, path in zip(temporaries, paths, strict=True):
             temporary.chmod(0o644)
             temporary.replace(path)
-            sync(path.parent)
+            _sync(path.parent)
     finally:
         for temporary in temporaries:
             temporary.unlink(missing_ok=True)
 
 
-def write_text(path: Path, text: str) -> None:
-    """Replace ``path`` by ``text`` in one step."""
-    with replacing(path) as [temporary]:
+def write_text_atomically(path: Path, text: str) -> None:
+    """Replace the content of ``path`` by ``text`` in one step."""
+    with atomic_write(path) as [temporary]:
         temporary.write_text(text, encoding="utf-8")
 
 
-def sync(path: Path) -> None:
-    """Wait until a file, or the names in a folder, are on the disk."""
+def _sync(path: Path) -> None:
+    """Wait until a file, or the list of names in a folder, is on the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

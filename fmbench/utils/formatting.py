@@ -1,22 +1,19 @@
-"""TODO docstring."""
+"""Formats numbers for people: durations, counts, means with their spread, intervals."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    pass
+from fmbench.utils.table import MeanSd
 
 
-def count(mean: float) -> str:
-    """A mean number of images, whole; what is not none is not called 0."""
+def format_count(mean: float) -> str:
+    """A mean number of images as a whole number; ``<1`` if it is neither 0 nor rounds to 1."""
     return "<1" if 0 < mean < 0.5 else f"{mean:.0f}"
 
 
-def in_words(seconds: float) -> str:
-    """``12 s``, ``3 min 20 s``, ``1 h 05 min``."""
+def format_duration(seconds: float) -> str:
+    """``8.2 s``, ``12 s``, ``3 min 20 s``, ``1 h 05 min``."""
     if seconds < 10:
         return f"{seconds:.1f} s"
     whole = round(seconds)
@@ -27,20 +24,14 @@ def in_words(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
 
 
-def _percent(share: float | None) -> str:
-    return "" if share is None else f"{100 * share:.2f}"
+def format_mean_sd(values: Sequence[float], decimals: int) -> str:
+    """``0.908 ± 0.002``: the mean, and the standard deviation (n - 1) of several values."""
+    return "" if not values else str(MeanSd.of(values, decimals))
 
 
-def _seconds(seconds: float | None) -> str:
-    return "" if seconds is None else f"{seconds:.1f}"
-
-
-def mean_sd(values: Sequence[float], decimals: int) -> str:
-    """``0.908 ± 0.002``, with the standard deviation (n - 1) where there are several values."""
-    if not values:
+def format_interval(low: float | None, high: float | None) -> str:
+    """``90.24 to 91.41`` in percent; one number if both print the same, nothing if unknown."""
+    if low is None or high is None:
         return ""
-    mean = math.fsum(values) / len(values)
-    if len(values) == 1:
-        return f"{mean:.{decimals}f}"
-    sd = math.sqrt(math.fsum((v - mean) ** 2 for v in values) / (len(values) - 1))
-    return f"{mean:.{decimals}f} ± {sd:.{decimals}f}"
+    first, last = f"{100 * low:.2f}", f"{100 * high:.2f}"
+    return first if first == last else f"{first} to {last}"

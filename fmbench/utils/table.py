@@ -1,38 +1,145 @@
-"""TODO docstring."""
+"""Tables whose cells are numbers until they are printed, as Markdown, CSV, JSON or plain text.
+
+Each :class:`Column` has a :class:`ColumnKind` that says how its values are printed. All formats
+print the same digits; JSON has them as numbers, and ``null`` where there is no value.
+"""
 
 from __future__ import annotations
 
 import io
 import json
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any, Literal
 
-if TYPE_CHECKING:
-    pass
+
+@dataclass(frozen=True)
+class MeanSd:
+    """A mean with the decimals that it is printed with, and the standard deviation (n - 1) if
+    there are several values.
+    """
+
+    mean: float
+    sd: float | None
+    decimals: int
+
+    @classmethod
+    def of(cls, values: Sequence[float], decimals: int) -> MeanSd | None:
+        """Mean and standard deviation of some values; None if there are none."""
+        if not values:
+            return None
+        mean = math.fsum(values) / len(values)
+        if len(values) == 1:
+            return cls(mean, None, decimals)
+        variance = math.fsum((v - mean) ** 2 for v in values) / (len(values) - 1)
+        return cls(mean, math.sqrt(variance), decimals)
+
+    def __str__(self) -> str:
+        """``0.908 ± 0.002``; a single value without a spread."""
+        spread = "" if self.sd is None else f" ± {self.sd:.{self.decimals}f}"
+        return f"{self.mean:.{self.decimals}f}{spread}"
+
+
+@dataclass(frozen=True)
+class ColumnKind:
+    """How the values of a column are printed; a missing value (``None``) is printed as nothing.
+
+    ``to_json`` turns a printed value into what JSON says; by default its text stays text.
+    """
+
+    name: str
+    to_text: Callable[[Any], str] = str
+    to_json: Callable[[str], Any] = str
+    align: Literal["left", "right"] = "left"
+
+
+def _signed(difference: float) -> str:
+    return f"{round(100 * difference, 2) + 0.0:+.2f}"  # adding zero turns a rounded -0.0 into 0.0
+
+
+def _p_value(p: float) -> str:
+    return f"{p:.2g}" if p > 1e-300 else "<1e-300"  # smaller numbers lose their digits
+
+
+def _figure_as_number(text: str) -> float | str:
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def _mean_sd_as_json(text: str) -> dict[str, float | None]:
+    mean, _, sd = text.partition(" ± ")
+    return {"mean": float(mean), "sd": float(sd) if sd else None}
+
+
+TEXT = ColumnKind("text")
+PERCENT = ColumnKind("percent", lambda share: f"{100 * share:.2f}", float, "right")
+POINTS = ColumnKind("points, with their sign", _signed, float, "right")
+SECONDS = ColumnKind("seconds", lambda seconds: f"{seconds:.1f}", float, "right")
+MEAN_SD = ColumnKind("mean ± standard deviation", str, _mean_sd_as_json)
+COUNT = ColumnKind("count", lambda n: f"{n:d}", int, "right")
+# In JSON a p value below 1e-300 is 0.
+P_VALUE = ColumnKind(
+    "p value", _p_value, lambda text: 0.0 if text.startswith("<") else float(text), "right"
+)
+# A figure as a paper prints it: its decimals say how exactly it is known.
+PRINTED_FIGURE = ColumnKind("figure as printed", str, _figure_as_number, "right")
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column: its name, and how its values are printed."""
+
+    name: str
+    kind: ColumnKind = TEXT
+
+    def text(self, value: Any) -> str:
+        """A value of this column as it is printed."""
+        return "" if value is None else self.kind.to_text(value)
+
+    def json(self, value: Any) -> Any:
+        """A value of this column as JSON has it."""
+        text = self.text(value)
+        if self.kind.to_json is str:
+            return text or None
+        return self.kind.to_json(text) if text else None
 
 
 @dataclass(frozen=True)
 class Table:
-    """A titled table; ``notes`` are printed below it in Markdown."""
+    """A titled table; ``rows`` map the name of each column to a value or ``None``.
+
+    ``notes`` are printed below it in Markdown and in a terminal.
+    """
 
     title: str
-    columns: tuple[str, ...]
-    rows: list[dict[str, str]]
+    columns: tuple[Column, ...]
+    rows: Sequence[Mapping[str, Any]]
     notes: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the columns."""
+        return tuple(column.name for column in self.columns)
+
+    def text_rows(self) -> list[dict[str, str]]:
+        """The rows as they are printed: text by the name of the column."""
+        return [{c.name: c.text(row[c.name]) for c in self.columns} for row in self.rows]
 
 
 def as_markdown(table: Table) -> str:
     """Title, table and notes."""
-    import pandas as pd
+    from tabulate import tabulate
 
-    cells = [{name: text.replace("|", "\\|") for name, text in row.items()} for row in table.rows]
-    frame = pd.DataFrame(cells, columns=list(table.columns))
-    numeric = [_is_numeric(frame[column]) for column in table.columns]
-    body = frame.to_markdown(
-        index=False,
+    cells = [[text.replace("|", "\\|") for text in row.values()] for row in table.text_rows()]
+    body = tabulate(
+        cells,
+        headers=table.names,
+        tablefmt="pipe",
         disable_numparse=True,
-        colalign=["right" if right else "left" for right in numeric],
+        colalign=[column.kind.align for column in table.columns] if cells else None,
     )
     notes = "".join(f"\n- {note}" for note in table.notes)
     return f"# {table.title}\n\n{body}\n" + (f"{notes}\n" if notes else "")
@@ -40,28 +147,19 @@ def as_markdown(table: Table) -> str:
 
 def as_csv(table: Table) -> str:
     """The rows under a header line."""
-    import pandas as pd
+    import csv
 
     buffer = io.StringIO()
-    frame = pd.DataFrame(table.rows, columns=list(table.columns))
-    frame.to_csv(buffer, index=False, lineterminator="\n")
+    writer = csv.DictWriter(buffer, table.names, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(table.text_rows())
     return buffer.getvalue()
 
 
 def as_json(table: Table) -> str:
-    """A list of objects; figures are strings with the decimals that they are known to."""
-    return json.dumps(table.rows, indent=1, ensure_ascii=False) + "\n"
+    """A list of objects with numbers in the unit and with the decimals that a table prints."""
+    rows = [{c.name: c.json(row[c.name]) for c in table.columns} for row in table.rows]
+    return json.dumps(rows, indent=1, ensure_ascii=False) + "\n"
 
 
 FORMATS = {"md": as_markdown, "csv": as_csv, "json": as_json}
-
-
-def _is_numeric(values: Sequence[str]) -> bool:
-    def number(text: str) -> bool:
-        try:
-            float(text)
-        except ValueError:
-            return False
-        return True
-
-    return all(number(value) for value in values if value)

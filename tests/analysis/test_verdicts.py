@@ -1,5 +1,9 @@
+"""Verdicts: the rule that gives them, and the one declaration of their words and looks."""
+
+import ast
 import math
-from dataclasses import replace
+from dataclasses import fields, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -7,64 +11,69 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from fmbench.analysis.summary import Summary
+from fmbench.analysis.summary import Status, Summary
 from fmbench.analysis.verdicts import (
-    CLAIM_HIGHER,
-    CLAIM_LOWER,
-    INCONCLUSIVE,
-    NOT_RUN,
-    REPRODUCED,
-    UNTESTABLE,
+    ALPHA,
+    MARGIN,
     Claim,
     Verdict,
-    correct,
-    judge,
-    on_rows,
+    VerdictKind,
+    correct_for_many_rows,
+    explain_verdicts,
+    judge_claim,
+    judge_rows,
 )
+from fmbench.records.protocols import FULL, QUICK
+from fmbench.suites import reader
 from fmbench.suites.claims import Row
 
 SD = 0.002  # a neural row's spread over seeds
 
 
 def judged(claimed, accuracies, *, half_unit=0.00005, n_runs=1, **options):
-    return judge(
+    return judge_claim(
         Claim(claimed, half_unit, n_runs), accuracies, **{"deterministic": False, **options}
     )
 
 
-def test_no_record_is_not_run():
-    assert judged(0.9, []).word == NOT_RUN
+def test_without_a_record_a_claim_is_not_run():
+    assert judged(0.9, []).kind is VerdictKind.NOT_RUN
 
 
 @pytest.mark.parametrize("n", [1, 2])
-def test_fewer_than_three_seeds_of_a_stochastic_model_test_nothing(n):
+def test_fewer_than_three_seeds_of_a_stochastic_model_are_no_test(n):
     verdict = judged(0.9, [0.9] * n)
-    assert verdict.word == UNTESTABLE
+    assert verdict.kind is VerdictKind.UNTESTABLE
     assert f"{n} seed" in str(verdict)
 
 
 def test_one_seed_of_a_deterministic_model_tests_a_claim():
-    assert judged(0.897, [0.8986], deterministic=True).word == REPRODUCED
-    assert judged(0.880, [0.5703], deterministic=True).word == CLAIM_HIGHER
-    assert judged(0.560, [0.5703], deterministic=True).word == CLAIM_LOWER
+    assert judged(0.897, [0.8986], deterministic=True).kind is VerdictKind.REPRODUCED
+    assert judged(0.880, [0.5703], deterministic=True).kind is VerdictKind.CLAIM_HIGHER
+    assert judged(0.560, [0.5703], deterministic=True).kind is VerdictKind.CLAIM_LOWER
 
 
 def test_a_deterministic_model_may_be_off_by_rounding_and_margin_together():
     at_the_edge = judged(0.90, [0.8945], half_unit=0.0005, deterministic=True, margin=0.005)
     assert at_the_edge.delta_star == pytest.approx(0.005)
-    assert judged(0.90, [0.8946], half_unit=0.0005, deterministic=True).word == REPRODUCED
-    assert judged(0.90, [0.8944], half_unit=0.0005, deterministic=True).word == CLAIM_HIGHER
+    assert (
+        judged(0.90, [0.8946], half_unit=0.0005, deterministic=True).kind is VerdictKind.REPRODUCED
+    )
+    assert (
+        judged(0.90, [0.8944], half_unit=0.0005, deterministic=True).kind
+        is VerdictKind.CLAIM_HIGHER
+    )
 
 
 def test_the_paper_s_claim_for_lenet5_is_not_reproduced_at_any_plausible_spread():
     verdict = judged(0.988, [0.905, 0.909, 0.902, 0.907, 0.904])
-    assert verdict.word == CLAIM_HIGHER
-    assert verdict.p_differs < 1e-4
+    assert verdict.kind is VerdictKind.CLAIM_HIGHER
+    assert verdict.p < 1e-4
 
 
 def test_seeds_that_agree_exactly_are_judged_as_without_spread():
-    assert judged(0.9, [0.9, 0.9, 0.9]).word == REPRODUCED
-    assert judged(0.92, [0.9, 0.9, 0.9]).word == CLAIM_HIGHER
+    assert judged(0.9, [0.9, 0.9, 0.9]).kind is VerdictKind.REPRODUCED
+    assert judged(0.92, [0.9, 0.9, 0.9]).kind is VerdictKind.CLAIM_HIGHER
 
 
 @given(
@@ -72,7 +81,7 @@ def test_seeds_that_agree_exactly_are_judged_as_without_spread():
     st.floats(0.5, 0.99),
     st.integers(1, 10),
 )
-def test_it_agrees_with_scipys_t_tests(accuracies, claimed, n_runs):
+def test_verdicts_agree_with_the_t_tests_of_scipy(accuracies, claimed, n_runs):
     n, mean, sd = len(accuracies), np.mean(accuracies), np.std(accuracies, ddof=1)
     if sd < 1e-6:
         return
@@ -82,10 +91,12 @@ def test_it_agrees_with_scipys_t_tests(accuracies, claimed, n_runs):
     scale = sd * math.sqrt(1 / n_runs + 1 / n)
     p_higher = stats.t.sf((claimed - 0.00005 - 0.005 - mean) / scale, n - 1)
     p_lower = stats.t.sf((mean - claimed - 0.00005 - 0.005) / scale, n - 1)
-    assert verdict.p_differs == pytest.approx(min(1, 2 * min(p_higher, p_lower)), rel=1e-6)
-    assert (verdict.word == REPRODUCED) == (max(lower, upper) < 0.05)
-    if verdict.word != REPRODUCED and verdict.p_differs < 0.05:
-        assert verdict.word == (CLAIM_HIGHER if p_higher < p_lower else CLAIM_LOWER)
+    assert verdict.p == pytest.approx(min(1, 2 * min(p_higher, p_lower)), rel=1e-6)
+    assert (verdict.kind is VerdictKind.REPRODUCED) == (max(lower, upper) < 0.05)
+    if verdict.kind is not VerdictKind.REPRODUCED and verdict.p < 0.05:
+        assert verdict.kind is (
+            VerdictKind.CLAIM_HIGHER if p_higher < p_lower else VerdictKind.CLAIM_LOWER
+        )
 
 
 @given(st.lists(st.floats(0.5, 0.99), min_size=3, max_size=8), st.floats(0.5, 0.99))
@@ -93,19 +104,24 @@ def test_delta_star_is_the_smallest_margin_that_passes(accuracies, claimed):
     if np.std(accuracies) < 1e-6:
         return
     delta_star = judged(claimed, accuracies).delta_star
-    assert judged(claimed, accuracies, margin=delta_star * 1.001).word == REPRODUCED
-    assert judged(claimed, accuracies, margin=delta_star * 0.999).word != REPRODUCED
+    assert judged(claimed, accuracies, margin=delta_star * 1.001).kind is VerdictKind.REPRODUCED
+    assert judged(claimed, accuracies, margin=delta_star * 0.999).kind is not VerdictKind.REPRODUCED
 
 
-def test_holm_counts_every_tested_row_and_spares_what_was_reproduced():
+def test_the_correction_counts_every_tested_row_and_keeps_reproduced_rows():
     verdicts = [
-        Verdict(CLAIM_HIGHER, p_differs=0.001),
-        Verdict(CLAIM_LOWER, p_differs=0.03),
-        Verdict(REPRODUCED, p_differs=1.0),
-        Verdict(UNTESTABLE),
+        Verdict(VerdictKind.CLAIM_HIGHER, p=0.001),
+        Verdict(VerdictKind.CLAIM_LOWER, p=0.03),
+        Verdict(VerdictKind.REPRODUCED, p=1.0),
+        Verdict(VerdictKind.UNTESTABLE),
     ]
-    words = [verdict.word for verdict in correct(verdicts)]
-    assert words == [CLAIM_HIGHER, INCONCLUSIVE, REPRODUCED, UNTESTABLE]
+    kinds = [verdict.kind for verdict in correct_for_many_rows(verdicts)]
+    assert kinds == [
+        VerdictKind.CLAIM_HIGHER,
+        VerdictKind.INCONCLUSIVE,
+        VerdictKind.REPRODUCED,
+        VerdictKind.UNTESTABLE,
+    ]
 
 
 def simulate(gap, n_rows, n_papers, seeds=5):
@@ -115,13 +131,10 @@ def simulate(gap, n_rows, n_papers, seeds=5):
     for _ in range(n_papers):
         runs = generator.normal(0.9, SD, (n_rows, seeds))
         claims = generator.normal(0.9, SD, n_rows) + gap
-        words = [
-            v.word
-            for v in correct(
-                [judged(round(c, 4), r.tolist()) for c, r in zip(claims, runs, strict=True)]
-            )
-        ]
-        flagged = sum(word in (CLAIM_HIGHER, CLAIM_LOWER) for word in words)
+        verdicts = correct_for_many_rows(
+            [judged(round(c, 4), r.tolist()) for c, r in zip(claims, runs, strict=True)]
+        )
+        flagged = sum(v.kind.differs for v in verdicts)
         n_flagged += flagged
         n_papers_flagged += flagged > 0
     return n_papers_flagged / n_papers, n_flagged / (n_papers * n_rows)
@@ -149,7 +162,7 @@ def row(claimed="90.00", recipe="stated", **fields):
 def measured(*accuracies, **fields):
     n, mean = len(accuracies), float(np.mean(accuracies))
     sd = float(np.std(accuracies, ddof=1)) if n > 1 else 0.0
-    return Summary("model", "measured", n, mean, sd, accuracies=accuracies, **fields)
+    return Summary("model", Status.MEASURED, n, mean, sd, accuracies=accuracies, **fields)
 
 
 FIVE = measured(0.898, 0.899, 0.9, 0.901, 0.902)
@@ -170,32 +183,143 @@ FIVE = measured(0.898, 0.899, 0.9, 0.901, 0.902)
         (row("90.51"), measured(0.9), "not reproduced, claim higher"),
         (row("90.5"), measured(0.8996), "reproduced"),
         (row(), None, "not run: no runner yet"),
-        (row(), Summary("model", "not run"), "not run"),
-        (row(), Summary("model", "stale: revision 1 -> 2"), "not run: stale: revision 1 -> 2"),
-        (row(), replace(FIVE, status="failed: killed (seed 5)"), "failed: killed (seed 5)"),
+        (row(), Summary("model", Status.NOT_RUN), "not run"),
+        (
+            row(),
+            Summary("model", Status.STALE, reason="revision 1 -> 2"),
+            "not run: stale: revision 1 -> 2",
+        ),
+        (
+            row(),
+            replace(FIVE, status=Status.FAILED, reason="killed (seed 5)"),
+            "failed: killed (seed 5)",
+        ),
     ],
 )
 def test_each_row_of_a_table_gets_a_verdict(the_row, summary, verdict):
     summaries = {} if summary is None else {"model": summary}
-    assert [str(v) for v in on_rows([the_row], summaries)] == [verdict]
+    assert [str(v) for v in judge_rows([the_row], summaries)] == [verdict]
 
 
-def test_the_margin_and_the_level_decide():
+def test_margin_and_level_change_the_verdict():
     near = row("90.70")
-    assert on_rows([near], {"model": FIVE})[0].word == INCONCLUSIVE
-    assert on_rows([near], {"model": FIVE}, margin=0.01)[0].word == REPRODUCED
-    assert on_rows([near], {"model": FIVE}, margin=0.0, alpha=0.2)[0].word == CLAIM_HIGHER
+    assert judge_rows([near], {"model": FIVE})[0].kind is VerdictKind.INCONCLUSIVE
+    assert judge_rows([near], {"model": FIVE}, margin=0.01)[0].kind is VerdictKind.REPRODUCED
+    assert (
+        judge_rows([near], {"model": FIVE}, margin=0.0, alpha=0.2)[0].kind
+        is VerdictKind.CLAIM_HIGHER
+    )
 
 
-def test_a_claim_that_averages_runs_is_known_better():
-    [one] = on_rows([row("91.00")], {"model": FIVE})
-    [ten] = on_rows([row("91.00", mean_of=10)], {"model": FIVE})
-    assert ten.p_differs < one.p_differs
+def test_a_claim_that_averages_many_runs_is_tested_more_sharply():
+    [one] = judge_rows([row("91.00")], {"model": FIVE})
+    [ten] = judge_rows([row("91.00", mean_of=10)], {"model": FIVE})
+    assert ten.p < one.p
 
 
-def test_more_rows_ask_more_of_each():
+def test_more_rows_make_each_test_stricter():
     close = row("91.20")
-    alone = on_rows([close], {"model": FIVE})
-    among = on_rows([close] + [row()] * 30, {"model": FIVE})
-    assert alone[0].word == CLAIM_HIGHER
-    assert among[0].word == INCONCLUSIVE
+    alone = judge_rows([close], {"model": FIVE})
+    among = judge_rows([close] + [row()] * 30, {"model": FIVE})
+    assert alone[0].kind is VerdictKind.CLAIM_HIGHER
+    assert among[0].kind is VerdictKind.INCONCLUSIVE
+
+
+def test_a_reason_makes_every_claim_of_a_table_untestable():
+    [verdict] = judge_rows([row()], {"model": FIVE}, untestable="claimed of another test set")
+    assert str(verdict) == "untestable: claimed of another test set"
+
+
+# ---------------------------------------------------------------- the claim
+
+CLAIM = Claim(0.988, 0.00005, printed="98.80")
+
+
+@pytest.mark.parametrize(
+    ("mean", "low", "high", "match"),
+    [
+        (0.9880, 0.9880, 0.9880, "yes"),
+        (0.98296, None, None, "yes"),  # margin and rounding together
+        (0.98294, None, None, "no"),
+        (0.99304, None, None, "yes"),
+        (0.99306, None, None, "no"),
+        (0.97, 0.95, 0.99, "possible"),
+        (0.97, 0.95, 0.98796, "possible"),  # the rounding counts
+        (0.97, 0.95, 0.98794, "no"),
+        (0.995, 0.98804, 1.0, "possible"),
+        (0.91, 0.905, 0.915, "no"),
+    ],
+)
+def test_an_accuracy_matches_a_claim_within_margin_and_rounding_or_possibly_in_its_interval(
+    mean, low, high, match
+):
+    assert CLAIM.match(mean, low, high) == match
+
+
+def test_the_claim_of_a_runner_is_the_first_figure_that_the_suite_claims_for_it():
+    rows = reader.read_suite().rows
+    claim = Claim.of_runner(rows, "lenet5")
+    assert (claim.printed, claim.label, claim.where) == ("98.80", "CNN-LeNet-5", "Table 3")
+    assert (claim.low, claim.high) == pytest.approx((0.98795, 0.98805))
+    assert Claim.of_runner(rows, "perceptron") is None
+
+
+# ---------------------------------------------------------------- the declaration
+
+PACKAGE = Path(__file__).parents[2] / "fmbench"
+READERS = [PACKAGE / name for name in ("report", "cli", "audit", "api.py")]
+
+
+@pytest.mark.parametrize("kind", VerdictKind)
+def test_every_verdict_declares_everything(kind):
+    optional = {"sentence"}  # empty where the verdict's reason follows the word
+    for field in fields(kind.style):
+        assert field.name in optional or getattr(kind.style, field.name) not in ("", None)
+    assert len(kind.style.mark) == 1
+    assert "{" not in kind.explanation()
+    assert "{" not in Verdict(kind, delta_star=0.01, p=0.001).sentence
+
+
+def test_no_two_verdicts_look_the_same_on_a_measured_row():
+    shown = [kind for kind in VerdictKind if kind is not VerdictKind.NOT_RUN]
+    for field in ("word", "mark", "terminal_style", "page_colour"):
+        assert len({getattr(kind.style, field) for kind in shown}) == len(shown), field
+    assert len({(k.style.plot_marker, k.style.filled) for k in shown}) == len(shown)
+    assert len({kind.css_class for kind in VerdictKind}) == len(VerdictKind)
+
+
+def test_the_notes_explain_both_directions_of_not_reproduced_together():
+    text = explain_verdicts(margin=0.01, alpha=0.1)
+    assert text.startswith("reproduced: the mean of new runs lies within 1 points of the claim")
+    assert text.count("not reproduced: ") == 1 and "p < 0.1 after Holm" in text
+    assert VerdictKind.FAILED.style.meaning not in text
+
+
+def test_reports_and_commands_read_the_words_of_verdicts_from_the_declaration():
+    words = {kind.word for kind in VerdictKind if kind.style.in_legend}
+    classes = {kind.css_class for kind in VerdictKind if kind.style.in_legend}
+    found = []
+    for place in READERS:
+        files = [place] if place.is_file() else sorted(place.rglob("*.*"))
+        for file in files:
+            if file.suffix == ".py":
+                nodes = ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+                texts = [n.value for n in nodes if isinstance(n, ast.Constant)]
+                found += [(file.name, t) for t in texts if t in words | classes]
+            elif file.suffix in (".j2", ".css", ".js"):
+                text = file.read_text(encoding="utf-8")
+                found += [(file.name, w) for w in words if f'"{w}"' in text or f"'{w}'" in text]
+                found += [(file.name, c) for c in classes if f".{c}" in text]
+    assert not found
+
+
+def test_the_options_of_the_commands_have_the_declared_defaults():
+    from fmbench.cli.forensics import forensics
+    from fmbench.cli.run import run
+    from fmbench.cli.table import table
+
+    defaults = {option.name: option.default for option in table.params}
+    assert (defaults["margin"], defaults["alpha"]) == (100 * MARGIN, ALPHA)
+    for command in (run, forensics):
+        [seeds] = [option for option in command.params if option.name == "seeds"]
+        assert f"[default: {FULL.default_seeds}; quick: {QUICK.default_seeds}]" in seeds.help

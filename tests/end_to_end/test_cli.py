@@ -229,7 +229,7 @@ def test_all_is_every_row_but_those_run_by_name_only():
     from fmbench.cli.run import _chosen
     from fmbench.suites import reader
 
-    suite, known = reader.read(), runners.runners()
+    suite, known = reader.read_suite(), runners.load_runners()
     everything = [entry.name for entry in _chosen((), True, suite)]
     left_out = [n for n in suite.runners if n in known and n not in everything]
     assert left_out == ["eden-full", "gradient-boosting"]

@@ -1,7 +1,8 @@
-"""What may happen to a run, and what is lost: never more than the cells that it happened to.
+"""Accidents that happen to a run lose nothing but the cells that they happen to.
 
-A runner's own faults (it raises, segfaults, hangs, eats memory, predicts nonsense) are tried in
-``test_execution``, two runs on one folder in ``test_turns``.
+Kills, a full disk, a clock that is set back, files that are half written. The faults of runners are
+tested in ``tests/execution/test_process.py``, two runs on one folder in
+``tests/execution/test_cell_locks.py``, and Ctrl-C in ``test_interruptions.py``.
 """
 
 import contextlib
@@ -19,18 +20,32 @@ import numpy as np
 import psutil
 import pytest
 
-from fmbench.execution import backend, fork_server, preload, schedule
+from fmbench.execution import backend, schedule
 from fmbench.records import locks
 from fmbench.records.cells import Cell
 from fmbench.records.protocols import QUICK
-from fmbench.records.record import Name
-from fmbench.records.store import Contents, Store
+from fmbench.records.record import RecordName
+from fmbench.records.store import Store, StoreContents
 from tests.end_to_end.test_cli import assert_one_line_error, fmbench
-from tests.execution.test_schedule import descendants, wait_until
-from tests.helpers import faulty, seeded
+from tests.helpers import faulty
+from tests.helpers.runs import (
+    descendants,
+    ended,
+    list_cell_processes,
+    list_files,
+    list_fork_servers,
+    wait_until,
+    wait_until_dead,
+)
+from tests.helpers.seeded import (
+    FIRST_HANGING_SEED,
+    LIMITS,
+    N_CELLS,
+    make_cells,
+    run_unfinished,
+)
 
-N_CELLS = 30
-COORDINATORS, WORKERS = 6, 44  # so many of each are killed
+N_KILLED_RUNS, N_KILLED_CELLS = 4, 40
 KILLED = ("killed by signal 9 (SIGKILL)", "killed as it started, or ended with status 255")
 
 
@@ -43,33 +58,39 @@ def store(tmp_path):
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory, source):
-    """Predictions by seed, as a run without any fault leaves them."""
+    """The predictions of each seed, as a run without any accident leaves them."""
     store = Store(tmp_path_factory.mktemp("undisturbed"))
-    store.prepare()
-    return by_seed(seeded.resume(store, source, N_CELLS))
+    return predictions_by_seed(run_unfinished(make_cells(N_CELLS), store, source))
 
 
-def by_seed(records):
+def predictions_by_seed(records):
     assert all(record.finished for record in records)
     return {record.cell["seed"]: record.predictions_sha256 for record in records}
 
 
-def assert_whole(store, source, undisturbed):
-    """A resume finishes, with every record once, and nothing is left beside them."""
-    seeded.resume(store, source, N_CELLS)
-    contents = store.read()
-    assert by_seed(contents.finished.values()) == undisturbed
+def assert_next_run_completes(store, source, undisturbed):
+    """The next run finishes; then every cell has one record, and no other file is left."""
+    run_unfinished(make_cells(N_CELLS), store, source)
+    contents = store.read_contents()
+    assert predictions_by_seed(contents.finished.values()) == undisturbed
     assert not contents.failed and not contents.broken
-    files = [path for path in store.folder.rglob("*") if path.is_file()]
+    files = list_files(store.folder)
     assert len(files) == 2 * N_CELLS, sorted(files)
 
 
-def times(store):
-    found = {}
+def start_seeded_run(store, source, *options):
+    command = [sys.executable, "-m", "tests.helpers.seeded", store.folder, source.folder, *options]
+    return ended(subprocess.Popen(command))
+
+
+def read_file_states(store):
+    """The identity and the time of each file among the records."""
+    states = {}
     for path in store.records.glob("*/*"):
         with contextlib.suppress(FileNotFoundError):  # it was temporary
-            found[path] = path.stat().st_mtime_ns
-    return found
+            status = path.stat()
+            states[path] = (status.st_ino, status.st_mtime_ns)
+    return states
 
 
 def test_kill_9_of_a_run_at_any_moment_loses_no_result_and_leaves_no_process(
@@ -77,125 +98,127 @@ def test_kill_9_of_a_run_at_any_moment_loses_no_result_and_leaves_no_process(
 ):
     moments = random.Random(0)
     n_finished = 0
-    for round_ in range(COORDINATORS):
-        # Every second one writes over what is there: that must outlive it, too.
-        force = ["force"] if round_ % 2 else []
-        command = [sys.executable, "-m", "tests.seeded", store.folder, source.folder, *force]
-        before, process = times(store), subprocess.Popen(command)
-        wait_until(lambda b=before: times(store) != b)
-        time.sleep(moments.uniform(0, 0.3))
-        started = descendants(process.pid)
-        process.kill()
-        process.wait()
-        wait_until(lambda s=started: not any(map(psutil.pid_exists, s)), 20)
-        contents = store.read()
+    for round_ in range(N_KILLED_RUNS):
+        # Every second run writes over the records that are there: they must survive that, too.
+        options = ["force"] if round_ % 2 else []
+        before = read_file_states(store)
+        with start_seeded_run(store, source, *options) as process:
+            wait_until(lambda b=before: read_file_states(store) != b, process=process)
+            time.sleep(moments.uniform(0, 0.3))  # a moment like any other; none may do harm
+            started = descendants(process.pid)
+            process.kill()
+            process.wait()
+            wait_until_dead(started)
+        contents = store.read_contents()
         assert not contents.broken and not contents.failed
-        found = by_seed(contents.finished.values())
+        found = predictions_by_seed(contents.finished.values())
         assert found.items() <= undisturbed.items()
         assert len(found) >= n_finished, "a result was lost"
         n_finished = len(found)
     assert n_finished > 0
-    assert_whole(store, source, undisturbed)
+    assert_next_run_completes(store, source, undisturbed)
 
 
-def test_kill_9_of_a_run_ends_cells_that_would_go_on_for_long(store, source):
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tests.seeded", store.folder, source.folder, "hang"]
-    )
-    children = psutil.Process(process.pid).children
-    wait_until(lambda: len(children(recursive=True)) - len(children()) == seeded.LIMITS.jobs)
-    started = descendants(process.pid)
-    process.kill()
-    process.wait()
-    wait_until(lambda: not any(map(psutil.pid_exists, started)), 20)
-    assert store.names() == []
+def test_kill_9_of_a_run_ends_cells_that_would_take_long(store, source):
+    with start_seeded_run(store, source, "hang") as process:
+        wait_until(lambda: len(list_cell_processes(process.pid)) == LIMITS.jobs, process=process)
+        started = descendants(process.pid)
+        process.kill()
+        process.wait()
+        wait_until_dead(started)
+    assert store.list_names() == []
 
 
-def test_kill_9_of_workers_at_random_moments_fails_their_cells_alone(store, source, undisturbed):
+def test_kill_9_of_cells_at_random_moments_fails_those_cells_alone(store, source, undisturbed):
     moments, over, killed = random.Random(1), threading.Event(), []
 
-    def kill():
-        while len(killed) < WORKERS and not over.wait(moments.uniform(0, 0.15)):
-            with contextlib.suppress(psutil.NoSuchProcess):
-                for server in psutil.Process().children():
-                    for worker in server.children()[:1]:
-                        worker.kill()
-                        killed.append(worker.pid)
+    def kill_cells():
+        while len(killed) < N_KILLED_CELLS and not over.wait(moments.uniform(0, 0.15)):
+            for cell in list_cell_processes(os.getpid())[:1]:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    cell.kill()
+                    killed.append(cell.pid)
 
-    killer = threading.Thread(target=kill)
+    killer = threading.Thread(target=kill_cells)
     killer.start()
     try:
         while killer.is_alive():
-            records = seeded.resume(store, source, N_CELLS, force=True)
+            records = run_unfinished(make_cells(N_CELLS), store, source, force=True)
             assert len(records) == N_CELLS
             for record in records:
                 assert record.finished or record.why in KILLED
-            assert not store.read().broken
+            assert not store.read_contents().broken
     finally:
         over.set()
         killer.join()
-    assert len(killed) == WORKERS
-    assert_whole(store, source, undisturbed)
+    assert len(killed) == N_KILLED_CELLS
+    assert_next_run_completes(store, source, undisturbed)
 
 
-def test_kill_9_of_the_fork_server_fails_what_runs_and_the_others_go_on(store, source, undisturbed):
-    killed = []
+def test_kill_9_of_the_fork_server_fails_the_running_cells_and_the_others_finish(store, source):
+    hanging, others = make_cells(LIMITS.jobs, FIRST_HANGING_SEED), make_cells(5)
+    records = []
 
-    def kill():
-        wait_until(lambda: len(store.names()) >= 5)
-        for child in psutil.Process().children():
-            if "forkserver" in " ".join(child.cmdline()):
-                child.kill()
-                killed.append(child.pid)
+    def run_all():
+        records.extend(run_unfinished([*hanging, *others], store, source))
 
-    killer = threading.Thread(target=kill)
-    killer.start()
-    records = seeded.resume(store, source, N_CELLS)
-    killer.join()
-    failed = [record.why for record in records if not record.finished]
-    assert len(records) == N_CELLS
-    assert killed
-    assert len(failed) <= 4, failed
-    assert_whole(store, source, undisturbed)
+    run = threading.Thread(target=run_all)
+    run.start()
+    try:
+        wait_until(lambda: len(list_cell_processes(os.getpid())) == LIMITS.jobs)
+    finally:
+        for server in list_fork_servers(os.getpid()):
+            server.kill()
+        run.join()
+    failed = {record.key: record.why for record in records if not record.finished}
+    assert set(failed) == {cell.key for cell in hanging}
+    assert set(failed.values()) <= set(KILLED)
+    assert {record.key for record in records if record.finished} == {cell.key for cell in others}
 
 
 @pytest.fixture
 def small_disk(tmp_path):
-    """A file system of 256 kB."""
+    """A file system of 64 pages: 256 kB where a page has 4 kB."""
     folder = tmp_path / "disk"
     folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", folder]
-    if os.name != "posix" or subprocess.run(command, capture_output=True).returncode:
-        pytest.skip("a small tmpfs can be mounted by root alone")
-    yield folder
-    subprocess.run(["umount", folder], check=True)
+    size = f"size={64 * os.sysconf('SC_PAGESIZE')}"
+    command = ["mount", "-t", "tmpfs", "-o", size, "tmpfs", folder]
+    if subprocess.run(command, capture_output=True).returncode:
+        pytest.skip("only root can mount a small tmpfs")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", folder], check=True)
 
 
-def test_a_full_disk_costs_the_cells_that_end_meanwhile_and_no_earlier_result(small_disk, source):
+def test_a_full_disk_costs_the_cells_that_end_now_and_no_earlier_result(small_disk, source):
     store = Store(small_disk / "results")
     store.prepare()
-    cell = seeded.cells(1)[0]
-    [earlier] = schedule.run([cell], store, source, seeded.LIMITS, schedule.Observer())
+    cell = make_cells(1)[0]
+    [earlier] = schedule.run_cells([cell], store, source, LIMITS, schedule.Observer())
     filler = small_disk / "filler"
     with contextlib.suppress(OSError), filler.open("wb", buffering=0) as file:
         while True:
             file.write(bytes(1024))
-    records = schedule.run(seeded.cells(3), store, source, seeded.LIMITS, schedule.Observer())
+    records = schedule.run_cells(make_cells(3), store, source, LIMITS, schedule.Observer())
     why = "its result could not be written: No space left on device"
     assert [record.why for record in records] == [why] * 3
-    assert store.read().finished == {cell.key: earlier} and not store.read().broken
+    assert (
+        store.read_contents().finished == {cell.key: earlier} and not store.read_contents().broken
+    )
     filler.unlink()
-    seeded.resume(store, source, 3)
-    contents = store.read()
+    run_unfinished(make_cells(3), store, source)
+    contents = store.read_contents()
     assert len(contents.finished) == 3 and not contents.failed and not contents.broken
     assert contents.finished[cell.key] == earlier
-    assert len([path for path in small_disk.rglob("*") if path.is_file()]) == 6
+    assert len(list_files(small_disk)) == 6
 
 
-def test_results_that_are_read_only_can_be_read_and_a_run_says_so(small_disk, source):
+def test_a_read_only_results_folder_can_be_read_and_a_run_refuses_it_in_one_line(
+    small_disk, source
+):
     store = Store(small_disk / "results")
-    store.prepare()
-    seeded.resume(store, source, 1)
+    run_unfinished(make_cells(1), store, source)
     subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
     where = ("--results", store.folder, "--data", source.folder)
     assert_one_line_error(fmbench("run", "gaussian-nb", "--quick", *where), "cannot be written to")
@@ -203,7 +226,7 @@ def test_results_that_are_read_only_can_be_read_and_a_run_says_so(small_disk, so
     assert pruned.returncode == 2 and pruned.stderr.count("\n") == 1
     assert "Read-only file system" in pruned.stderr
     assert fmbench("table", "--quick", *where).returncode == 0
-    assert len(store.read().finished) == 1
+    assert len(store.read_contents().finished) == 1
 
 
 @pytest.mark.parametrize("suffix", [".json", ".npz"])
@@ -215,19 +238,17 @@ def test_a_file_that_is_cut_off_anywhere_is_broken_and_never_a_result(
     path = store.path(bad).with_suffix(suffix)
     whole = path.read_bytes()
     assert len(whole) > 200
-    # Without the line's end at the end, the JSON is as whole as with it.
+    # The JSON is complete without the newline at its end.
     for length in range(len(whole) - (suffix == ".json")):
         path.write_bytes(whole[:length])
-        contents = store.read()
+        contents = store.read_contents()
         assert contents.finished == {good.key: good}, length
         assert len(contents.broken) == 1 and contents.broken[0].why
     path.write_bytes(whole)
-    assert store.read().finished == {good.key: good, bad.key: bad}
+    assert store.read_contents().finished == {good.key: good, bad.key: bad}
 
 
-def test_a_clock_that_goes_backwards_changes_no_time_limit_and_no_result(
-    store, source, monkeypatch
-):
+def test_a_clock_that_is_set_back_changes_no_time_limit_and_no_result(store, source, monkeypatch):
     clock = [datetime(2026, 1, 1, tzinfo=UTC)]
 
     class Backwards(datetime):
@@ -238,89 +259,57 @@ def test_a_clock_that_goes_backwards_changes_no_time_limit_and_no_result(
 
     monkeypatch.setattr(backend, "datetime", Backwards)
     monkeypatch.setattr(time, "time", lambda: Backwards.now(UTC).timestamp())
-    [first] = seeded.resume(store, source, 1)
-    [second] = seeded.resume(store, source, 1, force=True)
+    [first] = run_unfinished(make_cells(1), store, source)
+    [second] = run_unfinished(make_cells(1), store, source, force=True)
     assert second.started < first.started
-    assert store.read().finished == {second.key: second}  # the one written last
+    assert store.read_contents().finished == {second.key: second}  # the one written last
     for record in (first, second):
-        assert 0 <= record.fit_seconds <= record.total_seconds < 60
-    hanging = Cell(faulty.runner("never returns"), QUICK, 0)
-    limits = replace(seeded.LIMITS, timeout=1)
-    [record] = schedule.run([hanging], store, source, limits, schedule.Observer())
-    assert record.why == "timed out after 1 s" and 1 <= record.total_seconds < 20
+        assert 0 <= record.fit_seconds <= record.total_seconds
+    hanging = Cell(faulty.make_runner("never returns"), QUICK, 0)
+    limits = replace(LIMITS, timeout=1)
+    [record] = schedule.run_cells([hanging], store, source, limits, schedule.Observer())
+    assert record.why == "timed out after 1 s" and record.total_seconds >= 1
 
 
-def test_what_a_killed_run_had_half_written_goes_when_the_cell_is_measured(store, source):
-    cell = seeded.cells(1)[0]
-    [record] = seeded.resume(store, source, 1)
+def test_the_half_written_file_of_a_killed_run_is_removed_when_its_cell_is_measured(store, source):
+    cell = make_cells(1)[0]
+    [record] = run_unfinished(make_cells(1), store, source)
     path = store.path(record)
     half = path.with_name(f".{path.name}.abcd.tmp")
     others = path.with_name(".quick-seed7-0123456789abcdef.json.abcd.tmp")
     for file in (half, others):
         file.write_text("{")
-    assert store.read().finished == {cell.key: record}
-    seeded.resume(store, source, 1, force=True)
-    assert not half.exists() and others.exists()  # another run may be writing that
+    assert store.read_contents().finished == {cell.key: record}
+    run_unfinished(make_cells(1), store, source, force=True)
+    assert not half.exists() and others.exists()  # another run may be writing it
 
 
-def test_a_run_killed_between_its_two_renamings_leaves_a_result(store, source):
-    [record] = seeded.resume(store, source, 1)
-    path, lock = store.path(record), store.lock(Name.of(record))
+def test_a_run_that_is_killed_between_its_two_renames_leaves_a_result(store, source):
+    [record] = run_unfinished(make_cells(1), store, source)
+    path, lock = store.path(record), store.lock_path(RecordName.from_record(record))
     earlier = path.read_bytes().replace(record.predictions_sha256.encode(), b"of others")
     path.rename(path.with_name(f".{path.name}.abcd.tmp"))
     path.write_bytes(earlier)
-    with locks.holding(lock):
+    with locks.try_lock(lock):
         store.prepare()
-        assert len(store.read().broken) == 1  # its run may still be at it
+        assert len(store.read_contents().broken) == 1  # that run may still be writing
     lock.parent.mkdir(parents=True)
     lock.touch()
     store.prepare()
-    assert store.read() == Contents({record.key: record}, {}, [])
+    assert store.read_contents() == StoreContents({record.key: record}, {}, [])
 
 
 def test_a_cell_that_cannot_be_locked_fails_alone(store, source, monkeypatch):
-    free = locks.holding
+    try_lock = locks.try_lock
 
     @contextlib.contextmanager
-    def full(path):
+    def fail_for_seed_1(path):
         if "seed1" in path.name:
             raise OSError(errno.ENOSPC, "No space left on device")
-        with free(path) as mine:
-            yield mine
+        with try_lock(path) as is_ours:
+            yield is_ours
 
-    monkeypatch.setattr(locks, "holding", full)
-    records = seeded.resume(store, source, 3)
+    monkeypatch.setattr(locks, "try_lock", fail_for_seed_1)
+    records = run_unfinished(make_cells(3), store, source)
     whys = {record.cell["seed"]: record.why for record in records}
     assert whys == {0: None, 1: "it cannot be locked: No space left on device", 2: None}
-
-
-def test_the_fork_server_never_has_the_test_labels(source):
-    code = (
-        "import os, json; from fmbench import warm, datasets;"
-        "print(sorted(name for _, _, name in datasets._kept))"
-        ";print({a.flags.writeable for a in datasets._kept.values()})"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True,
-        env={**os.environ, **preload.order(source, neural=False)},
-    )  # fmt: skip
-    kept = "['t10k-images-idx3-ubyte', 'train-images-idx3-ubyte', 'train-labels-idx1-ubyte']"
-    assert done.stdout.splitlines() == [kept, "{False}"]
-
-
-def test_the_fork_server_has_no_thread_and_leaves_a_fit_nothing_to_load(source):
-    code = (
-        "import sys, psutil; from fmbench import launching, warm;"
-        "print(psutil.Process().num_threads());"
-        "import torch; from torch import nn; vector = nn.Parameter(torch.zeros(3));"
-        "vector.grad = torch.ones(3); loaded = set(sys.modules);"
-        "torch.optim.Adam([vector]).step(); print(len(set(sys.modules) - loaded))"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True,
-        env={**os.environ, **dict.fromkeys(fork_server.THREAD_VARIABLES, "1"),
-             **preload.order(source, neural=True)},
-    )  # fmt: skip
-    n_threads, n_loaded = map(int, done.stdout.split())
-    assert n_threads == 1
-    assert n_loaded < 10, "modules that are imported inside the clock of every fit"

@@ -1,183 +1,233 @@
-"""Two runs on one results folder: each cell once, and neither harms the other."""
+"""Two runs on one results folder: each cell is measured once, and neither run harms the other."""
 
-import os
-import signal
 import subprocess
 import sys
 import threading
 import time
+from contextlib import ExitStack
+from dataclasses import replace
 
 import pytest
 
-from fmbench.execution.backend import Limits
-from fmbench.execution.cell_locks import Turns
-from fmbench.execution.schedule import run
+from fmbench.execution.cell_locks import CellLocks
+from fmbench.execution.schedule import run_cells
 from fmbench.records import locks
 from fmbench.records.cells import Cell
 from fmbench.records.protocols import QUICK
-from fmbench.records.record import Name
-from fmbench.records.store import Contents, Store
-from tests.execution.test_schedule import Log, wait_until
+from fmbench.records.record import RecordName
+from fmbench.records.store import StoreContents, Store
 from tests.helpers import faulty
+from tests.helpers.runs import (
+    LIMITS,
+    WAIT_SECONDS,
+    EventLog,
+    ended,
+    start_fmbench,
+    wait_until,
+)
 
-# Says in a file beside itself when a fit begins; a fit goes on while there is a file `slow`.
+# Notes in the file `fits` when a fit begins: its seed and the process that started it. A fit waits
+# for as long as there is a file `wait-SEED`.
 MODEL = """
 import os, time
 from pathlib import Path
 import numpy as np
 
-HERE = Path({folder!r})
+FOLDER = Path({folder!r})
 
-class Slow:
+class Waiting:
     def __init__(self, seed):
         self.seed = seed
     def fit(self, X, y):
-        with (HERE / "fits").open("a") as log:
+        with (FOLDER / "fits").open("a") as log:
             log.write(f"{{self.seed}} {{os.getppid()}}\\n")
-        time.sleep(0.3)
-        while self.seed == 1 and (HERE / "slow").exists():
-            time.sleep(0.05)
+        while (FOLDER / f"wait-{{self.seed}}").exists():
+            time.sleep(0.02)
         return self
     def predict(self, X):
         return np.full(len(X), self.seed % 10)
 
 def make(seed=0):
-    return Slow(seed)
+    return Waiting(seed)
 """
+N_SEEDS = 4
 
 
 @pytest.fixture
-def start(tmp_path, source):
-    """Starts a run of eight cells of one model in one results folder, and ends it at the end."""
+def start_run(tmp_path, source):
+    """Starts a run of the cells of one model, in one results folder; ends it after the test.
+
+    What the run prints goes to the file ``stdout`` and ``stderr`` of its number.
+    """
     model = tmp_path / "model.py"
     model.write_text(MODEL.format(folder=str(tmp_path)))
-    started = []
+    with ExitStack() as stack:
+        n_started = 0
 
-    def begin(*options):
-        command = [
-            sys.executable, "-m", "fmbench", "run", f"{model}:make", "--quick", "--seeds", "8",
-            "-j", "2", "--results", str(tmp_path / "results"), "--data", str(source.folder),
-            *options,
-        ]  # fmt: skip
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-        started.append(subprocess.Popen(command, **pipes))
-        return started[-1]
+        def start():
+            nonlocal n_started
+            n_started += 1
+            out, err = (tmp_path / f"{name}-{n_started}" for name in ("stdout", "stderr"))
+            process = start_fmbench(
+                "run", f"{model}:make", "--quick", "--seeds", N_SEEDS, "-j", 2,
+                "--results", tmp_path / "results", "--data", source.folder,
+                stdout=stack.enter_context(out.open("w")),
+                stderr=stack.enter_context(err.open("w")),
+            )  # fmt: skip
+            return stack.enter_context(ended(process)), out, err
 
-    yield begin
-    for process in started:
-        process.kill()
-        process.communicate()
-
-
-def fits(tmp_path):
-    """The seeds whose fit has begun, in their order."""
-    log = tmp_path / "fits"
-    return [int(line.split()[0]) for line in log.read_text().splitlines()] if log.exists() else []
+        yield start
 
 
-def test_two_runs_measure_each_cell_once_and_both_print_the_whole_table(tmp_path, start):
-    runs = [start(), start()]
-    said = [process.communicate(timeout=120) for process in runs]
-    assert [process.returncode for process in runs] == [0, 0], said
-    assert sorted(fits(tmp_path)) == list(range(8))
-    lines = [[line for line in out.splitlines() if "model.py" in line] for out, _ in said]
-    assert lines[0] == lines[1] and len(lines[0]) == 1
-    assert "| 8 |" in " ".join(lines[0][0].split())
-    assert all(err.count("]") >= 8 and "[8/8]" in err for _, err in said)
-    assert "by another run meanwhile" in "".join(err for _, err in said)
-    contents = Store(tmp_path / "results").read()
-    assert len(contents.finished) == 8 and not contents.broken and not contents.failed
+def read_fits(folder):
+    """The seed and the fork server of each fit that has begun, in their order."""
+    log = folder / "fits"
+    lines = log.read_text().splitlines() if log.exists() else []
+    return [tuple(map(int, line.split())) for line in lines]
+
+
+def list_fitted_seeds(folder):
+    return [seed for seed, _ in read_fits(folder)]
+
+
+def test_two_runs_measure_each_cell_once_and_both_print_the_whole_table(tmp_path, start_run):
+    waits = [tmp_path / f"wait-{seed}" for seed in range(N_SEEDS)]
+    for wait in waits:
+        wait.touch()
+    runs = []
+    for n_begun in (2, 4):  # each run is busy with two of the cells
+        runs.append(start_run())
+        wait_until(lambda n=n_begun: len(read_fits(tmp_path)) == n, process=runs[-1][0])
+    assert len({server for _, server in read_fits(tmp_path)}) == 2
+    for wait in waits:
+        wait.unlink()
+    for process, out, err in runs:
+        assert process.wait(WAIT_SECONDS) == 0, err.read_text()
+        assert f"[{N_SEEDS}/{N_SEEDS}]" in err.read_text()
+        assert err.read_text().count("by another run") == 2
+        [row] = [line for line in out.read_text().splitlines() if "model.py" in line]
+        assert f"| {N_SEEDS} |" in " ".join(row.split())
+    assert runs[0][1].read_text() == runs[1][1].read_text()
+    assert sorted(list_fitted_seeds(tmp_path)) == list(range(N_SEEDS))
+    contents = Store(tmp_path / "results").read_contents()
+    assert len(contents.finished) == N_SEEDS and not contents.broken and not contents.failed
     assert not (tmp_path / "results" / "locks").exists()
 
 
-def test_a_run_that_waits_says_for_whom_and_takes_over_when_that_one_is_killed(tmp_path, start):
-    (tmp_path / "slow").touch()  # seed 1 does not end
-    first = start()
-    wait_until(lambda: 1 in fits(tmp_path))
-    second = start()
-    wait_until(lambda: len(Store(tmp_path / "results").names()) == 7)
-    lines = iter(second.stderr.readline, "")
-    waiting = next(line for line in lines if line.startswith("waiting for"))
-    assert f"seed 1, which process {first.pid} on" in waiting
-    os.kill(first.pid, signal.SIGKILL)
-    wait_until(lambda: fits(tmp_path).count(1) == 2, 30)
-    (tmp_path / "slow").unlink()
-    _, err = second.communicate(timeout=60)
-    assert second.returncode == 0, err
-    assert "waiting" not in err  # said once
-    assert sorted(fits(tmp_path)) == [0, 1, *range(1, 8)]
-    assert len(Store(tmp_path / "results").read().finished) == 8
-    assert not (tmp_path / "results" / "locks").exists()
-
-
-@pytest.fixture
-def store(tmp_path):
+def test_a_run_that_waits_names_the_other_run_and_takes_over_when_that_is_killed(
+    tmp_path, start_run
+):
+    (wait := tmp_path / "wait-1").touch()
+    first, _, _ = start_run()
     store = Store(tmp_path / "results")
-    store.prepare()
-    return store
+    wait_until(lambda: len(store.list_names()) == N_SEEDS - 1, process=first)
+    wait_until(lambda: 1 in list_fitted_seeds(tmp_path), process=first)
+    second, _, err = start_run()
+    wait_until(lambda: "waiting for" in err.read_text(), process=second)
+    assert f"seed 1, which process {first.pid} on" in err.read_text()
+    first.kill()
+    wait_until(lambda: list_fitted_seeds(tmp_path).count(1) == 2, process=second)
+    wait.unlink()
+    assert second.wait(WAIT_SECONDS) == 0, err.read_text()
+    assert err.read_text().count("waiting for") == 1
+    assert sorted(list_fitted_seeds(tmp_path)) == [0, 1, 1, 2, 3]
+    assert len(store.read_contents().finished) == N_SEEDS
+    assert not (tmp_path / "results" / "locks").exists()
 
 
-LIMITS = Limits(timeout=60, memory=4 * 2**30)
-NOTHING = Contents({}, {}, [])
-
-
-class Told(Log):
-    def measured_elsewhere(self, cell, record):
-        self.events.append(("elsewhere", cell.name))
+NOTHING = StoreContents({}, {}, [])
 
 
 @pytest.mark.parametrize("fault", ["none", "raises"])
-def test_what_another_run_measured_since_the_plan_is_this_runs_result_too(store, source, fault):
-    cell = Cell(faulty.runner(fault), QUICK, 0)
-    [theirs] = run([cell], store, source, LIMITS, Log(), known=NOTHING)
-    told = Told()
-    assert run([cell], store, source, LIMITS, told, known=NOTHING) == [theirs]
-    assert told.events == [("elsewhere", cell.name)]
-    assert run([cell], store, source, LIMITS, Log(), known=store.read()) != [theirs]
+def test_a_record_that_another_run_wrote_since_the_plan_is_used(store, source, fault):
+    cell = Cell(faulty.make_runner(fault), QUICK, 0)
+    [theirs] = run_cells([cell], store, source, LIMITS, EventLog(), known=NOTHING)
+    log = EventLog()
+    assert run_cells([cell], store, source, LIMITS, log, known=NOTHING) == [theirs]
+    assert log.events == [("measured elsewhere", cell.name)]
+    log = EventLog()
+    run_cells([cell], store, source, LIMITS, log, known=store.read_contents())
+    assert log.events == [("start", cell.name), ("end", cell.name)]
 
 
-def test_of_a_launch_only_the_cells_that_are_free_are_taken(store):
-    cells = [Cell(faulty.runner(factory=faulty.stochastic), QUICK, seed) for seed in range(3)]
-    with locks.holding(store.lock(Name.of_cell(cells[1]))) as mine:
-        assert mine
-        with Turns(store, NOTHING).of(cells) as turn:
-            assert (turn.mine, turn.taken, turn.measured) == ([cells[0], cells[2]], [cells[1]], [])
+def test_a_new_record_is_recognised_though_it_is_equal_to_the_known_one_in_all_but_its_id(
+    store, source
+):
+    cell = Cell(faulty.make_runner("raises"), QUICK, 0)
+    [known] = run_cells([cell], store, source, LIMITS, EventLog())
+    cell_locks = CellLocks(store, store.read_contents())
+    store.save(known)  # written again, but not measured again
+    with cell_locks.lock([cell]) as cells:
+        assert (cells.to_measure, cells.measured_elsewhere) == ([cell], [])
+    new = store.save(replace(known, measurement_id="another"))
+    with cell_locks.lock([cell]) as cells:
+        assert (cells.to_measure, cells.measured_elsewhere) == ([], [(cell, new)])
+
+
+def test_only_the_free_cells_of_a_launch_are_locked(store):
+    runner = faulty.make_runner(factory=faulty.make_stochastic)
+    cells = [Cell(runner, QUICK, seed) for seed in range(3)]
+    with locks.try_lock(store.lock_path(RecordName.from_cell(cells[1]))) as is_ours:
+        assert is_ours
+        with CellLocks(store, NOTHING).lock(cells) as locked:
+            assert locked.to_measure == [cells[0], cells[2]]
+            assert locked.locked_elsewhere == [cells[1]]
+            assert locked.measured_elsewhere == []
     assert not store.locks.exists()
 
 
-def test_a_lock_is_held_by_one_at_a_time_though_its_file_comes_and_goes(tmp_path):
-    path, held, most, entered = tmp_path / "locks" / "a" / "cell.lock", [], [], []
+def test_one_thread_at_a_time_holds_a_lock_though_its_file_comes_and_goes(tmp_path):
+    path, holders, most, n_times = tmp_path / "locks" / "a" / "cell.lock", [], [], 25
 
-    def contend():
-        deadline = time.monotonic() + 2
-        while time.monotonic() < deadline:
-            with locks.holding(path) as mine:
-                if mine:
-                    held.append(1)
-                    most.append(len(held))
-                    time.sleep(0.0005)
-                    entered.append(1)
-                    held.pop()
+    def take_lock_often():
+        n_taken = 0
+        while n_taken < n_times:
+            with locks.try_lock(path) as is_ours:
+                if is_ours:
+                    holders.append(1)
+                    most.append(len(holders))
+                    time.sleep(0)  # let the other threads run
+                    holders.pop()
+                    n_taken += 1
 
-    threads = [threading.Thread(target=contend) for _ in range(4)]
+    threads = [threading.Thread(target=take_lock_often) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(entered) > 100 and max(most) == 1
+    assert len(most) == 4 * n_times and max(most) == 1
+
+
+def test_a_lock_ends_with_the_process_that_held_it(tmp_path):
+    path = tmp_path / "locks" / "a" / "cell.lock"
+    code = (
+        "import sys, time; from pathlib import Path; from fmbench.records import locks\n"
+        "with locks.try_lock(Path(sys.argv[1])): print('held', flush=True); time.sleep(600)"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, str(path)], stdout=subprocess.PIPE, text=True
+    )
+    with ended(process):
+        assert process.stdout.readline() == "held\n"
+        with locks.try_lock(path) as is_ours:
+            assert not is_ours
+        process.kill()
+        process.wait()
+        with locks.try_lock(path) as is_ours:
+            assert is_ours
 
 
 def test_a_broken_record_is_set_aside_only_by_a_run_that_holds_its_cell(store, source):
-    cell = Cell(faulty.runner(), QUICK, 0)
-    [record] = run([cell], store, source, LIMITS, Log())
+    cell = Cell(faulty.make_runner(), QUICK, 0)
+    [record] = run_cells([cell], store, source, LIMITS, EventLog())
     path = store.path(record)
     whole = path.read_bytes()
     path.write_bytes(whole[:50])
-    contents = store.read()
-    with locks.holding(store.lock(Name.of_cell(cell))):
-        assert store.make_way(contents.broken, [cell]) == []
-    path.write_bytes(whole)  # another run has measured it anew
-    assert store.make_way(contents.broken, [cell]) == []
-    assert store.read().finished == {cell.key: record}
+    contents = store.read_contents()
+    with locks.try_lock(store.lock_path(RecordName.from_cell(cell))):
+        assert store.set_aside_broken(contents.broken, [cell]) == []
+    path.write_bytes(whole)  # another run has measured it again
+    assert store.set_aside_broken(contents.broken, [cell]) == []
+    assert store.read_contents().finished == {cell.key: record}
     path.write_bytes(whole[:50])
-    assert len(store.make_way(contents.broken, [cell])) == 1
+    assert len(store.set_aside_broken(contents.broken, [cell])) == 1

@@ -1,27 +1,30 @@
-import time
 from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from fmbench.datasets import loading
 from fmbench.execution import measure
 from fmbench.models import contract
 from fmbench.models.registry import BEST_EPOCH
 from fmbench.records import protocols
 from fmbench.records.cells import Cell
-from fmbench.records.protocols import FULL, QUICK, VALIDATION
+from fmbench.records.protocols import FULL, QUICK, RANDOM_SPLIT
 from tests.helpers import faulty
 
 
-class Spy:
-    """A classifier that keeps what it is handed, and takes its time where it is told to."""
+HELD_OUT = replace(FULL, held_out_per_class=1000, scored=("held out",))
 
-    def __init__(self):
+
+class Spy:
+    """A classifier that keeps what it is given, and counts the calls of its methods."""
+
+    def __init__(self, clock):
+        self.clock = clock
         self.seen = {}
 
     def fit(self, X, y, on_epoch=None):
+        self.clock.seconds += 5
         self.seen.update(X=X, y=y)
         for epoch in (1, 2):
             report = SimpleNamespace(epoch=epoch, train_loss=1.0, train_accuracy=0.5)
@@ -29,82 +32,95 @@ class Spy:
         return self
 
     def predict_proba(self, X):
-        time.sleep(0.2)
+        self.clock.seconds += 100
         return np.full((len(X), 10), 0.1)
 
     def predict(self, X):
+        self.clock.seconds += 3
         self.seen["X_score"] = X
         return np.zeros(len(X), np.uint8)
 
 
-@pytest.fixture
-def measured(monkeypatch, source, tmp_path):
-    """Measure a spy under a protocol, with the test labels out of reach."""
+class Clock:
+    """Stands still except where a classifier moves it."""
 
-    def forbidden(_source):
+    seconds = 0.0
+
+    def perf_counter(self):
+        return self.seconds
+
+
+@pytest.fixture
+def run_spy(monkeypatch, source, tmp_path):
+    """Measures a spy under a protocol, with the test labels out of reach."""
+
+    def refuse(_source):
         raise AssertionError("the test labels were read where a model runs")
 
-    def measure(protocol):
-        spy = Spy()
-        runner = faulty.runner()
-        monkeypatch.setattr(type(runner), "build", lambda *_, **__: spy)
-        monkeypatch.setattr(protocols, "load_test_labels", forbidden)
-        [facts] = measure.measure([Cell(runner, protocol, 0)], source, "cpu", tmp_path)
-        monkeypatch.setattr(protocols, "load_test_labels", loading.load_test_labels)
-        return spy, facts
+    def measure_spy(protocol):
+        clock = Clock()
+        spy, runner = Spy(clock), faulty.make_runner()
+        with monkeypatch.context() as patch:
+            patch.setattr(type(runner), "build", lambda *_, **__: spy)
+            patch.setattr(protocols, "load_test_labels", refuse)
+            patch.setattr(measure, "time", clock)
+            cells = [Cell(runner, protocol, 0)]
+            [measurement] = measure.measure_launch(cells, source, "cpu", tmp_path)
+        return spy, measurement
 
-    return measure
+    return measure_spy
 
 
-def test_a_model_sees_training_images_and_test_images_and_no_test_label(measured, dataset):
-    spy, _ = measured(FULL)
+def test_a_model_sees_training_images_and_test_images_and_no_test_label(run_spy, dataset):
+    spy, _ = run_spy(FULL)
     assert np.array_equal(spy.seen["X"], dataset.X_train)
     assert np.array_equal(spy.seen["y"], dataset.y_train)
     assert np.array_equal(spy.seen["X_score"], dataset.X_test)
 
 
-def test_time_spent_in_callbacks_is_not_fit_time(measured):
-    _, facts = measured(QUICK)
-    assert facts["fit_seconds"] < 0.2
+def test_the_time_of_callbacks_is_not_fit_time(run_spy):
+    _, measurement = run_spy(QUICK)
+    assert (measurement.fit_seconds, measurement.predict_seconds) == (5, 3)
 
 
-def test_epochs_are_scored_outside_with_the_labels(measured, source, tmp_path):
-    _, facts = measured(QUICK)
-    cell = Cell(faulty.runner(), QUICK, 0)
-    outcome = measure.collect(cell, source, tmp_path / "0", facts["history"])
-    y_true = protocols.labels(QUICK, source)
-    assert [e["heldout_accuracy"] for e in outcome.history] == [(y_true == 0).mean()] * 2
-    assert outcome.history[0]["heldout_loss"] == pytest.approx(np.log(10), abs=1e-5)
+def test_epochs_are_scored_with_the_labels_after_the_model_has_run(run_spy, source, tmp_path):
+    _, measurement = run_spy(QUICK)
+    cell = Cell(faulty.make_runner(), QUICK, 0)
+    scored = measure.add_predictions(cell, source, tmp_path / "0", measurement)
+    y_true = protocols.load_labels(QUICK, source)
+    assert [e["heldout_accuracy"] for e in scored.history] == [(y_true == 0).mean()] * 2
+    assert scored.history[0]["heldout_loss"] == pytest.approx(np.log(10), abs=1e-5)
 
 
-def test_quick_is_a_balanced_part_of_the_training_set_and_the_first_test_images(measured, dataset):
-    spy, _ = measured(QUICK)
+def test_quick_is_a_balanced_part_of_the_training_set_and_the_first_test_images(run_spy, dataset):
+    spy, _ = run_spy(QUICK)
     assert np.bincount(spy.seen["y"]).tolist() == [300] * 10
     assert np.array_equal(spy.seen["X_score"], dataset.X_test[:2000])
 
 
-def test_validation_scores_training_images_that_were_not_fitted(measured, dataset, source):
-    spy, _ = measured(VALIDATION)
+def test_a_random_split_scores_training_images_that_were_not_fitted(run_spy, dataset, source):
+    spy, _ = run_spy(RANDOM_SPLIT)
     assert np.bincount(spy.seen["y"]).tolist() == [5000] * 10
-    assert np.bincount(protocols.labels(VALIDATION, source)).tolist() == [1000] * 10
-    held_out = VALIDATION.held_out(dataset.y_train)
-    assert np.array_equal(spy.seen["X_score"], dataset.X_train[held_out])
-    assert not held_out[VALIDATION.fitted(dataset.y_train)].any()
+    labels = protocols.load_labels_by_subset(RANDOM_SPLIT, source)
+    assert np.bincount(labels["held out"]).tolist() == [1000] * 10
+    held_out = RANDOM_SPLIT.held_out_mask(dataset.y_train)
+    assert np.array_equal(spy.seen["X_score"][:10_000], dataset.X_train[held_out])
+    assert not held_out[RANDOM_SPLIT.fitted_indices(dataset.y_train)].any()
 
 
 def test_predictions_that_are_whole_numbers_in_another_type_are_accepted():
-    assert contract.checked([1.0, 9.0], 2).dtype == np.uint8
-    assert contract.checked(np.array([0, 3], np.int64), 2).tolist() == [0, 3]
+    assert contract.validate_predictions([1.0, 9.0], 2, 10).dtype == np.uint8
+    assert contract.validate_predictions(np.array([0, 3], np.int64), 2, 10).tolist() == [0, 3]
 
 
 # ---------------------------------------------------------------- flagged figures
 
 
 class Flagging:
-    """Predicts class 1 in the first epoch, then 2; ``scores`` are decision values."""
+    """Predicts class 1 in the first epoch, then 2; its scores are decision values."""
 
-    def __init__(self, given=None):
-        self.given = {"sign": 3} if given is None else given
+    def __init__(self, flagged=None):
+        self.flagged_labels = {"sign": 3} if flagged is None else flagged
 
     def fit(self, X, y, on_epoch):
         for self.epoch in (1, 2):
@@ -119,51 +135,51 @@ class Flagging:
         return self.decision_function(X).argmax(1)
 
     def flagged(self, X):
-        return {name: np.full(len(X), label) for name, label in self.given.items()}
+        return {name: np.full(len(X), label) for name, label in self.flagged_labels.items()}
 
 
-WORDS = {"sign": "scored by signs", BEST_EPOCH: "best epoch picked on the test set"}
+FLAGGED = {"sign": "scored by signs", BEST_EPOCH: "best epoch picked on the test set"}
 
 
 @pytest.fixture
-def flagging(monkeypatch, source, tmp_path):
-    """What is kept of a cell whose recipe flags both ways of scoring."""
+def run_flagging(monkeypatch, source, tmp_path):
+    """Measures a cell whose recipe has two flagged figures."""
 
-    def run(classifier, flagged=WORDS):
-        runner = replace(faulty.runner(), flagged=flagged, scores="decision_function")
+    def run(classifier, flagged=FLAGGED):
+        runner = replace(faulty.make_runner(), flagged=flagged, scores="decision_function")
         monkeypatch.setattr(type(runner), "build", lambda *_, **__: classifier)
         cell = Cell(runner, QUICK, 0)
-        [facts] = measure.measure([cell], source, "cpu", tmp_path)
-        return measure.collect(cell, source, tmp_path / "0", facts["history"])
+        [measurement] = measure.measure_launch([cell], source, "cpu", tmp_path)
+        return measure.add_predictions(cell, source, tmp_path / "0", measurement)
 
     return run
 
 
-def test_flagged_predictions_are_kept_beside_the_result(flagging, source):
-    outcome = flagging(Flagging())
-    assert set(outcome.arrays["y_pred"]) == {2}
-    assert set(outcome.arrays["flagged_sign"]) == {3}
-    assert outcome.arrays["flagged_sign"].dtype == np.uint8
+def test_flagged_predictions_are_kept_beside_the_result(run_flagging, source):
+    measurement = run_flagging(Flagging())
+    assert set(measurement.arrays["y_pred"]) == {2}
+    assert set(measurement.arrays["flagged_sign"]) == {3}
+    assert measurement.arrays["flagged_sign"].dtype == np.uint8
 
 
-def test_the_best_epoch_is_found_by_the_harness_from_its_own_curve(flagging, source):
-    outcome = flagging(Flagging())
-    accuracies = [epoch["heldout_accuracy"] for epoch in outcome.history]
+def test_fmbench_finds_the_best_epoch_itself_from_the_training_curve(run_flagging, source):
+    measurement = run_flagging(Flagging())
+    accuracies = [epoch["heldout_accuracy"] for epoch in measurement.history]
     best = 1 + int(np.argmax(accuracies))
     assert accuracies[0] != accuracies[1]
-    assert set(outcome.arrays["flagged_best_epoch"]) == {best}
+    assert set(measurement.arrays["flagged_best_epoch"]) == {best}
 
 
-def test_a_recipe_without_flagged_figures_keeps_none(flagging):
-    assert not [n for n in flagging(Flagging(), {}).arrays if n.startswith("flagged")]
+def test_a_recipe_without_flagged_figures_keeps_none(run_flagging):
+    assert not [n for n in run_flagging(Flagging(), {}).arrays if n.startswith("flagged")]
 
 
-def test_the_held_out_loss_of_decision_values_is_the_squared_hinge(flagging, source):
-    y_true = protocols.labels(QUICK, source)
+def test_the_held_out_loss_of_decision_values_is_the_squared_hinge(run_flagging, source):
+    y_true = protocols.load_labels(QUICK, source)
     right = (y_true == 2).mean()
-    # Nine others at -1 cost nothing; the true class costs (1 - 0.5)^2, or 2^2 beside a 1.5^2.
+    # A right answer costs (1 - 0.5)^2. A wrong one costs 2^2 for the true class, 1.5^2 for the other.
     expected = (right * 0.25 + (1 - right) * (4 + 2.25)) / 10
-    assert flagging(Flagging()).history[1]["heldout_loss"] == pytest.approx(expected, abs=1e-6)
+    assert run_flagging(Flagging()).history[1]["heldout_loss"] == pytest.approx(expected, abs=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -171,18 +187,18 @@ def test_the_held_out_loss_of_decision_values_is_the_squared_hinge(flagging, sou
     [({}, "flagged returned"), ({"sign": 3, "more": 1}, "flagged returned"),
      ({"sign": 11}, "classes 11 to 11")],
 )  # fmt: skip
-def test_flagged_predictions_that_are_not_what_the_recipe_says_end_the_cell(
-    flagging, given, complaint
+def test_flagged_predictions_other_than_the_recipe_names_are_an_error(
+    run_flagging, given, complaint
 ):
-    with pytest.raises(contract.BadPredictions, match=complaint):
-        flagging(Flagging(given))
+    with pytest.raises(contract.InvalidPredictions, match=complaint):
+        run_flagging(Flagging(given))
 
 
-def test_a_best_epoch_needs_epochs(flagging):
+def test_a_best_epoch_needs_epochs(run_flagging):
     class Silent(Flagging):
         def fit(self, X, y):
             self.epoch = 2
             return self
 
-    with pytest.raises(contract.BadPredictions, match="no epoch was reported"):
-        flagging(Silent())
+    with pytest.raises(contract.InvalidPredictions, match="no epoch was reported"):
+        run_flagging(Silent())

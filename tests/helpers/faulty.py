@@ -1,21 +1,22 @@
-"""Runners that misbehave, each in its own way. They are in no registry."""
+"""Runners that misbehave, each in its own way. They are not registered."""
 
 import os
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 
-from fmbench.models.registry import Runner
+from fmbench.models.registry import Runner, our_choice
 
 
 class Faulty:
-    """A classifier whose fit does nothing and whose predict answers 0, but for one thing."""
+    """A classifier whose fit does nothing and whose predict returns 0, apart from its fault."""
 
-    def __init__(self, fault: str) -> None:
-        self.fault = fault
+    def __init__(self, fault, note=None):
+        self.fault, self.note = fault, note
 
     def fit(self, X, y):
         match self.fault:
@@ -36,7 +37,8 @@ class Faulty:
                 print("chatter on stdout", flush=True)
                 print("chatter on stderr", file=sys.stderr, flush=True)
             case "leaves children":
-                subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)  # orphan"])
+                child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+                Path(self.note).write_text(str(child.pid))
         return self
 
     def predict(self, X):
@@ -62,7 +64,7 @@ class Faulty:
 
 
 class Resumable(Faulty):
-    """Counts its attempts in its workspace; fails with its fault until the last of them."""
+    """Counts its attempts in its workspace, and fails with its fault until the last of them."""
 
     def __init__(self, fault, workspace, attempts=3):
         super().__init__(fault)
@@ -80,26 +82,30 @@ class Resumable(Faulty):
         return self
 
 
-def faulty(*, fault: str) -> Faulty:
+def make_faulty(*, fault):
     return Faulty(fault)
 
 
-def stochastic(*, fault: str, seed: int) -> Faulty:
+def make_stochastic(*, fault, seed):
     return Faulty(fault)
 
 
-def resumable(*, fault, workspace):
+def make_parent(*, fault, note):
+    """Writes the process id of the child that it leaves into the file ``note``."""
+    return Faulty(fault, note)
+
+
+def make_resumable(*, fault, workspace):
     return Resumable(fault, workspace)
 
 
-def runner(fault: str = "none", name: str = "faulty", factory=faulty) -> Runner:
-    from fmbench.models.registry import our_choice
-
+def make_runner(fault="none", name="faulty", factory=make_faulty, **hyperparameters):
+    values = {"fault": fault, **hyperparameters}
     return Runner(
         name=name,
         title=f"A runner that {fault}",
         factory=factory,
-        hyperparameters={"fault": our_choice(fault, "for a test")},
+        hyperparameters={key: our_choice(value, "for a test") for key, value in values.items()},
         revision=1,
         cost="seconds",
     )

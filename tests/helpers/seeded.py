@@ -1,6 +1,7 @@
-"""A run of tiny cells, for tests that kill it: ``python -m tests.seeded RESULTS DATA [force]``.
+"""A run of tiny cells, for tests that kill it.
 
-With ``hang`` in place of ``force``, of cells that do not end.
+``python -m tests.helpers.seeded RESULTS DATA`` runs the cells that are not finished yet,
+``... force`` runs all of them, ``... hang`` runs cells whose fit does not end.
 """
 
 import sys
@@ -9,26 +10,27 @@ from pathlib import Path
 
 import numpy as np
 
-from fmbench.datasets.specs import FASHION_MNIST, Source
+from fmbench.datasets.specs import DEFAULT_DATASET, LocatedDataset
 from fmbench.execution.backend import Limits
-from fmbench.execution.schedule import Observer, pending, run
+from fmbench.execution.schedule import Observer, run_cells, select_pending
 from fmbench.models.registry import Runner
 from fmbench.records.cells import Cell
 from fmbench.records.protocols import QUICK
 from fmbench.records.store import Store
 
-HANGS = 1000  # the first seed whose fit does not end
-LIMITS = Limits(timeout=60, memory=4 * 2**30, jobs=2)
+N_CELLS = 30
+FIRST_HANGING_SEED = 1000
+LIMITS = Limits(timeout=300, memory=4 * 2**30, jobs=2)
 
 
 class Seeded:
-    """Predicts noise, always the same of a seed."""
+    """Predicts noise, the same for the same seed."""
 
     def __init__(self, seed):
         self.seed = seed
 
     def fit(self, X, y):
-        time.sleep(0.02 if self.seed < HANGS else 600)
+        time.sleep(0.02 if self.seed < FIRST_HANGING_SEED else 600)
         return self
 
     def predict(self, X):
@@ -39,20 +41,24 @@ def seeded(*, seed):
     return Seeded(seed)
 
 
-def cells(n, first=0):
+def make_cells(n, first=0):
     runner = Runner("seeded", "Noise", seeded, {}, 1, "seconds")
     return [Cell(runner, QUICK, seed) for seed in range(first, first + n)]
 
 
-def resume(store, source, n, first=0, *, force=False):
-    """As ``fmbench run`` would: what is not finished, or all."""
+def run_unfinished(cells, store, source, *, force=False):
+    """Run the cells that are not finished, or all of them, as ``fmbench run`` does."""
     store.prepare()
-    contents = store.read()
-    todo = pending(cells(n, first), contents, force=force)
-    return run(todo, store, source, LIMITS, Observer(), known=contents)
+    contents = store.read_contents()
+    todo = select_pending(cells, contents, force=force)
+    return run_cells(todo, store, source, LIMITS, Observer(), known=contents)
 
 
 if __name__ == "__main__":
-    where = Source(FASHION_MNIST, Path(sys.argv[2]), "a test")
-    first = HANGS if "hang" in sys.argv else 0
-    resume(Store(Path(sys.argv[1])), where, 30, first, force="force" in sys.argv)
+    results, data, *options = sys.argv[1:]
+    run_unfinished(
+        make_cells(N_CELLS, first=FIRST_HANGING_SEED if "hang" in options else 0),
+        Store(Path(results)),
+        LocatedDataset(DEFAULT_DATASET, Path(data), "a test"),
+        force="force" in options,
+    )

@@ -20,17 +20,17 @@ NAMED = {
 
 
 def test_every_runner_that_was_promised_is_there():
-    assert set(runners.runners()) >= NAMED
+    assert set(runners.load_runners()) >= NAMED
 
 
 def test_an_unknown_name_gets_the_nearest_ones():
     with pytest.raises(UserError, match=r"unknown runner 'lenet': did you mean lenet5\?"):
-        runners.get("lenet")
+        runners.get_runner("lenet")
 
 
 def test_an_unknown_hyperparameter_gets_the_nearest_one():
     with pytest.raises(UserError, match=r"lenet5 has no hyperparameter 'epoch': did you mean epo"):
-        runners.get("lenet5").resolve({"epoch": 3})
+        runners.get_runner("lenet5").resolve({"epoch": 3})
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_an_unknown_hyperparameter_gets_the_nearest_one():
     ],
 )
 def test_a_bad_registration_is_refused(name, hyperparameters, complaint):
-    runners.runners()
+    runners.load_runners()
 
     def factory(*, seed):
         raise AssertionError
@@ -52,11 +52,11 @@ def test_a_bad_registration_is_refused(name, hyperparameters, complaint):
         registry.register(
             name, title="x", hyperparameters=hyperparameters, revision=1, cost="seconds"
         )(factory)
-    assert name == "lenet5" or name not in runners.runners()
+    assert name == "lenet5" or name not in runners.load_runners()
 
 
 def test_the_signature_says_which_runners_are_deterministic():
-    known = runners.runners()
+    known = runners.load_runners()
     assert {n for n, r in known.items() if r.deterministic} >= {
         "svc-rbf", "gaussian-nb", "k-neighbors", "hog-svm",
     }  # fmt: skip

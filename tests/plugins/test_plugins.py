@@ -17,11 +17,11 @@ from fmbench.cli.main import cli
 from fmbench.errors import UserError
 from fmbench.execution import schedule
 from fmbench.models import contract
-from fmbench.plugins import code, spelling
+from fmbench.plugins import code, model_spec
 from fmbench.records.protocols import QUICK
 from fmbench.records.store import Store
 from fmbench.report.tables import build_table
-from fmbench.suites import entries, reader
+from fmbench.suites import configurations, reader
 from fmbench.utils import names
 from fmbench.utils.names import SAFE_NAME
 
@@ -68,7 +68,7 @@ def here(tmp_path, monkeypatch):
 
 
 def runner_of(text, *parameters):
-    return entries.named(text, parameters).runner
+    return configurations.resolve_configuration(text, parameters).runner
 
 
 def sent(thing):
@@ -88,8 +88,8 @@ json_values = st.recursive(
 
 @given(st.dictionaries(st.from_regex(r"[a-z_][a-z0-9_]{0,8}", fullmatch=True), json_values))
 def test_what_a_table_prints_can_be_typed(parameters):
-    written = str(spelling.Spelling("sklearn.svm:SVC", parameters))
-    assert spelling.parse(written) == spelling.Spelling("sklearn.svm:SVC", parameters)
+    written = str(model_spec.ModelSpec("sklearn.svm:SVC", parameters))
+    assert model_spec.parse_model_spec(written) == model_spec.ModelSpec("sklearn.svm:SVC", parameters)
 
 
 @pytest.mark.parametrize(
@@ -99,30 +99,30 @@ def test_what_a_table_prints_can_be_typed(parameters):
      ("{'a' = 1}", {"a": 1}), ('{"a": 1}', {"a": 1}), ("1\nb = 2", "1\nb = 2"), ("", "")],
 )  # fmt: skip
 def test_a_parameters_value_is_toml_or_json_or_a_word(text, value):
-    assert spelling.parameter(f"name={text}") == ("name", value)
+    assert model_spec.parse_parameter(f"name={text}") == ("name", value)
 
 
 @pytest.mark.parametrize("text", ["nan", "inf", "-inf", "[1, nan]"])
 def test_a_parameter_is_a_finite_number(text):
     with pytest.raises(UserError, match="no finite number"):
-        spelling.parameter(f"C={text}")
+        model_spec.parse_parameter(f"C={text}")
 
 
 @given(st.text())
 def test_no_name_leads_out_of_the_results_folder(text):
-    name = names.safe_name(text)
+    name = names.make_safe_name(text)
     assert SAFE_NAME.fullmatch(name)
     assert Path("records", name).resolve().parent == Path("records").resolve()
 
 
 def test_two_texts_never_become_one_name():
-    names = [names.safe_name(t) for t in ("a b", "a/b", "a-b", "../a-b", "..", "...", "", "é")]
+    names = [names.make_safe_name(t) for t in ("a b", "a/b", "a-b", "../a-b", "..", "...", "", "é")]
     assert len(set(names)) == len(names)
 
 
 @pytest.mark.parametrize("name", ["../escape", "a/b", "..", ".hidden", "", "a" * 101, "-o", "a\n"])
 def test_a_runner_cannot_have_a_name_that_no_folder_has(name):
-    lenet5 = runners.get("lenet5")
+    lenet5 = runners.get_runner("lenet5")
     with pytest.raises(ValueError, match="cannot be the name of a folder"):
         replace(lenet5, name=name)
 
@@ -131,8 +131,8 @@ def test_a_file_with_a_hostile_name_keeps_its_records_in_the_folder(here):
     (here / "...py").write_text(MODEL)
     (here / "a\\b ; c.py").write_text(MODEL)
     for target in ("./...py:make_model", "./a\\b ; c.py:make_model"):
-        entry = entries.named(target)
-        path = Store(here / "results").workspace(entry.cell(QUICK, 0))
+        entry = configurations.resolve_configuration(target)
+        path = Store(here / "results").workspace_path(entry.cell(QUICK, 0))
         assert path.resolve().parent.parent == here / "results" / "unfinished"
 
 
@@ -141,7 +141,7 @@ def test_a_file_with_a_hostile_name_keeps_its_records_in_the_folder(here):
 
 def test_a_function_is_a_runner_with_its_defaults_as_hyperparameters(here):
     runner = runner_of("my_model.py:make_model", "max_depth=5")
-    assert runner.spelling == "./my_model.py:make_model"
+    assert runner.requested_as == "./my_model.py:make_model"
     assert {n: (h.value, h.why) for n, h in runner.hyperparameters.items()} == {
         "max_depth": (5, "given with -p")
     }
@@ -153,7 +153,7 @@ def test_a_registered_function_keeps_what_it_says_and_adds_nothing_to_the_packag
     runner = runner_of("my_model.py:registered")
     assert (runner.revision, runner.cost, runner.title) == (7, "seconds", "Theirs")
     assert runner.hyperparameters["k"].why == "as they like it"
-    assert runner.name == "my_model.py-registered" and "theirs" not in runners.runners()
+    assert runner.name == "my_model.py-registered" and "theirs" not in runners.load_runners()
 
 
 def test_a_network_is_trained_with_settings_that_can_be_given(here):
@@ -234,8 +234,8 @@ def test_what_cannot_be_used_is_said_in_one_line(here, arguments, said):
 def test_whose_code_is_run_is_said_once(here):
     said = []
     for name in ("make_model", "network"):
-        entries.named(f"./my_model.py:{name}", announce=said.append)
-    entries.named("sklearn.naive_bayes:GaussianNB", announce=said.append)
+        configurations.resolve_configuration(f"./my_model.py:{name}", announce=said.append)
+    configurations.resolve_configuration("sklearn.naive_bayes:GaussianNB", announce=said.append)
     assert said[:2] == ["./my_model.py"] * 2 and said[2].startswith("sklearn.naive_bayes (scikit-")
     done = CliRunner().invoke(cli, ["show", "./my_model.py:network"])
     assert done.stderr == "fmbench: runs the code of ./my_model.py\n"
@@ -246,11 +246,11 @@ def test_whose_code_is_run_is_said_once(here):
 
 def measured(folder, cells, source):
     limits = schedule.Limits(timeout=300, memory=2**33)
-    return schedule.run(cells, Store(folder), source, limits, schedule.Observer())
+    return schedule.run_cells(cells, Store(folder), source, limits, schedule.Observer())
 
 
 def test_a_plug_in_is_measured_tabulated_and_stale_once_its_file_changes(here, source):
-    entry = entries.named("./my_model.py:make_model", ["max_depth=4"])
+    entry = configurations.resolve_configuration("./my_model.py:make_model", ["max_depth=4"])
     path = here / "my_model.py"
     before = path.read_text()
     path.write_text("this is no Python any more (")  # what was read is what runs
@@ -265,7 +265,7 @@ def test_a_plug_in_is_measured_tabulated_and_stale_once_its_file_changes(here, s
     }
 
     def line():
-        outcome = evaluation.read(here / "r", reader.read(), QUICK, source.folder)
+        outcome = evaluation.read_results(here / "r", reader.read_suite(), QUICK, source.folder)
         assert outcome.summaries.keys() - set(outcome.suite.runners) == {entry.name}
         return build_table(outcome, "accuracies").rows[-1]
 
@@ -278,19 +278,19 @@ def test_a_plug_in_is_measured_tabulated_and_stale_once_its_file_changes(here, s
 
 
 def test_the_same_recipe_with_another_text_is_another_cell(here):
-    before = entries.named("./my_model.py:make_model").cell(QUICK, 0)
+    before = configurations.resolve_configuration("./my_model.py:make_model").cell(QUICK, 0)
     (here / "my_model.py").write_text(MODEL + "# changed\n")
-    after = entries.named("./my_model.py:make_model").cell(QUICK, 0)
+    after = configurations.resolve_configuration("./my_model.py:make_model").cell(QUICK, 0)
     assert before.key != after.key
     assert before.definition() | {"source": after.runner.source} == after.definition()
 
 
 def test_a_runner_of_the_package_takes_parameters_too():
-    entry = entries.named("decision-tree", ["max_depth=2"])
+    entry = configurations.resolve_configuration("decision-tree", ["max_depth=2"])
     cell = entry.cell(QUICK, 0)
     assert entry.name == "decision-tree max_depth=2"
     assert cell.hyperparameters["max_depth"] == 2
-    assert cell.key != entries.named("decision-tree").cell(QUICK, 0).key
+    assert cell.key != configurations.resolve_configuration("decision-tree").cell(QUICK, 0).key
     assert sent(cell) == cell
 
 
@@ -305,33 +305,35 @@ def test_an_entry_point_is_a_runner_by_its_name(tmp_path, monkeypatch):
         "../up = their_models:raises\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
-    code.entry_points.cache_clear()
+    code.find_entry_points.cache_clear()
     try:
-        assert set(code.entry_points()) == {"their-tree"}
+        assert set(code.find_entry_points()) == {"their-tree"}
         runner = runner_of("their-tree")
         assert (runner.name, runner.source) == ("their-tree", "their-models 1.5")
         listed = CliRunner().invoke(cli, ["list", "their-tree"])
         assert "installed: their_models:make_model" in listed.stdout
-        assert runner_of("lenet5") is runners.get("lenet5")
+        assert runner_of("lenet5") is runners.get_runner("lenet5")
     finally:
-        code.entry_points.cache_clear()
+        code.find_entry_points.cache_clear()
 
 
 # ---------------------------------------------------------------- a file to start from
 
 
 @pytest.fixture(scope="module")
-def part(source):
-    return contract.Part.of(source)
+def sample(source):
+    return contract.load_sample(source)
 
 
 def test_the_file_to_start_from_keeps_the_rules_and_is_never_overwritten(
-    tmp_path, monkeypatch, part
+    tmp_path, monkeypatch, sample
 ):
     monkeypatch.chdir(tmp_path)
     assert CliRunner().invoke(cli, ["new", "my_model.py"]).exit_code == 0
-    trial = contract.Trial(runner_of("./my_model.py:make_model", "n_estimators=10"), part)
-    assert not [finding for finding in contract.check(trial) if finding.wrong]
+    subject = contract.RunnerUnderTest(
+        runner_of("./my_model.py:make_model", "n_estimators=10"), sample
+    )
+    assert not [r for r in contract.check_contract(subject) if r.problem]
     assert runner_of("./my_model.py:make_network").uses_gpu
     (tmp_path / "my_model.py").write_text("mine")
     again = CliRunner().invoke(cli, ["new", "my_model.py"])
@@ -368,18 +370,18 @@ def seeded(*, seed):
     ("model", "said"),
     [
         ("make fault=chance", "little better than chance"),
-        ("make fault=shared", "two calls gave one classifier"),
-        ("make fault=writes", "it writes into what it is handed"),
-        ("make fault=draws", "something draws at random without the seed"),
+        ("make fault=shared", "two calls gave the same classifier"),
+        ("make fault=writes", "it writes into the arrays that it receives"),
+        ("make fault=draws", "some random numbers do not come from the seed"),
         ("make fault=range", "classes 11 to 11, not 0-9"),
         ('make fault="too few"', "shape (499,), expected (500,)"),
         ('make fault="returns nothing"', "fit does not return the classifier"),
-        ("make fault=raises", "fmbench.models.features.standardised"),
-        ("seeded", "it takes a seed that decides nothing"),
+        ("make fault=raises", "fmbench.standardised"),
+        ("seeded", "its seed has no effect"),
     ],
 )
-def test_what_is_wrong_with_a_runner_is_said_in_words(tmp_path, monkeypatch, part, model, said):
+def test_what_is_wrong_with_a_runner_is_said_in_words(tmp_path, monkeypatch, sample, model, said):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "bad.py").write_text(BAD)
-    trial = contract.Trial(runner_of(f"./bad.py:{model}"), part)
-    assert said in " ".join(finding.wrong for finding in contract.check(trial))
+    subject = contract.RunnerUnderTest(runner_of(f"./bad.py:{model}"), sample)
+    assert said in " ".join(r.problem for r in contract.check_contract(subject))

@@ -1,4 +1,4 @@
-"""A record on disk is whole or not there, and a broken one is named, never raised."""
+"""A record on disk is complete or absent, and a broken one is listed with its reason."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import io
 import json
 import os
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +19,10 @@ from hypothesis import strategies as st
 
 import fmbench
 from fmbench.errors import UserError
-from fmbench.records.record import difference
-from fmbench.records.store import Broken, Store
+from fmbench.records import store as records_store
+from fmbench.records.record import decode_record, describe_changes, encode_record
+from fmbench.records.store import BrokenRecord, Store
+from fmbench.suites.bundled import CHECKOUT
 
 Y_PRED = np.arange(20, dtype=np.uint8) % 10
 ARRAYS = {"y_pred": Y_PRED, "scores": np.ones((20, 10), np.float16)}
@@ -38,48 +41,130 @@ def files(store: Store) -> list[str]:
 # ---------------------------------------------------------------- written and read
 
 
-def test_a_saved_record_is_read_as_it_was(store, toy_cell, record_of):
+def test_a_saved_record_is_read_unchanged(store, toy_cell, record_of):
     cell = toy_cell(seed=3)
     history = [{"epoch": 1, "train_loss": 0.5, "heldout_accuracy": 0.8}]
     saved = store.save(record_of(cell, history=history, warnings=["w"]), ARRAYS)
-    contents = store.read()
+    contents = store.read_contents()
     assert contents.finished == {cell.key: saved}
     assert (contents.failed, contents.broken) == ({}, [])
-    assert contents.of(cell) == saved
-    assert contents.stale(cell) is None
-    assert [(n.key, n.finished) for n in store.names()] == [(cell.key, True)]
+    assert contents.finished_record(cell) == saved
+    assert contents.why_stale(cell) is None
+    assert [(n.key, n.finished) for n in store.list_names()] == [(cell.key, True)]
 
 
-def test_arrays_are_read_as_they_were(store, toy_cell, record_of):
+def test_arrays_are_read_unchanged(store, toy_cell, record_of):
     saved = store.save(record_of(toy_cell()), ARRAYS)
-    found = store.arrays(saved)
+    found = store.load_arrays(saved)
     assert found.keys() == ARRAYS.keys()
     for name, array in ARRAYS.items():
         assert found[name].dtype == array.dtype
         assert np.array_equal(found[name], array)
-    assert list(store.arrays(saved, "scores")) == ["scores"]
-    assert np.array_equal(store.y_pred(saved), Y_PRED)
+    assert list(store.load_arrays(saved, "scores")) == ["scores"]
+    assert np.array_equal(store.load_y_pred(saved), Y_PRED)
 
 
-def test_a_record_lies_under_its_runners_name(store, toy_cell, record_of):
+def test_a_record_is_stored_in_its_runners_folder(store, toy_cell, record_of):
     cell = toy_cell(seed=1)
     store.save(record_of(cell), ARRAYS)
     assert files(store) == [f"full-seed1-{cell.key}.json", f"full-seed1-{cell.key}.npz"]
     assert (store.records / "toy" / f"full-seed1-{cell.key}.json").is_file()
 
 
-def test_nothing_is_read_from_a_folder_that_is_not_there(store):
-    contents = store.read()
+def test_a_folder_that_does_not_exist_has_no_records(store):
+    contents = store.read_contents()
     assert (contents.finished, contents.failed, contents.broken) == ({}, {}, [])
 
 
-def test_the_same_cell_again_replaces_its_record(store, toy_cell, record_of):
+def test_saving_a_cell_again_replaces_its_record(store, toy_cell, record_of):
     cell = toy_cell()
     store.save(record_of(cell), ARRAYS)
     again = store.save(record_of(cell, fit_seconds=9.0), {"y_pred": Y_PRED[::-1]})
-    assert store.read().finished == {cell.key: again}
-    assert np.array_equal(store.y_pred(again), Y_PRED[::-1])
+    assert store.read_contents().finished == {cell.key: again}
+    assert np.array_equal(store.load_y_pred(again), Y_PRED[::-1])
     assert len(files(store)) == 2
+
+
+# ---------------------------------------------------------------- each file is read once
+
+
+@pytest.fixture
+def count_reads(monkeypatch):
+    """Counts the files that are decoded and those that are hashed."""
+    counts = {"decoded": 0, "hashed": 0}
+    decode, digest = records_store.decode_record, hashlib.file_digest
+
+    def count_decode(content):
+        counts["decoded"] += 1
+        return decode(content)
+
+    def count_digest(file, name):
+        counts["hashed"] += 1
+        return digest(file, name)
+
+    monkeypatch.setattr(records_store, "decode_record", count_decode)
+    monkeypatch.setattr(hashlib, "file_digest", count_digest)
+    return counts
+
+
+def test_a_store_reads_and_hashes_each_file_once(store, toy_cell, record_of, count_reads):
+    saved = [store.save(record_of(toy_cell(seed=seed)), ARRAYS) for seed in range(3)]
+    contents = store.read_contents()
+    assert store.read_contents() == contents
+    for record in saved:
+        store.load_arrays(record)
+        assert store.load_y_pred(record) is store.load_y_pred(record)
+    assert count_reads == {"decoded": 3, "hashed": 3}
+
+
+def test_a_record_that_another_run_replaced_is_read_again(store, toy_cell, record_of, count_reads):
+    cell = toy_cell()
+    first = store.save(record_of(cell), ARRAYS)
+    assert store.read_contents().finished == {cell.key: first}
+    second = Store(store.folder).save(record_of(cell, fit_seconds=99.0), {"y_pred": Y_PRED[::-1]})
+    assert store.read_contents().finished == {cell.key: second}
+    assert np.array_equal(store.load_y_pred(second), Y_PRED[::-1])
+    assert count_reads == {"decoded": 2, "hashed": 2}
+
+
+def test_predictions_that_a_store_keeps_cannot_be_changed(store, toy_cell, record_of):
+    y_pred = store.load_y_pred(store.save(record_of(toy_cell()), ARRAYS))
+    with pytest.raises(ValueError, match="read-only"):
+        y_pred[0] = 1
+
+
+# ---------------------------------------------------------------- the JSON of a record
+
+
+def test_every_committed_record_is_written_again_as_the_same_bytes():
+    paths = sorted((CHECKOUT / "results" / "reference" / "records").glob("*/*.json"))
+    assert len(paths) > 400
+    added_later = {"asked", "details", "peak_gpu_memory_bytes", "together"}
+    for path in paths:
+        content = path.read_bytes()
+        written = encode_record(decode_record(content))
+        fields, before = json.loads(written), json.loads(content)
+        missing = fields.keys() - before.keys()
+        assert missing <= added_later, path
+        for name in missing:
+            del fields[name]
+        assert (json.dumps(fields, indent=1, sort_keys=True) + "\n").encode() == content, path
+        assert missing or written == content, path
+
+
+def test_the_hyperparameters_that_replace_the_recipes_are_stored_as_json(toy_cell, record_of):
+    cell = replace(toy_cell(), overrides={"epochs": 7})
+    record = decode_record(encode_record(record_of(cell)))
+    assert record.overrides == {"epochs": 7}
+    older = encode_record(record_of(cell, overrides=None))
+    assert b"overrides" not in older
+    assert decode_record(older).overrides is None
+
+
+def test_a_file_name_that_is_not_utf8_is_stored_and_read(toy_cell, record_of):
+    request = {"runner": "./\udcff.py:make", "parameters": {}, "deterministic": True}
+    record = record_of(toy_cell(), asked=request)
+    assert decode_record(encode_record(record)) == record
 
 
 # ---------------------------------------------------------------- stale
@@ -90,29 +175,31 @@ def test_the_same_cell_again_replaces_its_record(store, toy_cell, record_of):
     [({"revision": 3}, "revision 2 -> 3"), ({"epochs": 12}, "epochs 10 -> 12"),
      ({"revision": 3, "epochs": 12}, "revision 2 -> 3, epochs 10 -> 12")],
 )  # fmt: skip
-def test_a_record_of_another_recipe_is_stale_in_words(store, toy_cell, record_of, change, words):
+def test_a_record_of_another_recipe_is_stale_and_the_changes_are_named(
+    store, toy_cell, record_of, change, words
+):
     store.save(record_of(toy_cell()), ARRAYS)
-    contents, cell = store.read(), toy_cell(**change)
-    assert contents.of(cell) is None
-    assert contents.stale(cell) == words
+    contents, cell = store.read_contents(), toy_cell(**change)
+    assert contents.finished_record(cell) is None
+    assert contents.why_stale(cell) == words
 
 
 def test_another_seed_makes_nothing_stale(store, toy_cell, record_of):
     store.save(record_of(toy_cell(seed=0)), ARRAYS)
-    assert store.read().stale(toy_cell(seed=1)) is None
+    assert store.read_contents().why_stale(toy_cell(seed=1)) is None
 
 
-def test_staleness_is_told_from_the_newest_record(store, toy_cell, record_of):
+def test_the_newest_record_decides_why_a_cell_is_stale(store, toy_cell, record_of):
     for revision, started in ((4, "2026-03-01"), (2, "2026-01-01"), (3, "2026-02-01")):
         store.save(record_of(toy_cell(revision=revision), started=started), ARRAYS)
-    assert store.read().stale(toy_cell(revision=5)) == "revision 4 -> 5"
+    assert store.read_contents().why_stale(toy_cell(revision=5)) == "revision 4 -> 5"
 
 
 def test_other_data_and_other_hyperparameters_are_named(toy_cell):
     old, new = toy_cell().definition(), toy_cell().definition()
     new["data_sha256"] = "0" * 64
     new["hyperparameters"] = {"rounds": 5}
-    assert difference(old, new) == (
+    assert describe_changes(old, new) == (
         f"data {old['data_sha256'][:8]}... -> 00000000..., epochs 10 -> none, rounds none -> 5"
     )
 
@@ -120,31 +207,31 @@ def test_other_data_and_other_hyperparameters_are_named(toy_cell):
 # ---------------------------------------------------------------- failures
 
 
-def test_a_failure_is_never_taken_for_a_result(store, toy_cell, record_of):
+def test_a_failed_cell_is_not_a_finished_one(store, toy_cell, record_of):
     cell = toy_cell()
     failure = store.save(record_of(cell, status="failed", why="ran out of memory"))
-    contents = store.read()
+    contents = store.read_contents()
     assert (contents.finished, contents.failed) == ({}, {cell.key: failure})
-    assert contents.of(cell) is None
-    assert [n.finished for n in store.names()] == [False]
+    assert contents.finished_record(cell) is None
+    assert [n.finished for n in store.list_names()] == [False]
     assert files(store) == [f"full-seed0-{cell.key}.failed.json"]
 
 
-def test_a_failure_after_a_result_stands_beside_it(store, toy_cell, record_of):
+def test_a_failure_after_a_result_is_stored_beside_it(store, toy_cell, record_of):
     cell = toy_cell()
     result = store.save(record_of(cell), ARRAYS)
     failure = store.save(record_of(cell, status="failed", why="killed"))
-    contents = store.read()
+    contents = store.read_contents()
     assert contents.finished == {cell.key: result}
     assert contents.failed == {cell.key: failure}
-    assert np.array_equal(store.y_pred(result), Y_PRED)
+    assert np.array_equal(store.load_y_pred(result), Y_PRED)
 
 
-def test_a_result_ends_the_failure_before_it(store, toy_cell, record_of):
+def test_a_result_removes_the_failure_before_it(store, toy_cell, record_of):
     cell = toy_cell()
     store.save(record_of(cell, status="failed", why="killed"))
     store.save(record_of(cell), ARRAYS)
-    assert store.read().failed == {}
+    assert store.read_contents().failed == {}
 
 
 # ---------------------------------------------------------------- broken records
@@ -161,14 +248,14 @@ def damaged(store, toy_cell, record_of):
 def why_broken(damaged) -> str:
     """Why the damaged record is not read; the other one is."""
     store, good, path = damaged
-    contents = store.read()
+    contents = store.read_contents()
     assert contents.finished == {good.key: good}
     assert contents.failed == {}
     assert [broken.path for broken in contents.broken] == [path]
     return contents.broken[0].why
 
 
-def test_a_record_cut_off_anywhere_is_broken(damaged):
+def test_a_record_that_is_cut_off_anywhere_is_broken(damaged):
     path = damaged[2]
     whole = path.read_bytes()
     assert len(whole) > 500
@@ -185,7 +272,7 @@ def changed(**fields):
 
 
 DAMAGE = {
-    "unknown version": (changed(schema=2), "version 2, this fmbench reads version 1"),
+    "unknown version": (changed(schema=2), "schema version 2, but this fmbench reads version 1"),
     "no version": (lambda c: c.replace(b'"schema"', b'"shema"'), "not a record of fmbench"),
     "not JSON": (lambda c: b"hello", "Expecting value"),
     "not text": (lambda c: b"\xff" + c, "utf-8"),
@@ -194,22 +281,29 @@ DAMAGE = {
     "endless brackets": (lambda c: b"[" * 100_000, ""),
     "a list": (lambda c: b"[1, 2]", "not a record of fmbench"),
     "a number": (lambda c: b"7", "not a record of fmbench"),
-    "another field": (changed(colour="red"), "colour"),
-    "a field less": (lambda c: c.replace(b'"device"', b'"devise"'), "devise"),
-    "unknown status": (changed(status="half done"), "status holds 'half done'"),
-    "no cell": (changed(cell=None), "cell holds 'None'"),
-    "a cell of nothing": (changed(cell={}), "cell holds"),
+    "an unknown field": (changed(colour="red"), "unknown field 'colour'"),
+    "an unknown field of the cell": (
+        lambda c: c.replace(b'"cell": {', b'"cell": {"colour": "red",'),
+        "unknown field 'colour'",
+    ),
+    "a missing field": (lambda c: c.replace(b'"device"', b'"devise"'), "`device`"),
+    "unknown status": (
+        changed(status="half done"),
+        "Invalid enum value 'half done' - at `$.status`",
+    ),
+    "no cell": (changed(cell=None), "got `null` - at `$.cell`"),
+    "an empty cell": (changed(cell={}), "required field `runner` - at `$.cell`"),
     "another key": (changed(key="0" * 16), "its content is that of another cell"),
     "another seed": (lambda c: c.replace(b'"seed": 0', b'"seed": 1'), "another cell"),
     "another recipe": (lambda c: c.replace(b'"epochs": 10', b'"epochs": 11'), "another cell"),
-    "a runner elsewhere": (lambda c: c.replace(b'"toy"', b'"../../toy"'), "the name of no record"),
+    "a runner elsewhere": (lambda c: c.replace(b'"toy"', b'"../../toy"'), "cannot be a file name"),
     "other predictions": (changed(predictions_sha256="0" * 64), "npz is damaged"),
     "no checksum": (changed(predictions_sha256=None), "npz is damaged"),
 }
 
 
 @pytest.mark.parametrize("name", DAMAGE)
-def test_a_damaged_record_is_named_with_the_reason_and_others_are_read(damaged, name):
+def test_a_damaged_record_is_listed_with_the_reason_and_the_others_are_read(damaged, name):
     damage, reason = DAMAGE[name]
     path = damaged[2]
     path.write_bytes(damage(path.read_bytes()))
@@ -240,10 +334,10 @@ def test_damaged_predictions_are_broken_and_never_returned(store, toy_cell, reco
     content = bytearray(path.read_bytes())
     content[position] ^= 1
     path.write_bytes(content)
-    contents = store.read()
+    contents = store.read_contents()
     assert (contents.finished, len(contents.broken)) == ({}, 1)
     with pytest.raises(UserError, match=r"npz is damaged"):
-        store.y_pred(record)
+        store.load_y_pred(record)
 
 
 def zipped(content: bytes, method: int = zipfile.ZIP_STORED) -> bytes:
@@ -284,7 +378,7 @@ NO_ARRAYS = {
 
 
 @pytest.mark.parametrize("name", NO_ARRAYS)
-def test_no_arrays_under_a_checksum_that_fits_are_damage_in_one_line(
+def test_a_file_without_arrays_is_damaged_even_if_its_checksum_fits(
     store, toy_cell, record_of, name
 ):
     path = store.path(store.save(record_of(toy_cell()), ARRAYS))
@@ -292,9 +386,9 @@ def test_no_arrays_under_a_checksum_that_fits_are_damage_in_one_line(
     fields = json.loads(path.read_text())
     fields["predictions_sha256"] = hashlib.sha256(NO_ARRAYS[name]).hexdigest()
     path.write_text(json.dumps(fields))
-    [record] = store.read().finished.values()
+    [record] = store.read_contents().finished.values()
     with pytest.raises(UserError, match=r"npz is damaged: .") as caught:
-        store.y_pred(record)
+        store.load_y_pred(record)
     assert "\n" not in str(caught.value)
 
 
@@ -305,7 +399,7 @@ VALUES = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_s
 
 @settings(max_examples=100)
 @given(st.data())
-def test_whatever_a_records_file_holds_nothing_is_raised(
+def test_reading_raises_nothing_whatever_a_records_file_contains(
     tmp_path_factory, toy_cell, record_of, data
 ):
     store = Store(tmp_path_factory.mktemp("results"))
@@ -314,49 +408,52 @@ def test_whatever_a_records_file_holds_nothing_is_raised(
     place = data.draw(st.sampled_from([fields, fields["cell"], fields["cell"]["protocol"]]))
     place[data.draw(st.sampled_from(sorted(place)) | st.text(max_size=5))] = data.draw(VALUES)
     path.write_text(json.dumps(fields))
-    contents = store.read()
+    contents = store.read_contents()
     assert len(contents.finished) + len(contents.failed) + len(contents.broken) == 1
 
 
-def test_a_broken_record_is_set_aside_and_nothing_is_overwritten(damaged):
+def test_renaming_broken_records_overwrites_nothing(damaged):
     store, good, path = damaged
     aside = []
     for text in ("first", "second", "third"):
         path.write_text(text)
-        (broken,) = store.read().broken
-        aside.append(store.set_aside(broken))
-        assert store.read().broken == []
+        [broken] = store.read_contents().broken
+        aside.append(store.rename_broken(broken))
+        assert store.read_contents().broken == []
     assert [p.read_text() for p in aside] == ["first", "second", "third"]
     assert [p.name for p in aside] == [f"{path.name}.broken{n}" for n in (1, 2, 3)]
-    assert store.read().finished == {good.key: good}
+    assert store.read_contents().finished == {good.key: good}
 
 
-def test_a_file_already_set_aside_is_kept(tmp_path):
+def test_a_file_that_was_set_aside_before_is_kept(tmp_path):
     path = tmp_path / "a.json"
     path.write_text("new")
     (tmp_path / "a.npz").write_text("new predictions")
     (tmp_path / "a.json.broken1").write_text("old")
-    Store(tmp_path).set_aside(Broken(path, "why"))
+    Store(tmp_path).rename_broken(BrokenRecord(path, "why"))
     assert (tmp_path / "a.json.broken1").read_text() == "old"
     assert (tmp_path / "a.json.broken2").read_text() == "new"
     assert (tmp_path / "a.npz.broken2").read_text() == "new predictions"
 
 
-def test_what_another_version_wrote_is_set_aside_under_a_name_that_prune_leaves(tmp_path):
+def test_a_record_of_another_version_gets_a_name_that_prune_ignores(tmp_path):
     path = tmp_path / "a.json"
     path.write_text("from the future")
-    assert Store(tmp_path).set_aside(Broken(path, "why", foreign=True)).name == "a.json.foreign1"
+    renamed = Store(tmp_path).rename_broken(BrokenRecord(path, "why", other_version=True))
+    assert renamed.name == "a.json.other-version1"
 
 
-def test_only_what_a_planned_cell_would_overwrite_is_set_aside(tmp_path, toy_cell, record_of):
+def test_only_broken_records_that_a_planned_cell_would_overwrite_are_set_aside(
+    tmp_path, toy_cell, record_of
+):
     store = Store(tmp_path)
     paths = [store.path(store.save(record_of(toy_cell(seed=s)), ARRAYS)) for s in (0, 1)]
     for path in paths:
         path.write_text("{")
-    [(broken, kept)] = store.make_way(store.read().broken, [toy_cell(seed=1)])
-    assert broken.path == paths[1] and not paths[1].exists() and kept.read_text() == "{"
+    [(broken, renamed)] = store.set_aside_broken(store.read_contents().broken, [toy_cell(seed=1)])
+    assert broken.path == paths[1] and not paths[1].exists() and renamed.read_text() == "{"
     assert paths[0].read_text() == "{"
-    assert [b.path for b in store.read().broken] == [paths[0]]
+    assert [b.path for b in store.read_contents().broken] == [paths[0]]
 
 
 @pytest.mark.parametrize(
@@ -365,6 +462,8 @@ def test_only_what_a_planned_cell_would_overwrite_is_set_aside(tmp_path, toy_cel
         ("fit_seconds", "soon"), ("fit_seconds", True), ("fit_seconds", float("nan")),
         ("jobs", 1.5), ("versions", []), ("versions", {"numpy": 2}), ("history", [{"epoch": "x"}]),
         ("status", "done"), ("device", None), ("surprise", 1),
+        ("threads", True), ("threads", 1.0), ("warnings", [1]), ("asked", {"runner": "a"}),
+        ("asked", {"runner": "a", "parameters": {}, "deterministic": True, "surprise": 1}),
     ],
 )  # fmt: skip
 def test_a_field_of_the_wrong_type_makes_a_record_broken(
@@ -373,9 +472,10 @@ def test_a_field_of_the_wrong_type_makes_a_record_broken(
     store = Store(tmp_path)
     path = store.path(store.save(record_of(toy_cell()), ARRAYS))
     path.write_text(json.dumps({**json.loads(path.read_text()), field: value}))
-    contents = store.read()
+    contents = store.read_contents()
     assert not contents.finished
-    assert field in contents.broken[0].why or "number" in contents.broken[0].why
+    [broken] = contents.broken
+    assert f"$.{field}" in broken.why or f"{field!r}" in broken.why or "NaN" in broken.why
 
 
 # ---------------------------------------------------------------- failing writes
@@ -398,47 +498,45 @@ def failing_sync(monkeypatch, after: int):
 
 
 @pytest.mark.parametrize("status", ["finished", "failed"])
-def test_a_write_that_fails_leaves_no_file(store, toy_cell, record_of, monkeypatch, status):
+def test_a_failed_write_leaves_no_file(store, toy_cell, record_of, monkeypatch, status):
     with failing_sync(monkeypatch, after=0):
         store.save(record_of(toy_cell(), status=status), ARRAYS)
     assert files(store) == []
-    assert store.read().broken == []
+    assert store.read_contents().broken == []
 
 
 @pytest.mark.parametrize("after", [0, 1])
-def test_a_write_that_fails_leaves_the_earlier_record(
-    store, toy_cell, record_of, monkeypatch, after
-):
+def test_a_failed_write_leaves_the_earlier_record(store, toy_cell, record_of, monkeypatch, after):
     cell = toy_cell()
     earlier = store.save(record_of(cell), ARRAYS)
     before = files(store)
     with failing_sync(monkeypatch, after=after):
         store.save(record_of(cell, fit_seconds=9.0), {"y_pred": Y_PRED[::-1]})
     assert files(store) == before
-    assert store.read().finished == {cell.key: earlier}
-    assert np.array_equal(store.y_pred(earlier), Y_PRED)
+    assert store.read_contents().finished == {cell.key: earlier}
+    assert np.array_equal(store.load_y_pred(earlier), Y_PRED)
 
 
 @pytest.mark.parametrize("after", range(4))
-def test_a_write_that_fails_at_any_step_leaves_no_half_record(
+def test_a_write_that_fails_at_any_step_leaves_no_partial_record(
     store, toy_cell, record_of, monkeypatch, after
 ):
     with failing_sync(monkeypatch, after=after):
         store.save(record_of(toy_cell()), ARRAYS)
-    contents = store.read()
+    contents = store.read_contents()
     assert contents.broken == []
-    assert all(np.array_equal(store.y_pred(r), Y_PRED) for r in contents.finished.values())
+    assert all(np.array_equal(store.load_y_pred(r), Y_PRED) for r in contents.finished.values())
     assert not [name for name in files(store) if name.endswith(".tmp")]
 
 
-def test_a_save_syncs_each_file_and_its_folder(store, toy_cell, record_of, monkeypatch):
+def test_saving_syncs_each_file_and_its_folder(store, toy_cell, record_of, monkeypatch):
     synced = []
     monkeypatch.setattr(os, "fsync", synced.append)
     store.save(record_of(toy_cell()), ARRAYS)
     assert len(synced) == 4
 
 
-def test_a_folder_that_cannot_be_written_is_an_error_of_one_line(tmp_path):
+def test_a_folder_that_cannot_be_written_to_is_an_error_of_one_line(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(UserError) as caught:
         Store(tmp_path / "file" / "results").prepare()
@@ -457,36 +555,36 @@ def test_a_prepared_folder_is_empty(store):
 # ---------------------------------------------------------------- unfinished cells
 
 
-def test_each_cell_has_a_folder_of_its_own_that_lies_outside_the_records(store, toy_cell):
+def test_each_unfinished_cell_has_its_own_folder_outside_the_records(store, toy_cell):
     cells = [toy_cell(seed=0), toy_cell(seed=1), toy_cell(revision=3), toy_cell(epochs=7)]
-    folders = {store.workspace(cell) for cell in cells}
+    folders = {store.workspace_path(cell) for cell in cells}
     assert len(folders) == 4
-    for folder, cell in zip(map(store.workspace, cells), cells, strict=True):
+    for folder, cell in zip(map(store.workspace_path, cells), cells, strict=True):
         assert folder.name == f"full-seed{cell.seed}-{cell.key}"
         assert folder.parent == store.folder / "unfinished" / "toy"
 
 
-def test_discarding_a_folder_leaves_those_of_other_cells(store, toy_cell):
+def test_removing_a_workspace_leaves_those_of_other_cells(store, toy_cell):
     first, second = toy_cell(seed=0), toy_cell(seed=1)
     for cell in (first, second):
-        store.workspace(cell).mkdir(parents=True)
-        (store.workspace(cell) / "file").touch()
-    store.discard_workspace(first)
-    assert not store.workspace(first).exists()
-    assert (store.workspace(second) / "file").exists()
-    store.discard_workspace(second)
+        store.workspace_path(cell).mkdir(parents=True)
+        (store.workspace_path(cell) / "file").touch()
+    store.remove_workspace(first)
+    assert not store.workspace_path(first).exists()
+    assert (store.workspace_path(second) / "file").exists()
+    store.remove_workspace(second)
     assert not store.unfinished.exists()
-    store.discard_workspace(second)  # as is the case for runners that keep nothing
+    store.remove_workspace(second)  # as is the case for runners that keep nothing
 
 
-def test_a_record_of_before_there_were_details_is_read(store, toy_cell, record_of):
+def test_a_record_without_the_fields_that_were_added_later_is_read(store, toy_cell, record_of):
     saved = store.save(record_of(toy_cell(), details={"winner": {"n_parameters": 3}}), ARRAYS)
-    assert store.read().finished == {saved.key: saved}
+    assert store.read_contents().finished == {saved.key: saved}
     path = store.path(saved)
     fields = json.loads(path.read_text())
     del fields["details"]
     path.write_text(json.dumps(fields))
-    contents = store.read()
+    contents = store.read_contents()
     assert contents.broken == []
     assert contents.finished[saved.key].details == {}
 
@@ -500,7 +598,7 @@ def parsed(path: Path) -> list[ast.AST]:
     return list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
 
 
-def test_no_module_imports_pickle_or_what_reads_it():
+def test_no_module_imports_a_reader_of_pickles():
     assert len(SOURCES) > 15
     for path in SOURCES:
         for node in parsed(path):

@@ -15,8 +15,9 @@ import pytest
 
 from fmbench import runners
 from fmbench.analysis import evaluation
-from fmbench.analysis.metrics import OVERALL, compute
 from fmbench.analysis.summary import Summary
+from fmbench.metrics.compute import compute_metrics
+from fmbench.metrics.registry import METRICS
 from fmbench.records.cells import Cell
 from fmbench.records.protocols import FULL, QUICK
 from fmbench.records.store import Store
@@ -26,7 +27,7 @@ from fmbench.suites import bundled, reader
 from fmbench.utils import table
 from fmbench.utils.table import as_csv, as_json, as_markdown
 
-SUITE = reader.read()
+SUITE = reader.read_suite()
 MEASURED = {
     "lenet5": Summary("lenet5", "measured", 5, 0.90123, 0.00251, 0.8935, 0.909, 61.25, "a GPU",
                       (0.9,) * 5),
@@ -156,7 +157,7 @@ def test_a_flagged_figure_is_a_note_and_changes_no_row():
 
 def some_metrics(*n_right: int):
     y_true = np.arange(10).repeat(10)
-    return [compute(y_true, np.where(np.arange(100) < n, y_true, (y_true + 1) % 10))
+    return [compute_metrics(y_true, np.where(np.arange(100) < n, y_true, (y_true + 1) % 10), 10)
             for n in n_right]  # fmt: skip
 
 
@@ -173,7 +174,7 @@ def test_table_1_has_each_class_and_the_averages_that_the_paper_prints():
 
 def test_table_2_has_each_metric_with_every_figure_that_the_paper_prints():
     table = tables.table2(SUITE, some_metrics(90))
-    assert [row["metric"] for row in table.rows] == list(OVERALL)
+    assert [row["metric"] for row in table.rows] == list(METRICS)
     claimed = {row["metric"]: row["claimed"] for row in table.rows if row["claimed"]}
     assert claimed == {
         "accuracy": "98.80%, 98.9%", "kappa": "0.75", "informedness": "0.77", "mse": "0.66",
@@ -260,15 +261,15 @@ def test_a_status_with_separators_stays_in_its_cell():
 @pytest.fixture
 def folder(tmp_path, record_of, source) -> Path:
     """Records of a deterministic runner and of two seeds of the suite's subject, and quick ones."""
-    from fmbench.records.protocols import labels
+    from fmbench.records.protocols import load_labels
 
-    known = runners.runners()
+    known = runners.load_runners()
     store = Store(tmp_path / "results")
     for name, protocol, seed, share in [
         ("gaussian-nb", FULL, 0, 0.5), ("lenet5", FULL, 0, 0.9), ("lenet5", FULL, 1, 0.8),
         ("lenet5", QUICK, 0, 0.6),
     ]:  # fmt: skip
-        y_true = labels(protocol, source)
+        y_true = load_labels(protocol, source)
         y_pred = np.where(np.arange(len(y_true)) < share * len(y_true), y_true, (y_true + 1) % 10)
         cell = Cell(known[name], protocol, seed)
         store.save(record_of(cell, fit_seconds=1.0 + seed), {"y_pred": y_pred.astype(np.uint8)})
@@ -276,7 +277,7 @@ def folder(tmp_path, record_of, source) -> Path:
 
 
 def test_a_folders_table_holds_what_its_records_say(folder, source):
-    outcome = evaluation.read(folder, SUITE, FULL, source.folder)
+    outcome = evaluation.read_results(folder, SUITE, FULL, source.folder)
     rows = by_runner(build_table(outcome, "accuracies"))
     assert (rows["gaussian-nb"]["mean"], rows["gaussian-nb"]["n"]) == ("50.00", "1")
     assert (rows["lenet5"]["mean"], rows["lenet5"]["n"]) == ("85.00", "2")
@@ -287,7 +288,7 @@ def test_a_folders_table_holds_what_its_records_say(folder, source):
 
 @pytest.mark.parametrize("number", [1, 2, 3])
 def test_a_quick_table_says_so_in_its_title_and_mixes_with_no_other(folder, source, number):
-    full, quick = (evaluation.read(folder, SUITE, p, source.folder) for p in (FULL, QUICK))
+    full, quick = (evaluation.read_results(folder, SUITE, p, source.folder) for p in (FULL, QUICK))
     assert "not comparable with the claims" not in build_table(full, number).title
     assert f"({QUICK.title}: not comparable with the claims)" in build_table(quick, number).title
     assert as_markdown(build_table(quick, number)).startswith(
@@ -299,7 +300,7 @@ def test_a_quick_table_says_so_in_its_title_and_mixes_with_no_other(folder, sour
 
 def test_written_tables_are_those_printed_and_the_same_when_written_again(folder, source):
     def written() -> dict[str, bytes]:
-        outcome = evaluation.read(folder, SUITE, FULL, source.folder)
+        outcome = evaluation.read_results(folder, SUITE, FULL, source.folder)
         write_tables(outcome)
         for number in ("by-class", "overall", "accuracies"):
             printed = as_markdown(build_table(outcome, number))
@@ -315,7 +316,7 @@ def test_written_tables_are_those_printed_and_the_same_when_written_again(folder
 
 
 def test_quick_tables_are_written_under_their_own_names(folder, source):
-    written = write_tables(evaluation.read(folder, SUITE, QUICK, source.folder))
+    written = write_tables(evaluation.read_results(folder, SUITE, QUICK, source.folder))
     assert sorted(path.name for path in written) == sorted(
         f"table{number}-quick.{ending}"
         for number in ("by-class", "overall", "accuracies")
@@ -328,9 +329,9 @@ def test_quick_tables_are_written_under_their_own_names(folder, source):
 
 def test_a_damaged_record_is_reported_beside_a_table_without_it(folder, source):
     store = Store(folder)
-    record = next(r for r in store.read().finished.values() if r.cell["seed"] == 1)
+    record = next(r for r in store.read_contents().finished.values() if r.cell["seed"] == 1)
     store.path(record).with_suffix(".npz").write_bytes(b"PK")
-    outcome = evaluation.read(folder, SUITE, FULL, source.folder)
+    outcome = evaluation.read_results(folder, SUITE, FULL, source.folder)
     assert [broken.path for broken in outcome.broken] == [store.path(record)]
     assert by_runner(build_table(outcome, "accuracies"))["lenet5"]["mean"] == "90.00"
     assert build_table(outcome, "overall").rows[0]["measured"] == "0.9000"
@@ -338,7 +339,7 @@ def test_a_damaged_record_is_reported_beside_a_table_without_it(folder, source):
 
 def test_a_suite_without_detailed_figures_has_table_3_alone(folder, source):
     suite = replace(SUITE, reported=())
-    written = write_tables(evaluation.read(folder, suite, FULL, source.folder))
+    written = write_tables(evaluation.read_results(folder, suite, FULL, source.folder))
     assert sorted(path.name for path in written) == ["table3.csv", "table3.md"]
 
 
@@ -359,8 +360,8 @@ def test_the_committed_tables_are_made_again_from_the_committed_records(
     shutil.copytree(COMMITTED, copy)
     for path in made:
         (copy / path.name).unlink()
-    outcome = evaluation.read(copy, SUITE, FULL, source.folder)
-    monkeypatch.setattr(evaluation.Results, "is_reference", True)
+    outcome = evaluation.read_results(copy, SUITE, FULL, source.folder)
+    monkeypatch.setattr(evaluation.SuiteResults, "is_reference", True)
     write_tables(outcome)
     assert outcome.broken == []
     for path in made:

@@ -3,7 +3,6 @@
 import csv
 import re
 import tomllib
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,7 +13,7 @@ from fmbench.records.cells import Cell
 from fmbench.records.protocols import FULL
 from fmbench.records.store import Store
 from fmbench.report.tables import build_table, write_tables
-from fmbench.suites import bundled, claims, reader
+from fmbench.suites import claims, reader
 from fmbench.utils import table
 from tests.end_to_end.test_cli import assert_one_line_error, fmbench
 
@@ -43,12 +42,12 @@ def template(tmp_path_factory):
 @pytest.fixture
 def folder(tmp_path, record_of, source):
     """A results folder with one record: gaussian-nb is right on 57 of 100 images."""
-    from fmbench.records.protocols import labels
+    from fmbench.records.protocols import load_labels
 
-    y_true = labels(FULL, source)
+    y_true = load_labels(FULL, source)
     y_pred = np.where(np.arange(len(y_true)) < 0.57 * len(y_true), y_true, (y_true + 1) % 10)
     store = Store(tmp_path / "results")
-    cell = Cell(runners.get("gaussian-nb"), FULL, 0)
+    cell = Cell(runners.get_runner("gaussian-nb"), FULL, 0)
     store.save(record_of(cell), {"y_pred": y_pred.astype(np.uint8)})
     return store.folder
 
@@ -56,13 +55,13 @@ def folder(tmp_path, record_of, source):
 def own(tmp_path, text=CLAIMS):
     path = tmp_path / "mine.toml"
     path.write_text(text)
-    return reader.read(path)
+    return reader.read_suite(path)
 
 
 # ---------------------------------------------------------------- the template
 
 
-def test_the_template_works_as_it_is_written(template, source, tmp_path):
+def test_the_template_can_be_checked_measured_and_printed_unchanged(template, source, tmp_path):
     assert fmbench("check", template).returncode == 0
     where = ("--suite", template, "--results", tmp_path, "--data", source.folder)
     done = fmbench("table", *where)
@@ -70,26 +69,27 @@ def test_the_template_works_as_it_is_written(template, source, tmp_path):
     assert done.stdout.startswith("# The title of the paper\n")
     done = fmbench("run", "--all", "--quick", "--seeds", 1, *where)
     assert done.returncode == 0, done.stderr
-    rows = csv.DictReader((tmp_path / "claims-table3-quick.csv").read_text().splitlines())
+    rows = csv.DictReader((tmp_path / "claims" / "accuracies-quick.csv").read_text().splitlines())
     assert {row["status"] for row in rows} == {"measured"}
-    assert "decision-tree, overall" not in (tmp_path / "claims-table2-quick.md").read_text()
-    assert "Decision tree, overall" in (tmp_path / "claims-table2-quick.md").read_text()
+    overall = (tmp_path / "claims" / "overall-quick.md").read_text()
+    assert "Decision tree, overall" in overall and "decision-tree, overall" not in overall
 
 
-def test_the_template_explains_every_key_and_each_is_valid(template, tmp_path):
+def test_the_template_shows_every_key_and_all_of_them_are_valid(template, tmp_path):
     text = template.read_text()
-    every = re.sub(r"^# (\[\[\w+\]\]|\w+ = .*)$", r"\1", text, flags=re.M)
+    every = re.sub(r"^# (\[+\w+\]+|[\w-]+ = .*)$", r"\1", text, flags=re.M)
     content = tomllib.loads(every)
-    kinds = {"row": claims.Row, "reported": claims.Reported,
+    kinds = {"row": claims.Row, "reported": claims.ReportedFigure,
              "not_transcribed": claims.NotTranscribed}  # fmt: skip
     for name, kind in kinds.items():
-        fields = {f.rstrip("_") for f in kind.__dataclass_fields__}
+        fields = set(kind.__struct_encode_fields__)
         assert fields == {key for entry in content[name] for key in entry}, name
-    assert {"title", "authors", "year", "venue", "doi", "test_set"} < set(content)
-    assert reader.read(own(tmp_path, every).path).rows
+    assert set(content) == set(reader.SuiteFile.__struct_encode_fields__)
+    assert set(content["tables"]) == set(reader.TABLES)
+    assert reader.read_suite(own(tmp_path, every).path).rows
 
 
-def test_the_template_is_never_written_over_a_file(template):
+def test_the_template_never_overwrites_a_file(template):
     before = template.read_bytes()
     assert_one_line_error(fmbench("suite", "new", template), str(template), "exists already")
     assert template.read_bytes() == before
@@ -99,7 +99,7 @@ def test_the_template_is_never_written_over_a_file(template):
     ("path", "said"),
     [("", "empty"), (".", "is a directory"), ("/no/such/folder/x.toml", "No such file")],
 )
-def test_a_place_that_cannot_be_written_is_one_line(path, said):
+def test_a_path_that_cannot_be_written_is_refused_with_one_line(path, said):
     assert_one_line_error(fmbench("suite", "new", path), said)
 
 
@@ -107,31 +107,28 @@ def test_a_place_that_cannot_be_written_is_one_line(path, said):
 
 
 def test_another_suites_tables_do_not_overwrite_the_papers(folder, source, tmp_path):
-    write_tables(evaluation.read(folder, reader.read(), FULL, source.folder))
-    before = {path.name: path.read_bytes() for path in folder.glob("*.*")}
+    write_tables(evaluation.read_results(folder, reader.read_suite(), FULL, source.folder))
+    before = {path: path.read_bytes() for path in folder.glob("kayed2020/*")}
+    assert before
     text = CLAIMS + KAPPA.format("gaussian-nb")
-    written = write_tables(evaluation.read(folder, own(tmp_path, text), FULL, source.folder))
-    assert sorted(path.name for path in written) == sorted(
-        f"mine-table{n}.{ending}" for n in (1, 2, 3) for ending in ("md", "csv")
+    written = write_tables(
+        evaluation.read_results(folder, own(tmp_path, text), FULL, source.folder)
     )
-    assert {name: (folder / name).read_bytes() for name in before} == before
+    assert set(written) == {
+        folder / "mine" / f"{name}.{ending}" for name in reader.TABLES for ending in ("md", "csv")
+    }
+    assert {path: path.read_bytes() for path in folder.glob("kayed2020/*")} == before
 
 
-def test_the_papers_suite_is_the_same_by_whatever_path(tmp_path, monkeypatch):
-    monkeypatch.chdir(bundled.find().parent)
-    assert reader.read(Path(bundled.find().name)).prefix == ""
-    assert own(tmp_path).prefix == "mine-"
-
-
-def test_its_tables_bear_its_title_and_no_number_of_the_papers(folder, source, tmp_path):
+def test_its_tables_have_its_own_title_and_nothing_of_the_default_suite(folder, source, tmp_path):
     suite = own(tmp_path, CLAIMS + KAPPA.format("gaussian-nb"))
-    outcome = evaluation.read(folder, suite, FULL, source.folder)
+    outcome = evaluation.read_results(folder, suite, FULL, source.folder)
     titles = [
         build_table(outcome, number).title for number in ("by-class", "overall", "accuracies")
     ]
     assert titles == ["Mine: Bayes, by class", "Mine: Bayes, overall", "Mine"]
     [row] = build_table(outcome, "accuracies").rows
-    assert (row["mean"], row["verdict"]) == ("57.00", "reproduced")
+    assert (row["mean"], row["verdict"]) == (pytest.approx(0.57), "reproduced")
     assert build_table(outcome, "overall").rows[1]["claimed"] == "0.52"
     text = "".join(
         table.as_markdown(build_table(outcome, number))
@@ -140,15 +137,17 @@ def test_its_tables_bear_its_title_and_no_number_of_the_papers(folder, source, t
     assert "Kayed" not in text and "LeNet" not in text
 
 
-def test_a_claim_of_another_test_set_is_untestable(folder, source, tmp_path):
+def test_a_claim_about_another_test_set_is_untestable(folder, source, tmp_path):
     suite = own(tmp_path, CLAIMS.replace("1000, 1000]", "1000, 999]"))
-    [row] = build_table(evaluation.read(folder, suite, FULL, source.folder), "accuracies").rows
+    [row] = build_table(
+        evaluation.read_results(folder, suite, FULL, source.folder), "accuracies"
+    ).rows
     assert row["verdict"] == "untestable: claimed of another test set"
 
 
 def test_figures_of_a_model_without_a_runner_say_so(folder, source, tmp_path):
     suite = own(tmp_path, CLAIMS + KAPPA.format("our-net") + KAPPA.format("gaussian-nb"))
-    table = build_table(evaluation.read(folder, suite, FULL, source.folder), "overall")
+    table = build_table(evaluation.read_results(folder, suite, FULL, source.folder), "overall")
     assert table.title == "Mine: our-net, overall"
     assert table.notes == (
         "Not measured: no runner yet.",
@@ -163,7 +162,7 @@ def test_a_suite_without_rows_has_nothing_to_measure(tmp_path):
     assert_one_line_error(fmbench("table", *where), str(path), "no [[row]]")
 
 
-def test_what_to_run_is_said_with_the_suite(tmp_path):
+def test_the_command_that_is_proposed_names_the_suite(tmp_path):
     path = own(tmp_path).path
     done = fmbench("table", "--quick", "--suite", path, "--results", tmp_path / "results")
     assert f"`fmbench run --suite {path} --quick --all` measures every row" in done.stderr

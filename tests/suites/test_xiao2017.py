@@ -1,4 +1,4 @@
-"""The second suite proves that a suite is only data; and what a suite may not name."""
+"""The suite of Xiao et al. 2017 needs no code of its own; a suite may name no foreign code."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ from collections import Counter
 
 import pytest
 
-from fmbench.datasets import specs
 from fmbench.errors import UserError
 from fmbench.records.protocols import FULL
 from fmbench.report.tables import build_table, write_tables
-from fmbench.suites import bundled, entries, reader
+from fmbench.suites import bundled, configurations, reader
 from fmbench.suites.rounding import parse_figure
 
 ROWS = {
@@ -24,19 +23,19 @@ ROWS = {
 
 @pytest.fixture(scope="module")
 def suite():
-    return reader.read(bundled.named("xiao2017"))
+    return reader.read_suite(bundled.find_suite("xiao2017"))
 
 
 def test_there_are_126_configurations_on_two_data_sets(suite):
-    for name in specs.SPECS:
+    for name in ("fashion-mnist", "mnist"):
         labels = [row.label for row in suite.rows if row.dataset == name]
         assert len(labels) == len(set(labels)) == 126
         assert Counter(label.split()[0] for label in labels) == ROWS
     assert len(suite.rows) == 252
 
 
-def test_the_best_of_each_classifier_is_what_the_first_suite_quotes(suite):
-    """Two files, written apart, from the same table."""
+def test_the_best_figure_of_each_classifier_is_the_one_that_kayed2020_quotes(suite):
+    """Both suites were transcribed independently from the same table."""
     best: dict[str, float] = {}
     for row in suite.rows:
         if row.dataset == "fashion-mnist":
@@ -48,19 +47,19 @@ def test_the_best_of_each_classifier_is_what_the_first_suite_quotes(suite):
               "LogisticRegression": "logistic-regression", "SGDClassifier": "sgd",
               "RandomForestClassifier": "random-forest", "Perceptron": "perceptron",
               "GradientBoostingClassifier": "gradient-boosting"}  # fmt: skip
-    sources = {row.runner: row.source for row in reader.read().rows}
+    sources = {row.runner: row.source for row in reader.read_suite().rows}
     for name, runner in quoted.items():
         assert best[name] == float(parse_figure(sources[runner], "accuracy")), name
 
 
-def test_every_row_can_be_built_and_is_a_cell_of_its_own(suite):
-    found, missing = entries.of_suite(suite)
+def test_every_row_can_be_built_and_has_its_own_cell(suite):
+    found, missing = configurations.suite_configurations(suite)
     assert not missing and len(found) == 252
     assert len({entry.cell(FULL, 0).key for entry in found.values()}) == 252
-    assert all(not entry.runner.spelling for entry in found.values())
+    assert all(not entry.runner.requested_as for entry in found.values())
 
 
-def test_what_was_renamed_or_removed_is_said_on_the_row(suite):
+def test_a_row_says_what_was_renamed_or_removed_in_scikit_learn(suite):
     for row in suite.rows:
         name, given = row.label.split()[0], row.label
         same_class = row.estimator.endswith(f":{name}")
@@ -96,11 +95,11 @@ parameters = { max_depth = 3 }
         ("estimator = \"sklearn.tree:DecisionTreeClassifier\"", "runner = 'a'", "belongs to an"),
     ],
 )  # fmt: skip
-def test_a_suite_names_classes_of_scikit_learn_and_no_other_code(tmp_path, old, new, said):
+def test_a_suite_can_name_only_classes_of_scikit_learn(tmp_path, old, new, said):
     assert old in SUITE
     (tmp_path / "suite.toml").write_text(SUITE.replace(old, new))
     with pytest.raises(UserError, match=said):
-        reader.read(tmp_path / "suite.toml")
+        reader.read_suite(tmp_path / "suite.toml")
 
 
 @pytest.mark.parametrize(
@@ -111,35 +110,33 @@ def test_a_row_that_cannot_be_built_stays_and_says_why(tmp_path, estimator):
 
     text = SUITE.replace("sklearn.tree:DecisionTreeClassifier", estimator)
     (tmp_path / "suite.toml").write_text(text.replace("max_depth = 3", ""))
-    suite = reader.read(tmp_path / "suite.toml")
-    [line] = build_table(evaluation.read(tmp_path / "results", suite), "accuracies").rows
+    suite = reader.read_suite(tmp_path / "suite.toml")
+    [line] = build_table(evaluation.read_results(tmp_path / "results", suite), "accuracies").rows
     assert line["status"].startswith("cannot be built: ") and line["verdict"].startswith("not run")
 
 
-def test_its_table_has_every_row_before_anything_is_measured(tmp_path, suite):
+def test_its_table_has_every_row_before_any_is_measured(tmp_path, suite):
     from fmbench.analysis import evaluation
 
-    table = build_table(evaluation.read(tmp_path / "results", suite), "accuracies")
+    table = build_table(evaluation.read_results(tmp_path / "results", suite), "accuracies")
     assert [row["claimed"] for row in table.rows] == [row.claimed for row in suite.rows]
     assert {row["status"] for row in table.rows} == {"not run"}
 
 
-def test_a_bundled_suite_is_known_by_its_name():
-    assert bundled.named("kayed2020") == bundled.find()
+def test_a_bundled_suite_is_found_by_its_name():
+    assert bundled.find_suite("kayed2020") == bundled.suite_path()
     with pytest.raises(UserError, match="no suite 'xiao': there are kayed2020, xiao2017"):
-        bundled.named("xiao")
+        bundled.find_suite("xiao")
 
 
-def test_the_committed_table_is_made_again_from_the_committed_records(
-    tmp_path, suite, source, monkeypatch
-):
+def test_the_committed_records_give_the_committed_table_again(tmp_path, suite, source, monkeypatch):
     from fmbench.analysis import evaluation
 
-    committed = bundled.CHECKOUT / "results" / "reference" / "xiao2017"
-    shutil.copytree(committed / "records", tmp_path / "records")
-    outcome = evaluation.read(tmp_path, suite, data=source.folder)
-    monkeypatch.setattr(evaluation.Results, "is_reference", True)
+    reference = bundled.CHECKOUT / "results" / "reference"
+    shutil.copytree(reference / "records", tmp_path / "records")
+    outcome = evaluation.read_results(tmp_path, suite, data=source.folder)
+    monkeypatch.setattr(evaluation.SuiteResults, "is_reference", True)
     written = write_tables(outcome)
     assert len(written) == 2 and not outcome.broken
-    for path in (*written, tmp_path / "summary.json"):
-        assert path.read_bytes() == (committed / path.name).read_bytes(), path.name
+    for path in (*written, tmp_path / "xiao2017" / "summary.json"):
+        assert path.read_bytes() == (reference / "xiao2017" / path.name).read_bytes(), path.name

@@ -1,11 +1,10 @@
-"""Which known mistake lands on a claim? The accuracy of every variant, held against it.
+"""Compares the accuracy of every known mistake with a claim.
 
-Stands above both halves: it plans measurements (:mod:`fmbench.mistakes`) and holds a claim. What
-it finds is evidence of how a figure may have come about, never proof.
+What it finds is evidence of how a figure may have come about. It is never proof.
 
-The best of all readings is honest only if the test images had no part in choosing it: the readings
-are ranked by training images that none of them was fitted on, and the winner alone is then measured
-anew, by the recipe's own protocol and with all its seeds.
+The best of all readings is a fair result only if the test images had no part in choosing it. The
+readings are therefore ranked by training images that none of them was fitted on, and only the best
+one is measured again, by the recipe's own protocol and with all its seeds.
 """
 
 from __future__ import annotations
@@ -14,211 +13,308 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from fmbench.analysis.forensics.accuracies import Evidence
-from fmbench.analysis.forensics.plan import Plan, Reading, Variant
-from fmbench.analysis.statistics import spread
-from fmbench.analysis.verdicts import MARGIN
-from fmbench.suites.claims import Suite
-from fmbench.suites.rounding import interval
-from fmbench.utils.files import write_text
-from fmbench.utils.table import FORMATS, Table
+from fmbench.analysis.forensics.plan import EpochChoice, ForensicsPlan, Reading, Variant
+from fmbench.analysis.statistics import prediction_interval
+from fmbench.analysis.summary import Status
+from fmbench.analysis.verdicts import MARGIN, Claim, Match
+from fmbench.datasets.specs import MNIST_DIGITS, LocatedDataset, records_have_labels
+from fmbench.records.cells import Cell
+from fmbench.records.protocols import ImageSubset, Protocol, load_labels_by_subset
+from fmbench.records.store import Store, StoreContents
+from fmbench.utils.files import write_text_atomically
+from fmbench.utils.table import COUNT, FORMATS, PERCENT, POINTS, Column, Table
 
-COLUMNS = (
-    "mistake", "fitted on", "scored on", "accuracy", "sd", "n", "low", "high", "gap", "lands",
-    "status",
-)  # fmt: skip
+if TYPE_CHECKING:
+    import numpy as np
+
+FORENSICS_COLUMNS = (
+    Column("mistake"),
+    Column("fitted on"),
+    Column("scored on"),
+    Column("accuracy", PERCENT),
+    Column("sd", PERCENT),
+    Column("n", COUNT),
+    Column("low", PERCENT),
+    Column("high", PERCENT),
+    Column("gap", POINTS),
+    Column("lands"),
+    Column("status"),
+)
 
 
-@dataclass(frozen=True)
-class Claim:
-    """A claimed accuracy as printed, and the accuracies that are printed so."""
+class StoredAccuracies:
+    """The accuracies of single cells that a results folder holds.
 
-    printed: str
-    low: float
-    high: float
-    whose: str
+    ``source`` has the labels of the default data set.
+    """
 
-    @classmethod
-    def of(cls, suite: Suite, runner: str) -> Claim | None:
-        """The first figure that the suite's rows claim for a runner."""
-        for row in suite.rows:
-            if row.runner == runner and row.claimed:
-                within = interval(row.claimed, "accuracy")
-                whose = f"{row.label}, {row.where}"
-                return cls(row.claimed, float(within.low), float(within.high), whose)
-        return None
+    def __init__(self, store: Store, contents: StoreContents, source: LocatedDataset) -> None:
+        self.contents = contents
+        self._store, self._source = store, source
+        self._labels: dict[Protocol, dict[ImageSubset, np.ndarray]] = {}
+        self._known: dict[tuple[str, tuple[ImageSubset, ...], EpochChoice], float] = {}
 
-    def lands(self, mean: float, low: float | None = None, high: float | None = None) -> str:
-        """``yes``: the claim, give or take its rounding, is within the margin of ``mean``.
+    def accuracy(
+        self,
+        cell: Cell,
+        parts: tuple[ImageSubset, ...] = ("test",),
+        epoch: EpochChoice = "last epoch",
+    ) -> float | None:
+        """The accuracy of one cell on some parts of its scored images, after the chosen epoch.
 
-        ``possible``: it is not, but lies between ``low`` and ``high``, where 95 % of single new
-        runs do. Otherwise ``no``.
+        None if there is no finished record, or if an epoch is asked for and the record has none.
         """
-        if self.low - MARGIN <= mean <= self.high + MARGIN:
-            return "yes"
-        if low is not None and high is not None and low <= self.high and self.low <= high:
-            return "possible"
-        return "no"
+        record = self.contents.finished_record(cell)
+        if record is None or (epoch != "last epoch" and not record.history):
+            return None
+        if epoch == "while training":
+            return record.history[-1]["train_accuracy"]
+        question = (cell.key, parts, epoch)
+        if question not in self._known:
+            arrays = self._store.load_arrays(record)
+            y_pred = arrays["epoch_y_pred"] if epoch == "best epoch" else arrays["y_pred"][None]
+            if records_have_labels(cell.dataset.name):
+                right = y_pred == arrays["y_true"]
+            else:
+                y_true, counts = self._labels_and_mask(cell.protocol, parts)
+                right = (y_pred == y_true)[:, counts]
+            self._known[question] = float(right.mean(axis=1).max())
+        return self._known[question]
+
+    def failure(self, cell: Cell) -> str | None:
+        """Why a cell failed; None if it did not."""
+        record = self.contents.failed.get(cell.key)
+        return (record.why or "") if record else None
+
+    def is_pending(self, cell: Cell) -> bool:
+        """Whether a cell has neither finished nor failed."""
+        return self.contents.finished_record(cell) is None and self.failure(cell) is None
+
+    def _labels_and_mask(
+        self, protocol: Protocol, parts: Sequence[ImageSubset]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Labels of all images that a protocol scores, and a mask of those in ``parts``."""
+        import numpy as np
+
+        if protocol not in self._labels:
+            self._labels[protocol] = load_labels_by_subset(protocol, self._source)
+        labels = self._labels[protocol]
+        mask = [np.full(len(y), part in parts) for part, y in labels.items()]
+        return np.concatenate(list(labels.values())), np.concatenate(mask)
 
 
 @dataclass(frozen=True)
-class Findings:
-    """What the evidence says of a plan."""
+class MeasuredVariant:
+    """A variant and what was measured of it; accuracies are fractions, by seed.
 
-    plan: Plan
+    ``match`` says whether it gives the claimed accuracy, ``gap`` is the accuracy minus the claim;
+    both are None where nothing is measured, or nothing can be compared.
+    """
+
+    variant: Variant
+    status: Status
+    reason: str = ""
+    accuracies: tuple[float, ...] = ()
+    mean: float | None = None
+    sd: float | None = None
+    low: float | None = None
+    high: float | None = None
+    gap: float | None = None
+    match: Match | None = None
+
+    @property
+    def mistake(self) -> str:
+        """The mistake in words."""
+        return self.variant.mistake
+
+    @property
+    def n(self) -> int:
+        """The number of seeds that were measured."""
+        return len(self.accuracies)
+
+    def as_row(self) -> dict[str, Any]:
+        """This variant as a row of the table."""
+        status = self.status.value
+        if self.status is Status.FAILED:
+            status = f"{status}: {self.reason}"
+        return {
+            "mistake": self.mistake,
+            "fitted on": self.variant.fitted_on,
+            "scored on": self.variant.scored_on,
+            "accuracy": self.mean,
+            "sd": self.sd,
+            "n": self.n or None,
+            "low": self.low,
+            "high": self.high,
+            "gap": self.gap,
+            "lands": self.match,
+            "status": self.reason if self.status is Status.NOT_RUN and self.reason else status,
+        }
+
+
+@dataclass(frozen=True)
+class ForensicsFindings:
+    """What the records say about the variants of a plan, compared with the claim (if any)."""
+
+    plan: ForensicsPlan
     claim: Claim | None
-    evidence: Evidence
+    stored: StoredAccuracies
 
     @cached_property
-    def best(self) -> Reading | None:
+    def best_reading(self) -> Reading | None:
         """The reading with the highest accuracy on held-out training images.
 
-        None as long as any reading is still to be measured: the best of some is not the best.
+        None as long as any reading has not been measured: the best of some is not the best.
         """
-        found = [(self.evidence.accuracy(r.cell, ("held out",)), r) for r in self.plan.readings]
-        measured = [(accuracy, r) for accuracy, r in found if accuracy is not None]
-        if self._n_open or not measured:
+        accuracies = [
+            (self.stored.accuracy(reading.cell, ("held out",)), reading)
+            for reading in self.plan.readings
+        ]
+        measured = [(accuracy, r) for accuracy, r in accuracies if accuracy is not None]
+        if self._n_pending_readings or not measured:
             return None
         return max(measured, key=lambda pair: pair[0])[1]
 
-    def table(self) -> Table:
-        """The variants, a line each."""
-        lines = [self._line(variant) for variant in self.plan.variants]
+    @cached_property
+    def variants(self) -> list[MeasuredVariant]:
+        """Every variant; after those of the plan, the best reading chosen in both ways."""
+        measured = [self._measure(variant) for variant in self.plan.variants]
         if self.plan.readings:
-            lines += [self._picked_on_test(), self._picked_honestly()]
+            measured += [self._best_on_test_images(), self.confirmed_best]
+        return measured
+
+    @property
+    def measured_mistakes(self) -> list[MeasuredVariant]:
+        """The mistakes that have been measured and can be compared with the claim."""
+        measured = [self._measure(variant) for variant in self.plan.variants[1:]]
+        if self.plan.readings:
+            measured.append(self._best_on_test_images())
+        return [variant for variant in measured if variant.match]
+
+    @cached_property
+    def confirmed_best(self) -> MeasuredVariant:
+        """The best reading on held-out images, measured by the recipe's own protocol."""
+        what = f"none: best of {self._n_readings_compared} readings, picked on held-out images"
+        correct = self.plan.variants[0]
+        cells = self.plan.confirmation(self.best_reading) if self.best_reading else ()
+        return self._measure(Variant(what, correct.fitted_on, correct.scored_on, cells))
+
+    @property
+    def n_matching_readings(self) -> int:
+        """The number of readings whose test accuracy is the claimed one."""
+        if self._comparable_claim is None:
+            return 0
+        return [self._comparable_claim.match(a) for a in self._readings_on_test].count("yes")
+
+    def table(self) -> Table:
+        """The table of all variants."""
         question = f": which mistake lands on {self.claim.printed}?" if self.claim else ""
         title = f"Forensics of {self.plan.runner.name}{question}{self._scale}"
-        return Table(title, COLUMNS, lines, (*self._notes(lines), *self._notes_on_readings()))
-
-    @property
-    def mistakes(self) -> list[dict[str, str]]:
-        """The lines of the mistakes that have been measured at the scale of the claim."""
-        lines = [self._line(variant) for variant in self.plan.variants[1:]]
-        if self.plan.readings:
-            lines.append(self._picked_on_test())
-        return [line for line in lines if line["lands"]]
-
-    @property
-    def honest_best(self) -> dict[str, str] | None:
-        """The line of the best reading, once it has been measured with all its seeds."""
-        line = self._picked_honestly()
-        return line if self.best and line["lands"] else None
-
-    @property
-    def n_readings_landing(self) -> int:
-        """How many readings land on the claim."""
-        if self._judged is None:
-            return 0
-        return [self._judged.lands(accuracy) for accuracy in self._on_test].count("yes")
+        rows = [variant.as_row() for variant in self.variants]
+        notes = (*self._notes(), *self._notes_on_readings())
+        return Table(title, FORENSICS_COLUMNS, rows, notes)
 
     def readings_table(self) -> Table:
-        """Every reading, the best on the held-out images first."""
-        lines = []
+        """The table of all readings, the best on the held-out images first."""
+        rows: list[dict[str, Any]] = []
         for reading in self.plan.readings:
-            held_out = self.evidence.accuracy(reading.cell, ("held out",))
-            status = "not run" if held_out is None else "measured"
-            lines.append(
-                {
-                    **reading.answers,
-                    "held out": _percent(held_out),
-                    "test": _percent(self.evidence.accuracy(reading.cell)),
-                    "status": self.evidence.failure(reading.cell) or status,
-                }
-            )
-        lines.sort(key=lambda line: -float(line["held out"] or -1))
+            held_out = self.stored.accuracy(reading.cell, ("held out",))
+            status = Status.NOT_RUN.value if held_out is None else Status.MEASURED.value
+            if (why := self.stored.failure(reading.cell)) is not None:
+                status = f"{Status.FAILED.value}: {why}"
+            test = self.stored.accuracy(reading.cell)
+            rows.append({**reading.answers, "held out": held_out, "test": test, "status": status})
+        # Ranked as they are printed, so that equal figures stay in the order of the plan.
+        rows.sort(key=lambda row: -1 if row["held out"] is None else round(row["held out"], 4),
+                  reverse=True)  # fmt: skip
         split = self.plan.random_split
         notes = (
-            f"Each combination once (seed 0), fitted on {split.fitted}. Accuracies in percent: "
-            f"held out, of {split.scored}, by which they are ranked; test, of the test images, "
+            f"Each combination once (seed 0), fitted on {split.fitted_on}. Accuracies in percent: "
+            f"held out, of {split.scored_on}, by which they are ranked; test, of the test images, "
             "which choose nothing.",
-            *self._departures(),
+            *self._stated_but_varied(),
         )
         title = f"What is left open about {self.plan.runner.name}, read in every way{self._scale}"
-        return Table(title, tuple(lines[0]), lines, notes)
+        columns = (
+            *map(Column, self.plan.runner.readings),
+            Column("held out", PERCENT),
+            Column("test", PERCENT),
+            Column("status"),
+        )
+        return Table(title, columns, rows, notes)
 
     def write(self, folder: Path) -> list[Path]:
         """Write the tables in Markdown and CSV into a suite's folder; returns the files."""
         ending = "-quick" if self.plan.quick else ""
         stem = f"forensics-{self.plan.runner.name}"
-        named = {f"{stem}{ending}": self.table()}
+        tables = {f"{stem}{ending}": self.table()}
         if self.plan.readings:
-            named[f"{stem}-readings{ending}"] = self.readings_table()
+            tables[f"{stem}-readings{ending}"] = self.readings_table()
         folder.mkdir(parents=True, exist_ok=True)
         paths = []
-        for stem, table in named.items():
+        for name, table in tables.items():
             for format_ in ("md", "csv"):
-                path = folder / f"{stem}.{format_}"
-                write_text(path, FORMATS[format_](table))
+                path = folder / f"{name}.{format_}"
+                write_text_atomically(path, FORMATS[format_](table))
                 paths.append(path)
         return paths
 
-    def _line(self, variant: Variant) -> dict[str, str]:
-        figures = (
-            self.evidence.accuracy(cell, variant.parts, variant.quoted) for cell in variant.cells
-        )
-        accuracies = [accuracy for accuracy in figures if accuracy is not None]
-        failures = [
-            why + ("" if self.plan.runner.deterministic else f" (seed {cell.seed})")
-            for cell in variant.cells
-            if (why := self.evidence.failure(cell))
-        ]
-        if not accuracies and any(self.evidence.contents.of(cell) for cell in variant.cells):
-            failures.append("its records hold no epochs")
-        return self._figures(variant, accuracies, failures[0] if failures else None)
+    def _measure(self, variant: Variant) -> MeasuredVariant:
+        found = (self.stored.accuracy(cell, variant.parts, variant.epoch) for cell in variant.cells)
+        accuracies = [accuracy for accuracy in found if accuracy is not None]
+        for cell in variant.cells:
+            if (why := self.stored.failure(cell)) is not None:
+                seed = "" if self.plan.runner.deterministic else f" (seed {cell.seed})"
+                return self._compare(variant, accuracies, Status.FAILED, f"{why}{seed}")
+        if accuracies:
+            return self._compare(variant, accuracies, Status.MEASURED)
+        without_epochs = any(self.stored.contents.finished_record(cell) for cell in variant.cells)
+        reason = "its records hold no epochs" if without_epochs else ""
+        return MeasuredVariant(variant, Status.NOT_RUN, reason)
 
-    def _picked_on_test(self) -> dict[str, str]:
-        what = f"best of {self._n_compared} readings, picked on the test set"
-        variant = Variant(what, self.plan.random_split.fitted, self.plan.variants[0].scored, ())
-        highest = [] if self._n_open else sorted(self._on_test)[-1:]
-        return self._figures(variant, highest)
+    def _best_on_test_images(self) -> MeasuredVariant:
+        what = f"best of {self._n_readings_compared} readings, picked on the test set"
+        fitted_on = self.plan.random_split.fitted_on
+        variant = Variant(what, fitted_on, self.plan.variants[0].scored_on, ())
+        if self._n_pending_readings or not self._readings_on_test:
+            return MeasuredVariant(variant, Status.NOT_RUN)
+        return self._compare(variant, [max(self._readings_on_test)], Status.MEASURED)
 
-    def _picked_honestly(self) -> dict[str, str]:
-        what = f"none: best of {self._n_compared} readings, picked on held-out images"
-        honest = self.plan.variants[0]
-        cells = self.plan.confirmation(self.best) if self.best else ()
-        return self._line(Variant(what, honest.fitted, honest.scored, cells))
-
-    def _figures(
-        self, variant: Variant, accuracies: Sequence[float], failure: str | None = None
-    ) -> dict[str, str]:
-        line = dict.fromkeys(COLUMNS, "") | {
-            "mistake": variant.what,
-            "fitted on": variant.fitted,
-            "scored on": variant.scored,
-            "status": failure or ("measured" if accuracies else "not run"),
-        }
+    def _compare(
+        self, variant: Variant, accuracies: Sequence[float], status: Status, reason: str = ""
+    ) -> MeasuredVariant:
         if not accuracies:
-            return line
+            return MeasuredVariant(variant, status, reason)
         deterministic = self.plan.runner.deterministic
-        mean, sd, low, high = spread(accuracies, deterministic=deterministic)
-        line |= {"n": str(len(accuracies))}
-        line |= {"accuracy": _percent(mean), "sd": _percent(sd)}
-        line |= {"low": _percent(low), "high": _percent(high)}
-        if self._judged:
-            gap = 100 * (mean - (self._judged.low + self._judged.high) / 2)
-            line["gap"] = f"{round(gap, 2) + 0.0:+.2f}"  # a rounded -0.0 becomes 0.0
-            line["lands"] = self._judged.lands(mean, low, high)
-        return line
+        mean, sd, low, high = prediction_interval(accuracies, deterministic=deterministic)
+        claim = self._comparable_claim
+        return MeasuredVariant(
+            variant, status, reason, tuple(accuracies), mean, sd, low, high,
+            gap=mean - claim.accuracy if claim else None,
+            match=claim.match(mean, low, high) if claim else None,
+        )  # fmt: skip
 
-    def _notes(self, lines: Sequence[dict[str, str]]) -> list[str]:
+    def _notes(self) -> list[str]:
         notes = [
             "Accuracies in percent; n: seeds; low, high: 95 % prediction interval for one new run.",
             "Evidence, not proof: a variant that lands shows how a figure may have come about, not "
             "how it did; that none lands does not show that no mistake was made.",
         ]
-        if claim := self._judged:
-            half = 100 * (claim.high - claim.low) / 2
+        if claim := self._comparable_claim:
             notes.append(
-                f"Claim: {claim.printed} ({claim.whose}). gap: accuracy minus claim, in points. "
-                f"lands: yes, if the claim, give or take its rounding of {half:.3g}, is at most "
-                f"{100 * MARGIN:g} points from the accuracy; possible, if it is not, but lies in "
-                "the prediction interval; else no."
+                f"Claim: {claim.printed} ({claim.label}, {claim.where}). gap: accuracy minus "
+                f"claim, in points. lands: yes, if the claim, give or take its rounding of "
+                f"{100 * claim.half_unit:.3g}, is at most {100 * MARGIN:g} points from the "
+                "accuracy; possible, if it is not, but lies in the prediction interval; else no."
             )
         elif self.claim is None:
             notes.append("The suite claims no figure for this runner: there is nothing to land on.")
-        if any("digits" in line["fitted on"] and line["status"] == "not run" for line in lines):
-            notes.append("The digits need the MNIST files: --digits names their folder.")
+        if any(v.variant.needs_digits and v.status is Status.NOT_RUN for v in self.variants):
+            notes.append(
+                f"The digits need the MNIST files: {MNIST_DIGITS.option} names their folder."
+            )
         return notes
 
     def _notes_on_readings(self) -> list[str]:
@@ -226,23 +322,27 @@ class Findings:
         if not questions:
             return ["This runner declares no other readings of its source."]
         sizes = " x ".join(f"{len(answers)} {q}" for q, answers in questions.items())
-        notes = [f"Readings of what the source leaves open: {sizes}.", *self._departures()]
+        notes = [
+            f"Readings of what the source leaves open: {sizes}.", *self._stated_but_varied()
+        ]  # fmt: skip
         if not n:
             return [*notes, "None was tried: --no-readings."]
-        if self._n_open:
-            return [*notes, f"{n - self._n_open} of {n} readings have been tried so far."]
-        if self.best:
-            which = "; ".join(f"{q}: {answer}" for q, answer in self.best.answers.items())
-            own = "" if self.best.cell.overrides else " It is the recipe as registered."
+        if self._n_pending_readings:
+            n_tried = n - self._n_pending_readings
+            return [*notes, f"{n_tried} of {n} readings have been tried so far."]
+        if best := self.best_reading:
+            which = "; ".join(f"{q}: {answer}" for q, answer in best.answers.items())
+            own = "" if best.cell.overrides else " It is the recipe as registered."
             notes.append(f"Best on the held-out images: {which}.{own}")
-        if n_failed := n - len(self._on_test):
+        if n_failed := n - len(self._readings_on_test):
             notes.append(f"{n_failed} of {n} readings failed: the best is that of the others.")
-        if self._judged:
-            n = self.n_readings_landing
-            notes.append(f"Of {len(self._on_test)} readings, {n} land on the claim.")
+        if self._comparable_claim:
+            n_matching, n_measured = self.n_matching_readings, len(self._readings_on_test)
+            notes.append(f"Of {n_measured} readings, {n_matching} land on the claim.")
         return notes
 
-    def _departures(self) -> list[str]:
+    def _stated_but_varied(self) -> list[str]:
+        """A note on each question whose answer the source does state."""
         recipe = self.plan.runner.hyperparameters
         return [
             f"{question}: {name} is stated ({recipe[name].value}); other answers depart from it."
@@ -252,30 +352,26 @@ class Findings:
         ]
 
     @property
-    def _judged(self) -> Claim | None:
-        """The claim, where the figures are at its scale."""
+    def _comparable_claim(self) -> Claim | None:
+        """The claim; None for quick figures, which cannot be compared with it."""
         return None if self.plan.quick else self.claim
 
     @property
     def _scale(self) -> str:
-        title = self.plan.honest.title
+        title = self.plan.protocol.title
         return f" ({title}: not comparable with the claim)" if self.plan.quick else ""
 
     @cached_property
-    def _on_test(self) -> list[float]:
+    def _readings_on_test(self) -> list[float]:
         """Test accuracies of the readings that are measured."""
-        found = (self.evidence.accuracy(reading.cell) for reading in self.plan.readings)
-        return [accuracy for accuracy in found if accuracy is not None]
+        accuracies = (self.stored.accuracy(reading.cell) for reading in self.plan.readings)
+        return [accuracy for accuracy in accuracies if accuracy is not None]
 
     @property
-    def _n_compared(self) -> int:
-        return len(self.plan.readings) if self._n_open else len(self._on_test)
+    def _n_readings_compared(self) -> int:
+        n_pending = self._n_pending_readings
+        return len(self.plan.readings) if n_pending else len(self._readings_on_test)
 
     @cached_property
-    def _n_open(self) -> int:
-        """Readings that are still to be measured."""
-        return sum(self.evidence.is_open(reading.cell) for reading in self.plan.readings)
-
-
-def _percent(share: float | None) -> str:
-    return "" if share is None else f"{100 * share:.2f}"
+    def _n_pending_readings(self) -> int:
+        return sum(self.stored.is_pending(reading.cell) for reading in self.plan.readings)

@@ -1,12 +1,12 @@
-"""The known mistakes, as variants of a protocol, and the cells that measure them.
+"""Plans the known mistakes for one runner: variants of a protocol, and the cells that measure them.
 
-A variant is a figure that somebody could have taken for a model's test accuracy: what the model
-was fitted on, which images were scored, and which of the figures at hand was quoted. Each is
-measured like any other cell, and several variants may share a cell. What a recipe's source leaves
-open (the runner's ``readings``) gives variants too: every combination once, and the best of them.
+A variant is a figure that somebody could have taken for a model's test accuracy. It says what the
+model was fitted on, which images were scored, and which of the available figures was reported. A
+variant is measured like any other cell, and several variants may share a cell. If a recipe's source
+leaves something open (the runner's ``readings``), that gives variants too: every combination of
+answers once, and the best of them.
 
-Nothing here knows a claim, and the measuring half knows nothing of mistakes: to it, these are
-protocols.
+Nothing here knows a claim. To the measuring half, these are protocols like any other.
 """
 
 from __future__ import annotations
@@ -17,41 +17,56 @@ from functools import cached_property
 from itertools import product
 from typing import Any, Literal
 
-from fmbench.datasets.specs import FASHION_MNIST, MNIST_DIGITS, DatasetSpec
+from fmbench.datasets.specs import DEFAULT_DATASET, MNIST_DIGITS, DatasetSpec
 from fmbench.models.registry import Runner
-from fmbench.records.cells import Cell, seeds_of
-from fmbench.records.protocols import DIGITS, FULL, LEAK, QUICK, SEEN, SPLIT, Part, Protocol, quick
+from fmbench.records.cells import Cell, seeds_to_run
+from fmbench.records.protocols import (
+    DIGITS,
+    FULL,
+    QUICK,
+    RANDOM_SPLIT,
+    SCORED_ON_TRAINING,
+    TEST_IN_TRAINING,
+    ImageSubset,
+    Protocol,
+    make_quick,
+)
 
-Quoted = Literal["last epoch", "best epoch", "while training"]
+EpochChoice = Literal["last epoch", "best epoch", "while training"]
 
 
 @dataclass(frozen=True)
 class Variant:
-    """A figure that could be taken for a test accuracy, ``fitted`` and ``scored`` in words.
+    """A figure that could be taken for a test accuracy; the first three fields are for tables.
 
-    ``parts``: the scored images that count. ``quoted``: the accuracy after the last epoch; the
+    ``parts``: the scored images that count. ``epoch``: the accuracy after the last epoch; the
     highest of all epochs; or the running mean over the last epoch that training itself prints.
     """
 
-    what: str
-    fitted: str
-    scored: str
+    mistake: str
+    fitted_on: str
+    scored_on: str
     cells: tuple[Cell, ...]
-    parts: tuple[Part, ...] = ("test",)
-    quoted: Quoted = "last epoch"
+    parts: tuple[ImageSubset, ...] = ("test",)
+    epoch: EpochChoice = "last epoch"
+
+    @property
+    def needs_digits(self) -> bool:
+        """Whether it is measured on the MNIST digits, which may not be on this machine."""
+        return any(cell.dataset == MNIST_DIGITS for cell in self.cells)
 
 
 @dataclass(frozen=True)
 class Reading:
-    """One answer in words to each question that the source leaves open, and the cell to try it."""
+    """One answer, in words, to each question that the source leaves open, and the cell to try it."""
 
     answers: Mapping[str, str]
     cell: Cell
 
 
 @dataclass(frozen=True)
-class Plan:
-    """All that is measured to look into one runner.
+class ForensicsPlan:
+    """Everything that is measured to look into one runner.
 
     Stochastic runners are measured with ``n_seeds`` seeds, readings with one.
     """
@@ -62,28 +77,31 @@ class Plan:
     with_readings: bool = True
 
     @property
-    def honest(self) -> Protocol:
+    def protocol(self) -> Protocol:
         """The protocol without a mistake."""
         return QUICK if self.quick else FULL
 
     @cached_property
     def variants(self) -> list[Variant]:
-        """The honest figure, then each mistake; those that need no run of their own first."""
-        own = self.honest
-        n_fit, n_test = 10 * (own.train_per_class or 6000), own.n_test or 10_000
+        """The figure without a mistake, then each mistake; first those that need no run."""
+        own = self.protocol
+        n_fit = self._n_train(own.train_per_class)
+        n_test = own.n_test or DEFAULT_DATASET.n_test
         train, test = f"{n_fit:,} training images", f"{n_test:,} test images"
-        honest, seen = self._seeds(own), self._seeds(self._sized(SEEN))
-        leak, digits = self._seeds(self._sized(LEAK)), self._sized(DIGITS)
-        free = [
-            Variant("best epoch picked on the test set", train, test, honest, quoted="best epoch"),
+        correct = self._cells(own)
+        seen = self._cells(self._resized(SCORED_ON_TRAINING))
+        leak = self._cells(self._resized(TEST_IN_TRAINING))
+        digits = self._cells(self._resized(DIGITS), MNIST_DIGITS)
+        from_same_run = [
+            Variant("best epoch picked on the test set", train, test, correct, epoch="best epoch"),
             Variant("training accuracy quoted, as training prints it", train,
-                    f"the same {n_fit:,}, while training", honest, quoted="while training"),
+                    f"the same {n_fit:,}, while training", correct, epoch="while training"),
         ]  # fmt: skip
         return [
-            Variant("none: as it should be", train, test, honest),
-            *(free if self.runner.uses_gpu else []),  # only the neural ones have epochs
+            Variant("none: as it should be", train, test, correct),
+            *(from_same_run if self.runner.uses_gpu else []),  # only neural runners have epochs
             Variant("MNIST digits in place of Fashion-MNIST", f"{n_fit:,} digits",
-                    f"{n_test:,} test digits", self._seeds(digits, MNIST_DIGITS)),
+                    f"{n_test:,} test digits", digits),
             Variant("training accuracy quoted", train, f"the same {n_fit:,}", seen, ("fitted",)),
             Variant("scored on training and test images together", train,
                     f"all {n_fit + n_test:,} images", seen, ("fitted", "test")),
@@ -94,25 +112,26 @@ class Plan:
     @cached_property
     def random_split(self) -> Variant:
         """Scored on training images that were taken out of the training set."""
-        split = self._sized(SPLIT)
-        n_fit = 10 * (split.train_per_class or 6000 - split.held_out_per_class)
+        split = self._resized(RANDOM_SPLIT)
+        n_held_out = DEFAULT_DATASET.n_classes * split.held_out_per_class
+        n_fit = self._n_train(split.train_per_class) - (0 if split.train_per_class else n_held_out)
         return Variant(
             "scored on a random split of the training images",
             f"{n_fit:,} training images",
-            f"{10 * split.held_out_per_class:,} other training images",
-            self._seeds(split),
+            f"{n_held_out:,} other training images",
+            self._cells(split),
             ("held out",),
         )
 
     @cached_property
     def readings(self) -> list[Reading]:
-        """Every combination of the runner's readings; none where it declares none."""
+        """Every combination of the runner's readings; none if it declares none."""
         if not (self.with_readings and self.runner.readings):
             return []
-        questions, protocol = self.runner.readings, self._sized(SPLIT)
+        questions, protocol = self.runner.readings, self._resized(RANDOM_SPLIT)
         return [
             Reading(
-                {q: _in_words(answer) for q, answer in zip(questions, answers, strict=True)},
+                {q: _describe_answer(answer) for q, answer in zip(questions, answers, strict=True)},
                 self._cell(protocol, 0, {k: v for answer in answers for k, v in answer.items()}),
             )
             for answers in product(*questions.values())
@@ -120,35 +139,41 @@ class Plan:
 
     @cached_property
     def cells(self) -> list[Cell]:
-        """Every cell but the confirmation's: the digits, the other mistakes, then the readings.
+        """Every cell except the confirmation's: the digits, the other mistakes, the readings.
 
-        Within each, seed by seed: a whole table early, better as it goes on.
+        Within the first two, seed by seed: a complete table early, which then gets better.
         """
         mistakes = {cell.key: cell for variant in self.variants for cell in variant.cells}
-        in_turn = sorted(mistakes.values(), key=lambda c: (c.dataset == FASHION_MNIST, c.seed))
+        by_seed = sorted(mistakes.values(), key=lambda c: (c.dataset == DEFAULT_DATASET, c.seed))
         readings = [r.cell for r in self.readings if r.cell.key not in mistakes]
-        return in_turn + readings
+        return by_seed + readings
 
     def confirmation(self, reading: Reading) -> tuple[Cell, ...]:
-        """The cells that measure a reading as the recipe itself is measured."""
-        seeds = seeds_of(self.runner, self.n_seeds)
-        return tuple(self._cell(self.honest, seed, reading.cell.overrides) for seed in seeds)
+        """The cells that measure a reading like the recipe itself: full protocol, every seed."""
+        seeds = seeds_to_run(self.runner, self.n_seeds)
+        return tuple(self._cell(self.protocol, seed, reading.cell.overrides) for seed in seeds)
 
-    def _seeds(self, protocol: Protocol, dataset: DatasetSpec = FASHION_MNIST) -> tuple[Cell, ...]:
-        seeds = seeds_of(self.runner, self.n_seeds)
+    def _n_train(self, per_class: int | None) -> int:
+        """The number of training images, if only ``per_class`` of each class are used."""
+        return DEFAULT_DATASET.n_classes * per_class if per_class else DEFAULT_DATASET.n_train
+
+    def _cells(
+        self, protocol: Protocol, dataset: DatasetSpec = DEFAULT_DATASET
+    ) -> tuple[Cell, ...]:
+        seeds = seeds_to_run(self.runner, self.n_seeds)
         return tuple(Cell(self.runner, protocol, seed, dataset) for seed in seeds)
 
     def _cell(self, protocol: Protocol, seed: int, settings: Mapping[str, Any]) -> Cell:
-        # What the recipe does anyway is no override: the recipe's own reading has its own cell.
+        # Settings that equal the recipe's are no overrides, so the recipe itself has its own cell.
         recipe = Cell(self.runner, protocol, seed)
         own = recipe.hyperparameters
         return replace(recipe, overrides={k: v for k, v in settings.items() if own[k] != v})
 
-    def _sized(self, protocol: Protocol) -> Protocol:
-        return quick(protocol) if self.quick else protocol
+    def _resized(self, protocol: Protocol) -> Protocol:
+        return make_quick(protocol) if self.quick else protocol
 
 
-def _in_words(answer: Mapping[str, Any]) -> str:
-    """``sgd, momentum 0.9``: the first value speaks for itself."""
+def _describe_answer(answer: Mapping[str, Any]) -> str:
+    """``sgd, momentum 0.9``: the name of the first value is left out."""
     (_, first), *others = answer.items()
     return ", ".join([str(first), *(f"{name} {value}" for name, value in others)])

@@ -1,85 +1,170 @@
-"""A Dask cluster as the place where launches run: sends each to a worker, and survives its loss.
+"""Runs launches on the workers of a Dask cluster, also when workers are lost.
 
-joblib's threads hand out the launches as on one machine, each thread waiting here for a worker's
-answer. joblib's own Dask back end is not used: it waits for ever where Dask gives a task up
-because the workers that ran it died, and where the cluster has one thread in all it runs the
-calls in the coordinator.
+joblib's threads distribute the launches as they do on one machine; here each thread waits for the
+answer of a worker. joblib's own Dask back end is not used, for two reasons: it waits for ever when
+Dask gives up a task because its workers died, and if the whole cluster has one thread it runs the
+calls in the client.
 
-Nothing here listens: the coordinator connects to a scheduler that the user has started.
+Nothing here listens on a port: the client connects to a scheduler that the user has started.
 """
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
 import socket
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import wait
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from fmbench.datasets.specs import Source
+from fmbench.datasets.specs import LocatedDataset
 from fmbench.errors import UserError
-from fmbench.execution.backend import POLL_SECONDS, Launch, Limits, Measured, Stop, not_started
+from fmbench.execution.backend import (
+    POLL_SECONDS,
+    Launch,
+    LaunchQueue,
+    LaunchResult,
+    Limits,
+    StopSignal,
+)
 from fmbench.execution.cluster import worker
-from fmbench.execution.cluster.connect import CONNECT_SECONDS, client_of
-from fmbench.execution.cluster.failures import A_WORKER, Lost, what_happened
-from fmbench.execution.cluster.worker import Order, Refused
+from fmbench.execution.cluster.worker import LaunchRequest, Refusal, WorkerVersions
 from fmbench.utils import environment
 
-LOOK_SECONDS = 10  # between two looks at whether there are workers at all
-GPU = "GPU"  # the resource that a worker says it has: dask worker ADDRESS --resources GPU=1
+CONNECT_SECONDS = 5
+WORKER_CHECK_SECONDS = 10  # between two checks whether there are workers at all
+GPU = "GPU"  # the Dask resource of a worker with a GPU: dask worker ADDRESS --resources GPU=1
+UNKNOWN_DEVICE = "a worker"  # the device in the record of a launch whose worker is unknown
 
 
 @contextmanager
-def connected(
+def connect_to_cluster(
     address: str, results: Path, retries: int, warn: Callable[[str], None]
-) -> Iterator[Cluster]:
-    """The cluster behind the scheduler at ``address``; ``warn`` gets lines for the person.
+) -> Iterator[DaskBackend]:
+    """The backend of the scheduler at ``address``; ``warn`` gets lines for the user.
 
-    A launch whose worker is lost is sent out again, ``retries`` times. ``results`` is the folder
-    that the records go to: it tells apart what workers keep of unfinished cells.
+    A launch whose worker is lost is sent again, up to ``retries`` times. ``results`` is the folder
+    of the records; workers keep the progress of unfinished cells apart for each such folder.
 
     Raises:
-        UserError: Dask is not installed, no scheduler answers there, or a worker lacks fmbench.
+        UserError: Dask is not installed, no scheduler answers, or a worker lacks fmbench.
     """
-    with client_of(address) as client:
-        yield Cluster(client, address, results, retries, warn)
+    with _open_client(address) as client:
+        yield DaskBackend(client, address, results, retries, warn)
 
 
-class Cluster:
-    """The workers of a connected scheduler."""
+def _open_client(address: str) -> Any:
+    """A ``distributed.Client`` of the scheduler at ``address``.
+
+    Raises:
+        UserError: Dask is not installed, or no scheduler answers.
+    """
+    try:
+        from distributed import Client
+    except ImportError:
+        raise UserError("--backend dask needs Dask: pip install 'fmbench[dask]'") from None
+    # Dask would log lost connections; DaskBackend reports them itself and names the cells.
+    for name in [n for n in logging.root.manager.loggerDict if n.startswith("distributed")]:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    try:
+        asyncio.run(_try_connection(address))
+        return Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
+    except (OSError, ValueError, TypeError) as error:  # Dask's TimeoutError is an OSError
+        reason = " ".join(str(error).split())[:200]
+        remedy = "start one with `dask scheduler`"
+        if address.startswith(("tls:", "wss:")):
+            remedy = "configure Dask's TLS (distributed.comm.tls) here as on the scheduler"
+        raise UserError(
+            f"--scheduler {address}: no Dask scheduler answers there ({reason}); {remedy}"
+        ) from None
+
+
+async def _try_connection(address: str) -> None:
+    """Connect and disconnect; raises what Dask raises.
+
+    A Client that cannot connect takes seconds longer, and prints a traceback when the process ends.
+    """
+    import dask
+    from distributed import Security
+    from distributed.comm import connect
+
+    if dask.config.get("distributed.client.security-loader", None) is None:
+        security = Security().get_connection_args("client")
+        await (await connect(address, timeout=CONNECT_SECONDS, **security)).close()
+
+
+@dataclass(frozen=True)
+class WorkerLoss:
+    """The workers that got a request were lost, ``times`` in all, or no worker ever started it."""
+
+    times: int
+    why: str = ""
+
+    def describe(self, n_lost: int, retries: int) -> str:
+        """The reason for giving up after ``n_lost`` losses, this one included."""
+        last = f" (the last time: {self.why})" if self.why else ""
+        return f"its worker was lost, {n_lost} times in all, and --retries is {retries}{last}"
+
+
+def interpret_error(
+    error: BaseException, request: LaunchRequest, starts: Sequence[str]
+) -> LaunchResult | WorkerLoss:
+    """Decide whether an error of Dask or of a worker is a loss or a failure of the launch.
+
+    ``starts`` are the workers that started the request. If no worker did, the error says something
+    about a worker, for instance that it lacks fmbench, and nothing about the cells.
+    """
+    from distributed import KilledWorker
+
+    if isinstance(error, KilledWorker):  # lost more often than the scheduler allows
+        return WorkerLoss(max(1, len(starts)))
+    message = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+    if not starts:
+        return WorkerLoss(1, message)
+    why = f"the worker {starts[-1]} could not run it: {message}"
+    return _failure(request.launch, request.limits, why)
+
+
+def _failure(launch: Launch, limits: Limits, why: str) -> LaunchResult:
+    return LaunchResult(limits.threads, len(launch), why, device=UNKNOWN_DEVICE)
+
+
+class DaskBackend:
+    """The workers of a scheduler that a client is connected to."""
 
     def __init__(
         self, client: Any, address: str, results: Path, retries: int, warn: Callable[[str], None]
     ) -> None:
         self._client, self._address = client, address
         self._retries, self._warn = retries, warn
-        self._owner = hashlib.sha256(
+        self._results_id = hashlib.sha256(
             f"{socket.gethostname()}:{results.resolve()}".encode()
         ).hexdigest()[:16]
         self._neural = False
-        self._said: set[str] = set()
-        self._differing: set[str] = set()
-        # By a task's key, the worker of each of its starts.
+        self._warnings: set[str] = set()
+        self._reported_versions: set[str] = set()
+        # By a task's key: the address of the worker at each of its starts.
         self._starts: defaultdict[str, list[str]] = defaultdict(list)
         self._topic = f"fmbench-{uuid4().hex}"
-        client.subscribe_topic(self._topic, self._noted)
-        self._greet()
+        client.subscribe_topic(self._topic, self._note_start)
+        self._check_workers()
 
-    def device(self, wanted: str) -> str:
+    def resolve_device(self, wanted: str) -> str:
         """``auto``, ``cpu`` or ``cuda`` to the device of the neural rows.
 
         Raises:
-            UserError: ``cuda``, and no worker says that it has a GPU.
+            UserError: ``cuda`` is wanted, and no worker has the resource GPU.
         """
         if wanted == "cpu":
             return "cpu"
-        if self._n_gpus():
+        if self._count_gpus():
             return "cuda"
         if wanted == "cuda":
             raise UserError(
@@ -88,8 +173,8 @@ class Cluster:
             )
         return "cpu"
 
-    def jobs(self, threads: int) -> int:
-        """Cells of so many threads that the workers can run at a time.
+    def count_jobs(self, threads: int) -> int:
+        """How many launches of ``threads`` threads the workers can run at a time.
 
         Raises:
             UserError: there is no worker.
@@ -99,174 +184,191 @@ class Cluster:
         except TimeoutError:
             raise UserError(
                 f"the scheduler at {self._address} has no workers: start some with `dask worker "
-                f"{self._address}`, or say with --jobs how many cells to send, if they come later"
+                f"{self._address}`, or say with --jobs how many cells to send if they come later"
             ) from None
-        return max(1, sum(self._workers().values()) // threads)
+        return max(1, sum(self.worker_threads().values()) // threads)
 
-    def lanes(
-        self, launches: Sequence[Launch], limits: Limits
-    ) -> list[tuple[Sequence[Launch], int]]:
-        """The launches for GPUs apart from the others: neither waits for the other's workers."""
-        self._neural = any(each[0].runner.uses_gpu for each in launches)
-        gpu = [each for each in launches if limits.device_of(each[0]) == "cuda"]
-        rest = [each for each in launches if limits.device_of(each[0]) != "cuda"]
-        lanes: list[tuple[Sequence[Launch], int]] = [(rest, limits.jobs)]
-        return [*lanes, (gpu, min(limits.jobs, max(1, self._n_gpus())))] if gpu else lanes
+    def worker_threads(self) -> dict[str, int]:
+        """The number of threads of each worker, by its address."""
+        return self._client.nthreads()
 
-    def measure(
+    def split_into_queues(self, launches: Sequence[Launch], limits: Limits) -> list[LaunchQueue]:
+        """Give GPU launches a queue of their own, so that neither kind waits for the other."""
+        self._neural = any(launch[0].runner.uses_gpu for launch in launches)
+        gpu = [launch for launch in launches if limits.device_of(launch[0]) == "cuda"]
+        cpu = [launch for launch in launches if limits.device_of(launch[0]) != "cuda"]
+        queues = [LaunchQueue(cpu, limits.jobs)]
+        if gpu:
+            queues.append(LaunchQueue(gpu, min(limits.jobs, max(1, self._count_gpus()))))
+        return queues
+
+    def run_launch(
         self,
         launch: Launch,
-        source: Source,
+        source: LocatedDataset,
         limits: Limits,
         workspaces: Sequence[Path],
-        started: Callable[[], None],
-        stop: Stop,
-    ) -> Measured | None:
-        """Have a worker run a launch; None if it was stopped. ``started`` is called once, before.
+        on_start: Callable[[], None],
+        stop: StopSignal,
+    ) -> LaunchResult | None:
+        """Have a worker run a launch; None if it was stopped.
 
-        ``workspaces`` stay empty: a worker keeps what its resumable cells leave in its own cache.
+        ``workspaces`` stay empty: a worker keeps the progress of resumable cells in its own cache.
 
         Raises:
-            UserError: the scheduler is gone.
+            UserError: the connection to the scheduler is lost.
         """
         definitions = [cell.definition() for cell in launch]
-        order = Order(
-            launch, definitions, source.spec.name, source.folder, limits, self._owner, self._topic,
-            self._neural,
+        request = LaunchRequest(
+            launch, definitions, source.spec.name, source.folder, limits, self._results_id,
+            self._topic, self._neural,
         )  # fmt: skip
-        told = _Once(started)
+        report_start = _CallOnce(on_start)
         n_lost = 0
         refusals: dict[str, str] = {}  # by the worker's address
         while True:
-            able = self._able(order) if refusals else set()
-            allowed = able - set(refusals)
-            if able and not allowed:
+            capable = self._capable_workers(request) if refusals else set()
+            allowed = capable - set(refusals)
+            if capable and not allowed:
                 why = f"refused by every worker: {next(reversed(refusals.values()))}"
-                return not_started(launch, limits, why, A_WORKER)
-            answer = self._answer(order, allowed, n_lost, told, stop)
-            told()  # what has ended had started, even where no word of that came through
+                return _failure(launch, limits, why)
+            answer = self._send(request, allowed, n_lost, report_start, stop)
+            report_start()  # it has ended, so it had started, even if the event was lost
             match answer:
-                case Refused():
-                    self._say(f"worker {answer.worker} refused {launch[0].name}: {answer.why}")
+                case Refusal():
+                    self._warn_once(
+                        f"worker {answer.worker} refused {launch[0].name}: {answer.why}"
+                    )
                     refusals[answer.worker] = answer.why
-                case Measured():
+                case LaunchResult():
                     if answer.failure is None:
-                        self._compare("a worker", answer.where)
+                        versions = WorkerVersions(answer.versions, answer.package)
+                        self._compare_versions("a worker", versions)
                     return answer
                 case None if stop.is_set():
                     return None
-                case _:  # None: the worker took it that nobody waits any more
-                    lost = answer or Lost(1)
-                    n_lost += lost.times
+                case _:  # None: the worker took the launch for cancelled, though nobody stopped it
+                    loss = answer or WorkerLoss(1)
+                    n_lost += loss.times
                     if n_lost > self._retries:
-                        why = lost.in_words(n_lost, self._retries)
-                        return not_started(launch, limits, why, A_WORKER)
+                        return _failure(launch, limits, loss.describe(n_lost, self._retries))
 
-    def saved(self, launch: Launch) -> None:
-        """Have the workers remove what they kept of a launch whose records are written."""
+    def discard_progress(self, launch: Launch) -> None:
+        """Have all workers delete the progress of a launch whose records are saved."""
         if launch[0].runner.resumable:
             try:
-                self._client.run(worker.forget, self._owner, launch, on_error="ignore")
+                self._client.run(
+                    worker.discard_progress, self._results_id, launch, on_error="ignore"
+                )
             except OSError as error:
-                self._say(f"what workers kept of {launch[0].name} could not be removed: {error}")
+                self._warn_once(
+                    f"the progress of {launch[0].name} could not be deleted on the workers: {error}"
+                )
 
-    def _answer(
-        self, order: Order, allowed: set[str], n_lost: int, told: _Once, stop: Stop
-    ) -> Measured | Refused | Lost | None:
-        """What came of sending an order out once, to workers that are ``allowed``: any, if empty.
+    def _send(
+        self,
+        request: LaunchRequest,
+        allowed: set[str],
+        n_lost: int,
+        report_start: _CallOnce,
+        stop: StopSignal,
+    ) -> LaunchResult | Refusal | WorkerLoss | None:
+        """Send a request once, to one of the ``allowed`` workers or to any, and wait for an answer.
 
-        None if it was stopped, or if the worker thought that it was.
+        None if it was stopped, or if the worker believed so. ``n_lost`` workers were lost before.
         """
-        key = f"fmbench-{order.launch[0].runner.name}-{uuid4().hex}"
+        key = f"fmbench-{request.launch[0].runner.name}-{uuid4().hex}"
         future = self._client.submit(
-            worker.measure, order, key=key, pure=False,
+            worker.run_launch_on_worker, request, key=key, pure=False,
             workers=sorted(allowed) or None,
-            resources={GPU: 1} if _on_gpu(order) else None,
+            resources={GPU: 1} if request.needs_gpu else None,
         )  # fmt: skip
         starts = self._starts[key]
-        # Ctrl-C is looked for while the result is on its way, too.
-        coming = asyncio.run_coroutine_threadsafe(
+        # Not future.result(): Ctrl-C must be noticed while the result is being transferred, too.
+        transfer = asyncio.run_coroutine_threadsafe(
             self._client.gather(future, asynchronous=True), self._client.loop.asyncio_loop
         )
-        look = time.monotonic() + LOOK_SECONDS
-        while not wait([coming], POLL_SECONDS).done:
+        next_check = time.monotonic() + WORKER_CHECK_SECONDS
+        while not wait([transfer], POLL_SECONDS).done:
             if starts:
-                told()
-            # Dask itself sends it out again when its worker is lost: one start more each time.
-            n_lost_here, astray = max(0, len(starts) - 1), False
-            if time.monotonic() > look:
-                look += LOOK_SECONDS
-                there = set(self._workers())
-                if not there:
-                    self._say("no worker is left; waiting for one to come (Ctrl-C ends the run)")
-                elif allowed and not allowed & there:
-                    n_lost_here, astray = len(starts), True
-            if stop.is_set() or astray or n_lost + n_lost_here > self._retries:
-                coming.cancel()
+                report_start()
+            # When a worker is lost, Dask itself sends the task to another: one more start each.
+            n_lost_here, allowed_are_gone = max(0, len(starts) - 1), False
+            if time.monotonic() > next_check:
+                next_check += WORKER_CHECK_SECONDS
+                present = set(self.worker_threads())
+                if not present:
+                    self._warn_once(
+                        "no worker is left; waiting for one to come (Ctrl-C ends the run)"
+                    )
+                elif allowed and not allowed & present:
+                    n_lost_here, allowed_are_gone = len(starts), True
+            if stop.is_set() or allowed_are_gone or n_lost + n_lost_here > self._retries:
+                transfer.cancel()
                 future.cancel()
-                return None if stop.is_set() else Lost(n_lost_here)
+                return None if stop.is_set() else WorkerLoss(n_lost_here)
         if future.status == "finished":
-            return coming.result()
+            return transfer.result()
         if future.status == "error":
-            return what_happened(future.exception(), order, starts)
+            return interpret_error(future.exception(), request, starts)
         if stop.is_set():
             return None
         raise UserError(
-            f"the scheduler at {self._address} is gone: what is finished is kept, and the same "
-            "command goes on from here once it is back"
+            f"the connection to the scheduler at {self._address} is lost: finished cells are kept; "
+            "when it is back, run the same command again to continue"
         )
 
-    def _noted(self, event: tuple[float, Any]) -> None:
-        """A worker starts on an order."""
-        _, said = event
-        self._starts[said["key"]].append(said["worker"])
+    def _note_start(self, event: tuple[float, Any]) -> None:
+        """Note that a worker has started a request."""
+        _, message = event
+        self._starts[message["key"]].append(message["worker"])
 
-    def _workers(self) -> dict[str, int]:
-        """The threads of each worker, by its address."""
-        return self._client.nthreads()
-
-    def _gpus(self) -> dict[str, float]:
-        """How many GPUs each worker that has one says it has, by its address."""
+    def _gpus_by_worker(self) -> dict[str, float]:
+        """The number of GPUs of each worker that has any, by its address."""
         workers = self._client.scheduler_info(n_workers=-1)["workers"]
-        of_each = {name: worker["resources"].get(GPU, 0) for name, worker in workers.items()}
-        return {name: n for name, n in of_each.items() if n}
+        gpus = {address: info["resources"].get(GPU, 0) for address, info in workers.items()}
+        return {address: n for address, n in gpus.items() if n}
 
-    def _n_gpus(self) -> int:
-        return int(sum(self._gpus().values()))
+    def _count_gpus(self) -> int:
+        return int(sum(self._gpus_by_worker().values()))
 
-    def _able(self, order: Order) -> set[str]:
-        """The workers that have what an order needs."""
-        return set(self._gpus() if _on_gpu(order) else self._workers())
+    def _capable_workers(self, request: LaunchRequest) -> set[str]:
+        """The workers that have the device which a request needs."""
+        return set(self._gpus_by_worker() if request.needs_gpu else self.worker_threads())
 
-    def _greet(self) -> None:
-        """Say which workers differ from here; raises UserError if one has no fmbench."""
-        for address, answer in self._client.run(worker.facts, on_error="return").items():
+    def _check_workers(self) -> None:
+        """Warn of workers with other versions; raise UserError if one lacks fmbench."""
+        answers = self._client.run(worker.collect_versions, on_error="return")
+        for address, answer in answers.items():
             if isinstance(answer, BaseException):
                 raise UserError(
                     f"the worker {address} cannot run fmbench ({type(answer).__name__}: {answer}): "
                     "install there what is installed here"
                 )
-            self._compare(f"worker {address}", answer)
+            self._compare_versions(f"worker {address}", answer)
 
-    def _compare(self, who: str, facts: dict[str, Any]) -> None:
-        """Say, once, in what a worker's results are made otherwise than they would be here."""
-        here = worker.facts()
-        differing = environment.differences(facts["versions"], environment.cpu_name())
-        if facts["package"] != here["package"]:
-            there, own = (_package_in_words(each["package"]) for each in (facts, here))
-            differing.append(f"{there}, here {own}")
-        if differing and (which := "; ".join(differing)) not in self._differing:
-            self._differing.add(which)
-            self._say(f"{who} has {which}; records name the versions that they were made with")
+    def _compare_versions(self, who: str, there: WorkerVersions) -> None:
+        """Warn if a worker has other versions than this machine; once for each set of differences."""
+        here = worker.collect_versions()
+        differences = environment.describe_differences(there.libraries, environment.cpu_name())
+        if there.package != here.package:
+            theirs, ours = _describe_package(there.package), _describe_package(here.package)
+            differences.append(f"{theirs}, here {ours}")
+        versions = "; ".join(differences)
+        if versions and versions not in self._reported_versions:
+            self._reported_versions.add(versions)
+            self._warn_once(
+                f"{who} has {versions}; each record names the versions that it was made with"
+            )
 
-    def _say(self, line: str) -> None:
-        if line not in self._said:
-            self._said.add(line)
+    def _warn_once(self, line: str) -> None:
+        if line not in self._warnings:
+            self._warnings.add(line)
             self._warn(line)
 
 
-class _Once:
-    """Calls a function the first time that it is called itself."""
+class _CallOnce:
+    """Calls a function the first time that it is called itself, and does nothing afterwards."""
 
     def __init__(self, function: Callable[[], None]) -> None:
         self._function: Callable[[], None] | None = function
@@ -277,10 +379,6 @@ class _Once:
             function()
 
 
-def _on_gpu(order: Order) -> bool:
-    return order.limits.device_of(order.launch[0]) == "cuda"
-
-
-def _package_in_words(package: dict[str, Any]) -> str:
+def _describe_package(package: dict[str, Any]) -> str:
     commit = f" of commit {package['commit'][:12]}" if "commit" in package else ""
     return f"fmbench {package['version']}{commit}{' (changed)' if package.get('dirty') else ''}"

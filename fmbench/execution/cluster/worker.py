@@ -1,8 +1,8 @@
-"""What a worker of a cluster does with a launch: the coordinator sends an order, this answers it.
+"""Runs launches on a worker of a cluster. The client sends a request; this module answers it.
 
-A worker needs fmbench and the data, which it finds or fetches and checks itself. It keeps no
-records: what it measured goes back, and is written where the run was started. A cell that it
-would not measure as the coordinator meant it (other code, other versions of a plug-in) it refuses.
+A worker needs fmbench and the data, which it finds or downloads, and checks. It keeps no records:
+it returns the measurements, and the client writes the records. A worker whose own code or plug-in
+would measure a different cell under the same name refuses the request.
 """
 
 from __future__ import annotations
@@ -15,28 +15,27 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from fmbench.datasets.download import fetch
-from fmbench.datasets.loading import verify
-from fmbench.datasets.locate import is_complete, locate
-from fmbench.datasets.specs import SPECS, Source
+from fmbench.datasets.loading import has_all_files, verify_files
+from fmbench.datasets.locate import locate_dataset
+from fmbench.datasets.specs import LocatedDataset, get_dataset
 from fmbench.errors import UserError
-from fmbench.execution.backend import Launch, Limits, Measured
-from fmbench.execution.local import Here
-from fmbench.plugins.adapters import Plugin
-from fmbench.records.cells import Cell, Definition, key_of
-from fmbench.records.record import difference
+from fmbench.execution.backend import Launch, LaunchResult, Limits
+from fmbench.execution.local import LocalBackend
+from fmbench.plugins.factories import PluginFactory
+from fmbench.records.cells import Cell, Definition, compute_key
+from fmbench.records.record import describe_changes
 from fmbench.records.store import Store
 from fmbench.utils import environment
 
 
 @dataclass(frozen=True)
-class Order:
-    """A launch, as it is sent to a worker.
+class LaunchRequest:
+    """A launch as the client sends it to a worker.
 
-    ``definitions`` are those of its cells where it was sent from. ``folder`` is where the data
-    are there, and used here if it is here too, as on a shared disk. ``owner`` tells results
-    folders apart. When the launch starts, the worker says so under the event's name ``topic``.
-    ``neural``: whether neural cells are among those of its run.
+    ``definitions`` are the definitions of its cells on the client. ``folder`` is the folder of the
+    data on the client; the worker uses it if it has it too, for instance on a shared disk.
+    ``results_id`` tells results folders apart. When the launch starts, the worker logs an event
+    under ``topic``. ``neural``: whether any launch of the run is neural.
     """
 
     launch: Launch
@@ -44,109 +43,119 @@ class Order:
     dataset: str
     folder: Path
     limits: Limits
-    owner: str
+    results_id: str
     topic: str
     neural: bool
 
+    @property
+    def needs_gpu(self) -> bool:
+        """Whether only a worker with a GPU can run it."""
+        return self.limits.device_of(self.launch[0]) == "cuda"
+
 
 @dataclass(frozen=True)
-class Refused:
-    """Why a worker does not measure a launch. Another may."""
+class Refusal:
+    """Why a worker does not run a launch. Another worker may."""
 
-    worker: str
+    worker: str  # its address
     why: str
 
 
-def facts() -> dict[str, Any]:
-    """What a worker's results are made with."""
-    return {"versions": environment.versions(), "package": environment.package()}
+@dataclass(frozen=True)
+class WorkerVersions:
+    """The versions with which a worker makes its results."""
+
+    libraries: dict[str, str]
+    package: dict[str, Any]
 
 
-def measure(order: Order) -> Measured | Refused | None:
-    """Measure a launch on the worker that this is called in; None if it is wanted no more."""
+def collect_versions() -> WorkerVersions:
+    """The versions on the machine that this is called on."""
+    return WorkerVersions(environment.versions(), environment.package())
+
+
+def run_launch_on_worker(request: LaunchRequest) -> LaunchResult | Refusal | None:
+    """Run a launch on the worker that this is called on; None if it was cancelled."""
     from distributed import get_worker
 
     worker = get_worker()
     key = str(worker.get_current_task())
-    worker.log_event(order.topic, {"key": key, "worker": worker.address})
-    # Dask's workers are marked as processes that may have no children, lest these outlive them.
-    # Ours do not: they end with their parent, however it ends.
+    worker.log_event(request.topic, {"key": key, "worker": worker.address})
+    # Dask marks its workers as processes that may have no children, because children could outlive
+    # them. Ours cannot: they end with their parent, however it ends.
     multiprocessing.current_process().daemon = False
     try:
-        _check(order)
-        kept = _kept(order.owner)
-        return _here(order.neural).measure(
-            order.launch,
-            _source(order.dataset, order.folder),
-            order.limits,
-            [kept.workspace(cell) for cell in order.launch],
+        _check_definitions(request)
+        store = _progress_store(request.results_id)
+        return _local_backend(request.neural).run_launch(
+            request.launch,
+            _find_source(request.dataset, request.folder),
+            request.limits,
+            [store.workspace_path(cell) for cell in request.launch],
             lambda: None,
-            _Unwanted(worker, key),
+            _TaskCancelled(worker, key),
         )
     except UserError as error:
-        return Refused(worker.address, str(error))
-    except OSError as error:  # its disk is full, say: nothing that the cell has done
-        return Refused(worker.address, f"{type(error).__name__}: {error}")
+        return Refusal(worker.address, str(error))
+    except OSError as error:  # a full disk, for instance: no fault of the cell
+        return Refusal(worker.address, f"{type(error).__name__}: {error}")
 
 
-def forget(owner: str, launch: Launch) -> None:
-    """Remove what this machine keeps of a launch that has finished, now that it is saved."""
+def discard_progress(results_id: str, launch: Launch) -> None:
+    """Delete the progress that this machine keeps of a launch whose records are saved."""
     for cell in launch:
-        _kept(owner).discard_workspace(cell)
+        _progress_store(results_id).remove_workspace(cell)
 
 
-def _kept(owner: str) -> Store:
-    """Where resumable cells keep what they go on from, on this machine."""
-    return Store(_cache() / "cluster" / owner)
+def _progress_store(results_id: str) -> Store:
+    """The store, in this machine's cache, in which resumable cells keep their progress."""
+    import platformdirs
+
+    return Store(platformdirs.user_cache_path("fmbench") / "cluster" / results_id)
 
 
-def _check(order: Order) -> None:
-    """Raise UserError unless every cell means here what it means where it was sent from."""
-    for cell, there in zip(order.launch, order.definitions, strict=True):
-        here = _as_defined_here(cell)
-        if key_of(here) != key_of(there):
-            why = difference(here, there)
+def _check_definitions(request: LaunchRequest) -> None:
+    """Raise UserError unless every cell means here what it means on the client."""
+    for cell, there in zip(request.launch, request.definitions, strict=True):
+        here = _define_here(cell)
+        if compute_key(here) != compute_key(there):
+            why = describe_changes(here, there)
             raise UserError(f"it would measure another cell ({why}): install the same there")
 
 
-def _as_defined_here(cell: Cell) -> Definition:
-    # A runner of the package came as its name and is this package's own. A plug-in came as what
-    # identified its code there: it is compared with the code that would run here.
+def _define_here(cell: Cell) -> Definition:
+    # A runner of the package is sent by name, so it is this machine's own. A plug-in is sent with
+    # the source identity of the client's code: replace that by the identity of the code here.
     factory = cell.runner.factory
-    if isinstance(factory, Plugin):
-        cell = replace(cell, runner=replace(cell.runner, source=factory.code.source_here))
+    if isinstance(factory, PluginFactory):
+        cell = replace(cell, runner=replace(cell.runner, source=factory.code.local_source))
     return cell.definition()
 
 
-_fetching = threading.Lock()
+_source_lock = threading.Lock()
 
 
-def _source(dataset: str, folder: Path) -> Source:
-    with _fetching:  # one thread of the worker does, the others find it done
-        return _checked_source(dataset, folder)
+def _find_source(dataset: str, folder: Path) -> LocatedDataset:
+    with _source_lock:  # one thread of the worker finds the data, the others wait for it
+        return _find_source_once(dataset, folder)
 
 
 @cache
-def _checked_source(dataset: str, folder: Path) -> Source:
-    spec = SPECS[dataset]
-    source = locate(spec, folder if is_complete(folder) else None, fetch)
-    verify(spec, source.folder)
+def _find_source_once(dataset: str, folder: Path) -> LocatedDataset:
+    spec = get_dataset(dataset)
+    shared_folder = folder if has_all_files(spec, folder) else None
+    source = locate_dataset(spec, shared_folder, fetch=True)
+    verify_files(spec, source.folder)
     return source
 
 
-def _cache() -> Path:
-    import platformdirs
-
-    return platformdirs.user_cache_path("fmbench")
-
-
 @cache
-def _here(neural: bool) -> Here:
-    return Here(neural=neural)
+def _local_backend(neural: bool) -> LocalBackend:
+    return LocalBackend(neural=neural)
 
 
-class _Unwanted:
-    """Set once the scheduler has let go of a task: Ctrl-C, or the coordinator is gone.
+class _TaskCancelled:
+    """A stop signal that is set when the scheduler drops a task: after Ctrl-C, or without a client.
 
     Dask cannot end a thread; it marks the task that runs in it as cancelled, or forgets it.
     """

@@ -1,11 +1,11 @@
-"""EDEN's chromosome: two genes, a learning rate and a network, and how they mutate.
+"""EDEN's chromosome (two genes: a learning rate and a network) and how it mutates.
 
-Every chromosome that can be reached builds a network that maps ``uint8 (n, 28, 28)`` to logits
-``(n, 10)``: convolutions keep the map's size, pooling halves it and stops before it is less than
-one pixel, and no convolution or pooling follows a dense layer.
+Every chromosome that :func:`draw_chromosome` and :func:`mutate` can produce builds a network from
+``uint8 (n, 28, 28)`` to logits ``(n, 10)``: convolutions keep the size of the map, pooling halves
+it and is never applied to a single pixel, and no convolution or pooling comes after a dense layer.
 
-Source: Dufourq & Bassett 2017 (arXiv 1709.09161) for the two genes and the kinds of layers; the
-operators' details are our choice.
+Source: Dufourq & Bassett 2017 (arXiv 1709.09161) for the two genes and the kinds of layers. The
+details of the mutations are our choice.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
-SIDE, N_CLASSES = 28, 10
-MAX_POOLINGS = 4  # 28, 14, 7, 3, 1
-MUTATION_FACTOR = 3.0  # a learning rate changes by up to so much, either way
-# Seconds, not arithmetic, are what `max_work` is there to bound: on a CPU, a value that passes an
-# activation or pooling takes as long as so many multiply-adds, one that passes dropout even more.
-WORK_OF_VALUE, WORK_OF_DROPOUT = 90, 170
-ATTEMPTS = 10_000
+SIDE, N_CLASSES = 28, 10  # pixels a side of an image; outputs of a network
+MAX_POOLINGS = 4  # maps of 28, 14, 7, 3, 1 pixels a side
+MUTATION_FACTOR = 3.0  # a mutation multiplies or divides the learning rate by at most this
+# `max_work` limits the time, not the arithmetic. On a CPU an activation or a pooling takes as long
+# for each value as this number of multiply-adds, and dropout takes even longer.
+VALUE_WORK, DROPOUT_WORK = 90, 170
+MAX_ATTEMPTS = 10_000  # random draws before the search space counts as too small
 
 
 @dataclass(frozen=True)
 class Convolution:
-    """A square kernel, the map's size kept by padding, and an activation."""
+    """A convolution with a square kernel that keeps the size of the map, and an activation."""
 
     filters: int
     kernel: int
@@ -36,7 +36,7 @@ class Convolution:
 
 @dataclass(frozen=True)
 class Pooling:
-    """Maximum over 2 x 2."""
+    """Maximum pooling over 2 x 2."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Dense:
 
 @dataclass(frozen=True)
 class Dropout:
-    """Each value is left out with probability ``rate`` while training."""
+    """Dropout: in training each value is set to 0 with probability ``rate``."""
 
     rate: float
 
@@ -66,64 +66,63 @@ class Chromosome:
     layers: tuple[Layer, ...]
 
     def as_json(self) -> dict[str, Any]:
-        """In JSON's types, for checkpoints and records."""
+        """Return the chromosome in JSON types, for checkpoints and records."""
         layers = [{"kind": type(layer).__name__.lower(), **asdict(layer)} for layer in self.layers]
         return {"learning_rate": self.learning_rate, "layers": layers}
 
 
 @dataclass(frozen=True)
-class Space:
-    """The values that genes can take.
-
-    ``learning_rate`` is the lowest and the highest. ``max_work`` bounds :func:`work`, so that a
-    search's time has a bound.
-    """
+class SearchSpace:
+    """The values that the genes can take."""
 
     filters: tuple[int, ...]
     kernel: tuple[int, ...]
     units: tuple[int, ...]
     activation: tuple[str, ...]
     rate: tuple[float, ...]
-    learning_rate: tuple[float, float]
+    learning_rate: tuple[float, float]  # the lowest and the highest
     max_layers: int
-    max_work: int
+    max_work: int  # a limit on estimate_work(), which limits the time of a search
 
     def allows(self, chromosome: Chromosome) -> bool:
-        """Whether the network is small enough."""
+        """Whether the network is within ``max_layers`` and ``max_work``."""
         layers = chromosome.layers
-        return 1 <= len(layers) <= self.max_layers and work(layers) <= self.max_work
+        return 1 <= len(layers) <= self.max_layers and estimate_work(layers) <= self.max_work
 
 
-def work(layers: tuple[Layer, ...]) -> int:
-    """Work of one image's pass through the network, in multiply-adds of equal time."""
-    side, channels = SIDE, 1  # a dense layer is seen as one pixel of many channels
+def estimate_work(layers: tuple[Layer, ...]) -> int:
+    """Estimate the time of one image's forward pass, as a number of multiply-adds."""
+    side, channels = SIDE, 1  # the output of a dense layer counts as one pixel with many channels
     total = 0
     for layer in layers:
         values = side * side * channels
         match layer:
             case Convolution(filters, kernel, _):
-                total += values * kernel**2 * filters + WORK_OF_VALUE * side * side * filters
+                total += values * kernel**2 * filters + VALUE_WORK * side * side * filters
                 channels = filters
             case Pooling():
-                total += WORK_OF_VALUE * values
+                total += VALUE_WORK * values
                 side //= 2
             case Dense(units, _):
-                total += values * units + WORK_OF_VALUE * units
+                total += values * units + VALUE_WORK * units
                 side, channels = 1, units
             case Dropout():
-                total += WORK_OF_DROPOUT * values
+                total += DROPOUT_WORK * values
     return total + side * side * channels * N_CLASSES
 
 
-def random_chromosome(space: Space, rng: random.Random) -> Chromosome:
-    """A learning rate, uniform in its logarithm, and a small network.
+def draw_chromosome(space: SearchSpace, rng: random.Random) -> Chromosome:
+    """Draw a learning rate, uniformly in its logarithm, and a small network.
 
-    The network is a convolution, pooling, a dense layer, and up to two layers more.
+    The network has a convolution, a pooling, a dense layer, and up to two more layers.
+
+    Raises:
+        ValueError: no such network fits into ``space``.
     """
     low, high = (math.log(end) for end in space.learning_rate)
-    for _ in range(ATTEMPTS):
+    for _ in range(MAX_ATTEMPTS):
         layers = tuple(_random_layer(kind, space, rng) for kind in (Convolution, Pooling, Dense))
-        chromosome = Chromosome(_rounded(math.exp(rng.uniform(low, high))), layers)
+        chromosome = Chromosome(_round_learning_rate(math.exp(rng.uniform(low, high))), layers)
         for _ in range(rng.randint(0, 2)):
             chromosome = _add_layer(chromosome, space, rng)
         if space.allows(chromosome):
@@ -131,48 +130,54 @@ def random_chromosome(space: Space, rng: random.Random) -> Chromosome:
     raise ValueError(f"no network fits into {space}")
 
 
-def mutated(chromosome: Chromosome, space: Space, rng: random.Random) -> Chromosome:
-    """Another chromosome, one operator away; what the operator cannot do is drawn again."""
-    for _ in range(ATTEMPTS):
+def mutate(chromosome: Chromosome, space: SearchSpace, rng: random.Random) -> Chromosome:
+    """Return a chromosome that differs by one operator; a draw outside ``space`` is repeated.
+
+    Raises:
+        ValueError: no mutation stays within ``space``.
+    """
+    for _ in range(MAX_ATTEMPTS):
         child = rng.choice(OPERATORS)(chromosome, space, rng)
         if child != chromosome and space.allows(child):
             return child
     raise ValueError(f"no mutation of {chromosome} stays within {space}")
 
 
-def _change_learning_rate(chromosome: Chromosome, space: Space, rng: random.Random) -> Chromosome:
+def _change_learning_rate(
+    chromosome: Chromosome, space: SearchSpace, rng: random.Random
+) -> Chromosome:
     low, high = space.learning_rate
     factor = MUTATION_FACTOR ** rng.uniform(-1, 1)
     rate = min(max(chromosome.learning_rate * factor, low), high)
-    return replace(chromosome, learning_rate=_rounded(rate))
+    return replace(chromosome, learning_rate=_round_learning_rate(rate))
 
 
-def _add_layer(chromosome: Chromosome, space: Space, rng: random.Random) -> Chromosome:
+def _add_layer(chromosome: Chromosome, space: SearchSpace, rng: random.Random) -> Chromosome:
     layers = chromosome.layers
     kind = rng.choice([kind for kind in KINDS if kind is not Pooling or _can_pool(layers)])
-    place = rng.choice(_places(layers, kind))
+    position = rng.choice(_insert_positions(layers, kind))
     layer = _random_layer(kind, space, rng)
-    return replace(chromosome, layers=(*layers[:place], layer, *layers[place:]))
+    return replace(chromosome, layers=(*layers[:position], layer, *layers[position:]))
 
 
-def _remove_layer(chromosome: Chromosome, space: Space, rng: random.Random) -> Chromosome:
-    place = rng.randrange(len(chromosome.layers))
+def _remove_layer(chromosome: Chromosome, space: SearchSpace, rng: random.Random) -> Chromosome:
+    position = rng.randrange(len(chromosome.layers))
     layers = chromosome.layers
-    return replace(chromosome, layers=(*layers[:place], *layers[place + 1 :]))
+    return replace(chromosome, layers=(*layers[:position], *layers[position + 1 :]))
 
 
-def _change_layer(chromosome: Chromosome, space: Space, rng: random.Random) -> Chromosome:
-    """One property of one layer: filters, kernel, units, activation or rate."""
+def _change_layer(chromosome: Chromosome, space: SearchSpace, rng: random.Random) -> Chromosome:
+    """Change one property of one layer: filters, kernel, units, activation or rate."""
     layers = list(chromosome.layers)
-    place = rng.randrange(len(layers))
-    names = [field.name for field in fields(layers[place])]
-    if names:  # pooling has none
+    position = rng.randrange(len(layers))
+    names = [field.name for field in fields(layers[position])]
+    if names:  # a pooling has no properties
         name = rng.choice(names)
-        layers[place] = replace(layers[place], **{name: rng.choice(getattr(space, name))})
+        layers[position] = replace(layers[position], **{name: rng.choice(getattr(space, name))})
     return replace(chromosome, layers=tuple(layers))
 
 
-Operator = Callable[[Chromosome, Space, random.Random], Chromosome]
+Operator = Callable[[Chromosome, SearchSpace, random.Random], Chromosome]
 OPERATORS: tuple[Operator, ...] = (
     _change_learning_rate,
     _add_layer,
@@ -181,7 +186,7 @@ OPERATORS: tuple[Operator, ...] = (
 )
 
 
-def _random_layer(kind: type[Layer], space: Space, rng: random.Random) -> Layer:
+def _random_layer(kind: type[Layer], space: SearchSpace, rng: random.Random) -> Layer:
     return kind(**{field.name: rng.choice(getattr(space, field.name)) for field in fields(kind)})
 
 
@@ -189,8 +194,12 @@ def _can_pool(layers: tuple[Layer, ...]) -> bool:
     return sum(isinstance(layer, Pooling) for layer in layers) < MAX_POOLINGS
 
 
-def _places(layers: tuple[Layer, ...], kind: type[Layer]) -> range:
-    """Where a layer can be inserted: convolutions and poolings before the first dense layer."""
+def _insert_positions(layers: tuple[Layer, ...], kind: type[Layer]) -> range:
+    """Positions at which a layer can be inserted.
+
+    Convolutions and poolings come before the first dense layer, dense layers after the last
+    convolution or pooling, and dropout anywhere.
+    """
     if kind is Dropout:
         return range(len(layers) + 1)
     dense = [i for i, layer in enumerate(layers) if isinstance(layer, Dense)]
@@ -200,5 +209,5 @@ def _places(layers: tuple[Layer, ...], kind: type[Layer]) -> range:
     return range((dense[0] if dense else len(layers)) + 1)
 
 
-def _rounded(learning_rate: float) -> float:
+def _round_learning_rate(learning_rate: float) -> float:
     return float(f"{learning_rate:.3g}")

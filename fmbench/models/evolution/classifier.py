@@ -1,7 +1,7 @@
-"""A network found by evolution: the best chromosome of a search, trained on every image.
+"""A classifier that searches for a network by evolution and trains the best one on all images.
 
-Source: EDEN, Dufourq & Bassett 2017 (arXiv 1709.09161). What was not read in it is our choice;
-the hyperparameters in ``fmbench/runners/eden.py`` say which is which.
+Source: EDEN, Dufourq & Bassett 2017 (arXiv 1709.09161). The hyperparameters in
+``fmbench/runners/eden.py`` say which values come from the source and which are our choice.
 """
 
 from __future__ import annotations
@@ -30,44 +30,41 @@ from fmbench.models.evolution.chromosome import (
     Dropout,
     Layer,
     Pooling,
-    Space,
+    SearchSpace,
 )
 from fmbench.models.evolution.journal import Journal
-from fmbench.models.evolution.search import Budget, evolve
-from fmbench.models.nn.layers import ACTIVATIONS, Pixels, parameter_counts, sequential
+from fmbench.models.evolution.search import SearchBudget, evolve
+from fmbench.models.nn.layers import ACTIVATIONS, Pixels, count_parameters, sequential
 from fmbench.models.nn.training import EpochCallback, TorchClassifier, TrainConfig
 from fmbench.utils import environment
 
 JOURNAL = "search.json"
-# One random stream for each purpose, so that changing one leaves the others as they were.
+# Each purpose has a seed of its own, so that a change to one does not affect the others.
 SPLIT, SEARCH, WINNER, CANDIDATE = range(4)
 
 
 @dataclass(frozen=True)
-class Training:
-    """How networks are trained, but for the learning rate, which is a gene.
+class TrainingSettings:
+    """How networks are trained; the learning rate is not here, because it is a gene."""
 
-    The winner is trained for ``final_epochs``, a candidate for those of its generation.
-    """
-
-    final_epochs: int
+    final_epochs: int  # of the winner; a candidate's epochs depend on its generation
     batch_size: int
     optimizer: str
     scaling: str
 
 
 class EvolvedClassifier(ClassifierMixin, BaseEstimator):
-    """Searches for a network on a part of the training images, then trains the best on all.
+    """Searches for a network on a part of the training images, then trains the best one on all.
 
-    With a ``workspace``, each evaluation is written down there, and a search that was interrupted
-    goes on after the last one. The winner's training, if interrupted, begins again.
+    If there is a ``workspace``, the result of each evaluation is saved there, and an interrupted
+    search continues after the last one. An interrupted training of the winner starts again.
     """
 
     def __init__(
         self,
-        space: Space,
-        budget: Budget,
-        training: Training,
+        space: SearchSpace,
+        budget: SearchBudget,
+        training: TrainingSettings,
         *,
         seed: int = 0,
         device: str = "cpu",
@@ -85,25 +82,25 @@ class EvolvedClassifier(ClassifierMixin, BaseEstimator):
     ) -> EvolvedClassifier:
         """Search and train on ``X uint8 (n, 28, 28)``, ``y uint8 (n,)``.
 
-        ``on_epoch`` sees every epoch of the winner's training, none of the search.
+        ``on_epoch`` is called after every epoch of the winner's training, but not in the search.
         """
         self.classes_ = np.unique(y)
         path = self.workspace / JOURNAL if self.workspace else None
-        journal = Journal(path, self._made_with(X, y))
-        images = split(X, y, self.budget, _stream(self.seed, SPLIT))
+        journal = Journal(path, self._fitness_inputs(X, y))
+        images = split_images(X, y, self.budget, derive_seed(self.seed, SPLIT))
         numbers = count()
 
         def fitness(chromosome: Chromosome, epochs: int) -> float:
             number = next(numbers)
-            return journal.answer(
+            return journal.load_or_compute(
                 {"chromosome": chromosome.as_json(), "epochs": epochs},
-                lambda: self._fitness(chromosome, epochs, images, number),
+                lambda: self._measure_fitness(chromosome, epochs, images, number),
             )
 
-        search = evolve(self.space, self.budget, fitness, seed=_stream(self.seed, SEARCH))
-        self.classifier_ = self._classifier(search.winner, self.training.final_epochs, WINNER)
+        search = evolve(self.space, self.budget, fitness, seed=derive_seed(self.seed, SEARCH))
+        self.classifier_ = self._build_classifier(search.winner, self.training.final_epochs, WINNER)
         self.classifier_.fit(X, y, on_epoch)
-        counts = parameter_counts(self.classifier_.network_)
+        counts = count_parameters(self.classifier_.network_)
         self.details_ = {
             "search": {
                 "generations": search.generations,
@@ -121,32 +118,38 @@ class EvolvedClassifier(ClassifierMixin, BaseEstimator):
         return self
 
     def predict_proba(self, X: np.ndarray) -> np.ndarray:
-        """Class probabilities ``float32 (n, 10)`` of images ``uint8 (n, 28, 28)``."""
+        """Return the class probabilities ``float32 (n, 10)`` of images ``uint8 (n, 28, 28)``."""
         return self.classifier_.predict_proba(X)
 
     def predict(self, X: np.ndarray) -> np.ndarray:
-        """Classes ``uint8 (n,)`` of images ``uint8 (n, 28, 28)``."""
+        """Return the classes ``uint8 (n,)`` of images ``uint8 (n, 28, 28)``."""
         return self.classifier_.predict(X)
 
-    def _classifier(self, chromosome: Chromosome, epochs: int, *purpose: int) -> TorchClassifier:
-        how = self.training
-        config = TrainConfig(epochs, how.batch_size, how.optimizer, chromosome.learning_rate)
+    def _build_classifier(
+        self, chromosome: Chromosome, epochs: int, *purpose: int
+    ) -> TorchClassifier:
+        training = self.training
+        config = TrainConfig(
+            epochs, training.batch_size, training.optimizer, chromosome.learning_rate
+        )
         return TorchClassifier(
-            partial(network, chromosome.layers, how.scaling),
+            partial(build_network, chromosome.layers, training.scaling),
             config,
-            seed=_stream(self.seed, *purpose),
+            seed=derive_seed(self.seed, *purpose),
             device=self.device,
         )
 
-    def _fitness(self, chromosome: Chromosome, epochs: int, images: Split, number: int) -> float:
-        """Accuracy on the validation images."""
-        classifier = self._classifier(chromosome, epochs, CANDIDATE, number)
+    def _measure_fitness(
+        self, chromosome: Chromosome, epochs: int, images: SplitImages, number: int
+    ) -> float:
+        """Train a candidate and return its accuracy on the validation images."""
+        classifier = self._build_classifier(chromosome, epochs, CANDIDATE, number)
         y_pred = classifier.fit(images.X_train, images.y_train).predict(images.X_validation)
         return float((y_pred == images.y_validation).mean())
 
-    def _made_with(self, X: np.ndarray, y: np.ndarray) -> dict[str, Any]:
-        """Everything that decides the fitness of a chromosome."""
-        made_with = {
+    def _fitness_inputs(self, X: np.ndarray, y: np.ndarray) -> dict[str, Any]:
+        """Collect everything that decides the fitness of a chromosome, in JSON types."""
+        inputs = {
             "space": asdict(self.space),
             "budget": asdict(self.budget),
             "training": asdict(self.training),
@@ -156,12 +159,12 @@ class EvolvedClassifier(ClassifierMixin, BaseEstimator):
             "threads": torch.get_num_threads(),
             "versions": environment.versions(),
         }
-        return json.loads(json.dumps(made_with))
+        return json.loads(json.dumps(inputs))
 
 
 @dataclass(frozen=True)
-class Split:
-    """Images that candidates are trained on, and others that they are judged by."""
+class SplitImages:
+    """The images that candidates are trained on, and other images that give their fitness."""
 
     X_train: np.ndarray
     y_train: np.ndarray
@@ -169,19 +172,22 @@ class Split:
     y_validation: np.ndarray
 
 
-def split(X: np.ndarray, y: np.ndarray, budget: Budget, seed: int) -> Split:
-    """Draw a search's images from the training set; of a small one, a quarter is for judging."""
+def split_images(X: np.ndarray, y: np.ndarray, budget: SearchBudget, seed: int) -> SplitImages:
+    """Draw the images of a search from the training set.
+
+    At most a quarter of the training set becomes validation images, however small the set is.
+    """
     order = np.random.default_rng(seed).permutation(len(X))
     n = min(budget.validation_images, len(X) // 4)
     validation, train = order[:n], order[n:][: budget.train_images]
-    return Split(X[train], y[train], X[validation], y[validation])
+    return SplitImages(X[train], y[train], X[validation], y[validation])
 
 
-def network(layers: Sequence[Layer], scaling: str) -> nn.Module:
-    """The network of a chromosome: ``uint8 (n, 28, 28)`` to logits ``float32 (n, 10)``.
+def build_network(layers: Sequence[Layer], scaling: str) -> nn.Module:
+    """Build the network of a chromosome: ``uint8 (n, 28, 28)`` to logits ``float32 (n, 10)``.
 
-    An activation whose values are pooled comes after the pooling: all of them grow with their
-    argument, so the maximum is the same, and a quarter of the work is left.
+    An activation in front of a pooling is computed after it instead. All activations here increase
+    with their argument, so the maximum is the same, and only a quarter of the values is left.
     """
     named: list[tuple[str, nn.Module]] = [("pixels", Pixels(scaling))]
     channels, side, flat = 1, SIDE, False
@@ -209,5 +215,6 @@ def network(layers: Sequence[Layer], scaling: str) -> nn.Module:
     return sequential(*named, ("output", nn.Linear(channels * side * side, N_CLASSES)))
 
 
-def _stream(seed: int, *purpose: int) -> int:
+def derive_seed(seed: int, *purpose: int) -> int:
+    """Derive the seed for one purpose from the classifier's seed."""
     return int(np.random.SeedSequence([seed, *purpose]).generate_state(1)[0])

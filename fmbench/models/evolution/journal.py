@@ -1,8 +1,8 @@
-"""The answers of a long computation, kept as they come, so that an interrupted one can go on.
+"""Saves the intermediate results of a long computation, so that an interrupted one can continue.
 
-A computation that asks the same questions in the same order is not resumed but repeated, with
-the answers that are known already taken from here. It has no state to save, and comes to the same
-result however often it was interrupted.
+A computation that asks the same questions in the same order is simply started again; the answers
+that were saved before are taken from the journal. So the computation has no state to save, and its
+result is the same however often it was interrupted.
 """
 
 from __future__ import annotations
@@ -15,14 +15,15 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from fmbench.utils.files import write_text
+from fmbench.utils.files import write_text_atomically
 
 
 class Journal:
-    """Questions with their answers, in JSON's types and in the order in which they were asked.
+    """The questions and their answers, in JSON types and in the order in which they were asked.
 
-    ``made_with`` is what decides the answers. A file that is damaged or was made with anything
-    else is warned of and not used. Without a ``path`` nothing is kept.
+    ``made_with`` is everything that decides the answers. If the file at ``path`` is damaged or was
+    made with something else, a warning says so and the file is not used. Without a ``path`` nothing
+    is saved.
     """
 
     def __init__(self, path: Path | None, made_with: Mapping[str, Any]) -> None:
@@ -30,13 +31,13 @@ class Journal:
         self._made_with = dict(made_with)
         self._entries: list[dict[str, Any]] = []
         self.n_asked = 0
-        self.n_known = 0  # questions that an earlier process had answered
-        self.earlier_seconds = 0.0  # that it spent on them
+        self.n_known = 0  # questions whose answers an earlier process had saved
+        self.earlier_seconds = 0.0  # the time that it spent on them
         if path is not None and path.exists():
             self._read(path)
 
-    def answer(self, question: Any, compute: Callable[[], Any]) -> Any:
-        """The answer to the next question: known from earlier, or computed and written down."""
+    def load_or_compute(self, question: Any, compute: Callable[[], Any]) -> Any:
+        """Return the saved answer to the next question; without one, compute it and save it."""
         if self.n_asked < len(self._entries):
             known = self._entries[self.n_asked]
             if known["question"] == question:
@@ -60,7 +61,7 @@ class Journal:
             content = json.loads(path.read_text(encoding="utf-8"))
             made_with, entries = content["made_with"], content["entries"]
             if content["sha256"] != _digest(made_with, entries):
-                raise ValueError("not what was written")
+                raise ValueError("the checksum does not match")
         except (ValueError, TypeError, KeyError, RecursionError):
             self._warn("it is damaged")
             return
@@ -77,7 +78,7 @@ class Journal:
             "made_with": self._made_with,
             "entries": self._entries,
         }
-        write_text(path, json.dumps(content, indent=1))
+        write_text_atomically(path, json.dumps(content, indent=1))
 
     def _warn(self, why: str) -> None:
         assert self._path is not None

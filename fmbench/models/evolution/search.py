@@ -1,6 +1,7 @@
-"""The search of EDEN: mutation and selection over generations. Knows no training.
+"""EDEN's evolutionary search: mutation and selection over generations.
 
-The loop is DEAP's (mu + lambda): as many mutants as there are parents, the best of both stay.
+It knows nothing of training; its caller computes the fitness. The loop is DEAP's (mu + lambda)
+evolution: each generation has as many mutants as parents, and the best of both survive.
 """
 
 from __future__ import annotations
@@ -14,18 +15,23 @@ from typing import Any
 import numpy as np
 from deap import algorithms, base, tools
 
-from fmbench.models.evolution.chromosome import Chromosome, Space, mutated, random_chromosome
+from fmbench.models.evolution.chromosome import (
+    Chromosome,
+    SearchSpace,
+    draw_chromosome,
+    mutate,
+)
 
-# Of a chromosome trained for so many epochs; the higher the better.
+# From a chromosome and a number of epochs of training to its fitness; higher is better.
 Fitness = Callable[[Chromosome, int], float]
 
 
 @dataclass(frozen=True)
-class Budget:
-    """How much a search may do.
+class SearchBudget:
+    """How much work a search does.
 
     Each generation trains ``population`` new networks on at most ``train_images`` images and
-    scores them on at most ``validation_images`` others, all from the training set.
+    scores them on at most ``validation_images`` other images, all from the training set.
     """
 
     population: int
@@ -35,40 +41,42 @@ class Budget:
     train_images: int
     validation_images: int
 
-    def epochs(self) -> list[int]:
-        """Epochs of an evaluation, generation by generation, growing evenly."""
+    def epochs_of_generations(self) -> list[int]:
+        """Return the epochs of training in each generation; they grow evenly."""
         steps = np.linspace(self.first_epochs, self.last_epochs, self.generations)
         return [round(float(step)) for step in steps]
 
 
 @dataclass(frozen=True)
-class Search:
-    """The fittest chromosome of all generations, and what each generation came to."""
+class SearchResult:
+    """The fittest chromosome of all generations, and the fitness of each generation."""
 
     winner: Chromosome
     generations: list[dict[str, Any]]
 
 
 class _Accuracy(base.Fitness):
-    weights = (1.0,)  # the higher the better
+    weights = (1.0,)  # positive: DEAP maximises it
 
 
 @dataclass
 class _Individual:
-    """What DEAP handles: anything that has a ``fitness``."""
+    """A chromosome with the attribute ``fitness`` that DEAP requires."""
 
     chromosome: Chromosome
     fitness: base.Fitness = field(default_factory=_Accuracy)
 
 
-def evolve(space: Space, budget: Budget, fitness: Fitness, *, seed: int) -> Search:
-    """Search ``space`` by mutation alone; ``fitness`` is asked once for each new chromosome."""
+def evolve(
+    space: SearchSpace, budget: SearchBudget, fitness: Fitness, *, seed: int
+) -> SearchResult:
+    """Search ``space`` by mutation; ``fitness`` is called once for each new chromosome."""
     genes_seed, parents_seed = (int(s) for s in np.random.SeedSequence(seed).generate_state(2))
     genes = random.Random(genes_seed)
-    epochs = iter(budget.epochs())
+    epochs = iter(budget.epochs_of_generations())
     generations: list[dict[str, Any]] = []
 
-    def evaluate(_: Any, individuals: list[_Individual]) -> list[tuple[float]]:
+    def evaluate_generation(_: Any, individuals: list[_Individual]) -> list[tuple[float]]:
         n_epochs = next(epochs)
         values = [fitness(individual.chromosome, n_epochs) for individual in individuals]
         generations.append(
@@ -82,27 +90,28 @@ def evolve(space: Space, budget: Budget, fitness: Fitness, *, seed: int) -> Sear
         )
         return [(value,) for value in values]
 
-    def mutate(individual: _Individual) -> tuple[_Individual]:
-        individual.chromosome = mutated(individual.chromosome, space, genes)
+    def mutate_individual(individual: _Individual) -> tuple[_Individual]:
+        individual.chromosome = mutate(individual.chromosome, space, genes)
         return (individual,)
 
     toolbox = base.Toolbox()
     toolbox.register("evaluate", fitness)
-    toolbox.register("map", evaluate)  # called once a generation, which decides the epochs
-    toolbox.register("mutate", mutate)
+    # DEAP calls "map" once for each generation, so that all its networks get the same epochs.
+    toolbox.register("map", evaluate_generation)
+    toolbox.register("mutate", mutate_individual)
     toolbox.register("select", tools.selBest)
-    population = [_Individual(random_chromosome(space, genes)) for _ in range(budget.population)]
-    with _global_random(parents_seed):  # which DEAP draws from
+    population = [_Individual(draw_chromosome(space, genes)) for _ in range(budget.population)]
+    with _seeded_global_random(parents_seed):  # DEAP uses Python's global generator
         algorithms.eaMuPlusLambda(
             population, toolbox, mu=budget.population, lambda_=budget.population,
             cxpb=0.0, mutpb=1.0, ngen=budget.generations - 1, verbose=False,
         )  # fmt: skip
-    return Search(tools.selBest(population, 1)[0].chromosome, generations)
+    return SearchResult(tools.selBest(population, 1)[0].chromosome, generations)
 
 
 @contextlib.contextmanager
-def _global_random(seed: int) -> Iterator[None]:
-    """Seed Python's global generator, and leave it afterwards as it was."""
+def _seeded_global_random(seed: int) -> Iterator[None]:
+    """Seed Python's global generator, and restore its state afterwards."""
     before = random.getstate()
     random.seed(seed)
     try:

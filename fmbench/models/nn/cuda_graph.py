@@ -1,8 +1,8 @@
-"""A training step as a CUDA graph.
+"""Records a training step as a CUDA graph, so that a GPU can repeat it without Python.
 
-A step of a small network on a small batch is a hundred kernels of microseconds each, and starting
-them one by one from Python takes several times as long as they do. Recorded once as a graph, they
-start as one.
+What it computes: the same step, with the same kernels. Why it is faster: a step of a small network
+on a small batch is a hundred kernels of a few microseconds each, and starting them one by one from
+Python takes several times as long as running them. A recorded graph starts all of them at once.
 """
 
 from __future__ import annotations
@@ -12,29 +12,29 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-EAGER_STEPS = 3  # before the recording: libraries choose their kernels, memory is taken
+EAGER_STEPS = 3  # steps before the recording, in which libraries choose kernels and take memory
 
 Step = Callable[[Tensor, Tensor], None]
 
 
-class Graphed:
-    """A step that replays its own recording on every batch of the usual size.
+class GraphedStep:
+    """A training step that is recorded once and replayed for every full batch.
 
-    The first steps and batches of another size run one kernel at a time. ``step`` must do all its
-    work on the GPU, without asking for a value, and must leave its results in tensors of its own.
-    ``prepare`` is called before each step, outside the recording: what it draws at random is new
-    each time.
+    The first steps, and batches of another size, run one kernel at a time. ``step`` must do all its
+    work on the GPU without reading a value back, and must write its results into tensors that it
+    keeps. ``prepare`` is called before each step and is not recorded, so that its random numbers
+    are new each time.
     """
 
     def __init__(self, step: Step, prepare: Callable[[int], None], batch_size: int) -> None:
         self._step, self._prepare, self._batch_size = step, prepare, batch_size
-        self._stream = torch.cuda.Stream()  # what is to be recorded must not run on the default
+        self._stream = torch.cuda.Stream()  # CUDA cannot record work on the default stream
         self._n_eager = 0
         self._graph: torch.cuda.CUDAGraph | None = None
         self._inputs: tuple[Tensor, Tensor] | None = None
 
     def __call__(self, batch: Tensor, target: Tensor) -> None:
-        """One step on ``uint8 (S, n, 28, 28)`` and ``int64 (S, n)``."""
+        """Do one step on ``uint8 (S, n, 28, 28)`` and ``int64 (S, n)``."""
         n_images = batch.shape[1]
         self._prepare(n_images)
         if n_images != self._batch_size or self._n_eager < EAGER_STEPS:
@@ -48,7 +48,7 @@ class Graphed:
             self._inputs = batch.clone(), target.clone()
             self._graph = torch.cuda.CUDAGraph()
             with torch.cuda.graph(self._graph, stream=self._stream):
-                self._step(*self._inputs)  # recorded, not yet done
+                self._step(*self._inputs)  # only recorded here; replay() below runs it
         self._inputs[0].copy_(batch)
         self._inputs[1].copy_(target)
         self._graph.replay()

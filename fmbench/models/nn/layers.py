@@ -1,7 +1,7 @@
-"""Layers and initialisers that the neural runners share.
+"""The layers and the weight initialisers that the neural runners share.
 
-A network takes ``uint8 (n, 28, 28)`` images and gives ``float32 (n, 10)`` logits; its first layer
-turns pixels into numbers, so that a batch travels as bytes.
+A network takes images ``uint8 (n, 28, 28)`` and returns logits ``float32 (n, 10)``. Its first layer
+converts the pixels to floating-point numbers, so that batches are copied as bytes.
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ from typing import TypeGuard
 import torch
 from torch import Tensor, nn
 
-Compute = Callable[[Tensor], Tensor]  # a layer, or what stands in its place
+from fmbench.datasets.specs import FASHION_MNIST
+
+LayerFunction = Callable[[Tensor], Tensor]  # a layer, or a faster function that replaces it
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
     "relu": nn.ReLU,
@@ -23,25 +25,23 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {
 }
 POOLING: dict[str, type[nn.Module]] = {"average": nn.AvgPool2d, "max": nn.MaxPool2d}
 
-# Mean and standard deviation of the training set's pixels, scaled to [0, 1] (asserted by a test).
-PIXEL_MEAN = 0.28604
-PIXEL_SD = 0.35302
-
 
 class Pixels(nn.Module):
     """``uint8 (n, 28, 28)`` to ``float32 (n, 1, 28, 28)``.
 
-    ``unit`` divides by 255; ``standard`` also subtracts the training pixels' mean and divides by
-    their standard deviation.
+    ``unit`` divides by 255; ``standard`` also subtracts the mean of Fashion-MNIST's training pixels
+    and divides by their standard deviation.
     """
 
     def __init__(self, scaling: str) -> None:
         super().__init__()
-        mean, sd = {"unit": (0.0, 1.0), "standard": (PIXEL_MEAN, PIXEL_SD)}[scaling]
+        # A recipe scales every data set by these numbers: they are part of what the paper ran.
+        standard = FASHION_MNIST.pixel_statistics
+        mean, sd = {"unit": (0.0, 1.0), "standard": standard}[scaling]
         self.factor, self.shift = 1 / (255 * sd), -mean / sd
 
     def forward(self, X: Tensor) -> Tensor:
-        """Scale a batch."""
+        """Convert and scale a batch."""
         pixels = X.unsqueeze(1).to(torch.float32).mul_(self.factor)
         return pixels.add_(self.shift) if self.shift else pixels
 
@@ -59,7 +59,7 @@ class Resize(nn.Module):
 
 
 class Residual(nn.Module):
-    """``X + relu(conv(X))``; an input of one channel is added to every channel."""
+    """``X + relu(conv(X))``; an input with one channel is added to every output channel."""
 
     def __init__(self, conv: nn.Conv2d) -> None:
         super().__init__()
@@ -67,25 +67,26 @@ class Residual(nn.Module):
 
     def forward(self, X: Tensor) -> Tensor:
         """``(n, c, h, w)`` to ``(n, channels of conv, h, w)``."""
-        return residual(self.conv)(X)
+        return make_residual(self.conv)(X)
 
 
-def residual(conv: Compute) -> Compute:
-    """What a :class:`Residual` computes, whoever computes its convolution."""
+def make_residual(conv: LayerFunction) -> LayerFunction:
+    """Return the function of a :class:`Residual` whose convolution is computed by ``conv``."""
     return lambda X: X + nn.functional.relu(conv(X), inplace=True)
 
 
 class LSTM(nn.Module):
     """Keras's LSTM: ``(n, steps, features)`` to the last hidden state ``(n, units)``.
 
-    Glorot uniform input weights, orthogonal recurrent weights, one bias: 1 for the forget gate,
-    else 0. Written out because nn.LSTM has a second bias and cannot be batched by ``vmap``.
+    Its input weights are Glorot uniform and its recurrent weights orthogonal. It has one bias,
+    which starts as 1 for the forget gate and as 0 elsewhere. It is written out here because
+    nn.LSTM has a second bias and does not work with ``vmap``.
     """
 
     def __init__(self, features: int, units: int) -> None:
         super().__init__()
         self.units = units
-        # Rows: the input, forget and output gates, then the candidate.
+        # The rows belong to the input, forget and output gates, then to the candidate values.
         self.input_weight = nn.Parameter(torch.empty(4 * units, features))
         self.recurrent_weight = nn.Parameter(torch.empty(4 * units, units))
         self.bias = nn.Parameter(torch.zeros(4 * units))
@@ -94,16 +95,16 @@ class LSTM(nn.Module):
         nn.init.ones_(self.bias[units : 2 * units])
 
     def forward(self, X: Tensor) -> Tensor:
-        """Read the steps in turn."""
+        """Read the steps one after the other; return the last hidden state."""
         from_input = nn.functional.linear(X, self.input_weight, self.bias)  # all steps at once
         recurrent = self.recurrent_weight.t()
         hidden = cell = X.new_zeros(len(X), self.units)
         for step in from_input.unbind(1):
             gates = torch.addmm(step, hidden, recurrent)
-            open_ = gates[:, : 3 * self.units].sigmoid()
-            let_in, keep, let_out = open_.chunk(3, 1)
-            cell = keep * cell + let_in * gates[:, 3 * self.units :].tanh()
-            hidden = let_out * cell.tanh()
+            input_gate, forget_gate, output_gate = gates[:, : 3 * self.units].sigmoid().chunk(3, 1)
+            candidate = gates[:, 3 * self.units :].tanh()
+            cell = forget_gate * cell + input_gate * candidate
+            hidden = output_gate * cell.tanh()
         return hidden
 
 
@@ -116,22 +117,28 @@ Layer = nn.Conv2d | nn.Linear
 Initialiser = Callable[[Layer], None]
 
 
-def glorot(layer: Layer) -> None:
-    """Keras's default: Glorot uniform weights, zero biases."""
+def init_keras_default(layer: Layer) -> None:
+    """Initialise as Keras does by default: Glorot uniform weights, zero biases."""
     nn.init.xavier_uniform_(layer.weight)
     if layer.bias is not None:
         nn.init.zeros_(layer.bias)
 
 
-def keras_random(layer: Layer) -> None:
-    """Keras's ``random_uniform`` weights, up to 0.05, and ``RandomNormal`` biases, sigma 0.05."""
+def init_keras_random(layer: Layer) -> None:
+    """Initialise with Keras's ``random_uniform`` weights and ``RandomNormal`` biases.
+
+    The weights are uniform between -0.05 and 0.05; the biases have standard deviation 0.05.
+    """
     nn.init.uniform_(layer.weight, -0.05, 0.05)
     if layer.bias is not None:
         nn.init.normal_(layer.bias, std=0.05)
 
 
-def truncated_normal(sigma: float, bias: float) -> Initialiser:
-    """TensorFlow's: normal weights, drawn again beyond two sigma, and biases all alike."""
+def init_truncated_normal(sigma: float, bias: float) -> Initialiser:
+    """Return TensorFlow's initialiser: truncated normal weights, and every bias is ``bias``.
+
+    A weight beyond two ``sigma`` is drawn again.
+    """
 
     def initialise(layer: Layer) -> None:
         nn.init.trunc_normal_(layer.weight, std=sigma, a=-2 * sigma, b=2 * sigma)
@@ -144,25 +151,32 @@ def truncated_normal(sigma: float, bias: float) -> Initialiser:
 def sequential(
     *layers: tuple[str, nn.Module], initialise: Mapping[str, Initialiser] | None = None
 ) -> nn.Sequential:
-    """A network of named layers; those not named in ``initialise`` start as Keras's do."""
+    """Build a network of named layers and initialise it.
+
+    ``initialise`` gives the initialiser of some layers by name; all others start as in Keras.
+    """
     network = nn.Sequential(OrderedDict(layers))
     for name, child in network.named_children():
         for module in child.modules():
             if isinstance(module, nn.Conv2d | nn.Linear):
-                (initialise or {}).get(name, glorot)(module)
+                (initialise or {}).get(name, init_keras_default)(module)
     return network
 
 
-def is_hooked(layer: nn.Module) -> bool:
-    """Whether code of the user's own is to run before or after it."""
+def has_hooks(layer: nn.Module) -> bool:
+    """Whether user code runs before or after the layer, so that it must not be replaced."""
     return bool(layer._forward_pre_hooks or layer._forward_hooks)
 
 
-def is_plain(layer: Compute) -> TypeGuard[nn.Conv2d]:
-    """Whether it is a convolution with a square of weights, a margin of zeros, and no options."""
+def is_plain_convolution(layer: LayerFunction) -> TypeGuard[nn.Conv2d]:
+    """Whether ``layer`` is a convolution that the fast paths can replace.
+
+    It has a square kernel, the same zero padding on all sides, a bias, stride 1, and neither
+    dilation, groups nor hooks.
+    """
     return (
         type(layer) is nn.Conv2d
-        and not is_hooked(layer)
+        and not has_hooks(layer)
         and layer.kernel_size[0] == layer.kernel_size[1]
         and isinstance(layer.padding, tuple)
         and layer.padding[0] == layer.padding[1]
@@ -172,11 +186,11 @@ def is_plain(layer: Compute) -> TypeGuard[nn.Conv2d]:
     )
 
 
-def parameter_counts(network: nn.Module) -> dict[str, int]:
-    """Parameters of each named layer that has any, in order, counted as Keras counts them.
+def count_parameters(network: nn.Module) -> dict[str, int]:
+    """Count the parameters of each named layer as Keras does; layers without any are left out.
 
-    A batch normalisation has four a channel: scale and shift, which are trained, and the moving
-    mean and variance, which are not.
+    A batch normalisation has four parameters per channel: scale and shift, which are trained, and
+    the moving mean and variance, which are not.
     """
     counts = {
         name: sum(p.numel() for p in layer.parameters())

@@ -1,4 +1,4 @@
-"""An L2-SVM in place of the softmax: the loss, and the source's way of reading its answer."""
+"""The loss functions that networks are trained with: cross-entropy and Agarap's L2-SVM."""
 
 from __future__ import annotations
 
@@ -8,30 +8,29 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-
-@dataclass(frozen=True)
-class SquaredHinge:
-    """Agarap 2017's loss, ``mean(W**2) + C * mean(max(0, 1 - y f)**2)``.
-
-    ``W`` is the weight of the last layer, ``f`` its output, ``y`` is 1 for the true class and -1
-    for every other. Both terms are means over all their elements, not sums.
-    """
-
-    C: float
-    readout: str = "output.weight"
-
-    def __call__(self, parameters: Mapping[str, Tensor], logits: Tensor, target: Tensor) -> Tensor:
-        """The loss of a batch."""
-        is_true = target.unsqueeze(1) == torch.arange(logits.shape[1], device=logits.device)
-        margins = torch.where(is_true, logits, -logits)
-        penalty = parameters[self.readout].square().mean()
-        return penalty + self.C * (1 - margins).clamp(min=0).square().mean()
-
-
-# From a network's parameters by name, its logits (n, 10) and the true classes (n,) to a scalar.
+# From a network's parameters by name, its logits (n, 10) and the true classes (n,) to one number.
 Loss = Callable[[Mapping[str, Tensor], Tensor, Tensor], Tensor]
 
 
 def cross_entropy(parameters: Mapping[str, Tensor], logits: Tensor, target: Tensor) -> Tensor:
     """Mean cross-entropy of the softmax of the logits."""
     return nn.functional.cross_entropy(logits, target)
+
+
+@dataclass(frozen=True)
+class SquaredHinge:
+    """Agarap 2017's L2-SVM loss, ``mean(W**2) + C * mean(max(0, 1 - y f)**2)``.
+
+    ``W`` is the weight of the last layer, ``f`` its output; ``y`` is 1 for the true class and -1
+    for every other class. Both terms are means over all elements, not sums.
+    """
+
+    C: float
+    last_weight: str = "output.weight"  # the name of W among the network's parameters
+
+    def __call__(self, parameters: Mapping[str, Tensor], logits: Tensor, target: Tensor) -> Tensor:
+        """Compute the loss of a batch."""
+        is_true = target.unsqueeze(1) == torch.arange(logits.shape[1], device=logits.device)
+        margins = torch.where(is_true, logits, -logits)
+        penalty = parameters[self.last_weight].square().mean()
+        return penalty + self.C * (1 - margins).clamp(min=0).square().mean()

@@ -1,8 +1,9 @@
-"""Networks of one or of several seeds, trained through one interface.
+"""Computes the losses of one network, or of several networks at once, through one interface.
 
-Several networks of the same layers are computed as one: their parameters are stacked, each layer
-works on the whole stack, and a GPU that a single small network would leave idle is busy. Each
-network's result is what it gives alone, but for the rounding of sums taken in another order.
+:class:`StackedNetworks` computes several networks with the same layers as if they were one: their
+parameters are stacked, and each operation works on the whole stack. It is faster on a GPU, which a
+single small network leaves mostly idle. Each network gets the result that it gets alone, except for
+the rounding of sums that are added in another order.
 """
 
 from __future__ import annotations
@@ -15,45 +16,46 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from fmbench.models.nn.convolutions.select import _faster
+from fmbench.models.nn.convolutions.select import build_fast_forward
 from fmbench.models.nn.losses import Loss
 
 
-class Networks(Protocol):
-    """S networks whose parameters are one vector."""
+class NetworkGroup(Protocol):
+    """S networks whose parameters are stored in one vector."""
 
     vector: nn.Parameter
 
-    def prepare(self, n_images: int) -> None:
-        """Draw what a step on so many images needs at random, and draw it anew."""
+    def prepare_step(self, n_images: int) -> None:
+        """Draw the random numbers that a step on ``n_images`` images needs."""
 
     def __call__(self, batch: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-        """Losses ``(S,)`` and logits ``(S, n, 10)`` of ``uint8 (S, n, 28, 28)``, ``(S, n)``.
+        """Compute losses ``(S,)`` and logits ``(S, n, 10)``.
 
-        One network may leave the leading dimension of what it returns away.
+        ``batch`` is ``uint8 (S, n, 28, 28)`` and ``target`` is ``int64 (S, n)``. If S is 1, the
+        results may lack their first dimension.
         """
 
 
-def one_vector(networks: Sequence[nn.Module]) -> tuple[nn.Parameter, dict[str, Tensor]]:
+def join_parameters(networks: Sequence[nn.Module]) -> tuple[nn.Parameter, dict[str, Tensor]]:
     """Move the parameters of all ``networks`` into one vector, and their gradients into another.
 
-    An optimizer's step is then a handful of operations, however many layers and networks there
-    are: with ten small tensors, handling each one took longer than its arithmetic. Every
-    optimizer here works element by element, so the result is the same but for rounding.
+    A step of the optimizer is then a handful of operations, however many layers and networks there
+    are; with ten small tensors, handling each of them took longer than the arithmetic. Every
+    optimizer here works element by element, so the result differs only by rounding.
 
-    Returns the vector and, by name, the parameters of all networks stacked ``(S, ...)``; each
-    network's own are parts of these.
+    Returns the vector and, by name, the parameters of all networks stacked ``(S, ...)``. The
+    networks' own parameters are views of these stacks.
     """
     parameters = [dict(network.named_parameters()) for network in networks]
     n_networks = len(networks)
     size = sum(p.numel() for p in parameters[0].values())
-    some = next(iter(parameters[0].values()))
-    values = torch.zeros(n_networks * size, dtype=some.dtype, device=some.device)
+    example = next(iter(parameters[0].values()))
+    values = torch.zeros(n_networks * size, dtype=example.dtype, device=example.device)
     gradients = torch.zeros_like(values)
     stacks: dict[str, Tensor] = {}
     offset = 0
     for name, first in parameters[0].items():
-        # Each network's part keeps the parameter's own memory format.
+        # Each network's view keeps the memory format of the parameter.
         layout = (n_networks, *first.shape), (first.numel(), *first.stride()), offset
         stack = nn.Parameter(values.as_strided(*layout))
         stack.grad = gradients.as_strided(*layout)
@@ -69,61 +71,62 @@ def one_vector(networks: Sequence[nn.Module]) -> tuple[nn.Parameter, dict[str, T
     return vector, stacks
 
 
-class Alone:
-    """A single network, layer by layer. Its dropout draws from the global stream."""
+class SingleNetwork:
+    """One network, computed layer by layer. Its dropout draws from PyTorch's global generator."""
 
     def __init__(self, network: nn.Module, loss: Loss) -> None:
-        # Channels last: the CPU's convolutions and poolings are up to twice as fast.
+        # Channels last: convolutions and poolings are up to twice as fast on a CPU.
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.vector, _ = one_vector([network])
-        self._logits, self._loss = _faster(network), loss
+        self.vector, _ = join_parameters([network])
+        self._forward, self._loss = build_fast_forward(network), loss
         self._parameters = dict(network.named_parameters())
 
-    def prepare(self, n_images: int) -> None:
-        """Nothing to draw ahead."""
+    def prepare_step(self, n_images: int) -> None:
+        """Do nothing: the dropout layers draw their own masks."""
 
     def __call__(self, batch: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-        """Losses and logits, as :class:`Networks` says."""
-        logits = self._logits(batch[0])
+        """Compute the loss and the logits; see :class:`NetworkGroup`."""
+        logits = self._forward(batch[0])
         return self._loss(self._parameters, logits, target[0]), logits
 
 
-class Stacked:
-    """Several networks of the same layers, computed as one.
+class StackedNetworks:
+    """Several networks with the same layers, computed as one.
 
-    ``streams`` are the networks' own for dropout: each draws its masks as it would alone.
+    ``generators`` are the networks' random generators for dropout, so that each network draws the
+    masks that it would draw alone.
     """
 
     def __init__(
         self,
         networks: Sequence[nn.Module],
         loss: Loss,
-        streams: Sequence[torch.Generator],
+        generators: Sequence[torch.Generator],
         batch_size: int,
     ) -> None:
         self._template = copy.deepcopy(networks[0]).train()
-        self.vector, self._parameters = one_vector(networks)
-        self._buffers = _stacked_buffers(networks)
-        self._loss, self._streams = loss, streams
+        self.vector, self._parameters = join_parameters(networks)
+        self._buffers = _stack_buffers(networks)
+        self._loss, self._generators = loss, generators
         self._masks = [
-            _Masks(name, dropout.p, (len(networks), batch_size, *shape), self.vector.device)
-            for name, dropout, shape in _dropouts(networks[0])
+            _DropoutMasks(name, dropout.p, (len(networks), batch_size, *shape), self.vector.device)
+            for name, dropout, shape in _find_dropouts(networks[0])
         ]
         for masks in self._masks:
-            self._template.set_submodule(masks.name, _Masked())
-        self._template.to("meta")  # its layers are used, its values are not
+            self._template.set_submodule(masks.layer, _MaskLayer())
+        self._template.to("meta")  # only its layers are used, so its values need no memory
 
-    def prepare(self, n_images: int) -> None:
-        """Draw the dropout masks of a step on so many images."""
+    def prepare_step(self, n_images: int) -> None:
+        """Draw the dropout masks of a step on ``n_images`` images."""
         for masks in self._masks:
-            masks.draw(n_images, self._streams)
+            masks.draw(n_images, self._generators)
 
     def __call__(self, batch: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-        """Losses and logits, as :class:`Networks` says."""
-        masks = {f"{m.name}.mask": m.values[:, : batch.shape[1]] for m in self._masks}
-        return torch.vmap(self._of_one)(self._parameters, self._buffers, masks, batch, target)
+        """Compute the losses and the logits; see :class:`NetworkGroup`."""
+        masks = {f"{m.layer}.mask": m.values[:, : batch.shape[1]] for m in self._masks}
+        return torch.vmap(self._compute_one)(self._parameters, self._buffers, masks, batch, target)
 
-    def _of_one(
+    def _compute_one(
         self,
         parameters: dict[str, Tensor],
         buffers: dict[str, Tensor],
@@ -131,12 +134,13 @@ class Stacked:
         batch: Tensor,
         target: Tensor,
     ) -> tuple[Tensor, Tensor]:
+        """Compute the loss and the logits of one network; ``vmap`` extends this to all of them."""
         logits = functional_call(self._template, (parameters, buffers, masks), (batch,))
         return self._loss(parameters, logits, target), logits
 
 
-class _Masked(nn.Module):
-    """Dropout by a mask that is handed in."""
+class _MaskLayer(nn.Module):
+    """Takes the place of a dropout layer and multiplies by a mask that was drawn before."""
 
     mask: Tensor
 
@@ -148,39 +152,44 @@ class _Masked(nn.Module):
         return X * self.mask
 
 
-class _Masks:
-    """The masks of one dropout layer in every network: 0, or 1 over the share that is kept."""
+class _DropoutMasks:
+    """The masks of one dropout layer in every network; ``values`` is ``(S, batch size, ...)``.
+
+    A value is dropped with probability ``rate``: its mask is 0. Elsewhere the mask is
+    1 / (1 - rate).
+    """
 
     def __init__(
-        self, name: str, rate: float, shape: tuple[int, ...], device: torch.device
+        self, layer: str, rate: float, shape: tuple[int, ...], device: torch.device
     ) -> None:
-        self.name, self._kept = name, 1 - rate
-        # Drawn in the order of memory: images lie there as in a network alone, channels last.
-        images = len(shape) == 5
-        order = torch.channels_last if images else torch.contiguous_format
+        self.layer, self._keep_rate = layer, 1 - rate
+        # The random numbers follow the order in memory. Maps have their channels last there, as
+        # they do in a single network.
+        are_maps = len(shape) == 5
+        memory_format = torch.channels_last if are_maps else torch.contiguous_format
         flat = (shape[0] * shape[1], *shape[2:])
-        values = torch.empty(flat, device=device, memory_format=order)
+        values = torch.empty(flat, device=device, memory_format=memory_format)
         self.values = values.unflatten(0, shape[:2])
 
-    def draw(self, n_images: int, streams: Sequence[torch.Generator]) -> None:
+    def draw(self, n_images: int, generators: Sequence[torch.Generator]) -> None:
         values = self.values[:, :n_images]
-        # As PyTorch's own dropout does, so that a network alone draws the same.
-        for mask, stream in zip(values, streams, strict=True):
-            mask.bernoulli_(self._kept, generator=stream)
-        values.div_(self._kept)
+        # The same operations as PyTorch's dropout, so that a single network draws the same masks.
+        for mask, generator in zip(values, generators, strict=True):
+            mask.bernoulli_(self._keep_rate, generator=generator)
+        values.div_(self._keep_rate)
 
 
-def _dropouts(network: nn.Module) -> Iterator[tuple[str, nn.Dropout, tuple[int, ...]]]:
-    """Each dropout layer with its name and the shape that it is given for an image, in order."""
+def _find_dropouts(network: nn.Module) -> Iterator[tuple[str, nn.Dropout, tuple[int, ...]]]:
+    """Yield the name of each dropout layer, the layer, and the shape of its input for one image."""
     shapes: dict[nn.Module, tuple[int, ...]] = {}
     layers = {n: m for n, m in network.named_modules() if isinstance(m, nn.Dropout) and m.p}
 
-    def note(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+    def note_shape(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
         shapes[module] = tuple(inputs[0].shape[1:])
 
-    hooks = [layer.register_forward_pre_hook(note) for layer in layers.values()]
+    hooks = [layer.register_forward_pre_hook(note_shape) for layer in layers.values()]
     device = next(network.parameters()).device
-    network.eval()  # so that no average moves and nothing is drawn
+    network.eval()  # so that no moving average changes and nothing is drawn
     with torch.inference_mode():
         network(torch.zeros(1, 28, 28, dtype=torch.uint8, device=device))
     network.train()
@@ -190,8 +199,8 @@ def _dropouts(network: nn.Module) -> Iterator[tuple[str, nn.Dropout, tuple[int, 
         yield name, layer, shapes[layer]
 
 
-def _stacked_buffers(networks: Sequence[nn.Module]) -> dict[str, Tensor]:
-    """The buffers of all networks by name, stacked ``(S, ...)``; each network's are parts."""
+def _stack_buffers(networks: Sequence[nn.Module]) -> dict[str, Tensor]:
+    """Stack the buffers of all networks ``(S, ...)``; the networks' own become views of these."""
     owned = [dict(network.named_buffers()) for network in networks]
     stacks = {}
     for name in owned[0]:

@@ -1,4 +1,4 @@
-"""The one training loop: every neural row is a :class:`TorchClassifier`."""
+"""The training loop of all neural networks: :class:`TorchClassifier`, a scikit-learn classifier."""
 
 from __future__ import annotations
 
@@ -13,38 +13,40 @@ import torch
 from sklearn.base import BaseEstimator, ClassifierMixin
 from torch import Tensor, nn
 
-from fmbench.models.nn.cuda_graph import Graphed
+from fmbench.models.nn.cuda_graph import GraphedStep
 from fmbench.models.nn.losses import Loss, cross_entropy
 from fmbench.models.nn.optimizers import OPTIMIZERS
-from fmbench.models.nn.stacked import Alone, Networks, Stacked
+from fmbench.models.nn.stacked import NetworkGroup, SingleNetwork, StackedNetworks
 
-PREDICT_BATCH = 1000  # images; changes nothing but memory and speed
+PREDICT_BATCH = 1000  # images; it affects only memory and speed
 
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """How a network is trained. ``learning_rate`` is per step; ``batch_size`` is in images.
+    """How a network is trained.
 
-    The budget is either ``epochs`` or ``steps``, batches whatever the number of images; the other
-    is ``None``. The first ``held_out`` images are not trained on.
+    The length of the training is given either by ``epochs`` or by ``steps``; the other is None.
+
+    Raises:
+        ValueError: both ``epochs`` and ``steps`` are given, or neither.
     """
 
     epochs: int | None
-    batch_size: int
+    batch_size: int  # images
     optimizer: str  # a key of OPTIMIZERS
-    learning_rate: float
+    learning_rate: float  # of one step
     momentum: float = 0.0  # "sgd" only
-    steps: int | None = None
-    epsilon: float = 1e-7  # "adam" and "adamax": Keras's, since most sources were written with it
-    held_out: int = 0
+    steps: int | None = None  # batches, whatever the number of images
+    epsilon: float = 1e-7  # "adam" and "adamax": Keras's value, since most sources used Keras
+    held_out: int = 0  # the first images, which are not trained on
     loss: Loss = cross_entropy
 
     def __post_init__(self) -> None:
         if (self.epochs is None) == (self.steps is None):
-            raise ValueError("a budget is a number of epochs or of steps, one of the two")
+            raise ValueError("give either a number of epochs or a number of steps")
 
     def n_steps(self, n_images: int) -> int:
-        """Steps in all where so many images are trained on."""
+        """Return the number of steps of a training on ``n_images`` images."""
         if self.steps is not None:
             return self.steps
         return (self.epochs or 0) * math.ceil(n_images / self.batch_size)
@@ -52,34 +54,35 @@ class TrainConfig:
 
 @dataclass(frozen=True)
 class EpochReport:
-    """What the loop knows at the end of an epoch (1, 2, ...).
+    """The state of the training at the end of an epoch.
 
-    Loss and accuracy are running means over the epoch's batches, in training mode, as Keras
-    prints them. Where a budget of steps ends within an epoch, the last one is that part.
+    Loss and accuracy are means over the epoch's batches, each computed in training mode before its
+    step, as Keras prints them. If the steps end within an epoch, the last report is about the part
+    that was done.
     """
 
-    epoch: int
+    epoch: int  # 1, 2, ...
     train_loss: float
     train_accuracy: float
 
 
 class EpochCallback(Protocol):
-    """Called after each epoch with the classifier, which can predict at that moment."""
+    """A function that is called after each epoch; the classifier can predict at that moment."""
 
     def __call__(self, classifier: TorchClassifier, report: EpochReport) -> None:
-        """React to an epoch's end."""
+        """Handle the end of an epoch."""
 
 
 class TorchClassifier(ClassifierMixin, BaseEstimator):
     """A network with scikit-learn's interface.
 
-    ``network`` is called without arguments and gives a module that takes ``uint8 (n, 28, 28)``
+    ``network`` is called without arguments and returns a module that takes ``uint8 (n, 28, 28)``
     and returns logits ``float32 (n, 10)``. The images stay on ``device`` as bytes for the whole
-    fit. Weights, order of the images and dropout each have a random stream of their own, all
-    drawn from ``seed``: changing one leaves the others as they were. The caller's random state
-    is left untouched.
+    fit. The weights, the order of the images and the dropout have separate random generators, all
+    seeded from ``seed``: using one of them more does not change the others. PyTorch's global
+    random state is the same after a fit as before.
 
-    Source of the loop's shape: Keras's ``fit`` (shuffle each epoch, keep the last small batch).
+    The loop follows Keras's ``fit``: it shuffles in each epoch and keeps the last, smaller batch.
     """
 
     def __init__(
@@ -98,7 +101,7 @@ class TorchClassifier(ClassifierMixin, BaseEstimator):
     def fit(
         self, X: np.ndarray, y: np.ndarray, on_epoch: EpochCallback | None = None
     ) -> TorchClassifier:
-        """Train on ``X uint8 (n, 28, 28)``, ``y uint8 (n,)``; ``on_epoch`` sees every epoch."""
+        """Train on ``X uint8 (n, 28, 28)``, ``y uint8 (n,)``; each epoch ends with ``on_epoch``."""
         self.fit_together([self], X, y, [on_epoch] if on_epoch else [])
         return self
 
@@ -109,55 +112,59 @@ class TorchClassifier(ClassifierMixin, BaseEstimator):
         y: np.ndarray,
         on_epoch: Sequence[EpochCallback] = (),
     ) -> None:
-        """Train classifiers that differ by their seeds alone; ``X`` and ``y`` as for ``fit``.
+        """Train several classifiers at once; they may differ only in their seeds.
 
-        ``on_epoch`` holds a callback for each classifier, or nothing. Each classifier is trained
-        as it would be alone: its own weights, order and dropout. It comes out the same but for
-        the rounding of sums taken in another order, which training amplifies.
+        ``X`` and ``y`` are as for ``fit``. ``on_epoch`` holds one callback for each classifier, or
+        is empty. Each classifier has its own weights, order and dropout, the same as if it were
+        trained alone. The results differ from those only by the rounding of sums that are added in
+        another order, which a long training amplifies.
 
         Raises:
-            ValueError: the ways of training or the devices differ, or no image is left to train
-                on.
+            ValueError: the configurations or the devices differ, or ``held_out`` leaves no image
+                to train on.
         """
         config, device = classifiers[0].config, classifiers[0].device
         if any((c.config, c.device) != (config, device) for c in classifiers):
-            raise ValueError("classifiers that are trained together differ by their seeds alone")
+            raise ValueError("classifiers that are trained together may differ only in their seeds")
         if config.held_out >= len(X):
-            raise ValueError(f"{config.held_out} of {len(X)} images held out: none is left")
+            raise ValueError(
+                f"{config.held_out} of {len(X)} images are held out, so none is left to train on: "
+                "use more images"
+            )
         images = torch.tensor(X[config.held_out :], device=device)
         labels = torch.tensor(y[config.held_out :], device=device, dtype=torch.long)
         on_gpu = [device] if images.is_cuda else []
-        with _full_precision(), torch.random.fork_rng(devices=on_gpu):
-            streams = []
+        with _use_full_precision(), torch.random.fork_rng(devices=on_gpu):
+            generators = []
             for classifier in classifiers:
-                streams.append(_Streams(classifier.seed, device))
-                torch.manual_seed(streams[-1].weights_seed)
+                generators.append(_Generators(classifier.seed, device))
+                torch.manual_seed(generators[-1].weights_seed)
                 classifier.classes_ = np.unique(y)
                 classifier.network_ = classifier.network().to(device)
-            # Nothing but the dropout of a network alone draws from the global stream from here on.
-            torch.manual_seed(streams[-1].dropout_seed)
+            # From here on only the dropout of a single network uses the global generator.
+            torch.manual_seed(generators[-1].dropout_seed)
             networks = [classifier.network_ for classifier in classifiers]
-            for reports in _epochs(networks, images, labels, streams, config):
+            for reports in _train_epochs(networks, images, labels, generators, config):
                 for classifier, callback, report in zip(
                     classifiers, on_epoch, reports, strict=False
                 ):
                     callback(classifier, report)
 
     def decision_function(self, X: np.ndarray) -> np.ndarray:
-        """Logits ``float32 (n, 10)`` of images ``uint8 (n, 28, 28)``."""
-        return self._logits(X).numpy()
+        """Return the logits ``float32 (n, 10)`` of images ``uint8 (n, 28, 28)``."""
+        return self._compute_logits(X).numpy()
 
     def predict_proba(self, X: np.ndarray) -> np.ndarray:
-        """Class probabilities ``float32 (n, 10)`` of images ``uint8 (n, 28, 28)``."""
-        return self._logits(X).softmax(1).numpy()
+        """Return the class probabilities ``float32 (n, 10)`` of images ``uint8 (n, 28, 28)``."""
+        return self._compute_logits(X).softmax(1).numpy()
 
     def predict(self, X: np.ndarray) -> np.ndarray:
-        """Classes ``uint8 (n,)`` of images ``uint8 (n, 28, 28)``."""
-        return self._logits(X).argmax(1).numpy().astype(np.uint8)
+        """Return the classes ``uint8 (n,)`` of images ``uint8 (n, 28, 28)``."""
+        return self._compute_logits(X).argmax(1).numpy().astype(np.uint8)
 
-    def _logits(self, X: np.ndarray) -> Tensor:
+    def _compute_logits(self, X: np.ndarray) -> Tensor:
         self.network_.eval()
-        with _full_precision(), torch.inference_mode():
+        with _use_full_precision(), torch.inference_mode():
             parts = [
                 self.network_(batch.to(self.device)).cpu()
                 for batch in torch.tensor(X).split(PREDICT_BATCH)
@@ -165,19 +172,19 @@ class TorchClassifier(ClassifierMixin, BaseEstimator):
         return torch.cat(parts)
 
 
-def _full_precision() -> AbstractContextManager[None]:
-    """A GPU's convolutions in float32, added up in a fixed order; a CPU's are so anyway.
+def _use_full_precision() -> AbstractContextManager[None]:
+    """Make a GPU compute convolutions in float32 and add their sums in a fixed order.
 
-    Left alone, PyTorch rounds what it multiplies there to TF32's 10 bits: no source's network was
-    trained so.
+    By default PyTorch rounds the factors to the 10 bits of TF32, and no source trained its network
+    that way. A CPU always computes in float32.
     """
     return torch.backends.cudnn.flags(
         enabled=True, benchmark=False, deterministic=True, allow_tf32=False
     )
 
 
-class _Streams:
-    """A seed's random streams, one for each purpose."""
+class _Generators:
+    """The random generators of one seed, one for each purpose."""
 
     def __init__(self, seed: int, device: str) -> None:
         seeds = np.random.SeedSequence(seed).generate_state(3)
@@ -186,66 +193,69 @@ class _Streams:
         self.dropout = torch.Generator(device).manual_seed(self.dropout_seed)
 
 
-def _epochs(
+def _train_epochs(
     networks: Sequence[nn.Module],
     images: Tensor,
     labels: Tensor,
-    streams: Sequence[_Streams],
+    generators: Sequence[_Generators],
     config: TrainConfig,
 ) -> Iterator[list[EpochReport]]:
-    """Train; yields after each epoch what is known of each network."""
+    """Train, and yield the report of each network after every epoch."""
+    group: NetworkGroup
     if len(networks) == 1 and images.device.type == "cpu":
-        together: Networks = Alone(networks[0], config.loss)
+        group = SingleNetwork(networks[0], config.loss)
     else:
-        dropouts = [stream.dropout for stream in streams]
-        together = Stacked(networks, config.loss, dropouts, config.batch_size)
-    step = _Step(together, config, len(networks))
-    one = (
-        step.prepared if not images.is_cuda else Graphed(step, together.prepare, config.batch_size)
+        dropouts = [generator.dropout for generator in generators]
+        group = StackedNetworks(networks, config.loss, dropouts, config.batch_size)
+    step = _TrainingStep(group, config, len(networks))
+    do_step = (
+        GraphedStep(step.run, group.prepare_step, config.batch_size)
+        if images.is_cuda
+        else step.prepare_and_run
     )
-    epoch, left = 0, config.n_steps(len(images))
-    while left > 0:
+    epoch, steps_left = 0, config.n_steps(len(images))
+    while steps_left > 0:
         for network in networks:
-            network.train()  # a callback may have predicted
-        orders = [torch.randperm(len(images), generator=stream.order) for stream in streams]
-        chosen = torch.stack(orders)[:, : left * config.batch_size].to(images.device)
+            network.train()  # a callback may have predicted, which switches to evaluation mode
+        orders = [torch.randperm(len(images), generator=each.order) for each in generators]
+        chosen = torch.stack(orders)[:, : steps_left * config.batch_size].to(images.device)
         batches = images[chosen].split(config.batch_size, 1)
         for batch, target in zip(batches, labels[chosen].split(config.batch_size, 1), strict=True):
-            one(batch, target)
-        epoch, left = epoch + 1, left - len(batches)
-        yield [EpochReport(epoch, *means) for means in step.means(chosen.shape[1])]
+            do_step(batch, target)
+        epoch, steps_left = epoch + 1, steps_left - len(batches)
+        yield [EpochReport(epoch, *means) for means in step.pop_means(chosen.shape[1])]
 
 
-class _Step:
-    """A step of training: gradient, optimizer, and the sums of loss and hits since last asked."""
+class _TrainingStep:
+    """One training step; it also adds up the losses and the right answers of the steps."""
 
-    def __init__(self, networks: Networks, config: TrainConfig, n_networks: int) -> None:
-        self.networks = networks
-        self._optimizer = OPTIMIZERS[config.optimizer](networks.vector, config)
-        # Kept on the device: reading each step's would make the CPU wait for the GPU.
-        device = networks.vector.device
-        self._losses = torch.zeros(n_networks, dtype=torch.float64, device=device)
-        self._hits = torch.zeros(n_networks, dtype=torch.long, device=device)
+    def __init__(self, group: NetworkGroup, config: TrainConfig, n_networks: int) -> None:
+        self._group = group
+        self._optimizer = OPTIMIZERS[config.optimizer](group.vector, config)
+        # The sums stay on the device: reading them at each step would make the CPU wait for it.
+        device = group.vector.device
+        self._loss_sums = torch.zeros(n_networks, dtype=torch.float64, device=device)
+        self._n_right = torch.zeros(n_networks, dtype=torch.long, device=device)
 
-    def prepared(self, batch: Tensor, target: Tensor) -> None:
-        """Draw what the step needs, then do it."""
-        self.networks.prepare(batch.shape[1])
-        self(batch, target)
+    def prepare_and_run(self, batch: Tensor, target: Tensor) -> None:
+        """Draw the random numbers of the step, then run it."""
+        self._group.prepare_step(batch.shape[1])
+        self.run(batch, target)
 
-    def __call__(self, batch: Tensor, target: Tensor) -> None:
+    def run(self, batch: Tensor, target: Tensor) -> None:
         """Train on ``uint8 (S, n, 28, 28)`` and ``int64 (S, n)``."""
-        losses, logits = self.networks(batch, target)
-        gradient = self.networks.vector.grad
+        losses, logits = self._group(batch, target)
+        gradient = self._group.vector.grad
         assert gradient is not None
-        gradient.zero_()  # of every parameter: they are views of one vector
+        gradient.zero_()  # the gradients of all parameters, which are views of this vector
         (losses.sum() if losses.ndim else losses).backward()
         self._optimizer.step()
-        self._losses.add_(losses.detach(), alpha=batch.shape[1])
-        self._hits.add_((logits.detach().argmax(-1) == target).sum(-1))
+        self._loss_sums.add_(losses.detach(), alpha=batch.shape[1])
+        self._n_right.add_((logits.detach().argmax(-1) == target).sum(-1))
 
-    def means(self, n_images: int) -> list[tuple[float, float]]:
-        """Mean loss and accuracy of each network over so many images; begins to count anew."""
-        means = torch.stack([self._losses, self._hits]) / n_images
-        self._losses.zero_()
-        self._hits.zero_()
+    def pop_means(self, n_images: int) -> list[tuple[float, float]]:
+        """Return each network's mean loss and accuracy over ``n_images``, and reset the sums."""
+        means = torch.stack([self._loss_sums, self._n_right]) / n_images
+        self._loss_sums.zero_()
+        self._n_right.zero_()
         return [(loss, accuracy) for loss, accuracy in means.t().tolist()]

@@ -1,4 +1,4 @@
-"""Speed against accuracy: what each model costs, beside what it gets."""
+"""The figure of training time and accuracy: one point for each model."""
 
 from __future__ import annotations
 
@@ -10,32 +10,43 @@ from matplotlib.figure import Figure
 from matplotlib.text import Annotation
 from matplotlib.transforms import Bbox
 
-from fmbench.analysis.predictions import Details
-from fmbench.datasets.specs import FASHION_MNIST
-from fmbench.report.figures.style import BLUE, INK, VERMILLION, WIDTH, Drawing, Missing, style
+from fmbench.analysis.predictions import SuitePredictions
+from fmbench.datasets.specs import DEFAULT_DATASET
+from fmbench.report.figures.style import (
+    BLUE,
+    INK,
+    VERMILLION,
+    WIDTH,
+    Drawing,
+    MissingData,
+    figure_style,
+)
 
 ACCURACIES = (50, 60, 70, 75, 80, 85, 88, 90, 92, 94, 96, 98, 99)
 SECONDS = (0.1, 1, 10, 60, 600, 3600, 36000)
 TIMES = ("0.1 s", "1 s", "10 s", "1 min", "10 min", "1 h", "10 h")
 
 
-def speed(details: Details) -> Drawing:
-    """Seconds of one fit (logarithmic) against test accuracy (by the logarithm of its error)."""
+def draw_speed(predictions: SuitePredictions) -> Drawing:
+    """Draw the seconds of one fit against the test accuracy, both axes logarithmic.
+
+    The vertical axis is the logarithm of the error, so that differences between good models show.
+
+    Raises:
+        MissingData: no model has been measured.
+    """
     found = [
-        (line.summary.runner, line.summary.fit_seconds, line.mean)
-        for line in {line.row.runner: line for line in details.lines}.values()
-        if line.summary
-        and line.mean is not None
-        and line.summary.fit_seconds
-        and line.row.dataset == FASHION_MNIST.name
+        (row.runner, row.fit_seconds, row.mean)
+        for row in {row.runner: row for row in predictions.rows}.values()
+        if row.mean is not None and row.fit_seconds and row.dataset == DEFAULT_DATASET.name
     ]
     if not found:
-        raise Missing("no record")
+        raise MissingData("no record")
     names = [name for name, _, _ in found]
     seconds = np.array([s for _, s, _ in found])
     errors = 1 - np.array([mean for _, _, mean in found])
-    subject = details.outcome.suite.subject
-    with style():
+    subject = predictions.results.suite.subject
+    with figure_style():
         figure = Figure((WIDTH, 4.4), layout="constrained")
         axes = figure.subplots()
         axes.set(xscale="log", yscale="log")
@@ -48,42 +59,45 @@ def speed(details: Details) -> Drawing:
         axes.minorticks_off()
         colours = [VERMILLION if name == subject else BLUE for name in names]
         axes.scatter(seconds, errors, s=26, c=colours, zorder=3, lw=0)
-        axes.set_xlabel("time of one fit (logarithmic)")
-        axes.set_ylabel("test accuracy (%), by the logarithm of the error")
-        _place(figure, axes, names, seconds, errors, subject)
-    devices = sorted({r.device for m in details.here for r in m.records})
-    threads = sorted({r.threads for m in details.here for r in m.records})
-    jobs = sorted({r.jobs for m in details.here for r in m.records})
+        axes.set_xlabel("training time of one run (logarithmic scale)")
+        axes.set_ylabel("test accuracy (%), logarithmic scale of the error")
+        _add_names(figure, axes, names, seconds, errors, subject)
+    devices = sorted({r.device for m in predictions.on_default_dataset for r in m.records})
+    threads = sorted({r.threads for m in predictions.on_default_dataset for r in m.records})
+    jobs = sorted({r.jobs for m in predictions.on_default_dataset for r in m.records})
     return Drawing(
-        figure, "Speed against accuracy",
-        f"Means over the seeds; n = {len(found)} models, {details.n_records} runs. Device: "
-        f"{', '.join(devices)}; {_span(threads)} thread(s) each, up to {_span(jobs)} cell(s) at a "
-        "time. Seconds are those of the run as it went, with whatever ran beside it.",
+        figure, "Training time and accuracy",
+        "One point for each model, the mean over its seeds: "
+        f"n = {len(found)} models, {predictions.n_records} runs. Device: {', '.join(devices)}. "
+        f"Threads for each run: {_range_text(threads)}. Runs at the same time: at most "
+        f"{max(jobs)}. Other programs may have slowed the runs down.",
         "; ".join(f"{n}: {s:.1f} s, {100 * (1 - e):.2f} %"
                   for n, s, e in zip(names, seconds, errors, strict=True)),
     )  # fmt: skip
 
 
-def _span(values: list[int]) -> str:
+def _range_text(values: list[int]) -> str:
     return f"{values[0]}" if len(values) == 1 else f"{values[0]} to {values[-1]}"
 
 
-def _place(
+def _add_names(
     figure: Figure, axes: Axes, names: list[str], x: np.ndarray, y: np.ndarray, subject: str | None
 ) -> None:
-    """Name each point where its name covers neither a point nor another name, if possible."""
-    figure.draw_without_rendering()  # so that the layout is final and extents are known
+    """Write each name near its point; it covers no other point and no other name if possible."""
+    figure.draw_without_rendering()  # fixes the layout, so that the size of each text is known
     figure.set_layout_engine("none")
     points = axes.transData.transform(np.column_stack([x, y]))
     taken = [Bbox.from_bounds(px - 6, py - 6, 12, 12) for px, py in points]
     frame = axes.get_window_extent()
     for i in np.argsort(points[:, 0]):
         best: tuple[float, Annotation] | None = None
-        for annotation in _candidates(axes, names[i], x[i], y[i], bold=names[i] == subject):
+        for annotation in _try_positions(axes, names[i], x[i], y[i], bold=names[i] == subject):
             box = annotation.get_window_extent()
             others = [t for j, t in enumerate(taken) if j != i]
-            cost = sum(_overlap(box, other) for other in others)
-            cost += box.width * box.height - _overlap(box, frame)  # what lies outside
+            cost = sum(_overlap_area(box, other) for other in others)
+            cost += box.width * box.height - _overlap_area(
+                box, frame
+            )  # the part outside the figure
             if best is None or cost < best[0] - 1e-6:
                 if best:
                     best[1].remove()
@@ -93,12 +107,14 @@ def _place(
             if cost == 0:
                 break
         if best:
-            # With a space on either side: names that touch read as one.
+            # With some space on both sides, since names that touch look like one name.
             taken.append(best[1].get_window_extent().padded(5, 0))
 
 
-def _candidates(axes: Axes, name: str, x: float, y: float, *, bold: bool) -> Iterator[Annotation]:
-    """The name right of its point, left, above, below, then farther away."""
+def _try_positions(
+    axes: Axes, name: str, x: float, y: float, *, bold: bool
+) -> Iterator[Annotation]:
+    """Yield the name right of its point, left of it, above, below, then farther away."""
     for dx, dy in (
         (6, 0), (-6, 0), (0, 8), (0, -8), (5, 6), (5, -6), (-5, 6), (-5, -6),
         (6, 11), (6, -11), (-6, 11), (-6, -11), (0, 15), (0, -15),
@@ -110,7 +126,7 @@ def _candidates(axes: Axes, name: str, x: float, y: float, *, bold: bool) -> Ite
         )  # fmt: skip
 
 
-def _overlap(a: Bbox, b: Bbox) -> float:
+def _overlap_area(a: Bbox, b: Bbox) -> float:
     width = min(a.x1, b.x1) - max(a.x0, b.x0)
     height = min(a.y1, b.y1) - max(a.y0, b.y0)
     return max(0.0, width) * max(0.0, height)

@@ -1,12 +1,16 @@
-"""How every figure looks, and how it becomes a file or part of the page: the same bytes each time.
+"""The common style of all figures, and how a figure becomes a file or a part of the page.
 
-Colours are those of Okabe & Ito (2008), told apart by people who see few of them; what a colour
-says, a shape says too. A file is for a white page and carries its caption. The page's copy has
-none, and its colours are the page's own, which change with its background.
+The colours are those of Okabe & Ito (2008), which colour-blind readers can tell apart. A shape
+always repeats what a colour says. A file is drawn for a white page and has its caption below. The
+copy on the page has no caption, and takes its colours from the page's style sheet, so that they
+change with the page's background. The same records always give the same bytes.
+
+Sizes are in inches, font sizes in points as printed, accuracies in percent.
 """
 
 from __future__ import annotations
 
+import html
 import io
 import re
 import textwrap
@@ -17,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fmbench.utils.files import replacing
+from fmbench.utils.files import atomic_write
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -27,23 +31,25 @@ BLUE, SKY, GREEN, ORANGE, VERMILLION, PURPLE = (
     "#0072b2", "#56b4e9", "#009e73", "#e69f00", "#d55e00", "#cc79a7",
 )  # fmt: skip
 
-# By what the page's style sheet calls them.
-NAMES = {
+# The variable of the page's style sheet that stands for each colour.
+CSS_VARIABLES = {
     INK: "ink", MUTED: "muted", GRID: "grid", PAPER: "card", BLUE: "blue", SKY: "sky",
     GREEN: "green", ORANGE: "orange", VERMILLION: "vermillion", PURPLE: "purple",
 }  # fmt: skip
 
-WIDTH = 7.2  # inches: an A4 page between its margins
-CAPTION_SIZE = 7.5
-FORMATS = ("svg", "png")
+COLOURS = {variable: colour for colour, variable in CSS_VARIABLES.items()}
 
-STYLE: dict[str, Any] = {
-    # DejaVu comes with matplotlib, so that no figure depends on a machine's fonts.
+WIDTH = 7.2  # inches: the text width of an A4 page
+CAPTION_SIZE = 7.5
+CHARACTER_WIDTH = 0.53  # of an average letter, as a share of its font size
+
+MATPLOTLIB_SETTINGS: dict[str, Any] = {
+    # Matplotlib brings DejaVu along, so figures do not depend on the fonts of a machine.
     "font.family": ["DejaVu Sans", "sans-serif"],
     "font.sans-serif": ["DejaVu Sans"],
     "font.size": 8.5,
     "text.color": INK,
-    "text.parse_math": False,  # a label is text, whatever dollar signs it has
+    "text.parse_math": False,  # a dollar sign in a label is only a dollar sign
     "axes.edgecolor": MUTED,
     "axes.labelcolor": INK,
     "axes.linewidth": 0.7,
@@ -66,86 +72,83 @@ STYLE: dict[str, Any] = {
     "axes.facecolor": "none",
     "savefig.facecolor": PAPER,
     "savefig.dpi": 200,
-    "svg.fonttype": "none",  # text stays text: it can be searched, selected and read aloud
+    "svg.fonttype": "none",  # text stays text, which people can search, select and listen to
     "svg.hashsalt": "fmbench",
 }
 
 
-class Missing(Exception):
-    """A figure cannot be drawn; the message says what is missing."""
+class MissingData(Exception):
+    """A figure cannot be drawn, because the records lack what it shows. The message says what."""
 
 
 @contextmanager
-def style() -> Iterator[None]:
-    """Draw as fmbench does, whatever the user's own settings of matplotlib are."""
+def figure_style() -> Iterator[None]:
+    """Draw in fmbench's style, and ignore the user's own matplotlib settings."""
     import matplotlib
 
     with matplotlib.rc_context(), warnings.catch_warnings():
-        # A browser has fonts for what DejaVu lacks; a file shows a box in its place.
+        # A browser finds another font for letters that DejaVu lacks. In a file they become boxes.
         warnings.filterwarnings("ignore", r"Glyph .* missing from font", UserWarning)
         matplotlib.rcdefaults()
-        matplotlib.rcParams.update(STYLE)  # type: ignore[arg-type]
+        matplotlib.rcParams.update(MATPLOTLIB_SETTINGS)  # type: ignore[arg-type]
         yield
 
 
 @dataclass(frozen=True)
 class Drawing:
-    """A figure; ``alt`` says in words what it shows, for who cannot see it."""
+    """A finished figure with its texts."""
 
     figure: Figure
     title: str
     caption: str
-    alt: str
+    alt: str  # says in words what the figure shows, for readers who cannot see it
 
     def save(self, path: Path) -> None:
-        """Write the figure and its caption; the format is that of the path's ending."""
-        with style():
+        """Write the figure and its caption. The ending of ``path`` chooses the format."""
+        with figure_style():
             width = self.figure.get_figwidth() * 72
-            text = textwrap.fill(f"{self.title}. {self.caption}", int(width / CAPTION_SIZE / 0.53))
+            n_characters = int(width / (CAPTION_SIZE * CHARACTER_WIDTH))
+            text = textwrap.fill(f"{self.title}. {self.caption}", n_characters)
             caption = self.figure.text(
                 0.012, -0.02, text, va="top", fontsize=CAPTION_SIZE, color=MUTED
             )
-            with replacing(path) as [temporary]:
+            with atomic_write(path) as [temporary]:
                 self.figure.savefig(
                     temporary, format=path.suffix[1:], bbox_inches="tight", pad_inches=0.12,
-                    metadata=_metadata(path.suffix[1:]),
+                    metadata=_no_metadata(path.suffix[1:]),
                 )  # fmt: skip
             caption.remove()
 
-    def inline(self, name: str) -> str:
-        """The figure as an ``<svg>`` element; ``name`` makes its ids its own."""
-        with style():
+    def to_svg_element(self, id_prefix: str) -> str:
+        """Return the figure as an ``<svg>`` element whose ids all begin with ``id_prefix``."""
+        with figure_style():
             buffer = io.StringIO()
-            self.figure.savefig(buffer, format="svg", facecolor="none", metadata=_metadata("svg"))
+            self.figure.savefig(
+                buffer, format="svg", facecolor="none", metadata=_no_metadata("svg")
+            )
         svg = buffer.getvalue()
         svg = re.sub(r"<(metadata|style).*?</\1>\s*", "", svg[svg.index("<svg") :], flags=re.DOTALL)
         _, body = svg.split(">", 1)
-        body = re.sub(r"<[^>]*>", lambda tag: _of_the_page(tag[0], name), body)
+        body = re.sub(r"<[^>]*>", lambda tag: _adapt_tag(tag[0], id_prefix), body)
         width, height = (72 * inches for inches in self.figure.get_size_inches())
-        label = _attribute(self.alt)
+        label = html.escape(self.alt, quote=True)
         return (
             f'<svg viewBox="0 0 {width:g} {height:g}" role="img" aria-label="{label}" '
             f'style="max-width:{width / 0.75:.0f}px">{body.strip()}'
         )
 
 
-def _of_the_page(tag: str, name: str) -> str:
-    """One tag of an ``<svg>`` with ids, colours and fonts that are the page's."""
-    tag = re.sub(r'\bid="', f'id="{name}-', tag)
-    tag = tag.replace('href="#', f'href="#{name}-').replace("url(#", f"url(#{name}-")
+def _adapt_tag(tag: str, id_prefix: str) -> str:
+    """Give one tag of an ``<svg>`` its own ids, and the colours and the font of the page."""
+    tag = re.sub(r'\bid="', f'id="{id_prefix}-', tag)
+    tag = tag.replace('href="#', f'href="#{id_prefix}-').replace("url(#", f"url(#{id_prefix}-")
     tag = re.sub(r"font-family: [^;\"]*;? ?", "", tag)
-    for colour, variable in NAMES.items():
+    for colour, variable in CSS_VARIABLES.items():
         tag = tag.replace(colour, f"var(--{variable})")
     return re.sub(r" ?\n", " ", tag)
 
 
-def _attribute(text: str) -> str:
-    import html
-
-    return html.escape(text, quote=True)
-
-
-def _metadata(format_: str) -> dict[str, None]:
-    """No date and no program: the same figure gives the same bytes."""
+def _no_metadata(format_: str) -> dict[str, None]:
+    """Leave out the date and the program, so that the same figure gives the same bytes."""
     names = ("Date", "Creator", "Format", "Type") if format_ == "svg" else ("Software",)
     return dict.fromkeys(names)

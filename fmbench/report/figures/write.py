@@ -1,44 +1,45 @@
-"""The figures: Figures 5 to 7 of the paper as measured, and what no single table shows.
-
-Each function takes what was gathered from a results folder and returns a drawing, or raises
-:class:`Missing`. Sizes are in inches, of fonts in points as printed, accuracies in percent.
-"""
+"""All figures by name, and a function that writes them into a folder."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
 
-from fmbench.analysis.predictions import Details
-from fmbench.report.figures.confusion import confusion
-from fmbench.report.figures.dot_plot import dot_plot
-from fmbench.report.figures.hard_images import hard_images
-from fmbench.report.figures.learning_curves import accuracy_by_epoch, loss_by_epoch
-from fmbench.report.figures.speed import speed
-from fmbench.report.figures.style import (
-    Drawing,
-    Missing,
+from fmbench.analysis.predictions import SuitePredictions
+from fmbench.report.figures.dot_plot import draw_dot_plot
+from fmbench.report.figures.hard_images import draw_hard_images
+from fmbench.report.figures.speed import draw_speed
+from fmbench.report.figures.style import Drawing, MissingData
+from fmbench.report.figures.subject import (
+    draw_accuracy_by_epoch,
+    draw_confusion_matrix,
+    draw_loss_by_epoch,
 )
 
-# What `fmbench figures` writes, by the name of the file.
-FIGURES: dict[str, Callable[[Details], Drawing]] = {
-    "figure-5": accuracy_by_epoch,
-    "figure-6": loss_by_epoch,
-    "figure-7": confusion,
-    "dot-plot": dot_plot,
-    "speed": speed,
-    "hard-images": hard_images,
+# The function that draws each figure. The name is that of the file, and an anchor on the page.
+FIGURES: dict[str, Callable[[SuitePredictions], Drawing]] = {
+    "accuracy-by-epoch": draw_accuracy_by_epoch,
+    "loss-by-epoch": draw_loss_by_epoch,
+    "confusion-matrix": draw_confusion_matrix,
+    "dot-plot": draw_dot_plot,
+    "speed": draw_speed,
+    "hard-images": draw_hard_images,
 }
 
 
-def write(details: Details, folder: Path, format_: str) -> tuple[list[Path], dict[str, str]]:
-    """Write every figure that can be drawn; returns the files, and why others are missing."""
+def write_figures(
+    predictions: SuitePredictions, folder: Path, format_: str
+) -> tuple[list[Path], dict[str, str]]:
+    """Write every figure that can be drawn, as ``svg`` or ``png``.
+
+    Returns the files, and for each figure that cannot be drawn the reason.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     written, missing = [], {}
     for name, draw in FIGURES.items():
         try:
-            drawing = draw(details)
-        except Missing as why:
+            drawing = draw(predictions)
+        except MissingData as why:
             missing[name] = str(why)
             continue
         path = folder / f"{name}.{format_}"

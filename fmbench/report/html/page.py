@@ -1,134 +1,182 @@
-"""One page that holds the whole case: built from records and a suite, opened from disk.
+"""Renders the report: one HTML page with everything about a suite and its records.
 
-It reads records and runs no model. The same records give the same bytes: no date but theirs, no
-path but what was typed.
+The page reads records and runs no model. It is one file that needs no network. The same records
+always give the same bytes: its only dates are those of the records, and its only paths are those
+that the user typed.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
-from fmbench.analysis.forensics import findings
-from fmbench.analysis.forensics.accuracies import Evidence
-from fmbench.analysis.forensics.plan import Plan
-from fmbench.analysis.predictions import Details
-from fmbench.analysis.verdicts import ALPHA, MARGIN
+from fmbench.analysis.forensics.findings import ForensicsFindings
+from fmbench.analysis.predictions import SuitePredictions
+from fmbench.analysis.summary import Status
+from fmbench.analysis.verdicts import VerdictKind
 from fmbench.consistency import explain
-from fmbench.consistency.check import Findings, judge
+from fmbench.consistency.check import ConsistencyResult, check_consistency
+from fmbench.metrics.registry import METRICS
 from fmbench.report import sentences
 from fmbench.report.commands import Commands
-from fmbench.report.figures import confusion, learning_curves, write
-from fmbench.report.figures.dot_plot import dot_plot
-from fmbench.report.figures.style import Drawing, Missing
+from fmbench.report.figures.dot_plot import draw_dot_plot
+from fmbench.report.figures.style import Drawing, MissingData
+from fmbench.report.figures.subject import draw_confusion_matrix, draw_learning_curves
+from fmbench.report.figures.write import FIGURES
 from fmbench.report.html import sections
+from fmbench.report.mistakes import collect_findings, explain_with_mistakes
 from fmbench.report.tables import build_table
-from fmbench.runners import get
-from fmbench.utils.table import Table
+from fmbench.utils.formatting import format_interval
+from fmbench.utils.table import TEXT, Table
 
-PARTS = ("report.css", "report.js")
+# The page shows these in its own way: as the main chart, and as a table that readers can search.
+NOT_AMONG_FIGURES = (draw_dot_plot, draw_confusion_matrix)
 
 
-def page(details: Details, commands: Commands) -> str:
-    """The page as HTML."""
+def render_page(predictions: SuitePredictions, commands: Commands) -> str:
+    """Render the page as HTML; ``commands`` are those that it shows."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
-        loader=PackageLoader("fmbench", "templates"),
-        autoescape=True,  # labels, remarks and reasons are other people's text
+        loader=PackageLoader("fmbench.report.html", "templates"),
+        autoescape=True,  # labels, remarks and reasons come from other people
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    html = environment.get_template("report.html.j2").render(content(details, commands))
+    environment.filters |= {
+        "percent": _format_percent,
+        "points": _format_points,
+        "minus": lambda text: text.replace("-", "−"),
+        "nobreak": _keep_together,
+        "cost": sections.describe_cost,
+    }
+    template = environment.get_template("report.html.j2")
+    html = template.render(_collect_values(predictions, commands))
     return re.sub(r"\n\s*\n+", "\n", html)
 
 
-def content(details: Details, commands: Commands) -> dict[str, Any]:
-    """What the template is filled with."""
-    suite = details.outcome.suite
-    findings = judge(suite) if suite.reported else None
-    drawings, missing = _drawings(details)
-    found = sections.sections(details, commands)
+def _collect_values(predictions: SuitePredictions, commands: Commands) -> dict[str, Any]:
+    """Collect the values that the template needs, by their names in it."""
+    suite = predictions.results.suite
+    consistency = check_consistency(suite) if suite.reported else None
+    drawings, missing_figures = _draw_figures(predictions)
+    runner_sections = sections.build_runner_sections(predictions, commands)
+    detail_tables = ("by-class", "overall") if suite.subject else ()
     return {
-        "answer": sentences.sentences(details, findings, commands),
-        "paper": sentences.paper(details),
-        "counts": sentences.counts(details.lines),
+        "answer": sentences.write_answer(predictions, consistency, commands),
+        "paper": sentences.cite_paper(predictions),
+        "counts": sentences.count_verdicts(predictions.rows),
         "suite": suite,
-        "details": details,
+        "rows": predictions.rows,
+        "subject": predictions.subject,
+        "runnable": predictions.results.configurations,
         "commands": commands,
-        "margin": f"{100 * MARGIN:g}",
-        "alpha": f"{ALPHA:g}",
-        "dots": dot_plot(details) if details.lines else None,
-        "dots_narrow": dot_plot(details, narrow=True) if details.lines else None,
+        "verdicts": VerdictKind,
+        "legend": _explain_verdicts(),
+        "text_kind": TEXT,
+        "interval": format_interval,
+        "main_chart": draw_dot_plot(predictions) if predictions.rows else None,
+        "main_chart_narrow": draw_dot_plot(predictions, narrow=True) if predictions.rows else None,
         "drawings": drawings,
-        "table3": build_table(details.outcome, "accuracies"),
-        "tables": [build_table(details.outcome, n) for n in ("by-class", "overall")] if suite.subject else [],
-        "sections": found,
-        "anchors": {section.name: section.anchor for section in found},
-        "curves": _curves(details),
-        "findings": findings,
-        "figures_checked": explain.figures(findings) if findings else [],
-        "conflicts": [explain.sentence(c, findings) for c in findings.conflicts]
-        if findings else [],
-        "not_checked": _not_checked(findings),
-        "forensics": _forensics(details),
-        "missing": sections.missing(details, missing, commands),
-        "reproduction": sections.reproduction(details, found, commands),
-        "provenance": sections.provenance(details),
-    }  # fmt: skip
+        "missing_figures": missing_figures,
+        "accuracies_title": sections.table_title(suite, "accuracies"),
+        "tables": [build_table(predictions.results, name) for name in detail_tables],
+        "sections": runner_sections,
+        "anchors": {section.name: section.anchor for section in runner_sections},
+        "metric_titles": [metric.title for metric in METRICS.values() if metric.in_class_table],
+        "curves": _draw_learning_curves(predictions),
+        "consistency": consistency,
+        "reported_figures": explain.figure_rows(consistency) if consistency else [],
+        "conflicts": _describe_conflicts(consistency),
+        "not_checked": _describe_unchecked(consistency),
+        "mistakes": list(map(_build_mistakes_section, collect_findings(predictions.results))),
+        "missing": sections.list_missing(predictions, missing_figures, commands),
+        "reproduction": sections.list_commands(predictions, runner_sections, commands),
+        "provenance": sections.describe_provenance(predictions),
+    }
 
 
-def _drawings(details: Details) -> tuple[dict[str, Drawing], dict[str, str]]:
-    """The figures beside the dot plot, and why others are missing."""
+def _explain_verdicts() -> list[tuple[str, list[VerdictKind]]]:
+    """Return each explanation with the verdicts that it is about."""
+    by_text: dict[str, list[VerdictKind]] = {}
+    for kind in VerdictKind:
+        by_text.setdefault(kind.explanation(), []).append(kind)
+    return list(by_text.items())
+
+
+def _keep_together(text: str) -> str:
+    """Keep a number, its unit and its name on one line."""
+    for words in (" %", "n = ", "p < ", " seed", " points"):
+        text = text.replace(words, words.replace(" ", "\u00a0"))
+    return text
+
+
+def _format_percent(fraction: float | None) -> str:
+    return "–" if fraction is None else f"{100 * fraction:.2f}"
+
+
+def _format_points(difference: float | None) -> str:
+    """Return a difference in percentage points, with its sign."""
+    if difference is None:
+        return "–"
+    return f"{round(100 * difference, 2) + 0.0:+.2f}".replace("-", "−")  # adding 0 removes -0
+
+
+def _draw_figures(predictions: SuitePredictions) -> tuple[dict[str, Drawing], dict[str, str]]:
+    """Draw the figures by name; for each that cannot be drawn, return the reason."""
     drawings, missing = {}, {}
-    for name, draw in write.FIGURES.items():
-        if draw in (dot_plot, confusion.confusion):  # the page has its own
+    for name, draw in FIGURES.items():
+        if draw in NOT_AMONG_FIGURES:
             continue
         try:
-            drawings[name] = draw(details)
-        except Missing as why:
+            drawings[name] = draw(predictions)
+        except MissingData as why:
             missing[name] = str(why)
     return drawings, missing
 
 
-def _curves(details: Details) -> dict[str, Drawing]:
-    found = {name: learning_curves.learning_curves(m) for name, m in details.measured.items()}
-    return {name: drawing for name, drawing in found.items() if drawing}
+def _draw_learning_curves(predictions: SuitePredictions) -> dict[str, Drawing]:
+    drawn = {name: draw_learning_curves(measured) for name, measured in predictions.by_name.items()}
+    return {name: drawing for name, drawing in drawn.items() if drawing}
 
 
-def _not_checked(findings: Findings | None) -> list[str]:
-    if findings is None:
+def _describe_conflicts(consistency: ConsistencyResult | None) -> list[str]:
+    if consistency is None:
         return []
-    reported = findings.suite.reported
+    return [explain.describe_conflict(conflict, consistency) for conflict in consistency.conflicts]
+
+
+def _describe_unchecked(consistency: ConsistencyResult | None) -> list[str]:
+    if consistency is None:
+        return []
+    reported = consistency.suite.reported
     return [
         f"{reported[i].where}, {reported[i].metric}: {why}"
-        for i, why in sorted(findings.not_checked.items())
+        for i, why in sorted(consistency.not_checked.items())
     ]
 
 
-def investigations(details: Details) -> Iterator[findings.Findings]:
-    """What is known of the mistakes on each runner that was looked into."""
-    outcome = details.outcome
-    if outcome.source is None:
-        return
-    evidence = Evidence(outcome.store, outcome.contents, outcome.source)
-    for name in sections.investigated(outcome):
-        n_seeds = max(5, details.measured[name].n if name in details.measured else 0)
-        plan = Plan(get(name), n_seeds)
-        yield findings.Findings(plan, findings.Claim.of(outcome.suite, name), evidence)
+@dataclass(frozen=True)
+class MistakesSection:
+    """What the page shows about the known mistakes, made with one runner."""
+
+    runner: str
+    table: Table
+    n_not_run: int  # rows of the table without a record
+    readings: Table | None  # None as long as no reading has been measured
+    explanation: sentences.Sentence | None
 
 
-def _forensics(
-    details: Details,
-) -> list[tuple[str, Table, Table | None, sentences.Sentence | None]]:
-    """For each runner looked into: its mistakes and, where any was tried, its readings."""
-    shown = []
-    for found in investigations(details):
-        readings = found.readings_table() if found.plan.readings else None
-        if readings and all(row["status"] == "not run" for row in readings.rows):
-            readings = None
-        name = found.plan.runner.name
-        shown.append((name, found.table(), readings, sentences.explained(found)))
-    return shown
+def _build_mistakes_section(findings: ForensicsFindings) -> MistakesSection:
+    readings = findings.readings_table() if findings.plan.readings else None
+    if readings and all(row["status"] == Status.NOT_RUN.value for row in readings.rows):
+        readings = None
+    return MistakesSection(
+        findings.plan.runner.name,
+        findings.table(),
+        sum(variant.status is Status.NOT_RUN for variant in findings.variants),
+        readings,
+        explain_with_mistakes(findings),
+    )

@@ -1,5 +1,7 @@
-"""What the page says beside its figures, as plain data: each runner in detail, what is missing and
-how to make it, the commands behind the numbers, and where the records come from.
+"""Collects what the page says as plain data for the template.
+
+That is: one section for each runner, what is missing and the command that makes it, the command
+behind each number, and where the records come from.
 """
 
 from __future__ import annotations
@@ -12,237 +14,260 @@ from typing import Any
 
 import numpy as np
 
-from fmbench import runners
-from fmbench.analysis.evaluation import Results
-from fmbench.analysis.predictions import Details, Line, Measured
-from fmbench.analysis.verdicts import FAILED, FEWEST_SEEDS, NOT_RUN
-from fmbench.datasets.specs import FASHION_MNIST
+from fmbench.analysis.evaluation import JudgedRow
+from fmbench.analysis.predictions import RunnerPredictions, SuitePredictions
+from fmbench.analysis.summary import Status
+from fmbench.analysis.verdicts import FEWEST_SEEDS, VerdictKind
+from fmbench.datasets.specs import DEFAULT_DATASET
 from fmbench.models.registry import Runner
-from fmbench.records.protocols import DIGITS, LEAK, SEEN, SPLIT
 from fmbench.records.record import Record
 from fmbench.report.commands import Commands
-from fmbench.suites.entries import Entry
-from fmbench.utils.formatting import mean_sd
+from fmbench.report.mistakes import find_examined_runners
+from fmbench.report.sentences import format_accuracy
+from fmbench.suites.claims import Suite
+from fmbench.utils.formatting import format_count, format_mean_sd
 
-MAX_SEEDS = 20  # shown one by one; a page of ten thousand records stays a page
-MAX_FACTS = 4000  # characters of what a classifier says of its fit
-N_LEVELS = 9  # of a confusion matrix's shades
+MAX_SEEDS = 20  # rows of a table of seeds, so that ten thousand records still make one page
+MAX_DETAILS = 4000  # characters of the details that a classifier records about its fit
+N_SHADES = 9  # of the cells of a confusion matrix, beside none
+TABLE_TITLES = {"accuracies": "Accuracies", "by-class": "By class", "overall": "Overall"}
 
 
 @dataclass(frozen=True)
-class Cell:
-    """One cell of a confusion matrix: its text, and how deep its colour is (0 to 9)."""
+class MatrixCell:
+    """One cell of a confusion matrix on the page."""
 
     text: str
-    level: int
-    right: bool
+    css_class: str  # ``r3``: right, shade 3 of 9; ``w5``: wrong, shade 5 of 9
 
 
 @dataclass(frozen=True)
-class Seed:
-    """One record, in words."""
+class SeedRow:
+    """One record as a row of the table of seeds."""
 
     seed: int
-    accuracy: str
-    fit: str
-    predict: str
-    memory: str
+    accuracy: str  # percent
+    fit: str  # seconds
+    predict: str  # seconds
+    memory: str  # MiB
     device: str
     threads: int
     jobs: int
-    started: str
+    day: str
     commit: str
     key: str
 
 
 @dataclass(frozen=True)
-class Section:
-    """Everything about one runner and the rows that it answers."""
+class RunnerSection:
+    """Everything that the page says about one runner and the rows that name it."""
 
     anchor: str
     name: str
-    lines: list[Line]
+    rows: list[JudgedRow]
     runner: Runner | None
-    measured: Measured | None
-    run: str  # the command that measures it here
-    anew: str  # the command that measures it again
-    seeds: list[Seed]
-    n_more: int  # records that are not shown one by one
-    matrix: list[tuple[str, list[Cell]]]
-    per_class: list[tuple[str, list[str]]]
-    versions: list[str]
-    facts: str  # what the first record's classifier said of its fit, as JSON
+    measured: RunnerPredictions | None
+    run: str  # the command that measures it in this results folder
+    measure_again: str  # the command that measures it again in the default folder
+    seeds: list[SeedRow]
+    n_more: int  # records that have no row in the table of seeds
+    matrix: list[tuple[str, list[MatrixCell]]]  # by true class
+    class_metrics: list[tuple[str, list[str]]]  # by class: each metric in words
+    environments: list[str]  # the library versions that the records name
+    fit_details: str  # what the classifier of the first record says about its fit, as JSON
 
     @property
-    def status(self) -> str:
-        """The state of its records in words."""
-        summary = self.lines[0].summary
-        return summary.status if summary else "no runner"
+    def accuracy(self) -> str:
+        """The measured accuracy with its spread and the number of seeds."""
+        row = self.rows[0]
+        if row.mean is None:
+            return "no record"
+        return f"{format_accuracy(row.mean, row.sd, row.n)}, n = {row.n}"
 
 
-def sections(details: Details, commands: Commands) -> list[Section]:
-    """One for each runner, in the order of the rows."""
-    entries = details.outcome.entries
-    by_runner: dict[str, list[Line]] = {}
-    for line in details.lines:
-        by_runner.setdefault(line.row.runner, []).append(line)
+def build_runner_sections(predictions: SuitePredictions, commands: Commands) -> list[RunnerSection]:
+    """Build one section for each runner, in the order of the rows."""
+    by_runner: dict[str, list[JudgedRow]] = {}
+    for row in predictions.rows:
+        by_runner.setdefault(row.runner, []).append(row)
     return [
-        _section(i, name, lines, entries.get(name), details.measured.get(name), commands)
-        for i, (name, lines) in enumerate(by_runner.items(), 1)
+        _build_section(f"row-{i}", name, rows, predictions, commands)
+        for i, (name, rows) in enumerate(by_runner.items(), 1)
     ]
 
 
-def _section(
-    i: int, name: str, lines: list[Line], entry: Entry | None, measured: Measured | None,
-    commands: Commands,
-) -> Section:  # fmt: skip
-    runner = entry.runner if entry else None
-    n_seeds = (
-        None if runner is None or runner.deterministic else max(5, measured.n if measured else 0)
-    )
+def _build_section(
+    anchor: str, name: str, rows: list[JudgedRow], predictions: SuitePredictions, commands: Commands
+) -> RunnerSection:
+    results, measured = predictions.results, predictions.by_name.get(name)
+    configuration = results.configurations.get(name)
+    runner = configuration.runner if configuration else None
+    n_seeds = None
+    if runner and not runner.deterministic:
+        n_seeds = max(results.protocol.default_seeds, measured.n if measured else 0)
     records = measured.records if measured else ()
-    return Section(
-        f"row-{i}", name, lines, runner, measured, commands.run(name),
-        commands.anew(name, n_seeds),
-        [_seed(r, m) for r, m in zip(records, measured.confusions, strict=True)][:MAX_SEEDS]
-        if measured else [],
-        max(0, len(records) - MAX_SEEDS),
-        _matrix(measured) if measured else [],
-        _per_class(measured) if measured else [],
-        _distinct(_versions(record) for record in records),
-        json.dumps(records[0].details, indent=1, ensure_ascii=False)[:MAX_FACTS]
-        if records and records[0].details else "",
-    )  # fmt: skip
+    fit_details = ""
+    if records and records[0].details:
+        text = json.dumps(records[0].details, indent=1, ensure_ascii=False)
+        fit_details = text[:MAX_DETAILS]
+    return RunnerSection(
+        anchor=anchor,
+        name=name,
+        rows=rows,
+        runner=runner,
+        measured=measured,
+        run=commands.run(name),
+        measure_again=commands.measure_again(name, n_seeds),
+        seeds=_build_seed_rows(measured) if measured else [],
+        n_more=max(0, len(records) - MAX_SEEDS),
+        matrix=_build_matrix(measured) if measured else [],
+        class_metrics=_format_class_metrics(measured) if measured else [],
+        environments=sorted({_format_versions(record) for record in records}),
+        fit_details=fit_details,
+    )
 
 
-def _seed(record: Record, confusion: np.ndarray) -> Seed:
-    memory = record.peak_memory_bytes
-    return Seed(
-        record.cell["seed"], f"{100 * np.trace(confusion) / confusion.sum():.2f}",
-        _seconds(record.fit_seconds), _seconds(record.predict_seconds),
-        "" if memory is None else f"{memory / 2**20:,.0f}", record.device, record.threads,
-        record.jobs, record.started[:10], _commit(record), record.key,
-    )  # fmt: skip
+def _build_seed_rows(measured: RunnerPredictions) -> list[SeedRow]:
+    rows = []
+    for record, confusion in zip(measured.records, measured.confusions, strict=True):
+        memory = record.peak_memory_bytes
+        rows.append(
+            SeedRow(
+                seed=record.cell["seed"],
+                accuracy=f"{100 * np.trace(confusion) / confusion.sum():.2f}",
+                fit=_seconds(record.fit_seconds),
+                predict=_seconds(record.predict_seconds),
+                memory="" if memory is None else f"{memory / 2**20:,.0f}",
+                device=record.device,
+                threads=record.threads,
+                jobs=record.jobs,
+                day=record.started[:10],
+                commit=_short_commit(record),
+                key=record.key,
+            )
+        )
+    return rows[:MAX_SEEDS]
 
 
 def _seconds(value: float | None) -> str:
     return "" if value is None else f"{value:.1f}"
 
 
-def _matrix(measured: Measured) -> list[tuple[str, list[Cell]]]:
-    """Mean counts over the seeds, rows the truth."""
-    from fmbench.utils.formatting import count
-
+def _build_matrix(measured: RunnerPredictions) -> list[tuple[str, list[MatrixCell]]]:
+    """Return the mean number of images over the seeds, a row for each true class."""
     mean = measured.confusions.mean(axis=0)
     sizes = mean.sum(axis=1)
-    worst = max(1.0, (mean - np.diag(np.diag(mean))).max())
+    largest_wrong = max(1.0, (mean - np.diag(np.diag(mean))).max())
     rows = []
-    for i, name in enumerate(measured.entry.dataset.classes):
+    for i, name in enumerate(measured.configuration.dataset.classes):
         cells = []
-        for j in range(len(mean)):
-            depth = mean[i, j] / sizes[i] if i == j else (mean[i, j] / worst) ** 0.5
-            cells.append(Cell(count(mean[i, j]), round(N_LEVELS * depth), i == j))
+        for j, n in enumerate(mean[i]):
+            depth = n / sizes[i] if i == j else (n / largest_wrong) ** 0.5
+            css_class = f"{'r' if i == j else 'w'}{round(N_SHADES * depth)}"
+            cells.append(MatrixCell(format_count(n), css_class))
         rows.append((name, cells))
     return rows
 
 
-def _per_class(measured: Measured) -> list[tuple[str, list[str]]]:
+def _format_class_metrics(measured: RunnerPredictions) -> list[tuple[str, list[str]]]:
     return [
-        (name, [mean_sd(rate[:, k].tolist(), 3) for rate in measured.rates.values()])
-        for k, name in enumerate(measured.entry.dataset.classes)
+        (name, [format_mean_sd(rate[:, k].tolist(), 3) for rate in measured.rates.values()])
+        for k, name in enumerate(measured.configuration.dataset.classes)
     ]
 
 
-def _versions(record: Record) -> str:
+def _format_versions(record: Record) -> str:
     return ", ".join(f"{name} {version}" for name, version in sorted(record.versions.items()))
 
 
-def _commit(record: Record) -> str:
+def _short_commit(record: Record) -> str:
     commit = record.package.get("commit")
     dirty = " + changes" if record.package.get("dirty") else ""
     return f"{str(commit)[:10]}{dirty}" if commit else str(record.package.get("version", ""))
 
 
-def _distinct(texts: Iterable[str]) -> list[str]:
-    return sorted(set(texts))
+def describe_cost(runner: Runner) -> str:
+    """Say how long one run takes, and whether ``run --all`` leaves the runner out."""
+    left_out = "; `fmbench run --all` leaves it out, so name it" if runner.by_name_only else ""
+    return f"{runner.cost}{left_out}"
 
 
 @dataclass(frozen=True)
-class Gap:
-    """Something that is not there, why, and the command that makes it (if one does)."""
+class MissingItem:
+    """Something that the page cannot show, why, and the command that makes it (or ``""``)."""
 
     what: str
     why: str
     command: str
 
 
-def missing(details: Details, figures: dict[str, str], commands: Commands) -> list[Gap]:
-    """What was not run or cannot be shown; ``figures`` are those that are missing, and why."""
-    entries, gaps, seen = details.outcome.entries, [], set()
-    for line in details.lines:
-        name, summary = line.row.runner, line.summary
+def list_missing(
+    predictions: SuitePredictions, missing_figures: dict[str, str], commands: Commands
+) -> list[MissingItem]:
+    """List what was not run or cannot be shown.
+
+    ``missing_figures`` holds, for each figure that cannot be drawn, the reason.
+    """
+    results = predictions.results
+    items, seen = [], set()
+    for row in predictions.rows:
+        name, label, status = row.runner, row.label, row.summary.status_text
         if name in seen:
             continue
         seen.add(name)
-        runner = entries[name].runner if name in entries else None
-        if summary is None:
-            gaps.append(Gap(line.row.label, f"no runner is called {name}", "fmbench list"))
-        elif runner is None:
-            gaps.append(Gap(line.row.label, summary.status, ""))
-        elif line.verdict.word == FAILED:
-            gaps.append(Gap(line.row.label, summary.status, commands.run(name)))
-        elif line.verdict.word == NOT_RUN:
-            why = "no record" if summary.status == NOT_RUN else summary.status
-            cost = f"{why}; it takes {runner.cost_in_words}"
-            gaps.append(Gap(line.row.label, cost, commands.run(name)))
-        elif not runner.deterministic and summary.n < FEWEST_SEEDS:
-            seeds = f"{summary.n} of the {FEWEST_SEEDS} seeds that a verdict needs"
-            gaps.append(Gap(line.row.label, seeds, commands.run(name, seeds=5)))
-    gaps += [Gap(name, why, commands.figures()) for name, why in figures.items()]
-    gaps += [
-        Gap(f"{m.where}: {m.what}", f"not transcribed: {m.why}", "")
-        for m in details.outcome.suite.not_transcribed
+        configuration = results.configurations.get(name)
+        if row.status is Status.NO_RUNNER:
+            items.append(MissingItem(label, f"no runner has the name {name}", "fmbench list"))
+        elif configuration is None:
+            items.append(MissingItem(label, status, ""))
+        elif row.verdict.kind is VerdictKind.FAILED:
+            items.append(MissingItem(label, status, commands.run(name)))
+        elif row.verdict.kind is VerdictKind.NOT_RUN:
+            why = row.verdict.reason or "no record"
+            cost = f"{why}; one run takes {describe_cost(configuration.runner)}"
+            items.append(MissingItem(label, cost, commands.run(name)))
+        elif not configuration.runner.deterministic and row.n < FEWEST_SEEDS:
+            seeds = f"{row.n} of the {FEWEST_SEEDS} seeds that a verdict needs"
+            command = commands.run(name, seeds=results.protocol.default_seeds)
+            items.append(MissingItem(label, seeds, command))
+    items += [MissingItem(name, why, commands.figures()) for name, why in missing_figures.items()]
+    items += [
+        MissingItem(f"{m.where}: {m.what}", f"not transcribed: {m.why}", "")
+        for m in results.suite.not_transcribed
     ]
-    for broken in details.outcome.broken:
-        gaps.append(Gap(str(broken.path), f"left out: {broken.why}; {broken.remedy}", ""))
-    return gaps
+    for broken in results.broken:
+        items.append(MissingItem(str(broken.path), f"left out: {broken.why}; {broken.remedy}", ""))
+    return items
 
 
-def investigated(outcome: Results) -> list[str]:
-    """Runners to show the known mistakes of: the subject, and those with such records."""
-    protocols = {protocol.name for protocol in (DIGITS, LEAK, SEEN, SPLIT)}
-    found = {
-        record.cell["runner"]
-        for record in outcome.contents.finished.values()
-        if record.cell["protocol"]["name"] in protocols
-    }
-    known = runners.runners()
-    named = [outcome.suite.subject or "", *sorted(found)]
-    return [name for name in dict.fromkeys(named) if name in known]
-
-
-def provenance(details: Details) -> list[tuple[str, list[str]]]:
-    """Where the records come from: each fact with the values that occur, and in how many."""
-    records = [record for m in details.measured.values() for record in m.records]
+def describe_provenance(predictions: SuitePredictions) -> list[tuple[str, list[str]]]:
+    """Say where the records come from: each fact with its values and how often each occurs."""
+    records = [record for m in predictions.by_name.values() for record in m.records]
     if not records:
         return []
 
-    def counted(values: Iterable[Any]) -> list[str]:
+    def count_values(values: Iterable[Any]) -> list[str]:
         found = Counter(map(str, values))
         return [f"{value} ({n} of {len(records)})" if len(found) > 1 else value
                 for value, n in sorted(found.items())]  # fmt: skip
 
     days = sorted(record.started[:10] for record in records)
     return [
-        ("records", [f"{len(records)} finished runs of {len(details.measured)} models"]),
+        ("records", [f"{len(records)} finished runs of {len(predictions.by_name)} models"]),
         ("measured", [days[0] if days[0] == days[-1] else f"{days[0]} to {days[-1]} (UTC)"]),
-        ("commit of fmbench", counted(_full_commit(record) for record in records)),
-        ("device", counted(record.device for record in records)),
-        ("threads of a run", counted(record.threads for record in records)),
-        ("runs side by side, at most", counted(record.jobs for record in records)),
-        ("versions", counted(_versions(record) for record in records)),
-        ("data, SHA-256", [f"{name}: {digest}" for name, digest in FASHION_MNIST.sha256.items()]),
-        ("claims", [f"{details.outcome.suite.path.name}: {details.outcome.suite.title}"]),
+        ("commit of fmbench", count_values(_full_commit(record) for record in records)),
+        ("device", count_values(record.device for record in records)),
+        ("threads for each run", count_values(record.threads for record in records)),
+        (
+            "largest number of runs at the same time",
+            count_values(record.jobs for record in records),
+        ),
+        ("versions", count_values(_format_versions(record) for record in records)),
+        (
+            "data, SHA-256",
+            [f"{name}: {digest}" for name, digest in DEFAULT_DATASET.checksums.items()],
+        ),
+        ("claims", [f"{predictions.results.suite.path.name}: {predictions.results.suite.title}"]),
     ]
 
 
@@ -251,28 +276,35 @@ def _full_commit(record: Record) -> str:
     return f"{commit}, with uncommitted changes" if record.package.get("dirty") else str(commit)
 
 
-def reproduction(
-    details: Details, found: list[Section], commands: Commands
+def table_title(suite: Suite, name: str) -> str:
+    """Return what the paper calls a table, such as ``Table 3``, or a plain title."""
+    return suite.table_titles.get(name, TABLE_TITLES[name])
+
+
+def list_commands(
+    predictions: SuitePredictions, sections: list[RunnerSection], commands: Commands
 ) -> list[tuple[str, str]]:
-    """Each kind of number on the page, and the exact command that makes it."""
-    suite = details.outcome.suite
-    again = [("This page, from the same records", commands.report())]
-    again += [("Every figure as a file", commands.figures())]
-    again += [("Table 3 with its verdicts, from the same records", commands.table())]
+    """List each kind of number on the page, and the exact command that makes it."""
+    suite = predictions.results.suite
+    rows = [
+        ("This page", commands.report()),
+        ("Every figure as a file", commands.figures()),
+        (f"{table_title(suite, 'accuracies')} with its verdicts", commands.table()),
+    ]
     if suite.subject:
-        again += [
-            (f"Table {n}, from the same records", commands.table(n))
-            for n in ("by-class", "overall")
+        rows += [
+            (f"{table_title(suite, name)} as measured", commands.table(name))
+            for name in ("by-class", "overall")
         ]
     if suite.reported:
-        again.append(("The contradictions; nothing is run", commands.check()))
-    again += [
-        (f"The known mistakes of {name}", commands.forensics(name))
-        for name in investigated(details.outcome)
+        rows.append(("The contradictions between reported figures", commands.check()))
+    rows += [
+        (f"The known mistakes, made with {name}", commands.forensics(name))
+        for name in find_examined_runners(predictions.results)
     ]
-    again += [
-        (f"{' and '.join(line.row.label for line in section.lines)}, measured anew", section.anew)
-        for section in found
+    rows += [
+        (f"{' and '.join(row.label for row in section.rows)}", section.measure_again)
+        for section in sections
         if section.runner
     ]
-    return again
+    return rows

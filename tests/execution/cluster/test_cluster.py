@@ -28,14 +28,14 @@ from fmbench.models import registry
 from fmbench.records.cells import Cell
 from fmbench.records.protocols import QUICK
 from fmbench.records.store import Store
-from fmbench.suites import entries
+from fmbench.suites import configurations
 from fmbench.utils import environment
 from tests.execution.test_schedule import LIMITS, Log, fmbench, wait_until
 from tests.helpers import faulty
 
 ROOT = Path(__file__).parents[3]
 
-# Says in the folder $SEEN where it runs, so that a test knows without asking the worker.
+# Says in the folder $SCORED_ON_TRAINING where it runs, so that a test knows without asking the worker.
 MODEL = """
 import multiprocessing, os, signal, time
 from pathlib import Path
@@ -168,9 +168,9 @@ def test_a_worker_killed_in_mid_run_costs_nothing_but_time(
     assert process.returncode == 0, err
     assert {worker for _, _, worker in noted(seen)} == {"plain", "gpu"}
     store = Store(tmp_path / "results")
-    contents = store.read()
+    contents = store.read_contents()
     assert not contents.broken and not contents.failed
-    cells = entries.named(f"{path}:make").cells(QUICK, 6)
+    cells = configurations.resolve_configuration(f"{path}:make").cells(QUICK, 6)
     assert set(contents.finished) == {cell.key for cell in cells}
     none_left(seen)
     alone = Store(tmp_path / "alone")
@@ -198,7 +198,7 @@ def test_a_coordinator_that_ends_takes_its_cells_with_it_and_the_next_goes_on(
     _, err = (process := fmbench_run(*arguments)).communicate(timeout=60)
     assert process.returncode == 0, err
     assert err.count(": fit ") == 3
-    contents = Store(tmp_path / "results").read()
+    contents = Store(tmp_path / "results").read_contents()
     assert len(contents.finished) == 5 and not contents.broken and not contents.failed
 
 
@@ -209,7 +209,7 @@ def test_a_cell_whose_worker_is_lost_again_and_again_fails_and_says_so(
     process = fmbench_run(f"{path}:killer", "--seeds", "1", "--retries", "1")
     _, err = process.communicate(timeout=60)
     assert process.returncode == 1, err
-    [failed] = Store(tmp_path / "results").read().failed.values()
+    [failed] = Store(tmp_path / "results").read_contents().failed.values()
     assert failed.why == "its worker was lost, 2 times in all, and --retries is 1"
     assert len(noted(seen)) == 2
 
@@ -219,7 +219,7 @@ def test_gpu_cells_go_to_workers_that_have_one_and_others_anywhere(tmp_path, mod
     process = fmbench_run(f"{path}:on_gpu", f"{path}:make", "--seeds", "2", "--device", "auto")
     _, err = process.communicate(timeout=60)
     assert process.returncode == 1, err
-    contents = Store(tmp_path / "results").read()
+    contents = Store(tmp_path / "results").read_contents()
     # No test machine has a GPU: the cells were sent to where one was said to be, and found none.
     assert {"CUDA" in record.why for record in contents.failed.values()} == {True}
     assert {r.cell["runner"] for r in contents.failed.values()} == {"model.py-on_gpu"}
@@ -228,13 +228,13 @@ def test_gpu_cells_go_to_workers_that_have_one_and_others_anywhere(tmp_path, mod
 
 
 def of_another_revision(monkeypatch):
-    runner = replace(runners.get("gaussian-nb"), revision=99)
+    runner = replace(runners.get_runner("gaussian-nb"), revision=99)
     monkeypatch.setitem(registry._REGISTRY, "gaussian-nb", runner)
     return runner
 
 
 def of_another_package(monkeypatch):
-    runner = entries.named("sklearn.naive_bayes:GaussianNB").runner
+    runner = configurations.resolve_configuration("sklearn.naive_bayes:GaussianNB").runner
     return replace(runner, source="scikit-learn 0.1")
 
 
@@ -261,7 +261,7 @@ def test_a_worker_with_other_code_refuses_the_cell(
 def test_a_gpu_cell_that_was_refused_is_not_sent_to_a_worker_without_one(
     tmp_path, cluster, source, monkeypatch
 ):
-    runner = replace(runners.get("lenet5"), revision=99)
+    runner = replace(runners.get_runner("lenet5"), revision=99)
     monkeypatch.setitem(registry._REGISTRY, runner.name, runner)
     store, said = Store(tmp_path / "results"), []
     limits = replace(LIMITS, device="cuda")
@@ -276,7 +276,7 @@ def test_an_order_whose_workers_have_left_is_sent_to_those_that_are_there(
     tmp_path, cluster, source, monkeypatch
 ):
     monkeypatch.setattr("fmbench.execution.cluster.client.LOOK_SECONDS", 0.5)
-    runner, store = runners.get("gaussian-nb"), Store(tmp_path / "results")
+    runner, store = runners.get_runner("gaussian-nb"), Store(tmp_path / "results")
     with connected(cluster[0], store.folder, 2, print) as place:
         workers, real, allowed = set(place._workers()), place._answer, []
 
@@ -293,7 +293,7 @@ def test_an_order_whose_workers_have_left_is_sent_to_those_that_are_there(
 def test_a_worker_that_comes_late_and_can_run_nothing_fails_no_cell(
     fault, tmp_path, cluster, model, source
 ):
-    cells = entries.named(f"{model[0]}:make").cells(QUICK, 4)
+    cells = configurations.resolve_configuration(f"{model[0]}:make").cells(QUICK, 4)
     store, said = Store(tmp_path / "results"), []
     (temporary := tmp_path / "temporary").mkdir()
     (package := tmp_path / "without" / "fmbench").mkdir(parents=True)
@@ -333,7 +333,7 @@ def test_an_error_before_a_worker_has_started_is_not_held_against_the_cell():
 def test_a_worker_that_lets_go_of_a_cell_by_mistake_is_a_loss_and_ctrl_c_is_not(
     tmp_path, cluster, source, monkeypatch
 ):
-    cell, store = Cell(runners.get("gaussian-nb"), QUICK, 0), Store(tmp_path / "results")
+    cell, store = Cell(runners.get_runner("gaussian-nb"), QUICK, 0), Store(tmp_path / "results")
     with connected(cluster[0], store.folder, 1, print) as place:
         real, none = place._answer, [None, None, None]
         monkeypatch.setattr(place, "_answer", lambda *all: none.pop() if none else real(*all))
@@ -346,7 +346,7 @@ def test_a_worker_that_lets_go_of_a_cell_by_mistake_is_a_loss_and_ctrl_c_is_not(
 def test_ctrl_c_ends_the_wait_for_a_result_that_is_on_its_way(
     tmp_path, cluster, source, monkeypatch
 ):
-    cell, stop = Cell(runners.get("gaussian-nb"), QUICK, 0), threading.Event()
+    cell, stop = Cell(runners.get_runner("gaussian-nb"), QUICK, 0), threading.Event()
     with connected(cluster[0], tmp_path, 1, print) as place:
         never = lambda *_, **__: asyncio.sleep(600)  # noqa: E731
         monkeypatch.setattr(place._client, "_gather", never)

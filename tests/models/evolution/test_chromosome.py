@@ -16,15 +16,15 @@ from fmbench.models.evolution.chromosome import (
     Dense,
     Dropout,
     Pooling,
-    Space,
-    mutated,
-    random_chromosome,
-    work,
+    SearchSpace,
+    draw_chromosome,
+    estimate_work,
+    mutate,
 )
-from fmbench.models.evolution.classifier import network
-from fmbench.models.nn.layers import parameter_counts
+from fmbench.models.evolution.classifier import build_network
+from fmbench.models.nn.layers import count_parameters
 
-SPACE = Space(
+SPACE = SearchSpace(
     filters=(2, 3),
     kernel=(3, 5),
     units=(4, 7),
@@ -40,9 +40,9 @@ X = torch.arange(3 * 784, dtype=torch.int64).remainder(256).to(torch.uint8).resh
 def walk(seed, steps, space=SPACE):
     """A random chromosome and what becomes of it, mutation by mutation."""
     rng = random.Random(seed)
-    line = [random_chromosome(space, rng)]
+    line = [draw_chromosome(space, rng)]
     for _ in range(steps):
-        line.append(mutated(line[-1], space, rng))
+        line.append(mutate(line[-1], space, rng))
     return line
 
 
@@ -50,7 +50,7 @@ def walk(seed, steps, space=SPACE):
 @given(seed=st.integers(0, 2**32), steps=st.integers(0, 60))
 def test_every_chromosome_that_can_be_reached_builds_a_network_of_ten_logits(seed, steps):
     chromosome = walk(seed, steps)[-1]
-    built = network(chromosome.layers, "unit")
+    built = build_network(chromosome.layers, "unit")
     logits = built(X)
     assert logits.shape == (3, 10)
     assert torch.isfinite(logits).all()
@@ -64,7 +64,7 @@ def test_every_chromosome_that_can_be_reached_stays_within_the_space(seed, steps
     for chromosome in walk(seed, steps):
         assert 1e-4 <= chromosome.learning_rate <= 1e-2
         assert 1 <= len(chromosome.layers) <= 12
-        assert work(chromosome.layers) <= 3_000_000
+        assert estimate_work(chromosome.layers) <= 3_000_000
         for layer in chromosome.layers:
             for name, value in vars(layer).items():
                 assert value in getattr(SPACE, name)
@@ -115,8 +115,8 @@ def test_pooling_stops_at_one_pixel():
     )
     assert deepest == MAX_POOLINGS
     chromosome = Chromosome(1e-3, (Convolution(2, 3, "relu"), *[Pooling()] * MAX_POOLINGS))
-    assert network(chromosome.layers, "unit")(X).shape == (3, 10)
-    assert parameter_counts(network(chromosome.layers, "unit"))["output"] == 2 * 10 + 10
+    assert build_network(chromosome.layers, "unit")(X).shape == (3, 10)
+    assert count_parameters(build_network(chromosome.layers, "unit"))["output"] == 2 * 10 + 10
 
 
 def test_the_seed_alone_decides():
@@ -127,17 +127,17 @@ def test_the_seed_alone_decides():
 def test_a_space_without_room_is_an_error_and_not_an_endless_search():
     rng = random.Random(0)
     with pytest.raises(ValueError, match="no network fits"):
-        random_chromosome(replace(SPACE, max_work=10), rng)
-    only = Space((2,), (3,), (4,), ("relu",), (0.1,), (1e-3, 1e-3), 1, 10**9)
+        draw_chromosome(replace(SPACE, max_work=10), rng)
+    only = SearchSpace((2,), (3,), (4,), ("relu",), (0.1,), (1e-3, 1e-3), 1, 10**9)
     with pytest.raises(ValueError, match="no mutation of"):
-        mutated(Chromosome(1e-3, (Pooling(),)), replace(only, max_work=1), rng)
+        mutate(Chromosome(1e-3, (Pooling(),)), replace(only, max_work=1), rng)
 
 
 def test_work_counts_multiply_adds_and_what_takes_as_long():
     layers = (Convolution(32, 3, "relu"), Pooling(), Dense(128, "relu"), Dropout(0.5))
     convolution = 28 * 28 * 9 * 32 + 90 * 28 * 28 * 32
     dense = 14 * 14 * 32 * 128 + 90 * 128
-    assert work(layers) == convolution + 90 * 28 * 28 * 32 + dense + 170 * 128 + 1280
+    assert estimate_work(layers) == convolution + 90 * 28 * 28 * 32 + dense + 170 * 128 + 1280
 
 
 @pytest.mark.parametrize("activation", SPACE.activation)
@@ -145,7 +145,7 @@ def test_an_activation_after_pooling_is_the_same_as_before_it(activation):
     from torch import nn
 
     torch.manual_seed(0)
-    built = network((Convolution(3, 5, activation), Pooling()), "unit")
+    built = build_network((Convolution(3, 5, activation), Pooling()), "unit")
     names = [name for name, _ in built.named_children()]
     assert names == ["pixels", "convolution1", "pooling2", "activation1", "flatten", "output"]
     as_written = nn.Sequential(*(dict(built.named_children())[name] for name in (

@@ -5,17 +5,23 @@ import numpy as np
 import pytest
 import torch
 
-from fmbench.models.evolution.classifier import EvolvedClassifier, Training, split
-from fmbench.models.evolution.search import Budget
+from fmbench.models.evolution.classifier import (
+    SPLIT,
+    EvolvedClassifier,
+    TrainingSettings,
+    derive_seed,
+    split_images,
+)
+from fmbench.models.evolution.search import SearchBudget
 from fmbench.models.nn.training import TorchClassifier
 from tests.models.evolution.test_chromosome import SPACE
 
 SMALL = replace(SPACE, max_work=300_000)
-BUDGET = Budget(
+BUDGET = SearchBudget(
     population=3, generations=3, first_epochs=1, last_epochs=2,
     train_images=60, validation_images=40,
 )  # fmt: skip
-TRAINING = Training(final_epochs=2, batch_size=20, optimizer="adam", scaling="unit")
+TRAINING = TrainingSettings(final_epochs=2, batch_size=20, optimizer="adam", scaling="unit")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -77,8 +83,8 @@ def test_the_search_sees_a_part_of_the_training_images_and_the_winner_all_of_the
 
 
 def test_fitness_sees_no_test_image_only_training_images_it_was_not_trained_on(dataset):
-    budget = Budget(8, 10, 4, 13, train_images=3000, validation_images=2000)
-    part = split(dataset.X_train, dataset.y_train, budget, seed=0)
+    budget = SearchBudget(8, 10, 4, 13, train_images=3000, validation_images=2000)
+    part = split_images(dataset.X_train, dataset.y_train, budget, seed=0)
 
     def as_set(X):
         return {image.tobytes() for image in X}
@@ -98,10 +104,10 @@ def test_fitness_sees_no_test_image_only_training_images_it_was_not_trained_on(d
 
 def test_of_a_small_set_a_quarter_is_for_judging(images):
     X, y = images
-    part = split(X, y, replace(BUDGET, train_images=1000, validation_images=1000), seed=0)
+    part = split_images(X, y, replace(BUDGET, train_images=1000, validation_images=1000), seed=0)
     assert len(part.X_validation) == 75
     assert len(part.X_train) == 225
-    assert not np.array_equal(part.X_train, split(X, y, BUDGET, seed=1).X_train)
+    assert not np.array_equal(part.X_train, split_images(X, y, BUDGET, seed=1).X_train)
 
 
 def test_fitness_is_the_accuracy_on_the_validation_images(images, monkeypatch):
@@ -110,7 +116,7 @@ def test_fitness_is_the_accuracy_on_the_validation_images(images, monkeypatch):
         TorchClassifier, "predict", lambda self, X: asked.append(X) or np.full(len(X), 7, np.uint8)
     )
     fitted = classifier().fit(*images)
-    part = split(*images, BUDGET, classifier._stream(0, classifier.SPLIT))
+    part = split_images(*images, BUDGET, derive_seed(0, SPLIT))
     share = (part.y_validation == 7).mean()
     assert all(np.array_equal(X, part.X_validation) for X in asked)
     for generation in fitted.details_["search"]["generations"]:

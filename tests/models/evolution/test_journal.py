@@ -15,7 +15,7 @@ def asked(path, questions, made_with=MADE_WITH):
         computed.append(question)
         return question * 10
 
-    answers = [journal.answer(q, lambda q=q: compute(q)) for q in questions]
+    answers = [journal.load_or_compute(q, lambda q=q: compute(q)) for q in questions]
     return journal, answers, computed
 
 
@@ -41,19 +41,19 @@ def test_the_same_question_asked_twice_is_two_questions(path):
 
 def test_an_answer_is_on_the_disk_before_the_next_question(path):
     journal = Journal(path, MADE_WITH)
-    journal.answer(1, lambda: 10)
+    journal.load_or_compute(1, lambda: 10)
 
     def killed():
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        journal.answer(2, killed)
+        journal.load_or_compute(2, killed)
     assert asked(path, [1, 2])[2] == [2]
 
 
 def test_only_seconds_of_answers_that_were_used_are_added(path):
     journal = Journal(path, MADE_WITH)
-    journal.answer(1, lambda: 10)
+    journal.load_or_compute(1, lambda: 10)
     assert journal.earlier_seconds == 0
     content = json.loads(path.read_text())
     assert 0 <= content["entries"][0]["seconds"] < 5

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from fmbench.models.evolution.chromosome import Dense
-from fmbench.models.evolution.search import Budget, evolve
+from fmbench.models.evolution.search import SearchBudget, evolve
 from tests.models.evolution.test_chromosome import SPACE
 
-BUDGET = Budget(
+BUDGET = SearchBudget(
     population=6, generations=5, first_epochs=1, last_epochs=9,
     train_images=10, validation_images=5,
 )  # fmt: skip
@@ -49,7 +49,7 @@ def test_each_generation_evaluates_its_population_for_more_epochs_than_the_last(
     ],
 )
 def test_epochs_grow_evenly_from_the_first_generation_to_the_last(generations, first, last, epochs):
-    assert Budget(1, generations, first, last, 1, 1).epochs() == epochs
+    assert SearchBudget(1, generations, first, last, 1, 1).epochs_of_generations() == epochs
 
 
 def test_the_winner_is_the_fittest_of_all_generations():

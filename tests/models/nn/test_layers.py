@@ -9,10 +9,10 @@ from fmbench.models.nn.layers import (
     LSTM,
     Residual,
     batch_norm,
-    keras_random,
-    parameter_counts,
+    count_parameters,
+    init_keras_random,
+    init_truncated_normal,
     sequential,
-    truncated_normal,
 )
 
 
@@ -31,7 +31,7 @@ def test_batch_normalisation_is_keras_s():
 
 def test_a_batch_normalisation_counts_four_parameters_a_channel():
     net = sequential(("bn", batch_norm(32)), ("relu", nn.ReLU()), ("conv", nn.Conv2d(32, 5, 3)))
-    assert parameter_counts(net) == {"bn": 128, "conv": 1_445}
+    assert count_parameters(net) == {"bn": 128, "conv": 1_445}
 
 
 def test_a_residual_adds_one_channel_to_every_channel_of_the_convolution():
@@ -75,7 +75,7 @@ def test_a_truncated_normal_ends_at_two_sigma():
     torch.manual_seed(0)
     net = sequential(
         ("a", nn.Linear(600, 400)), ("b", nn.Linear(400, 10)),
-        initialise={"a": truncated_normal(0.1, 0.3)},
+        initialise={"a": init_truncated_normal(0.1, 0.3)},
     )  # fmt: skip
     weights = net.a.weight.detach().numpy()
     assert 0.19 < np.abs(weights).max() <= 0.2
@@ -87,7 +87,7 @@ def test_a_truncated_normal_ends_at_two_sigma():
 def test_keras_random_is_uniform_weights_and_normal_biases():
     torch.manual_seed(0)
     net = sequential(
-        ("conv", Residual(nn.Conv2d(32, 400, 3, padding=1))), initialise={"conv": keras_random}
+        ("conv", Residual(nn.Conv2d(32, 400, 3, padding=1))), initialise={"conv": init_keras_random}
     )
     weights, biases = net.conv.conv.weight.detach().numpy(), net.conv.conv.bias.detach().numpy()
     assert 0.0499 < np.abs(weights).max() <= 0.05

@@ -4,22 +4,21 @@ import torch
 from sklearn.base import clone
 from torch import nn
 
+from fmbench.datasets.specs import FASHION_MNIST
 from fmbench.models.nn import cuda_graph
 from fmbench.models.nn.layers import (
-    PIXEL_MEAN,
-    PIXEL_SD,
     Pixels,
     Resize,
-    parameter_counts,
+    count_parameters,
     sequential,
 )
 from fmbench.models.nn.optimizers import OPTIMIZERS, Adamax
-from fmbench.models.nn.stacked import one_vector
+from fmbench.models.nn.stacked import join_parameters
 from fmbench.models.nn.training import TorchClassifier, TrainConfig
-from tests.helpers.plain import optimizer as plain_optimizer
+from tests.helpers.networks import make_optimizer, train_plainly, use_double_precision
 
 
-def network():
+def build_network():
     return sequential(
         ("pixels", Pixels("unit")),
         ("conv", nn.Conv2d(1, 4, 5)),
@@ -38,13 +37,13 @@ def small(dataset):
     return dataset.X_train[:1500], dataset.y_train[:1500], dataset.X_train[1500:2000]
 
 
-def test_adamax_is_pytorchs_to_the_bit():
+def test_adamax_gives_the_same_bits_as_pytorchs():
     generator = torch.Generator().manual_seed(0)
     start = torch.randn(1000, generator=generator)
     ours, theirs = nn.Parameter(start.clone()), nn.Parameter(start.clone())
     step, reference = (
         Adamax(ours, 0.005, 1e-7),
-        plain_optimizer(TrainConfig(1, 32, "adamax", 0.005), [theirs]),
+        make_optimizer(TrainConfig(1, 32, "adamax", 0.005), [theirs]),
     )
     for _ in range(100):
         gradient = torch.randn(1000, generator=generator)
@@ -56,31 +55,21 @@ def test_adamax_is_pytorchs_to_the_bit():
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
-def test_it_trains_exactly_as_the_plain_loop_does(small, optimizer):
+def test_training_gives_the_network_that_a_plain_loop_gives(small, optimizer):
     X, y, X_new = small
     config = TrainConfig(2, 32, optimizer, 0.005, momentum=0.9 if optimizer == "sgd" else 0.0)
-    ours = TorchClassifier(network, config, seed=5).fit(X, y)
 
-    weights_seed, order_seed, dropout_seed = np.random.SeedSequence(5).generate_state(3)
-    torch.manual_seed(int(weights_seed))
-    plain = network()
-    torch.manual_seed(int(dropout_seed))
-    order = torch.Generator().manual_seed(int(order_seed))
-    step = plain_optimizer(config, plain.parameters())
-    images, labels = torch.tensor(X), torch.tensor(y, dtype=torch.long)
-    for _ in range(2):
-        for batch in torch.randperm(len(X), generator=order).split(32):
-            step.zero_grad()
-            nn.functional.cross_entropy(plain(images[batch]), labels[batch]).backward()
-            step.step()
-    plain.eval()
+    def build():
+        return use_double_precision(build_network())
+
+    fitted = TorchClassifier(build, config, seed=5).fit(X, y)
+    plain = train_plainly(build, config, X, y, seed=5, n_steps=config.n_steps(len(X)))
     with torch.inference_mode():
         expected = plain(torch.tensor(X_new)).softmax(1).numpy()
-    assert np.abs(ours.predict_proba(X_new) - expected).max() < 1e-3
-    assert (ours.predict(X_new) != expected.argmax(1)).mean() < 0.01
+    assert np.abs(fitted.predict_proba(X_new) - expected).max() < 1e-6
 
 
-def test_a_budget_of_steps_ends_within_an_epoch(small):
+def test_a_number_of_steps_can_end_within_an_epoch(small):
     X, y, _ = small
     config = TrainConfig(None, 100, "sgd", 0.01, steps=40)  # 15 steps an epoch of 1,500 images
     n_seen, reports = [], []
@@ -92,7 +81,7 @@ def test_a_budget_of_steps_ends_within_an_epoch(small):
             return images
 
     def build():
-        return nn.Sequential(Counting(), *network())
+        return nn.Sequential(Counting(), *build_network())
 
     TorchClassifier(build, config).fit(X, y, lambda _, report: reports.append(report))
     assert n_seen == [100] * 40
@@ -100,13 +89,13 @@ def test_a_budget_of_steps_ends_within_an_epoch(small):
     assert all(0 < report.train_accuracy < 1 for report in reports)
 
 
-def test_the_mean_of_a_part_of_an_epoch_is_over_that_part(small):
+def test_the_report_of_a_partial_epoch_is_the_mean_over_that_part(small):
     X, y, _ = small
     still = TrainConfig(None, 500, "sgd", 0.0, steps=4)  # three steps, then one
     reports = []
 
     def without_dropout():
-        net = network()
+        net = build_network()
         net.dropout.p = 0.0
         return net
 
@@ -118,32 +107,32 @@ def test_the_mean_of_a_part_of_an_epoch_is_over_that_part(small):
     assert reports[1].train_loss == pytest.approx(reports[0].train_loss, rel=0.05)
 
 
-def test_steps_that_fill_whole_epochs_are_those_epochs(small):
+def test_steps_that_fill_whole_epochs_train_like_those_epochs(small):
     X, y, X_new = small
     in_steps = TrainConfig(None, 32, "adam", 0.005, steps=94)  # 47 steps an epoch, the last small
-    a, b = (TorchClassifier(network, config).fit(X, y) for config in (CONFIG, in_steps))
+    a, b = (TorchClassifier(build_network, config).fit(X, y) for config in (CONFIG, in_steps))
     assert np.array_equal(a.predict_proba(X_new), b.predict_proba(X_new))
 
 
-def test_a_budget_is_epochs_or_steps():
+def test_a_configuration_needs_either_epochs_or_steps():
     for epochs, steps in ((None, None), (1, 1)):
-        with pytest.raises(ValueError, match="epochs or of steps"):
+        with pytest.raises(ValueError, match="epochs or a number of steps"):
             TrainConfig(epochs, 32, "adam", 0.001, steps=steps)
 
 
 def test_held_out_images_are_not_trained_on(small):
     X, y, X_new = small
     held_out = TrainConfig(2, 32, "adam", 0.005, held_out=300)
-    a = TorchClassifier(network, held_out).fit(X, y)
-    b = TorchClassifier(network, CONFIG).fit(X[300:], y[300:])
+    a = TorchClassifier(build_network, held_out).fit(X, y)
+    b = TorchClassifier(build_network, CONFIG).fit(X[300:], y[300:])
     assert np.array_equal(a.predict_proba(X_new), b.predict_proba(X_new))
-    with pytest.raises(ValueError, match="1500 of 1500 images held out"):
-        TorchClassifier(network, TrainConfig(2, 32, "adam", 0.005, held_out=1500)).fit(X, y)
+    with pytest.raises(ValueError, match="1500 of 1500 images are held out"):
+        TorchClassifier(build_network, TrainConfig(2, 32, "adam", 0.005, held_out=1500)).fit(X, y)
 
 
 def test_decision_values_are_the_logits_of_the_probabilities(small):
     X, y, X_new = small
-    fitted = TorchClassifier(network, CONFIG).fit(X, y)
+    fitted = TorchClassifier(build_network, CONFIG).fit(X, y)
     logits = torch.tensor(fitted.decision_function(X_new))
     assert np.allclose(logits.softmax(1).numpy(), fitted.predict_proba(X_new), atol=1e-6)
     assert np.array_equal(logits.argmax(1).numpy(), fitted.predict(X_new))
@@ -152,22 +141,22 @@ def test_decision_values_are_the_logits_of_the_probabilities(small):
 def test_the_same_seed_gives_the_same_predictions_and_another_seed_others(small):
     X, y, X_new = small
     a, b, c = (
-        TorchClassifier(network, CONFIG, seed=seed).fit(X, y).predict_proba(X_new)
+        TorchClassifier(build_network, CONFIG, seed=seed).fit(X, y).predict_proba(X_new)
         for seed in (1, 1, 2)
     )
     assert np.array_equal(a, b)
     assert not np.allclose(a, c)
 
 
-def test_the_callers_random_state_is_left_alone(small):
+def test_a_fit_leaves_the_global_random_state_unchanged(small):
     X, y, _ = small
     torch.manual_seed(0)
     before = torch.random.get_rng_state()
-    TorchClassifier(network, CONFIG).fit(X, y)
+    TorchClassifier(build_network, CONFIG).fit(X, y)
     assert torch.equal(before, torch.random.get_rng_state())
 
 
-def test_predicting_between_epochs_changes_nothing(small):
+def test_predicting_between_epochs_does_not_change_the_training(small):
     X, y, X_new = small
     reports, curve = [], []
 
@@ -175,15 +164,15 @@ def test_predicting_between_epochs_changes_nothing(small):
         reports.append(report)
         curve.append(classifier.predict_proba(X_new))
 
-    watched = TorchClassifier(network, CONFIG).fit(X, y, on_epoch=on_epoch)
-    unwatched = TorchClassifier(network, CONFIG).fit(X, y)
+    watched = TorchClassifier(build_network, CONFIG).fit(X, y, on_epoch=on_epoch)
+    unwatched = TorchClassifier(build_network, CONFIG).fit(X, y)
     assert np.array_equal(watched.predict_proba(X_new), unwatched.predict_proba(X_new))
     assert [report.epoch for report in reports] == [1, 2]
     assert reports[1].train_loss < reports[0].train_loss
     assert np.array_equal(curve[-1], watched.predict_proba(X_new))
 
 
-def test_weights_order_and_dropout_have_streams_of_their_own(small):
+def test_weights_order_and_dropout_have_separate_random_generators(small):
     """A network that draws more at its start leaves the order of the images as it was."""
     X, y, _ = small
     seen: dict[str, list] = {"once": [], "twice": []}
@@ -197,7 +186,7 @@ def test_weights_order_and_dropout_have_streams_of_their_own(small):
         def build():
             for _ in range(draws):
                 torch.rand(100)
-            return nn.Sequential(Recorder(), *network())
+            return nn.Sequential(Recorder(), *build_network())
 
         return build
 
@@ -208,7 +197,7 @@ def test_weights_order_and_dropout_have_streams_of_their_own(small):
 
 def test_it_is_a_scikit_learn_estimator(small):
     X, y, X_new = small
-    fitted = TorchClassifier(network, CONFIG, seed=4).fit(X, y)
+    fitted = TorchClassifier(build_network, CONFIG, seed=4).fit(X, y)
     fresh = clone(fitted)
     assert not hasattr(fresh, "network_")
     assert fresh.get_params() == fitted.get_params()
@@ -218,13 +207,13 @@ def test_it_is_a_scikit_learn_estimator(small):
     assert fitted.predict(X_new).dtype == np.uint8
 
 
-def test_one_vector_keeps_every_value_and_shares_its_memory():
+def test_joined_parameters_keep_their_values_and_share_the_memory_of_the_vector():
     torch.manual_seed(0)
-    nets = [network(), network()]
+    nets = [build_network(), build_network()]
     for net in nets:
         net.to(memory_format=torch.channels_last)
     before = [{name: p.detach().clone() for name, p in net.named_parameters()} for net in nets]
-    vector, stacks = one_vector(nets)
+    vector, stacks = join_parameters(nets)
     for i, net in enumerate(nets):
         for name, p in net.named_parameters():
             assert torch.equal(before[i][name], p) and torch.equal(stacks[name][i], p)
@@ -254,22 +243,26 @@ def with_averages():
     )
 
 
-def test_dropout_and_averages_are_each_seeds_own(small):
+def test_each_seed_has_its_own_dropout_and_moving_averages(small):
     X, y, X_new = small
     config = TrainConfig(2, 64, "sgd", 0.05)  # the last batch of an epoch is smaller
-    alone = [TorchClassifier(with_averages, config, seed=s).fit(X, y) for s in range(3)]
-    together = [TorchClassifier(with_averages, config, seed=s) for s in range(3)]
+
+    def build():
+        return use_double_precision(with_averages())
+
+    alone = [TorchClassifier(build, config, seed=s).fit(X, y) for s in range(3)]
+    together = [TorchClassifier(build, config, seed=s) for s in range(3)]
     TorchClassifier.fit_together(together, X, y)
     for a, b in zip(alone, together, strict=True):
-        assert np.abs(a.predict_proba(X_new) - b.predict_proba(X_new)).max() < 1e-3
-        assert torch.allclose(a.network_.norm.running_var, b.network_.norm.running_var, rtol=1e-3)
+        assert np.abs(a.predict_proba(X_new) - b.predict_proba(X_new)).max() < 1e-6
+        assert torch.allclose(a.network_.norm.running_var, b.network_.norm.running_var, rtol=1e-6)
         assert b.network_.norm.num_batches_tracked == 48
         assert [name for name, _ in b.network_.named_buffers()] == [
             "norm.running_mean", "norm.running_var", "norm.num_batches_tracked",
         ]  # fmt: skip
 
 
-def test_predicting_between_epochs_changes_nothing_for_several_seeds_either(small):
+def test_predicting_between_epochs_does_not_change_networks_trained_together(small):
     X, y, X_new = small
     watched, unwatched = ([TorchClassifier(with_averages, CONFIG, seed=s) for s in (0, 1)]
                           for _ in range(2))  # fmt: skip
@@ -286,24 +279,25 @@ def test_predicting_between_epochs_changes_nothing_for_several_seeds_either(smal
         assert np.array_equal(a.predict_proba(X_new), b.predict_proba(X_new))
 
 
-def test_only_seeds_may_differ(small):
+def test_classifiers_trained_together_may_differ_only_in_their_seeds(small):
     X, y, _ = small
     other = TrainConfig(3, 32, "adam", 0.005)
-    with pytest.raises(ValueError, match="by their seeds alone"):
+    with pytest.raises(ValueError, match="only in their seeds"):
         TorchClassifier.fit_together(
-            [TorchClassifier(network, config) for config in (CONFIG, other)], X, y
+            [TorchClassifier(build_network, config) for config in (CONFIG, other)], X, y
         )
 
 
-def test_pixels_scales_as_it_says(dataset):
+def test_pixels_are_divided_by_255_or_standardised(dataset):
     X = torch.tensor(dataset.X_train[:5])
     unit = Pixels("unit")(X)
     assert torch.allclose(unit[:, 0], X / 255, atol=1e-6)
-    assert torch.allclose(Pixels("standard")(X)[:, 0], (X / 255 - PIXEL_MEAN) / PIXEL_SD, atol=1e-5)
+    mean, sd = FASHION_MNIST.pixel_statistics
+    assert torch.allclose(Pixels("standard")(X)[:, 0], (X / 255 - mean) / sd, atol=1e-5)
     assert X.dtype == torch.uint8
 
 
-def test_resize_gives_the_size_asked_for():
+def test_resize_gives_the_requested_size():
     assert Resize(32)(torch.zeros(3, 1, 28, 28)).shape == (3, 1, 32, 32)
 
 
@@ -315,7 +309,7 @@ def test_initial_weights_are_glorot_uniform_and_biases_zero():
     assert np.abs(weights).max() <= bound
     assert weights.std() == pytest.approx(bound / np.sqrt(3), rel=0.01)
     assert not net.dense.bias.any()
-    assert parameter_counts(net) == {"dense": 240_400}
+    assert count_parameters(net) == {"dense": 240_400}
 
 
 def test_convolutions_on_a_gpu_are_in_float32_and_in_a_fixed_order(small):
@@ -332,7 +326,7 @@ def test_convolutions_on_a_gpu_are_in_float32_and_in_a_fixed_order(small):
 
     before = settings()
     few = TrainConfig(None, 32, "sgd", 0.005, steps=1)
-    TorchClassifier(lambda: nn.Sequential(Noting(), *network()), few).fit(X, y).predict(X_new)
+    TorchClassifier(lambda: nn.Sequential(Noting(), *build_network()), few).fit(X, y).predict(X_new)
     assert seen == {(True, False, True), (False, False, True)}
     assert settings() == before != (False, True)
 
@@ -344,15 +338,15 @@ on_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA devi
 def test_cuda_agrees_with_the_cpu(small):
     X, y, X_new = small
     few = TrainConfig(None, 32, "adamax", 0.005, steps=20)  # replayed from the fourth on
-    cpu = TorchClassifier(network, few).fit(X, y)
-    cuda = TorchClassifier(network, few, device="cuda").fit(X, y)
+    cpu = TorchClassifier(build_network, few).fit(X, y)
+    cuda = TorchClassifier(build_network, few, device="cuda").fit(X, y)
     # The weights and the order are the same, the dropout is not.
     assert (cpu.predict(X_new) == cuda.predict(X_new)).mean() > 0.6
 
 
 @on_cuda
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
-def test_a_recorded_step_is_the_step(small, optimizer, monkeypatch):
+def test_a_recorded_step_computes_the_same_as_the_step_itself(small, optimizer, monkeypatch):
     """Replayed or one kernel at a time: the same networks, also after a smaller last batch."""
     X, y, X_new = small
     config = TrainConfig(2, 64, optimizer, 0.005, momentum=0.9 if optimizer == "sgd" else 0.0)
@@ -374,6 +368,6 @@ def test_a_recorded_step_is_the_step(small, optimizer, monkeypatch):
 def test_on_cuda_the_same_seed_gives_nearly_the_same_predictions(small):
     """At most one in a hundred differs: some kernels add up in no fixed order."""
     X, y, X_new = small
-    a, b = (TorchClassifier(network, CONFIG, device="cuda").fit(X, y).predict(X_new)
+    a, b = (TorchClassifier(build_network, CONFIG, device="cuda").fit(X, y).predict(X_new)
             for _ in range(2))  # fmt: skip
     assert (a == b).mean() >= 0.99

@@ -1,4 +1,4 @@
-"""The figures: what they show is what was measured, and they can be read."""
+"""Tests of the figures: they show what was measured, and people can read them."""
 
 from __future__ import annotations
 
@@ -11,24 +11,26 @@ import pytest
 from fmbench import runners
 from fmbench.analysis import evaluation, predictions
 from fmbench.records.cells import Cell
-from fmbench.records.protocols import FULL, labels
+from fmbench.records.protocols import FULL, load_labels
 from fmbench.records.store import Store
-from fmbench.report.figures import confusion, learning_curves, write
-from fmbench.report.figures.dot_plot import dot_plot, in_order
-from fmbench.report.figures.speed import speed
-from fmbench.report.figures.style import WIDTH, Missing
+from fmbench.report.figures.dot_plot import draw_dot_plot, sort_by_claim
+from fmbench.report.figures.speed import draw_speed
+from fmbench.report.figures.style import WIDTH, MissingData
+from fmbench.report.figures.subject import draw_confusion_matrix, draw_loss_by_epoch
+from fmbench.report.figures.write import FIGURES, write_figures
 from fmbench.suites import reader
 from fmbench.suites.bundled import CHECKOUT
+from fmbench.suites.claims import Row
 
-SUITE = reader.read()
+SUITE = reader.read_suite()
 SHARES = {"lenet5": (0.9, 0.91, 0.95), "sgd": (0.82,), "gaussian-nb": (0.5,)}
 
 
 @pytest.fixture(scope="module")
-def toy(tmp_path_factory, record_of, source) -> predictions.Details:
-    """Three models that are wrong in the last images, whose class they take for the next one."""
-    store, known = Store(tmp_path_factory.mktemp("figures")), runners.runners()
-    y_true = labels(FULL, source)
+def toy(tmp_path_factory, record_of, source) -> predictions.SuitePredictions:
+    """Three models that are wrong about the last images: they predict the next class."""
+    store, known = Store(tmp_path_factory.mktemp("figures")), runners.load_runners()
+    y_true = load_labels(FULL, source)
     for name, shares in SHARES.items():
         for seed, share in enumerate(shares):
             right = np.arange(len(y_true)) < share * len(y_true)
@@ -41,43 +43,48 @@ def toy(tmp_path_factory, record_of, source) -> predictions.Details:
             cell = Cell(known[name], FULL, seed)
             changes = {"history": history if name == "lenet5" else [], "fit_seconds": 3.0 + seed}
             store.save(record_of(cell, **changes), {"y_pred": y_pred})
-    return predictions.gather(evaluation.read(store.folder, SUITE, data=source.folder))
+    return predictions.load_predictions(
+        evaluation.read_results(store.folder, SUITE, data=source.folder)
+    )
 
 
-@pytest.mark.parametrize("name", write.FIGURES)
-def test_a_committed_figure_has_its_n_and_type_that_can_be_read_as_printed(name):
-    svg = (CHECKOUT / "results" / "reference" / "figures" / f"{name}.svg").read_text("utf-8")
+@pytest.mark.parametrize("name", FIGURES)
+def test_a_committed_figure_states_n_and_its_text_is_large_enough_in_print(name):
+    figures = SUITE.folder_in(CHECKOUT / "results" / "reference") / "figures"
+    svg = (figures / f"{name}.svg").read_text("utf-8")
     assert re.search(r"n\s*=\s*\d", svg)
     assert float(re.search(r'width="([\d.]+)pt"', svg)[1]) / 72 < WIDTH + 0.6
     sizes = [float(size) for size in re.findall(r"font-size: ([\d.]+)px", svg)]
     assert sizes and min(sizes) >= 7
 
 
-def test_png_too(toy, tmp_path):
-    learning_curves.loss_by_epoch(toy).save(tmp_path / "figure-6.png")
-    assert (tmp_path / "figure-6.png").read_bytes().startswith(b"\x89PNG")
+def test_a_figure_can_be_written_as_png(toy, tmp_path):
+    draw_loss_by_epoch(toy).save(tmp_path / "loss.png")
+    assert (tmp_path / "loss.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_the_same_records_give_the_same_bytes_whatever_the_users_settings(toy, tmp_path):
+def test_the_same_records_give_the_same_bytes_with_any_matplotlib_settings_of_the_user(
+    toy, tmp_path
+):
     import matplotlib
 
     first, again = tmp_path / "a.svg", tmp_path / "b.svg"
-    dot_plot(toy).save(first)
+    draw_dot_plot(toy).save(first)
     with matplotlib.rc_context({"font.size": 30, "axes.facecolor": "red"}):
-        dot_plot(toy).save(again)
+        draw_dot_plot(toy).save(again)
     assert first.read_bytes() == again.read_bytes()
 
 
-def test_the_dot_plot_has_the_claim_and_the_measurement_where_they_are(toy):
-    lines = in_order(toy.lines)
-    y = next(i for i, line in enumerate(lines) if line.row.runner == "lenet5")
-    axes = dot_plot(toy).figure.axes[0]
+def test_the_dot_plot_shows_claim_and_measurement_at_their_values(toy):
+    rows = sort_by_claim(toy.rows)
+    y = next(i for i, row in enumerate(rows) if row.runner == "lenet5")
+    axes = draw_dot_plot(toy).figure.axes[0]
     at = {
         tuple(float(x) for x in line.get_xdata())
         for line in axes.lines
         if set(np.atleast_1d(line.get_ydata())) == {y} and line.get_zorder() > 0
     }
-    summary = toy.outcome.summaries["lenet5"]
+    summary = toy.results.summaries["lenet5"]
     interval = (100 * summary.low, 100 * summary.high)
     assert any(np.allclose(ends, (98.8,)) for ends in at if len(ends) == 1)
     assert any(np.allclose(ends, (92.0,)) for ends in at if len(ends) == 1)
@@ -86,15 +93,15 @@ def test_the_dot_plot_has_the_claim_and_the_measurement_where_they_are(toy):
     assert low <= 50 and high >= 100
 
 
-def test_rows_stand_by_their_claims(toy):
-    claims = [line.claimed for line in in_order(toy.lines)]
+def test_rows_are_sorted_by_their_claims(toy):
+    claims = [row.claimed for row in sort_by_claim(toy.rows)]
     known = [claim for claim in claims if claim is not None]
     assert known == sorted(known, reverse=True)
     assert claims == known + [None] * (len(claims) - len(known))
 
 
-def test_a_curve_is_the_mean_of_the_seeds_between_lowest_and_highest(toy):
-    curve = toy.measured["lenet5"].curve("heldout_accuracy")
+def test_a_curve_holds_the_mean_the_lowest_and_the_highest_of_the_seeds(toy):
+    curve = toy.by_name["lenet5"].curve("heldout_accuracy")
     assert curve.n == 3 and list(curve.epochs) == [1, 2, 3]
     expected = np.array(
         [[share - 0.1 / epoch for epoch in (1, 2, 3)] for share in (0.9, 0.91, 0.95)]
@@ -102,21 +109,21 @@ def test_a_curve_is_the_mean_of_the_seeds_between_lowest_and_highest(toy):
     np.testing.assert_allclose(curve.mean, expected.mean(0))
     np.testing.assert_allclose(curve.low, expected[0])
     np.testing.assert_allclose(curve.high, expected[2])
-    assert toy.measured["sgd"].curve("heldout_accuracy") is None
+    assert toy.by_name["sgd"].curve("heldout_accuracy") is None
 
 
 def test_the_hardest_images_are_those_that_every_model_gets_wrong(toy):
-    hard = toy.hardest(5)
+    hard = toy.hardest_images(5)
     assert toy.n_always_wrong == 500  # beyond the best seed's 95 %
     assert all(image.wrong == pytest.approx(1) for image in hard)
     assert all(image.predicted == (image.label + 1) % 10 for image in hard)
     assert [image.index for image in hard] == list(range(9500, 9505))
-    # A model of three seeds counts by their share: two thirds of a third are wrong in 91 % to 95 %.
+    # A model counts once. Two of its three seeds are wrong about image 9200.
     assert 1 - toy.shares[9200, toy.y_true[9200]] == pytest.approx((1 + 1 + 2 / 3) / 3)
 
 
-def test_names_in_the_scatter_cover_neither_points_nor_each_other(toy):
-    drawing = speed(toy)
+def test_names_in_the_speed_figure_do_not_overlap(toy):
+    drawing = draw_speed(toy)
     texts = [t for t in drawing.figure.axes[0].texts if t.get_text()]
     assert sorted(t.get_text() for t in texts) == sorted(SHARES)
     boxes = [t.get_window_extent() for t in texts]
@@ -124,26 +131,31 @@ def test_names_in_the_scatter_cover_neither_points_nor_each_other(toy):
         assert not any(box.overlaps(other) for other in boxes[i + 1 :])
 
 
-def test_a_label_is_drawn_as_it_is(toy):
+def test_special_characters_of_a_label_are_drawn_unchanged(tmp_path):
     label = "$x^2$ & <b> “衣服”"
-    rows = tuple(replace(row, label=label) for row in SUITE.rows[:1])
-    line = replace(toy.lines[0], row=rows[0])
-    svg = dot_plot(replace(toy, lines=[line])).inline("x")
+    suite = replace(SUITE, rows=(Row("Table 1", label, "sgd"),), other_runners=False)
+    results = evaluation.read_results(tmp_path / "none", suite)
+    svg = draw_dot_plot(predictions.load_predictions(results)).to_svg_element("x")
     assert "$x^2$ &amp; &lt;b&gt; “衣服”" in svg
 
 
-def test_the_pages_copy_has_its_colours_and_ids_of_its_own(toy):
-    svg = dot_plot(toy).inline("one")
-    assert not re.search(r"#[0-9a-f]{6}\b", svg), "every colour is one of the page's"
+def test_the_copy_on_the_page_has_the_pages_colours_and_its_own_ids(toy):
+    svg = draw_dot_plot(toy).to_svg_element("one")
+    assert not re.search(r"#[0-9a-f]{6}\b", svg), "every colour comes from the page"
     ids = re.findall(r' id="([^"]+)"', svg)
     assert ids and all(name.startswith("one-") for name in ids)
     assert "font-family" not in svg and "aria-label" in svg
 
 
-def test_without_records_only_the_claims_can_be_drawn(tmp_path):
-    empty = predictions.gather(evaluation.read(tmp_path / "none", SUITE))
-    written, missing = write.write(empty, tmp_path / "figures", "svg")
+def test_without_records_only_the_dot_plot_is_drawn(tmp_path):
+    empty = predictions.load_predictions(evaluation.read_results(tmp_path / "none", SUITE))
+    written, missing = write_figures(empty, tmp_path / "figures", "svg")
     assert [path.name for path in written] == ["dot-plot.svg"]
-    assert missing == dict.fromkeys(set(write.FIGURES) - {"dot-plot"}, "no record")
-    with pytest.raises(Missing):
-        confusion.confusion(empty)
+    assert missing == dict.fromkeys(set(FIGURES) - {"dot-plot"}, "no record")
+    with pytest.raises(MissingData):
+        draw_confusion_matrix(empty)
+
+
+def test_titles_name_the_model_and_no_figure_of_another_paper(toy):
+    for draw in FIGURES.values():
+        assert not re.search(r"Figure \d", draw(toy).title)

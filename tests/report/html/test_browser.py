@@ -1,4 +1,4 @@
-"""The report in a real browser: headless Chromium opens it from disk."""
+"""Tests of the page in a real browser: headless Chromium opens it from disk."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ import shutil
 
 import pytest
 
+from fmbench.analysis.verdicts import VerdictKind
+
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 DRIVER = shutil.which("chromedriver")
 SECTIONS = (
-    "answer", "table-3", "confusion", "figures", "rows", "tables-1-2", "arithmetic", "forensics",
+    "answer", "accuracies", "confusion", "figures", "rows", "metrics", "consistency", "mistakes",
     "missing", "reproduce", "provenance",
 )  # fmt: skip
 WIDTHS = (360, 800, 1400)
@@ -28,7 +30,7 @@ def browser():
 
     options = webdriver.ChromeOptions()
     options.binary_location = CHROMIUM
-    # Root has no sandbox to offer; a container has little shared memory.
+    # Chromium has no sandbox for root, and a container has little shared memory.
     for flag in (
         "headless=new",
         "no-sandbox",
@@ -47,7 +49,7 @@ def browser():
 
 @pytest.fixture
 def opened(browser, report):
-    """The page, fresh."""
+    """The page, newly loaded."""
     browser.get_log("performance")
     size(browser, 1400)
     browser.get(report.as_uri())
@@ -68,12 +70,12 @@ def find(browser, selector: str):
 
 
 def shown(browser) -> list[str]:
-    """Labels of Table 3's visible rows, from top to bottom."""
+    """Labels of the visible rows of the table of accuracies, from top to bottom."""
     rows = find(browser, "#rows-table tbody tr:not([hidden])")
     return [row.find_element("css selector", "th a").get_property("textContent") for row in rows]
 
 
-def test_nothing_goes_wrong_and_nothing_leaves_the_page(opened, report):
+def test_the_page_logs_no_error_and_loads_nothing_else(opened, report):
     assert opened.get_log("browser") == []
     log = " ".join(entry["message"] for entry in opened.get_log("performance"))
     asked = set(re.findall(r'"Network\.requestWillBeSent".*?"url":"([^"]+)"', log))
@@ -81,21 +83,21 @@ def test_nothing_goes_wrong_and_nothing_leaves_the_page(opened, report):
     assert {url for url in asked if not url.startswith("data:")} == {report.as_uri()}
 
 
-def test_every_section_is_there_and_says_something(opened):
+def test_every_section_has_text_and_a_link_in_the_navigation(opened):
     for name in SECTIONS:
         [section] = find(opened, f"section#{name}")
         assert len(section.text) > 100, name
         assert find(opened, f'nav a[href="#{name}"]'), name
 
 
-def test_the_first_screen_holds_the_three_sentences_and_the_chart(opened):
+def test_the_first_screen_shows_the_answer_and_the_chart(opened):
     for element in find(opened, ".sentences p")[:3]:
         assert element.rect["y"] + element.rect["height"] < 900
     [chart] = find(opened, "#dot-plot .wide svg")
     assert chart.is_displayed() and chart.rect["y"] + 0.9 * chart.rect["height"] < 900
 
 
-def test_a_column_sorts_both_ways_and_what_is_missing_stays_last(opened):
+def test_a_column_sorts_in_both_directions_and_missing_values_stay_last(opened):
     button = find(opened, "#rows-table thead button")[3]
     assert button.text == "measured"
 
@@ -115,7 +117,7 @@ def test_a_column_sorts_both_ways_and_what_is_missing_stays_last(opened):
     assert means() == [*reversed(known), *missing]
 
 
-def test_search_and_verdict_filter_the_rows(opened):
+def test_the_search_and_the_verdict_filter_the_rows(opened):
     everything = shown(opened)
     opened.find_element("id", "search").send_keys("lenet5")
     assert shown(opened) == ["CNN-LeNet-5", "CNN-LeNet-5 as Section 4 describes it"]
@@ -123,10 +125,11 @@ def test_search_and_verdict_filter_the_rows(opened):
     opened.find_element("id", "search").clear()
     opened.execute_script("document.getElementById('search').dispatchEvent(new Event('input'))")
     assert shown(opened) == everything
-    chip = next(c for c in find(opened, ".chip") if c.get_attribute("data-verdict") == "reproduced")
+    word = VerdictKind.REPRODUCED.word
+    chip = next(c for c in find(opened, ".chip") if c.get_attribute("data-verdict") == word)
     chip.click()
     found = find(opened, "#rows-table tbody tr:not([hidden])")
-    assert {row.get_attribute("data-verdict") for row in found} == {"reproduced"}
+    assert {row.get_attribute("data-verdict") for row in found} == {word}
     assert str(len(found)) == chip.find_element("tag name", "b").text
 
 
@@ -154,14 +157,14 @@ def anchor_of(browser, runner: str) -> str:
     )
 
 
-def test_a_link_to_a_row_opens_it(opened):
+def test_a_link_to_a_row_opens_its_details(opened):
     anchor = anchor_of(opened, "sgd")
     assert not opened.find_element("id", anchor).get_property("open")
     opened.find_element("css selector", f'#rows-table a[href="#{anchor}"]').click()
     assert opened.find_element("id", anchor).get_property("open")
 
 
-def test_without_javascript_the_page_is_whole(browser, report):
+def test_the_page_is_complete_without_javascript(browser, report):
     browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
     try:
         browser.get(report.as_uri())
@@ -176,12 +179,12 @@ def test_without_javascript_the_page_is_whole(browser, report):
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-def test_no_width_scrolls_sideways_and_text_can_be_read(opened, width):
+def test_the_page_fits_every_width_and_its_text_is_large_enough(opened, width):
     size(opened, width)
     assert opened.execute_script("return document.documentElement.scrollWidth") == width
     wide, narrow = find(opened, "#dot-plot .wide")[0], find(opened, "#dot-plot .narrow")[0]
     assert (wide.is_displayed(), narrow.is_displayed()) == (width > 640, width <= 640)
-    # The smallest type of the chart on the first screen, in pixels of the screen.
+    # The height of the smallest text in the chart, in pixels of the screen.
     smallest = opened.execute_script(
         "return Math.min(...[...document.querySelectorAll('#dot-plot text')]"
         ".map(t => t.getBoundingClientRect().height).filter(h => h > 0))"
@@ -190,14 +193,14 @@ def test_no_width_scrolls_sideways_and_text_can_be_read(opened, width):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_serious(opened, scheme):
+def test_axe_finds_no_serious_accessibility_problem(opened, scheme):
     from axe_core_python.selenium import Axe
 
     size(opened, 1400, scheme)
     anchor = anchor_of(opened, "lenet5")
     opened.execute_script(f"document.getElementById('{anchor}').open = true")
-    # One row in detail stands for all; a figure is an image with a description. The rest goes, so
-    # that the check takes seconds.
+    # Keep one row's details and the descriptions of the figures. Without the rest, the check takes
+    # seconds.
     opened.execute_script(
         "for (const row of document.querySelectorAll('details.row:not([open])')) row.remove();"
         "for (const svg of document.querySelectorAll('svg')) svg.replaceChildren();"
@@ -206,7 +209,7 @@ def test_axe_finds_nothing_serious(opened, scheme):
     assert [v for v in found if v["impact"] in ("serious", "critical")] == []
 
 
-def test_figures_are_drawn_in_the_colours_of_the_page(opened):
+def test_figures_follow_the_colours_of_the_page(opened):
     from PIL import Image
 
     brightness = {}

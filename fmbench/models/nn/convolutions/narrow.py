@@ -1,15 +1,23 @@
-"""The narrow convolutions at the head of a network, trained on a CPU: images innermost in memory.
+"""Faster convolutions with few output channels at the start of a network, on a CPU.
 
-PyTorch's convolutions work on a vector of channels at a time. LeNet-5's have 6 and 16, which leave
-much of a vector empty, the more so the wider the processor's are. With the images innermost a
-vector is full whatever the number of channels, and a convolution whose output is averaged over
-2 x 2 is one product of well-shaped matrices: the four outputs that an average takes come from one
-window of the input, and every window of every image is a column.
+What it computes: groups of convolution, activation and average over 2 x 2, one after the other, as
+LeNet-5 begins. Each group is a single matrix product: every column is a window of the input that is
+large enough for the four outputs that one average takes, and the matrix holds the kernel four
+times, shifted to the position of each of these outputs. The activation and the average follow.
+
+Why it is faster: PyTorch's convolutions work on a vector of channels at a time. LeNet-5's
+convolutions have 6 and 16 channels, which leave much of a vector empty, the more so the wider the
+processor's vectors are. Here the image index is the last dimension in memory, so that a vector
+holds pixels of many images and is full for any number of channels.
+
+How exact it is: the result differs from PyTorch's only by rounding. Tests compare the two in double
+precision.
 
 Source: Chellapilla, Puri & Simard 2006, "High Performance Convolutional Neural Networks for
-Document Processing" (the product, known as im2col); a window for each average is our own.
+Document Processing" (the matrix product, known as im2col); one window for each average is our own.
 
-Notation of shapes: n images, C channels in, F out, k x k weights, maps of H x W, averaged to h x w.
+Notation of shapes: n images, C input channels, F output channels, kernels of k x k, maps of H x W,
+averaged to h x w.
 """
 
 from __future__ import annotations
@@ -24,15 +32,16 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from fmbench.models.nn.layers import Compute, is_hooked, is_plain
+from fmbench.models.nn.layers import LayerFunction, has_hooks, is_plain_convolution
 
-NARROW = 16  # channels out; beyond, PyTorch's own convolutions were as fast or faster
-PLACES = tuple(product(range(2), range(2)))  # row and column within what is averaged
-N_PLACES = len(PLACES)
+MAX_CHANNELS = 16  # output channels; with more, PyTorch's convolutions were as fast or faster
+OFFSETS = tuple(product(range(2), range(2)))  # row and column of the outputs in one average
+N_OFFSETS = len(OFFSETS)
 
-Stage = tuple[nn.Conv2d, Compute]  # a convolution and its activation
+Stage = tuple[nn.Conv2d, LayerFunction]  # a convolution and its activation
 
-# From an activation, the gradient of its outputs, and these, to the gradient of what it was given.
+# The derivative of each activation: from the layer, the gradient of its outputs and the outputs
+# themselves to the gradient of its inputs.
 aten = torch.ops.aten
 DERIVATIVES: dict[type, Callable[[Any, Tensor, Tensor], Tensor]] = {
     nn.ReLU: lambda layer, gradient, outputs: aten.threshold_backward(gradient, outputs, 0),
@@ -44,42 +53,44 @@ DERIVATIVES: dict[type, Callable[[Any, Tensor, Tensor], Tensor]] = {
 }
 
 
-def replaced(layers: Sequence[Compute]) -> list[Compute]:
-    """``layers`` with the narrow convolutions that come first, if any, computed this way.
+def replace_narrow_convolutions(layers: Sequence[LayerFunction]) -> list[LayerFunction]:
+    """Return ``layers`` with the narrow convolutions at the start, if any, replaced by one step.
 
-    What is computed has the layers' own parameters, and their result but for rounding.
+    The step takes the place of the convolutions together with their activations and averages.
     """
     layers = list(layers)
     first = next((i for i, layer in enumerate(layers) if type(layer) is nn.Conv2d), len(layers))
-    stages = list(_stages(layers[first:]))
+    stages = list(_find_stages(layers[first:]))
     if not stages:
         return layers
-    return [*layers[:first], _Head(stages), *layers[first + 3 * len(stages) :]]
+    return [*layers[:first], _FusedStages(stages), *layers[first + 3 * len(stages) :]]
 
 
-def _stages(layers: list[Compute]) -> Iterator[Stage]:
-    """The narrow convolutions, each with its activation, that are averaged over 2 x 2."""
+def _find_stages(layers: list[LayerFunction]) -> Iterator[Stage]:
+    """Yield the first groups of narrow convolution, activation and average over 2 x 2."""
     for conv, activation, pool in zip(layers[::3], layers[1::3], layers[2::3], strict=False):
-        if not is_plain(conv) or conv.out_channels > NARROW or conv.kernel_size[0] % 2 == 0:
+        if not is_plain_convolution(conv) or conv.out_channels > MAX_CHANNELS:
             return
-        if not _is_activation(activation) or not _averages_2x2(pool):
+        if conv.kernel_size[0] % 2 == 0:
+            return
+        if not _has_known_derivative(activation) or not _averages_2x2(pool):
             return
         yield conv, activation
 
 
-def _is_activation(layer: Compute) -> bool:
-    return isinstance(layer, nn.Module) and (type(layer) in DERIVATIVES and not is_hooked(layer))
+def _has_known_derivative(layer: LayerFunction) -> bool:
+    return isinstance(layer, nn.Module) and (type(layer) in DERIVATIVES and not has_hooks(layer))
 
 
-def _averages_2x2(layer: Compute) -> bool:
-    if type(layer) is not nn.AvgPool2d or is_hooked(layer):
+def _averages_2x2(layer: LayerFunction) -> bool:
+    if type(layer) is not nn.AvgPool2d or has_hooks(layer):
         return False
     settings = layer.kernel_size, layer.stride, layer.padding, layer.divisor_override
     return settings == (2, 2, 0, None) and not layer.ceil_mode
 
 
-class _Head:
-    """What stands in the place of convolution, activation and average, several times."""
+class _FusedStages:
+    """Computes several groups of convolution, activation and average in one step."""
 
     def __init__(self, stages: Sequence[Stage]) -> None:
         self._stages = stages
@@ -88,13 +99,14 @@ class _Head:
         """``(n, C, H, W)`` to ``(n, F, h, w)`` of the last convolution."""
         parameters = [p for conv, _ in self._stages for p in (conv.weight, conv.bias)]
         X = X.permute(1, 2, 3, 0).contiguous()
-        return _Stages.apply(X, self._stages, *parameters).permute(3, 0, 1, 2)
+        return _ComputeStages.apply(X, self._stages, *parameters).permute(3, 0, 1, 2)
 
 
-class _Stages(torch.autograd.Function):
+class _ComputeStages(torch.autograd.Function):
     """Maps ``(C, H, W, n)`` to the averages ``(F, h, w, n)`` of the last convolution.
 
-    One function for all of them: autograd's own work for a layer takes as long as some of these.
+    It is one function for all stages, because autograd's overhead for each function is as large as
+    the arithmetic of some of them.
     """
 
     @staticmethod
@@ -104,104 +116,114 @@ class _Stages(torch.autograd.Function):
         for (conv, activation), weight, bias in zip(
             ctx.stages, parameters[::2], parameters[1::2], strict=True
         ):
-            if margin := int(conv.padding[0]):
-                X = nn.functional.pad(X, (0, 0, *[margin] * 4))
+            if padding := int(conv.padding[0]):
+                X = nn.functional.pad(X, (0, 0, *[padding] * 4))
             h, w = _averaged_size(X.shape, weight.shape)
-            windows, by_place = _windows(X, weight.shape[-1] + 1, h, w), _weights_by_place(weight)
-            # By their place in what is averaged: (4 F, h w n).
-            outputs = activation(torch.addmm(bias.repeat(N_PLACES)[:, None], by_place, windows))
-            saved += [windows, by_place, outputs]
+            windows = _extract_windows(X, weight.shape[-1] + 1, h, w)
+            kernels = _shift_kernels(weight)
+            # One row for each offset and output channel: (4 F, h w n).
+            outputs = activation(torch.addmm(bias.repeat(N_OFFSETS)[:, None], kernels, windows))
+            saved += [windows, kernels, outputs]
             ctx.shapes.append((X.shape, weight.shape))
-            X = outputs.view(N_PLACES, -1, h, w, X.shape[-1]).mean(0)
+            X = outputs.view(N_OFFSETS, -1, h, w, X.shape[-1]).mean(0)
         ctx.save_for_backward(*saved)
         return X
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        [gradient], saved = gradients, ctx.saved_tensors
-        of_parameters: list[Tensor] = []
+        [map_grad], saved = gradients, ctx.saved_tensors
+        parameter_grads: list[Tensor] = []  # from the last parameter to the first
         for i, (conv, activation) in reversed(list(enumerate(ctx.stages))):
-            windows, by_place, outputs = saved[3 * i : 3 * i + 3]
-            of_input, of_weight = ctx.shapes[i]
-            n_out, h, w, _ = gradient.shape
-            of_average = gradient.reshape(n_out, -1) / N_PLACES
-            of_outputs = DERIVATIVES[type(activation)](
+            windows, kernels, outputs = saved[3 * i : 3 * i + 3]
+            input_shape, weight_shape = ctx.shapes[i]
+            n_out, h, w, _ = map_grad.shape
+            average_grad = map_grad.reshape(n_out, -1) / N_OFFSETS
+            output_grad = DERIVATIVES[type(activation)](
                 activation,
-                of_average.expand(N_PLACES, *of_average.shape),
-                outputs.view(N_PLACES, *of_average.shape),
+                average_grad.expand(N_OFFSETS, *average_grad.shape),
+                outputs.view(N_OFFSETS, *average_grad.shape),
             ).reshape(outputs.shape)
-            bias = of_outputs.sum(1).view(N_PLACES, -1).sum(0)
-            weight = (of_outputs @ windows.t()).take(_positions(of_weight)).sum(0)
-            of_parameters += [bias, weight]
+            bias_grad = output_grad.sum(1).view(N_OFFSETS, -1).sum(0)
+            kernels_grad = output_grad @ windows.t()
+            weight_grad = kernels_grad.take(_weight_positions(weight_shape)).sum(0)
+            parameter_grads += [bias_grad, weight_grad]
             if i == 0 and not ctx.needs_input_grad[0]:
-                return None, None, *reversed(of_parameters)
-            margin = int(conv.padding[0])
-            whole = _from_windows(by_place.t() @ of_outputs, of_input, of_weight[-1] + 1, h, w)
-            gradient = whole[:, margin : of_input[1] - margin, margin : of_input[2] - margin]
-        return gradient, None, *reversed(of_parameters)
+                return None, None, *reversed(parameter_grads)
+            padding = int(conv.padding[0])
+            padded_grad = _add_windows(
+                kernels.t() @ output_grad, input_shape, weight_shape[-1] + 1, h, w
+            )
+            map_grad = padded_grad[
+                :, padding : input_shape[1] - padding, padding : input_shape[2] - padding
+            ]
+        return map_grad, None, *reversed(parameter_grads)
 
 
-def _averaged_size(of_input: torch.Size, of_weight: torch.Size) -> tuple[int, int]:
-    _, height, width, _ = of_input
-    k = of_weight[-1]
+def _averaged_size(input_shape: torch.Size, weight_shape: torch.Size) -> tuple[int, int]:
+    _, height, width, _ = input_shape
+    k = weight_shape[-1]
     h, w = (height - k + 1) // 2, (width - k + 1) // 2
     if min(h, w) < 1:
-        raise ValueError(f"maps of {height} x {width} are too small for {k} x {k} and an average")
+        raise ValueError(
+            f"maps of {height} x {width} are too small for a kernel of {k} x {k} and an average "
+            "over 2 x 2: use larger maps"
+        )
     return h, w
 
 
-def _windows(X: Tensor, size: int, h: int, w: int) -> Tensor:
-    """Every second window of ``size = k + 1`` in both directions, ``(size size C, h w n)``."""
+def _extract_windows(X: Tensor, size: int, h: int, w: int) -> Tensor:
+    """Windows of ``size = k + 1`` pixels a side, two pixels apart: ``(size size C, h w n)``."""
     n_in, _, _, n = X.shape
-    of_channel, of_row, of_column, of_image = X.stride()
-    strides = (of_row, of_column, of_channel, 2 * of_row, 2 * of_column, of_image)
+    channel, row, column, image = X.stride()
+    strides = (row, column, channel, 2 * row, 2 * column, image)
     return X.as_strided((size, size, n_in, h, w, n), strides).reshape(size * size * n_in, -1)
 
 
-def _from_windows(windows: Tensor, shape: torch.Size, size: int, h: int, w: int) -> Tensor:
-    """The sum of windows ``(size size C, h w n)`` where they lie in ``(C, H, W, n)``."""
+def _add_windows(windows: Tensor, shape: torch.Size, size: int, h: int, w: int) -> Tensor:
+    """Add windows ``(size size C, h w n)`` to maps ``(C, H, W, n)``, each at its own place."""
     n_in, height, width, n = shape
-    # Windows begin at even pixels. Summed up apart for even and odd rows and columns, what is
-    # added at once lies together in memory. One view each, since the sums take no longer than
-    # making a view.
+    # All windows begin at even pixels. With even and odd rows and columns kept in separate tensors,
+    # the numbers of one addition are neighbours in memory. Each addition uses one view of the whole
+    # tensor, since making a view takes as long as the addition.
     half = size // 2
     total = windows.new_zeros(2, 2, n_in, (height + 1) // 2, (width + 1) // 2, n)
-    shape_of_part, strides = (2, 2, n_in, h, w, n), total.stride()
-    for i, of_rows in enumerate(windows.view(half, 2, half, 2, n_in, h, w, n).unbind(0)):
-        for j, part in enumerate(of_rows.unbind(1)):
+    part_shape, strides = (2, 2, n_in, h, w, n), total.stride()
+    for i, rows in enumerate(windows.view(half, 2, half, 2, n_in, h, w, n).unbind(0)):
+        for j, part in enumerate(rows.unbind(1)):
             offset = i * strides[3] + j * strides[4]
-            total.as_strided(shape_of_part, strides, offset).add_(part)
-    whole = total.permute(2, 3, 0, 4, 1, 5).flatten(3, 4).flatten(1, 2)
-    return whole[:, :height, :width]
+            total.as_strided(part_shape, strides, offset).add_(part)
+    joined = total.permute(2, 3, 0, 4, 1, 5).flatten(3, 4).flatten(1, 2)
+    return joined[:, :height, :width]
+
+
+def _shift_kernels(weight: Tensor) -> Tensor:
+    """Put weights ``(F, C, k, k)`` into the matrix ``(4 F, (k + 1)(k + 1) C)``, zeros elsewhere."""
+    with_zero = torch.cat([weight.flatten(), weight.new_zeros(1)])
+    return with_zero.take(_matrix_sources(weight.shape))
 
 
 @cache
-def _positions(shape: torch.Size) -> Tensor:
-    """Where each place's output has the weights ``(F, C, k, k)`` in ``(4 F, (k + 1)(k + 1) C)``.
+def _weight_positions(shape: torch.Size) -> Tensor:
+    """Where the weights ``(F, C, k, k)`` are in the matrix of :func:`_shift_kernels`.
 
-    Returns positions in the flattened matrix, ``(4, F, C, k, k)``.
+    Returns positions in the flattened matrix, ``(4, F, C, k, k)``: one set for each offset.
     """
     n_out, n_in, k, _ = shape
     size = (2, 2, n_out, k + 1, k + 1, n_in)
     matrix = torch.arange(math.prod(size)).view(size).permute(0, 1, 2, 5, 3, 4)
-    parts = [matrix[i, j, :, :, i : i + k, j : j + k] for i, j in PLACES]
+    parts = [matrix[i, j, :, :, i : i + k, j : j + k] for i, j in OFFSETS]
     return torch.stack(parts).contiguous()
 
 
-def _weights_by_place(weight: Tensor) -> Tensor:
-    """Weights ``(F, C, k, k)`` as the matrix ``(4 F, (k + 1)(k + 1) C)`` that windows are given."""
-    with_zero = torch.cat([weight.flatten(), weight.new_zeros(1)])
-    return with_zero.take(_sources(weight.shape))
-
-
 @cache
-def _sources(shape: torch.Size) -> Tensor:
-    """Which weight ``(F, C, k, k)``, counted on, stands where in the matrix; past the last: none.
+def _matrix_sources(shape: torch.Size) -> Tensor:
+    """Which weight is at each position of the matrix: the inverse of :func:`_weight_positions`.
 
-    The way back of :func:`_positions`.
+    The weights ``(F, C, k, k)`` are numbered in order; the number after the last one stands for
+    zero.
     """
     n_out, n_in, k, _ = shape
-    sources = torch.full((N_PLACES * n_out * (k + 1) ** 2 * n_in,), shape.numel())
-    sources[_positions(shape)] = torch.arange(shape.numel()).view(shape)
-    return sources.view(N_PLACES * n_out, -1)
+    sources = torch.full((N_OFFSETS * n_out * (k + 1) ** 2 * n_in,), shape.numel())
+    sources[_weight_positions(shape)] = torch.arange(shape.numel()).view(shape)
+    return sources.view(N_OFFSETS * n_out, -1)

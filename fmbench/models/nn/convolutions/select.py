@@ -1,33 +1,49 @@
-"""TODO docstring."""
+"""Chooses the fastest way to compute each convolution of a network that is trained on a CPU.
+
+PyTorch's convolutions are slow on a CPU in three cases that the runners contain; each of the other
+files of this folder handles one of them:
+
+- ``narrow``: few output channels, followed by an activation and an average over 2 x 2 (LeNet-5);
+- ``single_channel``: one input channel whose gradient is needed (Bhatnagar's networks);
+- ``fft``: many channels and large kernels (Agarap's networks).
+
+The replacement uses the layer's own parameters. Its outputs and gradients differ from PyTorch's
+only by the rounding of floating-point sums. ``narrow`` is tried first, because it replaces the
+layers around the convolution as well.
+"""
 
 from __future__ import annotations
 
 from torch import Tensor, nn
 
 from fmbench.models.nn.convolutions import fft, narrow, single_channel
-from fmbench.models.nn.layers import Compute, Residual, is_hooked, residual
+from fmbench.models.nn.layers import LayerFunction, Residual, has_hooks, make_residual
 
 
-def _faster(network: nn.Module) -> Compute:
-    """The same function of the same parameters, its convolutions as a CPU is fastest at them."""
-    if type(network) is not nn.Sequential or is_hooked(network):
+def build_fast_forward(network: nn.Module) -> LayerFunction:
+    """Return a function that computes ``network``, with its convolutions replaced by faster ones.
+
+    A network that is not a plain ``nn.Sequential``, or that has hooks, is returned unchanged.
+    """
+    if type(network) is not nn.Sequential or has_hooks(network):
         return network
-    layers = _replaced(list(network))
+    layers = _replace_convolutions(list(network))
 
-    def compute(X: Tensor) -> Tensor:
+    def forward(X: Tensor) -> Tensor:
         for layer in layers:
             X = layer(X)
         return X
 
-    return compute
+    return forward
 
 
-def _replaced(layers: list[Compute]) -> list[Compute]:
-    """The layers in turn, each convolution in the first of the ways that takes it."""
+def _replace_convolutions(layers: list[LayerFunction]) -> list[LayerFunction]:
     layers = [
-        residual(*_replaced([layer.conv]))
-        if type(layer) is Residual and not is_hooked(layer)
+        make_residual(*_replace_convolutions([layer.conv]))
+        if type(layer) is Residual and not has_hooks(layer)
         else layer
         for layer in layers
     ]
-    return fft.replaced(single_channel.replaced(narrow.replaced(layers)))
+    layers = narrow.replace_narrow_convolutions(layers)
+    layers = single_channel.replace_single_channel_convolutions(layers)
+    return fft.replace_large_convolutions(layers)

@@ -1,4 +1,4 @@
-// The page is whole without this: it sorts, filters, and shows the matrix of the chosen row.
+// Sorts and filters the table and shows the matrix of the chosen row. The page works without it.
 "use strict";
 (() => {
   const table = document.getElementById("rows-table");
@@ -24,7 +24,7 @@
       head.setAttribute("aria-sort", down ? "descending" : "ascending");
       const sorted = [...rows].sort((a, b) => {
         const [x, y] = [value(a, column), value(b, column)];
-        if (!x || !y) return (x ? 0 : 1) - (y ? 0 : 1); // what is missing comes last either way
+        if (!x || !y) return (x ? 0 : 1) - (y ? 0 : 1); // missing values always come last
         return down ? compare(y, x) : compare(x, y);
       });
       body.append(...sorted);
@@ -38,11 +38,11 @@
     const words = search.value.trim().toLowerCase();
     let n = 0;
     for (const row of rows) {
-      const fits =
+      const matches =
         row.cells[0].textContent.toLowerCase().includes(words) &&
         (!verdicts.value || row.dataset.verdict === verdicts.value);
-      row.hidden = !fits;
-      n += fits;
+      row.hidden = !matches;
+      n += matches;
     }
     shown.textContent = n === rows.length ? "" : `${n} of ${rows.length} rows`;
   };
@@ -56,13 +56,13 @@
   }
 
   const chosen = document.getElementById("chosen");
-  const place = document.getElementById("chosen-matrix");
+  const container = document.getElementById("chosen-matrix");
   const choose = (anchor) => {
     for (const row of rows) row.classList.toggle("chosen", row.dataset.section === anchor);
     const matrix = document.querySelector(`#${anchor} .classes`);
     if (!chosen || !matrix) return;
     chosen.value = anchor;
-    place.replaceChildren(matrix.cloneNode(true));
+    container.replaceChildren(matrix.cloneNode(true));
   };
   if (chosen) {
     chosen.addEventListener("change", () => choose(chosen.value));

@@ -1,4 +1,4 @@
-"""Narrow convolutions as matrix products: what they give is what PyTorch's own layers give."""
+"""The fast narrow convolutions give the same results as PyTorch's own layers."""
 
 from functools import partial
 
@@ -12,25 +12,30 @@ from fmbench import runners
 from fmbench.models.nn.convolutions import narrow
 from fmbench.models.nn.layers import sequential
 from fmbench.models.nn.losses import cross_entropy
-from fmbench.models.nn.stacked import Alone
-from tests.helpers.layers import Doubles, assert_same, images, outcome
+from fmbench.models.nn.stacked import SingleNetwork
+from tests.helpers.networks import (
+    DoublePixels,
+    assert_same_results,
+    make_images,
+    use_double_precision,
+)
 
 
-def network(*layers):
+def build_network(*layers):
     torch.manual_seed(0)
-    return sequential(("pixels", Doubles()), *layers, ("flatten", nn.Flatten())).double()
+    return sequential(("pixels", DoublePixels()), *layers, ("flatten", nn.Flatten())).double()
 
 
-def lenet(**readings):
-    runner = runners.get("lenet5")
+def build_lenet(**overrides):
+    runner = runners.get_runner("lenet5")
     torch.manual_seed(0)
-    return runner.build({**runner.resolve(), **readings}, seed=0, device="cpu").network()
+    return runner.build({**runner.resolve(), **overrides}, seed=0, device="cpu").network()
 
 
-def assert_head_is_same(of):
-    layers = narrow.replaced(of)
-    assert len(layers) < len(of)
-    assert_same(of, layers)
+def assert_replaced_and_same(network):
+    layers = narrow.replace_narrow_convolutions(network)
+    assert len(layers) < len(network)
+    assert_same_results(network, layers)
 
 
 @settings(max_examples=25, deadline=None)
@@ -40,7 +45,7 @@ def assert_head_is_same(of):
     margin=st.integers(0, 3),
     activation=st.sampled_from([nn.ReLU, nn.Tanh, nn.Sigmoid, nn.ELU, partial(nn.ELU, 0.5)]),
 )
-def test_outputs_and_gradients_are_those_of_the_layers(channels, size, margin, activation):
+def test_outputs_and_gradients_equal_those_of_the_layers(channels, size, margin, activation):
     layers, side = [], 28
     for i, (n_in, n_out) in enumerate(zip([1, *channels], channels, strict=False)):
         side = (side + 2 * margin - size + 1) // 2
@@ -51,12 +56,12 @@ def test_outputs_and_gradients_are_those_of_the_layers(channels, size, margin, a
             (f"activation{i}", activation()),
             (f"pool{i}", nn.AvgPool2d(2)),
         ]
-    assert_head_is_same(network(*layers))
+    assert_replaced_and_same(network(*layers))
 
 
 def test_maps_of_odd_size_lose_their_last_row_and_column():
-    assert_head_is_same(
-        network(
+    assert_replaced_and_same(
+        build_network(
             ("conv0", nn.Conv2d(1, 4, 3)),  # 26, averaged to 13
             ("activation0", nn.ReLU()),
             ("pool0", nn.AvgPool2d(2)),
@@ -67,18 +72,17 @@ def test_maps_of_odd_size_lose_their_last_row_and_column():
     )
 
 
-@pytest.mark.parametrize("readings", [{}, {"to_32": "resize"}, {"activation": "tanh"}])
-def test_lenet_is_computed_this_way(readings):
-    net = lenet(**readings)
-    layers = narrow.replaced(net)
+@pytest.mark.parametrize("overrides", [{}, {"to_32": "resize"}, {"activation": "tanh"}])
+def test_lenet5_uses_the_narrow_convolutions(overrides):
+    net = use_double_precision(build_lenet(**overrides))
+    layers = narrow.replace_narrow_convolutions(net)
     assert len(layers) == len(net) - 5
-    for a, b in zip(outcome(list(net), net), outcome(layers, net), strict=True):
-        assert torch.allclose(a, b, rtol=1e-3, atol=1e-5 * float(a.abs().max()))
+    assert_same_results(net, layers)
 
 
-def test_what_follows_the_narrow_convolutions_is_left_to_the_layers():
-    assert_head_is_same(
-        network(
+def test_layers_behind_the_narrow_convolutions_are_not_replaced():
+    assert_replaced_and_same(
+        build_network(
             ("conv0", nn.Conv2d(1, 4, 5)),
             ("activation0", nn.ReLU()),
             ("pool0", nn.AvgPool2d(2)),
@@ -108,59 +112,61 @@ def test_what_follows_the_narrow_convolutions_is_left_to_the_layers():
     ],
     ids=str,
 )
-def test_other_layers_are_left_as_they_are(conv, activation, pool):
-    net = network(("conv", conv), ("activation", activation), ("pool", pool))
-    assert narrow.replaced(net) == list(net)
+def test_other_layers_are_not_replaced(conv, activation, pool):
+    net = build_network(("conv", conv), ("activation", activation), ("pool", pool))
+    assert narrow.replace_narrow_convolutions(net) == list(net)
 
 
-def test_a_layer_with_a_way_of_its_own_is_left_as_it_is():
+def test_a_subclass_of_a_convolution_is_not_replaced():
     class Convolution(nn.Conv2d):
         def forward(self, X):
             return super().forward(X).abs()
 
-    net = network(("conv", Convolution(1, 4, 5)), ("act", nn.ReLU()), ("pool", nn.AvgPool2d(2)))
-    assert narrow.replaced(net) == list(net)
+    net = build_network(
+        ("conv", Convolution(1, 4, 5)), ("act", nn.ReLU()), ("pool", nn.AvgPool2d(2))
+    )
+    assert narrow.replace_narrow_convolutions(net) == list(net)
 
 
-def test_layers_and_networks_with_a_hook_are_left_as_they_are():
+def test_layers_and_networks_with_a_hook_are_not_replaced():
     for name in ("C1", "C1_activation", "S2"):
-        net = lenet()
+        net = build_lenet()
         net.get_submodule(name).register_forward_hook(lambda module, inputs, output: None)
-        assert narrow.replaced(net) == list(net)
-    net, called = lenet(), []
+        assert narrow.replace_narrow_convolutions(net) == list(net)
+    net, called = build_lenet(), []
     net.register_forward_hook(lambda module, inputs, output: called.append(len(output)))
-    Alone(net, cross_entropy)(images()[None], torch.zeros(1, 7, dtype=torch.long))
+    SingleNetwork(net, cross_entropy)(make_images()[None], torch.zeros(1, 7, dtype=torch.long))
     assert called == [7]
 
 
-def test_maps_too_small_are_an_error_that_names_them():
+def test_maps_that_are_too_small_raise_an_error_with_their_size():
     layers = [nn.Conv2d(1, 4, 5), nn.ReLU(), nn.AvgPool2d(2)]
-    with pytest.raises(ValueError, match="maps of 5 x 5 are too small for 5 x 5 and an average"):
-        narrow.replaced(layers)[0](torch.rand(2, 1, 5, 5))
+    with pytest.raises(ValueError, match="maps of 5 x 5 are too small for a kernel of 5 x 5"):
+        narrow.replace_narrow_convolutions(layers)[0](torch.rand(2, 1, 5, 5))
 
 
-def test_a_second_derivative_is_refused():
-    [head] = narrow.replaced([nn.Conv2d(1, 4, 5), nn.ReLU(), nn.AvgPool2d(2)])
+def test_a_second_derivative_raises_an_error():
+    [head] = narrow.replace_narrow_convolutions([nn.Conv2d(1, 4, 5), nn.ReLU(), nn.AvgPool2d(2)])
     maps = torch.rand(2, 1, 28, 28, requires_grad=True)
     [gradient] = torch.autograd.grad(head(maps).square().sum(), maps, create_graph=True)
     with pytest.raises(RuntimeError, match="once_differentiable"):
         gradient.sum().backward()
 
 
-def test_an_activation_in_place_is_the_same():
-    assert_head_is_same(
-        network(
+def test_an_activation_that_works_in_place_gives_the_same():
+    assert_replaced_and_same(
+        build_network(
             ("conv", nn.Conv2d(1, 4, 5)), ("act", nn.ReLU(inplace=True)), ("p", nn.AvgPool2d(2))
         )
     )
 
 
-def test_a_network_with_a_way_of_its_own_is_trained_by_it():
+def test_a_subclass_of_sequential_is_trained_by_its_own_forward():
     class Network(nn.Sequential):
         def forward(self, X):
             return 2 * super().forward(X)
 
-    for net in (Network(*lenet()), lenet()):
-        alone = Alone(net, cross_entropy)
-        _, logits = alone(images()[None], torch.zeros(1, 7, dtype=torch.long))
-        assert torch.allclose(logits, net(images()), atol=1e-5)
+    for net in (Network(*build_lenet()), build_lenet()):
+        alone = SingleNetwork(net, cross_entropy)
+        _, logits = alone(make_images()[None], torch.zeros(1, 7, dtype=torch.long))
+        assert torch.allclose(logits, net(make_images()), atol=1e-5)

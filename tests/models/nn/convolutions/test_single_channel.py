@@ -1,4 +1,4 @@
-"""Convolutions of one channel: what they give is what PyTorch's own layers give."""
+"""Fast convolutions of one channel give the same results as PyTorch's own layers."""
 
 import pytest
 import torch
@@ -8,15 +8,20 @@ from torch import nn
 
 from fmbench import runners
 from fmbench.models.nn.convolutions import single_channel
-from fmbench.models.nn.convolutions.select import _faster
+from fmbench.models.nn.convolutions.select import build_fast_forward
 from fmbench.models.nn.layers import sequential
-from tests.helpers.layers import Doubles, assert_same, outcome
+from tests.helpers.networks import (
+    DoublePixels,
+    assert_same_results,
+    compute_with_gradients,
+    use_double_precision,
+)
 
 
-def network(*layers):
+def build_network(*layers):
     torch.manual_seed(0)
     scaled = ("scaled", nn.Conv2d(1, 1, 1))  # so that the convolution's input has a gradient
-    return sequential(("pixels", Doubles()), scaled, *layers).double()
+    return sequential(("pixels", DoublePixels()), scaled, *layers).double()
 
 
 @settings(max_examples=25, deadline=None)
@@ -28,31 +33,33 @@ def network(*layers):
     sides=st.sampled_from([(1, 1), (2, 4), (4, 1)]),
     last=st.booleans(),
 )
-def test_outputs_and_gradients_are_those_of_the_layer(n, n_out, size, margin, sides, last):
-    net = network(
-        ("pool", nn.AvgPool2d(sides)),  # maps that are no squares, too
+def test_outputs_and_gradients_equal_those_of_the_layer(n, n_out, size, margin, sides, last):
+    net = build_network(
+        ("pool", nn.AvgPool2d(sides)),  # maps that are not square, too
         ("conv", nn.Conv2d(1, n_out, size, padding=margin)),
     )
     if last:
         net.to(memory_format=torch.channels_last)
     *before, conv = net
-    [ours] = single_channel.replaced([conv])
+    [ours] = single_channel.replace_single_channel_convolutions([conv])
     assert ours is not conv
-    assert_same(net, [*before, ours], n)
+    assert_same_results(net, [*before, ours], n)
 
 
-def test_what_follows_may_change_it_in_place():
-    net = network(("conv", nn.Conv2d(1, 8, 3)), ("activation", nn.ReLU(inplace=True)))
-    assert_same(net, single_channel.replaced(net))
+def test_the_next_layer_may_change_the_output_in_place():
+    net = build_network(("conv", nn.Conv2d(1, 8, 3)), ("activation", nn.ReLU(inplace=True)))
+    assert_same_results(net, single_channel.replace_single_channel_convolutions(net))
 
 
-def test_one_gradient_for_all_outputs_and_frozen_weights_are_taken():
+def test_it_handles_an_expanded_gradient_and_frozen_weights():
     conv = nn.Conv2d(1, 8, 3)
     conv.weight.requires_grad_(False)
     gradients = []
-    for layer in (conv, *single_channel.replaced([conv])):
+    for layer in (conv, *single_channel.replace_single_channel_convolutions([conv])):
         maps = torch.ones(1, 1, 9, 8, requires_grad=True)
-        layer(maps).sum().backward()  # hands back one number, expanded to the outputs' shape
+        layer(
+            maps
+        ).sum().backward()  # the gradient is one number, expanded to the shape of the output
         gradients.append(maps.grad)
     assert torch.allclose(*gradients)
     assert conv.weight.grad is None
@@ -60,43 +67,46 @@ def test_one_gradient_for_all_outputs_and_frozen_weights_are_taken():
 
 @pytest.fixture
 def used(monkeypatch):
-    """Grows by one for each convolution that is computed this way."""
+    """Grows by one for each convolution that is computed by the fast way."""
     uses = []
-    apply = single_channel._Convolution.apply
-    monkeypatch.setattr(
-        single_channel._Convolution, "apply", lambda *a: uses.append(1) or apply(*a)
-    )
+    apply = single_channel._Convolve.apply
+    monkeypatch.setattr(single_channel._Convolve, "apply", lambda *a: uses.append(1) or apply(*a))
     return uses
 
 
-@pytest.mark.parametrize("trained", [True, False], ids=["what lies before is trained", "is not"])
-def test_it_is_done_where_the_images_have_a_gradient(trained, used):
+@pytest.mark.parametrize(
+    "trained", [True, False], ids=["the images have a gradient", "they have none"]
+)
+def test_the_fast_way_is_used_if_the_images_need_a_gradient(trained, used):
     conv, maps = nn.Conv2d(1, 8, 3), torch.rand(2, 1, 8, 8, requires_grad=trained)
-    [layer] = single_channel.replaced([conv])
+    [layer] = single_channel.replace_single_channel_convolutions([conv])
     assert torch.allclose(layer(maps), conv(maps), atol=1e-6)
     assert bool(used) is trained
 
 
-def test_a_second_derivative_is_refused():
-    [layer] = single_channel.replaced([nn.Conv2d(1, 8, 3)])
+def test_a_second_derivative_raises_an_error():
+    [layer] = single_channel.replace_single_channel_convolutions([nn.Conv2d(1, 8, 3)])
     maps = torch.rand(2, 1, 8, 8, requires_grad=True)
     [gradient] = torch.autograd.grad(layer(maps).square().sum(), maps, create_graph=True)
     with pytest.raises(RuntimeError, match="once_differentiable"):
         gradient.sum().backward()
 
 
-def test_other_layers_are_left_as_they_are():
+def test_other_layers_are_not_replaced():
     hooked = nn.Conv2d(1, 8, 3)
     hooked.register_forward_hook(lambda module, inputs, output: None)
     layers = [nn.Conv2d(2, 8, 3), nn.Conv2d(1, 8, 3, stride=2), nn.MaxPool2d(2), hooked]
-    assert single_channel.replaced(layers) == layers
+    assert single_channel.replace_single_channel_convolutions(layers) == layers
 
 
 @pytest.mark.parametrize("name", ["cnn-bn", "cnn-bn-skip"])
-def test_bhatnagars_first_convolution_is_computed_this_way(name, used):
-    runner = runners.get(name)
+def test_bhatnagars_first_convolution_uses_the_fast_way(name, used):
+    runner = runners.get_runner(name)
     torch.manual_seed(0)
     net = runner.build(runner.resolve(), seed=0, device="cpu").network().eval()
-    for a, b in zip(outcome([net], net), outcome([_faster(net)], net), strict=True):
-        assert torch.allclose(a, b, rtol=1e-3, atol=1e-4 * float(a.abs().max()))
+    use_double_precision(net)
+    expected = compute_with_gradients([net], net)
+    actual = compute_with_gradients([build_fast_forward(net)], net)
+    for a, b in zip(expected, actual, strict=True):
+        assert torch.allclose(a, b, rtol=1e-10, atol=1e-11 * float(a.abs().max()))
     assert used == [1]

@@ -1,0 +1,649 @@
+"""The Python API: what the command line does, for notebooks and scripts.
+
+    import fmbench
+
+    results = fmbench.load_results("results/reference")
+    results.to_frame()[["label", "claimed", "mean", "verdict"]]
+
+Everything here is exported by ``import fmbench``. The commands of ``fmbench`` call the same
+functions and print what they return. Messages for the user go to the logger ``fmbench``; errors
+that the user can mend are :class:`fmbench.UserError`.
+
+Accuracies are fractions in [0, 1], seconds are wall time, memory is in bytes.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from fmbench.datasets.specs import DEFAULT_DATASET, get_dataset
+from fmbench.errors import UserError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+    from fmbench.analysis.comparison import Comparison
+    from fmbench.analysis.evaluation import SuiteResults
+    from fmbench.analysis.forensics.findings import ForensicsFindings
+    from fmbench.analysis.predictions import SuitePredictions
+    from fmbench.consistency.check import ConsistencyResult
+    from fmbench.datasets.specs import LocatedDataset
+    from fmbench.execution.estimate import DurationEstimate
+    from fmbench.execution.session import MakeObserver, MeasuringSession, RunOptions
+    from fmbench.records.cells import Cell
+    from fmbench.records.protocols import Protocol
+    from fmbench.records.record import Record
+    from fmbench.records.store import BrokenRecord
+    from fmbench.report.commands import Commands
+    from fmbench.suites.claims import Suite
+    from fmbench.suites.configurations import Configuration
+    from fmbench.utils.table import Table
+
+logger = logging.getLogger("fmbench")
+
+DEFAULT_RESULTS = Path("results/local")
+
+
+def load_suite(name_or_path: str | Path | None = None) -> Suite:
+    """Read a suite: a paper's claims, and the runner that measures each.
+
+    ``name_or_path`` is a TOML file or the name of a suite that comes with fmbench, such as
+    ``"xiao2017"``; by default Kayed et al. 2020.
+
+    Raises:
+        UserError: there is no such suite, or it is not valid.
+    """
+    from fmbench.suites import bundled, reader
+
+    return reader.read_suite(
+        None if name_or_path is None else bundled.find_suite(str(name_or_path))
+    )
+
+
+@dataclass(frozen=True)
+class Results:
+    """A results folder, seen through a suite: what was claimed, and what was measured.
+
+    ``new_records`` are those that :func:`run` has just made; ``interrupted`` says whether Ctrl-C
+    ended that run early.
+    """
+
+    evaluation: SuiteResults
+    new_records: tuple[Record, ...] = ()
+    interrupted: bool = False
+
+    @property
+    def suite(self) -> Suite:
+        """The suite."""
+        return self.evaluation.suite
+
+    @property
+    def folder(self) -> Path:
+        """The results folder."""
+        return self.evaluation.store.folder
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row for each claim, in the order of the suite, then the other runners measured.
+
+        Accuracies (claimed, source, reference, mean, sd, low, high, gap, delta_star) are floats in
+        [0, 1], and NaN where there is none. ``low`` and ``high`` bound the accuracy of one new run
+        at 95 %; ``gap`` is measured minus claimed; ``n`` counts seeds; ``status`` says whether the
+        row was measured, and ``reason`` why not.
+        """
+        import pandas as pd
+
+        return pd.DataFrame([row.as_dict() for row in self.evaluation.rows])
+
+    def records_frame(self) -> pd.DataFrame:
+        """One row for each finished run: runner, seed, accuracy, seconds, device, versions."""
+        import pandas as pd
+
+        return pd.DataFrame(
+            {
+                "runner": entry.name,
+                "dataset": entry.dataset.name,
+                "seed": record.cell["seed"],
+                "accuracy": accuracy,
+                "fit_seconds": record.fit_seconds,
+                "predict_seconds": record.predict_seconds,
+                "peak_memory_bytes": record.peak_memory_bytes,
+                "device": record.device,
+                "threads": record.threads,
+                "started": record.started,
+                **{f"version_{name}": version for name, version in record.versions.items()},
+            }
+            for entry, record, accuracy in self.evaluation.scored_records()
+        )
+
+    def predictions(self, runner: str) -> np.ndarray:
+        """The stored predictions of a runner by seed: ``uint8 (n_seeds, n_images)``.
+
+        Raises:
+            UserError: nothing has been measured of this runner.
+        """
+        import numpy as np
+
+        _, records = self._records_of(runner)
+        return np.stack([self.evaluation.store.load_y_pred(record) for record in records])
+
+    def confusion_matrix(self, runner: str) -> np.ndarray:
+        """How often each class was taken for which, summed over the seeds.
+
+        ``int (n_classes, n_classes)``; row: the true class, column: the predicted class.
+
+        Raises:
+            UserError: nothing has been measured of this runner.
+        """
+        entry, records = self._records_of(runner)
+        return self.evaluation.confusion_matrices(entry, records).sum(axis=0)
+
+    def table(self, name: str = "accuracies") -> Table:
+        """A table of the suite: ``"accuracies"``, ``"by-class"`` or ``"overall"``."""
+        from fmbench.report.tables import build_table
+
+        return build_table(self.evaluation, name)
+
+    def _records_of(self, runner: str) -> tuple[Configuration, list[Record]]:
+        from fmbench.utils.names import suggest_names
+
+        entry = self.evaluation.configurations.get(runner)
+        records = self.evaluation.records_of(entry) if entry else []
+        if entry is None or not records:
+            measured = [name for name, s in self.evaluation.summaries.items() if s.n]
+            raise UserError(
+                f"{self.folder} holds no result of {runner!r}{suggest_names(runner, measured)}"
+            )
+        return entry, records
+
+    def _repr_html_(self) -> str:
+        return self.to_frame().to_html()
+
+
+def load_results(
+    folder: str | Path = DEFAULT_RESULTS,
+    suite: str | Path | Suite | None = None,
+    *,
+    quick: bool = False,
+    data: Mapping[str, Path] | str | Path | None = None,
+) -> Results:
+    """Read a results folder. Nothing is run.
+
+    ``suite``: a suite, its file or its name; by default Kayed et al. 2020. ``quick``: the results
+    of ``fmbench run --quick``. ``data``: as for :func:`run`; the test labels score the
+    predictions.
+
+    Raises:
+        UserError: the suite is not valid, or the data are needed and not on this machine.
+    """
+    from fmbench.analysis import evaluation
+
+    folders = _folders(data)
+    return Results(
+        evaluation.read_results(
+            Path(folder), _suite(suite), _protocol(quick), folders.get(DEFAULT_DATASET.name)
+        )
+    )
+
+
+def run(
+    names: Sequence[str] = (),
+    *,
+    every_row: bool = False,
+    suite: str | Path | Suite | None = None,
+    parameters: Sequence[str] = (),
+    seeds: int | None = None,
+    quick: bool = False,
+    results: str | Path = DEFAULT_RESULTS,
+    data: Mapping[str, Path] | str | Path | None = None,
+    force: bool = False,
+    refresh: bool = False,
+    options: RunOptions | None = None,
+    make_observer: MakeObserver | None = None,
+) -> Results:
+    """Measure runners, write the tables, and return the results. Finished cells are not run again.
+
+    names: runners (``"lenet5"``), or models of your own (``"./my_model.py:make_model"``,
+        ``"sklearn.ensemble:ExtraTreesClassifier"``).
+    every_row: run every row of the suite instead, except those that run only by name.
+    parameters: ``"name=value"`` hyperparameters in place of the recipe's.
+    seeds: seeds of each stochastic runner; by default 5, with ``quick`` 2.
+    quick: a small part of the data and few epochs; the figures cannot be compared with claims.
+    data: folders of the data sets by name, or the folder of Fashion-MNIST; by default they are
+        found or fetched.
+    force: also run finished cells again. refresh: those made with other versions or elsewhere.
+    options: what the run may use. make_observer: shows progress; by default on stderr.
+
+    A cell that fails leaves a record that says why; the others go on. Ctrl-C ends the run, keeps
+    what is finished and returns it.
+
+    Raises:
+        UserError: an unknown name, a suite or data that are not valid, a device that is not there.
+    """
+    from fmbench.analysis import evaluation
+    from fmbench.execution import schedule
+    from fmbench.report.tables import write_tables
+
+    loaded = _suite(suite)
+    entries = _entries_to_run(names, every_row, loaded, parameters)
+    protocol = _protocol(quick)
+    n_seeds = seeds or protocol.default_seeds
+    cells = [cell for entry in entries for cell in entry.cells(protocol, n_seeds)]
+    with _Measuring(Path(results), data, options, make_observer) as measuring:
+        contents = measuring.store.read_contents()
+        todo = schedule.sort_cells(
+            schedule.select_pending(cells, contents, force=force, refresh=refresh),
+            measuring.estimate.expected_seconds,
+        )
+        sources = measuring.find_sources(todo)
+        todo, cells = ([c for c in part if c.dataset.name in sources] for part in (todo, cells))
+        todo.sort(key=lambda cell: cell.dataset != measuring.source.spec)  # one data set at a time
+        session = measuring.session(todo)
+        if not todo:
+            logger.info(
+                "nothing to do: %d cells are measured already (--force runs them again)",
+                len(cells),
+            )
+        with session.until_interrupted():
+            session.measure(todo, contents, n_planned=len(cells))
+    found = evaluation.read_results(
+        Path(results), loaded, protocol, measuring.source.folder, entries
+    )
+    # If nothing new was measured, the tables have not changed; to score again would take seconds.
+    if written := write_tables(found, only_missing=not todo):
+        logger.info("written: %s", ", ".join(map(str, written)))
+    return Results(found, tuple(session.records), session.interrupted)
+
+
+def check(suite: str | Path | Suite | None = None, rounding: str = "nearest") -> ConsistencyResult:
+    """Can the figures that a suite reports be true together? Arithmetic alone; nothing is run.
+
+    ``rounding`` says how the figures were shortened: ``"nearest"`` or ``"truncated"``.
+
+    Raises:
+        UserError: the suite is not valid.
+    """
+    from fmbench.consistency.check import check_consistency
+    from fmbench.consistency.solver import silence_solver_output
+
+    silence_solver_output()
+    return check_consistency(_suite(suite), rounding)
+
+
+def compare(
+    names: Sequence[str] = (),
+    *,
+    suite: str | Path | Suite | None = None,
+    quick: bool = False,
+    results: str | Path = DEFAULT_RESULTS,
+    data: Mapping[str, Path] | str | Path | None = None,
+) -> ComparedRunners:
+    """Is one runner better than another? From stored predictions; nothing is run.
+
+    ``names``: two runners; without names, every pair of the suite's rows that was measured.
+
+    Raises:
+        UserError: fewer than two of them were measured.
+    """
+    import numpy as np
+
+    from fmbench.analysis import comparison
+    from fmbench.analysis.summary import current_records
+    from fmbench.datasets import locate
+    from fmbench.records.protocols import load_labels
+    from fmbench.records.store import Store
+    from fmbench.suites.configurations import recorded_configurations, suite_configurations
+
+    if names and (len(names) != 2 or len(set(names)) != 2):
+        raise UserError("name two different runners; `fmbench list` shows them")
+    protocol = _protocol(quick)
+    rows, _ = suite_configurations(_suite(suite))
+    store = Store(Path(results))
+    contents = store.read_contents()
+    asked = {e.name: e for e in recorded_configurations(contents.finished.values())}
+    if names:
+        entries = find_entries(names, known=rows | asked)
+        for entry in entries:
+            if entry.dataset != DEFAULT_DATASET:
+                raise UserError(
+                    f"{entry.name} was not measured on {DEFAULT_DATASET.title}: compare two "
+                    "that were"
+                )
+    else:
+        entries = [entry for entry in rows.values() if entry.dataset == DEFAULT_DATASET]
+    found = {entry.name: current_records(entry, protocol, contents) for entry in entries}
+    missing = tuple(name for name, records in found.items() if not records)
+    command = "fmbench run --quick" if quick else "fmbench run"
+    if missing and names:
+        raise UserError(
+            f"{missing[0]} has no {protocol.name} result in {results}: `{command} {missing[0]}` "
+            "measures it"
+        )
+    if len(found) - len(missing) < 2:
+        raise UserError(
+            f"{results} holds {protocol.name} results of fewer than two rows: `{command} --all` "
+            "measures them"
+        )
+    y_true = load_labels(
+        protocol, locate.locate_dataset(folder=_folders(data).get(DEFAULT_DATASET.name))
+    )
+    predictions = {
+        name: np.stack([store.load_y_pred(record) for record in records])
+        for name, records in found.items()
+        if records
+    }
+    single = [e.name for e in entries if len(found[e.name]) == 1 and not e.runner.deterministic]
+    compared = comparison.compare_runners(y_true, predictions)
+    table = comparison.comparison_table(compared, protocol, unknown_spread=single)
+    return ComparedRunners(tuple(compared), table, missing, tuple(contents.broken))
+
+
+@dataclass(frozen=True)
+class ComparedRunners:
+    """Pairs of runners compared on the same images.
+
+    ``not_measured`` names the rows that have no result and so are in no pair; ``broken`` are the
+    records that could not be read.
+    """
+
+    pairs: tuple[Comparison, ...]
+    table: Table
+    not_measured: tuple[str, ...]
+    broken: tuple[BrokenRecord, ...]
+
+
+def forensics(
+    name: str,
+    *,
+    suite: str | Path | Suite | None = None,
+    seeds: int | None = None,
+    quick: bool = False,
+    readings: bool = True,
+    results: str | Path = DEFAULT_RESULTS,
+    data: Mapping[str, Path] | str | Path | None = None,
+    options: RunOptions | None = None,
+    make_observer: MakeObserver | None = None,
+) -> Forensics:
+    """Which known mistake would produce the claimed figure? Runs each variant once.
+
+    ``name`` is a runner. ``readings``: also try every combination of what its source leaves open.
+    Finished cells are not run again; Ctrl-C keeps what there is. The tables are written into the
+    suite's folder of the results.
+
+    Raises:
+        UserError: as :func:`run`.
+    """
+    from fmbench import runners
+    from fmbench.analysis.forensics.findings import ForensicsFindings, StoredAccuracies
+    from fmbench.analysis.forensics.plan import ForensicsPlan
+    from fmbench.analysis.verdicts import Claim
+    from fmbench.execution import schedule
+    from fmbench.utils.formatting import format_duration
+
+    loaded = _suite(suite)
+    plan = ForensicsPlan(
+        runners.get_runner(name), seeds or _protocol(quick).default_seeds, quick, readings
+    )
+    claim = Claim.of_runner(loaded.rows, name)
+    with _Measuring(Path(results), data, options, make_observer) as measuring:
+        store = measuring.store
+        todo = schedule.select_pending(plan.cells, store.read_contents())
+        sources = measuring.find_sources(todo)
+        session = measuring.session(plan.cells)
+
+        def measure(cells: Sequence[Cell]) -> None:
+            contents = store.read_contents()
+            able = [cell for cell in cells if cell.dataset.name in sources]
+            if todo := schedule.select_pending(able, contents):
+                seconds = sum(map(measuring.estimate.expected_seconds, todo)) / session.jobs
+                logger.info(
+                    "%d of %d cells are to be measured, %d at a time: about %s; "
+                    "Ctrl-C keeps what is finished",
+                    len(todo), len(able), session.jobs, format_duration(seconds),
+                )  # fmt: skip
+            session.measure(todo, contents, n_planned=len(able))
+
+        def findings() -> ForensicsFindings:
+            return ForensicsFindings(
+                plan, claim, StoredAccuracies(store, store.read_contents(), measuring.source)
+            )
+
+        with session.until_interrupted():
+            measure(plan.cells)
+            if best := findings().best_reading:
+                measure(plan.confirmation(best))
+            if not session.records:
+                logger.info("nothing to do: all is measured already")
+        found = findings()
+    written = found.write(loaded.folder_in(Path(results)))
+    logger.info("written: %s", ", ".join(map(str, written)))
+    return Forensics(found, tuple(session.records), session.interrupted)
+
+
+@dataclass(frozen=True)
+class Forensics:
+    """What :func:`forensics` found; ``new_records`` are those that it has just made."""
+
+    findings: ForensicsFindings
+    new_records: tuple[Record, ...]
+    interrupted: bool
+
+
+def write_tables(found: Results) -> list[Path]:
+    """Write every table of the suite as Markdown and CSV into its folder; return the files."""
+    from fmbench.report.tables import write_tables
+
+    found.evaluation.store.prepare()
+    return write_tables(found.evaluation)
+
+
+def write_report(
+    found: Results, output: str | Path | None = None, *, suite_file: Path | None = None
+) -> Path:
+    """Write one self-contained HTML page with the whole case; return the file.
+
+    ``output``: the file; by default ``report.html`` in the suite's folder. ``suite_file``: how the
+    commands on the page name the suite.
+    """
+    from fmbench.consistency.solver import silence_solver_output
+    from fmbench.report.html.page import render_page
+    from fmbench.utils.files import write_text_atomically
+
+    silence_solver_output()
+    details, commands = _details(found, suite_file)
+    path = Path(output or found.suite.folder_in(found.folder) / "report.html")
+    _make_folder(path.parent)
+    write_text_atomically(path, render_page(details, commands))
+    return path
+
+
+def write_figures(
+    found: Results,
+    folder: str | Path | None = None,
+    format_: str = "svg",
+    *,
+    suite_file: Path | None = None,
+) -> tuple[list[Path], dict[str, str]]:
+    """Write the figures as ``svg`` or ``png``; return the files, and why others were left out.
+
+    ``folder``: by default ``figures`` in the suite's folder.
+    """
+    from fmbench.report.figures import write
+
+    details, commands = _details(found, suite_file)
+    target = Path(folder or found.suite.folder_in(found.folder) / "figures")
+    _make_folder(target)
+    written, left_out = write.write_figures(details, target, format_)
+    subject = found.suite.subject
+    for name, why in left_out.items():
+        if subject and why == "no record":
+            left_out[name] = f"{why}: run `{commands.run(subject)}`"
+    return written, left_out
+
+
+def _details(found: Results, suite_file: Path | None) -> tuple[SuitePredictions, Commands]:
+    from fmbench.analysis.predictions import load_predictions
+    from fmbench.report.commands import Commands
+
+    results = None if found.folder == DEFAULT_RESULTS else found.folder
+    return load_predictions(found.evaluation), Commands(results, suite_file)
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"the folder {folder} cannot be made ({error.strerror}): name another place with "
+            "--output"
+        ) from None
+
+
+def find_entries(
+    names: Iterable[str],
+    parameters: Sequence[str] = (),
+    known: Mapping[str, Configuration] | None = None,
+) -> list[Configuration]:
+    """What the names mean, each once: an entry of ``known``, a runner, or a model of your own.
+
+    If that runs code that is not fmbench's own, a message says whose.
+
+    Raises:
+        UserError: a name that is neither, or a parameter that the runner does not have.
+    """
+    from fmbench.plugins.model_spec import parse_model_spec
+    from fmbench.suites.configurations import resolve_configuration
+
+    announced: set[str] = set()
+
+    def announce(code: str) -> None:
+        if code not in announced:
+            announced.add(code)
+            logger.info("runs the code of %s", code)
+
+    found = {}
+    for name in names:
+        # The name of a row may end in its data set, which the parser does not know.
+        spelled = str(parse_model_spec(name, parameters)) if parameters else name
+        entry = (known or {}).get(spelled) or (known or {}).get(
+            str(parse_model_spec(name, parameters))
+        )
+        entry = entry or resolve_configuration(name, parameters, announce)
+        found[entry.name] = entry
+    return list(found.values())
+
+
+def _entries_to_run(
+    names: Sequence[str], every_row: bool, suite: Suite, parameters: Sequence[str]
+) -> list[Configuration]:
+    from fmbench.suites.configurations import suite_configurations
+
+    if every_row == bool(names):
+        raise UserError("name the runners to run, or --all, not both; `fmbench list` shows them")
+    rows, missing = suite_configurations(suite)
+    if names:
+        return find_entries(names, parameters, rows)
+    if parameters:
+        raise UserError("-p goes with the names of the runners to run, not with --all")
+    for name, why in missing.items():
+        logger.warning("left out %s: %s", name, why)
+    chosen = [entry for entry in rows.values() if not entry.runner.by_name_only]
+    if not chosen:
+        raise UserError(
+            f"{suite.path}: no [[row]] whose runner --all runs; `fmbench list` shows the runners"
+        )
+    return chosen
+
+
+class _Measuring:
+    """What every measuring function needs: the results folder, the data, the cluster."""
+
+    def __init__(
+        self,
+        results: Path,
+        data: Mapping[str, Path] | str | Path | None,
+        options: RunOptions | None,
+        make_observer: MakeObserver | None,
+    ) -> None:
+        from fmbench.datasets import loading, locate
+        from fmbench.execution.session import RunOptions
+        from fmbench.records.store import Store
+
+        self._stack = ExitStack()
+        self._options = options or RunOptions()
+        self._make_observer = make_observer
+        self.store = Store(results)
+        self.store.prepare()
+        self._cluster = self._stack.enter_context(self._options.connect(results))
+        self._folders = _folders(data)
+        self.source = locate.locate_dataset(
+            folder=self._folders.get(DEFAULT_DATASET.name), fetch=True
+        )
+        # Wrong data are an error of the user, not of a cell.
+        loading.verify_files(self.source.spec, self.source.folder)
+        self._sources = {self.source.spec.name: self.source}
+
+    def __enter__(self) -> _Measuring:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._stack.__exit__(kind, error, traceback)
+
+    @cached_property
+    def estimate(self) -> DurationEstimate:
+        """How long a cell will take, from records here and from fmbench's own runs."""
+        from fmbench.analysis.reference import reference_fit_seconds
+        from fmbench.execution.estimate import DurationEstimate
+
+        return DurationEstimate(self.store.read_contents(), reference_fit_seconds())
+
+    def find_sources(self, cells: Sequence[Cell]) -> Mapping[str, LocatedDataset]:
+        """Find the other data sets that these cells need; a missing one is said and left out."""
+        from fmbench.datasets.locate import find_other_datasets
+
+        self._sources |= find_other_datasets(
+            {cell.dataset.name for cell in cells}, self._folders, fetch=True
+        )
+        return self._sources
+
+    def session(self, cells: Sequence[Cell]) -> MeasuringSession:
+        """What measures the cells, within the limits that the options give for them."""
+        from fmbench.execution.session import MeasuringSession
+        from fmbench.report.progress import show_progress
+
+        limits = self._options.limits(cells, self._cluster)
+        return MeasuringSession(
+            self.store, self._sources, limits, self.estimate, self._cluster,
+            self._make_observer or show_progress,
+        )  # fmt: skip
+
+
+def _suite(suite: str | Path | Suite | None) -> Suite:
+    return load_suite(suite) if suite is None or isinstance(suite, str | Path) else suite
+
+
+def _protocol(quick: bool) -> Protocol:
+    from fmbench.records.protocols import FULL, QUICK
+
+    return QUICK if quick else FULL
+
+
+def _folders(data: Mapping[str, Path] | str | Path | None) -> dict[str, Path]:
+    """The folders of the data sets by name; a single folder is that of Fashion-MNIST."""
+    if data is None:
+        return {}
+    if isinstance(data, str | Path):
+        return {DEFAULT_DATASET.name: Path(data)}
+    return {get_dataset(name).name: Path(folder) for name, folder in data.items()}

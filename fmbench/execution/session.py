@@ -1,0 +1,179 @@
+"""Measures cells from end to end: options become limits, cells become records.
+
+`fmbench run`, `fmbench forensics`, `fmbench verify --rerun` and :mod:`fmbench.api` all measure
+through :class:`MeasuringSession`; they differ only in the cells that they ask for.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fmbench.errors import UserError
+from fmbench.utils import environment
+
+if TYPE_CHECKING:
+    from fmbench.datasets.specs import LocatedDataset
+    from fmbench.execution.backend import Limits
+    from fmbench.execution.cluster.client import DaskBackend
+    from fmbench.execution.estimate import DurationEstimate
+    from fmbench.execution.schedule import Observer
+    from fmbench.records.cells import Cell
+    from fmbench.records.record import Record
+    from fmbench.records.store import StoreContents, Store
+
+logger = logging.getLogger("fmbench")
+
+# A small network alone leaves a GPU idle most of the time; on a CPU one process each is faster.
+SEEDS_TOGETHER_ON_GPU = 10
+SIX_HOURS = 6 * 3600.0
+
+# Makes the observer of a run: (cells to run, jobs, estimate, cells planned in all).
+MakeObserver = Callable[
+    [Sequence["Cell"], int, "DurationEstimate", int], AbstractContextManager["Observer"]
+]
+
+
+@contextmanager
+def no_progress(
+    todo: Sequence[Cell], jobs: int, estimate: DurationEstimate, n_planned: int
+) -> Iterator[Observer]:
+    """An observer that shows nothing."""
+    from fmbench.execution.schedule import Observer
+
+    yield Observer()
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What a run may use. ``None`` means that fmbench chooses.
+
+    jobs: cells at a time; by default as many as the cores allow.
+    threads: threads of each cell.
+    timeout: seconds after which a cell is ended.
+    memory_gb: GB of resident memory above which a cell is ended.
+    device: "auto", "cpu" or "cuda": where the neural networks run.
+    together: seeds of a neural runner that are trained as one; by default 10 on a GPU, else 1.
+    backend: "local" (this machine) or "dask" (the workers of a Dask cluster).
+    scheduler: the address of the Dask cluster's scheduler.
+    retries: how often a cell is sent out again when its Dask worker is lost.
+    """
+
+    jobs: int | None = None
+    threads: int = 1
+    timeout: float = SIX_HOURS
+    memory_gb: float = 8.0
+    device: str = "auto"
+    together: int | None = None
+    backend: str = "local"
+    scheduler: str | None = None
+    retries: int = 2
+
+    def limits(self, cells: Sequence[Cell], cluster: DaskBackend | None = None) -> Limits:
+        """The limits for these cells. A GPU is looked for only if one of them can use it.
+
+        Raises:
+            UserError: the device that was asked for does not exist.
+        """
+        from fmbench.execution.backend import Limits
+
+        wanted = self.device == "cuda" or any(cell.runner.uses_gpu for cell in cells)
+        resolve = cluster.resolve_device if cluster else environment.resolve_device
+        device = resolve(self.device) if wanted else "cpu"
+        jobs = self.jobs
+        if jobs is None and cluster:
+            jobs = cluster.count_jobs(self.threads)
+        return Limits(
+            timeout=self.timeout,
+            memory=int(self.memory_gb * 2**30),
+            threads=self.threads,
+            jobs=jobs or max(1, environment.n_cores() // self.threads),
+            device=device,
+            together=self.together or (SEEDS_TOGETHER_ON_GPU if device == "cuda" else 1),
+        )
+
+    @contextmanager
+    def connect(self, results: Path) -> Iterator[DaskBackend | None]:
+        """The Dask cluster, connected while the block runs; ``None`` for the local backend.
+
+        Raises:
+            UserError: the options contradict each other, or no scheduler answers.
+        """
+        if self.backend == "local" and self.scheduler is not None:
+            raise UserError("--scheduler goes with --backend dask")
+        if self.backend == "dask" and not self.scheduler:
+            raise UserError(
+                "--backend dask needs --scheduler, the address that `dask scheduler` prints"
+            )
+        with ExitStack() as stack:
+            cluster = None
+            if self.scheduler:
+                from fmbench.execution.cluster.client import connect_to_cluster
+
+                cluster = stack.enter_context(
+                    connect_to_cluster(self.scheduler, results, self.retries, logger.warning)
+                )
+            yield cluster
+
+
+class MeasuringSession:
+    """The measurements of one command. ``records`` are the new ones, in the order of their end."""
+
+    def __init__(
+        self,
+        store: Store,
+        sources: Mapping[str, LocatedDataset],
+        limits: Limits,
+        estimate: DurationEstimate,
+        cluster: DaskBackend | None = None,
+        make_observer: MakeObserver = no_progress,
+    ) -> None:
+        self.records: list[Record] = []
+        self.interrupted = False
+        self._store, self._sources = store, sources
+        self._limits, self._estimate = limits, estimate
+        self._cluster, self._make_observer = cluster, make_observer
+
+    @property
+    def jobs(self) -> int:
+        """Cells that run at the same time."""
+        return self._limits.jobs
+
+    @contextmanager
+    def until_interrupted(self) -> Iterator[None]:
+        """Ctrl-C ends the block and nothing else; ``interrupted`` then says so."""
+        try:
+            yield
+        except KeyboardInterrupt:
+            self.interrupted = True
+            logger.warning(
+                "interrupted: what is finished is kept, the same command goes on from here"
+            )
+
+    def measure(self, todo: Sequence[Cell], contents: StoreContents, *, n_planned: int) -> None:
+        """Run the cells in their order and save their records.
+
+        ``contents`` is what the folder holds now. ``n_planned`` counts the cells that an empty
+        folder would need; it is only shown. A broken record that is in a cell's way is set aside,
+        and every stale record is named before its cell is measured again.
+        """
+        from fmbench.execution import schedule
+
+        if not todo:
+            return
+        for broken, kept in self._store.set_aside_broken(contents.broken, todo):
+            logger.warning("set aside %s: %s", kept, broken.why)
+        for cell in todo:
+            if why := contents.why_stale(cell):
+                logger.info("%s is stale (%s) and is measured again", cell.name, why)
+        with self._make_observer(todo, self._limits.jobs, self._estimate, n_planned) as observer:
+            for dataset, batch in groupby(todo, key=lambda cell: cell.dataset.name):
+                self.records += schedule.run_cells(
+                    list(batch), self._store, self._sources[dataset], self._limits, observer,
+                    known=contents, cluster=self._cluster,
+                )  # fmt: skip

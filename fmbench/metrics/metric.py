@@ -1,0 +1,137 @@
+"""What a metric declares about itself, and the counts that its formula may use.
+
+A formula is written once and used twice. With numbers it gives the value of a metric for stored
+predictions (:mod:`fmbench.metrics.compute`). With unknown counts it gives the constraint that a
+printed figure puts on the confusion matrix (:mod:`fmbench.consistency`). That is why a formula
+returns a numerator and a denominator, both made of counts with ``+``, ``-`` and ``*`` only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
+
+# A whole number, an array of whole numbers, or a sum of unknown whole numbers.
+Count = Any
+Fraction = tuple[Count, Count]  # numerator, denominator
+
+
+@dataclass(frozen=True)
+class ClassCounts:
+    """What a formula for one class may use: that class against all the others."""
+
+    true_positives: Count  # images of the class that were predicted as the class
+    predicted: Count  # all images that were predicted as the class
+    actual: Count  # images of the class
+    n_images: Count  # images of the test set
+
+    @property
+    def false_positives(self) -> Count:
+        """Images of other classes that were predicted as this class."""
+        return self.predicted - self.true_positives
+
+    @property
+    def other_images(self) -> Count:
+        """Images of all the other classes."""
+        return self.n_images - self.actual
+
+
+class MatrixCounts(Protocol):
+    """What a formula for the whole confusion matrix may use."""
+
+    @property
+    def n_images(self) -> int:
+        """Images of the test set."""
+
+    @property
+    def actual(self) -> Sequence[int]:
+        """Images of each class."""
+
+    @property
+    def predicted(self) -> Sequence[Count]:
+        """For each class, how many images were predicted as it."""
+
+    @property
+    def n_correct(self) -> Count:
+        """Images that were predicted correctly."""
+
+    def weighted_sum(self, weight: Callable[[Any, Any], Any]) -> Count:
+        """The sum over all images of ``weight(true class number, predicted class number)``."""
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What a formula may use that needs more than the confusion matrix.
+
+    ``y_true`` and ``y_pred`` are class numbers ``(n,)``; ``confusion`` is their confusion matrix
+    ``int (n_classes, n_classes)``, rows the true classes. ``scores`` are ``(n, n_classes)``, larger
+    for a more likely class, or ``None`` where none were stored.
+    """
+
+    y_true: np.ndarray
+    y_pred: np.ndarray
+    confusion: np.ndarray
+    scores: np.ndarray | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metric:
+    """One metric. Everything else in fmbench that has to know something about it reads it here.
+
+    Exactly one of the three formulas is given:
+
+    - ``class_fraction``: numerator and denominator for one class. The metric then exists for each
+      class, and its overall value is the macro average, the plain mean over the classes.
+    - ``overall_fraction``: numerator and denominator for the whole confusion matrix.
+    - ``overall_value``: any function of the predictions, ``None`` where it cannot be computed. Such
+      a metric is computed and shown, but ``fmbench check`` cannot check its printed figures.
+
+    The first two are *linear* where the denominator is a known number, as that of recall, and not
+    where it holds unknown counts, as that of precision. ``fmbench check`` finds out by itself; for
+    figures that average several runs it can check linear metrics only.
+    """
+
+    name: str  # in suites, tables and JSON
+    title: str  # in sentences
+    class_fraction: Callable[[ClassCounts], Fraction] | None = None
+    overall_fraction: Callable[[MatrixCounts], Fraction] | None = None
+    overall_value: Callable[[Predictions], float | None] | None = None
+    synonyms: tuple[str, ...] = ()  # other names that a suite may use
+    lowest: int = 0  # the smallest possible value
+    highest: int | None = 1  # the largest possible value; None: there is none
+    larger_is_better: bool = True
+    percent: bool = False  # tables print it in percent, otherwise as a fraction
+    decimals: int = 4  # that tables print
+    value_of_zero_by_zero: float = 0.0  # its value where the denominator is 0
+    needs_cells: bool = False  # its formula uses `MatrixCounts.weighted_sum`
+    average_is_stated: bool = False  # a suite must say average = "macro" (others exist) or a class
+    in_class_table: bool = False  # the table "by-class" has a column for it
+    # Where several figures contradict each other, the sentence that explains this says that the
+    # others "force" a value on the figure with the highest priority.
+    forced_priority: int = 0
+
+    def __post_init__(self) -> None:
+        formulas = (self.class_fraction, self.overall_fraction, self.overall_value)
+        if sum(formula is not None for formula in formulas) != 1:
+            raise ValueError(
+                f"metric {self.name!r}: give one of class_fraction, overall_fraction, overall_value"
+            )
+
+    @property
+    def is_per_class(self) -> bool:
+        """Whether it exists for each class."""
+        return self.class_fraction is not None
+
+    @property
+    def can_be_checked(self) -> bool:
+        """Whether a printed figure constrains the confusion matrix."""
+        return self.overall_value is None
+
+    @property
+    def can_be_percentage(self) -> bool:
+        """Whether a printed figure may be in percent: where 1 is the largest possible value."""
+        return self.highest is not None

@@ -1,0 +1,160 @@
+"""Every metric, declared once. Suites, tables, the page and the consistency check read this list.
+
+To add a metric:
+
+1. Write a :class:`Metric` in :data:`_DECLARATIONS`, with a name, a title and a formula.
+2. Choose the formula's kind: of one class, of the confusion matrix, or of the predictions.
+3. State its range (``lowest``, ``highest``) and whether larger is better, where the defaults do not
+   fit; add synonyms that papers use.
+4. Test it against another library in ``tests/metrics/test_metrics.py``.
+
+No other file changes: the metric is in the table ``overall``, on the page and in JSON, and a suite
+may report figures of it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from fmbench.metrics.metric import ClassCounts, Count, Fraction, MatrixCounts, Metric, Predictions
+from fmbench.utils.names import suggest_names
+
+
+def _accuracy(counts: MatrixCounts) -> Fraction:
+    return counts.n_correct, counts.n_images
+
+
+def _kappa(counts: MatrixCounts) -> Fraction:
+    """Cohen's kappa, (accuracy - p) / (1 - p), where p is the accuracy expected by chance."""
+    n = counts.n_images
+    by_chance: Count = sum(
+        predicted * actual
+        for predicted, actual in zip(counts.predicted, counts.actual, strict=True)
+    )
+    return counts.n_correct * n - by_chance, n * n - by_chance
+
+
+def _informedness(counts: ClassCounts) -> Fraction:
+    """Recall + specificity - 1."""
+    actual, others = counts.actual, counts.other_images
+    return counts.true_positives * others - counts.false_positives * actual, actual * others
+
+
+def _precision(counts: ClassCounts) -> Fraction:
+    return counts.true_positives, counts.predicted
+
+
+def _recall(counts: ClassCounts) -> Fraction:
+    return counts.true_positives, counts.actual
+
+
+def _f1(counts: ClassCounts) -> Fraction:
+    """2 P R / (P + R). Equation 4 of Kayed et al. 2020 prints 2 (P + R) / (P + R), always 2."""
+    return counts.true_positives * 2, counts.predicted + counts.actual
+
+
+def _specificity(counts: ClassCounts) -> Fraction:
+    """The share of the other classes' images that were not predicted as this class."""
+    return counts.other_images - counts.false_positives, counts.other_images
+
+
+def _mean_squared_error(counts: MatrixCounts) -> Fraction:
+    return counts.weighted_sum(lambda true, predicted: (true - predicted) ** 2), counts.n_images
+
+
+def _mean_absolute_error(counts: MatrixCounts) -> Fraction:
+    return counts.weighted_sum(lambda true, predicted: abs(true - predicted)), counts.n_images
+
+
+def _matthews_correlation(predictions: Predictions) -> float:
+    """Of several classes, after Gorodkin 2004; 0 where all images have, or get, one class."""
+    confusion = predictions.confusion
+    n, n_correct = int(confusion.sum()), int(confusion.trace())
+    actual, predicted = confusion.sum(axis=1), confusion.sum(axis=0)
+    squares = (n**2 - int(predicted @ predicted)) * (n**2 - int(actual @ actual))
+    return (n_correct * n - int(actual @ predicted)) / math.sqrt(squares) if squares else 0.0
+
+
+def _top_k_accuracy(k: int) -> Callable[[Predictions], float | None]:
+    """The share of images whose true class is among the k highest scores.
+
+    Of equal scores the one of the higher class number counts as higher, as in scikit-learn.
+    """
+
+    def top_k_accuracy(predictions: Predictions) -> float | None:
+        import numpy as np
+
+        y_true, scores = predictions.y_true.astype(int), predictions.scores
+        if scores is None:
+            return None
+        classes = np.arange(scores.shape[1])
+        own = scores[np.arange(len(y_true)), y_true][:, None]
+        is_higher = (scores > own) | ((scores == own) & (classes > y_true[:, None]))
+        return float((is_higher.sum(axis=1) < k).mean())
+
+    return top_k_accuracy
+
+
+_DECLARATIONS = (
+    Metric(
+        name="accuracy", title="accuracy", overall_fraction=_accuracy, forced_priority=1,
+        synonyms=("test accuracy", "overall accuracy"),
+    ),
+    Metric(
+        name="kappa", title="kappa", overall_fraction=_kappa, forced_priority=9,
+        synonyms=("Cohen's kappa",), lowest=-1, value_of_zero_by_zero=math.nan,
+    ),
+    Metric(
+        name="informedness", title="informedness", class_fraction=_informedness, forced_priority=8,
+        synonyms=("Youden's J",), lowest=-1,
+    ),
+    Metric(
+        name="mcc", title="MCC", overall_value=_matthews_correlation,
+        synonyms=("Matthews correlation coefficient",), lowest=-1,
+    ),
+    Metric(
+        name="precision", title="precision", class_fraction=_precision, forced_priority=3,
+        synonyms=("positive predictive value",), average_is_stated=True, in_class_table=True,
+    ),
+    Metric(
+        name="recall", title="recall", class_fraction=_recall, forced_priority=2,
+        synonyms=("sensitivity", "true positive rate"), average_is_stated=True, in_class_table=True,
+    ),
+    Metric(
+        name="f1", title="F1", class_fraction=_f1, forced_priority=4,
+        synonyms=("F1-score", "F1 score", "F-measure"), average_is_stated=True, in_class_table=True,
+    ),
+    Metric(
+        name="specificity", title="specificity", class_fraction=_specificity, forced_priority=5,
+        synonyms=("true negative rate",),
+    ),
+    Metric(  # of the class numbers, as Kayed et al. 2020 report it
+        name="mse", title="MSE", overall_fraction=_mean_squared_error, forced_priority=7,
+        synonyms=("mean squared error",), highest=None, larger_is_better=False, needs_cells=True,
+    ),
+    Metric(  # of the class numbers, too
+        name="mae", title="MAE", overall_fraction=_mean_absolute_error, forced_priority=6,
+        synonyms=("mean absolute error",), highest=None, larger_is_better=False, needs_cells=True,
+    ),
+    Metric(
+        name="top-2 accuracy", title="top-2 accuracy", overall_value=_top_k_accuracy(2),
+        synonyms=("top2", "top-2", "top_2_accuracy"),
+    ),
+)  # fmt: skip
+
+METRICS = {metric.name: metric for metric in _DECLARATIONS}
+
+
+def find_metric(text: str) -> Metric:
+    """The metric with this name or synonym; capital letters make no difference.
+
+    Raises:
+        ValueError: there is none; one line that lists the names.
+    """
+    for metric in METRICS.values():
+        if text.lower() in {name.lower() for name in (metric.name, *metric.synonyms)}:
+            return metric
+    raise ValueError(
+        f"metric {text!r} is not one of: {', '.join(METRICS)}{suggest_names(text, METRICS)}"
+    )

@@ -1,0 +1,168 @@
+"""A rerun compares a record with a second measurement, and explains a difference if it can."""
+
+import json
+import signal
+from contextlib import contextmanager
+from dataclasses import replace
+
+import pytest
+
+from fmbench.audit.rerun import RerunComparison
+from fmbench.cli.main import cli
+from fmbench.errors import UserError
+from fmbench.records.protocols import QUICK
+from fmbench.report.tables import table_path
+from fmbench.suites.reader import read_suite
+from fmbench.utils.environment import cpu_name, versions
+from tests.end_to_end.test_cli import assert_one_line_error, fmbench
+from tests.helpers.runs import ended, start_fmbench, wait_until
+
+
+def test_options_of_measuring_are_refused_without_a_rerun(store, run_command):
+    common = ("verify", "--results", store.folder)
+    for flag, value in (
+        ("--jobs", 1), ("--timeout", 9), ("--device", "cpu"), ("--scheduler", "tcp://a:1"),
+    ):  # fmt: skip
+        assert_one_line_error(run_command(*common, flag, value), f"{flag} without --rerun")
+    assert_one_line_error(run_command(*common, "--rerun", "--threads", 1), "no option --threads")
+    assert "--threads" not in run_command("verify", "--help").stdout
+
+
+def test_a_rerun_prints_how_many_predictions_differ_and_whether_that_is_explained(
+    quick_record, store, source
+):
+    common = ("verify", "--rerun", "--results", store.folder, "--data", source.folder)
+    done = fmbench(*common)
+    assert done.returncode == 0, done
+    assert "0 of 2000 predictions differ (same versions, same device)" in done.stdout
+    assert "1 measured again, 1 with the same predictions" in done.stdout
+    y_pred = store.load_y_pred(quick_record).copy()
+    y_pred[:7] = (y_pred[:7] + 1) % 10
+    store.save(quick_record, {"y_pred": y_pred})
+    table_path(store.folder, read_suite(), "accuracies", QUICK, "csv").unlink()
+    done = fmbench(*common)
+    assert done.returncode == 1
+    assert done.stdout.startswith("differs ")
+    assert "7 of 2000 predictions differ (same versions, same device)" in done.stdout
+    older = replace(quick_record, versions={**quick_record.versions, "numpy": "1.0"})
+    store.save(older, {"y_pred": y_pred})
+    done = fmbench(*common, "--json")
+    assert done.returncode == 0
+    [record] = json.loads(done.stdout)["records"]
+    assert (record["again"]["differing"], record["again"]["bad"]) == (7, False)
+    assert record["again"]["made_elsewhere"][0].startswith("numpy 1.0, here ")
+    done = fmbench(*common)
+    assert done.returncode == 0
+    assert "0 with the same predictions; 1 differ" in done.stdout
+    assert len(store.list_names()) == 1
+
+
+def test_the_two_measurements_are_compared_with_each_other_and_not_with_this_machine(
+    record_of, lenet5_cell
+):
+    elsewhere = {"device": "a worker's", "versions": {**versions(), "numpy": "1.0"}}
+    old = record_of(lenet5_cell(), **elsewhere)
+    assert RerunComparison(old, old, 10, 1).is_bad
+    new = record_of(lenet5_cell(), device=cpu_name(), versions=versions())
+    assert RerunComparison(old, new, 10, 1).environment_changes == [
+        f"numpy 1.0, here {versions()['numpy']}", f"device a worker's, here {cpu_name()}",
+    ]  # fmt: skip
+    assert RerunComparison(new, old, 10, 1).is_explained_difference
+    assert not RerunComparison(new, new, 10, 1).is_explained_difference
+
+
+def test_the_version_of_fmbench_explains_a_difference_only_for_a_trained_model(
+    record_of, lenet5_cell
+):
+    old = record_of(lenet5_cell(), device=cpu_name(), versions=versions())
+    new = replace(old, package={**old.package, "version": "0.2.0"})
+    assert RerunComparison(old, new, 10, 1).is_bad
+    trained = replace(new, history=[{"epoch": 1, "train_loss": 0.5}])
+    assert RerunComparison(old, trained, 10, 1).environment_changes == ["fmbench 0.1.0, here 0.2.0"]
+
+
+# ---------------------------------------------------------------- plug-ins
+
+PLUG_IN = """
+import pathlib, time
+from sklearn.dummy import DummyClassifier
+
+FOLDER = pathlib.Path({folder!r})
+(FOLDER / "ran").touch()
+
+class Model(DummyClassifier):
+    def fit(self, X, y):
+        if (FOLDER / "slow").exists():
+            (FOLDER / f"fits{{self.constant}}").touch()
+            time.sleep(600)
+        return super().fit(X, y)
+
+def make(constant=1):
+    return Model(strategy="constant", constant=constant)
+"""
+
+
+@pytest.fixture
+def plug_in(store, source, tmp_path, monkeypatch):
+    """A folder with the plug-in ``mine.py``, which has a record, and the options to find it."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.py").write_text(PLUG_IN.format(folder=str(tmp_path)))
+    where = ("--results", store.folder, "--data", source.folder)
+    done = fmbench("run", "./mine.py:make", "--quick", *where)
+    assert done.returncode == 0, done
+    (tmp_path / "ran").unlink()
+    return tmp_path, where
+
+
+def test_a_rerun_runs_a_plug_in_only_if_the_user_names_it(plug_in, store):
+    folder, where = plug_in
+    for names in ((), [name.runner for name in store.list_names()]):
+        done = fmbench("verify", *names, "--rerun", *where)
+        assert (done.returncode, "measured again" in done.stdout) == (0, False), done
+        assert "1 records of ./mine.py:make" in done.stderr
+        assert "name it to run its code again" in done.stderr
+        assert not (folder / "ran").exists()
+    done = fmbench("verify", "./mine.py:make", "--rerun", *where)
+    assert done.returncode == 0, done
+    assert "runs the code of ./mine.py" in done.stderr
+    assert "0 of 2000 predictions differ" in done.stdout
+    (folder / "mine.py").write_text("make = None\n")
+    done = fmbench("verify", "./mine.py:make", "--rerun", *where)
+    assert done.returncode == 1
+    assert "source sha256:" in done.stdout and "runs the code" not in done.stderr
+
+
+def test_ctrl_c_ends_a_rerun_and_keeps_nothing_of_it(plug_in):
+    folder, where = plug_in
+    common = ("./mine.py:make", "--quick", *where, "-p", "constant=2", "--threads", 2)
+    assert fmbench("run", *common).returncode == 0
+    (folder / "slow").touch()
+    with ended(start_fmbench("verify", "./mine.py:make", "--rerun", *where)) as process:
+        wait_until((folder / "fits1").exists, process=process)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert "nothing of it is kept" in err and "goes on from here" not in err
+    assert not (folder / "fits2").exists()
+
+
+# ---------------------------------------------------------------- clusters
+
+
+def test_a_cluster_gets_the_temporary_folder_and_not_the_results_folder(
+    quick_record, store, source, monkeypatch
+):
+    folders = []
+
+    @contextmanager
+    def connect(address, results, retries, warn):
+        folders.append(results)
+        raise UserError("no cluster in this test")
+        yield
+
+    monkeypatch.setattr("fmbench.execution.cluster.client.connect_to_cluster", connect)
+    flags = ("--rerun", "--backend", "dask", "--scheduler", "tcp://127.0.0.1:1")
+    where = ("--results", store.folder, "--data", source.folder)
+    with pytest.raises(UserError, match="no cluster in this test"):
+        cli.main(["verify", *flags, *map(str, where)], standalone_mode=False)
+    assert folders and folders[0] != store.folder

@@ -1,0 +1,128 @@
+"""The options that name folders of data sets, and `fmbench data`."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import click
+import pytest
+
+from fmbench.cli import options
+from fmbench.cli.main import main
+from fmbench.datasets import locate, specs
+from fmbench.datasets.specs import DATASETS
+from tests.datasets.made import FASHION, JAPANESE, checksums, pack, write_packed
+
+
+@pytest.fixture
+def parse():
+    """``parse(*arguments)``: the folders that a command with these arguments gets."""
+
+    @click.command()
+    @options.data
+    def command(data):
+        return data
+
+    return lambda *arguments: command.main(list(arguments), standalone_mode=False)
+
+
+@pytest.fixture
+def run(capsys):
+    """``run(*arguments)``: exit status, stdout and stderr of a command of fmbench."""
+
+    def run_command(*arguments):
+        with pytest.raises(SystemExit) as stop:
+            main([str(argument) for argument in arguments])
+        return stop.value.code, *capsys.readouterr()
+
+    return run_command
+
+
+@pytest.fixture
+def small(monkeypatch, tmp_path):
+    """Fashion-MNIST and KMNIST with a few images, and a folder of the files of each."""
+    monkeypatch.setattr(locate, "cache_folder", lambda spec: tmp_path / "cache" / spec.name)
+    monkeypatch.delenv("FMBENCH_DATA", raising=False)
+    for spec in (
+        replace(specs.FASHION_MNIST, sha256=checksums(FASHION), debian_folder=None),
+        replace(specs.KMNIST, sha256_gz=checksums(pack(JAPANESE))),
+    ):
+        monkeypatch.setitem(DATASETS, spec.name, spec)
+    return (
+        write_packed(FASHION, tmp_path / "clothes"),
+        write_packed(JAPANESE, tmp_path / "characters"),
+    )
+
+
+def test_a_folder_without_a_name_is_that_of_the_default_data_set(parse):
+    assert parse() == {}
+    assert parse("--data", "some/folder") == {"fashion-mnist": Path("some/folder")}
+
+
+def test_a_name_says_which_data_set_a_folder_is_of(parse):
+    assert parse("--data", "clothes", "--data", "kmnist=japanese", "--data", "mnist=d") == {
+        "fashion-mnist": Path("clothes"), "kmnist": Path("japanese"), "mnist": Path("d"),
+    }  # fmt: skip
+    assert parse("--data", "fashion-mnist=x=y") == {"fashion-mnist": Path("x=y")}
+
+
+def test_digits_is_another_way_to_name_the_folder_of_mnist(parse):
+    assert parse("--digits", "d") == parse("--data", "mnist=d") == {"mnist": Path("d")}
+
+
+def test_a_folder_whose_name_contains_an_equals_sign_is_a_folder(parse, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("mnist=old", "size=28"):
+        Path(name).mkdir()
+        assert parse("--data", name) == {"fashion-mnist": Path(name)}
+    assert parse("--data", "./size=29") == {"fashion-mnist": Path("size=29")}
+
+
+def test_a_home_folder_is_found_behind_a_name(parse, monkeypatch):
+    monkeypatch.setenv("HOME", "/home/somebody")
+    assert parse("--data", "mnist=~/digits") == {"mnist": Path("/home/somebody/digits")}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--data", "kmnits=folder"], "unknown data set 'kmnits': did you mean kmnist"),
+        (["--data", "flowers=folder"], "Known names: fashion-mnist, mnist, kmnist"),
+        (["--data", ""], "the path is empty"),
+        (["--data", "mnist="], "the path is empty"),
+        (["--digits", " "], "the path is empty"),
+        (["--data", "a", "--data", "b"], "--data: two folders of fashion-mnist, a and b"),
+        (["--data", "mnist=a", "--digits", "b"], "--data: two folders of mnist, a and b"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_bad_data_options_are_refused_in_one_line(run, arguments, message):
+    status, out, err = run("data", *arguments)
+    assert (status, out) == (2, "")
+    assert message in err
+    assert err.startswith("fmbench: error: ") and err.count("\n") == 1
+
+
+def test_data_describes_the_data_set_that_is_named(run, small):
+    clothes, characters = small
+    status, out, _ = run("data", "--data", clothes)
+    assert status == 0
+    assert out.startswith(f"Fashion-MNIST: {clothes}\nfound in: the folder given by --data DIR\n")
+    assert "train: X uint8 (6, 28, 28), y uint8 (6,); images of each class:" in out
+    for arguments in (["kmnist"], []):
+        status, out, _ = run("data", *arguments, "--data", f"kmnist={characters}")
+        assert status == 0
+        assert out.startswith(f"Kuzushiji-MNIST: {characters}\n")
+        sha256 = DATASETS["kmnist"].sha256_gz[specs.TEST_LABELS]
+        assert f"t10k-labels-idx1-ubyte.gz  SHA-256 {sha256}  genuine\n" in out
+        assert "  tsu " in out
+
+
+def test_data_refuses_the_folder_of_another_data_set(run, small):
+    status, out, err = run("data", "kmnist", "--data", small[0])
+    assert (status, out) == (2, "")
+    assert "looks only for Kuzushiji-MNIST here: name its folder with --data kmnist=DIR" in err
+
+
+def test_the_help_of_data_lists_every_data_set(run):
+    _, out, _ = run("data", "--help")
+    assert all(name in out for name in DATASETS)

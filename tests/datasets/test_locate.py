@@ -1,0 +1,143 @@
+"""A data set is found in one order of places, and a wrong folder of the user's is an error."""
+
+import pytest
+
+from fmbench.datasets import download, locate
+from fmbench.datasets.locate import find_other_datasets, locate_dataset
+from fmbench.datasets.specs import TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS
+from fmbench.errors import UserError
+from tests.datasets.made import DIGITS, FASHION, JAPANESE, write_packed, write_unpacked
+
+
+@pytest.fixture
+def no_fetch(monkeypatch):
+    """Fetching is an error of the test."""
+
+    def fetch(spec, folder):
+        raise AssertionError("nothing was to be fetched")
+
+    monkeypatch.setattr(download, "fetch", fetch)
+
+
+@pytest.fixture
+def unreachable(monkeypatch):
+    """No server answers."""
+
+    def fetch(spec, folder):
+        raise UserError(f"{spec.title} could not be fetched")
+
+    monkeypatch.setattr(download, "fetch", fetch)
+
+
+@pytest.fixture
+def messages(monkeypatch):
+    """The lines that are logged for the user."""
+    lines = []
+    monkeypatch.setattr(locate.logger, "warning", lambda text, *parts: lines.append(text % parts))
+    return lines
+
+
+def test_the_first_place_that_has_the_files_is_taken(spec, tmp_path, monkeypatch):
+    monkeypatch.setattr(download, "fetch", lambda spec, folder: f"fetched to {folder}")
+    given, in_environment = tmp_path / "given", tmp_path / "environment"
+    cache, debian = locate.cache_folder(spec), spec.debian_folder
+    for folder in (given, in_environment, cache, debian):
+        write_packed(FASHION, folder)
+    monkeypatch.setenv("FMBENCH_DATA", str(in_environment))
+    assert locate_dataset(spec, given, fetch=True).folder == given
+    assert locate_dataset(spec, fetch=True).folder == in_environment
+    monkeypatch.setenv("FMBENCH_DATA", "")
+    assert locate_dataset(spec, fetch=True).folder == cache
+    (cache / f"{TEST_LABELS}.gz").unlink()
+    assert locate_dataset(spec, fetch=True).folder == debian
+    (debian / f"{TEST_LABELS}.gz").unlink()
+    fetched = locate_dataset(spec, fetch=True)
+    assert (fetched.folder, fetched.origin) == (cache, f"fetched to {cache}")
+
+
+@pytest.mark.parametrize("option", ["--data DIR", "$FMBENCH_DATA"])
+def test_a_wrong_folder_is_an_error_even_if_the_cache_has_the_data(
+    spec, tmp_path, monkeypatch, refusal, no_fetch, option
+):
+    write_packed(FASHION, locate.cache_folder(spec))
+
+    def locate_in(folder):
+        if option == "--data DIR":
+            return locate_dataset(spec, folder, fetch=True)
+        monkeypatch.setenv("FMBENCH_DATA", str(folder))
+        return locate_dataset(spec, fetch=True)
+
+    (tmp_path / "file").touch()
+    for folder in (tmp_path / "nowhere", tmp_path / "file"):
+        message = refusal(lambda folder=folder: locate_in(folder))
+        assert message == f"{option}: {folder} is not a folder"
+    incomplete = write_packed({TRAIN_IMAGES: FASHION[TRAIN_IMAGES]}, tmp_path / "incomplete")
+    message = refusal(lambda: locate_in(incomplete))
+    assert message.startswith(f"{incomplete} holds no {TRAIN_LABELS}.gz: install the package")
+
+
+def test_if_the_data_are_nowhere_the_user_is_told_what_to_run(spec, kmnist, refusal):
+    message = refusal(lambda: locate_dataset(spec))
+    assert "run `fmbench data` to fetch one" in message
+    assert "--data DIR" in message
+    message = refusal(lambda: locate_dataset(kmnist))
+    assert "run `fmbench data kmnist` to fetch one" in message
+    assert "--data kmnist=DIR" in message
+
+
+def test_the_places_of_fashion_mnist_are_not_those_of_the_digits(
+    digits, tmp_path, monkeypatch, refusal
+):
+    monkeypatch.setenv("FMBENCH_DATA", str(write_packed(FASHION, tmp_path / "debian")))
+    assert "this machine has no copy" in refusal(lambda: locate_dataset(digits))
+
+
+def test_an_unpacked_file_in_the_cache_is_ignored_if_it_cannot_be_checked(kmnist, refusal):
+    write_unpacked(JAPANESE, locate.cache_folder(kmnist))
+    assert "this machine has no copy" in refusal(lambda: locate_dataset(kmnist))
+
+
+# ------------------------------------ the data sets besides the default one
+
+
+def test_the_data_sets_that_are_needed_or_named_are_found(spec, tmp_path, no_fetch):
+    write_packed(DIGITS, tmp_path / "cache" / "mnist")
+    named = write_packed(JAPANESE, tmp_path / "japanese")
+    found = find_other_datasets(["fashion-mnist", "mnist"], {"kmnist": named}, fetch=True)
+    assert {name: located.folder for name, located in found.items()} == {
+        "kmnist": named, "mnist": tmp_path / "cache" / "mnist",
+    }  # fmt: skip
+
+
+def test_nothing_is_looked_for_that_is_not_needed(spec, no_fetch):
+    assert find_other_datasets(["fashion-mnist"], {}, fetch=True) == {}
+
+
+@pytest.mark.parametrize("fetch", [True, False])
+def test_a_needed_data_set_that_cannot_be_had_is_left_out_with_one_line(
+    spec, unreachable, messages, fetch
+):
+    assert find_other_datasets(["mnist"], {}, fetch=fetch) == {}
+    [message] = messages
+    reason = "could not be fetched" if fetch else "this machine has no copy"
+    assert message.startswith("left out what needs the MNIST handwritten digits: ")
+    assert reason in message
+
+
+def test_a_needed_data_set_that_is_not_genuine_is_left_out(spec, tmp_path, messages):
+    write_packed(FASHION, tmp_path / "cache" / "mnist")
+    assert find_other_datasets(["mnist"], {}, fetch=False, consequence="no labels of") == {}
+    [message] = messages
+    assert message.startswith("no labels of the MNIST handwritten digits: ")
+    assert "holds Fashion-MNIST" in message
+
+
+def test_a_wrong_folder_that_the_user_names_is_an_error(spec, tmp_path, refusal):
+    write_packed(DIGITS, tmp_path / "cache" / "mnist")
+    wrong = write_packed(FASHION, tmp_path / "clothes")
+    message = refusal(lambda: find_other_datasets([], {"mnist": wrong}, fetch=False))
+    assert "holds Fashion-MNIST, not the MNIST handwritten digits" in message
+    message = refusal(lambda: find_other_datasets([], {"mnist": tmp_path / "no"}, fetch=False))
+    assert message == f"--data mnist=DIR: {tmp_path / 'no'} is not a folder"
+    message = refusal(lambda: locate.check_folders({"mnist": tmp_path / "no"}))
+    assert message == f"--data mnist=DIR: {tmp_path / 'no'} is not a folder"

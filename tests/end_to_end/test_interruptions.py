@@ -1,0 +1,167 @@
+"""A run that is killed or interrupted keeps what is finished; the same command continues it."""
+
+import json
+import signal
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from fmbench import runners
+from fmbench.records.cells import Cell
+from fmbench.records.protocols import QUICK
+from fmbench.records.store import Store
+from tests.helpers.runs import (
+    descendants,
+    ended,
+    environment_with,
+    finish,
+    list_cell_processes,
+    list_records,
+    start_fmbench,
+    wait_until,
+    wait_until_dead,
+)
+
+# The fit of seed 2 does not end while there is a file `wait`.
+MODEL = """
+import time
+from pathlib import Path
+import numpy as np
+
+class Waiting:
+    def __init__(self, seed):
+        self.seed = seed
+    def fit(self, X, y):
+        while self.seed == 2 and Path({wait!r}).exists():
+            time.sleep(0.02)
+        return self
+    def predict(self, X):
+        return np.full(len(X), self.seed)
+
+def make(*, seed):
+    return Waiting(seed)
+"""
+N_SEEDS = 4
+
+
+@pytest.fixture
+def waiting_run(tmp_path, source):
+    """Starts a run whose third seed does not end while there is the file ``tmp_path / "wait"``."""
+    (wait := tmp_path / "wait").touch()
+    model = tmp_path / "model.py"
+    model.write_text(MODEL.format(wait=str(wait)))
+
+    def start(**options):
+        return ended(
+            start_fmbench(
+                "run", f"{model}:make", "--quick", "--seeds", N_SEEDS, "-j", 2,
+                "--results", tmp_path / "results", "--data", source.folder, **options,
+            )
+        )  # fmt: skip
+
+    return start
+
+
+def wait_until_only_one_is_left(results, process):
+    wait_until(lambda: len(list_records(results)) == N_SEEDS - 1, process=process)
+
+
+def test_kill_9_leaves_no_process_and_no_half_written_result_and_the_run_continues(
+    tmp_path, waiting_run
+):
+    results = tmp_path / "results"
+    with waiting_run() as process:
+        wait_until_only_one_is_left(results, process)
+        started = descendants(process.pid)
+        process.kill()
+        process.wait()
+        wait_until_dead(started)
+    contents = Store(results).read_contents()
+    assert not contents.broken
+    assert len(contents.finished) == N_SEEDS - 1
+    (tmp_path / "wait").unlink()
+    with waiting_run() as process:
+        _, err = finish(process)
+        assert process.returncode == 0, err
+    assert err.count(": fit ") == 1
+    assert not list(results.glob("records/*/.*.tmp"))
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_keeps_what_is_finished_and_leaves_nothing_running(
+    tmp_path, short_folder, waiting_run, how
+):
+    results = tmp_path / "results"
+    with waiting_run(env=environment_with(TMPDIR=short_folder)) as process:
+        wait_until_only_one_is_left(results, process)
+        started = descendants(process.pid)
+        process.send_signal(how)
+        out, err = finish(process)
+        assert process.returncode == 130, err
+        wait_until_dead(started)
+    assert not list(short_folder.iterdir()), "left in the folder for temporary files"
+    assert "interrupted" in err
+    assert "Traceback" not in err
+    assert "| measured" in out
+    assert len(Store(results).read_contents().finished) == N_SEEDS - 1
+    assert not list(results.glob("records/*/.*.tmp"))
+
+
+@pytest.fixture
+def short_folder():
+    """A folder with a short path, as the socket of a fork server needs it."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder)
+
+
+def test_a_search_that_is_killed_again_and_again_comes_to_the_same_predictions(tmp_path, source):
+    cell = Cell(runners.get_runner("eden"), QUICK, 0)
+    whole, interrupted = Store(tmp_path / "whole"), Store(tmp_path / "interrupted")
+    journal = interrupted.workspace_path(cell) / "search.json"
+
+    def start_search(store):
+        return ended(
+            start_fmbench(
+                "run", "eden", "--quick", "--seeds", 1, "-j", 1, "--device", "cpu",
+                "--results", store.folder, "--data", source.folder,
+            )
+        )  # fmt: skip
+
+    def count_answers():
+        return len(json.loads(journal.read_text())["entries"]) if journal.exists() else 0
+
+    with start_search(interrupted) as process:
+        wait_until(lambda: count_answers() >= 2, process=process)
+        [cell_process] = list_cell_processes(process.pid)
+        cell_process.kill()
+        _, err = finish(process)
+        assert process.returncode == 1, err
+    [failure] = interrupted.read_contents().failed.values()
+    assert failure.why == "killed by signal 9 (SIGKILL)"
+
+    n_before = count_answers()
+    with start_search(interrupted) as process:
+        wait_until(lambda: count_answers() > n_before, process=process)
+        started = descendants(process.pid)
+        process.kill()
+        process.wait()
+        wait_until_dead(started)
+    n_answers = count_answers()
+    assert not interrupted.read_contents().finished
+    assert 2 <= n_before < n_answers
+
+    for store in (interrupted, whole):
+        with start_search(store) as process:
+            _, err = finish(process)
+            assert process.returncode == 0 and "eden seed 0: fit" in err, err
+    [resumed], [expected] = (s.read_contents().finished.values() for s in (interrupted, whole))
+    assert resumed.predictions_sha256 == expected.predictions_sha256
+    found, at_once = (dict(record.details["search"]) for record in (resumed, expected))
+    assert found.pop("taken_from_an_interrupted_run") == n_answers
+    assert at_once.pop("taken_from_an_interrupted_run") == 0
+    assert found == at_once
+    assert resumed.details["winner"] == expected.details["winner"]
+    assert resumed.warnings == []
+    assert not interrupted.unfinished.exists()
+    assert not interrupted.read_contents().failed

@@ -1,0 +1,52 @@
+"""What the fork server has loaded when the first process is forked from it."""
+
+import subprocess
+import sys
+import tempfile
+
+import pytest
+
+from fmbench.errors import UserError
+from fmbench.execution import preload
+from fmbench.execution.fork_server import THREAD_VARIABLES, start_fork_server
+from tests.helpers.runs import environment_with
+
+
+def run_as_fork_server(code, source, *, neural, **variables):
+    """What ``code`` prints in a process that has loaded what a fork server loads."""
+    result = subprocess.run(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, check=True,
+        env=environment_with(**variables, **preload.make_variables(source, neural=neural)),
+    )  # fmt: skip
+    return result.stdout
+
+
+def test_the_fork_server_never_reads_the_test_labels(source):
+    code = (
+        "from fmbench.execution import preload; from fmbench.datasets import loading;"
+        "print(sorted(file for _, _, file in loading._preloaded))"
+        ";print({a.flags.writeable for a in loading._preloaded.values()})"
+    )
+    files = "['t10k-images-idx3-ubyte', 'train-images-idx3-ubyte', 'train-labels-idx1-ubyte']"
+    assert run_as_fork_server(code, source, neural=False).splitlines() == [files, "{False}"]
+
+
+def test_the_fork_server_starts_no_thread_and_leaves_nothing_to_import_to_a_fit(source):
+    code = (
+        "import sys, psutil; from fmbench.execution import preload;"
+        "print(psutil.Process().num_threads());"
+        "import torch; from torch import nn; vector = nn.Parameter(torch.zeros(3));"
+        "vector.grad = torch.ones(3); loaded = set(sys.modules);"
+        "torch.optim.Adam([vector]).step(); print(len(set(sys.modules) - loaded))"
+    )
+    one_thread = dict.fromkeys(THREAD_VARIABLES, "1")
+    printed = run_as_fork_server(code, source, neural=True, **one_thread)
+    n_threads, n_imported = map(int, printed.split())
+    assert n_threads == 1
+    assert n_imported < 10, "modules that every fit imports while its clock runs"
+
+
+def test_a_folder_for_temporary_files_with_too_long_a_path_is_refused(monkeypatch, source):
+    monkeypatch.setattr(tempfile, "tempdir", f"/tmp/{'x' * 100}")
+    with pytest.raises(UserError, match="set TMPDIR to a folder with a shorter path$"):
+        start_fork_server(1, source, neural=False)

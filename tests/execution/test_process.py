@@ -1,0 +1,123 @@
+"""What a runner does wrong ends its own cell, with a reason, and nothing else."""
+
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pytest
+
+from fmbench import runners
+from fmbench.execution import process
+from fmbench.execution.schedule import run_cells
+from fmbench.records.cells import Cell
+from fmbench.records.protocols import QUICK
+from tests.helpers import faulty
+from tests.helpers.runs import LIMITS, EventLog, is_dead, wait_until
+
+FAULTS = {
+    "raises": "ValueError: the matrix is singular",
+    "raises on predict": "RuntimeError: no such kernel",
+    "exits": "SystemExit: 3",
+    "vanishes": "ended with status 7",
+    "segfaults": "killed by signal 11 (SIGSEGV)",
+    "too few": "InvalidPredictions: predict returned shape (1999,), expected (2000,)",
+    "wrong shape": "shape (2000, 1)",
+    "out of range": "classes 10 to 10, not 0-9",
+    "negative": "classes -1 to -1, not 0-9",
+    "nan": "not whole numbers",
+    "fractions": "not whole numbers",
+    "strings": "expected whole numbers 0 to 9",
+}
+
+
+def execute(cells, store, source, limits=LIMITS):
+    return run_cells(cells, store, source, limits, EventLog())
+
+
+def test_each_fault_fails_its_own_cell_with_a_reason_and_the_other_cells_finish(store, source):
+    cells = [
+        Cell(faulty.make_runner(fault, fault.replace(" ", "-")), QUICK, 0)
+        for fault in ["none", *FAULTS, "writes"]
+    ]
+    execute(cells, store, source)
+    contents = store.read_contents()
+    assert not contents.broken
+    assert {r.cell["runner"] for r in contents.finished.values()} == {"none", "writes"}
+    for cell in cells[1:-1]:
+        fault = cell.hyperparameters["fault"]
+        assert FAULTS[fault] in contents.failed[cell.key].why
+        assert "\n" not in contents.failed[cell.key].why
+
+
+def test_a_cell_that_never_returns_is_ended_at_its_time_limit(store, source):
+    cell = Cell(faulty.make_runner("never returns"), QUICK, 0)
+    [record] = execute([cell], store, source, replace(LIMITS, timeout=1))
+    assert record.why == "timed out after 1 s"
+    assert record.total_seconds >= 1
+
+
+def test_a_cell_that_eats_memory_is_ended_at_its_memory_limit(store, source):
+    cell = Cell(faulty.make_runner("eats memory"), QUICK, 0)
+    limit = 2 * 2**30  # more than the fork server has loaded, less than the runner wants
+    [record] = execute([cell], store, source, replace(LIMITS, memory=limit))
+    assert record.why == "used more than 2 GB of memory"
+    assert record.peak_memory_bytes > limit
+
+
+def test_all_cells_of_a_launch_that_fails_have_failed(store, source):
+    runner = runners.get_runner("three-layer-nn")
+    cells = [Cell(runner, QUICK, seed) for seed in range(2)]
+    records = execute(cells, store, source, replace(LIMITS, together=2, memory=2**20))
+    assert [record.why for record in records] == ["used more than 0.000976562 GB of memory"] * 2
+    assert set(store.read_contents().failed) == {cell.key for cell in cells}
+
+
+def test_the_output_of_a_runner_does_not_reach_the_terminal(store, source, capfd):
+    execute([Cell(faulty.make_runner("writes"), QUICK, 0)], store, source)
+    assert "chatter" not in "".join(capfd.readouterr())
+
+
+def test_the_children_that_a_runner_leaves_are_ended_with_its_cell(store, source, tmp_path):
+    noted = tmp_path / "children"
+    runner = faulty.make_runner("leaves children", factory=faulty.make_parent, note=str(noted))
+    [record] = execute([Cell(runner, QUICK, 0)], store, source)
+    assert record.finished
+    wait_until(lambda: is_dead(int(noted.read_text())))
+
+
+@pytest.mark.parametrize("fault", ["raises", "segfaults", "never returns"])
+def test_a_failed_cell_continues_from_its_workspace_which_is_removed_when_it_finishes(
+    store, source, fault, monkeypatch
+):
+    cell = Cell(faulty.make_runner(fault, factory=faulty.make_resumable), QUICK, 0)
+    other = replace(cell, seed=1)
+
+    def execute_until_attempt(cell, n):
+        # The clock of the time limit: it stands still until the attempt has begun.
+        def monotonic():
+            return 1e9 if count_attempts(store, cell) >= n else 0.0
+
+        monkeypatch.setattr(process, "time", SimpleNamespace(monotonic=monotonic))
+        return execute([cell], store, source)[0]
+
+    for attempt in (1, 2):
+        assert not execute_until_attempt(cell, attempt).finished
+        assert count_attempts(store, cell) == attempt
+    assert not execute_until_attempt(other, 1).finished  # the first attempt of another cell
+    monkeypatch.undo()
+    [record] = execute([cell], store, source)
+    assert record.finished
+    assert record.details == {"earlier_attempts": 2}
+    assert record.fit_seconds >= 200  # of the earlier attempts
+    assert not store.workspace_path(cell).exists()
+    assert store.workspace_path(other).exists()
+    assert store.read_contents().finished == {cell.key: record}
+
+
+def count_attempts(store, cell):
+    mark = store.workspace_path(cell) / "attempts"
+    return int(mark.read_text() or 0) if mark.exists() else 0
+
+
+def test_no_workspace_is_made_for_a_runner_that_keeps_nothing(store, source):
+    execute([Cell(faulty.make_runner(), QUICK, 0)], store, source)
+    assert [path.name for path in store.folder.iterdir()] == ["records"]

@@ -1,0 +1,139 @@
+"""Helpers for tests that start runs, wait for them and end them."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import psutil
+
+from fmbench.execution.backend import Limits
+from fmbench.execution.schedule import Observer
+
+LIMITS = Limits(timeout=300, memory=4 * 2**30, jobs=2)
+
+# How long a test waits for something that surely happens: it only matters when the test fails.
+WAIT_SECONDS = 120
+
+
+def wait_until(condition, *, process=None):
+    """Wait for a condition; fail if it does not come, or if ``process`` ends before it."""
+    deadline = time.monotonic() + WAIT_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        if process is not None and process.poll() is not None:
+            assert condition(), f"the process ended with status {process.returncode}"
+            return
+        time.sleep(0.02)
+
+
+class EventLog(Observer):
+    """An observer that remembers what it was told."""
+
+    def __init__(self):
+        self.events = []
+
+    def on_start(self, cell):
+        self.events.append(("start", cell.name))
+
+    def on_end(self, cell, record):
+        self.events.append(("end", cell.name))
+
+    def on_measured_elsewhere(self, cell, record):
+        self.events.append(("measured elsewhere", cell.name))
+
+
+def start_fmbench(*arguments, **options):
+    """Start `fmbench` with pipes; end it with :func:`ended` in the same test."""
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.Popen(
+        [sys.executable, "-m", "fmbench", *map(str, arguments)],
+        **{**pipes, **options},
+        text=True,
+        start_new_session=True,
+        # A background job of a shell ignores SIGINT, and so would all that it starts.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+
+
+@contextlib.contextmanager
+def ended(process):
+    """Whatever happens in the block, the process and all that it started end with it."""
+    try:
+        yield process
+    finally:
+        left = [process, *descendants(process.pid)]
+        for each in left:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                each.kill()
+        process.communicate()
+
+
+def finish(process):
+    """Wait for a process and return what it printed: stdout and stderr."""
+    return process.communicate(timeout=WAIT_SECONDS)
+
+
+def descendants(pid):
+    """The processes that a process has started, directly or not; none if it is gone."""
+    try:
+        return psutil.Process(pid).children(recursive=True)
+    except psutil.NoSuchProcess:
+        return []
+
+
+def is_alive(process):
+    """Whether a ``psutil.Process`` still runs. Where nobody reaps the dead, they stay as zombies."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def wait_until_dead(processes):
+    wait_until(lambda: not any(map(is_alive, processes)))
+
+
+def is_dead(pid):
+    try:
+        return not is_alive(psutil.Process(pid))
+    except psutil.NoSuchProcess:
+        return True
+
+
+def list_fork_servers(pid):
+    """The fork servers that a process has started: one, if it has run any cell."""
+    return [child for child in list_children(pid) if "forkserver" in command_of(child)]
+
+
+def list_cell_processes(pid):
+    """The processes in which a run measures cells at this moment."""
+    return [cell for server in list_fork_servers(pid) for cell in list_children(server.pid)]
+
+
+def list_children(pid):
+    try:
+        return psutil.Process(pid).children()
+    except psutil.NoSuchProcess:
+        return []
+
+
+def command_of(process):
+    try:
+        return " ".join(process.cmdline())
+    except (psutil.NoSuchProcess, psutil.ZombieProcess):
+        return ""
+
+
+def list_files(folder):
+    return [path for path in folder.rglob("*") if path.is_file()]
+
+
+def list_records(results):
+    return list(results.glob("records/*/*.json"))
+
+
+def environment_with(**variables):
+    return {**os.environ, **{name: str(value) for name, value in variables.items()}}

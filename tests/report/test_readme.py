@@ -1,0 +1,20 @@
+"""Tests of the part of README.md that is generated from the committed records."""
+
+from __future__ import annotations
+
+from fmbench.report.readme import BEGIN, END, README, replace_block, write_block
+
+MAX_LINES = 35
+
+
+def test_the_readme_shows_what_the_committed_records_give(reference):
+    readme = README.read_text(encoding="utf-8")
+    assert replace_block(readme, reference) == readme, "run `make reference`"
+
+
+def test_the_generated_part_is_short_and_the_rest_stays(reference):
+    readme = f"before\n\n{BEGIN}\nold\n{END}\n\nafter\n"
+    written = replace_block(readme, reference)
+    assert written.startswith(f"before\n\n{BEGIN}\n") and written.endswith(f"{END}\n\nafter\n")
+    assert "old" not in written
+    assert len(f"{BEGIN}\n{write_block(reference)}{END}".splitlines()) <= MAX_LINES
