@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from fmbench.analysis.evaluation import SuiteResults
     from fmbench.analysis.forensics.findings import ForensicsFindings
     from fmbench.analysis.predictions import SuitePredictions
+    from fmbench.audit.rerun import RerunResult
+    from fmbench.audit.verify import RecordCheck, Verifier
     from fmbench.consistency.check import ConsistencyResult
     from fmbench.datasets.specs import LocatedDataset
     from fmbench.execution.estimate import DurationEstimate
@@ -232,7 +234,7 @@ def run(
     from fmbench.report.tables import write_tables
 
     loaded = _suite(suite)
-    entries = _entries_to_run(names, every_row, loaded, parameters)
+    entries = select_configurations(names, every_row, loaded, parameters)
     protocol = _protocol(quick)
     n_seeds = seeds or protocol.default_seeds
     cells = [cell for entry in entries for cell in entry.cells(protocol, n_seeds)]
@@ -254,7 +256,7 @@ def run(
         with session.until_interrupted():
             session.measure(todo, contents, n_planned=len(cells))
     found = evaluation.read_results(
-        Path(results), loaded, protocol, measuring.source.folder, entries
+        Path(results), loaded, protocol, measuring.source.folder, entries, measuring.store
     )
     # If nothing new was measured, the tables have not changed; to score again would take seconds.
     if written := write_tables(found, only_missing=not todo):
@@ -309,7 +311,7 @@ def compare(
     contents = store.read_contents()
     asked = {e.name: e for e in recorded_configurations(contents.finished.values())}
     if names:
-        entries = find_entries(names, known=rows | asked)
+        entries = find_configurations(names, known=rows | asked)
         for entry in entries:
             if entry.dataset != DEFAULT_DATASET:
                 raise UserError(
@@ -436,6 +438,80 @@ class Forensics:
     interrupted: bool
 
 
+@dataclass(frozen=True)
+class Verification:
+    """What :func:`verify` found: one check for each record, and the tables that differ."""
+
+    checks: tuple[RecordCheck, ...]
+    table_differences: tuple[tuple[Path, str], ...]
+    verifier: Verifier
+    named: tuple[str, ...]
+
+    @property
+    def is_bad(self) -> bool:
+        """Whether a record or a table is broken, stale or wrong."""
+        return bool(self.table_differences) or any(check.is_bad for check in self.checks)
+
+    def rerun(
+        self, options: RunOptions | None = None, make_observer: MakeObserver | None = None
+    ) -> RerunResult:
+        """Measure the records again, in a temporary folder, and compare the predictions."""
+        from fmbench.audit.rerun import rerun_records
+        from fmbench.execution.session import RunOptions
+        from fmbench.report.progress import show_progress
+
+        return rerun_records(
+            self.checks, self.named, self.verifier, options or RunOptions(),
+            make_observer or show_progress,
+        )  # fmt: skip
+
+
+def verify(
+    names: Sequence[str] = (),
+    *,
+    suite: str | Path | Suite | None = None,
+    results: str | Path = DEFAULT_RESULTS,
+    data: Mapping[str, Path] | str | Path | None = None,
+) -> Verification:
+    """Check every record of a results folder, and its tables. Nothing is changed or run.
+
+    ``names``: only the records of these runners, and no tables.
+
+    Raises:
+        UserError: there is no such folder, or it has no record of a name.
+    """
+    from fmbench.analysis.evaluation import read_results
+    from fmbench.audit.current_cells import CurrentCells
+    from fmbench.audit.verify import TableVerifier, Verifier, select_checks
+    from fmbench.datasets import loading, locate
+    from fmbench.datasets.specs import DATASETS
+    from fmbench.records.store import Store
+    from fmbench.report.progress import track_progress
+
+    folder, folders, loaded = Path(results), _folders(data), _suite(suite)
+    source = locate.locate_dataset(folder=folders.get(DEFAULT_DATASET.name), fetch=True)
+    loading.verify_files(source.spec, source.folder)
+    if not folder.is_dir():
+        raise UserError(f"there is no results folder {folder}: name one with --results")
+    store = Store(folder)
+    contents = store.read_contents()
+    others = locate.find_other_datasets(
+        (r.cell["dataset"] for r in contents.finished.values() if r.cell["dataset"] in DATASETS),
+        folders, fetch=False, consequence="the records' own labels are used for",
+    )  # fmt: skip
+    verifier = Verifier(store, {source.spec.name: source, **others}, CurrentCells(loaded))
+    n = len(contents.broken) + len(contents.finished) + len(contents.failed)
+    checks = list(track_progress(verifier.check_records(contents), "checking records", n))
+    if names:
+        return Verification(tuple(select_checks(checks, names, folder)), (), verifier, tuple(names))
+    tables = TableVerifier(
+        folder,
+        loaded,
+        lambda protocol: read_results(folder, loaded, protocol, source.folder, store=store),
+    )
+    return Verification(tuple(checks), tuple(tables.differences), verifier, ())
+
+
 def write_tables(found: Results) -> list[Path]:
     """Write every table of the suite as Markdown and CSV into its folder; return the files."""
     from fmbench.report.tables import write_tables
@@ -506,7 +582,7 @@ def _make_folder(folder: Path) -> None:
         ) from None
 
 
-def find_entries(
+def find_configurations(
     names: Iterable[str],
     parameters: Sequence[str] = (),
     known: Mapping[str, Configuration] | None = None,
@@ -540,16 +616,21 @@ def find_entries(
     return list(found.values())
 
 
-def _entries_to_run(
+def select_configurations(
     names: Sequence[str], every_row: bool, suite: Suite, parameters: Sequence[str]
 ) -> list[Configuration]:
+    """What :func:`run` measures: the named runners, or every row of the suite.
+
+    Raises:
+        UserError: both or neither were asked for, or a name is not known.
+    """
     from fmbench.suites.configurations import suite_configurations
 
     if every_row == bool(names):
         raise UserError("name the runners to run, or --all, not both; `fmbench list` shows them")
     rows, missing = suite_configurations(suite)
     if names:
-        return find_entries(names, parameters, rows)
+        return find_configurations(names, parameters, rows)
     if parameters:
         raise UserError("-p goes with the names of the runners to run, not with --all")
     for name, why in missing.items():

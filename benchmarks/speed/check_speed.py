@@ -37,7 +37,8 @@ def figures(n_classes: int, per_class: int, accuracy: float) -> list[Figure]:
     y_pred = np.where(generator.random(len(y_true)) < accuracy, y_true, drawn)
     found = compute_metrics(y_true, y_pred, n_classes)
     overall = ("accuracy", "kappa", "informedness", "mse", "mae", "recall", "precision", "f1")
-    return [(name, None, found.overall[name]) for name in overall] + [
+    values = {name: value for name, value in found.overall.items() if value is not None}
+    return [(name, None, values[name]) for name in overall] + [
         (name, k, float(found.by_class[name][k]))
         for name in ("recall", "precision", "f1")
         for k in range(n_classes)

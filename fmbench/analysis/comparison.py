@@ -185,18 +185,18 @@ def comparison_table(
     pairs = "1 pair" if len(comparisons) == 1 else f"{len(comparisons)} pairs"
     title = " against ".join(names) if len(comparisons) == 1 else f"{pairs} of runners"
     notes = [
-        "Accuracies in percent of the same images, differences (a minus b) in points; n: seeds; "
-        "low, high: 95 % bootstrap interval of the difference, over images and seeds.",
-        "p: McNemar's exact test, of each seed of a with each seed of b, as one p value that is "
-        f"valid however these depend on each other; p_holm: corrected for {pairs}; better: "
-        f"p_holm < {ALPHA:g} and an interval without 0.",
-        f"classes: the {N_CLASSES_SHOWN} whose recall differs most, in points; a description, no "
-        "test.",
+        "Accuracies are percentages of the same images; differences (a minus b) are in points. n: "
+        "seeds. low, high: 95 % bootstrap interval of the difference, over images and seeds.",
+        "p: McNemar's exact test of every seed of a with every seed of b, combined into one p "
+        f"value that is valid even if the tests depend on each other. p_holm: p corrected for "
+        f"{pairs}. better: p_holm < {ALPHA:g} and an interval without 0.",
+        f"classes: the {N_CLASSES_SHOWN} classes whose recall differs most, in points. They are a "
+        "description, not a test.",
     ]
     if single := [name for name in unknown_spread if name in names]:
         notes.append(
-            f"One seed of a stochastic runner ({', '.join(single)}): its spread over seeds is not "
-            "known and in no interval here."
+            f"Only one seed of a stochastic runner ({', '.join(single)}): its spread over seeds is "
+            "not known, and no interval here includes it."
         )
     rows = [_comparison_row(c) for c in comparisons]
     return Table(f"{title}{scale}", COMPARISON_COLUMNS, rows, tuple(notes))

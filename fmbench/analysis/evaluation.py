@@ -7,7 +7,7 @@ Python API all show the :class:`JudgedRow` objects that it gives.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -196,26 +196,9 @@ class SuiteResults:
 
     def judge(self, margin: float = MARGIN, alpha: float = ALPHA) -> list[JudgedRow]:
         """The rows with the verdicts for another margin or level; see :attr:`rows`."""
-        suite = self.suite
-        others = [Row("", name, name) for name in self.summaries if name not in suite.runners]
-        rows = [*suite.rows, *others]
-        untestable = ""
-        if not self.has_verdicts:
-            untestable = "measured on a part of the data"
-        elif suite.n_per_class != DEFAULT_DATASET.n_per_class:
-            untestable = "claimed of another test set"
-        verdicts = judge_rows(
-            rows, self.summaries, margin=margin, alpha=alpha, untestable=untestable
+        return judge_suite(
+            self.suite, self.summaries, self.reference, self.protocol, margin=margin, alpha=alpha
         )
-        return [
-            JudgedRow(
-                row,
-                self.summaries.get(row.runner, Summary(row.runner, Status.NO_RUNNER)),
-                self.reference.get(row.runner),
-                verdict,
-            )
-            for row, verdict in zip(rows, verdicts, strict=True)
-        ]
 
     @cached_property
     def records(self) -> list[Record]:
@@ -249,7 +232,7 @@ class SuiteResults:
     def confusion_matrices(
         self, configuration: Configuration, records: Sequence[Record]
     ) -> np.ndarray:
-        """The confusion matrix of each record, ``int (n, n_classes, n_classes)``, rows the truth."""
+        """The confusion matrix of each record: ``int (n, n_classes, n_classes)``; rows: truth."""
         if not records_have_labels(configuration.dataset.name):
             assert self.y_true is not None, "there are records, so there are labels"
             pairs = ((self.y_true, self.store.load_y_pred(record)) for record in records)
@@ -295,20 +278,56 @@ class SuiteResults:
         return values
 
 
+def judge_suite(
+    suite: Suite,
+    summaries: Mapping[str, Summary],
+    reference: Mapping[str, Summary],
+    protocol: Protocol = FULL,
+    *,
+    margin: float = MARGIN,
+    alpha: float = ALPHA,
+) -> list[JudgedRow]:
+    """Judge every row of the suite, then every other runner that has a summary.
+
+    ``summaries`` and ``reference`` are by runner. Only claims about the same test set as the rerun,
+    measured under the full protocol, can be tested.
+    """
+    others = [Row("", name, name) for name in summaries if name not in suite.runners]
+    rows = [*suite.rows, *others]
+    untestable = ""
+    if protocol is not FULL:
+        untestable = "measured on a part of the data"
+    elif suite.n_per_class != DEFAULT_DATASET.n_per_class:
+        untestable = "claimed of another test set"
+    verdicts = judge_rows(rows, summaries, margin=margin, alpha=alpha, untestable=untestable)
+    return [
+        JudgedRow(
+            row,
+            summaries.get(row.runner, Summary(row.runner, Status.NO_RUNNER)),
+            reference.get(row.runner),
+            verdict,
+        )
+        for row, verdict in zip(rows, verdicts, strict=True)
+    ]
+
+
 def read_results(
     folder: Path,
     suite: Suite,
     protocol: Protocol = FULL,
     data: Path | None = None,
     asked_for: Iterable[Configuration] = (),
+    store: Store | None = None,
 ) -> SuiteResults:
     """Read a results folder. The labels are needed only if there is a record to score.
+
+    ``store``: the folder as a store that has read its records already, so that none is read again.
 
     Besides the suite's rows there is a line for each configuration in ``asked_for``, for every
     other one that a user once asked for by name, and, if the suite wants that, for each of
     fmbench's runners with a record.
     """
-    store = Store(folder)
+    store = store or Store(folder)
     contents = store.read_contents()
     of_protocol = [
         record

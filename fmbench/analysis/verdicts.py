@@ -143,7 +143,9 @@ class VerdictKind(Enum):
         word="failed",
         name="failed",
         meaning="a run failed, for the reason given",
-        explanation="A run failed. The other runs alone would be a selection, so they are not judged.",
+        explanation=(
+            "A run failed. The other runs alone would be a selection, so they are not judged."
+        ),
         sentence="",
         mark="✕",
         terminal_style="bold red",

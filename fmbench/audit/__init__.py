@@ -1,0 +1,1 @@
+"""Checks records against today's code, measures them again, removes them."""

@@ -8,12 +8,25 @@ raised only when its recipe changes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import logging
+import tempfile
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
+from fmbench.audit.current_cells import code_to_run
+from fmbench.audit.verify import RecordCheck, Verifier
+from fmbench.execution.estimate import DurationEstimate
+from fmbench.execution.session import MakeObserver, MeasuringSession, RunOptions
+from fmbench.plugins.model_spec import parse_model_spec
+from fmbench.records.cells import Cell
 from fmbench.records.record import Record
-from fmbench.records.store import Store
+from fmbench.records.store import Store, StoreContents
 from fmbench.utils import environment
+
+logger = logging.getLogger("fmbench")
 
 
 @dataclass(frozen=True)
@@ -88,3 +101,94 @@ def compare_with_rerun(
         return RerunComparison(record, rerun)
     old, new = store.load_y_pred(record), rerun_store.load_y_pred(rerun)
     return RerunComparison(record, rerun, len(old), int((old != new).sum()))
+
+
+@dataclass(frozen=True)
+class RerunResult:
+    """The records that were measured again, by the path of the record, and if Ctrl-C ended it."""
+
+    comparisons: dict[Path, RerunComparison]
+    interrupted: bool
+
+
+def rerun_records(
+    checks: Sequence[RecordCheck],
+    named: Sequence[str],
+    verifier: Verifier,
+    run_options: RunOptions,
+    make_observer: MakeObserver,
+) -> RerunResult:
+    """Measure records again in a temporary folder and compare the predictions.
+
+    Each is measured with its own number of threads. Only finished records that are fine are
+    measured. Whoever wrote a plug-in's record chose which code it names, so that code runs only if
+    the user names it in ``named``. Ctrl-C ends the measuring; what is done is compared.
+    """
+    todo = _select_cells(checks, named, verifier)
+    known = {check.record.key: check.record for check, _ in todo.values() if check.record}
+    estimate = DurationEstimate(StoreContents(known, {}, []))
+    interrupted = False
+    with tempfile.TemporaryDirectory(prefix="fmbench-") as folder:
+        store = Store(Path(folder))
+        store.prepare()
+        try:
+            with run_options.connect(store.folder) as cluster:
+                for threads in sorted({record.threads for record in known.values()}):
+                    cells = [
+                        cell for _, cell in todo.values() if known[cell.key].threads == threads
+                    ]
+                    cells.sort(key=lambda cell: cell.dataset.name)
+                    limits = replace(run_options, threads=threads).limits(cells, cluster)
+                    session = MeasuringSession(
+                        store, verifier.sources, limits, estimate, cluster, make_observer
+                    )
+                    session.measure(cells, StoreContents({}, {}, []), n_planned=len(cells))
+        except KeyboardInterrupt:
+            logger.warning("interrupted: what was measured again is compared, and then discarded")
+            interrupted = True
+        again = store.read_contents()
+        comparisons = {}
+        for key, (check, _) in todo.items():
+            record = again.finished.get(key) or again.failed.get(key)
+            if record is not None:
+                comparisons[check.path] = compare_with_rerun(
+                    known[key], verifier.store, record, store
+                )
+    return RerunResult(comparisons, interrupted)
+
+
+def _select_cells(
+    checks: Sequence[RecordCheck], named: Sequence[str], verifier: Verifier
+) -> dict[str, tuple[RecordCheck, Cell]]:
+    """Each record to measure again and its cell, by the cell's key; messages say what is not."""
+    announced: set[str] = set()
+
+    def announce(code: str) -> None:
+        if code not in announced:
+            announced.add(code)
+            logger.info("runs the code of %s", code)
+
+    targets = {parse_model_spec(name).target for name in named}
+    selected: dict[str, tuple[RecordCheck, Cell]] = {}
+    unnamed: list[str] = []
+    for check in checks:
+        if check.record is None or not check.record.finished or check.state != "fine":
+            continue
+        code = code_to_run(check.record)
+        if code is not None and code not in targets:
+            unnamed.append(code)
+            continue
+        cell = verifier.current_cells.load_cell(check.record, announce)
+        if cell.dataset.name in verifier.sources:
+            selected[cell.key] = (check, cell)
+    for code, n in Counter(unnamed).items():
+        logger.warning(
+            "%d records of %s are not measured again: name it to run its code again", n, code
+        )
+    n_others = sum(check.record is not None for check in checks) - len(selected) - len(unnamed)
+    if n_others:
+        logger.info(
+            "%d records are not measured again: they failed, or today's code would make others",
+            n_others,
+        )
+    return selected

@@ -14,7 +14,7 @@ these states:
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -26,6 +26,7 @@ from fmbench.audit.current_cells import CurrentCells, UnavailableError
 from fmbench.datasets.specs import LocatedDataset
 from fmbench.errors import UserError
 from fmbench.models.registry import BEST_EPOCH
+from fmbench.plugins.model_spec import parse_model_spec
 from fmbench.records.cells import Cell
 from fmbench.records.protocols import FULL, QUICK, Protocol, load_labels
 from fmbench.records.record import Record, describe_changes, flagged_array_name
@@ -49,6 +50,12 @@ class RecordCheck:
     state: State
     why: str = ""
     record: Record | None = None  # None for a broken file
+
+    @property
+    def runner_names(self) -> set[str]:
+        """What its runner is called: by its folder, and by the user who asked for it."""
+        asked = self.record.asked if self.record else None
+        return {self.path.parent.name, *([asked["runner"]] if asked else [])}
 
     @property
     def is_bad(self) -> bool:
@@ -220,3 +227,21 @@ def _find_table_difference(path: Path, results: SuiteResults, name: str) -> str 
         elif any(row.get(column) for column in columns):  # a row without figures may stay
             return f"{identify_row(row)[0]}: its records give no such row: {REMEDY}"
     return None
+
+
+def select_checks(
+    checks: Sequence[RecordCheck], names: Sequence[str], folder: Path
+) -> list[RecordCheck]:
+    """The checks of the records of some runners, each once, in the order of the names.
+
+    Raises:
+        UserError: there is no record of a name.
+    """
+    selected: list[RecordCheck] = []
+    for name in names:
+        target = parse_model_spec(name).target
+        found = [check for check in checks if target in check.runner_names]
+        if not found:
+            raise UserError(f"{folder} holds no record of {name}; `fmbench list` shows what it has")
+        selected += [check for check in found if check not in selected]
+    return selected

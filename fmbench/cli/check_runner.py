@@ -23,13 +23,13 @@ def check_runner(name: str, parameters: tuple[str, ...], data: dict[str, Path]) 
 
     NAME is as for `fmbench run`. Exit status: 0 if it keeps them, 1 if not.
     """
-    from fmbench.api import find_entries
+    from fmbench.api import find_configurations
     from fmbench.datasets import locate
     from fmbench.datasets.specs import DEFAULT_DATASET
     from fmbench.execution.process import use_threads
     from fmbench.models import contract
 
-    [entry] = find_entries([name], parameters)
+    [entry] = find_configurations([name], parameters)
     locate.check_folders(data)
     source = locate.locate_dataset(folder=data.get(DEFAULT_DATASET.name), fetch=True)
     sample = contract.load_sample(source)

@@ -18,7 +18,9 @@ from fmbench.cli.output import print_message, print_problems
 @options.suite
 @options.results
 @options.data
-def report(output: Path | None, suite_file: Path | None, results: Path, data: dict[str, Path]) -> None:
+def report(
+    output: Path | None, suite_file: Path | None, results: Path, data: dict[str, Path]
+) -> None:
     """Write one HTML page with the whole case, to open in a browser. Nothing is run."""
     from fmbench import api
     from fmbench.datasets import locate

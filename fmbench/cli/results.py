@@ -42,7 +42,9 @@ def prune(stale: bool, failed: bool, broken: bool, yes: bool, results: Path) -> 
     if not states:
         raise UserError("say what to remove: --stale, --failed or --broken")
     store = options.existing_store(results)
-    listed = list(list_removable(store, Verifier(store, {}).check_records(store.read_contents()), states))
+    listed = list(
+        list_removable(store, Verifier(store, {}).check_records(store.read_contents()), states)
+    )
     if not listed:
         print_message("nothing to remove")
         return

@@ -20,9 +20,9 @@ def show(name: str, parameters: tuple[str, ...]) -> None:
     """Show a runner's recipe: every hyperparameter with its origin, and parameter counts."""
     from tabulate import tabulate
 
-    from fmbench.api import find_entries
+    from fmbench.api import find_configurations
 
-    [entry] = find_entries([name], parameters)
+    [entry] = find_configurations([name], parameters)
     runner, given = entry.runner, entry.parameters
     once = "deterministic: one seed" if runner.deterministic else "stochastic: several seeds"
     device = "cpu or cuda" if runner.uses_gpu else "cpu"

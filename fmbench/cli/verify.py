@@ -1,14 +1,12 @@
-"""The verb that looks at every record of a results folder: does it hold?"""
+"""`fmbench verify`: checks every record of a results folder, and can measure each again."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
-import signal
 import sys
-import tempfile
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,17 +14,15 @@ import click
 from click.core import ParameterSource
 
 from fmbench.cli import options
-from fmbench.cli.output import FAILED, INTERRUPTED, print_message, print_output
+from fmbench.cli.output import FAILED, INTERRUPTED, print_output
 from fmbench.errors import UserError
 from fmbench.execution.session import RunOptions
 
 if TYPE_CHECKING:
+    from fmbench.api import Verification
     from fmbench.audit.rerun import RerunComparison
-    from fmbench.audit.verify import RecordCheck, Verifier
-    from fmbench.records.cells import Cell
 
-
-MEASURING = {field.name for field in dataclasses.fields(RunOptions)}
+_RUN_OPTIONS = {field.name for field in dataclasses.fields(RunOptions)}
 
 
 @click.command(
@@ -37,8 +33,8 @@ MEASURING = {field.name for field in dataclasses.fields(RunOptions)}
 @click.option(
     "--rerun",
     is_flag=True,
-    help="Measure each again, with its own threads, in a temporary folder, and compare; "
-    "a plug-in's only if NAME names it, since its code is run.",
+    help="Measure each record again, with its own number of threads, in a temporary folder, and "
+    "compare. A plug-in is measured only if NAME names it, because that runs its code.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the findings for a program.")
 @options.run_options
@@ -56,230 +52,82 @@ def verify(
     results: Path,
     data: dict[str, Path],
 ) -> None:
-    """Do the records hold, and answer today's question? Looks at each; nothing is changed.
+    """Check every record: is it whole, and would today's code make the same? Changes nothing.
 
-    NAME is a runner, as `fmbench run` takes it; without, all. Exit status: 0 if all is well, 1 if
-    a record or a table is broken, stale or wrong, or if --rerun predicts otherwise.
+    NAME is a runner, as for `fmbench run`; without NAME, all are checked. Exit status: 0 if all is
+    well; 1 if a record or a table is broken, stale or wrong, or if --rerun predicts differently.
     """
-    from fmbench.analysis.evaluation import read_results
-    from fmbench.audit.current_cells import CurrentCells
-    from fmbench.audit.verify import TableVerifier, Verifier
-    from fmbench.datasets import loading, locate
-    from fmbench.datasets.specs import DATASETS, DEFAULT_DATASET
-    from fmbench.suites import reader
+    from fmbench import api
 
-    _refuse_idle(context, rerun)
-    suite = reader.read_suite(suite_file)
-    source = locate.locate_dataset(folder=data.get(DEFAULT_DATASET.name), fetch=True)
-    loading.verify_files(source.spec, source.folder)
-    store = options.existing_store(results)
-    contents = store.read_contents()
-    others = locate.find_other_datasets(
-        (r.cell["dataset"] for r in contents.finished.values() if r.cell["dataset"] in DATASETS),
-        data, fetch=False, consequence="the records' own labels are used for",
-    )  # fmt: skip
-    sources = {source.spec.name: source, **others}
-    verifier = Verifier(store, sources, CurrentCells(suite))
-    findings = _chosen(list(_with_progress(verifier, contents)), names, results)
-    tables = TableVerifier(
-        results, suite, lambda protocol: read_results(results, suite, protocol, source.folder)
-    )
-    differences = [] if names else tables.differences
-    repeated: dict[Path, RerunComparison] = {}
-    interrupted = 0
+    _refuse_useless_options(context, rerun)
+    found = api.verify(names, suite=suite_file, results=results, data=data)
     if not as_json:
-        for finding in findings:
-            if finding.state not in ("fine", "failed"):
-                print_output(f"{finding.state:7} {finding.path}: {finding.why}")
-        for path, why in differences:
+        for check in found.checks:
+            if check.state not in ("fine", "failed"):
+                print_output(f"{check.state:7} {check.path}: {check.why}")
+        for path, why in found.table_differences:
             print_output(f"wrong   {path}: {why}")
+    comparisons: Mapping[Path, RerunComparison] = {}
+    interrupted = False
     if rerun:
-        repeated, interrupted = _repeated(findings, names, verifier, run_options)
-    bad_again = [r for r in repeated.values() if r.is_bad]
+        options.stop_on_sigterm()
+        again = found.rerun(run_options)
+        comparisons, interrupted = again.comparisons, again.interrupted
     if as_json:
-        print_output(json.dumps(_as_json(findings, differences, repeated), indent=1))
+        print_output(json.dumps(_as_json(found, comparisons), indent=1))
     else:
-        for path, repetition in repeated.items():
-            mark = "differs" if repetition.is_bad else "again"
-            print_output(f"{mark:7} {path}: {repetition.description}")
-        print_output(_summary(findings, differences, repeated))
-    bad = bad_again or differences or any(finding.is_bad for finding in findings)
-    sys.exit(interrupted or (FAILED if bad else 0))
+        for path, comparison in comparisons.items():
+            word = "differs" if comparison.is_bad else "again"
+            print_output(f"{word:7} {path}: {comparison.description}")
+        print_output(_summarise(found, comparisons))
+    if interrupted:
+        sys.exit(INTERRUPTED)
+    is_bad = found.is_bad or any(comparison.is_bad for comparison in comparisons.values())
+    sys.exit(FAILED if is_bad else 0)
 
 
-def _refuse_idle(context: click.Context, rerun: bool) -> None:
-    """No flag is ignored without a word: those of measuring need ``--rerun``."""
+def _refuse_useless_options(context: click.Context, rerun: bool) -> None:
+    """Refuse options that would have no effect: those of measuring, without ``--rerun``."""
     given = [
         option.opts[-1]
         for option in context.command.params
-        if option.name in MEASURING
+        if option.name in _RUN_OPTIONS
         and context.get_parameter_source(option.name) is not ParameterSource.DEFAULT
     ]
     if "--threads" in given:
-        raise UserError("no option --threads: --rerun measures each record with its own threads")
+        raise UserError(
+            "--threads has no effect here: --rerun measures each record with its own threads"
+        )
     if given and not rerun:
-        raise UserError(f"{', '.join(given)} without --rerun: looking at records measures nothing")
+        raise UserError(f"{', '.join(given)} needs --rerun: checking records measures nothing")
 
 
-def _with_progress(verifier: Verifier, contents: Any) -> Iterable[RecordCheck]:
-    from rich.console import Console
-    from rich.progress import track
-
-    console = Console(stderr=True)
-    n = len(contents.broken) + len(contents.finished) + len(contents.failed)
-    return track(
-        verifier.check_records(contents), "looking at records", n, console=console, transient=True,
-        disable=not console.is_terminal,
-    )  # fmt: skip
-
-
-def _chosen(findings: list[RecordCheck], names: Sequence[str], results: Path) -> list[RecordCheck]:
-    from fmbench.plugins.model_spec import parse_model_spec
-
-    if not names:
-        return findings
-
-    def called(finding: RecordCheck) -> set[str]:
-        asked = finding.record.asked if finding.record else None
-        return {finding.path.parent.name, *([asked["runner"]] if asked else [])}
-
-    chosen: list[RecordCheck] = []
-    for name in names:
-        found = [f for f in findings if parse_model_spec(name).target in called(f)]
-        if not found:
-            raise UserError(
-                f"{results} holds no record of {name}; `fmbench list` shows what it has"
-            )
-        chosen += [finding for finding in found if finding not in chosen]
-    return chosen
+def _as_json(found: Verification, comparisons: Mapping[Path, RerunComparison]) -> dict[str, Any]:
+    records = []
+    for check in found.checks:
+        entry: dict[str, Any] = {"file": str(check.path), "state": check.state, "why": check.why}
+        if comparison := comparisons.get(check.path):
+            entry["again"] = comparison.as_json()
+        records.append(entry)
+    tables = [{"file": str(path), "why": why} for path, why in found.table_differences]
+    return {"records": records, "tables": tables}
 
 
-def _to_repeat(
-    findings: Sequence[RecordCheck], names: Sequence[str], verifier: Verifier
-) -> dict[str, tuple[RecordCheck, Cell]]:
-    """Each fine, finished record and the cell to measure, by its key.
-
-    Which code a plug-in's record names was for its writer to say: it is run if the user says so.
-    """
-    from fmbench.audit.current_cells import code_to_run
-    from fmbench.plugins.model_spec import parse_model_spec
-
-    said: set[str] = set()
-
-    def announce(code: str) -> None:
-        if code not in said:
-            said.add(code)
-            print_message(f"runs the code of {code}")
-
-    meant = {parse_model_spec(name).target for name in names}
-    todo: dict[str, tuple[RecordCheck, Cell]] = {}
-    unnamed: list[str] = []
-    for finding in findings:
-        if finding.record is None or not finding.record.finished or finding.state != "fine":
-            continue
-        code = code_to_run(finding.record)
-        if code is not None and code not in meant:
-            unnamed.append(code)
-            continue
-        cell = verifier.current_cells.load_cell(finding.record, announce)
-        if cell.dataset.name in verifier.sources:
-            todo[cell.key] = (finding, cell)
-    for code, n in Counter(unnamed).items():
-        print_message(
-            f"{n} records of {code} are not measured again: name it to run its code again"
-        )
-    left_out = sum(finding.record is not None for finding in findings) - len(todo) - len(unnamed)
-    if left_out:
-        print_message(
-            f"{left_out} records are not measured again: they failed, or are not what would be"
-        )
-    return todo
+def _summarise(found: Verification, comparisons: Mapping[Path, RerunComparison]) -> str:
+    states = Counter(check.state for check in found.checks)
+    counts = ", ".join(f"{n} {state}" for state, n in states.items()) or "none"
+    parts = [f"{len(found.checks)} records: {counts}"]
+    if found.table_differences:
+        parts.append(f"{len(found.table_differences)} tables differ from their records")
+    if comparisons:
+        same = sum(not c.n_differing and c.rerun.finished for c in comparisons.values())
+        parts.append(f"{len(comparisons)} measured again, {same} with the same predictions")
+        if explained := sum(c.is_explained_difference for c in comparisons.values()):
+            parts.append(f"{explained} differ as they may: they were made elsewhere, or on a GPU")
+    return "; ".join(parts)
 
 
-def _repeated(
-    findings: Sequence[RecordCheck],
-    names: Sequence[str],
-    verifier: Verifier,
-    run_options: RunOptions,
-) -> tuple[dict[Path, RerunComparison], int]:
-    """Each measured again in a temporary folder, as far as that got; and the exit status."""
-    from fmbench.audit.rerun import compare_with_rerun
-    from fmbench.execution.estimate import DurationEstimate
-    from fmbench.execution.session import MeasuringSession
-    from fmbench.records.store import StoreContents, Store
-    from fmbench.report.progress import show_progress
-
-    todo = _to_repeat(findings, names, verifier)
-    known = StoreContents({f.record.key: f.record for f, _ in todo.values() if f.record}, {}, [])
-    repeated: dict[Path, RerunComparison] = {}
-    status = 0
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with tempfile.TemporaryDirectory(prefix="fmbench-") as folder:
-        place = Store(Path(folder))
-        place.prepare()
-        try:
-            with run_options.connect(place.folder) as cluster:
-                for threads in sorted({f.record.threads for f, _ in todo.values() if f.record}):
-                    cells = [
-                        c for f, c in todo.values() if f.record and f.record.threads == threads
-                    ]
-                    cells.sort(key=lambda cell: cell.dataset.name)
-                    limits = dataclasses.replace(run_options, threads=threads).limits(
-                        cells, cluster
-                    )
-                    session = MeasuringSession(
-                        place, verifier.sources, limits, DurationEstimate(known), cluster, show_progress
-                    )
-                    session.measure(cells, StoreContents({}, {}, []), n_planned=len(cells))
-        except KeyboardInterrupt:
-            print_message(
-                "interrupted: what was measured again is compared, and nothing of it is kept"
-            )
-            status = INTERRUPTED
-        again = place.read_contents()
-        for key, (finding, _) in todo.items():
-            record = again.finished.get(key) or again.failed.get(key)
-            if record is not None and finding.record is not None:
-                repeated[finding.path] = compare_with_rerun(finding.record, verifier.store, record, place)
-    return repeated, status
-
-
-def _as_json(
-    findings: Sequence[RecordCheck],
-    differences: Sequence[tuple[Path, str]],
-    repeated: dict[Path, RerunComparison],
-) -> dict[str, Any]:
-    def of(finding: RecordCheck) -> dict[str, Any]:
-        again = repeated.get(finding.path)
-        found = {"file": str(finding.path), "state": finding.state, "why": finding.why}
-        return found | ({"again": again.as_json()} if again else {})
-
-    return {
-        "records": [of(finding) for finding in findings],
-        "tables": [{"file": str(path), "why": why} for path, why in differences],
-    }
-
-
-def _summary(
-    findings: Sequence[RecordCheck],
-    differences: Sequence[tuple[Path, str]],
-    repeated: dict[Path, RerunComparison],
-) -> str:
-    states = Counter(finding.state for finding in findings)
-    said = [
-        f"{len(findings)} records: {', '.join(f'{n} {s}' for s, n in states.items()) or 'none'}"
-    ]
-    if differences:
-        said.append(f"{len(differences)} tables say otherwise")
-    if repeated:
-        same = sum(not r.n_differing and r.rerun.finished for r in repeated.values())
-        said.append(f"{len(repeated)} measured again, {same} with the same predictions")
-        if excused := sum(r.is_explained_difference for r in repeated.values()):
-            said.append(f"{excused} differ and are excused: made elsewhere, or on a GPU")
-    return "; ".join(said)
-
-
-# It is of a record how many threads it is measured with.
+# The rerun takes the number of threads from each record, so the help does not show the option.
 for _option in verify.params:
     if isinstance(_option, click.Option) and _option.name == "threads":
         _option.hidden = True

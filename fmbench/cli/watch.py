@@ -13,7 +13,6 @@ from fmbench.cli import options
 from fmbench.errors import UserError
 
 if TYPE_CHECKING:
-    from fmbench.datasets import locate
     from fmbench.records.protocols import Protocol
     from fmbench.suites.claims import Suite
 
@@ -29,6 +28,7 @@ def watch(
     every: float, quick: bool, suite_file: Path | None, results: Path, data: dict[str, Path]
 ) -> None:
     """Show the table while a run in another terminal fills it. Ctrl-C ends it."""
+    from fmbench.datasets import locate
     from fmbench.records.protocols import FULL, QUICK
     from fmbench.suites import reader
 

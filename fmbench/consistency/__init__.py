@@ -1,0 +1,1 @@
+"""Decides whether the figures of a paper can be true together."""

@@ -26,7 +26,7 @@ from fmbench.suites.claims import ReportedFigure, Suite
 
 MAX_SECONDS = 20.0  # for the conflicts of one suite
 NOT_DECIDED = "not decided within the limits of the search"
-NOT_LINEAR = "averaged over runs it is not a figure of their summed confusion matrix"
+NOT_LINEAR = "its mean over several runs does not follow from the sum of their confusion matrices"
 NO_FORMULA = "it does not follow from the confusion matrix by a formula that can be checked"
 
 

@@ -1,0 +1,1 @@
+"""Declares, finds, downloads, checks and reads the data sets."""

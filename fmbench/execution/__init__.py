@@ -1,0 +1,1 @@
+"""Runs cells: order, locks, child processes, limits, measurements."""

@@ -53,5 +53,8 @@ def _load(dataset: str, folder: str, neural: bool) -> None:
         preload_files(source, (TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES))
 
 
+# The process that imported this module: in a forked child, the fork server.
+IMPORTED_BY = os.getpid()
+
 if VARIABLE in os.environ:
     _load(*json.loads(os.environ[VARIABLE]))

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from fmbench.datasets.specs import LocatedDataset
+from fmbench.execution import preload
 from fmbench.execution.backend import (
     POLL_SECONDS,
     Launch,
@@ -247,3 +248,5 @@ def _end_with_parent() -> None:
         # this process even then: when the fork server ends, which ends with the run.
         pr_set_pdeathsig = 1
         ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
+        if preload.IMPORTED_BY not in (os.getpid(), os.getppid()):
+            os.killpg(0, signal.SIGKILL)  # the server ended before the kernel was asked

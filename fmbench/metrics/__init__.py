@@ -1,0 +1,1 @@
+"""Declares the metrics and computes them."""

@@ -1,0 +1,1 @@
+"""What recipes are made of: the registry, features, networks, evolution."""

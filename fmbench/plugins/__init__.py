@@ -1,0 +1,1 @@
+"""Turns what a user names (a file, a class) into a runner."""

@@ -1,0 +1,1 @@
+"""What a run leaves on disk: cells, protocols, records, the results folder."""

@@ -1,0 +1,1 @@
+"""Shows results: tables, sentences, figures, the page."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import TypeVar
 
 from rich.console import Console, Group
 from rich.live import Live
+from rich.progress import track
 from rich.text import Text
 
 from fmbench.execution.estimate import DurationEstimate
@@ -17,12 +19,19 @@ from fmbench.records.cells import Cell
 from fmbench.records.record import Record
 from fmbench.utils.formatting import format_duration
 
+Item = TypeVar("Item")
+
 
 class Progress(Observer):
     """Counts what a run does, and renders it as text. Any thread may call its methods."""
 
     def __init__(
-        self, todo: Sequence[Cell], jobs: int, n_planned: int, estimate: DurationEstimate, console: Console
+        self,
+        todo: Sequence[Cell],
+        jobs: int,
+        n_planned: int,
+        estimate: DurationEstimate,
+        console: Console,
     ) -> None:
         self._waiting = list(todo)
         self._jobs = jobs
@@ -116,3 +125,9 @@ def show_progress(
 
 def _left(seconds: float) -> str:
     return f"about {format_duration(seconds)} left" if seconds else "nothing left"
+
+
+def track_progress(items: Iterable[Item], title: str, n: int) -> Iterable[Item]:
+    """Yield the items and show a progress bar for ``n`` of them, if stderr is a terminal."""
+    console = Console(stderr=True)
+    return track(items, title, n, console=console, transient=True, disable=not console.is_terminal)

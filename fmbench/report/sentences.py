@@ -12,6 +12,7 @@ from fmbench.analysis.evaluation import JudgedRow
 from fmbench.analysis.predictions import SuitePredictions
 from fmbench.analysis.verdicts import VerdictKind
 from fmbench.consistency.check import ConsistencyResult
+from fmbench.datasets.specs import get_dataset
 from fmbench.report.commands import Commands
 from fmbench.utils.formatting import format_interval
 from fmbench.utils.table import MeanSd
@@ -83,7 +84,8 @@ def _describe_claim(predictions: SuitePredictions, row: JudgedRow) -> tuple[str,
     parts = [
         f"{cite_paper(predictions)} report that ", Strong(row.label), " classifies ",
         Strong(f"{100 * claimed:.2f} %"),
-        f" of the {sum(suite.n_per_class):,} Fashion-MNIST test images correctly.",
+        f" of the {sum(suite.n_per_class):,} {get_dataset(row.dataset).title} test images "
+        "correctly.",
     ]  # fmt: skip
     others = [
         other.claimed
@@ -156,7 +158,7 @@ def _answer_for_all_rows(
     if not n_measured:
         found.append(f" Run `{commands.run('--all')}`.")
     counts = count_verdicts(predictions.rows)
-    words = ", ".join(f"{n} {kind.word}" for kind, n in counts.items())
+    words = "; ".join(f"{n} {kind.word}" for kind, n in counts.items())
     return [
         Sentence("What was claimed", (f"{claimed}.",)),
         Sentence("What was found", tuple(found)),

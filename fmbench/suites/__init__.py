@@ -1,0 +1,1 @@
+"""Reads suites: a paper's claims and the runner that measures each."""

@@ -107,6 +107,8 @@ class Suite:
     year: int | None = None
     table_titles: Mapping[str, str] = field(default_factory=dict)  # "accuracies" -> "Table 3"
     other_runners: bool = False  # its table also shows fmbench's runners that no row names
+    # "accuracy-by-epoch" -> "Figure 5"
+    figure_titles: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def name(self) -> str:

@@ -44,6 +44,14 @@ class TableTitles(msgspec.Struct, forbid_unknown_fields=True, rename={"by_class"
 TABLES = TableTitles.__struct_encode_fields__
 
 
+class FigureTitles(msgspec.Struct, forbid_unknown_fields=True, rename="kebab"):
+    """``[figures]``: what the paper calls the figures of its main model, such as ``Figure 5``."""
+
+    accuracy_by_epoch: Text = None
+    loss_by_epoch: Text = None
+    confusion_matrix: Text = None
+
+
 class TestSet(msgspec.Struct, forbid_unknown_fields=True):
     """``[test_set]``: the number of images in each class."""
 
@@ -67,6 +75,7 @@ class SuiteFile(msgspec.Struct, forbid_unknown_fields=True):
     reported: _Entries = msgspec.field(default_factory=list)
     not_transcribed: _Entries = msgspec.field(default_factory=list)
     tables: _Table = msgspec.field(default_factory=dict)
+    figures: _Table = msgspec.field(default_factory=dict)
     other_runners: Annotated[bool, Meta(description="true or false")] = False
     authors: Line = ""
     year: Annotated[int, Meta(description="a whole number")] | None = None
@@ -121,6 +130,7 @@ class _SuiteBuilder:
             raise self._error("", "the file is empty; `fmbench suite new` writes one to fill in")
         file = self._convert("top level", content, SuiteFile)
         self._convert("[tables]", file.tables, TableTitles)
+        self._convert("[figures]", file.figures, FigureTitles)
         n_per_class = self._test_set(file.test_set)
         rows = tuple(self._row(i, entry) for i, entry in enumerate(file.row, 1))
         self._refuse_duplicates(rows)
@@ -146,6 +156,7 @@ class _SuiteBuilder:
             file.year,
             file.tables,
             file.other_runners,
+            file.figures,
         )
 
     def _test_set(self, entry: dict[str, Any]) -> tuple[int, ...]:

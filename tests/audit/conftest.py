@@ -93,8 +93,10 @@ def quick_record(measured_folder, store):
 
 
 @pytest.fixture
-def run_command(capfd):
+def run_command(capfd, monkeypatch):
     """``run_command("verify", ...)``: run a command in this process, which is quick to start."""
+    # The signal handlers of the test process stay as they are.
+    monkeypatch.setattr("signal.signal", lambda *_: None)
 
     def run(*arguments):
         capfd.readouterr()

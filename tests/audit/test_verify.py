@@ -163,7 +163,7 @@ def test_a_table_with_another_figure_than_its_records_is_named(table, store, sou
     assert done.returncode == 1
     why = f"GaussianNB: mean is 98.80 in the file, but its records give {mean}"
     assert f"{table}: {why}" in done.stdout
-    assert done.stdout.endswith("1 records: 1 fine; 1 tables say otherwise\n")
+    assert done.stdout.endswith("1 records: 1 fine; 1 tables differ from their records\n")
 
 
 def test_a_table_that_cannot_be_read_or_has_other_rows_is_named(table, store, source, run_command):

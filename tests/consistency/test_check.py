@@ -222,6 +222,7 @@ def entry(**fields):
     return "[[reported]]\n" + "\n".join(lines) + "\n"
 
 
+@pytest.mark.slow
 def test_the_command_explains_a_contradiction_and_returns_1():
     done = run_check()
     assert done.returncode == 1
@@ -229,6 +230,7 @@ def test_the_command_explains_a_contradiction_and_returns_1():
     assert "Not transcribed" in done.stdout
 
 
+@pytest.mark.slow
 def test_the_command_prints_json(tmp_path):
     path = tmp_path / "claims.toml"
     path.write_text(
@@ -248,6 +250,7 @@ def test_the_command_prints_json(tmp_path):
     assert json.loads(done.stdout)["verdict"] == "consistent"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("content", "said"),
     [

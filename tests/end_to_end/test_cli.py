@@ -27,6 +27,12 @@ def assert_one_line_error(done, *said):
         assert text in done.stderr
 
 
+def read_rows(results):
+    """The written table of the built-in suite, by runner."""
+    text = (results / "kayed2020" / "accuracies.csv").read_text()
+    return {row["runner"]: row for row in csv.DictReader(text.splitlines())}
+
+
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory, source):
     """A results folder with two cheap rows on all of the data."""
@@ -41,11 +47,9 @@ def measured(tmp_path_factory, source):
 
 def test_run_prints_and_writes_the_table(measured):
     results, done = measured
-    assert done.stdout == (results / "table3.md").read_text()
+    assert done.stdout == (results / "kayed2020" / "accuracies.md").read_text()
     assert "[3/3]" in done.stderr and "left" in done.stderr
-    rows = {
-        r["runner"]: r for r in csv.DictReader((results / "table3.csv").read_text().splitlines())
-    }
+    rows = read_rows(results)
     assert rows["gaussian-nb"]["status"] == "measured"
     assert rows["gaussian-nb"]["n"] == "1"
     assert rows["gaussian-nb"]["sd"] == "0.00"
@@ -69,7 +73,15 @@ def test_the_three_formats_say_the_same(measured, source):
     results, _ = measured
     common = ("table", "--results", results, "--data", source.folder, "--format")
     as_csv = list(csv.DictReader(io.StringIO(fmbench(*common, "csv").stdout)))
-    assert json.loads(fmbench(*common, "json").stdout) == as_csv
+    as_json = json.loads(fmbench(*common, "json").stdout)
+    assert [row["runner"] for row in as_json] == [row["runner"] for row in as_csv]
+    for of_json, of_csv in zip(as_json, as_csv, strict=True):
+        for name, text in of_csv.items():
+            value = of_json[name]
+            if isinstance(value, float | int):
+                assert value == float(text), name
+            else:
+                assert (value or "") == text, name
     assert as_csv[9]["mean"] in fmbench(*common, "md").stdout
 
 
@@ -86,10 +98,10 @@ def test_the_table_carries_a_verdict_in_every_row(measured, source):
     assert {r["runner"]: r["verdict"] for r in wide}["gaussian-nb"] == "reproduced"
 
 
-@pytest.mark.parametrize("number", ["1", "2"])
-def test_tables_1_and_2_say_what_was_not_measured(measured, source, number):
+@pytest.mark.parametrize("name", ["1", "2", "by-class", "overall", "Table 2"])
+def test_a_detailed_table_without_a_measurement_names_the_command(measured, source, name):
     results, _ = measured
-    done = fmbench("table", "--table", number, "--results", results, "--data", source.folder)
+    done = fmbench("table", "--table", name, "--results", results, "--data", source.folder)
     assert done.returncode == 0
     assert "Not measured: run `fmbench run lenet5`" in done.stdout
 
@@ -122,9 +134,7 @@ def test_a_cell_over_its_limit_is_a_failed_row_and_status_1(source, tmp_path):
     done = fmbench("run", "decision-tree", "gaussian-nb", "--seeds", 1, "--timeout", 2, "-j", 1,
                    "--results", tmp_path, "--data", source.folder)  # fmt: skip
     assert done.returncode == 1
-    rows = {
-        r["runner"]: r for r in csv.DictReader((tmp_path / "table3.csv").read_text().splitlines())
-    }
+    rows = read_rows(tmp_path)
     assert rows["decision-tree"]["status"] == "failed: timed out after 2 s (seed 0)"
 
 
@@ -150,13 +160,14 @@ def test_a_cell_over_its_limit_is_a_failed_row_and_status_1(source, tmp_path):
         (["run", "gaussian-nb", "--data", "/no/such/folder"], ["--data", "/no/such/folder"]),
         (["run", "gaussian-nb", "--suite", "/no/such.toml"], ["/no/such.toml"]),
         (["table", "--format", "xml"], ["--format", "md", "csv", "json"]),
-        (["table", "--table", "4"], ["--table"]),
+        (["table", "--table", "4"], ["--table 4", "accuracies (Table 3)"]),
         (["table", "--margin", "-1"], ["--margin"]),
         (["table", "--margin", "nan"], ["--margin"]),
         (["table", "--alpha", "1"], ["--alpha"]),
         (["show", "svc"], ["unknown runner 'svc'"]),
         (["show"], ["NAME"]),
-        (["tabel"], ["no command 'tabel'", "did you mean table?"]),
+        (["tabel"], ["No such command 'tabel'", "Did you mean 'table'?"]),
+        (["zzz"], ["No such command 'zzz'", "`fmbench --help`"]),
         (["run", "lenet5", "--sedes", "3"], ["--sedes", "--seeds"]),
     ],
     ids=lambda value: " ".join(value) if value and value[0] in cli.commands else "",
@@ -225,16 +236,15 @@ def test_list_shows_every_row_with_its_claim():
 
 
 def test_all_is_every_row_but_those_run_by_name_only():
-    from fmbench import runners
-    from fmbench.cli.run import _chosen
-    from fmbench.suites import reader
+    from fmbench import api, runners
 
-    suite, known = reader.read_suite(), runners.load_runners()
-    everything = [entry.name for entry in _chosen((), True, suite)]
+    suite, known = api.load_suite(), runners.load_runners()
+    everything = [entry.name for entry in api.select_configurations((), True, suite, ())]
     left_out = [n for n in suite.runners if n in known and n not in everything]
     assert left_out == ["eden-full", "gradient-boosting"]
     assert len(everything) == len(set(everything)) > 20
-    assert [entry.name for entry in _chosen(tuple(left_out), False, suite)] == left_out
+    by_name = api.select_configurations(left_out, False, suite, ())
+    assert [entry.name for entry in by_name] == left_out
 
 
 def test_show_names_a_flagged_figure():
@@ -247,9 +257,7 @@ def test_show_names_a_flagged_figure():
 def test_list_shows_what_the_user_measured(measured):
     results, _ = measured
     listed = fmbench("list", "--results", results).stdout.splitlines()
-    rows = {
-        r["runner"]: r for r in csv.DictReader((results / "table3.csv").read_text().splitlines())
-    }
+    rows = read_rows(results)
     for name in ("gaussian-nb", "extra-tree"):
         [line] = [line for line in listed if line.startswith(f"{name} ")]
         spread = f" ± {rows[name]['sd']}" if rows[name]["n"] != "1" else ""
@@ -268,11 +276,11 @@ def test_a_table_of_nothing_says_what_to_do(tmp_path):
     assert "no results" in done.stderr and "fmbench run --all" in done.stderr
 
 
-def test_a_suite_without_a_subject_has_no_table_1(tmp_path):
+def test_a_suite_without_detailed_figures_has_no_table_by_class(tmp_path):
     path = tmp_path / "suite.toml"
     path.write_text("[test_set]\nn_per_class = [10, 10]\n")
-    done = fmbench("table", "--suite", path, "--table", 1, "--results", tmp_path)
-    assert_one_line_error(done, str(path), "no table 1")
+    done = fmbench("table", "--suite", path, "--table", "by-class", "--results", tmp_path)
+    assert_one_line_error(done, str(path), "no table 'by-class'")
 
 
 def test_a_table_that_cannot_be_written_is_one_line(measured, source, tmp_path):
@@ -280,12 +288,12 @@ def test_a_table_that_cannot_be_written_is_one_line(measured, source, tmp_path):
 
     results = tmp_path / "copy"
     shutil.copytree(measured[0], results)
-    (results / "table3.md").unlink()
-    (results / "table3.md").mkdir()
+    (results / "kayed2020" / "accuracies.md").unlink()
+    (results / "kayed2020" / "accuracies.md").mkdir()
     done = fmbench("table", "--write", "--results", results, "--data", source.folder)
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1].startswith("fmbench: error: ")
-    assert "table3.md" in done.stderr and "Traceback" not in done.stderr
+    assert "accuracies.md" in done.stderr and "Traceback" not in done.stderr
 
 
 def test_show_prints_origins_and_parameter_counts():

@@ -15,7 +15,7 @@ from fmbench.records import locks
 from fmbench.records.cells import Cell
 from fmbench.records.protocols import QUICK
 from fmbench.records.record import RecordName
-from fmbench.records.store import StoreContents, Store
+from fmbench.records.store import Store, StoreContents
 from tests.helpers import faulty
 from tests.helpers.runs import (
     LIMITS,

@@ -12,7 +12,6 @@ from fmbench.records.cells import Cell
 from fmbench.records.protocols import FULL, QUICK, RANDOM_SPLIT
 from tests.helpers import faulty
 
-
 HELD_OUT = replace(FULL, held_out_per_class=1000, scored=("held out",))
 
 
@@ -177,7 +176,7 @@ def test_a_recipe_without_flagged_figures_keeps_none(run_flagging):
 def test_the_held_out_loss_of_decision_values_is_the_squared_hinge(run_flagging, source):
     y_true = protocols.load_labels(QUICK, source)
     right = (y_true == 2).mean()
-    # A right answer costs (1 - 0.5)^2. A wrong one costs 2^2 for the true class, 1.5^2 for the other.
+    # A right answer costs (1 - 0.5)^2; a wrong one 2^2 for the true class and 1.5^2 for the other.
     expected = (right * 0.25 + (1 - right) * (4 + 2.25)) / 10
     assert run_flagging(Flagging()).history[1]["heldout_loss"] == pytest.approx(expected, abs=1e-6)
 

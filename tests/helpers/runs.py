@@ -85,7 +85,7 @@ def descendants(pid):
 
 
 def is_alive(process):
-    """Whether a ``psutil.Process`` still runs. Where nobody reaps the dead, they stay as zombies."""
+    """Whether a ``psutil.Process`` still runs; a zombie, which nobody has reaped, does not."""
     try:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:

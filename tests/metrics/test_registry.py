@@ -174,6 +174,7 @@ def test_a_metric_needs_exactly_one_formula():
         Metric(name="x", title="x")
 
 
+@pytest.mark.slow
 def test_reading_the_registry_does_not_load_numpy():
     import subprocess
     import sys

@@ -11,7 +11,7 @@ from fmbench import runners
 from fmbench.errors import UserError
 from fmbench.models import registry
 
-NAMED = {
+PROMISED = {
     "svc-rbf", "decision-tree", "extra-tree", "gaussian-nb", "k-neighbors", "linear-svc",
     "logistic-regression", "random-forest", "sgd", "mlp", "perceptron", "hog-svm",
     "three-layer-nn", "cnn", "lenet5", "cnn-softmax", "cnn-svm", "cnn-bn", "cnn-bn-skip",
@@ -19,22 +19,22 @@ NAMED = {
 }  # fmt: skip
 
 
-def test_every_runner_that_was_promised_is_there():
-    assert set(runners.load_runners()) >= NAMED
+def test_all_promised_runners_are_registered():
+    assert set(runners.load_runners()) >= PROMISED
 
 
-def test_an_unknown_name_gets_the_nearest_ones():
+def test_an_unknown_runner_name_gets_a_suggestion():
     with pytest.raises(UserError, match=r"unknown runner 'lenet': did you mean lenet5\?"):
         runners.get_runner("lenet")
 
 
-def test_an_unknown_hyperparameter_gets_the_nearest_one():
+def test_an_unknown_hyperparameter_gets_a_suggestion():
     with pytest.raises(UserError, match=r"lenet5 has no hyperparameter 'epoch': did you mean epo"):
         runners.get_runner("lenet5").resolve({"epoch": 3})
 
 
 @pytest.mark.parametrize(
-    ("name", "hyperparameters", "complaint"),
+    ("name", "hyperparameters", "message"),
     [
         ("lenet5", {}, "registered twice"),
         ("Bad Name", {}, "lower-case words"),
@@ -42,20 +42,30 @@ def test_an_unknown_hyperparameter_gets_the_nearest_one():
         ("mismatch", {"C": registry.our_choice(1, "for a test")}, "the factory takes"),
     ],
 )
-def test_a_bad_registration_is_refused(name, hyperparameters, complaint):
+def test_an_invalid_registration_raises_an_error(name, hyperparameters, message):
     runners.load_runners()
 
     def factory(*, seed):
         raise AssertionError
 
-    with pytest.raises(ValueError, match=complaint):
+    with pytest.raises(ValueError, match=message):
         registry.register(
             name, title="x", hyperparameters=hyperparameters, revision=1, cost="seconds"
         )(factory)
     assert name == "lenet5" or name not in runners.load_runners()
 
 
-def test_the_signature_says_which_runners_are_deterministic():
+def test_isolated_registrations_do_not_enter_the_registry():
+    before = set(runners.load_runners())
+    with registry.isolate_registrations() as isolated:
+        registry.register("isolated", title="x", hyperparameters={}, revision=1, cost="seconds")(
+            lambda: None
+        )
+    assert set(isolated) == {"isolated"}
+    assert set(runners.load_runners()) == before
+
+
+def test_the_signature_of_a_factory_decides_whether_its_runner_is_deterministic():
     known = runners.load_runners()
     assert {n for n, r in known.items() if r.deterministic} >= {
         "svc-rbf", "gaussian-nb", "k-neighbors", "hog-svm",
@@ -64,15 +74,18 @@ def test_the_signature_says_which_runners_are_deterministic():
     assert known["lenet5"].uses_gpu and not known["svc-rbf"].uses_gpu
 
 
-def test_a_runner_in_a_new_file_needs_no_edit_of_any_other(tmp_path):
-    checkout = tmp_path / "checkout"  # never into the package that is being tested
-    root = Path(__file__).parents[2]
-    for part in ("fmbench", "tests", "benchmarks"):
-        shutil.copytree(root / part, checkout / part, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(root / "pyproject.toml", checkout)
-    (checkout / "results" / "reference").mkdir(parents=True)
-    shutil.copy(root / "results/reference/summary.json", checkout / "results/reference")
-    (checkout / "fmbench" / "runners" / "zz_new_family.py").write_text(
+@pytest.fixture
+def checkout(tmp_path):
+    """A copy of the checkout with a new file in fmbench/runners/, and no other change."""
+    copy, root = tmp_path / "checkout", Path(__file__).parents[2]
+    for folder in ("fmbench", "tests", "benchmarks"):
+        shutil.copytree(root / folder, copy / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(root / "pyproject.toml", copy)
+    for summary in (root / "results" / "reference").glob("*/summary.json"):
+        target = copy / summary.relative_to(root)
+        target.parent.mkdir(parents=True)
+        shutil.copy(summary, target)
+    (copy / "fmbench" / "runners" / "zz_new_family.py").write_text(
         "from fmbench import our_choice, register\n\n\n"
         "@register('brand-new', title='New', hyperparameters={'k': our_choice(1, 'a test')},\n"
         "          revision=1, cost='seconds')\n"
@@ -83,21 +96,58 @@ def test_a_runner_in_a_new_file_needs_no_edit_of_any_other(tmp_path):
         "    from sklearn.pipeline import make_pipeline\n"
         "    return make_pipeline(Flatten(), GaussianNB())\n"
     )
+    return copy
 
-    def python(*arguments):
+
+@pytest.fixture
+def run_module(checkout, source):
+    """Run a Python module in the copy, with the data of this test session."""
+
+    def run(*arguments):
+        environment = {
+            **os.environ,
+            "PYTHONPATH": str(checkout),
+            "FMBENCH_DATA": str(source.folder),
+            "OMP_NUM_THREADS": "1",
+        }
         return subprocess.run(
-            [sys.executable, "-m", *arguments], cwd=checkout, capture_output=True, text=True,
-            env={**os.environ, "PYTHONPATH": str(checkout)},
+            [sys.executable, "-m", *arguments],
+            cwd=checkout, capture_output=True, text=True, env=environment,
         )  # fmt: skip
 
-    listed = python("fmbench", "list")
-    shown = python("fmbench", "show", "brand-new")
-    contract = python("pytest", "-k", "brand-new", "tests/runners/test_contract.py")
-    assert "brand-new" in listed.stdout
-    assert "a test" in shown.stdout
-    assert contract.returncode == 0, contract.stdout
-    assert int(re.search(r"(\d+) passed", contract.stdout)[1]) >= 5
-    measured = python("fmbench", "run", "brand-new", "--quick")
+    return run
+
+
+def test_a_runner_in_a_new_file_needs_no_edit_of_another_file(run_module):
+    assert "brand-new" in run_module("fmbench", "list").stdout
+    assert "a test" in run_module("fmbench", "show", "brand-new").stdout
+    measured = run_module("fmbench", "run", "brand-new", "--quick")
     assert measured.returncode == 0, measured.stderr
     line = next(line for line in measured.stdout.splitlines() if "| brand-new" in line)
     assert "| measured" in line
+
+
+def test_a_new_runner_passes_the_contract_tests_once_its_golden_file_is_written(
+    run_module, checkout
+):
+    tests = ("pytest", "-k", "brand-new", "tests/runners/test_contract.py")
+    golden = checkout / "tests" / "golden" / "brand-new.json"
+
+    without = run_module(*tests)
+    assert without.returncode == 1
+    assert "pytest tests/runners/test_contract.py --golden" in without.stdout
+    assert re.search(r"\b1 failed\b", without.stdout), "every other rule is kept"
+    assert not golden.exists()
+
+    written = run_module(*tests, "--golden")
+    assert written.returncode == 0, written.stdout
+    predictions = golden.read_text()
+
+    passed = run_module(*tests)
+    assert passed.returncode == 0, passed.stdout
+    assert int(re.search(r"(\d+) passed", passed.stdout)[1]) >= 6
+
+    golden.write_text(predictions.replace('"y_pred": "', '"y_pred": "x')[:-4] + '"}\n')
+    changed = golden.read_text()
+    run_module(*tests, "--golden")
+    assert golden.read_text() == changed, "--golden writes only what is missing"

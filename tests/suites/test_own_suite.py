@@ -9,11 +9,12 @@ import pytest
 
 from fmbench import runners
 from fmbench.analysis import evaluation
+from fmbench.metrics.registry import METRICS
 from fmbench.records.cells import Cell
 from fmbench.records.protocols import FULL
 from fmbench.records.store import Store
 from fmbench.report.tables import build_table, write_tables
-from fmbench.suites import claims, reader
+from fmbench.suites import bundled, claims, reader
 from fmbench.utils import table
 from tests.end_to_end.test_cli import assert_one_line_error, fmbench
 
@@ -61,6 +62,7 @@ def own(tmp_path, text=CLAIMS):
 # ---------------------------------------------------------------- the template
 
 
+@pytest.mark.slow
 def test_the_template_can_be_checked_measured_and_printed_unchanged(template, source, tmp_path):
     assert fmbench("check", template).returncode == 0
     where = ("--suite", template, "--results", tmp_path, "--data", source.folder)
@@ -75,8 +77,8 @@ def test_the_template_can_be_checked_measured_and_printed_unchanged(template, so
     assert "Decision tree, overall" in overall and "decision-tree, overall" not in overall
 
 
-def test_the_template_shows_every_key_and_all_of_them_are_valid(template, tmp_path):
-    text = template.read_text()
+def test_the_template_shows_every_key_and_all_of_them_are_valid(tmp_path):
+    text = bundled.TEMPLATE.read_text(encoding="utf-8")
     every = re.sub(r"^# (\[+\w+\]+|[\w-]+ = .*)$", r"\1", text, flags=re.M)
     content = tomllib.loads(every)
     kinds = {"row": claims.Row, "reported": claims.ReportedFigure,
@@ -86,15 +88,29 @@ def test_the_template_shows_every_key_and_all_of_them_are_valid(template, tmp_pa
         assert fields == {key for entry in content[name] for key in entry}, name
     assert set(content) == set(reader.SuiteFile.__struct_encode_fields__)
     assert set(content["tables"]) == set(reader.TABLES)
+    assert set(content["figures"]) == set(reader.FigureTitles.__struct_encode_fields__)
     assert reader.read_suite(own(tmp_path, every).path).rows
 
 
+def test_the_guide_explains_every_key():
+    guide = (bundled.CHECKOUT / "benchmarks" / "README.md").read_text(encoding="utf-8")
+    kinds = (claims.Row, claims.ReportedFigure, claims.NotTranscribed, reader.TestSet,
+             reader.TableTitles, reader.FigureTitles, reader.SuiteFile)  # fmt: skip
+    for kind in kinds:
+        for key in kind.__struct_encode_fields__:
+            assert f"`{key}`" in guide or f"`[{key}]`" in guide or f"`[[{key}]]`" in guide, key
+    for metric in METRICS:
+        assert metric in guide
+
+
+@pytest.mark.slow
 def test_the_template_never_overwrites_a_file(template):
     before = template.read_bytes()
     assert_one_line_error(fmbench("suite", "new", template), str(template), "exists already")
     assert template.read_bytes() == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("path", "said"),
     [("", "empty"), (".", "is a directory"), ("/no/such/folder/x.toml", "No such file")],
@@ -155,6 +171,7 @@ def test_figures_of_a_model_without_a_runner_say_so(folder, source, tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_a_suite_without_rows_has_nothing_to_measure(tmp_path):
     path = own(tmp_path, CLAIMS.split("[[row]]")[0] + KAPPA.format("a")).path
     where = ("--suite", path, "--results", tmp_path / "results")
@@ -162,6 +179,7 @@ def test_a_suite_without_rows_has_nothing_to_measure(tmp_path):
     assert_one_line_error(fmbench("table", *where), str(path), "no [[row]]")
 
 
+@pytest.mark.slow
 def test_the_command_that_is_proposed_names_the_suite(tmp_path):
     path = own(tmp_path).path
     done = fmbench("table", "--quick", "--suite", path, "--results", tmp_path / "results")

@@ -1,0 +1,1 @@
+"""Plans the known mistakes, and says which would produce a claimed figure."""

@@ -58,7 +58,7 @@ class Variant:
 
 @dataclass(frozen=True)
 class Reading:
-    """One answer, in words, to each question that the source leaves open, and the cell to try it."""
+    """One answer in words to each question that the source leaves open, and the cell to try it."""
 
     answers: Mapping[str, str]
     cell: Cell

@@ -1,0 +1,1 @@
+"""Runs cells on the workers of a Dask cluster."""

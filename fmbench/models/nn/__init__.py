@@ -1,0 +1,1 @@
+"""Neural networks: layers, losses, optimizers and training loops."""

@@ -74,8 +74,8 @@ def _caption(predictions: SuitePredictions) -> str:
     n = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
     n_measured = sum(row.mean is not None for row in rows)
     return (
-        f"{caption}The thick bar is the 95 % prediction interval of one new run; it is hidden where "
-        f"it is smaller than the point. {n_measured} of {len(rows)} rows are measured, each with "
+        f"{caption}The thick bar is the 95 % prediction interval of one new run; the point hides "
+        f"it if it is narrow. {n_measured} of {len(rows)} rows are measured, each with "
         f"n = {n} seeds. A deterministic model gives the same result each time, so it needs one "
         "seed and has no bar."
     )
@@ -180,7 +180,7 @@ def _axis_limits(rows: list[JudgedRow]) -> tuple[float, float]:
 
 
 def _describe(rows: list[JudgedRow]) -> str:
-    counts = ", ".join(f"{n} {kind.word}" for kind, n in count_verdicts(rows).items())
+    counts = "; ".join(f"{n} {kind.word}" for kind, n in count_verdicts(rows).items())
     return (
         f"Claimed and measured accuracy of {len(rows)} rows: {counts}. The table has the numbers."
     )

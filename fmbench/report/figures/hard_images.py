@@ -51,12 +51,12 @@ def draw_hard_images(predictions: SuitePredictions) -> Drawing:
                     textcoords="offset points", fontsize=7.5, color=INK if i else MUTED,
                     fontweight="bold" if i == 2 else "normal",
                 )  # fmt: skip
-    n_all = predictions.n_always_wrong
+    n_models, n_all = len(predictions.on_default_dataset), predictions.n_always_wrong
     return Drawing(
         figure, "The images that most models get wrong",
         f"{len(hard)} of the {len(images):,} test images. Above each image: its true class (bold), "
         "the wrong class that the models choose most often, and the share of the models that "
-        f"choose it. n = {len(predictions.on_default_dataset)} models, {predictions.n_records} runs; "
+        f"choose it. n = {n_models} models, {predictions.n_records} runs; "
         f"each model counts once, each of its seeds as a part of it. Every run of every model is "
         f"wrong about {n_all} test images.",
         "; ".join(f"{classes[h.label]}, classified as {classes[h.predicted]}" for h in hard),

@@ -50,7 +50,7 @@ def draw_accuracy_by_epoch(predictions: SuitePredictions) -> Drawing:
         axes.set_ylabel("accuracy (%)")
     last = f"{100 * train.mean[-1]:.2f} % on the training images, {100 * test.mean[-1]:.2f} %"
     return Drawing(
-        figure, f"Accuracy of {label} after each epoch",
+        figure, _title(predictions, "accuracy-by-epoch", f"accuracy of {label} after each epoch"),
         "Training images: the mean over the epoch, while the model is still learning. Test "
         f"images: measured at the end of the epoch. {_describe_band(test)}",
         f"Two rising rows. After {test.epochs[-1]} epochs: {last} on the test images.",
@@ -71,7 +71,7 @@ def draw_loss_by_epoch(predictions: SuitePredictions) -> Drawing:
         axes.set_ylabel("loss (cross-entropy, nats)")
         axes.set_ylim(bottom=0)
     return Drawing(
-        figure, f"Loss of {label} after each epoch",
+        figure, _title(predictions, "loss-by-epoch", f"loss of {label} after each epoch"),
         "If the paper shows a validation loss, compare it with the loss on the test images. "
         f"{_describe_band(test)}",
         f"Two falling rows. After {test.epochs[-1]} epochs: {train.mean[-1]:.3f} on the training "
@@ -144,7 +144,7 @@ def draw_confusion_matrix(predictions: SuitePredictions) -> Drawing:
         axes.spines[:].set_visible(False)
     n_most, i, j = max((matrix[i, j], i, j) for i, j in np.ndindex(n, n) if i != j)
     return Drawing(
-        figure, f"Confusion matrix of {label}",
+        figure, _title(predictions, "confusion-matrix", f"confusion matrix of {label}"),
         f"Number of test images by true class (rows) and predicted class (columns). Each class has "
         f"{sizes[0]:,.0f} images; the numbers are means over n = {measured.n} seeds. Blue: right. "
         "Orange: wrong; the darker, the more images.",
@@ -161,6 +161,13 @@ def _find_subject(predictions: SuitePredictions) -> tuple[str, RunnerPredictions
     if row.runner not in predictions.by_name:
         raise MissingData("no record")
     return row.label, predictions.by_name[row.runner]
+
+
+def _title(predictions: SuitePredictions, name: str, content: str) -> str:
+    """Begin with what the paper calls the figure, if the suite says so."""
+    if own := predictions.results.suite.figure_titles.get(name):
+        return f"{own}, measured: {content}"
+    return content[0].upper() + content[1:]
 
 
 def _subject_curves(predictions: SuitePredictions, quantity: str) -> tuple[str, Curve, Curve]:

@@ -8,8 +8,11 @@ that the user typed.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
+
+from markupsafe import Markup, escape
 
 from fmbench.analysis.forensics.findings import ForensicsFindings
 from fmbench.analysis.predictions import SuitePredictions
@@ -45,13 +48,7 @@ def render_page(predictions: SuitePredictions, commands: Commands) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {
-        "percent": _format_percent,
-        "points": _format_points,
-        "minus": lambda text: text.replace("-", "−"),
-        "nobreak": _keep_together,
-        "cost": sections.describe_cost,
-    }
+    environment.filters |= FILTERS
     template = environment.get_template("report.html.j2")
     html = template.render(_collect_values(predictions, commands))
     return re.sub(r"\n\s*\n+", "\n", html)
@@ -106,11 +103,11 @@ def _explain_verdicts() -> list[tuple[str, list[VerdictKind]]]:
     return list(by_text.items())
 
 
-def _keep_together(text: str) -> str:
-    """Keep a number, its unit and its name on one line."""
+def _format_prose(text: str) -> Markup:
+    """Keep numbers and their units on one line, and show text between backticks as code."""
     for words in (" %", "n = ", "p < ", " seed", " points"):
         text = text.replace(words, words.replace(" ", "\u00a0"))
-    return text
+    return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", str(escape(text))))
 
 
 def _format_percent(fraction: float | None) -> str:
@@ -122,6 +119,15 @@ def _format_points(difference: float | None) -> str:
     if difference is None:
         return "–"
     return f"{round(100 * difference, 2) + 0.0:+.2f}".replace("-", "−")  # adding 0 removes -0
+
+
+FILTERS: dict[str, Callable[..., str]] = {  # of the template
+    "percent": _format_percent,
+    "points": _format_points,
+    "minus": lambda text: text.replace("-", "−"),
+    "prose": _format_prose,
+    "cost": sections.describe_cost,
+}
 
 
 def _draw_figures(predictions: SuitePredictions) -> tuple[dict[str, Drawing], dict[str, str]]:

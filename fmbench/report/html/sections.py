@@ -204,7 +204,7 @@ class MissingItem:
 def list_missing(
     predictions: SuitePredictions, missing_figures: dict[str, str], commands: Commands
 ) -> list[MissingItem]:
-    """List what was not run or cannot be shown.
+    """List what has no record or cannot be shown.
 
     ``missing_figures`` holds, for each figure that cannot be drawn, the reason.
     """

@@ -1,6 +1,5 @@
 """What forensics says about the records of a runner, compared with a claim."""
 
-
 import numpy as np
 import pytest
 
@@ -138,7 +137,7 @@ def test_a_network_without_recorded_epochs_has_no_figure_for_an_epoch(made, tiny
     made.put(plan.variants[0].cells[0], test=0.91)
     lines = lines_of(made.findings(plan))
     assert lines["none: as it should be"]["status"] == "measured"
-    for what in ("best epoch picked on the test set", plan.variants[2].what):
+    for what in ("best epoch picked on the test set", plan.variants[2].mistake):
         assert lines[what]["accuracy"] == ""
         assert lines[what]["status"] == "its records hold no epochs"
 
@@ -262,6 +261,15 @@ def test_quick_figures_are_not_compared_with_the_claim(made, tiny):
     assert {(row["gap"], row["lands"]) for row in table.text_rows()} == {("", "")}
     assert not any(note.startswith("Claim") for note in table.notes)
     assert any("--no-readings" in note for note in table.notes)
+
+
+def test_if_the_correct_procedure_gives_the_claim_no_mistake_is_named(made, tiny):
+    plan = ForensicsPlan(tiny, 3, with_readings=False)
+    for variant in (plan.variants[0], plan.variants[-1]):
+        for cell in variant.cells:
+            made.put(cell, test=0.987 + 0.001 * cell.seed)
+    sentence = str(explain_with_mistakes(made.findings(plan)))
+    assert sentence == "The correct procedure gives it: 98.80 ± 0.10 %, n = 3."
 
 
 def test_without_a_claim_nothing_is_compared(made, tiny):

@@ -1,4 +1,4 @@
-"""A real scheduler and two real workers on loopback, started as a person starts them."""
+"""Runs on a real scheduler and two real workers on loopback, started as a user starts them."""
 
 import asyncio
 import json
@@ -9,434 +9,499 @@ import subprocess
 import sys
 import tempfile
 import threading
-from dataclasses import replace
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import distributed
 import numpy
-import platformdirs
 import psutil
 import pytest
 import sklearn
 
 from fmbench import runners
-from fmbench.execution.cluster.client import connected
-from fmbench.execution.cluster.failures import Lost, what_happened
-from fmbench.execution.schedule import run
+from fmbench.errors import UserError
+from fmbench.execution.cluster import client
+from fmbench.execution.cluster.client import WorkerLoss, connect_to_cluster, interpret_error
+from fmbench.execution.schedule import run_cells
 from fmbench.models import registry
 from fmbench.records.cells import Cell
 from fmbench.records.protocols import QUICK
 from fmbench.records.store import Store
-from fmbench.suites import configurations
+from fmbench.suites.configurations import resolve_configuration
 from fmbench.utils import environment
-from tests.execution.test_schedule import LIMITS, Log, fmbench, wait_until
 from tests.helpers import faulty
+from tests.helpers.runs import (
+    LIMITS,
+    WAIT_SECONDS,
+    EventLog,
+    ended,
+    environment_with,
+    finish,
+    is_dead,
+    list_records,
+    start_fmbench,
+    wait_until,
+)
 
 ROOT = Path(__file__).parents[3]
 
-# Says in the folder $SCORED_ON_TRAINING where it runs, so that a test knows without asking the worker.
+# Notes in a folder where it runs, so that a test knows it without asking the worker. Fits wait for
+# as long as the file `wait-SEED` is beside that folder.
 MODEL = """
 import multiprocessing, os, signal, time
 from pathlib import Path
 from sklearn.tree import DecisionTreeClassifier
 
+NOTES = Path({notes!r})
+
 class Model:
-    def __init__(self, seconds, seed, kills=False):
-        self.seconds, self.seed, self.kills = seconds, seed, kills
-        note = Path({seen!r}) / f"{{os.getpid()}}-{{time.monotonic_ns()}}"
-        note.write_text(f"{{seed}} {{os.environ.get('WORKER', 'here')}}")
+    def __init__(self, seed, kills=False):
+        self.seed, self.kills = seed, kills
+        note = NOTES / f"{{os.getpid()}}-{{time.monotonic_ns()}}"
+        hidden = note.with_name("." + note.name)
+        hidden.write_text(f"{{seed}} {{os.environ.get('WORKER', 'none')}}")
+        hidden.rename(note)
         self.tree = DecisionTreeClassifier(max_depth=4, max_features=9, random_state=seed)
 
     def fit(self, X, y):
         if self.kills:
             os.kill(multiprocessing.parent_process().pid, signal.SIGKILL)
-        stuck = self.seed in (2, 3) and Path({seen!r}).with_name("stuck").exists()
-        time.sleep(600 if stuck else self.seconds)
+        while NOTES.with_name(f"wait-{{self.seed}}").exists():
+            time.sleep(0.02)
         self.tree.fit(X.reshape(len(X), -1), y)
         return self
 
     def predict(self, X):
         return self.tree.predict(X.reshape(len(X), -1))
 
-def make(seconds=0.3, *, seed):
-    return Model(seconds, seed)
+def make(*, seed):
+    return Model(seed)
 
 def killer(*, seed):
-    return Model(0.0, seed, kills=True)
+    return Model(seed, kills=True)
 
 def on_gpu(*, seed, device):
-    return Model(0.0, 100 + seed)
+    return Model(100 + seed)
 """
 
 
-def dask(folder, *arguments, **environ):
-    with (folder / f"log-{environ.get('WORKER')}").open("w") as log:
+@dataclass(frozen=True)
+class RunningCluster:
+    """Two workers of one thread: ``plain``, and ``gpu``, which says that it has a GPU."""
+
+    address: str
+    nannies: list[subprocess.Popen]  # the process that watches a worker, for each of them
+    cache: Path  # the user's cache, as the workers see it
+
+
+def start_dask(folder, *arguments, **variables):
+    with (folder / f"log-{variables.get('WORKER')}").open("w") as log:
         return subprocess.Popen(
             [sys.executable, "-m", "dask", *arguments, "--host", "127.0.0.1", "--no-dashboard"],
             cwd=folder, stdout=log, stderr=log,
-            env={**os.environ, "PYTHONPATH": str(ROOT), "WORKER": "", **environ},
+            env=environment_with(**{"PYTHONPATH": ROOT, "WORKER": "none", **variables}),
         )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory):
-    """The scheduler's address and the workers' processes, the second of which has a GPU."""
     folder = tmp_path_factory.mktemp("cluster")
-    file = folder / "scheduler.json"
-    processes = [dask(folder, "scheduler", "--port", "0", "--scheduler-file", str(file))]
-    wait_until(file.exists)
-    address = json.loads(file.read_text())["address"]
-    for name, more in (("plain", ()), ("gpu", ("--resources", "GPU=1"))):
-        processes.append(dask(folder, "worker", address, "--nthreads", "1", *more, WORKER=name))
-    yield address, processes[1:]
-    for process in reversed(processes):  # a worker closes at once while its scheduler answers
-        process.terminate()
-        process.wait(20)
+    file, cache = folder / "scheduler.json", folder / "cache"
+    with ExitStack() as stack:
+        command = ("scheduler", "--port", "0", "--scheduler-file", str(file))
+        scheduler = stack.enter_context(ended(start_dask(folder, *command)))
+        wait_until(file.exists, process=scheduler)
+        address = json.loads(file.read_text())["address"]
+        nannies = []
+        for name, more in (("plain", ()), ("gpu", ("--resources", "GPU=1"))):
+            command = ("worker", address, "--nthreads", "1", *more)
+            nanny = start_dask(folder, *command, WORKER=name, XDG_CACHE_HOME=cache)
+            nannies.append(stack.enter_context(ended(nanny)))
+        yield RunningCluster(address, nannies, cache)
+        for nanny in nannies:  # workers close at once while their scheduler answers
+            nanny.terminate()
+        for nanny in nannies:
+            nanny.wait(WAIT_SECONDS)
 
 
-def worker_of(nanny):
-    """The process of the worker that a nanny watches; None while there is none."""
+def find_worker(nanny):
+    """The worker that a nanny watches; None while there is none."""
     children = psutil.Process(nanny.pid).children()
     return next((p for p in children if "spawn_main" in str(p.cmdline())), None)
 
 
 @pytest.fixture
-def model(tmp_path):
-    """A file with models, and the folder where they say that they were made."""
-    seen = tmp_path / "seen"
-    seen.mkdir()
-    path = tmp_path / "model.py"
-    path.write_text(MODEL.format(seen=str(seen)))
-    os.environ.setdefault("WORKER", "none")
-    return path, seen
+def connect(tmp_path, cluster):
+    """Connects to the cluster once both workers are there; the results are in ``tmp_path``."""
+    with ExitStack() as stack:
+
+        def connect_now(retries=2, warn=print):
+            backend = stack.enter_context(
+                connect_to_cluster(cluster.address, tmp_path / "results", retries, warn)
+            )
+            wait_for_workers(backend, 2)
+            return backend
+
+        yield connect_now
 
 
 @pytest.fixture
-def fmbench_run(tmp_path, source, cluster, monkeypatch):
-    """Starts `fmbench run` on the cluster; what it writes goes to ``tmp_path / "results"``."""
-    monkeypatch.setenv("WORKER", "none")
-    address, nannies = cluster
+def model(tmp_path):
+    """A file with models, and the folder of their notes."""
+    notes = tmp_path / "notes"
+    notes.mkdir()
+    path = tmp_path / "model.py"
+    path.write_text(MODEL.format(notes=str(notes)))
+    return path, notes
 
-    def as_started():  # the test before may have killed a worker: its nanny starts another
-        with distributed.Client(address) as client:
-            there = client.run(os.getpid, on_error="return").values()
-        return set(there) == {worker.pid for worker in map(worker_of, nannies) if worker}
 
-    wait_until(as_started, 30)
+@pytest.fixture
+def store(tmp_path):
+    store = Store(tmp_path / "results")
+    store.prepare()
+    return store
+
+
+@pytest.fixture
+def start_cluster_run(store, source, cluster):
+    """Starts `fmbench run` on the cluster."""
+
+    def has_its_workers():  # an earlier test may have killed a worker: its nanny starts another
+        with distributed.Client(cluster.address) as dask_client:
+            pids = set(dask_client.run(os.getpid, on_error="return").values())
+        return pids == {worker.pid for worker in map(find_worker, cluster.nannies) if worker}
+
+    wait_until(has_its_workers)
 
     def start(*arguments):
-        return fmbench(
-            "run", *arguments, "--quick", "--backend", "dask", "--scheduler", cluster[0],
-            "--results", str(tmp_path / "results"), "--data", str(source.folder), cwd=ROOT,
+        return ended(
+            start_fmbench(
+                "run", *arguments, "--quick", "--backend", "dask", "--scheduler", cluster.address,
+                "--results", store.folder, "--data", source.folder, cwd=ROOT,
+                env=environment_with(WORKER="none"),
+            )
         )  # fmt: skip
 
     return start
 
 
-def noted(seen):
-    """What the models said: (process, seed, worker) of each that was made on a worker."""
+def read_notes(notes):
+    """The process, seed and worker of each model that was made on a worker, in their order."""
     found = []
-    for path in sorted(seen.iterdir(), key=lambda path: path.name.split("-")[1]):
+    files = [path for path in notes.iterdir() if not path.name.startswith(".")]
+    for path in sorted(files, key=lambda path: path.name.split("-")[1]):
         seed, worker = path.read_text().split()
         if worker != "none":
             found.append((int(path.name.split("-")[0]), int(seed), worker))
     return found
 
 
-def none_left(seen):
-    wait_until(lambda: not any(psutil.pid_exists(pid) for pid, _, _ in noted(seen)), 10)
+def wait_until_no_cell_runs(notes):
+    wait_until(lambda: all(is_dead(pid) for pid, _, _ in read_notes(notes)))
 
 
-def joined(place, n):
-    wait_until(lambda: len(place._workers()) == n, 20)
+def wait_for_workers(backend, n):
+    wait_until(lambda: len(backend.worker_threads()) == n)
 
 
-def n_records(tmp_path):
-    return len(list((tmp_path / "results").glob("records/*/*.json")))
+def run_all(cells, store, source, backend, limits=LIMITS):
+    return run_cells(cells, store, source, limits, EventLog(), cluster=backend)
 
 
-def test_a_worker_killed_in_mid_run_costs_nothing_but_time(
-    tmp_path, cluster, model, fmbench_run, source
+def test_a_worker_that_is_killed_during_a_run_costs_nothing_but_time(
+    tmp_path, cluster, model, start_cluster_run, store, source
 ):
-    path, seen = model
-    process = fmbench_run(f"{path}:make", "--seeds", "6")
-    wait_until(lambda: n_records(tmp_path) >= 2)
-    wait_until(lambda: len(noted(seen)) > n_records(tmp_path))
-    worker_of(cluster[1][0]).kill()
-    _, err = process.communicate(timeout=60)
-    assert process.returncode == 0, err
-    assert {worker for _, _, worker in noted(seen)} == {"plain", "gpu"}
-    store = Store(tmp_path / "results")
+    path, notes = model
+    waits = [tmp_path / f"wait-{seed}" for seed in range(6)]
+    for wait in waits:
+        wait.touch()
+    with start_cluster_run(f"{path}:make", "--seeds", "6") as process:
+        wait_until(
+            lambda: {worker for _, _, worker in read_notes(notes)} == {"plain", "gpu"},
+            process=process,
+        )
+        find_worker(cluster.nannies[0]).kill()
+        for wait in waits:
+            wait.unlink()
+        _, err = finish(process)
+        assert process.returncode == 0, err
+    assert err.count(": fit ") == 6
     contents = store.read_contents()
     assert not contents.broken and not contents.failed
-    cells = configurations.resolve_configuration(f"{path}:make").cells(QUICK, 6)
+    cells = resolve_configuration(f"{path}:make").cells(QUICK, 6)
     assert set(contents.finished) == {cell.key for cell in cells}
-    none_left(seen)
+    wait_until_no_cell_runs(notes)
     alone = Store(tmp_path / "alone")
     alone.prepare()
-    for record in run(cells, alone, source, LIMITS, Log()):
+    for record in run_cells(cells, alone, source, LIMITS, EventLog()):
         assert record.predictions_sha256 == contents.finished[record.key].predictions_sha256
-    assert err.count(": fit ") == 6
 
 
-def test_a_coordinator_that_ends_takes_its_cells_with_it_and_the_next_goes_on(
-    tmp_path, model, fmbench_run
+def test_the_cells_of_a_client_that_ends_are_ended_and_the_next_run_continues(
+    tmp_path, model, start_cluster_run, store
 ):
-    path, seen = model
-    arguments = (f"{path}:make", "--seeds", "5")
-    (stuck := seen.with_name("stuck")).touch()  # seeds 2 and 3 will not end by themselves
+    path, notes = model
+    command = (f"{path}:make", "--seeds", "4")
+    waits = [tmp_path / f"wait-{seed}" for seed in (2, 3)]
+    for wait in waits:
+        wait.touch()
     for end, status in ((signal.SIGKILL, -9), (signal.SIGINT, 130)):
-        process, n_before = fmbench_run(*arguments), len(noted(seen))
-        wait_until(lambda n=n_before: {seed for _, seed, _ in noted(seen)[n:]} >= {2, 3})
-        process.send_signal(end)
-        _, err = process.communicate(timeout=30)
-        assert process.returncode == status, err
-        none_left(seen)
-    stuck.unlink()
-    assert n_records(tmp_path) == 2
-    _, err = (process := fmbench_run(*arguments)).communicate(timeout=60)
-    assert process.returncode == 0, err
-    assert err.count(": fit ") == 3
-    contents = Store(tmp_path / "results").read_contents()
-    assert len(contents.finished) == 5 and not contents.broken and not contents.failed
+        n_before = len(read_notes(notes))
+        with start_cluster_run(*command) as process:
+            wait_until(
+                lambda n=n_before: {seed for _, seed, _ in read_notes(notes)[n:]} >= {2, 3},
+                process=process,
+            )
+            process.send_signal(end)
+            _, err = finish(process)
+            assert process.returncode == status, err
+            wait_until_no_cell_runs(notes)
+    for wait in waits:
+        wait.unlink()
+    assert len(list_records(store.folder)) == 2
+    with start_cluster_run(*command) as process:
+        _, err = finish(process)
+        assert process.returncode == 0, err
+    assert err.count(": fit ") == 2
+    contents = store.read_contents()
+    assert len(contents.finished) == 4 and not contents.broken and not contents.failed
 
 
 def test_a_cell_whose_worker_is_lost_again_and_again_fails_and_says_so(
-    tmp_path, model, fmbench_run
+    model, start_cluster_run, store
 ):
-    path, seen = model
-    process = fmbench_run(f"{path}:killer", "--seeds", "1", "--retries", "1")
-    _, err = process.communicate(timeout=60)
-    assert process.returncode == 1, err
-    [failed] = Store(tmp_path / "results").read_contents().failed.values()
+    path, notes = model
+    with start_cluster_run(f"{path}:killer", "--seeds", "1", "--retries", "1") as process:
+        _, err = finish(process)
+        assert process.returncode == 1, err
+    [failed] = store.read_contents().failed.values()
     assert failed.why == "its worker was lost, 2 times in all, and --retries is 1"
-    assert len(noted(seen)) == 2
+    assert len(read_notes(notes)) == 2
 
 
-def test_gpu_cells_go_to_workers_that_have_one_and_others_anywhere(tmp_path, model, fmbench_run):
-    path, seen = model
-    process = fmbench_run(f"{path}:on_gpu", f"{path}:make", "--seeds", "2", "--device", "auto")
-    _, err = process.communicate(timeout=60)
-    assert process.returncode == 1, err
-    contents = Store(tmp_path / "results").read_contents()
-    # No test machine has a GPU: the cells were sent to where one was said to be, and found none.
+def test_gpu_cells_go_to_workers_with_a_gpu_and_others_anywhere(model, start_cluster_run, store):
+    path, notes = model
+    command = (f"{path}:on_gpu", f"{path}:make", "--seeds", "2", "--device", "auto")
+    with start_cluster_run(*command) as process:
+        _, err = finish(process)
+        assert process.returncode == 1, err
+    contents = store.read_contents()
+    # No test machine has a GPU: the cells were sent to the worker that names one, and found none.
     assert {"CUDA" in record.why for record in contents.failed.values()} == {True}
     assert {r.cell["runner"] for r in contents.failed.values()} == {"model.py-on_gpu"}
     assert len(contents.failed) == len(contents.finished) == 2
-    assert [worker for _, seed, worker in noted(seen) if seed >= 100] == ["gpu", "gpu"]
+    assert [worker for _, seed, worker in read_notes(notes) if seed >= 100] == ["gpu", "gpu"]
 
 
-def of_another_revision(monkeypatch):
+def make_other_revision(monkeypatch):
     runner = replace(runners.get_runner("gaussian-nb"), revision=99)
     monkeypatch.setitem(registry._REGISTRY, "gaussian-nb", runner)
     return runner
 
 
-def of_another_package(monkeypatch):
-    runner = configurations.resolve_configuration("sklearn.naive_bayes:GaussianNB").runner
+def make_other_package(monkeypatch):
+    runner = resolve_configuration("sklearn.naive_bayes:GaussianNB").runner
     return replace(runner, source="scikit-learn 0.1")
 
 
 @pytest.mark.parametrize(
-    "ours, why",
+    "make_ours, why",
     [
-        (of_another_revision, "revision 1 -> 99"),
-        (of_another_package, f"source scikit-learn {sklearn.__version__} -> scikit-learn 0.1"),
+        (make_other_revision, "revision 1 -> 99"),
+        (make_other_package, f"source scikit-learn {sklearn.__version__} -> scikit-learn 0.1"),
     ],
 )
 def test_a_worker_with_other_code_refuses_the_cell(
-    ours, why, tmp_path, cluster, source, monkeypatch
+    make_ours, why, connect, store, source, monkeypatch
 ):
-    store, said = Store(tmp_path / "results"), []
-    with connected(cluster[0], store.folder, 2, said.append) as place:
-        [record] = run(
-            [Cell(ours(monkeypatch), QUICK, 0)], store, source, LIMITS, Log(), cluster=place
-        )
+    warnings = []
+    cell = Cell(make_ours(monkeypatch), QUICK, 0)
+    [record] = run_all([cell], store, source, connect(warn=warnings.append))
     reason = f"it would measure another cell ({why}): install the same there"
     assert record.why == f"refused by every worker: {reason}"
-    assert [line.partition(" refused ")[2].partition(": ")[2] for line in said] == [reason] * 2
+    refused = [line.partition(" refused ")[2].partition(": ")[2] for line in warnings]
+    assert refused == [reason] * 2
 
 
-def test_a_gpu_cell_that_was_refused_is_not_sent_to_a_worker_without_one(
-    tmp_path, cluster, source, monkeypatch
+def test_a_refused_gpu_cell_is_not_sent_to_a_worker_without_a_gpu(
+    connect, store, source, monkeypatch
 ):
     runner = replace(runners.get_runner("lenet5"), revision=99)
     monkeypatch.setitem(registry._REGISTRY, runner.name, runner)
-    store, said = Store(tmp_path / "results"), []
+    warnings = []
+    backend = connect(warn=warnings.append)
     limits = replace(LIMITS, device="cuda")
-    with connected(cluster[0], store.folder, 2, said.append) as place:
-        joined(place, 2)
-        [record] = run([Cell(runner, QUICK, 0)], store, source, limits, Log(), cluster=place)
+    [record] = run_all([Cell(runner, QUICK, 0)], store, source, backend, limits)
     assert record.why.startswith("refused by every worker: ")
-    assert len([line for line in said if " refused " in line]) == 1
+    assert len([line for line in warnings if " refused " in line]) == 1
 
 
-def test_an_order_whose_workers_have_left_is_sent_to_those_that_are_there(
-    tmp_path, cluster, source, monkeypatch
+def send_first_to(backend, worker, monkeypatch):
+    """Have the first request sent to one worker only; returns the workers of each sending."""
+    send, allowed = backend._send, []
+
+    def send_there(request, _, *more):
+        allowed.append(set() if allowed else {worker})
+        return send(request, allowed[-1], *more)
+
+    monkeypatch.setattr(backend, "_send", send_there)
+    return allowed
+
+
+def test_a_request_whose_workers_have_left_is_sent_to_those_that_are_there(
+    connect, store, source, monkeypatch
 ):
-    monkeypatch.setattr("fmbench.execution.cluster.client.LOOK_SECONDS", 0.5)
-    runner, store = runners.get_runner("gaussian-nb"), Store(tmp_path / "results")
-    with connected(cluster[0], store.folder, 2, print) as place:
-        workers, real, allowed = set(place._workers()), place._answer, []
-
-        def first_to_one_that_left(order, _, *more):
-            allowed.append(set() if allowed else {"tcp://127.0.0.1:9"})
-            return real(order, allowed[-1], *more)
-
-        monkeypatch.setattr(place, "_answer", first_to_one_that_left)
-        [record] = run([Cell(runner, QUICK, 0)], store, source, LIMITS, Log(), cluster=place)
-    assert record.finished and workers and len(allowed) == 2
+    monkeypatch.setattr(client, "WORKER_CHECK_SECONDS", 0.5)
+    backend = connect()
+    allowed = send_first_to(backend, "tcp://127.0.0.1:9", monkeypatch)
+    cell = Cell(runners.get_runner("gaussian-nb"), QUICK, 0)
+    [record] = run_all([cell], store, source, backend)
+    assert record.finished and len(allowed) == 2
 
 
 @pytest.mark.parametrize("fault", ["no fmbench", "no temporary folder"])
 def test_a_worker_that_comes_late_and_can_run_nothing_fails_no_cell(
-    fault, tmp_path, cluster, model, source
+    fault, tmp_path, cluster, connect, store, source, monkeypatch
 ):
-    cells = configurations.resolve_configuration(f"{model[0]}:make").cells(QUICK, 4)
-    store, said = Store(tmp_path / "results"), []
+    warnings = []
+    backend = connect(retries=1, warn=warnings.append)
     (temporary := tmp_path / "temporary").mkdir()
     (package := tmp_path / "without" / "fmbench").mkdir(parents=True)
     (package / "__init__.py").write_text("raise ImportError('not installed')")
-    without = {"no fmbench": {"PYTHONPATH": str(package.parent)}}
-    with connected(cluster[0], store.folder, 0, said.append) as place:
-        joined(place, 2)
-        late = dask(
-            tmp_path, "worker", cluster[0], "--nthreads", "1", "--local-directory", str(tmp_path),
-            TMPDIR=str(temporary), WORKER="late", **without.get(fault, {}),
-        )  # fmt: skip
-        try:
-            joined(place, 3)
-            assert str(temporary) in place._client.run(tempfile.gettempdir).values()
-            shutil.rmtree(temporary)
-            limits = replace(LIMITS, jobs=3, timeout=20)
-            records = run(cells, store, source, limits, Log(), cluster=place)
-        finally:
-            late.terminate()
-            late.wait(20)
-        joined(place, 2)
-    assert [record.why for record in records if not record.finished] == []
-    assert any("refused" in line and str(temporary) in line for line in said) == (
-        fault == "no temporary folder"
-    )
+    without = {"PYTHONPATH": package.parent} if fault == "no fmbench" else {}
+    there = set(backend.worker_threads())
+    command = ("worker", cluster.address, "--nthreads", "1", "--local-directory", str(tmp_path))
+    variables = {"TMPDIR": temporary, "WORKER": "late", "XDG_CACHE_HOME": cluster.cache, **without}
+    with ended(start_dask(tmp_path, *command, **variables)) as late:
+        wait_for_workers(backend, 3)
+        [address] = set(backend.worker_threads()) - there
+        assert str(temporary) in backend._client.run(tempfile.gettempdir).values()
+        shutil.rmtree(temporary)
+        allowed = send_first_to(backend, address, monkeypatch)
+        cell = Cell(runners.get_runner("gaussian-nb"), QUICK, 0)
+        [record] = run_all([cell], store, source, backend)
+        late.terminate()
+        late.wait(WAIT_SECONDS)
+    wait_for_workers(backend, 2)
+    assert record.finished and len(allowed) >= 2
+    refusals = [line for line in warnings if "refused" in line and str(temporary) in line]
+    assert len(refusals) == (fault == "no temporary folder")
 
 
-def test_an_error_before_a_worker_has_started_is_not_held_against_the_cell():
-    order = SimpleNamespace(launch=(), limits=LIMITS)
+def test_an_error_before_a_worker_has_started_is_a_loss_and_no_failure_of_the_cell():
+    request = SimpleNamespace(launch=(), limits=LIMITS)
     error = ModuleNotFoundError("No module named 'fmbench'")
-    lost = what_happened(error, order, [])
-    assert lost == Lost(1, "ModuleNotFoundError: No module named 'fmbench'")
-    assert "and --retries is 0 (the last time: ModuleNotFoundError" in lost.in_words(1, 0)
-    assert what_happened(error, order, ["a"]).failure.startswith("the worker a could not run it: ")
+    loss = interpret_error(error, request, [])
+    assert loss == WorkerLoss(1, "ModuleNotFoundError: No module named 'fmbench'")
+    assert "and --retries is 0 (the last time: ModuleNotFoundError" in loss.describe(1, 0)
+    failure = interpret_error(error, request, ["a"]).failure
+    assert failure.startswith("the worker a could not run it: ")
 
 
-def test_a_worker_that_lets_go_of_a_cell_by_mistake_is_a_loss_and_ctrl_c_is_not(
-    tmp_path, cluster, source, monkeypatch
+def test_a_worker_that_drops_a_cell_by_mistake_is_a_loss(connect, store, source, monkeypatch):
+    cell = Cell(runners.get_runner("gaussian-nb"), QUICK, 0)
+    backend = connect(retries=1)
+    send, answers = backend._send, [None, None, None]
+    monkeypatch.setattr(backend, "_send", lambda *all: answers.pop() if answers else send(*all))
+    for status in ("failed", "finished"):
+        [record] = run_all([cell], store, source, backend)
+        assert record.status == status
+    assert not answers
+
+
+def test_ctrl_c_ends_the_wait_for_a_result_that_is_being_transferred(connect, source, monkeypatch):
+    cell, stop, transferring = (
+        Cell(runners.get_runner("gaussian-nb"), QUICK, 0), threading.Event(), threading.Event(),
+    )  # fmt: skip
+    backend = connect(retries=1)
+
+    async def never_end(*_, **__):
+        transferring.set()
+        await asyncio.sleep(600)
+
+    monkeypatch.setattr(backend._client, "_gather", never_end)
+    thread = threading.Thread(
+        target=backend.run_launch,
+        args=((cell,), source, LIMITS, [], lambda: None, stop),
+        daemon=True,
+    )
+    thread.start()
+    assert transferring.wait(WAIT_SECONDS)
+    stop.set()
+    thread.join(WAIT_SECONDS)
+    assert not thread.is_alive()
+
+
+def test_a_worker_keeps_the_progress_of_a_cell_until_its_record_is_saved(
+    cluster, connect, store, source
 ):
-    cell, store = Cell(runners.get_runner("gaussian-nb"), QUICK, 0), Store(tmp_path / "results")
-    with connected(cluster[0], store.folder, 1, print) as place:
-        real, none = place._answer, [None, None, None]
-        monkeypatch.setattr(place, "_answer", lambda *all: none.pop() if none else real(*all))
-        for status in ("failed", "finished"):
-            [record] = run([cell], store, source, LIMITS, Log(), cluster=place)
-            assert record.status == status
-    assert not none
-
-
-def test_ctrl_c_ends_the_wait_for_a_result_that_is_on_its_way(
-    tmp_path, cluster, source, monkeypatch
-):
-    cell, stop = Cell(runners.get_runner("gaussian-nb"), QUICK, 0), threading.Event()
-    with connected(cluster[0], tmp_path, 1, print) as place:
-        never = lambda *_, **__: asyncio.sleep(600)  # noqa: E731
-        monkeypatch.setattr(place._client, "_gather", never)
-        threading.Timer(3, stop.set).start()
-        measuring = threading.Thread(
-            target=place.measure,
-            args=((cell,), source, LIMITS, [], lambda: None, stop),
-            daemon=True,
-        )
-        measuring.start()
-        measuring.join(10)
-        assert not measuring.is_alive()
-
-
-def test_what_a_worker_keeps_of_a_cell_stays_until_its_record_is_saved(tmp_path, cluster, source):
-    cell = Cell(faulty.runner("raises", factory=faulty.resumable), QUICK, 0)
-    store = Store(tmp_path / "results")
-    with connected(cluster[0], store.folder, 2, print) as place:
-        place.lanes([[cell]], LIMITS)
-        failures = []
-        while None not in failures:  # then killed, as it were, before it has saved anything
-            measured = place.measure(
-                [cell], source, LIMITS, [], lambda: None, threading.Event()
-            )  # fmt: skip
-            failures.append(measured.failure)
-        [record] = run([cell], store, source, LIMITS, Log(), cluster=place)
+    cell = Cell(faulty.make_runner("raises", factory=faulty.make_resumable), QUICK, 0)
+    backend = connect()
+    backend.split_into_queues([[cell]], LIMITS)
+    failures = []
+    while None not in failures:  # then the client is killed, as it were, before it saves a record
+        result = backend.run_launch([cell], source, LIMITS, [], lambda: None, threading.Event())
+        failures.append(result.failure)
+    [record] = run_all([cell], store, source, backend)
     assert record.details == {"earlier_attempts": len(failures)} == {"earlier_attempts": 3}
-    assert not list((platformdirs.user_cache_path("fmbench") / "cluster").rglob("attempts"))
+    assert not list(cluster.cache.rglob("attempts"))
 
 
-def test_a_cell_that_failed_goes_on_with_what_it_left_on_the_worker(tmp_path, cluster, source):
-    cell = Cell(faulty.runner("raises", factory=faulty.resumable), QUICK, 0)
-    store = Store(tmp_path / "results")
-    with connected(cluster[0], store.folder, 2, print) as place:
-        records = [run([cell], store, source, LIMITS, Log(), cluster=place)[0] for _ in range(3)]
+def test_a_failed_cell_continues_from_its_progress_on_the_worker(cluster, connect, store, source):
+    cell = Cell(faulty.make_runner("raises", factory=faulty.make_resumable), QUICK, 0)
+    backend = connect()
+    records = [run_all([cell], store, source, backend)[0] for _ in range(3)]
     assert [record.status for record in records] == ["failed", "failed", "finished"]
     assert records[-1].details == {"earlier_attempts": 2}
-    assert not list((platformdirs.user_cache_path("fmbench") / "cluster").rglob("attempts"))
+    assert not list(cluster.cache.rglob("attempts"))
 
 
-def test_workers_with_other_versions_are_named_once(tmp_path, cluster, monkeypatch):
+def test_workers_with_other_versions_are_reported_once(connect, monkeypatch):
     here = {**environment.versions(), "numpy": "1.0"}
     monkeypatch.setattr(environment, "versions", lambda: here)
-    said = []
-    with connected(cluster[0], tmp_path, 2, said.append):
-        [line] = said
-    assert f" has numpy {numpy.__version__}, here 1.0; records name" in line
-
-
-def test_a_scheduler_that_is_not_there_is_said_in_a_line(tmp_path):
-    process = fmbench("run", "gaussian-nb", "--backend", "dask", "--scheduler", "127.0.0.1:1",
-                      "--results", str(tmp_path))  # fmt: skip
-    _, err = process.communicate(timeout=60)
-    assert process.returncode == 2
-    assert err.startswith("fmbench: error: --scheduler 127.0.0.1:1: no Dask scheduler answers")
-    assert err.count("\n") == 1
+    warnings = []
+    connect(warn=warnings.append)
+    [line] = warnings
+    assert f" has numpy {numpy.__version__}, here 1.0; each record names" in line
 
 
 @pytest.mark.parametrize(
-    "address, said",
+    "address, reason",
     [
-        ("tls://127.0.0.1:1", "Dask's TLS has to be configured"),
+        ("127.0.0.1:1", "no Dask scheduler answers there"),
+        ("tls://127.0.0.1:1", "configure Dask's TLS"),
         ("inproc://x", "no Dask scheduler answers"),
         ("ucx://x", "no Dask scheduler answers"),
         ("there://x", "unknown address scheme 'there'"),
     ],
 )
-def test_an_address_that_cannot_be_connected_to_is_said_in_a_line(address, said, tmp_path):
-    process = fmbench("run", "gaussian-nb", "--backend", "dask", "--scheduler", address,
-                      "--results", str(tmp_path))  # fmt: skip
-    _, err = process.communicate(timeout=60)
-    assert process.returncode == 2
-    assert err.startswith(f"fmbench: error: --scheduler {address}: ") and said in err
-    assert err.count("\n") == 1
+def test_an_address_without_a_scheduler_is_refused_in_one_line(
+    address, reason, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(client, "CONNECT_SECONDS", 0.5)
+    with pytest.raises(UserError) as refusal, connect_to_cluster(address, tmp_path, 2, print):
+        pass
+    message = str(refusal.value)
+    assert message.startswith(f"--scheduler {address}: ") and reason in message
+    assert "\n" not in message
 
 
 @pytest.mark.parametrize(
-    "flags, said",
+    "options, message",
     [
         (("--backend", "dask"), "--backend dask needs --scheduler"),
         (("--scheduler", "127.0.0.1:1"), "--scheduler goes with --backend dask"),
         (("--backend", "dask", "--scheduler", "x"), "needs Dask: pip install 'fmbench[dask]'"),
     ],
 )
-def test_flags_that_cannot_be_followed_are_said_in_a_line(tmp_path, flags, said):
-    arguments = ["run", "gaussian-nb", *flags, "--results", str(tmp_path)]
+def test_options_that_contradict_each_other_are_refused_in_one_line(tmp_path, options, message):
+    arguments = ["run", "gaussian-nb", *options, "--results", str(tmp_path)]
     code = (
-        "import sys; sys.modules['distributed'] = None  # as where the extra is not installed\n"
+        "import sys; sys.modules['distributed'] = None  # as if the extra were not installed\n"
         f"from fmbench.cli.main import main; main({arguments!r})"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert done.returncode == 2
-    assert said in done.stderr and done.stderr.count("\n") == 1
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert result.returncode == 2
+    assert message in result.stderr and result.stderr.count("\n") == 1

@@ -37,8 +37,8 @@ SPACE = SearchSpace(
 X = torch.arange(3 * 784, dtype=torch.int64).remainder(256).to(torch.uint8).reshape(3, 28, 28)
 
 
-def walk(seed, steps, space=SPACE):
-    """A random chromosome and what becomes of it, mutation by mutation."""
+def mutate_repeatedly(seed, steps, space=SPACE):
+    """Draw a chromosome and mutate it ``steps`` times; return all of them in order."""
     rng = random.Random(seed)
     line = [draw_chromosome(space, rng)]
     for _ in range(steps):
@@ -48,8 +48,8 @@ def walk(seed, steps, space=SPACE):
 
 @settings(max_examples=60)
 @given(seed=st.integers(0, 2**32), steps=st.integers(0, 60))
-def test_every_chromosome_that_can_be_reached_builds_a_network_of_ten_logits(seed, steps):
-    chromosome = walk(seed, steps)[-1]
+def test_every_chromosome_builds_a_network_with_ten_logits(seed, steps):
+    chromosome = mutate_repeatedly(seed, steps)[-1]
     built = build_network(chromosome.layers, "unit")
     logits = built(X)
     assert logits.shape == (3, 10)
@@ -60,8 +60,8 @@ def test_every_chromosome_that_can_be_reached_builds_a_network_of_ten_logits(see
 
 
 @given(seed=st.integers(0, 2**32), steps=st.integers(0, 60))
-def test_every_chromosome_that_can_be_reached_stays_within_the_space(seed, steps):
-    for chromosome in walk(seed, steps):
+def test_every_chromosome_stays_within_the_search_space(seed, steps):
+    for chromosome in mutate_repeatedly(seed, steps):
         assert 1e-4 <= chromosome.learning_rate <= 1e-2
         assert 1 <= len(chromosome.layers) <= 12
         assert estimate_work(chromosome.layers) <= 3_000_000
@@ -71,8 +71,8 @@ def test_every_chromosome_that_can_be_reached_stays_within_the_space(seed, steps
 
 
 @given(seed=st.integers(0, 2**32), steps=st.integers(1, 40))
-def test_a_mutation_changes_one_gene_and_little_of_it(seed, steps):
-    *_, parent, child = walk(seed, steps)
+def test_a_mutation_changes_one_property_of_one_gene(seed, steps):
+    *_, parent, child = mutate_repeatedly(seed, steps)
     assert child != parent
     if child.learning_rate != parent.learning_rate:
         assert child.layers == parent.layers
@@ -91,8 +91,8 @@ def test_a_mutation_changes_one_gene_and_little_of_it(seed, steps):
         assert shorter.layers in without
 
 
-def test_every_operator_and_every_kind_of_layer_comes_up():
-    lines = [walk(seed, 60) for seed in range(20)]
+def test_every_operator_and_every_kind_of_layer_is_used():
+    lines = [mutate_repeatedly(seed, 60) for seed in range(20)]
     kinds = {type(layer) for line in lines for c in line for layer in c.layers}
     assert kinds == {Convolution, Pooling, Dense, Dropout}
     lengths, rates, changed = set(), 0, 0
@@ -107,11 +107,11 @@ def test_every_operator_and_every_kind_of_layer_comes_up():
     assert len(OPERATORS) == 4
 
 
-def test_pooling_stops_at_one_pixel():
+def test_pooling_ends_at_one_pixel():
     deepest = max(
         sum(isinstance(layer, Pooling) for layer in c.layers)
         for seed in range(40)
-        for c in walk(seed, 60)
+        for c in mutate_repeatedly(seed, 60)
     )
     assert deepest == MAX_POOLINGS
     chromosome = Chromosome(1e-3, (Convolution(2, 3, "relu"), *[Pooling()] * MAX_POOLINGS))
@@ -119,12 +119,12 @@ def test_pooling_stops_at_one_pixel():
     assert count_parameters(build_network(chromosome.layers, "unit"))["output"] == 2 * 10 + 10
 
 
-def test_the_seed_alone_decides():
-    assert walk(5, 30) == walk(5, 30)
-    assert walk(5, 30) != walk(6, 30)
+def test_the_result_depends_only_on_the_seed():
+    assert mutate_repeatedly(5, 30) == mutate_repeatedly(5, 30)
+    assert mutate_repeatedly(5, 30) != mutate_repeatedly(6, 30)
 
 
-def test_a_space_without_room_is_an_error_and_not_an_endless_search():
+def test_a_search_space_that_is_too_small_raises_an_error():
     rng = random.Random(0)
     with pytest.raises(ValueError, match="no network fits"):
         draw_chromosome(replace(SPACE, max_work=10), rng)
@@ -133,7 +133,7 @@ def test_a_space_without_room_is_an_error_and_not_an_endless_search():
         mutate(Chromosome(1e-3, (Pooling(),)), replace(only, max_work=1), rng)
 
 
-def test_work_counts_multiply_adds_and_what_takes_as_long():
+def test_estimated_work_includes_activations_poolings_and_dropout():
     layers = (Convolution(32, 3, "relu"), Pooling(), Dense(128, "relu"), Dropout(0.5))
     convolution = 28 * 28 * 9 * 32 + 90 * 28 * 28 * 32
     dense = 14 * 14 * 32 * 128 + 90 * 128
@@ -141,7 +141,7 @@ def test_work_counts_multiply_adds_and_what_takes_as_long():
 
 
 @pytest.mark.parametrize("activation", SPACE.activation)
-def test_an_activation_after_pooling_is_the_same_as_before_it(activation):
+def test_an_activation_gives_the_same_before_and_after_pooling(activation):
     from torch import nn
 
     torch.manual_seed(0)

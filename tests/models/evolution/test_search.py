@@ -13,27 +13,29 @@ BUDGET = SearchBudget(
 )  # fmt: skip
 
 
-class Toy:
-    """A fitness without training: the share of dense layers, more with more epochs."""
+class ToyFitness:
+    """A fitness without training: it grows with the dense layers and with the epochs."""
 
     def __init__(self):
-        self.asked = []
+        self.calls = []
 
     def __call__(self, chromosome, epochs):
         n_dense = sum(isinstance(layer, Dense) for layer in chromosome.layers)
-        fitness = (n_dense - 0.01 * len(chromosome.layers)) / 20 + epochs / 1000
-        self.asked.append((chromosome, epochs, fitness))
-        return fitness
+        value = (n_dense - 0.01 * len(chromosome.layers)) / 20 + epochs / 1000
+        self.calls.append((chromosome, epochs, value))
+        return value
 
 
-def test_each_generation_evaluates_its_population_for_more_epochs_than_the_last():
-    toy = Toy()
-    search = evolve(SPACE, BUDGET, toy, seed=0)
-    assert [epochs for _, epochs, _ in toy.asked] == [e for e in (1, 3, 5, 7, 9) for _ in range(6)]
+def test_each_generation_trains_its_networks_for_more_epochs_than_the_last_one():
+    fitness = ToyFitness()
+    search = evolve(SPACE, BUDGET, fitness, seed=0)
+    assert [epochs for _, epochs, _ in fitness.calls] == [
+        e for e in (1, 3, 5, 7, 9) for _ in range(6)
+    ]
     assert [g["epochs"] for g in search.generations] == [1, 3, 5, 7, 9]
     assert [g["networks"] for g in search.generations] == [6] * 5
     for n, generation in enumerate(search.generations):
-        values = [fitness for _, _, fitness in toy.asked[6 * n : 6 * n + 6]]
+        values = [fitness for _, _, fitness in fitness.calls[6 * n : 6 * n + 6]]
         assert generation["generation"] == n + 1
         assert generation["best_fitness"] == pytest.approx(max(values), abs=1e-6)
         assert generation["mean_fitness"] == pytest.approx(np.mean(values), abs=1e-6)
@@ -54,24 +56,24 @@ def test_epochs_grow_evenly_from_the_first_generation_to_the_last(generations, f
 
 def test_the_winner_is_the_fittest_of_all_generations():
     for seed in range(10):
-        toy = Toy()
-        winner = evolve(SPACE, BUDGET, toy, seed=seed).winner
-        assert winner == max(toy.asked, key=lambda entry: entry[2])[0]
+        fitness = ToyFitness()
+        winner = evolve(SPACE, BUDGET, fitness, seed=seed).winner
+        assert winner == max(fitness.calls, key=lambda entry: entry[2])[0]
 
 
 def test_selection_makes_the_later_generations_fitter():
     gains = []
     for seed in range(10):
-        generations = evolve(SPACE, BUDGET, Toy(), seed=seed).generations
+        generations = evolve(SPACE, BUDGET, ToyFitness(), seed=seed).generations
         gains.append(generations[-1]["mean_fitness"] - generations[0]["mean_fitness"])
     without_epochs = np.array(gains) - 8 / 1000
-    assert without_epochs.mean() > 0.015  # 0.001 where any parent is as good as another
+    assert without_epochs.mean() > 0.015  # it is 0.001 if parents are selected at random
 
 
-def test_every_later_chromosome_is_a_mutant_of_one_before():
-    toy = Toy()
-    evolve(SPACE, BUDGET, toy, seed=1)
-    seen = [chromosome for chromosome, _, _ in toy.asked]
+def test_every_later_chromosome_is_a_mutation_of_an_earlier_one():
+    fitness = ToyFitness()
+    evolve(SPACE, BUDGET, fitness, seed=1)
+    seen = [chromosome for chromosome, _, _ in fitness.calls]
     for child in seen[6:]:
         before = seen[: seen.index(child) // 6 * 6]
         parents = [p for p in before if abs(len(p.layers) - len(child.layers)) <= 1]
@@ -80,14 +82,14 @@ def test_every_later_chromosome_is_a_mutant_of_one_before():
         )
 
 
-def test_the_seed_decides_and_the_callers_random_state_does_not():
+def test_the_search_depends_on_the_seed_and_not_on_the_global_random_state():
     random.seed(1)
-    first, state = Toy(), random.getstate()
+    first, state = ToyFitness(), random.getstate()
     evolve(SPACE, BUDGET, first, seed=3)
     assert random.getstate() == state
     random.seed(2)
-    again, other = Toy(), Toy()
+    again, other = ToyFitness(), ToyFitness()
     evolve(SPACE, BUDGET, again, seed=3)
     evolve(SPACE, BUDGET, other, seed=4)
-    assert again.asked == first.asked
-    assert other.asked != first.asked
+    assert again.calls == first.calls
+    assert other.calls != first.calls

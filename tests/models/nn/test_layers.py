@@ -1,4 +1,4 @@
-"""Layers and initialisers against their definitions in Keras and TensorFlow."""
+"""Layers and initialisers agree with their definitions in Keras and TensorFlow."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ from fmbench.models.nn.layers import (
 )
 
 
-def test_batch_normalisation_is_keras_s():
+def test_batch_normalisation_computes_what_kerass_does():
     torch.manual_seed(0)
     X = 3 + 2 * torch.randn(50, 4, 7, 7)
     norm = batch_norm(4)
@@ -29,7 +29,7 @@ def test_batch_normalisation_is_keras_s():
     assert torch.allclose(norm.running_var, 0.99 + 0.01 * variance * n / (n - 1), atol=1e-6)
 
 
-def test_a_batch_normalisation_counts_four_parameters_a_channel():
+def test_a_batch_normalisation_has_four_parameters_per_channel():
     net = sequential(("bn", batch_norm(32)), ("relu", nn.ReLU()), ("conv", nn.Conv2d(32, 5, 3)))
     assert count_parameters(net) == {"bn": 128, "conv": 1_445}
 
@@ -43,24 +43,24 @@ def test_a_residual_adds_one_channel_to_every_channel_of_the_convolution():
         assert torch.allclose(summed[:, channel], X[:, 0] + conv(X)[:, channel].clamp(min=0))
 
 
-def test_the_lstm_computes_what_pytorch_s_does():
+def test_the_lstm_computes_what_pytorchs_does():
     torch.manual_seed(0)
     ours, theirs = LSTM(28, 16), nn.LSTM(28, 16, batch_first=True)
 
-    def in_its_order(rows):  # input, forget, candidate, output
+    def to_pytorch_order(rows):  # input, forget, candidate, output
         let_in, keep, let_out, candidate = rows.chunk(4)
         return torch.cat([let_in, keep, candidate, let_out])
 
     with torch.no_grad():
-        theirs.weight_ih_l0.copy_(in_its_order(ours.input_weight))
-        theirs.weight_hh_l0.copy_(in_its_order(ours.recurrent_weight))
-        theirs.bias_ih_l0.copy_(in_its_order(ours.bias))
+        theirs.weight_ih_l0.copy_(to_pytorch_order(ours.input_weight))
+        theirs.weight_hh_l0.copy_(to_pytorch_order(ours.recurrent_weight))
+        theirs.bias_ih_l0.copy_(to_pytorch_order(ours.bias))
         theirs.bias_hh_l0.zero_()
     X = torch.randn(5, 28, 28)
     assert torch.allclose(ours(X), theirs(X)[1][0][0], atol=1e-6)
 
 
-def test_the_lstm_starts_as_keras_s():
+def test_the_initial_weights_of_the_lstm_follow_keras():
     torch.manual_seed(0)
     lstm = LSTM(28, 64)
     assert torch.allclose(lstm.recurrent_weight.T @ lstm.recurrent_weight, torch.eye(64), atol=1e-5)
@@ -71,7 +71,7 @@ def test_the_lstm_starts_as_keras_s():
     assert torch.equal(lstm.bias.detach(), expected.flatten())
 
 
-def test_a_truncated_normal_ends_at_two_sigma():
+def test_truncated_normal_weights_stay_within_two_sigma():
     torch.manual_seed(0)
     net = sequential(
         ("a", nn.Linear(600, 400)), ("b", nn.Linear(400, 10)),
@@ -79,12 +79,14 @@ def test_a_truncated_normal_ends_at_two_sigma():
     )  # fmt: skip
     weights = net.a.weight.detach().numpy()
     assert 0.19 < np.abs(weights).max() <= 0.2
-    assert weights.std() == pytest.approx(0.1 * 0.8796, rel=0.01)  # of a normal cut at two sigma
+    assert weights.std() == pytest.approx(
+        0.1 * 0.8796, rel=0.01
+    )  # the standard deviation of a normal cut at two sigma
     assert (net.a.bias == 0.3).all()
     assert not net.b.bias.any(), "a layer that is not named keeps the default"
 
 
-def test_keras_random_is_uniform_weights_and_normal_biases():
+def test_keras_random_draws_uniform_weights_and_normal_biases():
     torch.manual_seed(0)
     net = sequential(
         ("conv", Residual(nn.Conv2d(32, 400, 3, padding=1))), initialise={"conv": init_keras_random}

@@ -156,6 +156,9 @@ def test_without_records_only_the_dot_plot_is_drawn(tmp_path):
         draw_confusion_matrix(empty)
 
 
-def test_titles_name_the_model_and_no_figure_of_another_paper(toy):
+def test_titles_are_those_of_the_suite_or_say_what_is_shown(toy):
+    titled = draw_loss_by_epoch(toy).title
+    assert titled == "Figure 6, measured: loss of CNN-LeNet-5 after each epoch"
+    results = replace(toy.results, suite=replace(SUITE, figure_titles={}))
     for draw in FIGURES.values():
-        assert not re.search(r"Figure \d", draw(toy).title)
+        assert "Figure" not in draw(replace(toy, results=results)).title

@@ -1,0 +1,1 @@
+"""Faster ways to compute some convolutions on a CPU."""

@@ -56,7 +56,7 @@ def test_outputs_and_gradients_equal_those_of_the_layers(channels, size, margin,
             (f"activation{i}", activation()),
             (f"pool{i}", nn.AvgPool2d(2)),
         ]
-    assert_replaced_and_same(network(*layers))
+    assert_replaced_and_same(build_network(*layers))
 
 
 def test_maps_of_odd_size_lose_their_last_row_and_column():

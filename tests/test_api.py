@@ -1,0 +1,120 @@
+"""The Python API: data frames and arrays of the committed records, and a small run."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import accuracy_score, confusion_matrix
+
+import fmbench
+from fmbench.utils.environment import CHECKOUT
+
+REFERENCE = CHECKOUT / "results" / "reference"
+
+
+@pytest.fixture(scope="module")
+def results(source):
+    return fmbench.load_results(REFERENCE, data=source.folder)
+
+
+def test_every_exported_name_exists_and_the_version_is_that_of_the_package():
+    import importlib.metadata
+
+    for name in fmbench.__all__:
+        assert getattr(fmbench, name) is not None, name
+    assert fmbench.__version__ == importlib.metadata.version("fmbench")
+    assert set(fmbench.__all__) <= set(dir(fmbench))
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        _ = fmbench.nonsense
+
+
+def test_the_frame_has_one_row_for_each_claim_and_numbers_are_floats(results):
+    frame = results.to_frame()
+    suite = results.suite
+    assert list(frame["label"][: len(suite.rows)]) == [row.label for row in suite.rows]
+    for name in ("claimed", "mean", "sd", "low", "high", "gap"):
+        assert frame[name].dtype == float, name
+        assert frame[name].dropna().between(-1, 1).all(), name
+    lenet = frame[(frame["runner"] == "lenet5") & (frame["where"] == "Table 3")].iloc[0]
+    assert lenet["claimed"] == pytest.approx(0.988)
+    assert 0.90 < lenet["mean"] < 0.92 and lenet["n"] == 5
+    assert lenet["gap"] == pytest.approx(lenet["mean"] - lenet["claimed"])
+    assert lenet["low"] < lenet["mean"] < lenet["high"]
+    assert lenet["verdict"] == "not reproduced, claim higher"
+
+
+def test_the_frame_says_what_the_table_says(results):
+    frame, table = results.to_frame(), results.table()
+    assert len(frame) == len(table.rows)
+    for (_, row), line in zip(frame.iterrows(), table.rows, strict=True):
+        assert line["runner"] == row["runner"]
+        for name in ("claimed", "mean", "sd", "low", "high", "gap"):
+            if name != "claimed":  # the table shows the claim as the paper prints it
+                assert pd.isna(row[name]) if line[name] is None else line[name] == row[name], name
+
+
+def test_the_records_frame_has_one_row_for_each_run(results, dataset):
+    frame = results.records_frame()
+    lenet = frame[frame["runner"] == "lenet5"].sort_values("seed")
+    assert list(lenet["seed"]) == [0, 1, 2, 3, 4]
+    predictions = results.predictions("lenet5")
+    assert [accuracy_score(dataset.y_test, y_pred) for y_pred in predictions] == pytest.approx(
+        list(lenet["accuracy"])
+    )
+    assert (lenet["fit_seconds"] > 0).all() and lenet["version_torch"].notna().all()
+    assert lenet["accuracy"].mean() == pytest.approx(
+        results.to_frame().set_index("runner").loc["lenet5", "mean"]
+    )
+
+
+def test_predictions_and_confusion_matrix_of_a_runner(results, dataset):
+    predictions = results.predictions("lenet5")
+    assert predictions.shape == (5, 10_000) and predictions.dtype == np.uint8
+    expected = sum(confusion_matrix(dataset.y_test, y_pred) for y_pred in predictions)
+    assert np.array_equal(results.confusion_matrix("lenet5"), expected)
+
+
+def test_a_runner_without_a_result_is_an_error_with_the_nearest_names(results):
+    with pytest.raises(fmbench.UserError, match="no result of 'lenet'.*did you mean lenet5"):
+        results.predictions("lenet")
+    with pytest.raises(fmbench.UserError, match="no result of 'gradient-boosting'"):
+        results.confusion_matrix("gradient-boosting")
+
+
+def test_a_suite_is_read_by_name_and_by_path():
+    assert fmbench.load_suite().name == "kayed2020"
+    by_name = fmbench.load_suite("xiao2017")
+    assert fmbench.load_suite(by_name.path) == by_name
+    with pytest.raises(fmbench.UserError, match="no suite 'nosuch'"):
+        fmbench.load_suite("nosuch")
+
+
+def test_check_finds_the_contradictions_of_the_paper():
+    result = fmbench.check("kayed2020")
+    assert result.contradictory and len(result.conflicts) > 0
+
+
+def test_a_run_measures_writes_the_table_and_returns_the_results(tmp_path, source):
+    made = fmbench.run(
+        ["gaussian-nb"], quick=True, results=tmp_path, data=source.folder,
+        options=fmbench.RunOptions(jobs=1),
+    )  # fmt: skip
+    assert [record.cell["runner"] for record in made.new_records] == ["gaussian-nb"]
+    assert not made.interrupted
+    assert (tmp_path / "kayed2020" / "accuracies-quick.csv").is_file()
+    again = fmbench.run(["gaussian-nb"], quick=True, results=tmp_path, data=source.folder)
+    assert again.new_records == ()
+    read = fmbench.load_results(tmp_path, quick=True, data=source.folder)
+    assert np.array_equal(read.predictions("gaussian-nb"), made.predictions("gaussian-nb"))
+
+
+def test_importing_fmbench_loads_nothing_heavy():
+    code = (
+        "import sys, fmbench\n"
+        "heavy = {'numpy', 'torch', 'sklearn', 'pandas', 'scipy', 'click', 'rich', 'joblib'}\n"
+        "print(sorted(heavy & set(sys.modules)))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
