@@ -91,9 +91,9 @@ def reference(source: specs.LocatedDataset) -> SuitePredictions:
     """The committed records, read as far as figures and page need them."""
     from fmbench.analysis.predictions import load_predictions
 
-    return load_predictions(
-        evaluation.read_results(CHECKOUT / "results" / "reference", reader.read_suite(), data=source.folder)
-    )
+    folder = CHECKOUT / "results" / "reference"
+    results = evaluation.read_results(folder, reader.read_suite(), data=source.folder)
+    return load_predictions(results)
 
 
 @pytest.fixture(scope="session")

@@ -1,13 +1,13 @@
-"""`fmbench check` on tables of 100 classes, and on the paper: seconds of the whole command.
+"""Times `fmbench check` on tables of 100 classes, and on the paper.
 
 Each table is made from a random confusion matrix: accuracy, kappa, informedness, MSE, MAE, macro
-and class-wise recall, precision and F1, all printed with two decimals. *consistent* is that table
-as it is; the others have one or several figures that the rest rules out. The seconds include the
-start of Python and every import. A table that is wrongly called contradictory or consistent ends
-the benchmark with status 1.
+and class-wise recall, precision and F1, all printed with two decimals. *consistent* is the
+unchanged table; in the others one or several figures contradict the rest. The seconds are those of
+the whole command, with the start of Python and all imports. If a verdict is wrong, the benchmark
+ends with status 1.
 
-    python benchmarks/check_speed.py
-    python benchmarks/check_speed.py --classes 20 --per-class 50
+    python benchmarks/speed/check_speed.py
+    python benchmarks/speed/check_speed.py --classes 20 --per-class 50
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Figure = tuple[str, int | None, float]  # metric, class, value
 
 
 def figures(n_classes: int, per_class: int, accuracy: float) -> list[Figure]:
-    """The figures of a random confusion matrix; the wrong answers are spread over all classes."""
+    """The figures of a random confusion matrix whose errors are spread over all classes."""
     import numpy as np
 
     from fmbench.metrics.compute import compute_metrics
@@ -46,7 +46,7 @@ def figures(n_classes: int, per_class: int, accuracy: float) -> list[Figure]:
 
 
 def altered(table: list[Figure], *changes: tuple[str, int | None, float]) -> list[Figure]:
-    """The table with some figures moved: metric, class, by how much."""
+    """The table with some figures changed; each change is a metric, a class and an amount."""
     by = {(metric, k): amount for metric, k, amount in changes}
     return [(metric, k, value + by.get((metric, k), 0.0)) for metric, k, value in table]
 
@@ -64,7 +64,7 @@ def as_toml(table: list[Figure], n_classes: int, per_class: int) -> str:
 
 
 def tables(n_classes: int, per_class: int) -> Iterator[tuple[str, list[Figure]]]:
-    """Each table under its name."""
+    """The tables, each with its name."""
     table = figures(n_classes, per_class, 0.8)
     last = n_classes - 1
     yield "consistent", table
@@ -87,7 +87,7 @@ def tables(n_classes: int, per_class: int) -> Iterator[tuple[str, list[Figure]]]
 
 
 def check(*arguments: object) -> tuple[float, dict[str, Any]]:
-    """Seconds and findings of the command."""
+    """Run the command; return its seconds and its JSON output."""
     start = time.perf_counter()
     done = subprocess.run(
         [sys.executable, "-m", "fmbench", "check", "--json", *map(str, arguments)],

@@ -1,11 +1,11 @@
-"""SVC and k nearest neighbours: the accelerator of the extra `fast` against plain scikit-learn.
+"""Compares the accelerator of the extra `fast` with plain scikit-learn: SVC and k-neighbours.
 
-Both run the recipe of fmbench's runner on the same images with one thread, in turn, in one
-process. Without --full a part of the images is used, which favours plain scikit-learn: its SVC
-grows faster than linearly.
+Both run the recipe of fmbench's runner on the same images, one after the other in one process, with
+one thread. Without --full only a part of the images is used. That favours plain scikit-learn,
+because the time of its SVC grows faster than linearly.
 
-    python benchmarks/classical_speed.py            # 10,000 training and 2,000 test images
-    python benchmarks/classical_speed.py --full     # all of them: about 15 minutes
+    python benchmarks/speed/classical_speed.py            # 10,000 training and 2,000 test images
+    python benchmarks/speed/classical_speed.py --full     # all images: about 15 minutes
 """
 
 from __future__ import annotations

@@ -1,14 +1,14 @@
-"""How much faster two workers of a Dask cluster finish a batch of equal cells than one does.
+"""Compares one and two workers of a Dask cluster: the time for a batch of equal cells.
 
-A scheduler and a worker of one thread are started on loopback, as a person starts them, and the
-batch is run; then a second worker comes, and the same batch is run again in an empty folder. Each
-worker runs a cell first, off the clock: a server of processes takes seconds to load the libraries,
-once in a worker's life. All workers share this machine, so it needs two idle cores; where there
-are none, cells that only wait (`--wait 5`) still show what the cluster itself costs.
+A scheduler and a worker with one thread are started on loopback, as a user starts them, and run the
+batch. Then a second worker is started, and both run the same batch in an empty folder. Each worker
+first runs some cells that are not timed, because its fork server takes seconds to load the
+libraries. All workers share this machine, so it needs two idle cores. Without them, cells that only
+wait (`--wait 5`) still show what the cluster itself costs.
 
-    python benchmarks/cluster.py
-    python benchmarks/cluster.py --cells 24 --runner random-forest
-    python benchmarks/cluster.py --wait 5
+    python benchmarks/speed/cluster.py
+    python benchmarks/speed/cluster.py --cells 24 --runner random-forest
+    python benchmarks/speed/cluster.py --wait 5
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def make(*, seed):
 
 
 def dask(stack: ExitStack, folder: Path, *arguments: str) -> None:
-    """Start `dask ...` and end it with the stack."""
+    """Start a Dask process; closing the stack ends it."""
     command = [sys.executable, "-m", "dask", *arguments, "--host", "127.0.0.1", "--no-dashboard"]
     log = stack.enter_context((folder / "log").open("a"))
     process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log)
@@ -50,7 +50,7 @@ def dask(stack: ExitStack, folder: Path, *arguments: str) -> None:
 
 
 def scheduler(stack: ExitStack, folder: Path) -> str:
-    """Start a scheduler; returns its address."""
+    """Start a scheduler and return its address."""
     file = folder / "scheduler.json"
     dask(stack, folder, "scheduler", "--port", "0", "--scheduler-file", str(file))
     while not file.exists():
@@ -59,7 +59,7 @@ def scheduler(stack: ExitStack, folder: Path) -> str:
 
 
 def seconds_of(cells: Sequence[Any], address: str, n_workers: int) -> float:
-    """Wall time of a batch in an empty results folder; each worker runs a cell of it before."""
+    """Wall time of a batch in an empty results folder, after some cells that are not timed."""
     from fmbench.datasets import locate
     from fmbench.execution.backend import Limits
     from fmbench.execution.cluster.client import connect_to_cluster
@@ -85,8 +85,8 @@ def seconds_of(cells: Sequence[Any], address: str, n_workers: int) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--cells", type=int, default=16)
-    parser.add_argument("--runner", default="sgd", help="under the quick protocol")
-    parser.add_argument("--wait", type=float, help="instead: cells that wait so many seconds")
+    parser.add_argument("--runner", default="sgd", help="the runner of the cells (quick protocol)")
+    parser.add_argument("--wait", type=float, help="run cells that only wait this many seconds")
     options = parser.parse_args()
     from fmbench.records.protocols import QUICK
     from fmbench.suites.configurations import resolve_configuration

@@ -1,12 +1,12 @@
-"""The CNN rows: fmbench's training loop against the plain PyTorch way, an epoch at a time.
+"""Compares fmbench's training of the CNN rows with a plain PyTorch loop, epoch by epoch.
 
-What the two ways are and how they take turns: `side_by_side.py`. Beside the ratio stands what the
-machine gives: GFLOP/s of the whole training, counted from the network's convolutions and matrix
-products as they stand (fmbench does some with fewer), and that as a share of one large matrix
-product's.
+`side_by_side.py` says what the two loops are and how they take turns. The benchmark also prints the
+GFLOP/s of the whole training, counted from the network's convolutions and matrix products as they
+are defined (fmbench computes some with fewer operations), and their share of the GFLOP/s of one
+large matrix product.
 
-    python benchmarks/cnn_speed.py --epochs 1 --threads 1
-    python benchmarks/cnn_speed.py cnn-bn --images 2000
+    python benchmarks/speed/cnn_speed.py --epochs 1 --threads 1
+    python benchmarks/speed/cnn_speed.py cnn-bn --images 2000
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ GEMM_SIZE = 2048
 
 
 def flops_per_image(classifier: Any) -> float:
-    """Floating point operations of one training step, by image."""
+    """Floating-point operations of one training step, for each image."""
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
@@ -37,7 +37,7 @@ def flops_per_image(classifier: Any) -> float:
 
 
 def gemm_rate(device: str) -> float:
-    """FLOP/s of one large product of float32 matrices: what the device gives at its best."""
+    """FLOP/s of one large product of float32 matrices: about the most that the device can do."""
     import torch
 
     a, b = (torch.rand(GEMM_SIZE, GEMM_SIZE, device=device) for _ in range(2))
@@ -52,7 +52,7 @@ def gemm_rate(device: str) -> float:
 
 
 def measure(task: Task) -> dict[str, float]:
-    """Train one row both ways; seconds are medians over the epochs after the first."""
+    """Train one row with both loops; seconds are medians over the epochs after the first."""
     classifier = task.classifier()
     n_turns = task.n_turns(classifier.config.batch_size)
     with Turns(task, plain_way, fmbench_way) as turns:

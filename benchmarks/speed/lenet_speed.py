@@ -1,12 +1,12 @@
-"""LeNet-5: fmbench's training against the plain PyTorch way, by the epoch and as a whole job.
+"""Compares fmbench's training of LeNet-5 with a plain PyTorch loop: one epoch, or the whole job.
 
-What the two ways of an epoch are and how they take turns: `side_by_side.py`. The job is the
-paper's protocol, ten trials of ten epochs: fmbench runs it as `fmbench run lenet5 --seeds 10`
-does, processes and scoring of every epoch included; the plain loop, one trial after the other
-with every core, is timed for some epochs and multiplied.
+`side_by_side.py` says what the two loops are and how they take turns. The whole job is the paper's
+protocol, ten trials of ten epochs. fmbench runs it as `fmbench run lenet5 --seeds 10` does, with a
+process for each cell and the scoring of every epoch. The plain loop runs one trial after the other
+on all cores; some of its epochs are timed and multiplied.
 
-    python benchmarks/lenet_speed.py --epochs 3 --threads 1
-    python benchmarks/lenet_speed.py --job --device cuda
+    python benchmarks/speed/lenet_speed.py --epochs 3 --threads 1
+    python benchmarks/speed/lenet_speed.py --job --device cuda
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ N_IMAGES = 60_000
 
 
 def compare_epochs(options: argparse.Namespace) -> None:
-    """Print seconds and ratio of each epoch."""
+    """Print the seconds of each epoch with both loops, and their ratio."""
     n_epochs = options.epochs + 1
     task = Task("lenet5", N_IMAGES, n_epochs, options.threads, options.device, options.data)
     n_turns = task.n_turns(task.classifier().config.batch_size)
@@ -47,7 +47,7 @@ def compare_epochs(options: argparse.Namespace) -> None:
 
 
 def compare_jobs(options: argparse.Namespace) -> None:
-    """Print seconds of the paper's whole protocol, both ways, and how many times as fast."""
+    """Print the seconds of the paper's whole protocol with both loops, and their ratio."""
     from fmbench import runners
     from fmbench.utils import environment
 
@@ -79,7 +79,7 @@ def compare_jobs(options: argparse.Namespace) -> None:
 
 
 def fmbench_job(options: argparse.Namespace, n_cores: int) -> tuple[list[Any], float]:
-    """The records of every trial, and the seconds that they took in all."""
+    """Run all trials; return their records and the seconds in all."""
     from fmbench import runners
     from fmbench.datasets import locate
     from fmbench.execution import schedule
@@ -108,7 +108,9 @@ def fmbench_job(options: argparse.Namespace, n_cores: int) -> tuple[list[Any], f
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--epochs", type=int, default=3, help="after one that warms up")
-    parser.add_argument("--threads", type=int, default=1, help="of each way, by the epoch")
+    parser.add_argument(
+        "--threads", type=int, default=1, help="threads of each loop, without --job"
+    )
     parser.add_argument("--job", action="store_true", help="time the paper's whole protocol")
     parser.add_argument("--trials", type=int, default=10, help="of the whole protocol")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")

@@ -1,16 +1,16 @@
-"""What a cell costs beside its own fit and predict: many trivial cells, on two local workers.
+"""Measures what a cell costs in addition to its fit and predict, with many trivial cells.
 
-The cells are of a model that answers 0 and learns nothing, on all of the data, each a process of
-its own under its limits with a record of its own, as in `fmbench run`. Printed is
+The model predicts 0 and learns nothing. As in `fmbench run`, each cell gets all of the data, a
+process of its own with limits, and a record. The benchmark prints
 
-- *overhead a cell*: (wall time x jobs - the cells' own seconds of fit and predict) / cells;
+- *overhead a cell*: (wall time x jobs - the seconds of fit and predict of all cells) / cells;
 - *wall a cell*: wall time / cells.
 
-The fork server's start, with the libraries and the data that it loads once, is part of the wall
-time; the plan and the table are not.
+The wall time includes the start of the fork server, which loads the libraries and the data once. It
+does not include the plan and the table.
 
-    python benchmarks/overhead.py
-    python benchmarks/overhead.py --cells 50 --jobs 4 --quick
+    python benchmarks/speed/overhead.py
+    python benchmarks/speed/overhead.py --cells 50 --jobs 4 --quick
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ LIMIT = 0.2  # seconds a cell
 
 
 class Nothing:
-    """A classifier that answers 0."""
+    """A classifier that always predicts 0."""
 
     def fit(self, X: Any, y: Any) -> Nothing:  # noqa: D102
         return self
@@ -53,11 +53,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--cells", type=int, default=200)
     parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--quick", action="store_true", help="on the small part of the data")
+    parser.add_argument("--quick", action="store_true", help="use only a small part of the data")
     parser.add_argument("--data", type=Path)
     options = parser.parse_args()
     source = locate.locate_dataset(folder=options.data, fetch=True)
-    runner = Runner("nothing", "Answers 0", nothing, {}, 1, "seconds")
+    runner = Runner("nothing", "Predicts 0", nothing, {}, 1, "seconds")
     cells = [Cell(runner, QUICK if options.quick else FULL, s) for s in range(options.cells)]
     limits = Limits(timeout=60, memory=4 * 2**30, jobs=options.jobs)
     with tempfile.TemporaryDirectory() as folder:

@@ -1,11 +1,11 @@
-"""How long the report takes, and how large it is: from the committed records, and from many.
+"""Times `fmbench report` on the committed records and on many more, and prints the page's size.
 
-    python benchmarks/report_speed.py --records 10000
+The many records are copies of the committed ones under other seeds, with their predictions, class
+scores and epochs, so that they are as large as real ones. They are hard links where the disk allows
+it. Wall seconds depend on what else runs on the machine, so the processor seconds and the load at
+the start are printed as well.
 
-The many are the committed ones under other seeds: each runner's own files in turn, predictions,
-class scores and epochs included, so that they are as heavy as real ones (a link each, where the
-disk allows it: their content is read from memory). Prints seconds, which grow with whatever else
-runs, seconds of processor time, megabytes, and the machine's load when it began.
+    python benchmarks/speed/report_speed.py --records 10000
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ from fmbench.records.record import Record, encode_record
 from fmbench.records.store import Store
 from fmbench.utils.environment import cpu_name, n_cores
 
-REFERENCE = Path(__file__).parent.parent / "results" / "reference"
+REFERENCE = Path(__file__).parents[2] / "results" / "reference"
 
 
 def current(store: Store) -> list[Record]:
-    """The committed records that answer for a row today."""
+    """The committed records that are not stale."""
     known = runners.load_runners()
     return [
         record
@@ -43,7 +43,7 @@ def current(store: Store) -> list[Record]:
 
 
 def multiply(folder: Path, n_records: int) -> None:
-    """Fill ``folder`` with so many records, as evenly over the runners as seeds allow."""
+    """Fill ``folder`` with ``n_records`` records, spread evenly over the runners."""
     known, here, there = runners.load_runners(), Store(REFERENCE), Store(folder)
     records = current(here)
     seeds = dict.fromkeys((record.cell["runner"] for record in records), 0)
@@ -63,21 +63,21 @@ def multiply(folder: Path, n_records: int) -> None:
 
 
 def measure(folder: Path, page: Path) -> tuple[float, float, float]:
-    """Wall and processor seconds of the whole command, and the page's size in megabytes."""
+    """Wall seconds and processor seconds of the whole command, and the size of the page in MB."""
     command = ["report", "--results", str(folder), "-o", str(page)]
     start, before = time.perf_counter(), os.times()
     subprocess.run([sys.executable, "-m", "fmbench", *command], check=True, capture_output=True)
     seconds, after = time.perf_counter() - start, os.times()
-    processor = sum(after[2:4]) - sum(before[2:4])  # of the child, user and system
+    processor = sum(after[2:4]) - sum(before[2:4])  # user and system time of child processes
     return seconds, processor, page.stat().st_size / 2**20
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="How long the report takes.")
-    parser.add_argument("--records", type=int, default=10_000, help="how many synthetic ones")
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--records", type=int, default=10_000, help="number of copied records")
     n_records = parser.parse_args().records
     load = ", ".join(f"{x:.1f}" for x in os.getloadavg())
-    print(f"{cpu_name()}, {n_cores()} cores; load when it began: {load}")
+    print(f"{cpu_name()}, {n_cores()} cores; load at the start: {load}")
     with tempfile.TemporaryDirectory() as temporary:
         page = Path(temporary) / "report.html"
         committed = len(current(Store(REFERENCE)))

@@ -1,16 +1,16 @@
-"""How planning, resuming and the table grow with the number of stored records.
+"""Times planning, resuming and the table for growing numbers of stored records.
 
-The records are synthetic: made-up predictions of every row of the suite, in a temporary folder that
-goes afterwards, each saying so in its `device` and `details`. Nothing is trained.
+The records are synthetic: made-up predictions for every row of the suite, in a temporary folder.
+Each says so in its `device` and `details`. Nothing is trained.
 
-- *plan*: from the suite to the cells to run, in order, where nothing is measured yet;
-- *resume*: the same where all of them are, which is what `fmbench run --all` does first: every
-  record is read and its predictions checked against their SHA-256;
-- *table*: `fmbench table`, the verdict of each row included, as a command of its own;
-- *run*: `fmbench run --all` with nothing left to do, as a command of its own.
+- *plan*: choose and sort the cells to run, when nothing has been measured yet;
+- *resume*: the same when everything has been measured. `fmbench run --all` does this first: it
+  reads every record and checks the predictions against their SHA-256;
+- *table*: the command `fmbench table`, with the verdict of each row;
+- *run*: the command `fmbench run --all` when nothing is left to do.
 
-    python benchmarks/scale.py
-    python benchmarks/scale.py 100 1000 --scores
+    python benchmarks/speed/scale.py
+    python benchmarks/speed/scale.py 100 1000 --scores
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ WAYS = ("plan", "resume", "table", "run")
 
 
 def cells(n: int) -> tuple[list[Any], int]:
-    """The cells of every row that `--all` runs, about ``n`` of them, and the seeds of each row."""
+    """About ``n`` cells: those of every row that `--all` runs; and the number of seeds of a row."""
     from fmbench import runners
     from fmbench.records.cells import Cell, seeds_to_run
     from fmbench.records.protocols import FULL
@@ -68,7 +68,7 @@ def fill(folder: Path, n: int, source: Any, *, scores: bool) -> None:
 
 
 def plan(folder: Path, n: int) -> list[Any]:
-    """What is to be run, in order."""
+    """The cells that have to run, sorted."""
     from fmbench.execution import schedule
     from fmbench.execution.estimate import DurationEstimate
     from fmbench.records.store import Store
@@ -79,7 +79,7 @@ def plan(folder: Path, n: int) -> list[Any]:
 
 
 def command(*arguments: object) -> None:
-    """A command of fmbench, in a process of its own."""
+    """Run a command of fmbench in a process of its own."""
     subprocess.run(
         [sys.executable, "-m", "fmbench", *map(str, arguments)], check=True, capture_output=True
     )
@@ -92,7 +92,7 @@ def seconds(do: Callable[[], object]) -> float:
 
 
 def measure(n: int, source: Any, *, scores: bool) -> tuple[int, dict[str, float]]:
-    """The number of records made for ``n``, and the seconds of each of :data:`WAYS`."""
+    """The number of records that were made, and the seconds of each of :data:`WAYS`."""
     n_cells, n_seeds = len(cells(n)[0]), cells(n)[1]
     with tempfile.TemporaryDirectory(prefix="fmbench-scale-") as name:
         folder = Path(name)
@@ -111,7 +111,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("sizes", nargs="*", type=int, default=[100, 1000, 10_000], metavar="N")
     parser.add_argument(
-        "--scores", action="store_true", help="records with class scores too: 50 times as large"
+        "--scores",
+        action="store_true",
+        help="store class scores too: records are 50 times as large",
     )
     parser.add_argument("--data", type=Path)
     options = parser.parse_args()

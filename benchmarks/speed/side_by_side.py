@@ -1,11 +1,11 @@
-"""A neural row trained two ways: by the plain PyTorch loop and by fmbench's.
+"""Trains a neural row with a plain PyTorch loop and with fmbench's own, side by side.
 
-The plain way is what a tutorial shows: a DataLoader over float images in PyTorch's own layout,
+The plain loop is what a tutorial shows: a DataLoader over float images in PyTorch's own layout,
 `optimizer.zero_grad()`, `loss.backward()`, `optimizer.step()`, and an optimizer over the list of
-parameters. Network, loss, optimizer, batch size and thread count are the same. Each way has a
-process of its own, as it would have at a user's, and the two take turns of some batches, so that a
-machine whose speed drifts is fair to both. On a GPU the plain way keeps PyTorch's default there,
-convolutions in TF32, which is faster than fmbench's full float32.
+parameters. Network, loss, optimizer, batch size and thread count are the same. Each loop has a
+process of its own. The two take turns after some batches, so that both suffer equally when the
+speed of the machine changes. On a GPU the plain loop keeps PyTorch's default, convolutions in TF32,
+which is faster than fmbench's full float32.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Task:
-    """What both ways do."""
+    """What both loops train."""
 
     runner: str
     n_images: int
@@ -34,11 +34,11 @@ class Task:
 
     @property
     def turns(self) -> int:
-        """Of an epoch. On a GPU a whole one each: fmbench's replayed step runs no Python."""
+        """Turns in an epoch. One on a GPU: fmbench's replayed step runs no Python to pause."""
         return 1 if self.device == "cuda" else 15
 
     def classifier(self) -> Any:
-        """fmbench's classifier with this task's budget in place of its recipe's."""
+        """fmbench's classifier, with the number of epochs of this task."""
         from fmbench import runners
 
         runner = runners.get_runner(self.runner)
@@ -59,17 +59,17 @@ class Task:
         return data.X_train[:n], data.y_train[:n], data.X_test[:n], data.y_test[:n]
 
     def batches_a_turn(self, batch_size: int) -> int:
-        """Batches between two handings over."""
+        """Batches in a turn."""
         return math.ceil(math.ceil(self.n_images / batch_size) / self.turns)
 
     def n_turns(self, batch_size: int) -> int:
-        """Turns that an epoch takes."""
+        """The number of turns in an epoch."""
         n_batches = math.ceil(self.n_images / batch_size)
         return math.ceil(n_batches / self.batches_a_turn(batch_size))
 
 
 def plain_way(turn: Turn, task: Task) -> None:
-    """Train as a tutorial does."""
+    """Train as in a tutorial."""
     import torch
     from torch.utils.data import DataLoader, TensorDataset
 
@@ -97,7 +97,7 @@ def plain_way(turn: Turn, task: Task) -> None:
             optimizer.zero_grad()
             config.loss(parameters, network(batch), target).backward()
             optimizer.step()
-        if task.device == "cuda":  # which works behind the CPU's back; fmbench's loop waits for it
+        if task.device == "cuda":  # calls on a GPU return early; fmbench's loop waits as well
             torch.cuda.synchronize()
         turn.done()
     network.eval()
@@ -110,7 +110,7 @@ def plain_way(turn: Turn, task: Task) -> None:
 
 
 def fmbench_way(turn: Turn, task: Task) -> None:
-    """Train as a cell does."""
+    """Train as in a cell."""
     from fmbench.execution.process import keep_freed_memory, use_threads
 
     classifier = task.classifier()
@@ -125,19 +125,19 @@ def fmbench_way(turn: Turn, task: Task) -> None:
 
 
 class Turn:
-    """One side's end: it works while it has the turn and waits otherwise."""
+    """One loop's side: the loop runs while it has the turn, and waits otherwise."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._start = 0.0
 
     def ready(self) -> None:
-        """Everything is set up; wait for the first turn."""
+        """Report that everything is set up, and wait for the first turn."""
         self._connection.send(None)
         self._wait()
 
     def paused(self, network: Any, task: Task, batch_size: int) -> Any:
-        """Hand over within an epoch, after some training batches; returns the network."""
+        """Make the network end the turn after some training batches; returns the network."""
         within, n_batches = task.batches_a_turn(batch_size), math.ceil(task.n_images / batch_size)
         n_seen = 0
 
@@ -149,17 +149,17 @@ class Turn:
                 n_seen += 1
 
         if task.turns > 1:
-            # Of a layer: fmbench may call the layers alone.
+            # On a layer, not on the network: fmbench may call the layers one by one.
             network[0].register_forward_pre_hook(before_forward)
         return network
 
     def done(self) -> None:
-        """Hand over the seconds of this turn and wait for the next."""
+        """Report the seconds of this turn and wait for the next."""
         self._connection.send(time.perf_counter() - self._start)
         self._wait()
 
     def result(self, value: Any) -> None:
-        """After the last turn: what came out."""
+        """Report the result after the last turn."""
         self._connection.send(value)
 
     def _wait(self) -> None:
@@ -168,7 +168,7 @@ class Turn:
 
 
 class Turns:
-    """Starts a process for each way; use it as a context manager."""
+    """Starts a process for each loop; use it as a context manager."""
 
     def __init__(self, task: Task, *ways: Callable[[Turn, Task], None]) -> None:
         # Read by the libraries when they load, in each process.
@@ -187,7 +187,7 @@ class Turns:
             connection.recv()
 
     def next(self, n_turns: int) -> list[float]:
-        """Seconds that each side took for so many turns, one side after the other in each."""
+        """Let each loop have ``n_turns`` turns, alternately; return the seconds of each."""
         seconds = [0.0] * len(self._connections)
         for _ in range(n_turns):
             for i, connection in enumerate(self._connections):
@@ -196,7 +196,7 @@ class Turns:
         return seconds
 
     def results(self) -> list[Any]:
-        """What each side hands over at the end."""
+        """What each loop reports at the end."""
         for connection in self._connections:
             connection.send(None)
         return [connection.recv() for connection in self._connections]

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 
 from fmbench.records import locks
 from fmbench.records.cells import Cell
-from fmbench.records.record import RecordName, Record
-from fmbench.records.store import StoreContents, Store
+from fmbench.records.record import Record, RecordName
+from fmbench.records.store import Store, StoreContents
 
 
 @dataclass(frozen=True)

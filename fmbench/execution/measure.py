@@ -24,7 +24,7 @@ from fmbench.execution.backend import Measurement
 from fmbench.models.contract import InvalidPredictions, validate_predictions
 from fmbench.models.registry import BEST_EPOCH
 from fmbench.records.cells import Cell
-from fmbench.records.protocols import load_labels, load_images
+from fmbench.records.protocols import load_images, load_labels
 from fmbench.records.record import flagged_array_name
 from fmbench.utils import environment
 

@@ -31,7 +31,7 @@ from fmbench.execution.cell_locks import CellLocks
 from fmbench.execution.local import LocalBackend
 from fmbench.records.cells import Cell
 from fmbench.records.record import Record, make_user_request
-from fmbench.records.store import StoreContents, Store
+from fmbench.records.store import Store, StoreContents
 from fmbench.utils import environment
 
 if TYPE_CHECKING:

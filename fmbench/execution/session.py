@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from fmbench.execution.schedule import Observer
     from fmbench.records.cells import Cell
     from fmbench.records.record import Record
-    from fmbench.records.store import StoreContents, Store
+    from fmbench.records.store import Store, StoreContents
 
 logger = logging.getLogger("fmbench")
 

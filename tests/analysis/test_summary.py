@@ -1,4 +1,4 @@
-"""Summaries: records become a mean, an interval for one new run, and a status with a reason."""
+"""Summaries: the records of a runner become a mean, a spread, and a status with a reason."""
 
 from __future__ import annotations
 
@@ -6,11 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from scipy import stats
 
-from fmbench.analysis.statistics import prediction_interval
 from fmbench.analysis.summary import Status, Summary, summarise
 from fmbench.records.cells import Cell
 from fmbench.records.protocols import FULL, QUICK
@@ -25,40 +21,6 @@ def right(n: int) -> dict[str, np.ndarray]:
     y_pred = (Y_TRUE + 1) % 10
     y_pred[:n] = Y_TRUE[:n]
     return {"y_pred": y_pred.astype(np.uint8)}
-
-
-# ---------------------------------------------------------------- the spread
-
-ACCURACIES = st.lists(st.floats(0.49, 0.51), min_size=2, max_size=10)
-
-
-@given(ACCURACIES)
-def test_the_interval_is_students_prediction_interval_for_one_new_run(accuracies):
-    n, sd = len(accuracies), np.std(accuracies, ddof=1)
-    low, high = stats.t.interval(0.95, n - 1, np.mean(accuracies), sd * np.sqrt(1 + 1 / n) or 1e-99)
-    found = prediction_interval(accuracies, deterministic=False)
-    assert found == pytest.approx((np.mean(accuracies), sd, max(low, 0), min(high, 1)), abs=1e-9)
-
-
-def test_two_runs_have_the_wide_interval_of_one_degree_of_freedom():
-    mean, sd, low, high = prediction_interval([0.90, 0.92], deterministic=False)
-    assert (mean, sd) == pytest.approx((0.91, 0.0141421), abs=1e-7)
-    assert (low, high) == pytest.approx((0.91 - 12.7062 * 0.0141421 * 1.5**0.5, 1.0), abs=1e-5)
-
-
-def test_an_interval_ends_at_0_and_1():
-    assert prediction_interval([0.0, 1.0], deterministic=False)[2:] == (0.0, 1.0)
-
-
-def test_the_spread_of_one_run_of_a_stochastic_runner_is_not_known():
-    assert prediction_interval([0.9], deterministic=False) == (0.9, None, None, None)
-
-
-def test_a_deterministic_runner_has_a_spread_of_zero():
-    assert prediction_interval([0.9], deterministic=True) == (0.9, 0.0, 0.9, 0.9)
-
-
-# ---------------------------------------------------------------- a folder's records
 
 
 @pytest.fixture

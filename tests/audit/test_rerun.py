@@ -24,7 +24,9 @@ def test_options_of_measuring_are_refused_without_a_rerun(store, run_command):
         ("--jobs", 1), ("--timeout", 9), ("--device", "cpu"), ("--scheduler", "tcp://a:1"),
     ):  # fmt: skip
         assert_one_line_error(run_command(*common, flag, value), f"{flag} needs --rerun")
-    assert_one_line_error(run_command(*common, "--rerun", "--threads", 1), "--threads has no effect here")
+    assert_one_line_error(
+        run_command(*common, "--rerun", "--threads", 1), "--threads has no effect here"
+    )
     assert "--threads" not in run_command("verify", "--help").stdout
 
 

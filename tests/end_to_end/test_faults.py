@@ -45,6 +45,8 @@ from tests.helpers.seeded import (
     run_unfinished,
 )
 
+pytestmark = pytest.mark.slow
+
 N_KILLED_RUNS, N_KILLED_CELLS = 4, 40
 KILLED = ("killed by signal 9 (SIGKILL)", "killed as it started, or ended with status 255")
 

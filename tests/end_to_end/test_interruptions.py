@@ -23,6 +23,8 @@ from tests.helpers.runs import (
     wait_until_dead,
 )
 
+pytestmark = pytest.mark.slow
+
 # The fit of seed 2 does not end while there is a file `wait`.
 MODEL = """
 import time

@@ -90,6 +90,7 @@ def list_fitted_seeds(folder):
     return [seed for seed, _ in read_fits(folder)]
 
 
+@pytest.mark.slow
 def test_two_runs_measure_each_cell_once_and_both_print_the_whole_table(tmp_path, start_run):
     waits = [tmp_path / f"wait-{seed}" for seed in range(N_SEEDS)]
     for wait in waits:
@@ -114,6 +115,7 @@ def test_two_runs_measure_each_cell_once_and_both_print_the_whole_table(tmp_path
     assert not (tmp_path / "results" / "locks").exists()
 
 
+@pytest.mark.slow
 def test_a_run_that_waits_names_the_other_run_and_takes_over_when_that_is_killed(
     tmp_path, start_run
 ):
@@ -139,6 +141,7 @@ NOTHING = StoreContents({}, {}, [])
 
 
 @pytest.mark.parametrize("fault", ["none", "raises"])
+@pytest.mark.slow
 def test_a_record_that_another_run_wrote_since_the_plan_is_used(store, source, fault):
     cell = Cell(faulty.make_runner(fault), QUICK, 0)
     [theirs] = run_cells([cell], store, source, LIMITS, EventLog(), known=NOTHING)
@@ -150,6 +153,7 @@ def test_a_record_that_another_run_wrote_since_the_plan_is_used(store, source, f
     assert log.events == [("start", cell.name), ("end", cell.name)]
 
 
+@pytest.mark.slow
 def test_a_new_record_is_recognised_though_it_is_equal_to_the_known_one_in_all_but_its_id(
     store, source
 ):
@@ -164,6 +168,7 @@ def test_a_new_record_is_recognised_though_it_is_equal_to_the_known_one_in_all_b
         assert (cells.to_measure, cells.measured_elsewhere) == ([], [(cell, new)])
 
 
+@pytest.mark.slow
 def test_only_the_free_cells_of_a_launch_are_locked(store):
     runner = faulty.make_runner(factory=faulty.make_stochastic)
     cells = [Cell(runner, QUICK, seed) for seed in range(3)]
@@ -217,6 +222,7 @@ def test_a_lock_ends_with_the_process_that_held_it(tmp_path):
             assert is_ours
 
 
+@pytest.mark.slow
 def test_a_broken_record_is_set_aside_only_by_a_run_that_holds_its_cell(store, source):
     cell = Cell(faulty.make_runner(), QUICK, 0)
     [record] = run_cells([cell], store, source, LIMITS, EventLog())

@@ -21,6 +21,7 @@ def run_as_fork_server(code, source, *, neural, **variables):
     return result.stdout
 
 
+@pytest.mark.slow
 def test_the_fork_server_never_reads_the_test_labels(source):
     code = (
         "from fmbench.execution import preload; from fmbench.datasets import loading;"
@@ -31,6 +32,7 @@ def test_the_fork_server_never_reads_the_test_labels(source):
     assert run_as_fork_server(code, source, neural=False).splitlines() == [files, "{False}"]
 
 
+@pytest.mark.slow
 def test_the_fork_server_starts_no_thread_and_leaves_nothing_to_import_to_a_fit(source):
     code = (
         "import sys, psutil; from fmbench.execution import preload;"

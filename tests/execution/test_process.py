@@ -13,6 +13,8 @@ from fmbench.records.protocols import QUICK
 from tests.helpers import faulty
 from tests.helpers.runs import LIMITS, EventLog, is_dead, wait_until
 
+pytestmark = pytest.mark.slow
+
 FAULTS = {
     "raises": "ValueError: the matrix is singular",
     "raises on predict": "RuntimeError: no such kernel",

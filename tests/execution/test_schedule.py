@@ -27,6 +27,7 @@ def execute(cells, store, source, limits=LIMITS):
     return run_cells(cells, store, source, limits, EventLog())
 
 
+@pytest.mark.slow
 def test_a_finished_cell_is_not_run_again_and_a_failed_one_is(store, source):
     fine = Cell(faulty.make_runner(), QUICK, 0)
     failing = Cell(faulty.make_runner("raises", "bad"), QUICK, 0)
@@ -35,6 +36,7 @@ def test_a_finished_cell_is_not_run_again_and_a_failed_one_is(store, source):
     assert select_pending([fine, failing], store.read_contents(), force=True) == [fine, failing]
 
 
+@pytest.mark.slow
 def test_a_raised_revision_makes_a_record_stale_and_keeps_it(store, source):
     old = Cell(faulty.make_runner(), QUICK, 0)
     execute([old], store, source)
@@ -46,6 +48,7 @@ def test_a_raised_revision_makes_a_record_stale_and_keeps_it(store, source):
     assert set(store.read_contents().finished) == {old.key, new.key}
 
 
+@pytest.mark.slow
 def test_a_rerun_that_fails_is_reported_and_the_earlier_result_is_kept(store, source):
     cell = Cell(faulty.make_runner("writes"), QUICK, 0)
     execute([cell], store, source)
@@ -58,6 +61,7 @@ def test_a_rerun_that_fails_is_reported_and_the_earlier_result_is_kept(store, so
     assert not store.read_contents().failed
 
 
+@pytest.mark.slow
 def test_refresh_runs_cells_again_that_were_measured_with_other_versions(store, source):
     cell = Cell(faulty.make_runner(), QUICK, 0)
     [record] = execute([cell], store, source)
@@ -92,6 +96,7 @@ def test_only_seeds_of_the_same_neural_recipe_share_a_launch():
     assert planned(10) == [[0], [1, 5, 9], [2], [3, 7, 11], [4], [6], [8], [10], [12]]
 
 
+@pytest.mark.slow
 def test_a_launch_of_several_seeds_leaves_the_record_of_each(store, source, tmp_path):
     runner = runners.get_runner("three-layer-nn")
     cells = [Cell(runner, QUICK, seed) for seed in range(3)]
@@ -107,6 +112,7 @@ def test_a_launch_of_several_seeds_leaves_the_record_of_each(store, source, tmp_
     assert select_pending(cells, store.read_contents()) == []
 
 
+@pytest.mark.slow
 def test_a_neural_cell_gives_the_same_predictions_in_any_process(store, source, tmp_path):
     cell = Cell(runners.get_runner("three-layer-nn"), QUICK, 3)
     [first] = execute([cell], store, source)
@@ -131,6 +137,7 @@ def test_the_key_consists_of_what_decides_the_predictions_and_nothing_else():
     assert len({cell.key, *(other.key for other in others)}) == 5
 
 
+@pytest.mark.slow
 def test_a_runner_may_be_registered_in_a_loop(store, source, tmp_path, monkeypatch):
     (tmp_path / "looped.py").write_text(
         "from fmbench import our_choice, register\n"
@@ -159,6 +166,7 @@ def test_the_most_launches_that_ran_during_a_launch_are_counted():
     running.wait_until_none()
 
 
+@pytest.mark.slow
 def test_a_record_says_how_many_launches_ran_at_the_same_time(store, source):
     both_started = threading.Barrier(2, timeout=WAIT_SECONDS)
 
@@ -171,6 +179,7 @@ def test_a_record_says_how_many_launches_ran_at_the_same_time(store, source):
     assert [r.jobs for r in run_cells(cells, store, source, LIMITS, Together())] == [2, 2]
 
 
+@pytest.mark.slow
 def test_a_full_disk_costs_one_cell_and_the_run_continues(store, source, monkeypatch):
     save = Store.save
 
@@ -187,6 +196,7 @@ def test_a_full_disk_costs_one_cell_and_the_run_continues(store, source, monkeyp
 
 
 @pytest.mark.parametrize("fault", ["none", "raises"])
+@pytest.mark.slow
 def test_two_measurements_of_a_cell_never_have_equal_records(store, source, fault):
     cell = Cell(faulty.make_runner(fault), QUICK, 0)
     [first], [second] = (execute([cell], store, source) for _ in range(2))

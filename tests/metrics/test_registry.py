@@ -97,6 +97,18 @@ def test_a_new_metric_is_in_the_tables_and_in_json_without_another_edit(
     assert (f"{metric.name} measured" in columns) == metric.in_class_table
 
 
+@pytest.mark.slow
+def test_a_new_metric_is_on_the_page(monkeypatch, results):
+    from fmbench.analysis.predictions import load_predictions
+    from fmbench.report.commands import Commands
+    from fmbench.report.html.page import render_page
+
+    monkeypatch.setitem(METRICS, HIT_RATE.name, HIT_RATE)
+    page = render_page(load_predictions(results()), Commands(None))
+    for name in (HIT_RATE.name, "top-2 accuracy"):
+        assert f">{name}</" in page
+
+
 def test_a_suite_may_report_a_new_metric(monkeypatch, results):
     monkeypatch.setitem(METRICS, HIT_RATE.name, HIT_RATE)
     text = SUITE.replace('"accuracy"', '"hit rate"').replace("0.75", "75%")

@@ -1,3 +1,4 @@
+import json
 import os
 import re
 import shutil
@@ -141,13 +142,13 @@ def test_a_new_runner_passes_the_contract_tests_once_its_golden_file_is_written(
 
     written = run_module(*tests, "--golden")
     assert written.returncode == 0, written.stdout
-    predictions = golden.read_text()
 
     passed = run_module(*tests)
     assert passed.returncode == 0, passed.stdout
     assert int(re.search(r"(\d+) passed", passed.stdout)[1]) >= 6
 
-    golden.write_text(predictions.replace('"y_pred": "', '"y_pred": "x')[:-4] + '"}\n')
+    content = json.loads(golden.read_text())
+    golden.write_text(json.dumps({**content, "y_pred": content["y_pred"][::-1]}))
     changed = golden.read_text()
-    run_module(*tests, "--golden")
-    assert golden.read_text() == changed, "--golden writes only what is missing"
+    assert run_module(*tests, "--golden").returncode == 1
+    assert golden.read_text() == changed, "--golden writes only files that are missing"

@@ -391,26 +391,6 @@ def test_the_rows_are_judged_once_for_all_tables(folder, source, monkeypatch):
     assert len(calls) == 2
 
 
-def test_each_judged_row_has_its_figures_as_fractions(folder, source):
-    results = read_results(folder, SUITE, FULL, source.folder)
-    rows = {row.runner: row.as_dict() for row in results.rows}
-    lenet = rows["lenet5"]
-    assert (lenet["claimed"], lenet["mean"], lenet["n"]) == (0.988, pytest.approx(0.85), 2)
-    assert lenet["gap"] == pytest.approx(-0.138)
-    assert (lenet["verdict"], lenet["status"], lenet["reason"]) == ("untestable", "measured", "")
-    assert lenet["where"] == "Table 3" and lenet["dataset"] == "fashion-mnist"
-    assert rows["mlp"]["mean"] is None and rows["mlp"]["status"] == "not run"
-
-
-def test_every_record_is_scored_once(folder, source):
-    results = read_results(folder, SUITE, FULL, source.folder)
-    scored = {(c.name, r.cell["seed"]): accuracy for c, r, accuracy in results.scored_records()}
-    assert scored == {("gaussian-nb", 0): 0.5, ("lenet5", 0): 0.9, ("lenet5", 1): 0.8}
-    lenet = results.configurations["lenet5"]
-    matrices = results.confusion_matrices(lenet, results.records_of(lenet))
-    assert matrices.shape == (2, 10, 10) and np.trace(matrices[1]) == 8000
-
-
 def test_a_damaged_record_is_reported_and_is_not_in_the_table(folder, source):
     store = Store(folder)
     record = next(r for r in store.read_contents().finished.values() if r.cell["seed"] == 1)

@@ -348,7 +348,7 @@ class DaskBackend:
             self._compare_versions(f"worker {address}", answer)
 
     def _compare_versions(self, who: str, there: WorkerVersions) -> None:
-        """Warn if a worker has other versions than this machine; once for each set of differences."""
+        """Warn, once for each set of differences, if a worker has other versions than we have."""
         here = worker.collect_versions()
         differences = environment.describe_differences(there.libraries, environment.cpu_name())
         if there.package != here.package:

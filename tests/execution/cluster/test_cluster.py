@@ -45,6 +45,8 @@ from tests.helpers.runs import (
     wait_until,
 )
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[3]
 
 # Notes in a folder where it runs, so that a test knows it without asking the worker. Fits wait for
@@ -171,7 +173,8 @@ def start_cluster_run(store, source, cluster):
     def has_its_workers():  # an earlier test may have killed a worker: its nanny starts another
         with distributed.Client(cluster.address) as dask_client:
             pids = set(dask_client.run(os.getpid, on_error="return").values())
-        return pids == {worker.pid for worker in map(find_worker, cluster.nannies) if worker}
+        workers = [worker.pid for worker in map(find_worker, cluster.nannies) if worker]
+        return len(workers) == len(cluster.nannies) and pids == set(workers)
 
     wait_until(has_its_workers)
 

@@ -1,0 +1,125 @@
+"""A results folder read for a suite: which records count, their accuracies, and the judged rows."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from fmbench import runners
+from fmbench.analysis.evaluation import judge_suite, read_results
+from fmbench.analysis.predictions import load_predictions
+from fmbench.analysis.summary import Status, Summary
+from fmbench.analysis.verdicts import VerdictKind
+from fmbench.datasets import specs
+from fmbench.records.cells import Cell
+from fmbench.records.protocols import FULL, QUICK, load_labels
+from fmbench.records.store import Store
+from fmbench.suites import reader
+
+SUITE = reader.read_suite()
+
+
+def predict(y_true: np.ndarray, share: float) -> dict[str, np.ndarray]:
+    """Predictions of which the first ``share`` are right."""
+    right = np.arange(len(y_true)) < share * len(y_true)
+    return {"y_pred": np.where(right, y_true, (y_true + 1) % 10).astype(np.uint8)}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, record_of, source):
+    """Records of gaussian-nb, and of two seeds of lenet5; one of another revision, one quick."""
+    known = runners.load_runners()
+    store = Store(tmp_path_factory.mktemp("evaluation") / "results")
+    y_true = load_labels(FULL, source)
+    store.save(record_of(Cell(known["gaussian-nb"], FULL, 0)), predict(y_true, 0.5))
+    for seed, share in ((0, 0.9), (1, 0.8)):
+        record = record_of(Cell(known["lenet5"], FULL, seed), fit_seconds=1.0 + seed)
+        store.save(record, predict(y_true, share))
+    other_revision = replace(known["sgd"], revision=99)
+    store.save(record_of(Cell(other_revision, FULL, 0)), predict(y_true, 0.7))
+    quick = Cell(known["lenet5"], QUICK, 0)
+    store.save(record_of(quick), predict(load_labels(QUICK, source), 0.6))
+    return store.folder
+
+
+@pytest.fixture(scope="module")
+def results(folder, source):
+    return read_results(folder, SUITE, FULL, source.folder)
+
+
+def test_each_judged_row_has_its_figures_as_fractions(results):
+    rows = {row.runner: row.as_dict() for row in results.rows}
+    lenet = rows["lenet5"]
+    assert (lenet["claimed"], lenet["mean"], lenet["n"]) == (0.988, pytest.approx(0.85), 2)
+    assert lenet["gap"] == pytest.approx(-0.138)
+    assert lenet["fit_seconds"] == 1.5
+    assert (lenet["verdict"], lenet["status"], lenet["reason"]) == ("untestable", "measured", "")
+    assert lenet["verdict_reason"] == "2 seeds of a stochastic model, 3 needed"
+    assert (lenet["where"], lenet["dataset"]) == ("Table 3", specs.FASHION_MNIST.name)
+    assert lenet["reference"] == pytest.approx(0.9083, abs=0.01)
+    assert rows["mlp"]["mean"] is None and rows["mlp"]["status"] == "not run"
+    assert rows["sgd"]["status"] == "stale" and "revision 99 ->" in rows["sgd"]["reason"]
+
+
+def test_only_records_of_the_protocol_and_of_todays_recipes_count(results):
+    scored = {(c.name, r.cell["seed"]): accuracy for c, r, accuracy in results.scored_records()}
+    assert scored == {("gaussian-nb", 0): 0.5, ("lenet5", 0): 0.9, ("lenet5", 1): 0.8}
+    assert len(results.records) == 3
+
+
+def test_confusion_matrices_are_those_of_the_records_of_one_runner(results):
+    lenet = results.configurations["lenet5"]
+    matrices = results.confusion_matrices(lenet, results.records_of(lenet))
+    assert matrices.shape == (2, 10, 10)
+    assert [np.trace(matrix) for matrix in matrices] == [9000, 8000]
+
+
+def test_stored_predictions_are_read_once_for_figures(results):
+    predictions = load_predictions(results)
+    assert {name: p.n for name, p in predictions.by_name.items()} == {"gaussian-nb": 1, "lenet5": 2}
+    assert predictions.n_records == 3
+    assert predictions.subject.runner == "lenet5"
+    # Both models get the first half right; the last tenth is wrong in every run.
+    assert predictions.n_always_wrong == 1000
+    [hardest] = predictions.hardest_images(1)
+    assert (hardest.index, hardest.wrong, hardest.agreement) == (9000, 1.0, 1.0)
+    assert hardest.predicted == (hardest.label + 1) % 10
+
+
+def test_quick_results_are_no_test_of_a_claim_and_have_no_reference(folder, source):
+    quick = read_results(folder, SUITE, QUICK, source.folder)
+    assert not quick.has_verdicts and quick.reference == {}
+    [measured] = [row for row in quick.rows if row.n]
+    assert str(measured.verdict) == "untestable: measured on a part of the data"
+    assert {row.verdict.kind for row in quick.rows if not row.n} == {VerdictKind.NOT_RUN}
+
+
+def test_claims_about_another_test_set_are_not_tested():
+    suite = replace(SUITE, n_per_class=(500,) * 10)
+    summaries = {"gaussian-nb": Summary("gaussian-nb", Status.MEASURED, 1, 0.57, 0.0)}
+    rows = judge_suite(suite, summaries, {})
+    [row] = [row for row in rows if row.runner == "gaussian-nb"]
+    assert str(row.verdict) == "untestable: claimed of another test set"
+
+
+def test_a_runner_beside_the_suite_has_a_row_without_a_claim_and_an_unknown_runner_says_so():
+    summaries = {"mine": Summary("mine", Status.MEASURED, 1, 0.9, 0.0, accuracies=(0.9,))}
+    rows = judge_suite(SUITE, summaries, {})
+    assert (rows[-1].label, rows[-1].where, rows[-1].claimed) == ("mine", "", None)
+    assert str(rows[0].verdict) == "not run: no runner yet"
+    assert rows[0].status is Status.NO_RUNNER
+
+
+def test_records_of_another_environment_are_counted_in_one_line(results):
+    line = results.describe_other_environments()
+    assert line.startswith("3 of 3 records were made elsewhere (")
+    assert "`fmbench run --refresh` measures them here" in line
+
+
+def test_an_empty_folder_needs_no_data(tmp_path):
+    results = read_results(tmp_path / "none", SUITE, data=tmp_path / "no data")
+    assert results.source is None and results.records == []
+    assert results.describe_other_environments() is None
+    assert {row.status for row in results.rows} == {Status.NOT_RUN}

@@ -1,0 +1,34 @@
+"""Files are complete or absent, whatever happens while they are written."""
+
+import pytest
+
+from fmbench.utils.files import atomic_write, write_text_atomically
+
+
+def test_a_text_replaces_the_file_and_leaves_nothing_else(tmp_path):
+    path = tmp_path / "table.md"
+    path.write_text("old")
+    write_text_atomically(path, "± new")
+    assert path.read_text(encoding="utf-8") == "± new"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_failure_while_writing_leaves_every_file_as_it_was(tmp_path):
+    first, second = tmp_path / "first", tmp_path / "second"
+    first.write_text("old")
+    with pytest.raises(RuntimeError), atomic_write(first, second) as temporaries:
+        for temporary in temporaries:
+            temporary.write_text("half")
+        raise RuntimeError
+    assert first.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [first]
+
+
+def test_several_files_appear_together_and_can_be_read_by_others(tmp_path):
+    paths = [tmp_path / "arrays", tmp_path / "record"]
+    with atomic_write(*paths) as temporaries:
+        for temporary in temporaries:
+            temporary.write_text("whole")
+        assert not any(path.exists() for path in paths)
+    assert sorted(tmp_path.iterdir()) == paths
+    assert all(path.stat().st_mode & 0o777 == 0o644 for path in paths)

@@ -1,0 +1,35 @@
+"""Numbers as people read them."""
+
+import pytest
+
+from fmbench.utils.formatting import (
+    format_count,
+    format_duration,
+    format_interval,
+    format_mean_sd,
+)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.04, "0.0 s"), (8.24, "8.2 s"), (59.4, "59 s"), (59.6, "1 min 00 s"), (3900, "1 h 05 min")],
+)
+def test_durations(seconds, text):
+    assert format_duration(seconds) == text
+
+
+@pytest.mark.parametrize(("mean", "text"), [(0, "0"), (0.2, "<1"), (0.6, "1"), (12.4, "12")])
+def test_a_mean_count_above_zero_is_never_printed_as_zero(mean, text):
+    assert format_count(mean) == text
+
+
+def test_a_spread_is_printed_only_of_several_values():
+    assert format_mean_sd([], 2) == ""
+    assert format_mean_sd([0.5], 2) == "0.50"
+    assert format_mean_sd([0.4, 0.6], 2) == "0.50 ± 0.14"
+
+
+def test_an_interval_without_width_is_one_number():
+    assert format_interval(0.9024, 0.9141) == "90.24 to 91.41"
+    assert format_interval(0.8986, 0.8986) == "89.86"
+    assert format_interval(None, 0.9) == ""
