@@ -221,13 +221,13 @@ def decode_record(content: bytes) -> Record:
         )
     record = msgspec.convert(fields, Record)
     # msgspec ignores unknown fields of dataclasses and typed dictionaries.
-    for place, given, declared in (
+    for json_path, given, declared in (
         ("$", fields, Record),
         ("$.cell", fields["cell"], Definition),
         ("$.asked", fields.get("asked") or {}, UserRequest),
     ):
         if unknown := given.keys() - declared.__annotations__.keys():
-            raise ValueError(f"unknown field {min(unknown)!r} - at `{place}`")
+            raise ValueError(f"unknown field {min(unknown)!r} - at `{json_path}`")
     return record
 
 

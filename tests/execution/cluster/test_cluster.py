@@ -284,12 +284,13 @@ def test_a_cell_whose_worker_is_lost_again_and_again_fails_and_says_so(
     assert len(read_notes(notes)) == 2
 
 
-def test_gpu_cells_go_to_workers_with_a_gpu_and_others_anywhere(model, start_cluster_run, store):
+def test_gpu_cells_go_to_workers_with_a_gpu_and_others_anywhere(model, connect, store, source):
     path, notes = model
-    command = (f"{path}:on_gpu", f"{path}:make", "--seeds", "2", "--device", "auto")
-    with start_cluster_run(*command) as process:
-        _, err = finish(process)
-        assert process.returncode == 1, err
+    rows = [resolve_configuration(f"{path}:{name}") for name in ("on_gpu", "make")]
+    backend = connect()
+    assert backend.resolve_device("auto") == "cuda"
+    limits = replace(LIMITS, device="cuda")
+    run_all([cell for row in rows for cell in row.cells(QUICK, 2)], store, source, backend, limits)
     contents = store.read_contents()
     # No test machine has a GPU: the cells were sent to the worker that names one, and found none.
     assert {"CUDA" in record.why for record in contents.failed.values()} == {True}
@@ -342,15 +343,15 @@ def test_a_refused_gpu_cell_is_not_sent_to_a_worker_without_a_gpu(
 
 
 def send_first_to(backend, worker, monkeypatch):
-    """Have the first request sent to one worker only; returns the workers of each sending."""
-    send, allowed = backend._send, []
+    """Have the first request sent to one worker only; returns the allowed workers of each try."""
+    send, tries = backend._send, []
 
-    def send_there(request, _, *more):
-        allowed.append(set() if allowed else {worker})
-        return send(request, allowed[-1], *more)
+    def send_there(request, allowed, *more):
+        tries.append(allowed if tries else {worker})
+        return send(request, tries[-1], *more)
 
     monkeypatch.setattr(backend, "_send", send_there)
-    return allowed
+    return tries
 
 
 def test_a_request_whose_workers_have_left_is_sent_to_those_that_are_there(
@@ -358,10 +359,10 @@ def test_a_request_whose_workers_have_left_is_sent_to_those_that_are_there(
 ):
     monkeypatch.setattr(client, "WORKER_CHECK_SECONDS", 0.5)
     backend = connect()
-    allowed = send_first_to(backend, "tcp://127.0.0.1:9", monkeypatch)
+    tries = send_first_to(backend, "tcp://127.0.0.1:9", monkeypatch)
     cell = Cell(runners.get_runner("gaussian-nb"), QUICK, 0)
     [record] = run_all([cell], store, source, backend)
-    assert record.finished and len(allowed) == 2
+    assert record.finished and len(tries) == 2
 
 
 @pytest.mark.parametrize("fault", ["no fmbench", "no temporary folder"])
@@ -382,13 +383,13 @@ def test_a_worker_that_comes_late_and_can_run_nothing_fails_no_cell(
         [address] = set(backend.worker_threads()) - there
         assert str(temporary) in backend._client.run(tempfile.gettempdir).values()
         shutil.rmtree(temporary)
-        allowed = send_first_to(backend, address, monkeypatch)
+        tries = send_first_to(backend, address, monkeypatch)
         cell = Cell(runners.get_runner("gaussian-nb"), QUICK, 0)
         [record] = run_all([cell], store, source, backend)
         late.terminate()
         late.wait(WAIT_SECONDS)
     wait_for_workers(backend, 2)
-    assert record.finished and len(allowed) >= 2
+    assert record.finished and len(tries) >= 2
     refusals = [line for line in warnings if "refused" in line and str(temporary) in line]
     assert len(refusals) == (fault == "no temporary folder")
 
