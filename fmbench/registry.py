@@ -1,4 +1,4 @@
-"""The old name of :mod:`fmbench.models.registry`, kept for one release so that users' files still work."""
+"""The old name of :mod:`fmbench.models.registry`, kept for one more release for users' files."""
 
 import warnings
 

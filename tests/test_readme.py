@@ -8,6 +8,8 @@ import pytest
 
 from fmbench.utils.environment import CHECKOUT
 
+pytestmark = pytest.mark.slow
+
 README = (CHECKOUT / "README.md").read_text(encoding="utf-8")
 
 
@@ -25,9 +27,15 @@ def test_the_notebook_cell_of_the_readme_runs(monkeypatch):
     assert "contradictions in the paper's own figures" in printed.getvalue()
 
 
-@pytest.mark.parametrize("path", sorted(CHECKOUT.glob("*.md")) + sorted(
-    path for folder in ("fmbench", "benchmarks", "results") for path in (CHECKOUT / folder).rglob("*.md")
-), ids=lambda path: str(path.relative_to(CHECKOUT)))  # fmt: skip
+GUIDES = sorted(
+    [
+        *CHECKOUT.glob("*.md"),
+        *(p for f in ("fmbench", "benchmarks", "results") for p in (CHECKOUT / f).rglob("*.md")),
+    ]
+)
+
+
+@pytest.mark.parametrize("path", GUIDES, ids=lambda path: str(path.relative_to(CHECKOUT)))
 def test_every_link_to_a_file_leads_to_one(path):
     text = path.read_text(encoding="utf-8")
     for target in re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", text):

@@ -217,6 +217,7 @@ def folder(tmp_path_factory, record_of, source):
     return store.folder
 
 
+@pytest.mark.slow
 def test_the_command_compares_two_runners_from_their_records(folder, source):
     common = ("compare", "lenet5", "gaussian-nb", "--results", folder, "--data", source.folder)
     done = fmbench(*common, "--format", "csv")
@@ -232,6 +233,7 @@ def test_the_command_compares_two_runners_from_their_records(folder, source):
     assert markdown.startswith("# lenet5 against gaussian-nb\n") and row["low"] in markdown
 
 
+@pytest.mark.slow
 def test_all_rows_are_compared_pair_by_pair_and_missing_rows_are_named(folder, source):
     done = fmbench("compare", "--all", "--results", folder, "--data", source.folder,
                    "--format", "csv")  # fmt: skip
@@ -244,6 +246,7 @@ def test_all_rows_are_compared_pair_by_pair_and_missing_rows_are_named(folder, s
     assert "not measured, so in no pair: " in done.stderr and "svc-rbf" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_damaged_record_is_named_and_left_out(folder, source, tmp_path):
     import shutil
 
@@ -258,6 +261,7 @@ def test_a_damaged_record_is_named_and_left_out(folder, source, tmp_path):
     assert next(csv.DictReader(io.StringIO(done.stdout)))["n_a"] == "1"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

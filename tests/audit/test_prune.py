@@ -18,6 +18,8 @@ from fmbench.records.store import Store
 from tests.end_to_end.test_cli import assert_one_line_error
 from tests.helpers.runs import ended, finish, start_fmbench
 
+pytestmark = pytest.mark.slow
+
 ARRAYS = {"y_pred": np.zeros(10_000, np.uint8)}
 
 

@@ -17,6 +17,8 @@ from fmbench.utils.environment import cpu_name, versions
 from tests.end_to_end.test_cli import assert_one_line_error, fmbench
 from tests.helpers.runs import ended, start_fmbench, wait_until
 
+pytestmark = pytest.mark.slow
+
 
 def test_options_of_measuring_are_refused_without_a_rerun(store, run_command):
     common = ("verify", "--results", store.folder)

@@ -18,6 +18,8 @@ from fmbench.suites.bundled import CHECKOUT
 from fmbench.suites.reader import read_suite
 from tests.end_to_end.test_cli import assert_one_line_error
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("protocol", PROTOCOLS.values(), ids=PROTOCOLS)
 @pytest.mark.parametrize("name", ["lenet5", "cnn-bn", "gaussian-nb"])

@@ -144,6 +144,7 @@ def as_printed(value, decimals, rule):
     return f"-{text}" if value < 0 and whole else text
 
 
+@pytest.mark.slow
 @settings(max_examples=40)
 @given(st.randoms(use_true_random=False), st.sampled_from(ROUNDING_RULES))
 def test_figures_of_a_real_matrix_are_never_called_contradictory(rng: random.Random, rule):
@@ -167,6 +168,7 @@ def test_figures_of_a_real_matrix_are_never_called_contradictory(rng: random.Ran
         assert extent is None or extent[0] <= true <= extent[1]
 
 
+@pytest.mark.slow
 @settings(max_examples=20)
 @given(st.integers(100, 9900), st.integers(2, 200))
 def test_a_wrong_kappa_is_found_and_the_conflict_is_irreducible(n_right, off):
@@ -187,6 +189,7 @@ def test_a_wrong_kappa_is_found_and_the_conflict_is_irreducible(n_right, off):
             assert conflicts_of(BALANCED, *rest) == []
 
 
+@pytest.mark.slow
 def test_figures_of_many_classes_with_mse_and_macro_averages_are_decided(monkeypatch):
     rng, n_classes, size = random.Random(0), 25, 50
     matrix = [[0] * n_classes for _ in range(n_classes)]

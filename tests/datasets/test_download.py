@@ -145,6 +145,7 @@ def test_a_cache_that_cannot_be_written_is_an_error_of_one_line(spec, tmp_path, 
     assert "cannot be written" in message
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not shutil.which("apt-get"), reason="this machine has no apt-get")
 def test_the_debian_package_is_unpacked_without_root_and_genuine(tmp_path):
     try:

@@ -61,6 +61,7 @@ def test_the_data_command_describes_it(folder, capsys):
     assert "triangle     10\n" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_row_of_a_suite_measures_a_runner_on_it(folder, source, tmp_path, capfd, monkeypatch):
     monkeypatch.setattr("signal.signal", lambda *_: None)  # the tests keep their own handlers
     suite, results = tmp_path / "suite.toml", tmp_path / "results"

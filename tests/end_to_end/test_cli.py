@@ -10,6 +10,8 @@ import pytest
 
 from fmbench.cli.main import cli
 
+pytestmark = pytest.mark.slow
+
 
 def fmbench(*arguments, **options):
     return subprocess.run(

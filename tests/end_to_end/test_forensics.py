@@ -17,6 +17,8 @@ from fmbench.models.registry import isolate_registrations
 from fmbench.records.store import Store
 from tests.end_to_end.test_cli import assert_one_line_error, fmbench
 
+pytestmark = pytest.mark.slow
+
 SUITE = """
 [test_set]
 n_per_class = [1000, 1000, 1000, 1000, 1000, 1000, 1000, 1000, 1000, 1000]

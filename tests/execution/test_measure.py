@@ -12,6 +12,8 @@ from fmbench.records.cells import Cell
 from fmbench.records.protocols import FULL, QUICK, RANDOM_SPLIT
 from tests.helpers import faulty
 
+pytestmark = pytest.mark.slow
+
 HELD_OUT = replace(FULL, held_out_per_class=1000, scored=("held out",))
 
 

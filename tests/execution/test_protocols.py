@@ -21,6 +21,8 @@ from fmbench.records.protocols import (
     TEST_IN_TRAINING,
 )
 
+pytestmark = pytest.mark.slow
+
 LENET5 = runners.get_runner("lenet5")
 
 

@@ -119,6 +119,7 @@ def run_module(checkout, source):
     return run
 
 
+@pytest.mark.slow
 def test_a_runner_in_a_new_file_needs_no_edit_of_another_file(run_module):
     assert "brand-new" in run_module("fmbench", "list").stdout
     assert "a test" in run_module("fmbench", "show", "brand-new").stdout
@@ -128,6 +129,7 @@ def test_a_runner_in_a_new_file_needs_no_edit_of_another_file(run_module):
     assert "| measured" in line
 
 
+@pytest.mark.slow
 def test_a_new_runner_passes_the_contract_tests_once_its_golden_file_is_written(
     run_module, checkout
 ):

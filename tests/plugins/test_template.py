@@ -10,6 +10,7 @@ from fmbench.errors import UserError
 from fmbench.models import contract
 
 
+@pytest.mark.slow
 def test_the_template_passes_the_checks_and_an_existing_file_is_never_overwritten(
     tmp_path, monkeypatch, sample, runner_of
 ):

@@ -397,6 +397,7 @@ VALUES = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_s
 )  # fmt: skip
 
 
+@pytest.mark.slow
 @settings(max_examples=100)
 @given(st.data())
 def test_reading_raises_nothing_whatever_a_records_file_contains(
@@ -612,6 +613,7 @@ def test_no_module_imports_a_reader_of_pickles():
             assert not {"joblib.load", "torch.load", "numpy.load"} & set(names), path
 
 
+@pytest.mark.slow
 def test_arrays_are_never_loaded_with_pickle_allowed():
     n_loads = 0
     for path in SOURCES:

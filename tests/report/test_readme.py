@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from fmbench.report.readme import BEGIN, END, README, replace_block, write_block
+
+pytestmark = pytest.mark.slow
 
 MAX_LINES = 35
 

@@ -114,6 +114,7 @@ def render(rows: list[JudgedRow], width: int, **options) -> str:
     return captured.get()
 
 
+@pytest.mark.slow
 def test_in_80_columns_the_table_fits_and_its_verdicts_are_coloured(source, rows, texts):
     lenet = texts["lenet5"]
     said = print_table(source)
@@ -135,6 +136,7 @@ def test_each_verdict_has_its_mark_in_its_own_colour(rows):
     assert len(colours) == len(set(colours.values())) == len(shown)
 
 
+@pytest.mark.slow
 def test_a_wider_terminal_shows_more_and_no_color_means_none(source, texts):
     said = print_table(source, columns=160, NO_COLOR="1")
     assert not re.search(r"\x1b\[[0-9;]*3[0-7]", said)
@@ -163,6 +165,7 @@ def test_a_quick_table_shows_each_status_in_place_of_a_verdict():
     assert not any("untestable" in line for line in lines)
 
 
+@pytest.mark.slow
 def test_watch_shows_the_table_growing_and_ctrl_c_ends_it(source, rows, tmp_path):
     common = ("--results", tmp_path, "--data", source.folder, "--every", 0.2)
     with terminal("watch", *common) as opened:
@@ -176,6 +179,7 @@ def test_watch_shows_the_table_growing_and_ctrl_c_ends_it(source, rows, tmp_path
         assert opened.process.wait(timeout=60) == 0
 
 
+@pytest.mark.slow
 def test_watch_needs_a_terminal():
     done = subprocess.run(
         [sys.executable, "-m", "fmbench", "watch"], capture_output=True, text=True

@@ -29,7 +29,10 @@ GOLDEN_PARAMETERS = {"gradient-boosting": {"max_depth": 2}}
 WRITE_GOLDEN = "pytest tests/runners/test_contract.py --golden"
 
 RUNNERS = runners.load_runners()
-pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+]
 every_runner = pytest.mark.parametrize("runner", RUNNERS.values(), ids=RUNNERS.keys())
 
 

@@ -16,6 +16,8 @@ from fmbench.models.evolution.search import SearchBudget
 from fmbench.models.nn.training import TorchClassifier
 from tests.models.evolution.test_chromosome import SPACE
 
+pytestmark = pytest.mark.slow
+
 SMALL = replace(SPACE, max_work=300_000)
 BUDGET = SearchBudget(
     population=3, generations=3, first_epochs=1, last_epochs=2,

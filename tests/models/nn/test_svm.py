@@ -31,6 +31,7 @@ def test_the_loss_is_a_mean_over_weights_and_a_mean_over_images_and_classes(C):
     assert float(loss) == pytest.approx(compute_by_definition(W, f, target, C))
 
 
+@pytest.mark.slow
 def test_training_reports_the_whole_loss_and_learns(dataset):
     config = TrainConfig(4, 32, "adam", 0.001, loss=SquaredHinge(1.0))
     X, y = dataset.X_train[:1000], dataset.y_train[:1000]

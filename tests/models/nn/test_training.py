@@ -17,6 +17,8 @@ from fmbench.models.nn.stacked import join_parameters
 from fmbench.models.nn.training import TorchClassifier, TrainConfig
 from tests.helpers.networks import make_optimizer, train_plainly, use_double_precision
 
+pytestmark = pytest.mark.slow
+
 
 def build_network():
     return sequential(

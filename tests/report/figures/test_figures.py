@@ -22,6 +22,8 @@ from fmbench.suites import reader
 from fmbench.suites.bundled import CHECKOUT
 from fmbench.suites.claims import Row
 
+pytestmark = pytest.mark.slow
+
 SUITE = reader.read_suite()
 SHARES = {"lenet5": (0.9, 0.91, 0.95), "sgd": (0.82,), "gaussian-nb": (0.5,)}
 

@@ -22,6 +22,8 @@ from fmbench.report.figures.write import write_figures
 from fmbench.report.html.page import render_page
 from fmbench.suites import bundled, claims, reader
 
+pytestmark = pytest.mark.slow
+
 ROOT = bundled.CHECKOUT
 SUITE = reader.read_suite()
 COMMITTED = SUITE.folder_in(ROOT / "results" / "reference")
