@@ -168,7 +168,7 @@ GUIDES = [
 
 
 @pytest.mark.parametrize("guide", GUIDES)
-def test_guides_name_only_files_that_exist(guide):
+def test_guides_name_only_files_functions_and_classes_that_exist(guide):
     path = ROOT / guide
     text = path.read_text(encoding="utf-8")
     links = re.findall(r"\]\(([\w./-]+)\)", text)
@@ -178,3 +178,6 @@ def test_guides_name_only_files_that_exist(guide):
     for name in paths:
         if "NAME" not in name:
             assert (ROOT / name).exists(), f"{guide} names {name}"
+    for word, name in re.findall(r"`(\w+)`\s+in\s+`(fmbench/[\w./]+\.py)`", text):
+        code = (ROOT / name).read_text(encoding="utf-8")
+        assert re.search(rf"^(def|class) {word}\b|^{word}\b.* = ", code, re.M), f"{guide}: {word}"
