@@ -7,7 +7,7 @@
 
 Everything here is exported by ``import fmbench``. The commands of ``fmbench`` call the same
 functions and print what they return. Messages for the user go to the logger ``fmbench``; errors
-that the user can mend are :class:`fmbench.UserError`.
+that the user can correct are :class:`fmbench.UserError`.
 
 Accuracies are fractions in [0, 1], seconds are wall time, memory is in bytes.
 """
@@ -34,12 +34,14 @@ if TYPE_CHECKING:
     from fmbench.analysis.evaluation import SuiteResults
     from fmbench.analysis.forensics.findings import ForensicsFindings
     from fmbench.analysis.predictions import SuitePredictions
+    from fmbench.analysis.summary import Summary
     from fmbench.audit.rerun import RerunResult
     from fmbench.audit.verify import RecordCheck, Verifier
     from fmbench.consistency.check import ConsistencyResult
     from fmbench.datasets.specs import LocatedDataset
     from fmbench.execution.estimate import DurationEstimate
     from fmbench.execution.session import MakeObserver, MeasuringSession, RunOptions
+    from fmbench.models.registry import Runner
     from fmbench.records.cells import Cell
     from fmbench.records.protocols import Protocol
     from fmbench.records.record import Record
@@ -137,7 +139,7 @@ class Results:
         return np.stack([self.evaluation.store.load_y_pred(record) for record in records])
 
     def confusion_matrix(self, runner: str) -> np.ndarray:
-        """How often each class was taken for which, summed over the seeds.
+        """How often each class was predicted for each true class, summed over the seeds.
 
         ``int (n_classes, n_classes)``; row: the true class, column: the predicted class.
 
@@ -183,14 +185,14 @@ def load_results(
     predictions.
 
     Raises:
-        UserError: the suite is not valid, or the data are needed and not on this machine.
+        UserError: the suite is not valid, or the data are needed and cannot be found or fetched.
     """
     from fmbench.analysis import evaluation
 
-    folders = _folders(data)
+    folders = _collect_folders(data)
     return Results(
         evaluation.read_results(
-            Path(folder), _suite(suite), _protocol(quick), folders.get(DEFAULT_DATASET.name)
+            Path(folder), _load_suite(suite), _choose_protocol(quick), folders.get(DEFAULT_DATASET.name)
         )
     )
 
@@ -233,12 +235,12 @@ def run(
     from fmbench.execution import schedule
     from fmbench.report.tables import write_tables
 
-    loaded = _suite(suite)
+    loaded = _load_suite(suite)
     entries = select_configurations(names, every_row, loaded, parameters)
-    protocol = _protocol(quick)
+    protocol = _choose_protocol(quick)
     n_seeds = seeds or protocol.default_seeds
     cells = [cell for entry in entries for cell in entry.cells(protocol, n_seeds)]
-    with _Measuring(Path(results), data, options, make_observer) as measuring:
+    with _MeasuringSetup(Path(results), data, options, make_observer) as measuring:
         contents = measuring.store.read_contents()
         todo = schedule.sort_cells(
             schedule.select_pending(cells, contents, force=force, refresh=refresh),
@@ -253,7 +255,7 @@ def run(
                 "nothing to do: %d cells are measured already (--force runs them again)",
                 len(cells),
             )
-        with session.until_interrupted():
+        with session.catch_interrupt():
             session.measure(todo, contents, n_planned=len(cells))
     found = evaluation.read_results(
         Path(results), loaded, protocol, measuring.source.folder, entries, measuring.store
@@ -276,7 +278,7 @@ def check(suite: str | Path | Suite | None = None, rounding: str = "nearest") ->
     from fmbench.consistency.solver import silence_solver_output
 
     silence_solver_output()
-    return check_consistency(_suite(suite), rounding)
+    return check_consistency(_load_suite(suite), rounding)
 
 
 def compare(
@@ -305,8 +307,8 @@ def compare(
 
     if names and (len(names) != 2 or len(set(names)) != 2):
         raise UserError("name two different runners; `fmbench list` shows them")
-    protocol = _protocol(quick)
-    rows, _ = suite_configurations(_suite(suite))
+    protocol = _choose_protocol(quick)
+    rows, _ = suite_configurations(_load_suite(suite))
     store = Store(Path(results))
     contents = store.read_contents()
     asked = {e.name: e for e in recorded_configurations(contents.finished.values())}
@@ -334,7 +336,8 @@ def compare(
             "measures them"
         )
     y_true = load_labels(
-        protocol, locate.locate_dataset(folder=_folders(data).get(DEFAULT_DATASET.name))
+        protocol,
+        locate.locate_dataset(folder=_collect_folders(data).get(DEFAULT_DATASET.name), fetch=True),
     )
     predictions = {
         name: np.stack([store.load_y_pred(record) for record in records])
@@ -373,7 +376,7 @@ def forensics(
     options: RunOptions | None = None,
     make_observer: MakeObserver | None = None,
 ) -> Forensics:
-    """Which known mistake would produce the claimed figure? Runs each variant once.
+    """Which known mistake would produce the claimed figure? Measures each with all seeds.
 
     ``name`` is a runner. ``readings``: also try every combination of what its source leaves open.
     Finished cells are not run again; Ctrl-C keeps what there is. The tables are written into the
@@ -389,12 +392,12 @@ def forensics(
     from fmbench.execution import schedule
     from fmbench.utils.formatting import format_duration
 
-    loaded = _suite(suite)
+    loaded = _load_suite(suite)
     plan = ForensicsPlan(
-        runners.get_runner(name), seeds or _protocol(quick).default_seeds, quick, readings
+        runners.get_runner(name), seeds or _choose_protocol(quick).default_seeds, quick, readings
     )
     claim = Claim.of_runner(loaded.rows, name)
-    with _Measuring(Path(results), data, options, make_observer) as measuring:
+    with _MeasuringSetup(Path(results), data, options, make_observer) as measuring:
         store = measuring.store
         todo = schedule.select_pending(plan.cells, store.read_contents())
         sources = measuring.find_sources(todo)
@@ -417,7 +420,7 @@ def forensics(
                 plan, claim, StoredAccuracies(store, store.read_contents(), measuring.source)
             )
 
-        with session.until_interrupted():
+        with session.catch_interrupt():
             measure(plan.cells)
             if best := findings().best_reading:
                 measure(plan.confirmation(best))
@@ -488,7 +491,7 @@ def verify(
     from fmbench.records.store import Store
     from fmbench.report.progress import track_progress
 
-    folder, folders, loaded = Path(results), _folders(data), _suite(suite)
+    folder, folders, loaded = Path(results), _collect_folders(data), _load_suite(suite)
     source = locate.locate_dataset(folder=folders.get(DEFAULT_DATASET.name), fetch=True)
     loading.verify_files(source.spec, source.folder)
     if not folder.is_dir():
@@ -533,7 +536,7 @@ def write_report(
     from fmbench.utils.files import write_text_atomically
 
     silence_solver_output()
-    details, commands = _details(found, suite_file)
+    details, commands = _load_predictions(found, suite_file)
     path = Path(output or found.suite.folder_in(found.folder) / "report.html")
     _make_folder(path.parent)
     write_text_atomically(path, render_page(details, commands))
@@ -553,7 +556,7 @@ def write_figures(
     """
     from fmbench.report.figures import write
 
-    details, commands = _details(found, suite_file)
+    details, commands = _load_predictions(found, suite_file)
     target = Path(folder or found.suite.folder_in(found.folder) / "figures")
     _make_folder(target)
     written, left_out = write.write_figures(details, target, format_)
@@ -564,7 +567,7 @@ def write_figures(
     return written, left_out
 
 
-def _details(found: Results, suite_file: Path | None) -> tuple[SuitePredictions, Commands]:
+def _load_predictions(found: Results, suite_file: Path | None) -> tuple[SuitePredictions, Commands]:
     from fmbench.analysis.predictions import load_predictions
     from fmbench.report.commands import Commands
 
@@ -582,6 +585,72 @@ def _make_folder(folder: Path) -> None:
         ) from None
 
 
+@dataclass(frozen=True)
+class ListedRunner:
+    """A line of ``fmbench list``.
+
+    ``name``: what ``fmbench run`` accepts. ``label``: what the paper calls it, or its title.
+    ``reference`` and ``measured`` sum up fmbench's own run and the user's results. ``runner`` is
+    None for a row without a runner, and for a plug-in, whose code is not loaded.
+    """
+
+    name: str
+    label: str
+    claimed: str | None
+    reference: Summary | None
+    measured: Summary | None
+    runner: Runner | None
+    has_no_runner: bool = False
+
+
+def list_runners(
+    names: Sequence[str] = (),
+    *,
+    suite: str | Path | Suite | None = None,
+    results: str | Path = DEFAULT_RESULTS,
+) -> list[ListedRunner]:
+    """Every row of the suite and every other runner, with what was claimed and measured.
+
+    ``names``: only these. No code of a plug-in runs and no predictions are read.
+
+    Raises:
+        UserError: a name is neither listed nor measured.
+    """
+    from fmbench import runners
+    from fmbench.analysis.reference import load_reference_summaries, summarise_by_file_names
+    from fmbench.plugins.code import find_entry_points
+    from fmbench.plugins.model_spec import parse_model_spec
+    from fmbench.utils.names import suggest_names
+
+    loaded = _load_suite(suite)
+    reference = load_reference_summaries(loaded)
+    known = runners.load_runners()
+    measured = summarise_by_file_names(Path(results), loaded, known)
+    labels: list[tuple[str, str, str | None]] = [
+        (row.runner, row.label, row.claimed) for row in loaded.rows
+    ]
+    labels += [(name, known[name].title, None) for name in known if name not in loaded.runners]
+    labels += [
+        (name, f"installed: {entry.value}", None) for name, entry in find_entry_points().items()
+    ]
+    listed = {name for name, _, _ in labels}
+    labels += [(name, "measured by name, in no suite", None) for name in measured if name not in listed]
+    if names:
+        wanted = {str(parse_model_spec(name)) for name in names}
+        if unknown := sorted(wanted - {name for name, _, _ in labels}):
+            near = suggest_names(unknown[0], [name for name, _, _ in labels])
+            raise UserError(f"nothing called {unknown[0]!r} is listed or measured{near}")
+        labels = [line for line in labels if line[0] in wanted]
+    without = {row.runner for row in loaded.rows if not row.estimator} - set(known)
+    return [
+        ListedRunner(
+            name, label, claimed, reference.get(name), measured.get(name), known.get(name),
+            name in without,
+        )
+        for name, label, claimed in labels
+    ]  # fmt: skip
+
+
 def find_configurations(
     names: Iterable[str],
     parameters: Sequence[str] = (),
@@ -589,7 +658,7 @@ def find_configurations(
 ) -> list[Configuration]:
     """What the names mean, each once: an entry of ``known``, a runner, or a model of your own.
 
-    If that runs code that is not fmbench's own, a message says whose.
+    If code that is not fmbench's own runs, a message names it.
 
     Raises:
         UserError: a name that is neither, or a parameter that the runner does not have.
@@ -638,12 +707,12 @@ def select_configurations(
     chosen = [entry for entry in rows.values() if not entry.runner.by_name_only]
     if not chosen:
         raise UserError(
-            f"{suite.path}: no [[row]] whose runner --all runs; `fmbench list` shows the runners"
+            f"{suite.path}: no row can be run with --all; name its runners (`fmbench list`)"
         )
     return chosen
 
 
-class _Measuring:
+class _MeasuringSetup:
     """What every measuring function needs: the results folder, the data, the cluster."""
 
     def __init__(
@@ -662,8 +731,8 @@ class _Measuring:
         self._make_observer = make_observer
         self.store = Store(results)
         self.store.prepare()
-        self._cluster = self._stack.enter_context(self._options.connect(results))
-        self._folders = _folders(data)
+        self._results = results
+        self._folders = _collect_folders(data)
         self.source = locate.locate_dataset(
             folder=self._folders.get(DEFAULT_DATASET.name), fetch=True
         )
@@ -671,7 +740,8 @@ class _Measuring:
         loading.verify_files(self.source.spec, self.source.folder)
         self._sources = {self.source.spec.name: self.source}
 
-    def __enter__(self) -> _Measuring:
+    def __enter__(self) -> _MeasuringSetup:
+        self._cluster = self._stack.enter_context(self._options.connect(self._results))
         return self
 
     def __exit__(
@@ -691,7 +761,10 @@ class _Measuring:
         return DurationEstimate(self.store.read_contents(), reference_fit_seconds())
 
     def find_sources(self, cells: Sequence[Cell]) -> Mapping[str, LocatedDataset]:
-        """Find the other data sets that these cells need; a missing one is said and left out."""
+        """Find the other data sets that these cells need.
+
+        If one is missing, a message says so, and its cells are left out.
+        """
         from fmbench.datasets.locate import find_other_datasets
 
         self._sources |= find_other_datasets(
@@ -711,17 +784,17 @@ class _Measuring:
         )  # fmt: skip
 
 
-def _suite(suite: str | Path | Suite | None) -> Suite:
+def _load_suite(suite: str | Path | Suite | None) -> Suite:
     return load_suite(suite) if suite is None or isinstance(suite, str | Path) else suite
 
 
-def _protocol(quick: bool) -> Protocol:
+def _choose_protocol(quick: bool) -> Protocol:
     from fmbench.records.protocols import FULL, QUICK
 
     return QUICK if quick else FULL
 
 
-def _folders(data: Mapping[str, Path] | str | Path | None) -> dict[str, Path]:
+def _collect_folders(data: Mapping[str, Path] | str | Path | None) -> dict[str, Path]:
     """The folders of the data sets by name; a single folder is that of Fashion-MNIST."""
     if data is None:
         return {}

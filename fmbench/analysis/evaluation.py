@@ -355,7 +355,7 @@ def read_results(
             identities.add(identity)
             configurations[configuration.name] = configuration
     scored = any(not records_have_labels(record.cell["dataset"]) for record in of_protocol)
-    source = locate_dataset(folder=data) if scored else None
+    source = locate_dataset(folder=data, fetch=True) if scored else None
     y_true = load_labels(protocol, source) if source else None
     summaries = {
         name: summarise(configuration, protocol, contents, store, y_true)

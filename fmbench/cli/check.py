@@ -16,7 +16,7 @@ from fmbench.cli.output import CONTRADICTORY, print_output
 @options.file
 @click.option(
     "--rounding", type=click.Choice(["nearest", "truncated"]), default="nearest",
-    show_default=True, help="How the figures were shortened.",
+    show_default=True, help="How the paper rounded: to the nearest digit, or cut off.",
 )  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print the result for a program.")
 def check(file: Path | None, rounding: str, as_json: bool) -> None:

@@ -44,5 +44,5 @@ def check_runner(name: str, parameters: tuple[str, ...], data: dict[str, Path]) 
             print_output(f"-      {result.rule} Not checked: {result.not_checked}.")
         else:
             print_output(f"ok     {result.rule}")
-    print_output(f"{entry.name}: {f'{wrong} of the rules broken' if wrong else 'keeps the rules'}")
+    print_output(f"{entry.name}: {f'{wrong} rules are broken' if wrong else 'keeps the rules'}")
     sys.exit(FAILED if wrong else 0)

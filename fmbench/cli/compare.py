@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from fmbench.cli import options
-from fmbench.cli.output import print_left_out, print_message, print_output
+from fmbench.cli.output import print_broken_records, print_message, print_output
 from fmbench.errors import UserError
 
 
@@ -44,4 +44,4 @@ def compare(
     print_output(FORMATS[format_](found.table))
     if found.not_measured:
         print_message(f"not measured, so in no pair: {', '.join(found.not_measured)}")
-    sys.exit(print_left_out(found.broken))
+    sys.exit(print_broken_records(found.broken))

@@ -39,7 +39,7 @@ def forensics(
     results: Path,
     data: dict[str, Path],
 ) -> None:
-    """Which known mistake would produce the claimed figure? Runs each variant once.
+    """Which known mistake would produce the claimed figure? Measures each with all seeds.
 
     NAME is a runner. Finished cells are not run again; Ctrl-C keeps what is finished.
     """

@@ -40,7 +40,7 @@ from fmbench.errors import UserError
 @click.version_option(package_name="fmbench")
 @click.pass_context
 def cli(context: click.Context) -> None:
-    """Re-run the models behind reported Fashion-MNIST accuracies under one harness."""
+    """Run the models behind reported accuracies again, all in the same way, and judge the claims."""
     print_logged_messages()
     if context.invoked_subcommand is None:
         click.echo(context.get_help())
@@ -65,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         _exit_with_error(error.format_message() + hint)
     except click.ClickException as error:
         _exit_with_error(error.format_message())
-    except OSError as error:  # a full disk, a folder without permission: the user can mend it
+    except OSError as error:  # a full disk, a folder without permission: the user can correct it
         where = error.filename2 or error.filename  # when a file is renamed: its new name
         _exit_with_error(f"{f'{where}: ' if where else ''}{error.strerror or error}")
     except (click.Abort, KeyboardInterrupt):

@@ -47,7 +47,7 @@ class FiniteNumber(click.FloatRange):
         return number
 
 
-class SuiteFile(NonEmptyPath):
+class SuiteOption(NonEmptyPath):
     """A TOML file, or the name of a suite that comes with fmbench."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
@@ -83,12 +83,12 @@ results = click.option(
     type=NonEmptyPath(path_type=Path, file_okay=False),
     default=DEFAULT_RESULTS,
     show_default=True,
-    help="Folder of records and tables.",
+    help="Folder in which records and tables are stored.",
 )
 suite = click.option(
     "--suite",
     "suite_file",
-    type=SuiteFile(path_type=Path, dir_okay=False),
+    type=SuiteOption(path_type=Path, dir_okay=False),
     help="A paper's claims: a TOML file, or the name of a suite of fmbench such as xiao2017.  "
     "[default: kayed2020]",
 )
@@ -115,7 +115,8 @@ _DATA_OPTIONS = (
 
 _RUN_OPTIONS = (
     click.option(
-        "-j", "--jobs", type=click.IntRange(1, 1024), help="Cells at a time.  [default: cores]"
+        "-j", "--jobs", type=click.IntRange(1, 1024), help="Launches at a time: cells, or seeds that are trained together.  "
+        "[default: cores divided by --threads]"
     ),
     click.option(
         "--threads", type=click.IntRange(1, 1024), default=RunOptions.threads, show_default=True,
@@ -126,9 +127,9 @@ _RUN_OPTIONS = (
         show_default=True, help="Seconds after which a cell is ended.",
     ),
     click.option(
-        "--memory", "memory_gb", type=FiniteNumber(0, min_open=True),
-        default=RunOptions.memory_gb, show_default=True,
-        help="GB of resident memory above which a cell is ended.",
+        "--memory", "memory_gib", type=FiniteNumber(0, min_open=True),
+        default=RunOptions.memory_gib, show_default=True,
+        help="GiB of resident memory above which a cell is ended.",
     ),
     click.option(
         "--device", type=click.Choice(["auto", "cpu", "cuda"]), default=RunOptions.device,
@@ -136,7 +137,7 @@ _RUN_OPTIONS = (
     ),
     click.option(
         "--together", type=click.IntRange(1, 1000),
-        help="Seeds of a neural runner that are trained as one.  [default: 10 on a GPU, else 1]",
+        help="Seeds of a neural runner that are trained together in one process.  [default: 10 on a GPU, else 1]",
     ),
     click.option(
         "--backend", type=click.Choice(["local", "dask"]), default=RunOptions.backend,
@@ -202,7 +203,7 @@ def stop_on_sigterm() -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
-def existing_store(folder: Path) -> Store:
+def open_existing_store(folder: Path) -> Store:
     """The results folder.
 
     Raises:

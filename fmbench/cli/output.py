@@ -40,7 +40,7 @@ def print_logged_messages() -> None:
         logger.propagate = False
 
 
-def command_to_run_all(suite_file: Path | None, *, quick: bool) -> str:
+def build_run_all_command(suite_file: Path | None, *, quick: bool) -> str:
     """The command that measures every row of a suite, quoted for a message."""
     flags = (f"--suite {suite_file}" if suite_file else "", "--quick" if quick else "", "--all")
     return f"`fmbench run {' '.join(filter(None, flags))}`"
@@ -76,12 +76,12 @@ def print_table(table: Table, format_: str | None = None) -> None:
         print_output(FORMATS[format_ or "md"](table))
 
 
-def terminal_width() -> int | None:
+def find_terminal_width() -> int | None:
     """Columns of the terminal; ``None`` if the output goes to a file or another program."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
-def print_left_out(broken: Iterable[BrokenRecord]) -> int:
+def print_broken_records(broken: Iterable[BrokenRecord]) -> int:
     """Name each record that could not be read, and what to do; return the exit status."""
     status = 0
     for record in broken:
@@ -94,4 +94,4 @@ def print_problems(evaluation: SuiteResults) -> int:
     """Name what the user should know about the records of a table; return the exit status."""
     if line := evaluation.describe_other_environments():
         print_message(line)
-    return print_left_out(evaluation.broken)
+    return print_broken_records(evaluation.broken)

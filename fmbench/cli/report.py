@@ -1,4 +1,4 @@
-"""`fmbench report`: writes the whole case as one HTML page."""
+"""`fmbench report`: writes all results of a suite as one HTML page."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from fmbench.cli.output import print_message, print_problems
 def report(
     output: Path | None, suite_file: Path | None, results: Path, data: dict[str, Path]
 ) -> None:
-    """Write one HTML page with the whole case, to open in a browser. Nothing is run."""
+    """Write one HTML page with all results of a suite, to open in a browser. Nothing is run."""
     from fmbench import api
     from fmbench.datasets import locate
 
     locate.check_folders(data)
     found = api.load_results(results, suite_file, data=data)
     path = api.write_report(found, output, suite_file=suite_file)
-    print_message(f"written: {path} ({path.stat().st_size / 2**20:.1f} MB)")
+    print_message(f"written: {path} ({path.stat().st_size / 2**20:.1f} MiB)")
     if not found.evaluation.contents.finished:
         print_message(f"no results in {results} yet: the page says how to make them")
     sys.exit(print_problems(found.evaluation))

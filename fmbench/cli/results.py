@@ -17,7 +17,7 @@ from fmbench.errors import UserError
 )
 @click.pass_context
 def results(context: click.Context) -> None:
-    """The records of a results folder."""
+    """Remove records from a results folder."""
     if context.invoked_subcommand is None:
         print_output(context.get_help())
 
@@ -25,7 +25,7 @@ def results(context: click.Context) -> None:
 @results.command(
     epilog="Examples: fmbench results prune --stale; fmbench results prune --failed --broken --yes"
 )
-@click.option("--stale", is_flag=True, help="Records that today's code would make differently.")
+@click.option("--stale", is_flag=True, help="Records made by another version of the recipe or with other data.")
 @click.option("--failed", is_flag=True, help="Records of failed cells.")
 @click.option(
     "--broken", is_flag=True, help="Files that cannot be read, also those that a run has set aside."
@@ -41,7 +41,7 @@ def prune(stale: bool, failed: bool, broken: bool, yes: bool, results: Path) -> 
     states |= ({"failed"} if failed else set()) | ({"broken"} if broken else set())
     if not states:
         raise UserError("say what to remove: --stale, --failed or --broken")
-    store = options.existing_store(results)
+    store = options.open_existing_store(results)
     listed = list(
         list_removable(store, Verifier(store, {}).check_records(store.read_contents()), states)
     )

@@ -7,10 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from fmbench.cli import options
-from fmbench.cli.output import print_output, terminal_width
-
-if TYPE_CHECKING:
-    pass
+from fmbench.cli.output import print_output, find_terminal_width
 
 
 @click.command(epilog="Examples: fmbench show lenet5; fmbench show ./my_model.py:make_model")
@@ -34,7 +31,7 @@ def show(name: str, parameters: tuple[str, ...]) -> None:
     ]
     header = ("hyperparameter", "value", "origin", "where, or why")
     used = max([len(header[0]), *(len(row[0]) for row in rows)]) + 24 + len("our choice") + 6
-    why = 60 if (columns := terminal_width()) is None else max(20, columns - used)
+    why = 60 if (columns := find_terminal_width()) is None else max(20, columns - used)
     text = [
         f"{entry.name}: {runner.title}",
         f"revision {runner.revision}; {once}; cost: {runner.cost_in_words}; device: {device}",
@@ -54,5 +51,5 @@ def show(name: str, parameters: tuple[str, ...]) -> None:
         text.append(f"  {'total':12} {sum(counts.values()):>10,}")
     flagged = [f"Reported beside it, as a flagged figure: {w}." for w in runner.flagged.values()]
     for note in (*flagged, *runner.notes):
-        text += ["", click.wrap_text(note, terminal_width() or 100)]
+        text += ["", click.wrap_text(note, find_terminal_width() or 100)]
     print_output("\n".join(text))

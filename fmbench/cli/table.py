@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from fmbench.cli import options
-from fmbench.cli.output import command_to_run_all, print_message, print_problems, print_table
+from fmbench.cli.output import build_run_all_command, print_message, print_problems, print_table
 from fmbench.errors import UserError
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def table(
             print_message(f"written: {path}")
     print_table(shown, format_)
     if not found.evaluation.contents.finished and not found.evaluation.broken:
-        command = command_to_run_all(suite_file, quick=quick)
+        command = build_run_all_command(suite_file, quick=quick)
         print_message(f"no results in {results} yet: {command} measures every row")
     sys.exit(print_problems(found.evaluation))
 

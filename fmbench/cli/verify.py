@@ -52,7 +52,7 @@ def verify(
     results: Path,
     data: dict[str, Path],
 ) -> None:
-    """Check every record: is it whole, and would today's code make the same? Changes nothing.
+    """Check every record: is it undamaged, and would today's code measure the same? Changes nothing.
 
     NAME is a runner, as for `fmbench run`; without NAME, all are checked. Exit status: 0 if all is
     well; 1 if a record or a table is broken, stale or wrong, or if --rerun predicts differently.
@@ -77,7 +77,7 @@ def verify(
         print_output(json.dumps(_as_json(found, comparisons), indent=1))
     else:
         for path, comparison in comparisons.items():
-            word = "differs" if comparison.is_bad else "again"
+            word = "differs" if comparison.is_bad else "rerun"
             print_output(f"{word:7} {path}: {comparison.description}")
         print_output(_summarise(found, comparisons))
     if interrupted:
@@ -123,7 +123,7 @@ def _summarise(found: Verification, comparisons: Mapping[Path, RerunComparison])
         same = sum(not c.n_differing and c.rerun.finished for c in comparisons.values())
         parts.append(f"{len(comparisons)} measured again, {same} with the same predictions")
         if explained := sum(c.is_explained_difference for c in comparisons.values()):
-            parts.append(f"{explained} differ as they may: they were made elsewhere, or on a GPU")
+            parts.append(f"{explained} differ as expected: other versions, another processor, or a GPU")
     return "; ".join(parts)
 
 

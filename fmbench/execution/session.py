@@ -40,7 +40,7 @@ MakeObserver = Callable[
 
 
 @contextmanager
-def no_progress(
+def show_no_progress(
     todo: Sequence[Cell], jobs: int, estimate: DurationEstimate, n_planned: int
 ) -> Iterator[Observer]:
     """An observer that shows nothing."""
@@ -53,12 +53,13 @@ def no_progress(
 class RunOptions:
     """What a run may use. ``None`` means that fmbench chooses.
 
-    jobs: cells at a time; by default as many as the cores allow.
+    jobs: launches at a time (a launch is one cell, or seeds that are trained together); by default
+        the cores divided by ``threads``.
     threads: threads of each cell.
     timeout: seconds after which a cell is ended.
-    memory_gb: GB of resident memory above which a cell is ended.
+    memory_gib: GiB of resident memory above which a cell is ended.
     device: "auto", "cpu" or "cuda": where the neural networks run.
-    together: seeds of a neural runner that are trained as one; by default 10 on a GPU, else 1.
+    together: seeds of a neural runner that are trained together; by default 10 on a GPU, else 1.
     backend: "local" (this machine) or "dask" (the workers of a Dask cluster).
     scheduler: the address of the Dask cluster's scheduler.
     retries: how often a cell is sent out again when its Dask worker is lost.
@@ -67,7 +68,7 @@ class RunOptions:
     jobs: int | None = None
     threads: int = 1
     timeout: float = SIX_HOURS
-    memory_gb: float = 8.0
+    memory_gib: float = 8.0
     device: str = "auto"
     together: int | None = None
     backend: str = "local"
@@ -90,7 +91,7 @@ class RunOptions:
             jobs = cluster.count_jobs(self.threads)
         return Limits(
             timeout=self.timeout,
-            memory=int(self.memory_gb * 2**30),
+            memory=int(self.memory_gib * 2**30),
             threads=self.threads,
             jobs=jobs or max(1, environment.n_cores() // self.threads),
             device=device,
@@ -105,7 +106,7 @@ class RunOptions:
             UserError: the options contradict each other, or no scheduler answers.
         """
         if self.backend == "local" and self.scheduler is not None:
-            raise UserError("--scheduler goes with --backend dask")
+            raise UserError("--scheduler needs --backend dask: add it, or remove --scheduler")
         if self.backend == "dask" and not self.scheduler:
             raise UserError(
                 "--backend dask needs --scheduler, the address that `dask scheduler` prints"
@@ -122,7 +123,7 @@ class RunOptions:
 
 
 class MeasuringSession:
-    """The measurements of one command. ``records`` are the new ones, in the order of their end."""
+    """The measurements of one command. ``records`` are the new ones, in the order in which the cells ended."""
 
     def __init__(
         self,
@@ -131,7 +132,7 @@ class MeasuringSession:
         limits: Limits,
         estimate: DurationEstimate,
         cluster: DaskBackend | None = None,
-        make_observer: MakeObserver = no_progress,
+        make_observer: MakeObserver = show_no_progress,
     ) -> None:
         self.records: list[Record] = []
         self.interrupted = False
@@ -145,14 +146,14 @@ class MeasuringSession:
         return self._limits.jobs
 
     @contextmanager
-    def until_interrupted(self) -> Iterator[None]:
-        """Ctrl-C ends the block and nothing else; ``interrupted`` then says so."""
+    def catch_interrupt(self) -> Iterator[None]:
+        """Catch Ctrl-C: it ends only this block and sets ``interrupted``."""
         try:
             yield
         except KeyboardInterrupt:
             self.interrupted = True
             logger.warning(
-                "interrupted: what is finished is kept, the same command goes on from here"
+                "interrupted: finished cells are kept; run the same command again to continue"
             )
 
     def measure(self, todo: Sequence[Cell], contents: StoreContents, *, n_planned: int) -> None:
@@ -167,7 +168,7 @@ class MeasuringSession:
         if not todo:
             return
         for broken, kept in self._store.set_aside_broken(contents.broken, todo):
-            logger.warning("set aside %s: %s", kept, broken.why)
+            logger.warning("renamed an unreadable record to %s: %s", kept, broken.why)
         for cell in todo:
             if why := contents.why_stale(cell):
                 logger.info("%s is stale (%s) and is measured again", cell.name, why)

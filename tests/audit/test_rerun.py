@@ -146,7 +146,7 @@ def test_ctrl_c_ends_a_rerun_and_keeps_nothing_of_it(plug_in):
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=120)
     assert process.returncode == 130
-    assert "is compared, and then discarded" in err and "goes on from here" not in err
+    assert "is compared, and then discarded" in err and "run the same command again" not in err
     assert not (folder / "fits2").exists()
 
 

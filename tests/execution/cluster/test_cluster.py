@@ -497,7 +497,7 @@ def test_an_address_without_a_scheduler_is_refused_in_one_line(
     "options, message",
     [
         (("--backend", "dask"), "--backend dask needs --scheduler"),
-        (("--scheduler", "127.0.0.1:1"), "--scheduler goes with --backend dask"),
+        (("--scheduler", "127.0.0.1:1"), "--scheduler needs --backend dask"),
         (("--backend", "dask", "--scheduler", "x"), "needs Dask: pip install 'fmbench[dask]'"),
     ],
 )
