@@ -192,7 +192,10 @@ def load_results(
     folders = _collect_folders(data)
     return Results(
         evaluation.read_results(
-            Path(folder), _load_suite(suite), _choose_protocol(quick), folders.get(DEFAULT_DATASET.name)
+            Path(folder),
+            _load_suite(suite),
+            _choose_protocol(quick),
+            folders.get(DEFAULT_DATASET.name),
         )
     )
 
@@ -216,7 +219,7 @@ def run(
 
     names: runners (``"lenet5"``), or models of your own (``"./my_model.py:make_model"``,
         ``"sklearn.ensemble:ExtraTreesClassifier"``).
-    every_row: run every row of the suite instead, except those that run only by name.
+    every_row: run every row of the suite instead, except those that run only if named.
     parameters: ``"name=value"`` hyperparameters in place of the recipe's.
     seeds: seeds of each stochastic runner; by default 5, with ``quick`` 2.
     quick: a small part of the data and few epochs; the figures cannot be compared with claims.
@@ -299,19 +302,22 @@ def compare(
     import numpy as np
 
     from fmbench.analysis import comparison
-    from fmbench.analysis.summary import current_records
+    from fmbench.analysis.summary import find_current_records
     from fmbench.datasets import locate
     from fmbench.records.protocols import load_labels
     from fmbench.records.store import Store
-    from fmbench.suites.configurations import recorded_configurations, suite_configurations
+    from fmbench.suites.configurations import (
+        build_suite_configurations,
+        rebuild_recorded_configurations,
+    )
 
     if names and (len(names) != 2 or len(set(names)) != 2):
         raise UserError("name two different runners; `fmbench list` shows them")
     protocol = _choose_protocol(quick)
-    rows, _ = suite_configurations(_load_suite(suite))
+    rows, _ = build_suite_configurations(_load_suite(suite))
     store = Store(Path(results))
     contents = store.read_contents()
-    asked = {e.name: e for e in recorded_configurations(contents.finished.values())}
+    asked = {e.name: e for e in rebuild_recorded_configurations(contents.finished.values())}
     if names:
         entries = find_configurations(names, known=rows | asked)
         for entry in entries:
@@ -322,7 +328,7 @@ def compare(
                 )
     else:
         entries = [entry for entry in rows.values() if entry.dataset == DEFAULT_DATASET]
-    found = {entry.name: current_records(entry, protocol, contents) for entry in entries}
+    found = {entry.name: find_current_records(entry, protocol, contents) for entry in entries}
     missing = tuple(name for name, records in found.items() if not records)
     command = "fmbench run --quick" if quick else "fmbench run"
     if missing and names:
@@ -346,7 +352,7 @@ def compare(
     }
     single = [e.name for e in entries if len(found[e.name]) == 1 and not e.runner.deterministic]
     compared = comparison.compare_runners(y_true, predictions)
-    table = comparison.comparison_table(compared, protocol, unknown_spread=single)
+    table = comparison.build_comparison_table(compared, protocol, unknown_spread=single)
     return ComparedRunners(tuple(compared), table, missing, tuple(contents.broken))
 
 
@@ -554,6 +560,7 @@ def write_figures(
 
     ``folder``: by default ``figures`` in the suite's folder.
     """
+    from fmbench.analysis.summary import NO_RECORD
     from fmbench.report.figures import write
 
     details, commands = _load_predictions(found, suite_file)
@@ -562,7 +569,7 @@ def write_figures(
     written, left_out = write.write_figures(details, target, format_)
     subject = found.suite.subject
     for name, why in left_out.items():
-        if subject and why == "no record":
+        if subject and why == NO_RECORD:
             left_out[name] = f"{why}: run `{commands.run(subject)}`"
     return written, left_out
 
@@ -634,7 +641,9 @@ def list_runners(
         (name, f"installed: {entry.value}", None) for name, entry in find_entry_points().items()
     ]
     listed = {name for name, _, _ in labels}
-    labels += [(name, "measured by name, in no suite", None) for name in measured if name not in listed]
+    labels += [
+        (name, "measured by name, in no suite", None) for name in measured if name not in listed
+    ]
     if names:
         wanted = {str(parse_model_spec(name)) for name in names}
         if unknown := sorted(wanted - {name for name, _, _ in labels}):
@@ -663,16 +672,11 @@ def find_configurations(
     Raises:
         UserError: a name that is neither, or a parameter that the runner does not have.
     """
+    from fmbench.plugins.code import make_announcer
     from fmbench.plugins.model_spec import parse_model_spec
     from fmbench.suites.configurations import resolve_configuration
 
-    announced: set[str] = set()
-
-    def announce(code: str) -> None:
-        if code not in announced:
-            announced.add(code)
-            logger.info("runs the code of %s", code)
-
+    announce = make_announcer()
     found = {}
     for name in names:
         # The name of a row may end in its data set, which the parser does not know.
@@ -693,11 +697,11 @@ def select_configurations(
     Raises:
         UserError: both or neither were asked for, or a name is not known.
     """
-    from fmbench.suites.configurations import suite_configurations
+    from fmbench.suites.configurations import build_suite_configurations
 
     if every_row == bool(names):
         raise UserError("name the runners to run, or --all, not both; `fmbench list` shows them")
-    rows, missing = suite_configurations(suite)
+    rows, missing = build_suite_configurations(suite)
     if names:
         return find_configurations(names, parameters, rows)
     if parameters:
@@ -755,10 +759,10 @@ class _MeasuringSetup:
     @cached_property
     def estimate(self) -> DurationEstimate:
         """How long a cell will take, from records here and from fmbench's own runs."""
-        from fmbench.analysis.reference import reference_fit_seconds
+        from fmbench.analysis.reference import load_reference_fit_seconds
         from fmbench.execution.estimate import DurationEstimate
 
-        return DurationEstimate(self.store.read_contents(), reference_fit_seconds())
+        return DurationEstimate(self.store.read_contents(), load_reference_fit_seconds())
 
     def find_sources(self, cells: Sequence[Cell]) -> Mapping[str, LocatedDataset]:
         """Find the other data sets that these cells need.

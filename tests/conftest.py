@@ -1,4 +1,4 @@
-"""What several test files share."""
+"""Fixtures and settings for all tests."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from fmbench.analysis import evaluation
 from fmbench.datasets import loading, locate, specs
@@ -21,8 +21,8 @@ from fmbench.suites.bundled import CHECKOUT
 if TYPE_CHECKING:
     from fmbench.analysis.predictions import SuitePredictions
 
-# No deadline: a busy machine is no failure, and speeds are measured in benchmarks/.
-settings.register_profile("fmbench", deadline=None)
+# No limit on time: a test must pass on a busy machine. Speeds are measured in benchmarks/.
+settings.register_profile("fmbench", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("fmbench")
 
 
@@ -70,7 +70,7 @@ def record_of() -> Callable[..., Record]:
         fields = {
             "status": "finished",
             "key": cell.key,
-            "cell": cell.definition(),
+            "cell": cell.to_definition(),
             "overrides": dict(cell.overrides),
             "device": "a processor",
             "threads": 1,
@@ -98,7 +98,7 @@ def reference(source: specs.LocatedDataset) -> SuitePredictions:
 
 @pytest.fixture(scope="session")
 def report(tmp_path_factory: pytest.TempPathFactory, reference: SuitePredictions) -> Path:
-    """The page that `fmbench report --results results/reference` makes today."""
+    """The page that `fmbench report --results results/reference` writes."""
     from fmbench.report.commands import Commands
     from fmbench.report.html.page import render_page
 

@@ -45,7 +45,7 @@ def test_the_frame_has_one_row_for_each_claim_and_numbers_are_floats(results):
     assert lenet["verdict"] == "not reproduced, claim higher"
 
 
-def test_the_frame_says_what_the_table_says(results):
+def test_the_frame_has_the_values_of_the_table(results):
     frame, table = results.to_frame(), results.table()
     assert len(frame) == len(table.rows)
     for (_, row), line in zip(frame.iterrows(), table.rows, strict=True):

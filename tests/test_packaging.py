@@ -1,4 +1,4 @@
-"""What an installed fmbench holds, and that pins, versions and targets agree with each other."""
+"""What an installed fmbench contains; pinned versions and make targets agree with the files."""
 
 import csv
 import re
@@ -26,7 +26,7 @@ def build(target, folder):
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory):
-    """The wheel's content in a folder of its own, as an installation would lay it out."""
+    """A folder with the unpacked wheel, as an installation creates it."""
     folder = tmp_path_factory.mktemp("wheel")
     build("wheel", folder)
     site = folder / "site"
@@ -36,7 +36,7 @@ def installed(tmp_path_factory):
 
 
 def run_installed(code, installed, folder):
-    """Run ``code`` in ``folder`` with the installed package, far from any checkout."""
+    """Run ``code`` in ``folder`` with the installed package, outside any checkout."""
     result = subprocess.run(
         [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True,
         env={"PYTHONPATH": str(installed), "PATH": "", "HOME": str(folder)},

@@ -124,11 +124,11 @@ def main() -> None:
     sys.exit(wrong)
 
 
-def show(name: str, seconds: float, said: dict[str, Any]) -> str:
+def show(name: str, seconds: float, answer: dict[str, Any]) -> str:
     """Print one line; returns the verdict."""
-    counts = f"{len(said['conflicts']):>10}{len(said['not_checked']):>13}"
-    print(f"{name:26}{seconds:>9.1f}  {said['verdict']:15}{counts}", flush=True)
-    return said["verdict"]
+    counts = f"{len(answer['conflicts']):>10}{len(answer['not_checked']):>13}"
+    print(f"{name:26}{seconds:>9.1f}  {answer['verdict']:15}{counts}", flush=True)
+    return answer["verdict"]
 
 
 if __name__ == "__main__":

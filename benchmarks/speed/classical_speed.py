@@ -38,7 +38,7 @@ def main() -> None:
     X_train, y_train = data.X_train[:n_train], data.y_train[:n_train]
     X_test, y_test = data.X_test[:n_test], data.y_test[:n_test]
     use_threads(1)
-    versions = environment.versions()
+    versions = environment.collect_versions()
     print(f"{n_train:,} training, {n_test:,} test images; one thread; {environment.cpu_name()}; "
           f"scikit-learn {versions['scikit-learn']}, "
           f"scikit-learn-intelex {versions['scikit-learn-intelex']}")  # fmt: skip

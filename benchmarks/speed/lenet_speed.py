@@ -52,7 +52,7 @@ def compare_jobs(options: argparse.Namespace) -> None:
     from fmbench.utils import environment
 
     n_epochs = runners.get_runner("lenet5").resolve()["epochs"]
-    n_cores = environment.n_cores()
+    n_cores = environment.count_cores()
     records, seconds = fmbench_job(options, n_cores)
     accuracies = [100 * record.history[-1]["heldout_accuracy"] for record in records]
     print(

@@ -26,7 +26,7 @@ from fmbench.records.cells import Cell
 from fmbench.records.protocols import FULL
 from fmbench.records.record import Record, encode_record
 from fmbench.records.store import Store
-from fmbench.utils.environment import cpu_name, n_cores
+from fmbench.utils.environment import count_cores, cpu_name
 
 REFERENCE = Path(__file__).parents[2] / "results" / "reference"
 
@@ -51,7 +51,7 @@ def multiply(folder: Path, n_records: int) -> None:
         name = record.cell["runner"]
         cell = Cell(known[name], FULL, seeds[name])
         seeds[name] += 1
-        copy = replace(record, key=cell.key, cell=cell.definition())
+        copy = replace(record, key=cell.key, cell=cell.to_definition())
         path = there.path(copy)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(encode_record(copy))
@@ -77,7 +77,7 @@ def main() -> None:
     parser.add_argument("--records", type=int, default=10_000, help="number of copied records")
     n_records = parser.parse_args().records
     load = ", ".join(f"{x:.1f}" for x in os.getloadavg())
-    print(f"{cpu_name()}, {n_cores()} cores; load at the start: {load}")
+    print(f"{cpu_name()}, {count_cores()} cores; load at the start: {load}")
     with tempfile.TemporaryDirectory() as temporary:
         page = Path(temporary) / "report.html"
         committed = len(current(Store(REFERENCE)))

@@ -32,7 +32,7 @@ WAYS = ("plan", "resume", "table", "run")
 def cells(n: int) -> tuple[list[Any], int]:
     """About ``n`` cells: those of every row that `--all` runs; and the number of seeds of a row."""
     from fmbench import runners
-    from fmbench.records.cells import Cell, seeds_to_run
+    from fmbench.records.cells import Cell, select_seeds
     from fmbench.records.protocols import FULL
     from fmbench.suites import reader
 
@@ -41,7 +41,7 @@ def cells(n: int) -> tuple[list[Any], int]:
     chosen = [runner for runner in chosen if not runner.by_name_only]
     once = sum(runner.deterministic for runner in chosen)
     n_seeds = max(1, round((n - once) / (len(chosen) - once)))
-    return [Cell(r, FULL, seed) for r in chosen for seed in seeds_to_run(r, n_seeds)], n_seeds
+    return [Cell(r, FULL, seed) for r in chosen for seed in select_seeds(r, n_seeds)], n_seeds
 
 
 def fill(folder: Path, n: int, source: Any, *, scores: bool) -> None:
@@ -51,7 +51,7 @@ def fill(folder: Path, n: int, source: Any, *, scores: bool) -> None:
     from fmbench.records.protocols import FULL, load_labels
     from fmbench.records.record import Record
     from fmbench.records.store import Store
-    from fmbench.utils.environment import versions
+    from fmbench.utils.environment import collect_versions
 
     store, y_true, generator = Store(folder), load_labels(FULL, source), np.random.default_rng(0)
     store.prepare()
@@ -61,7 +61,7 @@ def fill(folder: Path, n: int, source: Any, *, scores: bool) -> None:
         if scores:
             arrays["scores"] = generator.random((N_IMAGES, 10)).astype(np.float16)
         record = Record(
-            "finished", cell.key, cell.definition(), SYNTHETIC, 1, 1, versions(), {},
+            "finished", cell.key, cell.to_definition(), SYNTHETIC, 1, 1, collect_versions(), {},
             "2026-01-01T00:00:00+00:00", 1.0, fit_seconds=1.0, details={"synthetic": True},
         )  # fmt: skip
         store.save(record, arrays)

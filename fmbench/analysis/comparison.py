@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
-from fmbench.analysis.statistics import CONFIDENCE, holm_correction
+from fmbench.analysis.statistics import CONFIDENCE, CONFIDENCE_TEXT, correct_p_values
 from fmbench.analysis.verdicts import ALPHA
 from fmbench.datasets.specs import DEFAULT_DATASET
 from fmbench.records.protocols import FULL, Protocol
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 N_RESAMPLES = 10_000
-BATCH_SIZE = 250  # resamples at a time, to bound the memory
+BATCH_SIZE = 250  # resamples that are in memory at the same time
 N_CLASSES_SHOWN = 3
 
 COMPARISON_COLUMNS = (
@@ -60,8 +60,9 @@ COMPARISON_COLUMNS = (
 class Comparison:
     """Runner ``a`` against runner ``b``; ``n_*`` are seeds, differences are a minus b.
 
-    ``low`` and ``high`` bound the difference at 95 %. ``p_holm`` is ``p`` corrected for all pairs
-    that were compared at once. ``recalls`` holds the difference in recall of each class.
+    ``low`` and ``high`` are the ends of the interval of the difference. ``p_holm`` is ``p``
+    corrected for all pairs that were compared at once. ``recalls`` holds the difference in recall
+    of each class.
     """
 
     a: str
@@ -108,10 +109,10 @@ def compare_runners(
         name: np.array([r[:, y_true == k].mean() for k in np.unique(y_true)])
         for name, r in right.items()
     }
-    p_values = [combine_p_values(mcnemar_p_values(right[a], right[b])) for a, b in pairs]
+    p_values = [combine_p_values(compute_mcnemar_p_values(right[a], right[b])) for a, b in pairs]
     tail = (1 - CONFIDENCE) / 2
     comparisons = []
-    for (a, b), p, p_holm in zip(pairs, p_values, holm_correction(p_values), strict=True):
+    for (a, b), p, p_holm in zip(pairs, p_values, correct_p_values(p_values), strict=True):
         low, high = np.quantile(draws[a] - draws[b], [tail, 1 - tail])
         comparisons.append(
             Comparison(
@@ -122,12 +123,12 @@ def compare_runners(
     return comparisons
 
 
-def mcnemar_p_values(right_a: np.ndarray, right_b: np.ndarray) -> np.ndarray:
-    """McNemar's exact two-sided p of every seed of a with every seed of b: ``(seeds_a, seeds_b)``.
+def compute_mcnemar_p_values(right_a: np.ndarray, right_b: np.ndarray) -> np.ndarray:
+    """Compute McNemar's exact two-sided p for all pairs of seeds: ``(seeds_a, seeds_b)``.
 
     ``right_*`` are ``bool (seeds, n)``: whether each image is predicted correctly. Under the null
-    hypothesis, an image that only one of the two gets right is equally likely to be right for
-    either of them: a binomial distribution with probability 1/2.
+    hypothesis, each image that only one of the two gets right is equally likely to be right for
+    either of them, so their number has a binomial distribution with probability 1/2.
     """
     import numpy as np
     from scipy.special import bdtr
@@ -138,7 +139,7 @@ def mcnemar_p_values(right_a: np.ndarray, right_b: np.ndarray) -> np.ndarray:
 
 
 def combine_p_values(p_values: np.ndarray) -> float:
-    """Combine p values that depend on each other in an unknown way; see the module's text."""
+    """Combine p values that depend on each other in an unknown way; see the top of this file."""
     import numpy as np
 
     n = p_values.size
@@ -147,11 +148,11 @@ def combine_p_values(p_values: np.ndarray) -> float:
 
 
 def resample_accuracies(right: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Accuracies ``(N_RESAMPLES,)`` of each runner on resampled images and seeds.
+    """Compute accuracies ``(N_RESAMPLES,)`` of each runner on resampled images and seeds.
 
-    ``right`` holds ``bool (seeds, n)`` by runner. The images drawn are the same for all runners
-    and in every call; the seeds drawn depend only on the runner's name. So a comparison does not
-    depend on which others are made at the same time.
+    ``right`` holds ``bool (seeds, n)`` by runner. All runners and all calls use the same random
+    images; the random seeds depend only on the runner's name. So the result of a comparison does
+    not depend on the other comparisons that are made at the same time.
     """
     import numpy as np
 
@@ -176,17 +177,26 @@ def resample_accuracies(right: Mapping[str, np.ndarray]) -> dict[str, np.ndarray
     return draws
 
 
-def comparison_table(
-    comparisons: Sequence[Comparison], protocol: Protocol, *, unknown_spread: Iterable[str] = ()
+def build_comparison_table(
+    comparisons: Sequence[Comparison],
+    protocol: Protocol,
+    *,
+    unknown_spread: Iterable[str] = (),
+    classes: Sequence[str] = DEFAULT_DATASET.classes,
 ) -> Table:
-    """A table of the comparisons; ``unknown_spread``: stochastic runners with a single seed."""
+    """Build a table of the comparisons.
+
+    ``unknown_spread`` are stochastic runners with a single seed, ``classes`` the names of the
+    classes of the data set.
+    """
     scale = "" if protocol is FULL else f" ({protocol.title})"
     names = list(dict.fromkeys(name for c in comparisons for name in (c.a, c.b)))
     pairs = "1 pair" if len(comparisons) == 1 else f"{len(comparisons)} pairs"
     title = " against ".join(names) if len(comparisons) == 1 else f"{pairs} of runners"
     notes = [
         "Accuracies are percentages of the same images; differences (a minus b) are in points. n: "
-        "seeds. low, high: 95 % bootstrap interval of the difference, over images and seeds.",
+        f"seeds. low, high: {CONFIDENCE_TEXT} bootstrap interval of the difference, over images "
+        "and seeds.",
         "p: McNemar's exact test of every seed of a with every seed of b, combined into one p "
         f"value that is valid even if the tests depend on each other. p_holm: p corrected for "
         f"{pairs}. better: p_holm < {ALPHA:g} and an interval without 0.",
@@ -198,13 +208,12 @@ def comparison_table(
             f"Only one seed of a stochastic runner ({', '.join(single)}): its spread over seeds is "
             "not known, and no interval here includes it."
         )
-    rows = [_comparison_row(c) for c in comparisons]
+    rows = [_build_row(c, classes) for c in comparisons]
     return Table(f"{title}{scale}", COMPARISON_COLUMNS, rows, tuple(notes))
 
 
-def _comparison_row(c: Comparison) -> dict[str, Any]:
+def _build_row(c: Comparison, classes: Sequence[str]) -> dict[str, Any]:
     most = sorted(range(len(c.recalls)), key=lambda k: (-abs(c.recalls[k]), k))[:N_CLASSES_SHOWN]
-    classes = DEFAULT_DATASET.classes
     return {
         "a": c.a, "b": c.b, "mean_a": c.mean_a, "mean_b": c.mean_b, "n_a": c.n_a, "n_b": c.n_b,
         "difference": c.difference, "low": c.low, "high": c.high, "p": c.p, "p_holm": c.p_holm,

@@ -1,7 +1,7 @@
-"""Reads a results folder for a suite: what was measured of each row, and the verdict on its claim.
+"""Reads a results folder for a suite: the measurement of each row, and the verdict on its claim.
 
-:func:`read_results` is the entry point of the judging half. Tables, figures, the page and the
-Python API all show the :class:`JudgedRow` objects that it gives.
+:func:`read_results` is the function to call. Tables, figures, the page and the Python API all show
+the :class:`JudgedRow` objects of its result.
 """
 
 from __future__ import annotations
@@ -16,21 +16,22 @@ from typing import Any
 import numpy as np
 
 from fmbench import runners
-from fmbench.analysis.reference import REFERENCE_RESULTS, reference_summaries
-from fmbench.analysis.summary import Status, Summary, current_records, summarise
+from fmbench.analysis.reference import REFERENCE_RESULTS, load_reference_summaries
+from fmbench.analysis.summary import Status, Summary, find_current_records, summarise
 from fmbench.analysis.verdicts import ALPHA, MARGIN, Verdict, judge_rows
 from fmbench.datasets.locate import locate_dataset
 from fmbench.datasets.specs import DEFAULT_DATASET, LocatedDataset, records_have_labels
 from fmbench.metrics.compute import MetricValues, compute_metrics, confusion_matrix
 from fmbench.records.protocols import FULL, Protocol, load_labels
-from fmbench.records.record import Record, RecordName
+from fmbench.records.record import SCORES, Y_PRED, Y_TRUE, Record, RecordName
 from fmbench.records.store import BrokenRecord, Store, StoreContents
 from fmbench.suites.bundled import is_bundled
 from fmbench.suites.claims import Row, Suite
 from fmbench.suites.configurations import (
     Configuration,
-    recorded_configurations,
-    suite_configurations,
+    build_suite_configurations,
+    identify_configuration,
+    rebuild_recorded_configurations,
 )
 from fmbench.suites.rounding import parse_figure
 from fmbench.utils import environment
@@ -38,10 +39,10 @@ from fmbench.utils import environment
 
 @dataclass(frozen=True)
 class JudgedRow:
-    """A row of a suite (or a runner beside it), what was measured of it, and the verdict.
+    """A row of a suite (or a runner that is in no row), its measurement, and the verdict.
 
-    Accuracies are fractions in [0, 1]. ``summary`` is always there: its status says whether
-    anything was measured. ``reference`` is fmbench's own committed measurement, if there is one.
+    Accuracies are fractions in [0, 1]. The status of ``summary`` says whether anything was
+    measured. ``reference`` is fmbench's own measurement, if there is one.
     """
 
     row: Row
@@ -51,7 +52,7 @@ class JudgedRow:
 
     @property
     def label(self) -> str:
-        """What the paper calls the model; of a runner beside the suite, its name."""
+        """What the paper calls the model; for a runner that is in no row, its name."""
         return self.row.label
 
     @property
@@ -61,7 +62,7 @@ class JudgedRow:
 
     @property
     def where(self) -> str:
-        """Where the paper prints the claim, such as ``Table 3``; empty beside the suite."""
+        """Where the paper prints the claim, such as ``Table 3``; empty for a runner in no row."""
         return self.row.where
 
     @property
@@ -71,22 +72,22 @@ class JudgedRow:
 
     @property
     def claimed(self) -> float | None:
-        """The claimed accuracy; None where the paper prints none."""
-        return _as_fraction(self.row.claimed)
+        """The claimed accuracy; None if the paper prints none."""
+        return _parse_fraction(self.row.claimed)
 
     @property
     def source(self) -> float | None:
-        """The accuracy in the original that the paper quotes; None where it is not known."""
-        return _as_fraction(self.row.source)
+        """The accuracy in the original publication that the paper quotes; None if not known."""
+        return _parse_fraction(self.row.source)
 
     @property
     def reference_mean(self) -> float | None:
-        """The mean accuracy of the committed run."""
+        """The mean accuracy of fmbench's own run."""
         return self.reference.mean if self.reference else None
 
     @property
     def mean(self) -> float | None:
-        """The mean accuracy over the seeds; None where nothing was measured."""
+        """The mean accuracy over the seeds; None if nothing was measured."""
         return self.summary.mean
 
     @property
@@ -101,7 +102,7 @@ class JudgedRow:
 
     @property
     def low(self) -> float | None:
-        """The lower end of the 95 % prediction interval for one new run."""
+        """The lower end of the prediction interval for one new run."""
         return self.summary.low
 
     @property
@@ -111,7 +112,7 @@ class JudgedRow:
 
     @property
     def gap(self) -> float | None:
-        """Measured minus claimed; None where either is missing."""
+        """Measured minus claimed; None if either is missing."""
         return None if self.claimed is None or self.mean is None else self.mean - self.claimed
 
     @property
@@ -121,7 +122,7 @@ class JudgedRow:
 
     @property
     def device(self) -> str:
-        """The devices that it was measured on."""
+        """The devices on which it was measured."""
         return self.summary.device
 
     @property
@@ -131,12 +132,12 @@ class JudgedRow:
 
     @property
     def reason(self) -> str:
-        """Why it was not measured, where there is something to say."""
+        """Why it was not measured; may be empty."""
         return self.summary.reason
 
     @property
     def has_spread(self) -> bool:
-        """Whether several seeds were measured, so that their standard deviation says something."""
+        """Whether several seeds were measured, so that there is a standard deviation to show."""
         return self.n > 1 and self.sd is not None
 
     def as_dict(self) -> dict[str, Any]:
@@ -154,29 +155,31 @@ class JudgedRow:
 
 @dataclass(frozen=True)
 class SuiteResults:
-    """The records of ``store``, seen through a suite, under one protocol."""
+    """The records of ``store`` under one protocol, and their verdicts for one suite."""
 
     store: Store
     suite: Suite
     protocol: Protocol
     contents: StoreContents
-    configurations: dict[str, Configuration]  # by name: the suite's, and others that were asked for
-    summaries: dict[str, Summary]  # of the configurations, and of rows that cannot be built
-    source: LocatedDataset | None  # None where there is no record to score
+    configurations: dict[
+        str, Configuration
+    ]  # by name: the suite's rows, and others that a user asked for
+    summaries: dict[str, Summary]  # by name: the configurations, and rows that cannot be built
+    source: LocatedDataset | None  # None if there is no record to score
 
     @property
     def broken(self) -> list[BrokenRecord]:
-        """Files of the folder that should be records but cannot be read."""
+        """Files in the folder that should be records but cannot be read."""
         return self.contents.broken
 
     @property
     def has_verdicts(self) -> bool:
-        """Whether its figures can be compared with the claims: only those of the full protocol."""
+        """Whether its figures can be compared with the claims, which needs the full protocol."""
         return self.protocol is FULL
 
     @cached_property
     def is_reference(self) -> bool:
-        """Whether this folder is the committed run itself."""
+        """Whether this folder holds fmbench's own run of the suite."""
         return (
             is_bundled(self.suite.path)
             and self.store.folder.resolve() == REFERENCE_RESULTS.resolve()
@@ -184,45 +187,41 @@ class SuiteResults:
 
     @cached_property
     def reference(self) -> dict[str, Summary]:
-        """The summaries of the committed run of this suite, by runner."""
+        """The summaries of fmbench's own run of this suite, by runner."""
         if self.protocol is not FULL:  # never two protocols in one row
             return {}
-        return self.summaries if self.is_reference else reference_summaries(self.suite)
+        return self.summaries if self.is_reference else load_reference_summaries(self.suite)
 
     @cached_property
     def rows(self) -> list[JudgedRow]:
-        """Every row of the suite, then every other runner measured, with the default verdicts."""
+        """Every row of the suite, then every other measured runner, with the default verdicts."""
         return self.judge()
 
     def judge(self, margin: float = MARGIN, alpha: float = ALPHA) -> list[JudgedRow]:
-        """The rows with the verdicts for another margin or level; see :attr:`rows`."""
+        """Judge the rows with another margin or level; see :attr:`rows`."""
         return judge_suite(
             self.suite, self.summaries, self.reference, self.protocol, margin=margin, alpha=alpha
         )
 
     @cached_property
     def records(self) -> list[Record]:
-        """The finished records that the summaries are made of."""
-        by_identity = {}
-        for configuration in self.configurations.values():
-            cell = configuration.cell(self.protocol, 0)
-            by_identity[cell.runner.name, cell.dataset.name, cell.variant] = configuration
+        """The finished records from which the summaries are made."""
+        by_identity = {c.identity: c for c in self.configurations.values()}
 
-        def counts(record: Record) -> bool:
-            name, dataset, protocol, seed, variant = record.identity
-            configuration = by_identity.get((name, dataset, variant))
-            if protocol != self.protocol.name or configuration is None:
+        def is_up_to_date(record: Record) -> bool:
+            configuration = by_identity.get(identify_configuration(record))
+            if record.identity.protocol != self.protocol.name or configuration is None:
                 return False
-            return configuration.cell(self.protocol, seed).key == record.key
+            return configuration.cell(self.protocol, record.identity.seed).key == record.key
 
-        return list(filter(counts, self.contents.finished.values()))
+        return list(filter(is_up_to_date, self.contents.finished.values()))
 
     def records_of(self, configuration: Configuration) -> list[Record]:
-        """The finished records of one configuration that count, by seed."""
-        return current_records(configuration, self.protocol, self.contents)
+        """Return the finished records of one configuration that are up to date, by seed."""
+        return find_current_records(configuration, self.protocol, self.contents)
 
     def scored_records(self) -> Iterator[tuple[Configuration, Record, float]]:
-        """Every record that counts, with its configuration and its accuracy."""
+        """Yield every record that is up to date, with its configuration and its accuracy."""
         for name, configuration in self.configurations.items():
             accuracies = self.summaries[name].accuracies
             records = self.records_of(configuration)
@@ -232,23 +231,26 @@ class SuiteResults:
     def confusion_matrices(
         self, configuration: Configuration, records: Sequence[Record]
     ) -> np.ndarray:
-        """The confusion matrix of each record: ``int (n, n_classes, n_classes)``; rows: truth."""
+        """Compute the confusion matrix of each record: ``int (n, n_classes, n_classes)``.
+
+        Rows are the true classes.
+        """
         if not records_have_labels(configuration.dataset.name):
             assert self.y_true is not None, "there are records, so there are labels"
             pairs = ((self.y_true, self.store.load_y_pred(record)) for record in records)
-        else:  # records of another data set hold their own labels
-            arrays = (self.store.load_arrays(record, "y_true", "y_pred") for record in records)
-            pairs = ((a["y_true"], a["y_pred"]) for a in arrays)
+        else:
+            arrays = (self.store.load_arrays(record, Y_TRUE, Y_PRED) for record in records)
+            pairs = ((a[Y_TRUE], a[Y_PRED]) for a in arrays)
         n = configuration.dataset.n_classes
         return np.array([confusion_matrix(y_true, y_pred, n) for y_true, y_pred in pairs])
 
     @cached_property
     def y_true(self) -> np.ndarray | None:
-        """Labels ``uint8 (n,)`` of the protocol's Fashion-MNIST images; None without a record."""
+        """Labels ``uint8 (n,)`` that the protocol scores, of the default data set; or None."""
         return load_labels(self.protocol, self.source) if self.source else None
 
     def describe_other_environments(self) -> str | None:
-        """One line if some records were made in another environment than this one."""
+        """Return one line if some records were made in another environment; otherwise None."""
         counts: Counter[str] = Counter()
         n_differing = 0
         for record in self.records:
@@ -266,15 +268,19 @@ class SuiteResults:
     @cached_property
     def subject_metrics(self) -> list[MetricValues]:
         """Metrics of the suite's subject, one entry for each seed."""
-        if self.source is None or self.y_true is None:
+        configuration = self.configurations.get(self.suite.subject or "")
+        if configuration is None:
             return []
-        mine = [r for r in self.records if r.cell["runner"] == self.suite.subject]
-        n_classes = self.source.spec.n_classes
         values = []
-        for record in sorted(mine, key=lambda r: r.cell["seed"]):
-            arrays = self.store.load_arrays(record, "y_pred", "scores")
-            scores = arrays.get("scores")
-            values.append(compute_metrics(self.y_true, arrays["y_pred"], n_classes, scores))
+        for record in self.records_of(configuration):
+            arrays = self.store.load_arrays(record, Y_TRUE, Y_PRED, SCORES)
+            y_true = arrays.get(Y_TRUE, self.y_true)
+            assert y_true is not None, "there is a record, so there are labels"
+            values.append(
+                compute_metrics(
+                    y_true, arrays[Y_PRED], configuration.dataset.n_classes, arrays.get(SCORES)
+                )
+            )
         return values
 
 
@@ -289,8 +295,8 @@ def judge_suite(
 ) -> list[JudgedRow]:
     """Judge every row of the suite, then every other runner that has a summary.
 
-    ``summaries`` and ``reference`` are by runner. Only claims about the same test set as the rerun,
-    measured under the full protocol, can be tested.
+    ``summaries`` and ``reference`` are by runner. A claim can only be tested if it is about the
+    test set of the rerun, and the rerun used the full protocol.
     """
     others = [Row("", name, name) for name in summaries if name not in suite.runners]
     rows = [*suite.rows, *others]
@@ -319,13 +325,13 @@ def read_results(
     asked_for: Iterable[Configuration] = (),
     store: Store | None = None,
 ) -> SuiteResults:
-    """Read a results folder. The labels are needed only if there is a record to score.
+    """Read a results folder. The labels are only read if there is a record to score.
 
-    ``store``: the folder as a store that has read its records already, so that none is read again.
+    ``store`` is the folder as a store that has already read its records, so that they are not read
+    again.
 
-    Besides the suite's rows there is a line for each configuration in ``asked_for``, for every
-    other one that a user once asked for by name, and, if the suite wants that, for each of
-    fmbench's runners with a record.
+    The result has the suite's rows, the configurations in ``asked_for``, and those that a user once
+    asked for by name. If the suite says so, it also has each of fmbench's runners with a record.
     """
     store = store or Store(folder)
     contents = store.read_contents()
@@ -334,7 +340,7 @@ def read_results(
         for record in [*contents.finished.values(), *contents.failed.values()]
         if record.cell["protocol"]["name"] == protocol.name
     ]
-    from_suite, missing = suite_configurations(suite)
+    from_suite, missing = build_suite_configurations(suite)
     known = runners.load_runners()
     names = [
         *map(RecordName.from_record, of_protocol),
@@ -347,12 +353,10 @@ def read_results(
     configurations: dict[str, Configuration] = {}
     identities = set()
     for configuration in [
-        *from_suite.values(), *others, *asked_for, *recorded_configurations(of_protocol)
+        *from_suite.values(), *others, *asked_for, *rebuild_recorded_configurations(of_protocol)
     ]:  # fmt: skip
-        cell = configuration.cell(protocol, 0)
-        identity = (cell.runner.name, cell.dataset.name, cell.variant)
-        if identity not in identities:
-            identities.add(identity)
+        if configuration.identity not in identities:
+            identities.add(configuration.identity)
             configurations[configuration.name] = configuration
     scored = any(not records_have_labels(record.cell["dataset"]) for record in of_protocol)
     source = locate_dataset(folder=data, fetch=True) if scored else None
@@ -367,5 +371,5 @@ def read_results(
     return SuiteResults(store, suite, protocol, contents, configurations, summaries, source)
 
 
-def _as_fraction(printed: str | None) -> float | None:
+def _parse_fraction(printed: str | None) -> float | None:
     return None if printed is None else float(parse_figure(printed, "accuracy"))

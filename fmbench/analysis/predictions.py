@@ -1,4 +1,4 @@
-"""Reads every stored prediction of a results folder once, for figures and page.
+"""Reads every stored prediction of a results folder once, for the figures and the page.
 
 Nothing is run. A runner with hundreds of seeds takes no more memory than one with five.
 """
@@ -12,7 +12,7 @@ import numpy as np
 
 from fmbench.analysis.evaluation import JudgedRow, SuiteResults
 from fmbench.datasets.specs import DEFAULT_DATASET
-from fmbench.metrics.compute import class_metrics, confusion_matrix
+from fmbench.metrics.compute import compute_class_metrics, confusion_matrix
 from fmbench.metrics.registry import METRICS
 from fmbench.records.record import Record
 from fmbench.suites.configurations import Configuration
@@ -31,9 +31,9 @@ class Curve:
 
 @dataclass(frozen=True)
 class RunnerPredictions:
-    """The records of one configuration by seed, with their confusion matrices.
+    """The records of one configuration, ordered by seed, with their confusion matrices.
 
-    ``confusions`` is ``int (seeds, n_classes, n_classes)``, rows the truth.
+    ``confusions`` is ``int (seeds, n_classes, n_classes)``, rows are the true classes.
     """
 
     configuration: Configuration
@@ -48,11 +48,11 @@ class RunnerPredictions:
     @cached_property
     def rates(self) -> dict[str, np.ndarray]:
         """The metrics of the table "by-class", each ``float (seeds, n_classes)``."""
-        values = class_metrics(self.confusions)
+        values = compute_class_metrics(self.confusions)
         return {name: v for name, v in values.items() if METRICS[name].in_class_table}
 
     def curve(self, name: str) -> Curve | None:
-        """What the histories hold under ``name``; None if any of them lacks it."""
+        """Return the curve of ``name`` in the histories; None if any history lacks it."""
         histories = [record.history for record in self.records]
         n_epochs = min(len(history) for history in histories)
         if not n_epochs or any(name not in e for h in histories for e in h[:n_epochs]):
@@ -68,8 +68,8 @@ class HardImage:
 
     index: int
     label: int
-    predicted: int  # the wrong class that models predict most often
-    wrong: float  # share of the models that get it wrong; seeds count by their share of a model
+    predicted: int  # the wrong class that the models predict most often
+    wrong: float  # share of the models that get it wrong; each seed counts as a part of its model
     agreement: float  # share of the models that predict ``predicted``
 
 
@@ -78,9 +78,9 @@ class SuitePredictions:
     """The stored predictions of a results folder, as far as figures and page need them."""
 
     results: SuiteResults
-    by_name: dict[str, RunnerPredictions]  # by name of the configuration, those with records
+    by_name: dict[str, RunnerPredictions]  # by name of the configuration; only those with records
     shares: np.ndarray  # float (images, n_classes): share of the models that predict each class
-    y_true: np.ndarray | None  # None if nothing was measured on Fashion-MNIST
+    y_true: np.ndarray | None  # None if nothing was measured on the default data set
 
     @property
     def rows(self) -> list[JudgedRow]:
@@ -95,12 +95,12 @@ class SuitePredictions:
 
     @property
     def on_default_dataset(self) -> list[RunnerPredictions]:
-        """What was measured on the default data set."""
+        """The predictions on the default data set."""
         return [p for p in self.by_name.values() if p.configuration.dataset == DEFAULT_DATASET]
 
     @property
     def n_records(self) -> int:
-        """The number of records on Fashion-MNIST, which the figures are made of."""
+        """The number of records on the default data set, from which the figures are made."""
         return sum(predictions.n for predictions in self.on_default_dataset)
 
     @property
@@ -111,9 +111,10 @@ class SuitePredictions:
         return int((self.shares[np.arange(len(self.y_true)), self.y_true] == 0).sum())
 
     def hardest_images(self, n: int) -> list[HardImage]:
-        """The ``n`` images that the most models get wrong.
+        """Return the ``n`` images that the most models get wrong.
 
-        Among equals, those come first on whose wrong class the most models agree.
+        If equally many models get two images wrong, the image for which more models predict the
+        same wrong class comes first.
         """
         if self.y_true is None:
             return []
@@ -122,7 +123,7 @@ class SuitePredictions:
         others = self.shares.copy()
         others[image, self.y_true] = -1.0
         agreement = others.max(axis=1)
-        # Rounded, so that the order of a sum does not decide between equals.
+        # Rounded, so that rounding errors of the sums do not change the order.
         order = np.lexsort((image, -np.round(agreement, 9), -np.round(wrong, 9)))[:n]
         predicted = others.argmax(axis=1)
         return [
@@ -135,7 +136,7 @@ class SuitePredictions:
 
 
 def load_predictions(results: SuiteResults) -> SuitePredictions:
-    """Read every prediction that counts in these results, once."""
+    """Read the predictions of all up-to-date records of these results, once."""
     y_true = results.y_true
     n_images = 0 if y_true is None else len(y_true)
     shares = np.zeros((n_images, DEFAULT_DATASET.n_classes))
@@ -160,7 +161,7 @@ def load_predictions(results: SuiteResults) -> SuitePredictions:
 def _read_predictions(
     configuration: Configuration, records: list[Record], results: SuiteResults, y_true: np.ndarray
 ) -> tuple[RunnerPredictions, np.ndarray]:
-    """One configuration, and how many of its seeds predict each class ``(images, n_classes)``."""
+    """Read one configuration, and count the seeds for each class: ``(images, n_classes)``."""
     image = np.arange(len(y_true))
     n_classes = configuration.dataset.n_classes
     counts = np.zeros((len(y_true), n_classes))

@@ -1,7 +1,8 @@
-"""Writes and reads ``summary.json``: what a run measured, of fmbench's committed run and a user's.
+"""Writes and reads ``summary.json``, which says what a run measured.
 
-The committed run of a suite lies in ``results/reference/<suite>`` of the checkout; the installed
-package carries a copy of each suite's ``summary.json``, so that every table can show it.
+There is one such file for each suite of a user's results folder, and one for fmbench's own run of
+the suite: ``results/reference/<suite>/summary.json`` in the checkout. The installed package
+contains a copy of it, so that every table can show fmbench's figures.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from fmbench.models.registry import Runner
 from fmbench.records.cells import Cell
 from fmbench.records.protocols import FULL
 from fmbench.records.store import Store
-from fmbench.suites.bundled import PACKAGED, is_bundled, suite_names
+from fmbench.suites.bundled import PACKAGED, is_bundled, list_suites
 from fmbench.suites.claims import Suite
 from fmbench.utils.environment import CHECKOUT
 from fmbench.utils.files import write_text_atomically
@@ -28,15 +29,15 @@ REFERENCE_RESULTS = CHECKOUT / "results" / "reference"
 PACKAGED_REFERENCE = PACKAGED / "reference"
 
 
-def reference_summaries(suite: Suite) -> dict[str, Summary]:
-    """The summaries of the committed run of a suite, by runner; none for a user's own suite.
+def load_reference_summaries(suite: Suite) -> dict[str, Summary]:
+    """Load the summaries of fmbench's own run of a suite, by runner; none for a user's suite.
 
     Raises:
-        UserError: this is a suite of fmbench, and neither checkout nor package has its summary.
+        UserError: the suite is one of fmbench's, but its summary is missing.
     """
     if not is_bundled(suite.path):
         return {}
-    path = _reference_file(suite.name)
+    path = _find_reference_file(suite.name)
     if path is None:
         raise UserError(
             "this installation of fmbench lacks its reference results: install it again"
@@ -44,20 +45,20 @@ def reference_summaries(suite: Suite) -> dict[str, Summary]:
     return read_summary(path)
 
 
-def reference_fit_seconds() -> dict[str, float]:
-    """Mean seconds of a fit by runner, from the committed runs of all suites of fmbench."""
-    paths = filter(None, map(_reference_file, suite_names()))
+def load_reference_fit_seconds() -> dict[str, float]:
+    """Load the mean seconds of a fit by runner, from fmbench's own runs of all its suites."""
+    paths = filter(None, map(_find_reference_file, list_suites()))
     summaries = [summary for path in paths for summary in read_summary(path).values()]
     return {s.runner: s.fit_seconds for s in summaries if s.fit_seconds is not None}
 
 
-def summaries_without_records(
+def summarise_by_file_names(
     folder: Path, suite: Suite, known: Mapping[str, Runner]
 ) -> dict[str, Summary]:
-    """The state of each runner in a results folder, found without reading a record.
+    """Summarise each runner in a results folder without reading its records.
 
-    It is taken from the summary that the last run wrote and from the names of the record files.
-    Where the two do not agree, only the number of seeds is known. ``known`` are fmbench's runners.
+    The facts come from the summary that the last run wrote, and from the names of the record files.
+    If the two differ, only the number of seeds is known. ``known`` are fmbench's runners.
     """
     path = suite.folder_in(folder) / SUMMARY_FILE
     written = read_summary(path) if path.is_file() else {}
@@ -76,7 +77,7 @@ def summaries_without_records(
             present[name] = Summary(name, Status.FAILED)
         elif name in written:
             present[name] = Summary(name, Status.STALE)
-    # For plug-ins, and rows that name an estimator, the file names do not tell what is stale.
+    # File names do not say whether the record of a plug-in or an estimator is stale.
     return present | {n: s for n, s in written.items() if n not in known}
 
 
@@ -97,23 +98,23 @@ def read_summary(path: Path) -> dict[str, Summary]:
 
 
 def write_summary(path: Path, summaries: Iterable[Summary], versions: list[dict[str, str]]) -> None:
-    """Write the summaries of measured runners, rounded so that the file is the same everywhere."""
+    """Write the summaries of measured runners, rounded so that all machines write the same."""
     content = {
         "protocol": FULL.title,
         "versions": versions,
-        "rows": {s.runner: _as_json(s) for s in summaries if s.n},
+        "rows": {s.runner: _format_summary(s) for s in summaries if s.n},
     }
     write_text_atomically(path, json.dumps(content, indent=1, sort_keys=True) + "\n")
 
 
-def _reference_file(suite: str) -> Path | None:
-    """The committed summary of a suite, from the checkout or from the installed package."""
+def _find_reference_file(suite: str) -> Path | None:
+    """Find the summary of fmbench's own run of a suite, in the checkout or the package."""
     paths = (folder / suite / SUMMARY_FILE for folder in (REFERENCE_RESULTS, PACKAGED_REFERENCE))
     return next((path for path in paths if path.is_file()), None)
 
 
-def _as_json(summary: Summary) -> dict[str, Any]:
-    row = _rounded(asdict(summary) | {"status": summary.status_text})
+def _format_summary(summary: Summary) -> dict[str, Any]:
+    row = _round_floats(asdict(summary) | {"status": summary.status_text})
     del row["reason"]
     if not row["flagged"]:
         del row["flagged"]
@@ -134,11 +135,11 @@ def _parse_summary(row: dict[str, Any]) -> Summary:
     )
 
 
-def _rounded(value: Any) -> Any:
+def _round_floats(value: Any) -> Any:
     if isinstance(value, float):
         return round(value, 6)
     if isinstance(value, dict):
-        return {name: _rounded(v) for name, v in value.items()}
+        return {name: _round_floats(v) for name, v in value.items()}
     if isinstance(value, tuple | list):
-        return [_rounded(v) for v in value]
+        return [_round_floats(v) for v in value]
     return value

@@ -5,15 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-CONFIDENCE = 0.95  # of every interval that fmbench prints
+CONFIDENCE = 0.95  # level of every interval that fmbench prints
+CONFIDENCE_TEXT = f"{100 * CONFIDENCE:g} %"
 
 
-def prediction_interval(
+def compute_prediction_interval(
     accuracies: Sequence[float], *, deterministic: bool
 ) -> tuple[float, float | None, float | None, float | None]:
-    """Mean, standard deviation (n - 1), and both ends of the interval for one new run at 95 %.
+    """Compute mean, standard deviation (n - 1), and both ends of the interval for one new run.
 
-    The interval is Student's prediction interval (Spence & Stanley 2016), cut at 0 and 1. A
+    The interval is Student's prediction interval (Spence & Stanley 2016) at :data:`CONFIDENCE`, cut
+    at 0 and 1. A
     deterministic model has no spread: its standard deviation is 0, and both ends are the mean. For
     one run of a stochastic model, spread and ends are not known (``None``).
     """
@@ -30,11 +32,11 @@ def prediction_interval(
     return mean, sd, max(0.0, mean - half), min(1.0, mean + half)
 
 
-def holm_correction(p_values: Sequence[float]) -> list[float]:
+def correct_p_values(p_values: Sequence[float]) -> list[float]:
     """Correct p values for their number by Holm's method, in the order in which they are given.
 
-    Tests at level alpha on the corrected values make any false rejection at all with a probability
-    of at most alpha.
+    If the corrected values are tested at level alpha, the probability of any false rejection is at
+    most alpha.
     """
     corrected, highest = [0.0] * len(p_values), 0.0
     for rank, i in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):

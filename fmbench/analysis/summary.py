@@ -8,27 +8,30 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from fmbench.analysis.statistics import prediction_interval
+from fmbench.analysis.statistics import compute_prediction_interval
 from fmbench.datasets.specs import records_have_labels
 from fmbench.models.registry import Runner
 from fmbench.records.cells import Cell
 from fmbench.records.protocols import Protocol
-from fmbench.records.record import Record, RecordName, flagged_array_name
+from fmbench.records.record import Y_PRED, Y_TRUE, Record, RecordName, flagged_array_name
 from fmbench.records.store import Store, StoreContents
-from fmbench.suites.configurations import Configuration
+from fmbench.suites.configurations import Configuration, identify_configuration
 
 if TYPE_CHECKING:
     import numpy as np
 
 
+NO_RECORD = "no record"  # what tables and figures say if nothing was measured
+
+
 class Status(Enum):
-    """Whether a row was measured, and if not, what kind of reason there is."""
+    """Whether a row was measured, and if not, the kind of reason."""
 
     MEASURED = "measured"
     NOT_RUN = "not run"
     FAILED = "failed"
     STALE = "stale"  # its records were made by another revision of the recipe
-    CANNOT_BUILD = "cannot be built"  # the library that its estimator comes from is not there
+    CANNOT_BUILD = "cannot be built"  # the library of its estimator is not installed
     NO_RUNNER = "no runner yet"  # the suite names a runner that does not exist
 
 
@@ -37,10 +40,10 @@ class Summary:
     """One runner under one protocol. Accuracies are in [0, 1], by seed in ``accuracies``.
 
     ``status`` and ``reason`` say whether it was measured, and why not. Some seeds may be measured
-    even though others failed. ``low`` and ``high`` bound the accuracy of *one new run* at 95 %
-    (Spence & Stanley 2016). A deterministic runner has no spread: both are its accuracy. They are
-    ``None``, like ``sd``, for a stochastic runner with one seed. ``flagged`` holds the accuracies,
-    by seed, of another way of scoring that the source used; its keys describe that way in words.
+    even though others failed. ``low`` and ``high`` are the ends of the prediction interval for *one
+    new run* (Spence & Stanley 2016). For a deterministic runner, both are its accuracy. For a
+    stochastic runner with one seed, they are ``None``, and so is ``sd``. ``flagged`` holds the
+    accuracies by seed of another way of scoring that the source used; its keys describe that way.
     """
 
     runner: str
@@ -72,22 +75,24 @@ def summarise(
 ) -> Summary:
     """Summarise the records of a configuration.
 
-    ``y_true`` holds the labels of the protocol's Fashion-MNIST images; it may be ``None`` only if
-    there is no record to score. Records of another data set hold their own labels.
+    ``y_true`` holds the labels of the default data set that the protocol scores. It may be ``None``
+    if there is no record to score. Records of other data sets contain their own labels.
     """
     runner, name = configuration.runner, configuration.name
-    cells = cells_with_records(configuration, protocol, contents)
-    records = [record for cell in cells if (record := contents.finished_record(cell))]
-    failure = _failure(cells, contents)
+    cells = find_cells_with_records(configuration, protocol, contents)
+    records = [record for cell in cells if (record := contents.find_finished(cell))]
+    failure = _find_failure(cells, contents)
     if not records:
         status, reason = (
             (Status.FAILED, failure)
             if failure is not None
-            else _why_not_measured(configuration, protocol, cells, contents)
+            else _explain_missing_measurement(configuration, protocol, cells, contents)
         )
         return Summary(name, status, reason=reason)
-    accuracies = [_accuracy(record, store, y_true) for record in records]
-    mean, sd, low, high = prediction_interval(accuracies, deterministic=runner.deterministic)
+    accuracies = [_compute_accuracy(record, store, y_true) for record in records]
+    mean, sd, low, high = compute_prediction_interval(
+        accuracies, deterministic=runner.deterministic
+    )
     return Summary(
         runner=name,
         status=Status.MEASURED if failure is None else Status.FAILED,
@@ -100,44 +105,42 @@ def summarise(
         device=", ".join(sorted({r.device for r in records})),
         accuracies=tuple(accuracies),
         warnings=_count_warnings(records),
-        flagged=_flagged_accuracies(runner, records, store, y_true),
+        flagged=_compute_flagged_accuracies(runner, records, store, y_true),
         reason=failure or "",
     )
 
 
-def cells_with_records(
+def find_cells_with_records(
     configuration: Configuration, protocol: Protocol, contents: StoreContents
 ) -> list[Cell]:
-    """The cells of a configuration, by seed, that have any record: finished, failed or stale."""
-    variant = configuration.cell(protocol, 0).variant
-    wanted = (configuration.runner.name, configuration.dataset.name, protocol.name, variant)
-    seeds = set()
+    """Find the cells of a configuration, by seed, with any record: finished, failed or stale."""
+    wanted, seeds = configuration.identity, set()
     for record in (*contents.finished.values(), *contents.failed.values()):
-        # Compare the name first: building an identity takes much longer.
+        # Compare the name first, because building an identity takes much longer.
         if record.cell["runner"] == configuration.runner.name:
-            name, dataset, protocol_name, seed, recorded_variant = record.identity
-            if (name, dataset, protocol_name, recorded_variant) == wanted:
-                seeds.add(seed)
+            identity = record.identity
+            if identity.protocol == protocol.name and identify_configuration(record) == wanted:
+                seeds.add(identity.seed)
     return [configuration.cell(protocol, seed) for seed in sorted(seeds)]
 
 
-def current_records(
+def find_current_records(
     configuration: Configuration, protocol: Protocol, contents: StoreContents
 ) -> list[Record]:
-    """The finished records, by seed, that today's code would make the same way."""
-    cells = cells_with_records(configuration, protocol, contents)
-    return [record for cell in cells if (record := contents.finished_record(cell))]
+    """Find the finished records, by seed, that are up to date: today's code would make the same."""
+    cells = find_cells_with_records(configuration, protocol, contents)
+    return [record for cell in cells if (record := contents.find_finished(cell))]
 
 
-def _accuracy(record: Record, store: Store, y_true: np.ndarray | None) -> float:
+def _compute_accuracy(record: Record, store: Store, y_true: np.ndarray | None) -> float:
     if not records_have_labels(record.cell["dataset"]):
         return float((store.load_y_pred(record) == y_true).mean())
-    arrays = store.load_arrays(record, "y_pred", "y_true")
-    return float((arrays["y_pred"] == arrays["y_true"]).mean())
+    arrays = store.load_arrays(record, Y_PRED, Y_TRUE)
+    return float((arrays[Y_PRED] == arrays[Y_TRUE]).mean())
 
 
-def _failure(cells: Sequence[Cell], contents: StoreContents) -> str | None:
-    """Why the first failed cell failed; None if none did."""
+def _find_failure(cells: Sequence[Cell], contents: StoreContents) -> str | None:
+    """Return why the first failed cell failed; None if no cell failed."""
     for cell in cells:
         if failure := contents.failed.get(cell.key):
             seed = "" if cell.runner.deterministic else f" (seed {cell.seed})"
@@ -145,12 +148,12 @@ def _failure(cells: Sequence[Cell], contents: StoreContents) -> str | None:
     return None
 
 
-def _why_not_measured(
+def _explain_missing_measurement(
     configuration: Configuration, protocol: Protocol, cells: Sequence[Cell], contents: StoreContents
 ) -> tuple[Status, str]:
-    """Why a configuration has no finished record; ``cells`` are those with any record."""
+    """Return why a configuration has no finished record; ``cells`` are those with any record."""
     for cell in cells:
-        if why := contents.why_stale(cell):
+        if why := contents.explain_stale(cell):
             return Status.STALE, why
     for broken in contents.broken:
         name = RecordName.from_path(broken.path)
@@ -159,7 +162,7 @@ def _why_not_measured(
             protocol.name,
         ):
             continue
-        # The recipe as registered has a folder of its own; variants of a runner share one.
+        # Variants of a runner share one folder, so the file must have the cell's key.
         cell = configuration.cell(protocol, name.seed)
         if not cell.variant or name.key == cell.key:
             return Status.FAILED, f"the record {broken.path.name} is damaged"
@@ -171,7 +174,7 @@ def _count_warnings(records: Sequence[Record]) -> tuple[str, ...]:
     return tuple(f"{text} ({n} of {len(records)} runs)" for text, n in sorted(counts.items()))
 
 
-def _flagged_accuracies(
+def _compute_flagged_accuracies(
     runner: Runner, records: Sequence[Record], store: Store, y_true: np.ndarray | None
 ) -> dict[str, tuple[float, ...]]:
     if not runner.flagged:

@@ -1,12 +1,12 @@
 """Decides whether a rerun reproduces a claimed accuracy, and declares every verdict.
 
-:class:`VerdictKind` is the one place that says what verdicts there are: their words, what they
-mean, and how they look in a terminal, in a figure and on the page. Everything else reads it.
+:class:`VerdictKind` declares all verdicts in one place: their words, what they mean, and how they
+look in a terminal, in a figure and on the page.
 
-A claim and its rerun are scored on the same test images, so only the spread over seeds separates
-them. The yardstick is therefore a prediction interval for one new run (Spence & Stanley 2016;
-Bouthillier et al. 2021, arXiv 2103.03098; Jordan 2024, arXiv 2304.01910). Accuracies are fractions
-in [0, 1].
+A claim and its rerun are scored on the same test images, so without a mistake they differ only by
+the spread over seeds. They are compared by a prediction interval for one new run (Spence & Stanley
+2016; Bouthillier et al. 2021, arXiv 2103.03098; Jordan 2024, arXiv 2304.01910). Accuracies are
+fractions in [0, 1].
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Literal
 
-from fmbench.analysis.statistics import holm_correction
+from fmbench.analysis.statistics import correct_p_values
 from fmbench.analysis.summary import Status, Summary
 from fmbench.suites.claims import Row
-from fmbench.suites.rounding import parse_figure, rounding_interval
+from fmbench.suites.rounding import compute_interval, parse_figure
 
 MARGIN = 0.005  # a rerun may differ from the claim by half a percentage point
 ALPHA = 0.05  # level of the tests
@@ -33,15 +33,14 @@ PageColour = Literal["green", "vermillion", "blue", "orange", "purple", "muted"]
 class VerdictStyle:
     """What one verdict is called, what it means and how it looks.
 
-    ``name`` is what the notes call it: two verdicts with the same name are explained together.
-    ``meaning`` and ``explanation`` may contain ``{margin}`` (points) and ``{alpha}``; the first is
-    part of a table's note, the second a full sentence for the page. ``sentence`` follows the word
-    in the report's answer, and is empty where a reason does; it may also contain ``{test}`` (the
-    level, where a test was made) and ``{delta_star}`` (points).
+    ``meaning`` is a part of a table's note, ``explanation`` a full sentence for the page. Both may
+    contain ``{margin}`` (points) and ``{alpha}``. ``sentence`` follows the word in the report's
+    answer; it is empty if a reason follows instead. It may also contain ``{test}`` (the level, if a
+    test was made) and ``{delta_star}`` (points). ``group``: verdicts of one group are explained
+    together, under its name; by default, each verdict under its own word.
     """
 
     word: str
-    name: str
     meaning: str
     explanation: str
     sentence: str
@@ -51,7 +50,8 @@ class VerdictStyle:
     plot_marker: str  # a marker of matplotlib
     plot_marker_size: float  # points
     filled: bool = True  # whether the plot's marker is filled
-    in_legend: bool = True  # whether tables explain it: states that explain themselves are not
+    in_legend: bool = True  # whether tables explain it
+    group: str = ""
 
 
 class VerdictKind(Enum):
@@ -62,7 +62,6 @@ class VerdictKind(Enum):
 
     REPRODUCED = VerdictStyle(
         word="reproduced",
-        name="reproduced",
         meaning=(
             "the mean of new runs lies within {margin} points of the claim (two one-sided t tests, "
             "p < {alpha}; without spread, the figure itself)"
@@ -80,10 +79,10 @@ class VerdictKind(Enum):
     )
     CLAIM_HIGHER = VerdictStyle(
         word="not reproduced, claim higher",
-        name="not reproduced",
+        group="not reproduced",
         meaning=(
-            "the claim lies beyond its rounding and that margin of what a new run gives (t test, "
-            "p < {alpha} after Holm's correction over the rows)"
+            "the claim differs from a new run by more than {margin} points and its rounding (t "
+            "test, p < {alpha} after Holm's correction for the number of rows)"
         ),
         explanation=(
             "The claim differs from a new run by more than {margin} points and its rounding "
@@ -101,7 +100,7 @@ class VerdictKind(Enum):
     )
     CLAIM_LOWER = VerdictStyle(
         word="not reproduced, claim lower",
-        name="not reproduced",
+        group=CLAIM_HIGHER.group,
         meaning=CLAIM_HIGHER.meaning,
         explanation=CLAIM_HIGHER.explanation,
         sentence=CLAIM_HIGHER.sentence,
@@ -113,8 +112,7 @@ class VerdictKind(Enum):
     )
     INCONCLUSIVE = VerdictStyle(
         word="inconclusive",
-        name="inconclusive",
-        meaning="neither",
+        meaning="the seeds differ too much to decide between these two",
         explanation="The seeds differ too much to decide between the verdicts above.",
         sentence=(": the seeds differ too much to say whether the claim is within {margin} points"),
         mark="◆",
@@ -125,8 +123,7 @@ class VerdictKind(Enum):
     )
     UNTESTABLE = VerdictStyle(
         word="untestable",
-        name="untestable",
-        meaning="a rerun is no test, for the reason given",
+        meaning="a rerun cannot test the claim, for the reason given",
         explanation=(
             "A rerun cannot test the claim. The row gives the reason: no source states the recipe, "
             "nothing is claimed, or too few seeds were run."
@@ -140,8 +137,7 @@ class VerdictKind(Enum):
         filled=False,
     )
     FAILED = VerdictStyle(  # some seeds may be measured, some failed
-        word="failed",
-        name="failed",
+        word=Status.FAILED.value,
         meaning="a run failed, for the reason given",
         explanation=(
             "A run failed. The other runs alone would be a selection, so they are not judged."
@@ -155,8 +151,7 @@ class VerdictKind(Enum):
         in_legend=False,
     )
     NOT_RUN = VerdictStyle(
-        word="not run",
-        name="not run",
+        word=Status.NOT_RUN.value,
         meaning="there is no record",
         explanation="Nothing was measured.",
         sentence="",
@@ -190,27 +185,29 @@ class VerdictKind(Enum):
         return self in (VerdictKind.CLAIM_HIGHER, VerdictKind.CLAIM_LOWER)
 
     def explanation(self, margin: float = MARGIN, alpha: float = ALPHA) -> str:
-        """What it means, as a full sentence; ``margin`` is a fraction."""
+        """Explain it in a full sentence; ``margin`` is a fraction."""
         return self.value.explanation.format(margin=f"{100 * margin:g}", alpha=f"{alpha:g}")
 
 
 def explain_verdicts(margin: float = MARGIN, alpha: float = ALPHA) -> str:
-    """What each verdict means, as one line for a table's notes; ``margin`` is a fraction."""
+    """Explain the verdicts in one line for a table's notes; ``margin`` is a fraction."""
     meanings = {
-        kind.style.name: kind.style.meaning.format(margin=f"{100 * margin:g}", alpha=f"{alpha:g}")
+        kind.style.group or kind.word: kind.style.meaning.format(
+            margin=f"{100 * margin:g}", alpha=f"{alpha:g}"
+        )
         for kind in VerdictKind
         if kind.style.in_legend
     }
-    return "; ".join(f"{name}: {meaning}" for name, meaning in meanings.items())
+    return "; ".join(f"{words}: {meaning}" for words, meaning in meanings.items())
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """The verdict on one row; ``reason`` says what makes a claim untestable, or why a run failed.
+    """The verdict on one row; ``reason`` says why a claim is untestable, or why a run failed.
 
-    ``delta_star`` is the smallest margin under which the claim would be reproduced. ``p`` is twice
-    the smaller one-sided p that the claim lies beyond the margin, before any correction for many
-    rows; ``None`` where no such test is made.
+    ``delta_star`` is the smallest margin with which the claim would be reproduced. ``p`` is twice
+    the smaller one-sided p of the test that the claim lies outside of the margin, before the
+    correction for many rows; ``None`` if no such test was made.
     """
 
     kind: VerdictKind
@@ -257,10 +254,10 @@ class Claim:
 
     @classmethod
     def from_row(cls, row: Row) -> Claim | None:
-        """The claim of a suite's row; None if it claims nothing."""
+        """Build the claim of a suite's row; None if it claims nothing."""
         if row.claimed is None:
             return None
-        printed = rounding_interval(row.claimed, "accuracy")
+        printed = compute_interval(row.claimed, "accuracy")
         return cls(
             float(parse_figure(row.claimed, "accuracy")),
             float((printed.high - printed.low) / 2),
@@ -272,7 +269,7 @@ class Claim:
 
     @classmethod
     def of_runner(cls, rows: Iterable[Row], runner: str) -> Claim | None:
-        """The first accuracy that the rows claim for a runner; None if they claim nothing."""
+        """Find the first accuracy that the rows claim for a runner; None if there is none."""
         claims = (cls.from_row(row) for row in rows if row.runner == runner)
         return next((claim for claim in claims if claim), None)
 
@@ -289,9 +286,9 @@ class Claim:
     def match(self, mean: float, low: float | None = None, high: float | None = None) -> Match:
         """Whether a measured accuracy could be the claimed one.
 
-        ``yes``: the claim, give or take its rounding, is within the margin of ``mean``.
-        ``possible``: it is not, but lies between ``low`` and ``high``, where 95 % of single new
-        runs do. Otherwise ``no``.
+        ``yes``: some value that is printed like the claim is at most the margin from ``mean``.
+        ``possible``: otherwise, if such a value lies between ``low`` and ``high``, the prediction
+        interval for one new run. ``no``: in all other cases.
         """
         if self.low - MARGIN <= mean <= self.high + MARGIN:
             return "yes"
@@ -308,12 +305,12 @@ def judge_claim(
     margin: float = MARGIN,
     alpha: float = ALPHA,
 ) -> Verdict:
-    """The verdict on one claim taken by itself; see :func:`correct_for_many_rows`.
+    """Judge one claim by itself; see :func:`correct_for_many_rows`.
 
-    ``accuracies`` has one entry for each seed. Reproduced: two one-sided t tests place the mean
-    within ``margin`` of the claim. Not reproduced: the claim lies beyond its rounding and the
-    margin, by a t test against the mean of ``claim.n_runs`` new runs. A model without spread is
-    reproduced if the distance is at most the rounding and the margin.
+    ``accuracies`` has one entry for each seed. Reproduced: two one-sided t tests show that the mean
+    is within ``margin`` of the claim. Not reproduced: a t test shows that the claim differs from
+    the mean of ``claim.n_runs`` new runs by more than its rounding and the margin. A model without
+    spread is reproduced if the distance is at most the rounding plus the margin.
     """
     n = len(accuracies)
     if n == 0:
@@ -350,14 +347,14 @@ def judge_claim(
 
 
 def correct_for_many_rows(verdicts: Sequence[Verdict], *, alpha: float = ALPHA) -> list[Verdict]:
-    """Correct the verdicts of a whole table: "not reproduced" must survive Holm's correction.
+    """Correct the verdicts of a table: "not reproduced" must also hold after Holm's correction.
 
-    Every row that was tested counts. A verdict that does not survive becomes inconclusive.
-    "Reproduced" is not corrected, because it favours the claim.
+    The correction counts every row that was tested. A verdict that no longer holds becomes
+    inconclusive. "Reproduced" is not corrected, because it favours the claim.
     """
     tested = {i: v.p for i, v in enumerate(verdicts) if v.p is not None}
     corrected = list(verdicts)
-    for i, p in zip(tested, holm_correction(list(tested.values())), strict=True):
+    for i, p in zip(tested, correct_p_values(list(tested.values())), strict=True):
         if p >= alpha and corrected[i].kind.differs:
             corrected[i] = replace(corrected[i], kind=VerdictKind.INCONCLUSIVE)
     return corrected
@@ -371,11 +368,11 @@ def judge_rows(
     alpha: float = ALPHA,
     untestable: str = "",
 ) -> list[Verdict]:
-    """The verdict on each row of a table, corrected for their number.
+    """Judge each row of a table, and correct the verdicts for the number of rows.
 
-    ``summaries`` are by runner; a row whose runner is not among them has none. ``untestable`` says
-    why no claim of this table can be tested, for example because the claims are about another test
-    set than the reruns: the sampling error of the images is in no test here.
+    ``summaries`` are by runner. ``untestable`` says why no claim of this table can be tested, for
+    example because the claims are about another test set than the reruns; no test here includes the
+    sampling error of the images.
     """
     verdicts = [
         _judge_row(row, summaries.get(row.runner), margin, alpha, untestable) for row in rows
@@ -388,7 +385,7 @@ def _judge_row(
 ) -> Verdict:
     if summary is None:
         return Verdict(VerdictKind.NOT_RUN, Status.NO_RUNNER.value)
-    if summary.status is Status.FAILED:  # the seeds that are left would be a selection
+    if summary.status is Status.FAILED:  # the other seeds alone would be a selection
         return Verdict(VerdictKind.FAILED, summary.reason)
     if not summary.n:
         not_run = summary.status is Status.NOT_RUN

@@ -1,7 +1,7 @@
-"""Finds the cell of today's code that asks the question that a record answers.
+"""Finds today's cell for a record: the cell that today's code would measure in its place.
 
 A record names its runner, its data set, its protocol and the hyperparameters that replace the
-recipe's. Looking these names up again gives today's cell. Its key is the record's key unless the
+recipe's. Looking up these names again gives today's cell. It has the key of the record, unless the
 code has changed since.
 """
 
@@ -23,14 +23,14 @@ from fmbench.suites import bundled, reader
 from fmbench.suites.claims import Suite
 from fmbench.suites.configurations import (
     Configuration,
-    recorded_configurations,
+    build_suite_configurations,
+    rebuild_recorded_configurations,
     resolve_configuration,
-    suite_configurations,
 )
 
 
 class UnavailableError(UserError):
-    """A record cannot be compared: its plug-in's code, or the suite of its row, is not here."""
+    """A record cannot be checked: its plug-in's code, or the suite of its row, is missing here."""
 
 
 class CurrentCells:
@@ -48,19 +48,19 @@ class CurrentCells:
         No plug-in's code is run, so the cell of a plug-in cannot be measured.
 
         Raises:
-            UnavailableError: the plug-in's code, or the suite, is not here.
+            UnavailableError: the plug-in's code, or the suite, is missing here.
             UserError: there is no such cell any more; the message says why.
         """
         if record.asked is not None:
             self._require_code(record.asked["runner"], record.cell["runner"])
-            for configuration in recorded_configurations([record]):
+            for configuration in rebuild_recorded_configurations([record]):
                 return configuration.cell(_find_protocol(record), record.cell["seed"])
         return self._find_own_cell(record)
 
     def load_cell(self, record: Record, announce: Callable[[str], None]) -> Cell:
         """Return today's cell, ready to be measured.
 
-        This runs the code that :func:`code_to_run` names: ask the user first. ``announce`` is
+        This runs the code that :func:`find_code_to_run` names: ask the user first. ``announce`` is
         called with a description of the code before it runs.
 
         Raises:
@@ -102,30 +102,32 @@ class CurrentCells:
         if dataset is None:
             raise UserError(f"there is no data set {definition['dataset']} any more")
         cell = Cell(runner, protocol, seed, dataset, _find_overrides(record))
-        cell.definition()  # raises UserError for a hyperparameter that does not exist any more
+        cell.to_definition()  # raises UserError for a hyperparameter that does not exist any more
         return cell
 
     @cached_property
     def _rows(self) -> Mapping[tuple[str, str, str], Configuration]:
         """The rows of all known suites, by the runner, data set and variant of their cells."""
-        suites = [reader.read_suite(bundled.suite_path(name)) for name in bundled.suite_names()]
+        suites = [
+            reader.read_suite(bundled.find_bundled_suite(name)) for name in bundled.list_suites()
+        ]
         found = {}
         for suite in [*suites, *([self._suite] if self._suite else [])]:
-            for configuration in suite_configurations(suite)[0].values():
+            for configuration in build_suite_configurations(suite)[0].values():
                 cell = configuration.cell(FULL, 0)
                 found[cell.runner.name, cell.dataset.name, cell.variant] = configuration
         return found
 
 
-def code_to_run(record: Record) -> str | None:
-    """Return what a user types for the code that measuring the record again would run.
+def find_code_to_run(record: Record) -> str | None:
+    """Return what a user types to name the code that measuring the record again would run.
 
     None if it would run no plug-in's code. A record may come from anybody, and so may the code
     that it names.
     """
     if record.asked is None:
         return None
-    # Parsed from the whole text, as load_cell parses it.
+    # load_cell parses the whole text too, so both get the same target.
     target = parse_model_spec(_format_request(record.asked)).target
     return None if target in runners.load_runners() else target
 
@@ -144,8 +146,8 @@ def _find_protocol(record: Record) -> Protocol:
 def _find_overrides(record: Record) -> dict[str, Any]:
     """Return the hyperparameters that replaced the recipe's.
 
-    Records of fmbench 0.3 and older have them only as a text. There, a hyperparameter is one of
-    them if the text contains ``name=value``.
+    Records of fmbench 0.3 and older have only a text. There, a hyperparameter replaces the recipe's
+    if the text contains ``name=value``.
     """
     if record.overrides is not None:
         return record.overrides

@@ -1,4 +1,4 @@
-"""Removes records from a results folder: those that were listed before, and nothing else."""
+"""Lists records of a results folder that may be removed, and removes the listed ones."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from fmbench.audit.verify import RecordCheck
+from fmbench.audit.verify import RecordCheck, State
 from fmbench.records import locks
 from fmbench.records.record import RecordName
 from fmbench.records.store import Store
+from fmbench.utils.files import FileState
 
 
 @dataclass(frozen=True)
@@ -18,47 +19,47 @@ class RemovableRecord:
     """The files of one record, their state when they were listed, and why they may be removed."""
 
     files: tuple[Path, ...]
-    state: str
+    state: State
     why: str
-    _file_states: tuple[tuple[int, int, int], ...]
+    _file_states: tuple[FileState, ...]
 
     @classmethod
-    def from_path(cls, path: Path, state: str, why: str) -> RemovableRecord:
+    def from_path(cls, path: Path, state: State, why: str) -> RemovableRecord:
         """List the file ``path`` and, if there are any, its predictions.
 
-        The JSON file comes first: without it, nothing takes the predictions for a record.
+        The JSON file comes first: once it is gone, nothing reads the predictions.
         """
         predictions = path.with_suffix(".npz")
         has_predictions = predictions.exists() and path.suffix == ".json"
         files = (path, predictions) if has_predictions else (path,)
-        return cls(files, state, why, tuple(map(_read_file_state, files)))
+        return cls(files, state, why, tuple(map(FileState.from_path, files)))
 
     @property
     def unchanged(self) -> bool:
         """Whether the files are still as they were when they were listed."""
         try:
-            return tuple(map(_read_file_state, self.files)) == self._file_states
+            return tuple(map(FileState.from_path, self.files)) == self._file_states
         except OSError:
             return False
 
 
 def list_removable(
-    store: Store, checks: Iterable[RecordCheck], states: set[str]
+    store: Store, checks: Iterable[RecordCheck], states: set[State]
 ) -> Iterator[RemovableRecord]:
-    """List the records in one of ``states``: ``stale``, ``failed`` and ``broken``.
+    """List the records whose state is one of ``states``: stale, failed or broken.
 
     A failed record counts as failed even if it is stale too. The broken records include those that
     a run has set aside. Records of another version of fmbench are not broken.
     """
     for check in checks:
         record = check.record
-        if "failed" in states and record is not None and not record.finished:
-            yield RemovableRecord.from_path(check.path, "failed", record.why or "")
+        if State.FAILED in states and record is not None and not record.finished:
+            yield RemovableRecord.from_path(check.path, State.FAILED, record.why or "")
         elif check.state in states:
             yield RemovableRecord.from_path(check.path, check.state, check.why)
-    if "broken" in states:
-        for path in sorted(store.records.glob("*/*.broken*")):
-            yield RemovableRecord.from_path(path, "broken", "set aside by a run")
+    if State.BROKEN in states:
+        for path in store.list_set_aside():
+            yield RemovableRecord.from_path(path, State.BROKEN, "set aside by a run")
 
 
 def remove_record(store: Store, removable: RemovableRecord) -> bool:
@@ -77,8 +78,3 @@ def remove_record(store: Store, removable: RemovableRecord) -> bool:
     with suppress(OSError):  # the folder holds other records
         path.parent.rmdir()
     return True
-
-
-def _read_file_state(path: Path) -> tuple[int, int, int]:
-    status = path.stat()
-    return status.st_ino, status.st_mtime_ns, status.st_size

@@ -1,9 +1,9 @@
 """Compares a record with a second measurement of its cell: how many predictions differ, and why.
 
 On a CPU, the same versions, processor, number of threads and seed give exactly the same
-predictions. On a GPU some kernels add up in no fixed order. For a neural row, fmbench's own version
-matters too: it is raised when the training loop rounds differently, while a runner's revision is
-raised only when its recipe changes.
+predictions. On a GPU some kernels add up in no fixed order. For a neural runner, fmbench's own
+version matters too: it is raised when the training loop rounds differently, while a runner's
+revision is raised only when its recipe changes.
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from fmbench.audit.current_cells import code_to_run
-from fmbench.audit.verify import RecordCheck, Verifier
+from fmbench.audit.current_cells import find_code_to_run
+from fmbench.audit.verify import RecordCheck, State, Verifier
 from fmbench.execution.estimate import DurationEstimate
 from fmbench.execution.session import MakeObserver, MeasuringSession, RunOptions
+from fmbench.plugins.code import make_announcer
 from fmbench.plugins.model_spec import parse_model_spec
 from fmbench.records.cells import Cell
 from fmbench.records.record import Record
@@ -40,14 +41,14 @@ class RerunComparison:
 
     @property
     def environment_changes(self) -> list[str]:
-        """What differed between the two measurements that can change predictions, in words."""
+        """Texts that name the differences between the two environments that can change predictions."""
         old, new = self.record, self.rerun
         changes = environment.describe_differences(
             old.versions, old.device, (new.versions, new.device)
         )
         if environment.INSTRUCTIONS not in old.versions:
             instructions = new.versions.get(environment.INSTRUCTIONS, "unknown")
-            changes.append(f"{environment.INSTRUCTIONS} not noted, here {instructions}")
+            changes.append(f"{environment.INSTRUCTIONS} not recorded, here {instructions}")
         versions = [record.package.get("version", "unknown") for record in (old, new)]
         if new.history and versions[0] != versions[1]:
             changes.append(f"fmbench {versions[0]}, here {versions[1]}")
@@ -79,8 +80,8 @@ class RerunComparison:
         reasons = list(self.environment_changes)
         if self.on_gpu:
             reasons.append("a GPU adds up in no fixed order")
-        made = f"made elsewhere: {'; '.join(reasons)}" if reasons else "same versions, same device"
-        return f"{self.n_differing} of {self.n} predictions differ ({made})"
+        why = f"possible reasons: {'; '.join(reasons)}" if reasons else "same versions, same device"
+        return f"{self.n_differing} of {self.n} predictions differ ({why})"
 
     def as_json(self) -> dict[str, Any]:
         """Return the comparison for a program."""
@@ -105,7 +106,7 @@ def compare_with_rerun(
 
 @dataclass(frozen=True)
 class RerunResult:
-    """The records that were measured again, by the path of the record, and if Ctrl-C ended it."""
+    """The comparisons by the path of the record, and whether Ctrl-C ended the measuring."""
 
     comparisons: dict[Path, RerunComparison]
     interrupted: bool
@@ -120,9 +121,9 @@ def rerun_records(
 ) -> RerunResult:
     """Measure records again in a temporary folder and compare the predictions.
 
-    Each is measured with its own number of threads. Only finished records that are fine are
-    measured. Whoever wrote a plug-in's record chose which code it names, so that code runs only if
-    the user names it in ``named``. Ctrl-C ends the measuring; what is done is compared.
+    Each is measured with the number of threads in its record. Only finished records that are fine
+    are measured again. A record of a plug-in may come from anybody and name any code, so that code
+    runs only if the user names it in ``named``. After Ctrl-C the cells measured so far are compared.
     """
     todo = _select_cells(checks, named, verifier)
     known = {check.record.key: check.record for check, _ in todo.values() if check.record}
@@ -144,7 +145,9 @@ def rerun_records(
                     )
                     session.measure(cells, StoreContents({}, {}, []), n_planned=len(cells))
         except KeyboardInterrupt:
-            logger.warning("interrupted: what was measured again is compared, and then discarded")
+            logger.warning(
+                "interrupted: the cells measured again so far are compared, and then discarded"
+            )
             interrupted = True
         again = store.read_contents()
         comparisons = {}
@@ -160,21 +163,15 @@ def rerun_records(
 def _select_cells(
     checks: Sequence[RecordCheck], named: Sequence[str], verifier: Verifier
 ) -> dict[str, tuple[RecordCheck, Cell]]:
-    """Each record to measure again and its cell, by the cell's key; messages say what is not."""
-    announced: set[str] = set()
-
-    def announce(code: str) -> None:
-        if code not in announced:
-            announced.add(code)
-            logger.info("runs the code of %s", code)
-
+    """Select the records to measure again, with their cells, by key; messages count the others."""
+    announce = make_announcer()
     targets = {parse_model_spec(name).target for name in named}
     selected: dict[str, tuple[RecordCheck, Cell]] = {}
     unnamed: list[str] = []
     for check in checks:
-        if check.record is None or not check.record.finished or check.state != "fine":
+        if check.record is None or not check.record.finished or check.state != State.FINE:
             continue
-        code = code_to_run(check.record)
+        code = find_code_to_run(check.record)
         if code is not None and code not in targets:
             unnamed.append(code)
             continue
@@ -182,13 +179,12 @@ def _select_cells(
         if cell.dataset.name in verifier.sources:
             selected[cell.key] = (check, cell)
     for code, n in Counter(unnamed).items():
-        logger.warning(
-            "%d records of %s are not measured again: name it to run its code again", n, code
-        )
+        logger.warning("%d records of %s are not measured again: name it to run its code", n, code)
     n_others = sum(check.record is not None for check in checks) - len(selected) - len(unnamed)
     if n_others:
         logger.info(
-            "%d records are not measured again: they failed, or today's code would make others",
+            "%d records are not measured again: they are failed, stale, wrong or unknown, or their "
+            "data set is not on this machine",
             n_others,
         )
     return selected

@@ -4,11 +4,11 @@
 complete records, or whose predictions do not match their checksum. Each other record gets one of
 these states:
 
-- *stale*: today's code would measure something else;
+- *stale*: today's code would measure a different cell;
 - *wrong*: its parts contradict each other or the labels of the data set;
-- *unknown*: the plug-in, the suite or the version of fmbench that it was made with is not here;
-- *failed*: it says that, and why, a cell failed;
-- *fine*.
+- *unknown*: the plug-in, the suite or the version of fmbench that it was made with is missing here;
+- *failed*: it says why the cell failed;
+- *fine*: none of these.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ from __future__ import annotations
 import csv
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -29,7 +30,17 @@ from fmbench.models.registry import BEST_EPOCH
 from fmbench.plugins.model_spec import parse_model_spec
 from fmbench.records.cells import Cell
 from fmbench.records.protocols import FULL, QUICK, Protocol, load_labels
-from fmbench.records.record import Record, describe_changes, flagged_array_name
+from fmbench.records.record import (
+    EPOCH_Y_PRED,
+    FLAGGED_PREFIX,
+    HELDOUT_ACCURACY,
+    SCORES,
+    Y_PRED,
+    Y_TRUE,
+    Record,
+    describe_changes,
+    flagged_array_name,
+)
 from fmbench.records.store import UNREADABLE_ERRORS, Store, StoreContents
 from fmbench.report.tables import build_table, table_path
 from fmbench.suites.claims import Suite
@@ -38,8 +49,19 @@ from fmbench.suites.reader import TABLES
 if TYPE_CHECKING:
     from fmbench.analysis.evaluation import SuiteResults
 
-State = Literal["fine", "failed", "unknown", "stale", "wrong", "broken"]
-BAD_STATES: tuple[State, ...] = ("stale", "wrong", "broken")
+
+class State(StrEnum):
+    """The state of a record; the docstring of this module explains each."""
+
+    FINE = "fine"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+    STALE = "stale"
+    WRONG = "wrong"
+    BROKEN = "broken"
+
+
+BAD_STATES = (State.STALE, State.WRONG, State.BROKEN)
 
 
 @dataclass(frozen=True)
@@ -53,13 +75,13 @@ class RecordCheck:
 
     @property
     def runner_names(self) -> set[str]:
-        """What its runner is called: by its folder, and by the user who asked for it."""
+        """The names of its runner: that of its folder, and what the user typed for it."""
         asked = self.record.asked if self.record else None
         return {self.path.parent.name, *([asked["runner"]] if asked else [])}
 
     @property
     def is_bad(self) -> bool:
-        """Whether the user should do something about it."""
+        """Whether the record is stale, wrong or broken."""
         return self.state in BAD_STATES
 
 
@@ -75,14 +97,14 @@ class Verifier:
     def check_records(self, contents: StoreContents) -> Iterator[RecordCheck]:
         """Check one record after the other."""
         for broken in contents.broken:
-            state: State = "unknown" if broken.other_version else "broken"
+            state = State.UNKNOWN if broken.other_version else State.BROKEN
             yield RecordCheck(broken.path, state, broken.why)
         for record in contents.finished.values():
             yield self._check_record(record)
         for record in contents.failed.values():
             check = self._check_record(record)
-            if check.state in ("fine", "unknown"):
-                check = RecordCheck(check.path, "failed", record.why or "", record)
+            if check.state in (State.FINE, State.UNKNOWN):
+                check = RecordCheck(check.path, State.FAILED, record.why or "", record)
             yield check
 
     def _check_record(self, record: Record) -> RecordCheck:
@@ -90,43 +112,43 @@ class Verifier:
         try:
             cell = self.current_cells.find_cell(record)
         except UnavailableError as error:
-            return RecordCheck(path, "unknown", str(error), record)
+            return RecordCheck(path, State.UNKNOWN, str(error), record)
         except UserError as error:
-            return RecordCheck(path, "stale", str(error), record)
+            return RecordCheck(path, State.STALE, str(error), record)
         if cell.key != record.key:
-            why = describe_changes(record.cell, cell.definition())
-            return RecordCheck(path, "stale", why, record)
+            why = describe_changes(record.cell, cell.to_definition())
+            return RecordCheck(path, State.STALE, why, record)
         if record.finished:
             try:
                 why = next(self._find_contradictions(record, cell), "")
             except UNREADABLE_ERRORS as error:
                 why = f"its predictions cannot be read: {error}"
-                return RecordCheck(path, "broken", why, record)
+                return RecordCheck(path, State.BROKEN, why, record)
             if why:
-                return RecordCheck(path, "wrong", why, record)
-        return RecordCheck(path, "fine", record=record)
+                return RecordCheck(path, State.WRONG, why, record)
+        return RecordCheck(path, State.FINE, record=record)
 
     def _find_contradictions(self, record: Record, cell: Cell) -> Iterator[str]:
-        """Yield in words what does not fit in a record's arrays."""
+        """Yield a text for each contradiction in a record's arrays."""
         arrays = self.store.load_arrays(record)
         known = self._load_labels(cell)
         # Records of other data sets than the default one contain the labels.
-        y_true = arrays.get("y_true", known)
+        y_true = arrays.get(Y_TRUE, known)
         if y_true is None:
             return
         if known is not None and not np.array_equal(y_true, known):
             yield "its labels are not those of the data set"
         n, n_classes = len(y_true), cell.dataset.n_classes
-        for name in ("y_pred", *(name for name in arrays if name.startswith("flagged_"))):
+        for name in (Y_PRED, *(name for name in arrays if name.startswith(FLAGGED_PREFIX))):
             if not _are_classes(arrays[name], (n,), n_classes):
                 yield f"{name} is not {n} classes from 0 to {n_classes - 1}"
-        if "scores" in arrays and arrays["scores"].shape != (n, n_classes):
-            yield f"scores have shape {arrays['scores'].shape}, not {(n, n_classes)}"
+        if SCORES in arrays and arrays[SCORES].shape != (n, n_classes):
+            yield f"scores have shape {arrays[SCORES].shape}, not {(n, n_classes)}"
         if record.history and cell.protocol.detailed:
             yield from _find_history_contradictions(record, cell, arrays, y_true)
 
     def _load_labels(self, cell: Cell) -> np.ndarray | None:
-        """Return the labels that a cell is scored with; None if its data set is not available."""
+        """Return the labels with which a cell is scored; None if its data set is not available."""
         source = self.sources.get(cell.dataset.name)
         if source is None:
             return None
@@ -144,13 +166,13 @@ def _find_history_contradictions(
     record: Record, cell: Cell, arrays: Mapping[str, np.ndarray], y_true: np.ndarray
 ) -> Iterator[str]:
     """Compare the stored learning curve with the accuracy of each epoch's predictions."""
-    epochs, shape = arrays["epoch_y_pred"], (len(record.history), len(y_true))
+    epochs, shape = arrays[EPOCH_Y_PRED], (len(record.history), len(y_true))
     if not _are_classes(epochs, shape, cell.dataset.n_classes):
-        yield f"epoch_y_pred is not classes {shape}"
+        yield f"{EPOCH_Y_PRED} is not classes {shape}"
         return
     accuracies = (epochs == y_true).mean(axis=1)
     for epoch, accuracy in zip(record.history, accuracies, strict=True):
-        stored = epoch["heldout_accuracy"]
+        stored = epoch[HELDOUT_ACCURACY]
         if stored != accuracy:
             yield (
                 f"the accuracy of epoch {epoch['epoch']:g} is stored as {stored:.4f}, but its "
@@ -163,8 +185,8 @@ def _find_history_contradictions(
         yield f"{best} is not what its best epoch predicted"
 
 
-# What is compared in the table of accuracies. A verdict also depends on the claims and on which
-# other runners were measured.
+# The columns of the table of accuracies that are compared. The others may differ for good reason: a
+# verdict also depends on the claims and on the other measured runners.
 MEASURED_COLUMNS = ("mean", "sd", "n", "low", "high")
 REMEDY = "`fmbench table --write` writes the table again"
 
@@ -179,7 +201,7 @@ class TableVerifier:
 
     @cached_property
     def differences(self) -> list[tuple[Path, str]]:
-        """Each file that differs, with the first difference in words."""
+        """Each file that differs, with a text that says the first difference."""
         found = []
         for protocol in (FULL, QUICK):
             paths = {n: table_path(self.folder, self.suite, n, protocol, "csv") for n in TABLES}
@@ -188,7 +210,7 @@ class TableVerifier:
                 continue
             try:
                 results = self.read_results(protocol)
-            except UNREADABLE_ERRORS as error:  # a record; it has its own line
+            except UNREADABLE_ERRORS as error:  # a broken record, which is listed itself
                 found += [(path, f"cannot be compared: {error}") for path in existing.values()]
                 continue
             for name, path in existing.items():
@@ -198,7 +220,7 @@ class TableVerifier:
 
 
 def _find_table_difference(path: Path, results: SuiteResults, name: str) -> str | None:
-    """Return the first difference between a table's file and its records, in words."""
+    """Return a text that says the first difference between a table's file and its records."""
     table = build_table(results, name)
     try:
         with path.open(encoding="utf-8", newline="") as file:
@@ -232,7 +254,7 @@ def _find_table_difference(path: Path, results: SuiteResults, name: str) -> str 
 def select_checks(
     checks: Sequence[RecordCheck], names: Sequence[str], folder: Path
 ) -> list[RecordCheck]:
-    """The checks of the records of some runners, each once, in the order of the names.
+    """Select the checks of the records of some runners, each once, in the order of the names.
 
     Raises:
         UserError: there is no record of a name.

@@ -17,10 +17,7 @@ from fmbench.execution.session import RunOptions
 @click.option(
     "--quick", is_flag=True, help="A small part of the data and few epochs: a look in minutes."
 )
-@click.option(
-    "--seeds", type=click.IntRange(1, 10_000),
-    help="Seeds of each variant of a stochastic runner.  [default: 5; quick: 2]",
-)  # fmt: skip
+@options.seeds
 @click.option(
     "--readings/--no-readings", default=True, show_default=True,
     help="Try every combination of what the source leaves open.",
@@ -51,7 +48,7 @@ def forensics(
         name, suite=suite_file, seeds=seeds, quick=quick, readings=readings, results=results,
         data=data, options=run_options,
     )  # fmt: skip
-    print_output(FORMATS["md"](found.findings.table()))
+    print_output(FORMATS["md"](found.findings.build_table()))
     if found.interrupted:
         sys.exit(INTERRUPTED)
     sys.exit(FAILED if any(not record.finished for record in found.new_records) else 0)

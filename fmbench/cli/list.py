@@ -46,7 +46,9 @@ def list_runners(names: tuple[str, ...], suite_file: Path | None, results: Path)
 def _format_line(listed: ListedRunner) -> tuple[str, ...]:
     cost, device = "", ""
     if listed.has_no_runner:
-        cost = "no runner yet"
+        from fmbench.analysis.summary import Status
+
+        cost = Status.NO_RUNNER.value
     elif listed.runner:
         cost = listed.runner.cost_in_words
         device = "cpu, cuda" if listed.runner.uses_gpu else "cpu"

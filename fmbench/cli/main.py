@@ -40,7 +40,7 @@ from fmbench.errors import UserError
 @click.version_option(package_name="fmbench")
 @click.pass_context
 def cli(context: click.Context) -> None:
-    """Run the models behind reported accuracies again, all in the same way, and judge the claims."""
+    """Run the models behind a paper's accuracies again, and judge what the paper claims."""
     print_logged_messages()
     if context.invoked_subcommand is None:
         click.echo(context.get_help())

@@ -15,7 +15,9 @@ import click
 
 from fmbench.api import DEFAULT_RESULTS
 from fmbench.errors import UserError
-from fmbench.execution.session import RunOptions
+from fmbench.execution.session import SEEDS_TOGETHER_ON_GPU, RunOptions
+from fmbench.records.protocols import FULL, QUICK
+from fmbench.suites.bundled import DEFAULT_SUITE
 
 if TYPE_CHECKING:
     from fmbench.records.store import Store
@@ -90,7 +92,7 @@ suite = click.option(
     "suite_file",
     type=SuiteOption(path_type=Path, dir_okay=False),
     help="A paper's claims: a TOML file, or the name of a suite of fmbench such as xiao2017.  "
-    "[default: kayed2020]",
+    f"[default: {DEFAULT_SUITE}]",
 )
 parameters = click.option(
     "-p",
@@ -99,6 +101,11 @@ parameters = click.option(
     metavar="NAME=VALUE",
     help="A hyperparameter's value (TOML or JSON) in place of the recipe's; repeatable.",
 )
+seeds = click.option(
+    "--seeds", type=click.IntRange(1, 10_000),
+    help="Seeds of each stochastic runner; a deterministic one runs once.  "
+    f"[default: {FULL.default_seeds}; quick: {QUICK.default_seeds}]",
+)  # fmt: skip
 file = click.argument("file", required=False, type=NonEmptyPath(path_type=Path, dir_okay=False))
 
 _DATA_OPTIONS = (
@@ -115,8 +122,9 @@ _DATA_OPTIONS = (
 
 _RUN_OPTIONS = (
     click.option(
-        "-j", "--jobs", type=click.IntRange(1, 1024), help="Launches at a time: cells, or seeds that are trained together.  "
-        "[default: cores divided by --threads]"
+        "-j", "--jobs", type=click.IntRange(1, 1024),
+        help="Launches at a time: cells, or seeds that are trained together.  "
+        "[default: cores divided by --threads]",
     ),
     click.option(
         "--threads", type=click.IntRange(1, 1024), default=RunOptions.threads, show_default=True,
@@ -137,7 +145,8 @@ _RUN_OPTIONS = (
     ),
     click.option(
         "--together", type=click.IntRange(1, 1000),
-        help="Seeds of a neural runner that are trained together in one process.  [default: 10 on a GPU, else 1]",
+        help="Seeds of a neural runner that are trained together in one process.  "
+        f"[default: {SEEDS_TOGETHER_ON_GPU} on a GPU, else 1]",
     ),
     click.option(
         "--backend", type=click.Choice(["local", "dask"]), default=RunOptions.backend,

@@ -25,7 +25,11 @@ def results(context: click.Context) -> None:
 @results.command(
     epilog="Examples: fmbench results prune --stale; fmbench results prune --failed --broken --yes"
 )
-@click.option("--stale", is_flag=True, help="Records made by another version of the recipe or with other data.")
+@click.option(
+    "--stale",
+    is_flag=True,
+    help="Records made by another version of the recipe or with other data.",
+)
 @click.option("--failed", is_flag=True, help="Records of failed cells.")
 @click.option(
     "--broken", is_flag=True, help="Files that cannot be read, also those that a run has set aside."
@@ -35,10 +39,10 @@ def results(context: click.Context) -> None:
 def prune(stale: bool, failed: bool, broken: bool, yes: bool, results: Path) -> None:
     """List records, ask, and then remove exactly those that were listed."""
     from fmbench.audit.prune import list_removable, remove_record
-    from fmbench.audit.verify import Verifier
+    from fmbench.audit.verify import State, Verifier
 
-    states = {"stale"} if stale else set()
-    states |= ({"failed"} if failed else set()) | ({"broken"} if broken else set())
+    wanted = {State.STALE: stale, State.FAILED: failed, State.BROKEN: broken}
+    states = {state for state, is_wanted in wanted.items() if is_wanted}
     if not states:
         raise UserError("say what to remove: --stale, --failed or --broken")
     store = options.open_existing_store(results)

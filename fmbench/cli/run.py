@@ -21,17 +21,13 @@ from fmbench.execution.session import RunOptions
 @options.parameters
 @click.option(
     "--all", "every_row", is_flag=True,
-    help="Every row of the suite that has a runner, except those that run only by name.",
+    help="Every row of the suite that has a runner, except those that run only if you name them.",
 )  # fmt: skip
 @options.suite
 @click.option(
     "--quick", is_flag=True, help="A small part of the data and few epochs: minutes, no verdicts."
 )
-@click.option(
-    "--seeds",
-    type=click.IntRange(1, 10_000),
-    help="Seeds of each stochastic runner; deterministic ones run once.  [default: 5; quick: 2]",
-)
+@options.seeds
 @options.run_options
 @click.option("--force", is_flag=True, help="Also run again what is finished.")
 @click.option(

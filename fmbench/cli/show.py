@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 
 from fmbench.cli import options
-from fmbench.cli.output import print_output, find_terminal_width
+from fmbench.cli.output import find_terminal_width, print_output
 
 
 @click.command(epilog="Examples: fmbench show lenet5; fmbench show ./my_model.py:make_model")

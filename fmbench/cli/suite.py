@@ -34,5 +34,7 @@ def new_suite(file: Path) -> None:
             written.write(TEMPLATE.read_text(encoding="utf-8"))
     except FileExistsError:
         raise UserError(f"{file} exists already and was not changed: choose another name") from None
-    print_message(f"written: {file}; `fmbench check {file}` checks it, `fmbench run --suite {file} --all` "
-        f"measures it")
+    print_message(
+        f"written: {file}; `fmbench check {file}` checks it, `fmbench run --suite {file} --all` "
+        f"measures it"
+    )

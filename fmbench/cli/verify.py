@@ -52,18 +52,19 @@ def verify(
     results: Path,
     data: dict[str, Path],
 ) -> None:
-    """Check every record: is it undamaged, and would today's code measure the same? Changes nothing.
+    """Check each record: is it undamaged, and would the code of today measure the same?
 
     NAME is a runner, as for `fmbench run`; without NAME, all are checked. Exit status: 0 if all is
     well; 1 if a record or a table is broken, stale or wrong, or if --rerun predicts differently.
     """
     from fmbench import api
+    from fmbench.audit.verify import State
 
     _refuse_useless_options(context, rerun)
     found = api.verify(names, suite=suite_file, results=results, data=data)
     if not as_json:
         for check in found.checks:
-            if check.state not in ("fine", "failed"):
+            if check.state not in (State.FINE, State.FAILED):
                 print_output(f"{check.state:7} {check.path}: {check.why}")
         for path, why in found.table_differences:
             print_output(f"wrong   {path}: {why}")
@@ -123,7 +124,9 @@ def _summarise(found: Verification, comparisons: Mapping[Path, RerunComparison])
         same = sum(not c.n_differing and c.rerun.finished for c in comparisons.values())
         parts.append(f"{len(comparisons)} measured again, {same} with the same predictions")
         if explained := sum(c.is_explained_difference for c in comparisons.values()):
-            parts.append(f"{explained} differ as expected: other versions, another processor, or a GPU")
+            parts.append(
+                f"{explained} differ as expected: other versions, another processor, or a GPU"
+            )
     return "; ".join(parts)
 
 

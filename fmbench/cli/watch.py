@@ -49,8 +49,10 @@ def watch(
 
 def _list_records(results: Path) -> list[tuple[str, int]]:
     """The records and their times: changes when a record is added, removed or replaced."""
+    from fmbench.records.store import Store
+
     found = []
-    for path in sorted((results / "records").glob("*/*.json")):
+    for path in Store(results).list_record_files():
         try:
             found.append((str(path), path.stat().st_mtime_ns))
         except FileNotFoundError:  # just replaced: the next check sees the new one

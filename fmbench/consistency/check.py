@@ -1,16 +1,19 @@
 """Checks whether the figures that a paper reports can be true together. No model is run.
 
 Figures of one model (same ``of``) that average the same number of runs (same ``mean_of``) describe
-one confusion matrix, whose row sums are known. They are compared exactly. A figure that cannot be
-decided is listed as not checked, and never counts as a contradiction.
+one confusion matrix, whose row sums are known. They are compared in exact arithmetic. If the check
+cannot decide whether a figure is possible, the figure is listed as not checked. It never counts as
+a contradiction.
 
 "Consistent" means: a confusion matrix was found for which every checked figure is true. A conflict
-is proven, and without any one of its figures the others can be true together. Every conflict of one
-or two figures is listed. Of larger ones, as many are listed as it takes to explain each figure that
-is not in one consistent set, up to a limit of number and time
-(:mod:`fmbench.consistency.conflicts`). Macro precision and macro F1 are not linear; for them, a
-contradiction is what relaxed constraints prove. Where these prove nothing and no matrix is found
-either, the figure is not checked.
+is a proven contradiction: its figures cannot all be true, and if any one of them is left out, the
+others can. Every conflict of one or two figures is listed. Larger conflicts are listed until each
+figure outside of one consistent set appears in a conflict; their number and the search time are
+limited (:mod:`fmbench.consistency.conflicts`).
+
+Macro precision and macro F1 are not linear. The check replaces them by linear constraints that are
+weaker. If these prove that the figures cannot be true, that counts as a conflict. If they prove
+nothing and no matrix is found either, the figure is listed as not checked.
 """
 
 from __future__ import annotations
@@ -24,7 +27,7 @@ from fmbench.errors import UserError
 from fmbench.metrics.registry import METRICS
 from fmbench.suites.claims import ReportedFigure, Suite
 
-MAX_SECONDS = 20.0  # for the conflicts of one suite
+MAX_SUITE_SECONDS = 20.0  # computing time for all searches of one suite
 NOT_DECIDED = "not decided within the limits of the search"
 NOT_LINEAR = "its mean over several runs does not follow from the sum of their confusion matrices"
 NO_FORMULA = "it does not follow from the confusion matrix by a formula that can be checked"
@@ -32,12 +35,12 @@ NO_FORMULA = "it does not follow from the confusion matrix by a formula that can
 
 @dataclass(frozen=True)
 class ConsistencyResult:
-    """What the reported figures of a suite say about each other; figures are counted from 0.
+    """The result of the check of one suite. Figures are numbered from 0, in the suite's order.
 
-    ``implied`` has, for each figure, the least and the greatest accuracy in [0, 1] with which it
-    can be true. For macro precision and macro F1, and for MSE and MAE of about 20 classes or more,
-    these are bounds that need not be reached. ``not_checked`` says why a figure was not checked.
-    Without ``complete`` there may be more conflicts.
+    ``implied`` holds for each figure the lowest and the highest accuracy in [0, 1] with which the
+    figure can be true. For macro precision and macro F1, and for MSE and MAE of about 20 classes or
+    more, the true range may be narrower. ``not_checked`` says why a figure was not checked. If
+    ``complete`` is false, there may be more conflicts.
     """
 
     suite: Suite
@@ -53,7 +56,7 @@ class ConsistencyResult:
         return bool(self.conflicts)
 
     def as_json(self) -> dict[str, object]:
-        """Verdict, conflicts, not_checked and implied_accuracy, for ``json.dumps``."""
+        """Return verdict, conflicts, not_checked and implied_accuracy, for ``json.dumps``."""
         return {
             "verdict": "contradictory" if self.contradictory else "consistent",
             "conflicts": [list(conflict.members) for conflict in self.conflicts],
@@ -66,18 +69,20 @@ class ConsistencyResult:
 
 
 def check_consistency(
-    suite: Suite, rounding: str = "nearest", *, seconds: float = MAX_SECONDS
+    suite: Suite, rounding: str = "nearest", *, seconds: float = MAX_SUITE_SECONDS
 ) -> ConsistencyResult:
     """Check whether a suite's reported figures can be true together.
 
-    ``rounding`` is one of :data:`fmbench.suites.rounding.ROUNDING_RULES`; ``seconds`` limit the
-    search.
+    ``rounding`` is one of :data:`fmbench.suites.rounding.ROUNDING_RULES`. ``seconds`` is the
+    computing time after which the search ends.
 
     Raises:
         UserError: the suite reports no figures.
     """
     if not suite.reported:
-        raise UserError(f"{suite.path}: no [[reported]] figure, so there is nothing to check")
+        raise UserError(
+            f"{suite.path}: the suite has no [[reported]] figure, so there is nothing to check"
+        )
     deadline = Deadline(seconds)
     not_checked: dict[int, str] = {}
     groups: dict[tuple[str | None, int], dict[int, ReportedFigure]] = {}
@@ -95,8 +100,8 @@ def check_consistency(
             not_checked |= dict.fromkeys(group.exclude_nonlinear(), NOT_LINEAR)
         implied |= group.implied_accuracy()
         group.find_conflicts()
-        conflicts += [group.with_forced_range(members) for members in group.conflicts]
-        not_checked |= dict.fromkeys(group.not_decided(), NOT_DECIDED)
+        conflicts += [group.find_forced_range(members) for members in group.conflicts]
+        not_checked |= dict.fromkeys(group.find_undecided(), NOT_DECIDED)
         complete &= group.is_complete
     return ConsistencyResult(
         suite, rounding,
@@ -106,11 +111,11 @@ def check_consistency(
 
 
 def _has_checkable_formula(figure: ReportedFigure) -> bool:
-    """Whether there are constraints for this figure. Any class sizes have constraints alike."""
+    """Whether the check has constraints for this figure; class sizes make no difference."""
     metric = METRICS[figure.metric]
     if not metric.can_be_checked:
         return False
     model = MatrixModel((2, 3), has_cells=metric.needs_cells)
     is_mean = figure.class_ is None and model.expression(figure.metric).is_mean
-    # The constraints of a mean of ratios suppose that each ratio lies in [0, 1].
+    # The constraints for a mean of ratios are only valid if each ratio lies in [0, 1].
     return not is_mean or (metric.lowest, metric.highest) == (0, 1)

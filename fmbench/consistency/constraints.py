@@ -4,7 +4,7 @@ A *variable* is an unknown whole number, such as the true positives of a class
 (:mod:`fmbench.consistency.matrices`). A *constraint* limits a sum of variables: the printed
 accuracy 98.80 % of 10,000 images limits the number of correct images to 9,879.5 to 9,880.5, so to
 9,880. Figures contradict each other where no values of the variables fulfil all constraints.
-Nothing is solved here; see :mod:`fmbench.consistency.feasibility`.
+This module solves nothing; :mod:`fmbench.consistency.feasibility` does.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from fmbench.consistency.matrices import (
 from fmbench.suites.rounding import Interval
 
 RATIO_UNIT = 10**7  # the ratio r of a class is the variable RATIO_UNIT * r
-MAX_ROUNDS = 10  # of tightening the bounds
+MAX_ROUNDS = 10  # bounds are tightened at most this often
 
 Box = list[tuple[int, int]]  # for each variable the least and the greatest value
 
 
 class Infeasible(Exception):
-    """It is proven that no values fulfil the constraints."""
+    """No values fulfil the constraints; this is proven."""
 
 
 @dataclass(frozen=True)
@@ -40,12 +40,13 @@ class FigureConstraint:
 
 
 class ConstraintSystem:
-    """Constraints and bounds that every confusion matrix fulfils for which all figures are true.
+    """The constraints and bounds of every confusion matrix for which all figures are true.
 
     For a mean of ratios (macro precision, macro F1) each class's ratio gets a variable r_k in
-    [0, 1]. That ``numerator = r_k * denominator`` is not linear, so it is replaced by McCormick's
-    four linear inequalities, which follow from it within given bounds. They leave out something,
-    the less the narrower the bounds are. Where the ratio is 0/0, r_k may be anything.
+    [0, 1]. The equation ``numerator = r_k * denominator`` is not linear. It is replaced by
+    McCormick's four linear inequalities, which follow from it within given bounds. They are weaker
+    than the equation; the narrower the bounds, the smaller the difference. If a ratio is 0/0, its
+    r_k may have any value.
     """
 
     def __init__(self, model: MatrixModel, figures: Sequence[FigureConstraint]) -> None:
@@ -60,7 +61,7 @@ class ConstraintSystem:
                 self._add_mean(figure)
             else:
                 self.constraints += figure.expression.parts[0].constraints(figure.interval)
-        for figure in figures:  # a class's own figure bounds its ratio, unless that may be 0/0
+        for figure in figures:  # a figure of one class bounds its ratio, unless that may be 0/0
             part, interval = figure.expression.parts[0], figure.interval
             is_defined = not part.can_be_undefined or not (0 in interval or 1 in interval)
             if part in self.ratio_variables and not figure.expression.is_mean and is_defined:
@@ -79,7 +80,7 @@ class ConstraintSystem:
         self.ratio_constraints.append(LinearConstraint(terms, low - 1, high + 1))
 
     def is_solved_by(self, point: Sequence[int]) -> bool:
-        """Whether whole numbers belong to a confusion matrix for which every figure is true."""
+        """Whether these whole numbers are a confusion matrix for which every figure is true."""
         bounds = zip(point, self.model.bounds, strict=True)
         return (
             all(low <= x <= high for x, (low, high) in bounds)
@@ -88,7 +89,7 @@ class ConstraintSystem:
         )
 
     def tightened(self, box: Box) -> Box:
-        """Narrower bounds that exclude no solution.
+        """Narrow the bounds without excluding a solution, and return them.
 
         Raises:
             Infeasible: there is no solution within the bounds.
@@ -105,7 +106,7 @@ class ConstraintSystem:
         return box
 
     def _tighten_by_constraint(self, constraint: LinearConstraint, box: Box) -> None:
-        """Bound each variable by what the constraint leaves it when the others are at an end."""
+        """Bound each variable by the values that the constraint allows within the box."""
         low, high = constraint.low, constraint.high
         least, greatest = LinearForm(constraint.terms).value_range(box)
         if (high is None or greatest <= high) and (low is None or least >= low):
@@ -123,7 +124,7 @@ class ConstraintSystem:
                 self._bound(box, v, need, c, is_upper=c < 0)
 
     def _tighten_by_ratio(self, ratio: Ratio, r: int, box: Box) -> None:
-        """Use ``RATIO_UNIT * numerator = r * denominator``, where neither side is below 0."""
+        """Narrow by ``RATIO_UNIT * numerator = r * denominator``; neither side is below 0."""
         above = ratio.numerator.value_range(box)
         below = ratio.denominator.value_range(box)
         if below[0] > 0:
@@ -158,14 +159,15 @@ class ConstraintSystem:
         box[v] = low, high
 
     def relaxed(self, box: Box) -> list[LinearConstraint]:
-        """Linear constraints that every solution within the box fulfils.
+        """Return linear constraints that every solution within the box fulfils.
 
-        Without means of ratios they are exact: whole numbers that fulfil them are a solution.
+        If no figure is a mean of ratios, they are exact: whole numbers that fulfil them are a
+        solution.
         """
-        return [*self.constraints, *self.ratio_constraints, *self._mccormick_constraints(box)]
+        return [*self.constraints, *self.ratio_constraints, *self._build_mccormick_constraints(box)]
 
-    def _mccormick_constraints(self, box: Box) -> Iterator[LinearConstraint]:
-        """McCormick's inequalities for each ratio within the box.
+    def _build_mccormick_constraints(self, box: Box) -> Iterator[LinearConstraint]:
+        """Yield McCormick's inequalities for each ratio within the box.
 
         With r in [low, high] and denominator in [least, greatest], for instance
         ``(r - low) * (denominator - least) >= 0``, and so

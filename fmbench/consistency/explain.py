@@ -1,4 +1,4 @@
-"""Prints the result of :mod:`fmbench.consistency.check` as text for people."""
+"""Formats the result of :mod:`fmbench.consistency.check` as text for people."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from fmbench.metrics.registry import METRICS
 from fmbench.suites.claims import ReportedFigure
 from fmbench.suites.rounding import parse_figure
 
-MAX_LISTED = 6  # figures of one conflict; of more, the rest is counted
+MAX_LISTED = 6  # figures that are named in one contradiction; the rest are only counted
 
 
 def format_result(result: ConsistencyResult) -> str:
-    """The figures with the accuracy that each implies, then the contradictions."""
+    """Format the figures with the accuracy that each implies, then the contradictions."""
     from tabulate import tabulate
 
     suite, reported = result.suite, result.suite.reported
@@ -26,11 +26,13 @@ def format_result(result: ConsistencyResult) -> str:
     parts = [
         f"{suite.title}\n{sum(suite.n_per_class):,} test images in {len(suite.n_per_class)} "
         f"classes of {each}; figures rounded: {result.rounding}",
-        tabulate(figure_rows(result), headers="keys", tablefmt="simple", disable_numparse=True),
-        "\n".join(_verdict_lines(result)),
+        tabulate(
+            build_figure_rows(result), headers="keys", tablefmt="simple", disable_numparse=True
+        ),
+        "\n".join(_describe_verdict(result)),
     ]
     if result.not_checked:
-        parts.append("Can't be checked:")
+        parts.append("Not checked:")
         parts[-1] += "".join(
             f"\n- {_describe_figure(reported[i])}: {why}"
             for i, why in sorted(result.not_checked.items())
@@ -41,43 +43,45 @@ def format_result(result: ConsistencyResult) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def figure_rows(result: ConsistencyResult) -> list[dict[str, str]]:
-    """Each reported figure with the accuracy that it implies; all rows have the same keys."""
+def build_figure_rows(result: ConsistencyResult) -> list[dict[str, str]]:
+    """Return each reported figure and the accuracy that it implies; all rows have the same keys."""
     reported, rows = result.suite.reported, []
     for i, figure in enumerate(reported):
         row = {"of": figure.of or ""} if len({other.of for other in reported}) > 1 else {}
         row |= {
             "where": figure.where,
-            "figure": _metric_title(figure),
-            "printed": _printed_value(figure),
-            "means": _format_values(_interval_ends(figure, result.rounding), figure),
-            "so the accuracy is": _implied_accuracy(result, i),
+            "figure": _format_metric_title(figure),
+            "printed": _format_printed_value(figure),
+            "means": _format_values(_compute_interval_ends(figure, result.rounding), figure),
+            "accuracy must be": _format_implied_accuracy(result, i),
         }
         rows.append(row)
     return rows
 
 
 def describe_conflict(conflict: Conflict, result: ConsistencyResult) -> str:
-    """One conflict in one sentence; it ends with the value that one figure is forced to."""
+    """Describe a contradiction in one sentence: which figures, and what they would force."""
     figures = [result.suite.reported[i] for i in conflict.members]
     names = _join([_describe_figure(figure) for figure in figures])
     both = "both" if len(figures) == 2 else "all"
     if len(figures) == 1:
-        return f"{names}: no confusion matrix of this test set gives it"
+        return f"{names}: no confusion matrix of this test set gives this value"
     if len({(figure.metric, figure.class_) for figure in figures}) == 1:
-        return f"{names}: no {_metric_title(figures[0])} is printed as {both}"
+        return f"{names}: no {_format_metric_title(figures[0])} can be printed as {both} values"
     if conflict.forced_figure is None or conflict.forced_range is None:
         return f"{names} cannot {both} be true"
     forced = result.suite.reported[conflict.forced_figure]
     others = [figure for figure in figures if figure is not forced]
-    causes = _join([f"{_metric_title(figure)} {_printed_value(figure)}" for figure in others])
+    causes = _join(
+        [f"{_format_metric_title(figure)} {_format_printed_value(figure)}" for figure in others]
+    )
     force = "forces" if len(others) == 1 else "force"
-    printed = _interval_ends(forced, result.rounding)
+    printed = _compute_interval_ends(forced, result.rounding)
     value = _format_values(conflict.forced_range, forced, differs_from=printed)
-    return f"{names}: {causes} {force} {_metric_title(forced)} {value}"
+    return f"{names}: {causes} {force} {_format_metric_title(forced)} {value}"
 
 
-def _verdict_lines(result: ConsistencyResult) -> Iterator[str]:
+def _describe_verdict(result: ConsistencyResult) -> Iterator[str]:
     conflicts = result.conflicts
     if not conflicts:
         n_checked = len(result.suite.reported) - len(result.not_checked)
@@ -85,13 +89,13 @@ def _verdict_lines(result: ConsistencyResult) -> Iterator[str]:
         yield f"Consistent: {figures} can be true together."
         return
     yield (
-        f"Contradictory: {len(conflicts)} conflict{'s' * (len(conflicts) > 1)}; in each, at least "
-        "one figure is wrong."
+        f"Contradictory: {len(conflicts)} contradiction{'s' * (len(conflicts) > 1)}; in each, at "
+        "least one figure is wrong."
     )
     for number, conflict in enumerate(conflicts, 1):
         yield f"{number}. {describe_conflict(conflict, result)}."
     if not result.complete:
-        yield "The search reached its limit: there may be more conflicts."
+        yield "The search reached its limit: there may be more contradictions."
 
 
 def _join(names: list[str]) -> str:
@@ -100,7 +104,7 @@ def _join(names: list[str]) -> str:
     return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
-def _metric_title(figure: ReportedFigure) -> str:
+def _format_metric_title(figure: ReportedFigure) -> str:
     title = METRICS[figure.metric].title
     if figure.class_ is not None:
         title = f"class {figure.class_} {title}"
@@ -110,14 +114,14 @@ def _metric_title(figure: ReportedFigure) -> str:
 
 
 def _describe_figure(figure: ReportedFigure) -> str:
-    title = _metric_title(figure)
+    title = _format_metric_title(figure)
     if figure.class_ is not None and figure.where.endswith(f"class {figure.class_}"):
         title = title.replace(f"class {figure.class_} ", "")
-    return f"{figure.where} {title} {_printed_value(figure)}"
+    return f"{figure.where} {title} {_format_printed_value(figure)}"
 
 
-def _printed_value(figure: ReportedFigure) -> str:
-    """As printed, with a percent sign where it is a percentage."""
+def _format_printed_value(figure: ReportedFigure) -> str:
+    """Return the figure as printed, with a percent sign if it is a percentage."""
     digits = figure.value.strip().removesuffix("%").strip()
     return f"{digits} %" if _is_percentage(figure) else digits
 
@@ -127,12 +131,12 @@ def _is_percentage(figure: ReportedFigure) -> bool:
     return METRICS[figure.metric].can_be_percentage and (text.endswith("%") or Decimal(text) > 1)
 
 
-def _interval_ends(figure: ReportedFigure, rounding: str) -> ValueRange:
+def _compute_interval_ends(figure: ReportedFigure, rounding: str) -> ValueRange:
     interval = figure.interval(rounding)
     return interval.low, interval.high
 
 
-def _implied_accuracy(result: ConsistencyResult, i: int) -> str:
+def _format_implied_accuracy(result: ConsistencyResult, i: int) -> str:
     values = result.implied[i]
     if values is not None:
         return _format_range(values, 2, percent=True)
@@ -145,9 +149,9 @@ def _implied_accuracy(result: ConsistencyResult, i: int) -> str:
 def _format_values(
     values: ValueRange, figure: ReportedFigure, *, differs_from: ValueRange | None = None
 ) -> str:
-    """Two values in the figure's unit, with one decimal more than it has.
+    """Format two values in the figure's unit, with one more decimal than the figure has.
 
-    With ``differs_from``: with as many decimals as it takes to show that they differ from that.
+    If ``differs_from`` is given, more decimals are added until the text shows the difference.
     """
     percent = _is_percentage(figure)
     exponent = parse_figure(figure.value, figure.metric).as_tuple().exponent
@@ -171,7 +175,7 @@ def _format_range(values: ValueRange, decimals: int, *, percent: bool) -> str:
 
 
 def _format_ends(values: ValueRange, decimals: int, *, percent: bool) -> tuple[str, str]:
-    """Both ends as text, rounded outwards; a single value is rounded to the nearest."""
+    """Round both ends outwards; a single value is rounded to the nearest number."""
     low, high = (end * (100 if percent else 1) * 10**decimals for end in values)
     whole = (floor(low), ceil(high)) if low != high else (round(low), round(low))
     return str(Decimal(whole[0]).scaleb(-decimals)), str(Decimal(whole[1]).scaleb(-decimals))

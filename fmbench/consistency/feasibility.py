@@ -1,12 +1,14 @@
 """Decides whether one confusion matrix exists for which several printed figures are all true.
 
-The solver works in floating point, so neither of its answers is trusted. "Feasible" counts once the
-solver's values, rounded to whole numbers, are a confusion matrix for which every figure is true in
-exact arithmetic. "Infeasible" counts once it is proven: linear programming gives a factor for each
-constraint, and the sum of the constraints times these factors is fulfilled nowhere within the
-bounds. That sum is computed in whole numbers (a Farkas certificate). Where fractions are a
-solution and whole numbers are not, the bounds are split until each part has such a proof. All the
-rest is "not decided".
+The solver computes in floating point, so each of its answers is checked exactly:
+
+- "Feasible": the solver's values are rounded to whole numbers. The answer counts if they are a
+  confusion matrix for which every figure is true in exact arithmetic.
+- "Infeasible": linear programming gives a factor for each constraint. The answer counts if the sum
+  of the constraints, each times its factor, cannot be fulfilled within the bounds (a Farkas
+  certificate). This sum is computed in whole numbers. If fractions fulfil the constraints but no
+  whole numbers were found, the bounds are split until each part has such a proof.
+- In all other cases the answer is "not decided".
 """
 
 from __future__ import annotations
@@ -32,18 +34,18 @@ from fmbench.consistency.solver import (
     proves_infeasibility,
 )
 
-MANY_VARIABLES = 500  # with more of them, asking for whole numbers may take HiGHS minutes
-MAX_PARTS = 400  # into which a proof may split the bounds
-MAX_STEPS = 14  # of the search for a point that fulfils a mean of ratios
-APPROACH_SECONDS = 2.0  # for the same search: what it does not find soon, it rarely finds later
-TOLERANCE = 1e-6  # the error that HiGHS may make; it guides the search and decides no verdict
+MANY_VARIABLES = 500  # with more variables, HiGHS may need minutes to find whole numbers
+MAX_PARTS = 400  # a proof splits the bounds into at most this many parts
+MAX_STEPS = 14  # the search for a point that fulfils a mean of ratios ends after these
+APPROACH_SECONDS = 2.0  # and after this time; it rarely finds a point later
+TOLERANCE = 1e-6  # the rounding error of HiGHS; used in the search, never in a proof
 
 Point = tuple[int, ...]  # a value for each variable
 
 
 @dataclass(frozen=True)
-class SearchResult:
-    """A point for which all figures are true, or none: ``infeasible``, or not decided."""
+class FeasibilityResult:
+    """A point for which all figures are true; without one, ``infeasible`` or not decided."""
 
     point: Point | None = None
     infeasible: bool = False
@@ -51,43 +53,47 @@ class SearchResult:
 
 def find_matrix(
     system: ConstraintSystem, deadline: Deadline, *, thorough: bool = True
-) -> SearchResult:
+) -> FeasibilityResult:
     """Look for a confusion matrix. A point is exact; ``infeasible`` is not proven.
 
-    Without ``thorough``, and with a mean of ratios among the figures, only look whether they are
-    infeasible.
+    If ``thorough`` is false and a figure is a mean of ratios, this only tests whether the figures
+    are infeasible.
     """
     if not system.ratio_variables:
         found = _solve_in_integers(system, system.constraints, system.box, deadline)
         if found.values is None:
-            return SearchResult(infeasible=found.infeasible)
-        point = _rounded(system, found.values)
-        return SearchResult(point) if system.is_solved_by(point) else SearchResult()
+            return FeasibilityResult(infeasible=found.infeasible)
+        point = _round_point(system, found.values)
+        return FeasibilityResult(point) if system.is_solved_by(point) else FeasibilityResult()
     try:
         box = system.tightened(system.box)
     except Infeasible:
-        return SearchResult(infeasible=True)
+        return FeasibilityResult(infeasible=True)
     constraints = system.relaxed(box)
     values, factors = minimise_violation(constraints, box, system.n_integers, deadline)
     if values is None:
-        return SearchResult()
+        return FeasibilityResult()
     if proves_infeasibility(constraints, factors, box):
-        return SearchResult(infeasible=True)
+        return FeasibilityResult(infeasible=True)
     if not thorough:
-        return SearchResult()
-    # A matrix that fulfils the other figures often fulfils the means: little is left open for them.
+        return FeasibilityResult()
+    # A matrix that fulfils the other figures often fulfils the means as well.
     found = _solve_in_integers(system, system.constraints, box[: system.n_integers], deadline)
-    if found.values is not None and system.is_solved_by(point := _rounded(system, found.values)):
-        return SearchResult(point)
-    return SearchResult(_approach(system, box, values, Deadline(APPROACH_SECONDS, deadline)))
+    if found.values is not None and system.is_solved_by(
+        point := _round_point(system, found.values)
+    ):
+        return FeasibilityResult(point)
+    return FeasibilityResult(
+        _search_for_means(system, box, values, Deadline(APPROACH_SECONDS, deadline))
+    )
 
 
-def decide_with_proof(system: ConstraintSystem, deadline: Deadline) -> SearchResult:
+def decide_with_proof(system: ConstraintSystem, deadline: Deadline) -> FeasibilityResult:
     """Find an exact point, or prove that the figures are infeasible."""
     open_boxes = [system.box]
     for _ in range(MAX_PARTS):
         if not open_boxes:
-            return SearchResult(infeasible=True)
+            return FeasibilityResult(infeasible=True)
         try:
             box = system.tightened(open_boxes.pop())
         except Infeasible:
@@ -98,25 +104,25 @@ def decide_with_proof(system: ConstraintSystem, deadline: Deadline) -> SearchRes
             break
         if proves_infeasibility(constraints, factors, box):
             continue
-        point = _rounded(system, values)
+        point = _round_point(system, values)
         if system.is_solved_by(point):
-            return SearchResult(point)
+            return FeasibilityResult(point)
         parts = _split(system, box, values)
         if parts is None:
             break
         open_boxes += parts
-    return SearchResult()
+    return FeasibilityResult()
 
 
 def find_extreme(
     system: ConstraintSystem, ratio: Ratio, sign: int, deadline: Deadline
 ) -> Fraction | None:
-    """The least (``sign`` 1) or greatest (``sign`` -1) value of a metric under all the figures.
+    """Find the lowest (``sign`` 1) or highest (``sign`` -1) value of a metric under the figures.
 
-    Dinkelbach's method: the least ratio a/b is the root p of min(a - p b), approached from above in
-    a few steps. ``None`` where there is no point, or no answer in time. With a mean of ratios among
-    the figures, and with more than :data:`MANY_VARIABLES`, the value is a bound that need not be
-    reached.
+    Dinkelbach's method: the lowest ratio a/b is the root p of min(a - p b), approached from above
+    in a few steps. Returns ``None`` if there is no point, or no answer in time. If a figure is a
+    mean of ratios, or the model has more than :data:`MANY_VARIABLES`, the value is only a bound:
+    the true lowest value may be higher (the true highest lower).
     """
     try:
         box = system.tightened(system.box) if system.ratio_variables else system.box
@@ -136,7 +142,7 @@ def find_extreme(
         )  # fmt: skip
         if found.values is None or not found.optimal:
             return None
-        value = _ratio_at(ratio, found.values, sign, is_exact=is_exact)
+        value = _evaluate_ratio(ratio, found.values, sign, is_exact=is_exact)
         if best is not None and sign * value >= sign * best - TOLERANCE**2:
             return best
         best = value
@@ -152,12 +158,12 @@ def _solve_in_integers(
     box: Box,
     deadline: Deadline,
 ) -> Solution:
-    """Whole numbers that fulfil the constraints; ``infeasible`` is not proven.
+    """Find whole numbers that fulfil the constraints; ``infeasible`` is not proven.
 
-    With many variables, first only the sums are asked to be whole. Few cells of the matrix are then
-    fractions: all matrices with given row and column sums form a polytope whose corners are whole
-    numbers, and MSE and MAE cut off some of them. So only the rows of the matrix that hold a
-    fraction are solved again in whole numbers, and all rows if that fails.
+    With many variables, the first solve requires whole numbers only for the sums. Few cells of the
+    matrix are fractions then: all matrices with given row and column sums form a polytope whose
+    corners are whole numbers, and MSE and MAE cut off some of them. So only the rows of the matrix
+    with a fraction are solved again in whole numbers. If that fails, all rows are.
     """
     n = system.n_integers
     if n <= MANY_VARIABLES:
@@ -184,8 +190,10 @@ def _solve_in_integers(
     return Solution(None)
 
 
-def _ratio_at(ratio: Ratio, values: Sequence[float], sign: int, *, is_exact: bool) -> Fraction:
-    """The metric at a point. If linear, its numerator is a whole number: round it inwards."""
+def _evaluate_ratio(
+    ratio: Ratio, values: Sequence[float], sign: int, *, is_exact: bool
+) -> Fraction:
+    """Compute the metric at a point. If it is linear, round its numerator, a whole number."""
     exact = [Fraction(round(x)) if is_exact else Fraction(x) for x in values]
     above, below = (
         sum((factor * exact[v] for v, factor in form.terms), Fraction(form.constant))
@@ -197,15 +205,15 @@ def _ratio_at(ratio: Ratio, values: Sequence[float], sign: int, *, is_exact: boo
     return above / below
 
 
-def _rounded(system: ConstraintSystem, values: Sequence[float]) -> Point:
+def _round_point(system: ConstraintSystem, values: Sequence[float]) -> Point:
     return tuple(round(x) for x in values[: system.n_integers])
 
 
 def _split(system: ConstraintSystem, box: Box, values: Sequence[float]) -> tuple[Box, Box] | None:
-    """Two boxes that together hold every whole-number point of this one.
+    """Split the box into two that together hold all its whole-number points.
 
-    The cut is where the solver's point is furthest from a solution: at the variable that is
-    furthest from a whole number, or at the denominator of the ratio with the largest error.
+    It is cut at the variable whose value is furthest from a whole number. If all are whole numbers,
+    it is cut at the denominator of the ratio with the largest error.
     """
     largest_error, variable, value = TOLERANCE, None, 0.0
     for v in range(system.n_integers):
@@ -228,36 +236,36 @@ def _split(system: ConstraintSystem, box: Box, values: Sequence[float]) -> tuple
     return lower, upper
 
 
-# ------------------------------------------------------------------- points for means of ratios
+# ------------------------------------------- search for a point that fulfils means of ratios
 
 
-def _approach(
+def _search_for_means(
     system: ConstraintSystem, box: Box, values: Sequence[float], deadline: Deadline
 ) -> Point | None:
-    """Search from ``values``, step by step, for a point that fulfils the means of ratios, too.
+    """Search, starting at ``values``, for a point that also fulfils the means of ratios.
 
-    In each step the means are replaced by their tangents at the last point; the nearer the next
-    point, the smaller the error. Where no whole numbers fulfil the tangents, fractions are used to
-    come nearer first. Only a point that fulfils the exact figures is returned.
+    Each step replaces the means by their tangents at the last point. The nearer the next point, the
+    smaller the error of this. If no whole numbers fulfil the tangents, the step goes to a nearer
+    point with fractions. Only a point that fulfils the exact figures is returned.
     """
     means = [figure for figure in system.figures if figure.expression.is_mean]
     n = system.n_integers
-    distances = {n + i: 1 for i in range(len(means))}  # variables: how far each mean is off
+    distances = {n + i: 1 for i in range(len(means))}  # the variable for the error of each mean
     far = [(0, 10 * RATIO_UNIT * system.model.n_classes) for _ in means]
     reach = system.model.n_images
     for _ in range(MAX_STEPS):
-        tangents = [c for mean in means for c in _tangent_constraints(mean, values, None)]
-        near = _box_around(system, box, values, reach)
+        tangents = [c for mean in means for c in _build_tangents(mean, values, None)]
+        near = _build_box_around(system, box, values, reach)
         whole = _solve_in_integers(system, [*system.constraints, *tangents], near, deadline)
         if whole.values is not None:
-            point = _rounded(system, whole.values)
+            point = _round_point(system, whole.values)
             if system.is_solved_by(point):
                 return point
             values = whole.values
         else:
             tangents = [
                 constraint for mean, distance in zip(means, distances, strict=True)
-                for constraint in _tangent_constraints(mean, values, distance)
+                for constraint in _build_tangents(mean, values, distance)
             ]  # fmt: skip
             nearer = minimise(
                 distances, [*system.constraints, *tangents], [*near, *far], n, deadline,
@@ -270,8 +278,10 @@ def _approach(
     return None
 
 
-def _box_around(system: ConstraintSystem, box: Box, values: Sequence[float], reach: int) -> Box:
-    """The part of the box where no class's counts are further than ``reach`` from ``values``."""
+def _build_box_around(
+    system: ConstraintSystem, box: Box, values: Sequence[float], reach: int
+) -> Box:
+    """Reduce the box to counts that differ from ``values`` by at most ``reach``."""
     near = box[: system.n_integers]
     for v in range(system.model.n_correct):
         low, high = box[v]
@@ -280,12 +290,13 @@ def _box_around(system: ConstraintSystem, box: Box, values: Sequence[float], rea
     return near
 
 
-def _tangent_constraints(
+def _build_tangents(
     mean: FigureConstraint, values: Sequence[float], distance: int | None
 ) -> list[LinearConstraint]:
-    """The mean's tangent is within ``distance``, a variable, of the middle of its interval.
+    """Build constraints that keep the mean's tangent near the middle of its interval.
 
-    Without such a variable: within two fifths of the interval's width.
+    ``distance`` is the variable that says how far it may be from the middle. If it is None, the
+    limit is two fifths of the interval's width.
     """
     parts, interval = mean.expression.parts, mean.interval
     slopes: dict[int, float] = {}

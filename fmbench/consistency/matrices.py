@@ -20,8 +20,8 @@ transport in whole numbers exists if supply equals demand and no set of rows sup
 columns that it can reach demand. Two rows or more reach every column. Row i alone reaches all
 columns but its own: false_negatives_i <= (N - n_correct) - false_positives_i.
 
-MSE and MAE depend on single cells. Where they are among the figures, the cells off the diagonal
-are variables, too.
+MSE and MAE depend on single cells. If one of them is among the figures, the cells off the
+diagonal are variables as well.
 """
 
 from __future__ import annotations
@@ -140,20 +140,20 @@ class Ratio:
         return LinearConstraint(self.denominator.terms, 1 - self.denominator.constant, None)
 
     def constraints(self, interval: Interval) -> list[LinearConstraint]:
-        """The constraints that hold exactly where this metric lies within the interval.
+        """Return the constraints that hold if and only if this metric lies within the interval.
 
-        A precision of 0/0 has no value; some programs print it as 0, some as 1. So a class that was
-        never predicted is allowed where the interval holds 0 or 1, and only there.
+        A precision of 0/0 has no value; some programs print it as 0, some as 1. So a class may
+        never be predicted only if the interval contains 0 or 1.
         """
         if self.is_linear:
             scaled = interval.scaled(self.denominator.constant, -self.numerator.constant)
-            return [_reduced(self.numerator.terms, *scaled.integer_range())]
+            return [_reduce(self.numerator.terms, *scaled.integer_range())]
         low, high = interval.fraction_range(self.max_denominator)
         above = self.numerator * low.denominator - self.denominator * low.numerator  # >= 0
         below = self.numerator * high.denominator - self.denominator * high.numerator  # <= 0
         constraints = [
-            _reduced(above.terms, -above.constant, None),
-            _reduced(below.terms, None, -below.constant),
+            _reduce(above.terms, -above.constant, None),
+            _reduce(below.terms, None, -below.constant),
         ]
         if self.can_be_undefined and 0 not in interval and 1 not in interval:
             constraints.append(self.is_defined_constraint())
@@ -164,7 +164,7 @@ class Ratio:
 
 @dataclass(frozen=True)
 class MetricExpression:
-    """A metric in terms of the variables: one ratio, or the plain mean of one for each class."""
+    """A metric as a formula of the variables: one ratio, or the mean of one for each class."""
 
     parts: tuple[Ratio, ...]
 
@@ -181,7 +181,7 @@ class MetricExpression:
     def lies_in(self, interval: Interval, point: Point) -> bool:
         """Whether the metric lies in the interval, exactly.
 
-        A 0/0 may count as 0, as 1, or be left out of the mean.
+        A ratio of 0/0 may count as 0 or as 1, or it may be left out of the mean.
         """
         values = [part.value_at(point) for part in self.parts]
         known = [value for value in values if value is not None]
@@ -197,14 +197,14 @@ class MetricExpression:
 class MatrixModel:
     """All confusion matrices of a test set with ``n_per_class`` images of each class.
 
-    ``has_cells``: the cells off the diagonal are variables, too.
+    ``has_cells``: the cells off the diagonal are variables as well.
     """
 
     def __init__(self, n_per_class: Sequence[int], *, has_cells: bool) -> None:
         self.n_per_class = tuple(n_per_class)
         self.has_cells = has_cells
         self.n_classes, self.n_images = len(n_per_class), sum(n_per_class)
-        self.n_correct = 2 * self.n_classes  # the variable
+        self.n_correct = 2 * self.n_classes  # the index of this variable
         self.bounds = [(0, n) for n in n_per_class] + [(0, self.n_images)] * (self.n_classes + 1)
         classes = range(self.n_classes)
         self.cells: dict[tuple[int, int], int] = {}  # the variable of each cell off the diagonal
@@ -212,7 +212,7 @@ class MatrixModel:
             pairs = [(i, j) for i in classes for j in classes if i != j]
             self.cells = {pair: self.n_correct + 1 + v for v, pair in enumerate(pairs)}
             self.bounds += [(0, self.n_per_class[i]) for i, _ in pairs]
-        self.constraints = self._matrix_constraints()
+        self.constraints = self._build_matrix_constraints()
 
     def true_positives(self, k: int) -> int:
         """The variable of class k's true positives, C_kk."""
@@ -222,8 +222,8 @@ class MatrixModel:
         """The variable of class k's predicted count, the sum of column k."""
         return self.n_classes + k
 
-    def _matrix_constraints(self) -> list[LinearConstraint]:
-        """What every confusion matrix fulfils, see the top of this file."""
+    def _build_matrix_constraints(self) -> list[LinearConstraint]:
+        """Build the constraints that hold for every confusion matrix, see the top of this file."""
         classes, n = range(self.n_classes), self.n_per_class
         all_correct = tuple((self.true_positives(k), 1) for k in classes)
         all_predicted = tuple((self.predicted(k), 1) for k in classes)
@@ -247,26 +247,28 @@ class MatrixModel:
         return constraints
 
     def expression(self, name: str, class_: int | None = None) -> MetricExpression:
-        """A metric in terms of the variables, from its formula in the registry of metrics.
+        """Return a metric as a formula of the variables, from its declaration in the registry.
 
-        With ``class_`` that of one class, otherwise that of all; a macro average is the plain mean
-        over the classes.
+        ``class_``: the metric of this class; if None, that of all classes. A macro average is the
+        mean over the classes.
 
         Raises:
-            ValueError: the metric has no formula in terms of the confusion matrix, or it needs the
-                cells off the diagonal and they are not among the variables.
+            ValueError: the metric cannot be computed from the confusion matrix, or it needs the
+                cells off the diagonal and this model does not have them.
         """
         metric = METRICS[name]
         if metric.overall_fraction is not None:
-            return MetricExpression((self._ratio(*metric.overall_fraction(_UnknownCounts(self))),))
+            return MetricExpression(
+                (self._build_ratio(*metric.overall_fraction(_UnknownCounts(self))),)
+            )
         if metric.class_fraction is None:
             raise ValueError(f"{name} is not a quotient of counts of the confusion matrix")
         parts = tuple(
-            self._ratio(*metric.class_fraction(self._class_counts(k)))
+            self._build_ratio(*metric.class_fraction(self._class_counts(k)))
             for k in (range(self.n_classes) if class_ is None else [class_])
         )
         if len(parts) > 1 and all(part.is_linear for part in parts):
-            parts = (self._mean(parts),)
+            parts = (self._build_mean(parts),)
         return MetricExpression(parts)
 
     def _class_counts(self, k: int) -> ClassCounts:
@@ -277,36 +279,36 @@ class MatrixModel:
             n_images=self.n_images,
         )
 
-    def _ratio(self, numerator: LinearForm | int, denominator: LinearForm | int) -> Ratio:
-        """The quotient in lowest terms."""
+    def _build_ratio(self, numerator: LinearForm | int, denominator: LinearForm | int) -> Ratio:
+        """Build the quotient, reduced by the common divisor of all its numbers."""
         above, below = LinearForm() + numerator, LinearForm() + denominator
         divisor = gcd(above.common_divisor(), below.common_divisor())
-        above = self._with_known_sums(above.divided_by(divisor))
-        below = self._with_known_sums(below.divided_by(divisor))
+        above = self._replace_known_sums(above.divided_by(divisor))
+        below = self._replace_known_sums(below.divided_by(divisor))
         least, greatest = below.value_range(self.bounds)
         factors = dict(below.terms)
         if all(self.n_classes <= variable < self.n_correct for variable in factors):
-            # The predicted counts add up to N: at the least, all images get one class.
+            # The predicted counts add up to N, so the sum is smallest if one class gets all images.
             smallest = min(factors.get(self.predicted(k), 0) for k in range(self.n_classes))
             least = max(least, below.constant + self.n_images * smallest)
         return Ratio(above, below, greatest, can_be_undefined=least <= 0)
 
-    def _mean(self, parts: Sequence[Ratio]) -> Ratio:
-        """The mean of linear ratios as one ratio."""
+    def _build_mean(self, parts: Sequence[Ratio]) -> Ratio:
+        """Combine the mean of linear ratios into one ratio."""
         denominator = reduce(lcm, (part.denominator.constant for part in parts))
         numerator = LinearForm()
         for part in parts:
             numerator += part.numerator * (denominator // part.denominator.constant)
         denominator *= len(parts)
         return Ratio(
-            self._with_known_sums(numerator), LinearForm((), denominator), denominator
+            self._replace_known_sums(numerator), LinearForm((), denominator), denominator
         )  # fmt: skip
 
-    def _with_known_sums(self, form: LinearForm) -> LinearForm:
-        """The same form with sums over all classes replaced, where all factors are equal.
+    def _replace_known_sums(self, form: LinearForm) -> LinearForm:
+        """Replace sums over all classes, if all their factors are equal.
 
-        The sum of the true positives is the variable n_correct; that of the predicted counts is N.
-        So kappa is linear on a test set with equally large classes.
+        The sum of the true positives becomes the variable n_correct, and the sum of the predicted
+        counts becomes N. This makes kappa linear on a test set with equally large classes.
         """
         factors, constant = dict(form.terms), form.constant
         for variable in (self.true_positives, self.predicted):
@@ -343,10 +345,10 @@ class _UnknownCounts:
         return LinearForm(tuple((variable, factor) for variable, factor in terms if factor))
 
 
-def _reduced(
+def _reduce(
     terms: tuple[tuple[int, int], ...], low: int | None, high: int | None
 ) -> LinearConstraint:
-    """The constraint divided by its factors' common divisor, its limits rounded inwards."""
+    """Divide a constraint by the common divisor of its factors, and round its limits inwards."""
     divisor = gcd(*(factor for _, factor in terms)) or 1
     return LinearConstraint(
         tuple((variable, factor // divisor) for variable, factor in terms),

@@ -19,17 +19,17 @@ if TYPE_CHECKING:
     import numpy as np
     from scipy.sparse import csr_array
 
-MAX_SECONDS = 30.0  # of one solve, by the wall clock, the only one that HiGHS can watch
-MAX_NODES = 2000  # of HiGHS's search tree in one solve
-PROOF_BITS = 40  # that are kept of a proof's factors
-MAX_UNSCALED_BITS = 12  # a constraint with larger factors is scaled down for HiGHS
+MAX_SOLVE_SECONDS = 30.0  # limit for one solve, in wall time, because HiGHS measures no other
+MAX_NODES = 2000  # limit for HiGHS's search tree in one solve
+PROOF_BITS = 40  # precision to which the factors of a proof are rounded
+MAX_UNSCALED_BITS = 12  # constraints with larger factors are scaled down for HiGHS
 
 
 class Deadline:
-    """Ends a search after some seconds; what is open by then stays "not decided".
+    """Ends a search after some seconds; questions without an answer stay "not decided".
 
     The seconds are this process's own computing time, so that a busy machine gives the same verdict
-    as an idle one. With ``within``, it ends no later than that other deadline.
+    as an idle one. ``within`` is another deadline, which this one cannot exceed.
     """
 
     def __init__(self, seconds: float, within: Deadline | None = None) -> None:
@@ -64,7 +64,7 @@ def silence_solver_output() -> None:
 
 @dataclass(frozen=True)
 class Solution:
-    """The variables' ``values`` (class ratios times RATIO_UNIT); ``None`` if none were found.
+    """The ``values`` of the variables (class ratios times RATIO_UNIT); ``None`` if none were found.
 
     ``infeasible`` and ``optimal`` are HiGHS's own answers, true within its tolerances.
     """
@@ -93,11 +93,11 @@ def minimise(
 
     if deadline.passed:
         return Solution(None)
-    units = _units(len(box), n_integers)
-    matrix, low, high = _arrays(
+    units = _compute_units(len(box), n_integers)
+    matrix, low, high = _build_arrays(
         constraints,
         units,
-        [max(0, _bits(constraint) - MAX_UNSCALED_BITS) for constraint in constraints],
+        [max(0, _count_bits(constraint) - MAX_UNSCALED_BITS) for constraint in constraints],
     )
     costs = np.zeros(len(box))
     largest = max((abs(factor) for factor in objective.values()), default=0) or 1
@@ -109,7 +109,7 @@ def minimise(
         < (n_integers if n_required_integers is None else n_required_integers),
         bounds=optimize.Bounds(*(np.array(box, dtype=float) / units[:, None]).T),
         constraints=optimize.LinearConstraint(matrix, low, high),
-        options={"time_limit": MAX_SECONDS, "node_limit": MAX_NODES, "mip_rel_gap": 0.0},
+        options={"time_limit": MAX_SOLVE_SECONDS, "node_limit": MAX_NODES, "mip_rel_gap": 0.0},
     )
     values = None if result.x is None else (result.x * units).tolist()
     return Solution(values, result.status == 2, result.status == 0)
@@ -118,11 +118,11 @@ def minimise(
 def minimise_violation(
     constraints: Sequence[LinearConstraint], box: Box, n_integers: int, deadline: Deadline
 ) -> tuple[list[float] | None, list[float]]:
-    """The point of the box (fractions allowed) that violates the constraints least, and factors.
+    """Find the point of the box that violates the constraints least, and factors for a proof.
 
-    Minimises t with ``low - t <= constraint <= high + t``, each constraint scaled to factors below
-    1. Where t > 0, the dual values are the factors with which the constraints contradict each
-    other, see :func:`proves_infeasibility`.
+    The point may have fractions. Each constraint is scaled to factors below 1; then t is minimised
+    with ``low - t <= constraint <= high + t``. If t > 0, the dual values are the factors that
+    :func:`proves_infeasibility` needs.
     """
     import numpy as np
     from scipy.optimize import linprog
@@ -130,9 +130,9 @@ def minimise_violation(
 
     if deadline.passed:
         return None, []
-    units = _units(len(box), n_integers)
-    matrix, low, high = _arrays(
-        constraints, units, [_bits(constraint) for constraint in constraints]
+    units = _compute_units(len(box), n_integers)
+    matrix, low, high = _build_arrays(
+        constraints, units, [_count_bits(constraint) for constraint in constraints]
     )
     below, above = np.isfinite(low), np.isfinite(high)
     one_sided = vstack([matrix[above], -matrix[below]])
@@ -144,7 +144,7 @@ def minimise_violation(
         b_ub=np.concatenate([high[above], -low[below]]),
         bounds=np.vstack([bounds, [0, np.inf]]),
         method="highs",
-        options={"time_limit": MAX_SECONDS},
+        options={"time_limit": MAX_SOLVE_SECONDS},
     )
     if result.status != 0:
         return None, []
@@ -158,16 +158,17 @@ def minimise_violation(
 def proves_infeasibility(
     constraints: Sequence[LinearConstraint], factors: Sequence[float], box: Box
 ) -> bool:
-    """Whether the constraints, each times its factor, add up to one that the box cannot fulfil.
+    """Whether the sum of the constraints, each times its factor, cannot be fulfilled in the box.
 
     A positive factor multiplies the constraint's lower limit, a negative one the upper limit. So
-    every point that fulfils all constraints has ``sum of total * variable >= needed``. All of this
-    is computed in whole numbers: wrong factors can make the proof fail, but never succeed wrongly.
+    every point that fulfils all constraints has ``sum of total * variable >= needed``. Everything
+    is computed in whole numbers, so wrong factors can only make the proof fail. They can never make
+    it succeed.
     """
     largest = max((abs(factor) for factor in factors), default=0.0)
     if not largest:
         return False
-    scales = [_bits(constraint) for constraint in constraints]
+    scales = [_count_bits(constraint) for constraint in constraints]
     top = max(scales)
     totals: dict[int, int] = {}
     needed = 0
@@ -183,23 +184,23 @@ def proves_infeasibility(
     return most < needed
 
 
-def _units(n: int, n_integers: int) -> np.ndarray:
-    """The size of each variable's unit for HiGHS, where class ratios go from 0 to 1."""
+def _compute_units(n: int, n_integers: int) -> np.ndarray:
+    """Return the unit of each variable for HiGHS, in which class ratios go from 0 to 1."""
     import numpy as np
 
     return np.where(np.arange(n) < n_integers, 1.0, float(RATIO_UNIT))
 
 
-def _bits(constraint: LinearConstraint) -> int:
+def _count_bits(constraint: LinearConstraint) -> int:
     return max((abs(c) for _, c in constraint.terms), default=1).bit_length()
 
 
-def _arrays(
+def _build_arrays(
     constraints: Sequence[LinearConstraint], units: np.ndarray, bits: Sequence[int]
 ) -> tuple[csr_array, np.ndarray, np.ndarray]:
-    """The constraints as a sparse matrix ``(n_constraints, n_variables)``, and their limits.
+    """Build a sparse matrix ``(n_constraints, n_variables)`` of the constraints, and their limits.
 
-    Each is divided by 2**bits: by a power of two, so that factors below 2**53 stay exact.
+    Each constraint is divided by 2**bits. A power of two keeps factors below 2**53 exact.
     """
     import numpy as np
     from scipy.sparse import csr_array

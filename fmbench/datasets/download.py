@@ -29,7 +29,7 @@ HTTP_TIMEOUT_SECONDS = 15
 
 
 def fetch(spec: DatasetSpec, folder: Path) -> str:
-    """Put the four checked files into ``folder``; returns where they came from, in words.
+    """Put the four checked files into ``folder``, and return a text that says their origin.
 
     The files are gathered in a temporary folder beside it, checked, and only then moved, so that
     an interrupted fetch leaves no incomplete data.
@@ -44,7 +44,7 @@ def fetch(spec: DatasetSpec, folder: Path) -> str:
     except OSError as error:
         raise UserError(f"{folder.parent} cannot be written: {error.strerror}") from None
     with temporary as parent:
-        for number, download in enumerate(_downloads(spec)):
+        for number, download in enumerate(_list_downloads(spec)):
             attempt = Path(parent) / str(number)
             attempt.mkdir()
             try:
@@ -58,7 +58,7 @@ def fetch(spec: DatasetSpec, folder: Path) -> str:
                 reasons.append(f"{origin}: not the genuine files")
                 continue
             folder.mkdir(exist_ok=True)
-            for name in _packed_names(spec):
+            for name in _list_packed_names(spec):
                 (attempt / name).replace(folder / name)
             return origin
     package = f"install the package {spec.debian_package}, or " if spec.debian_package else ""
@@ -72,15 +72,15 @@ class _UnreachableError(Exception):
     """A server did not answer: the next one is tried, and the reason is kept."""
 
 
-def _downloads(spec: DatasetSpec) -> Iterator[Callable[[Path], str]]:
-    """The ways to get the data set, in order; each takes a folder and says where files are from."""
+def _list_downloads(spec: DatasetSpec) -> Iterator[Callable[[Path], str]]:
+    """Yield the ways to get the data set; each takes a folder and returns the files' origin."""
     for url in spec.urls:
         yield partial(_download_files, spec, url)
     if spec.debian_package:
         yield partial(_download_debian_package, spec)
 
 
-def _packed_names(spec: DatasetSpec) -> list[str]:
+def _list_packed_names(spec: DatasetSpec) -> list[str]:
     return [f"{spec.file_name(file)}.gz" for file in FILES]
 
 
@@ -89,7 +89,7 @@ def _download_files(spec: DatasetSpec, url: str, folder: Path) -> str:
     import requests
 
     pooch.get_logger().setLevel("WARNING")  # the progress bar says what is being fetched
-    for name in _packed_names(spec):
+    for name in _list_packed_names(spec):
         with _show_progress(f"{spec.title}: {name}") as bar:
             downloader = pooch.HTTPDownloader(progressbar=bar, timeout=HTTP_TIMEOUT_SECONDS)
             try:
@@ -107,17 +107,17 @@ def _download_debian_package(spec: DatasetSpec, folder: Path) -> str:
         raise _UnreachableError("Debian package: this machine has no apt-get")
     options: list[str] = []
     try:
-        size = _package_size(package, options)
+        size = _find_package_size(package, options)
     except _UnreachableError:
-        # The machine's package lists are missing or too old: fetch lists, which needs no root.
-        options = _private_apt_state(folder)
+        # The machine's package lists are missing or too old. Fetching new ones needs no root.
+        options = _build_private_apt_options(folder)
         _run_apt(folder, *options, "update")
-        size = _package_size(package, options)
+        size = _find_package_size(package, options)
     with _show_progress(f"Debian package {package}") as bar:
         bar.total = size
         _run_apt(folder, *options, "download", package, watch=(bar, f"{package}_*"))
     archive_path = next(folder.glob(f"{package}_*.deb"))
-    wanted = {f".{spec.debian_folder}/{name}": name for name in _packed_names(spec)}
+    wanted = {f".{spec.debian_folder}/{name}": name for name in _list_packed_names(spec)}
     unpacker = subprocess.Popen(
         ["dpkg-deb", "--fsys-tarfile", str(archive_path)], stdout=subprocess.PIPE, text=False
     )
@@ -130,21 +130,21 @@ def _download_debian_package(spec: DatasetSpec, folder: Path) -> str:
     return f"Debian's package {archive_path.stem}, unpacked into the user's cache"
 
 
-def _private_apt_state(folder: Path) -> list[str]:
-    """Options that make apt-get keep its lists in ``folder``."""
+def _build_private_apt_options(folder: Path) -> list[str]:
+    """Return options that make apt-get keep its lists in ``folder``."""
     for name in ("state/lists/partial", "cache/archives/partial"):
         (folder / name).mkdir(parents=True)
     settings = (f"Dir::State={folder}/state", f"Dir::Cache={folder}/cache", "Debug::NoLocking=1")
     return [part for setting in settings for part in ("-o", setting)]
 
 
-def _package_size(package: str, options: list[str]) -> int:
-    """Bytes of the package, from apt's lists."""
+def _find_package_size(package: str, options: list[str]) -> int:
+    """Return the size of the package in bytes, from apt's lists."""
     command = ["apt-get", *options, "download", "--print-uris", package]
     listing = subprocess.run(command, capture_output=True, text=True)
     found = re.search(r"^'\S+' \S+ (\d+) ", listing.stdout, re.MULTILINE)
     if listing.returncode != 0 or not found:
-        raise _UnreachableError(f"Debian package: {_last_error_line(listing.stderr)}")
+        raise _UnreachableError(f"Debian package: {_find_last_error_line(listing.stderr)}")
     return int(found[1])
 
 
@@ -159,10 +159,10 @@ def _run_apt(folder: Path, *arguments: str, watch: tuple[_ProgressBar, str] | No
                 bar.set_completed(sum(path.stat().st_size for path in folder.glob(pattern)))
         log.seek(0)
         if process.returncode != 0:
-            raise _UnreachableError(f"Debian package: {_last_error_line(log.read())}")
+            raise _UnreachableError(f"Debian package: {_find_last_error_line(log.read())}")
 
 
-def _last_error_line(text: str) -> str:
+def _find_last_error_line(text: str) -> str:
     lines = [line for line in text.splitlines() if line.strip() and not line.startswith("W:")]
     return lines[-1].removeprefix("E: ") if lines else "apt-get failed and gave no reason"
 

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Dataset:
-    """All images and labels of a data set, for people to look at; models never get this object.
+    """All images and labels of a data set, for users to look at; models never get this object.
 
     ``X_*`` are ``uint8 (n, 28, 28)``, ``y_*`` are ``uint8 (n,)``.
     """
@@ -54,17 +54,17 @@ def load_dataset(source: LocatedDataset) -> Dataset:
 
 
 def load_train(source: LocatedDataset) -> tuple[np.ndarray, np.ndarray]:
-    """Training images ``uint8 (n_train, 28, 28)`` and labels ``uint8 (n_train,)``."""
+    """Read the training images ``uint8 (n_train, 28, 28)`` and labels ``uint8 (n_train,)``."""
     return read_idx(source, TRAIN_IMAGES), read_idx(source, TRAIN_LABELS)
 
 
 def load_test_images(source: LocatedDataset) -> np.ndarray:
-    """Test images ``uint8 (n_test, 28, 28)``."""
+    """Read the test images ``uint8 (n_test, 28, 28)``."""
     return read_idx(source, TEST_IMAGES)
 
 
 def load_test_labels(source: LocatedDataset) -> np.ndarray:
-    """Test labels ``uint8 (n_test,)``: for code that scores predictions, never for a model."""
+    """Read the test labels ``uint8 (n_test,)``, to score predictions; a model never gets them."""
     return read_idx(source, TEST_LABELS)
 
 
@@ -96,7 +96,7 @@ def verify_files(spec: DatasetSpec, folder: Path) -> None:
 
 
 def read_verified_file(spec: DatasetSpec, folder: Path, file: str) -> bytes:
-    """The unpacked content of one of :data:`FILES` in ``folder``.
+    """Read one of :data:`FILES` in ``folder``, and return its unpacked content.
 
     Raises:
         UserError: the file is missing, damaged, or not the genuine one.
@@ -135,7 +135,7 @@ def _refuse_known_file(spec: DatasetSpec, path: Path, checksums: set[str]) -> No
 
 
 def find_file(spec: DatasetSpec, folder: Path, file: str) -> Path:
-    """The path of one of :data:`FILES` in ``folder``, packed or unpacked.
+    """Find one of :data:`FILES` in ``folder``, packed or unpacked.
 
     Raises:
         UserError: it is not there, or it is unpacked and only the ``.gz`` file can be checked.

@@ -1,4 +1,4 @@
-"""Finds the folders of data sets: given by the user, in the cache, from a package, or fetched."""
+"""Finds the folders of data sets: the user's, the cache, a package's, or files just fetched."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from fmbench.datasets.specs import (
     get_dataset,
 )
 from fmbench.errors import UserError
+from fmbench.utils.files import find_user_cache
 
 ENVIRONMENT_VARIABLE = "FMBENCH_DATA"
 
@@ -25,18 +26,18 @@ logger = logging.getLogger("fmbench")
 def locate_dataset(
     spec: DatasetSpec = DEFAULT_DATASET, folder: Path | None = None, *, fetch: bool = False
 ) -> LocatedDataset:
-    """Find the folder of ``spec``: the first of these.
+    """Find the folder of ``spec``. It is the first of these that exists:
 
     1. ``folder``, which the user names with the option ``--data``; for the default data set also
-       the environment variable ``FMBENCH_DATA``. If that folder is wrong, no other is tried;
+       the environment variable ``FMBENCH_DATA``. If this folder lacks a file, that is an error;
     2. the user's cache;
     3. the folder of Debian's package, if there is one of this data set;
-    4. if ``fetch``, the cache after the files were fetched from the internet.
+    4. if ``fetch`` is true, the cache, after the files have been fetched from the internet.
 
-    This looks only whether the files exist; they are checked when they are read.
+    This only checks whether the files exist; their content is checked when they are read.
 
     Raises:
-        UserError: the files are nowhere; the message says what to do.
+        UserError: the files were not found; the message says what to do.
     """
     option = spec.option
     if folder is None and spec.is_default and (value := os.environ.get(ENVIRONMENT_VARIABLE)):
@@ -73,11 +74,12 @@ def find_other_datasets(
     """Find and check the data sets besides the default one: those needed, and those in ``folders``.
 
     ``needed`` are names, for example those of the data sets of the cells to be measured.
-    ``folders`` are named by the user. If a needed data set cannot be had, the logger ``fmbench``
-    says the ``consequence`` and the reason in one line, and the result lacks that data set.
+    ``folders`` are named by the user. If a needed data set cannot be found or fetched, the
+    logger ``fmbench`` prints one line with the ``consequence`` and the reason, and the data set is
+    missing in the result.
 
     Raises:
-        UserError: a name is unknown, or a folder of the user's is wrong.
+        UserError: a name is unknown, or a folder that the user names is wrong.
     """
     located = {}
     for spec in map(get_dataset, dict.fromkeys([*folders, *needed])):
@@ -97,13 +99,11 @@ def find_other_datasets(
 
 
 def check_folders(folders: Mapping[str, Path]) -> None:
-    """Refuse a folder that lacks a file, even if no record needs its data; raises UserError."""
+    """Raise UserError if a folder lacks a file, even if no record needs its data."""
     for name, folder in folders.items():
         locate_dataset(get_dataset(name), folder)
 
 
 def cache_folder(spec: DatasetSpec) -> Path:
-    """The folder for fetched files, in the user's cache directory."""
-    import platformdirs
-
-    return platformdirs.user_cache_path("fmbench") / spec.name
+    """Return the folder for fetched files, in the user's cache directory."""
+    return find_user_cache() / spec.name

@@ -7,9 +7,11 @@ of classes their cells fail and say so. To add a data set:
 1. Write a :class:`DatasetSpec` below. Give the SHA-256 of the unpacked files (``sha256``) or, if
    only the ``.gz`` files have published checksums, those (``sha256_gz``). Cite their source.
 2. List it in :data:`DATASETS`. No other code needs a change.
-3. Run ``fmbench data NAME``, which fetches the files into your cache and checks them.
+3. Run ``fmbench data NAME``, which fetches the files if ``urls`` are declared, and checks them.
+   Otherwise put the files into a folder and run ``fmbench data NAME --data NAME=FOLDER``.
 4. Run ``pytest tests/datasets/test_specs.py``, which compares the declaration with the files.
-5. Write ``dataset = "NAME"`` into a suite's row, as in ``benchmarks/xiao2017.toml``, and run it.
+5. Write ``dataset = "NAME"`` into a suite's row that names an ``estimator``, as in
+   ``benchmarks/xiao2017.toml``, and run it. A row that names a ``runner`` takes no ``dataset``.
 """
 
 from __future__ import annotations

@@ -22,18 +22,19 @@ from fmbench.utils import environment
 if TYPE_CHECKING:
     import numpy as np
 
-POLL_SECONDS = 0.2  # the longest delay before a limit or Ctrl-C is noticed; a result needs none
+# The longest delay before a limit or Ctrl-C is noticed; a result is noticed at once.
+POLL_SECONDS = 0.2
 
 Launch = Sequence[Cell]
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What a cell may use, and how many cells run at a time.
+    """What a cell may use, and how many launches run at the same time.
 
-    ``timeout`` is in seconds, ``memory`` in bytes of resident size. ``jobs`` launches run at a
-    time, each with ``threads`` threads. Up to ``together`` seeds of one neural runner share a
-    launch: their time limits add up, the memory limit is that of one cell.
+    ``timeout`` is in seconds, ``memory`` in bytes of resident size. At most ``jobs`` launches run
+    at the same time, each with ``threads`` threads. Up to ``together`` seeds of one neural runner
+    share a launch: their time limits add up, but the memory limit is that of one cell.
     """
 
     timeout: float
@@ -44,13 +45,13 @@ class Limits:
     together: int = 1
 
     def device_of(self, cell: Cell) -> str:
-        """The device that this cell runs on: ``cpu`` or ``cuda``."""
+        """Return the device that this cell runs on: ``cpu`` or ``cuda``."""
         return self.device if cell.runner.uses_gpu else "cpu"
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """What came back from running one cell.
+    """The result of measuring one cell.
 
     Seconds are wall time. ``history`` has one entry for each epoch, ``details`` is what the
     classifier says about its fit. ``arrays`` are the predictions and scores as the record stores
@@ -68,13 +69,13 @@ class Measurement:
 
 
 def utc_now() -> str:
-    """The time of day in UTC, in ISO 8601, to the second."""
+    """Return the time of day in UTC, in ISO 8601, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 @dataclass(frozen=True)
 class LaunchResult:
-    """How a launch ended, and under which conditions it ran.
+    """How a launch ended, and the conditions under which it ran.
 
     A launch that finished has one measurement for each of its cells, in their order. A launch that
     failed has none, and ``failure`` says why. The defaults describe a launch that failed on this
@@ -86,11 +87,12 @@ class LaunchResult:
     failure: str | None = None
     measurements: list[Measurement] = field(default_factory=list)
     device: str = field(default_factory=environment.cpu_name)
-    versions: dict[str, str] = field(default_factory=environment.versions)
-    package: dict[str, Any] = field(default_factory=environment.package)
+    versions: dict[str, str] = field(default_factory=environment.collect_versions)
+    package: dict[str, Any] = field(default_factory=environment.describe_package)
     started: str = field(default_factory=utc_now)
     total_seconds: float = 0.0
-    jobs: int = 1  # the most launches that ran at a time while this one did, itself included
+    # The largest number of launches that ran at the same time, this one included.
+    max_concurrent: int = 1
     peak_memory_bytes: int | None = None
 
 
@@ -102,7 +104,7 @@ class StopSignal(Protocol):
 
 
 class LaunchQueue(NamedTuple):
-    """Launches that wait for each other, and how many of them run at a time."""
+    """Launches that wait for each other, and how many of them run at the same time."""
 
     launches: Sequence[Launch]
     jobs: int
@@ -134,7 +136,7 @@ class Backend(Protocol):
 
 
 class RunningLaunches:
-    """Counts the launches that run at the moment, and the most that ran during each of them."""
+    """Counts the launches that run now, and the largest number that ran during each of them."""
 
     def __init__(self) -> None:
         self._max_concurrent: dict[int, int] = {}  # by the launch's id()
@@ -154,8 +156,11 @@ class RunningLaunches:
                 del self._max_concurrent[id(launch)]
                 self._changed.notify_all()
 
-    def max_concurrent(self, launch: Launch) -> int:
-        """The most launches that ran at a time since this running launch began, itself included."""
+    def count_max_concurrent(self, launch: Launch) -> int:
+        """Return the largest number of launches that ran at the same time since this one began.
+
+        It includes this launch, which must still be running.
+        """
         with self._changed:
             return self._max_concurrent[id(launch)]
 

@@ -1,8 +1,8 @@
 """Locks cells, so that two runs on the same results folder never measure the same cell.
 
-A run holds the lock of a cell while it measures it. If another run holds the lock, the cell is put
-off to the end. If another run has measured the cell since this run was planned, its record is used
-and the cell is not measured again.
+A run holds the lock of a cell while it measures the cell. If another run holds the lock, this run
+tries the cell again at the end. If another run has measured the cell since this run was planned,
+that record is used and the cell is not measured again.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from fmbench.records.store import Store, StoreContents
 
 @dataclass(frozen=True)
 class LockedCells:
-    """Some cells, sorted by what has to be done with each."""
+    """Cells, grouped by what this run does with them."""
 
     to_measure: list[Cell] = field(default_factory=list)  # locked by this run
     measured_elsewhere: list[tuple[Cell, Record]] = field(default_factory=list)
     locked_elsewhere: list[Cell] = field(default_factory=list)
-    # The lock file could not be written, so no record could be either; with the reason.
+    # Cells whose lock file cannot be written, with the reason: no record could be written either.
     not_lockable: list[tuple[Cell, str]] = field(default_factory=list)
 
 
@@ -36,7 +36,7 @@ class CellLocks:
 
     @contextlib.contextmanager
     def lock(self, cells: Sequence[Cell]) -> Iterator[LockedCells]:
-        """Lock those of the cells that are to be measured, until the block ends."""
+        """Lock the cells that this run has to measure, until the block ends."""
         sorted_cells = LockedCells()
         with contextlib.ExitStack() as held:
             for cell in cells:
@@ -63,10 +63,10 @@ class CellLocks:
         return locks.describe_holder(self._store.lock_path(RecordName.from_cell(cell)))
 
     def _find_new_record(self, cell: Cell) -> Record | None:
-        """The record of a cell that was written since this run was planned, if there is one.
+        """Return the record of a cell that was written since this run was planned, if there is one.
 
-        Two measurements of one cell differ at least by their ``measurement_id``. Times would not
-        do: two failures may end within one tick of the clock, and a clock may be set back.
+        Two records of one cell always have different ``measurement_id`` values. Times cannot tell
+        them apart: two failures may have the same time, and a clock may be set back.
         """
         known = (self._known.finished.get(cell.key), self._known.failed.get(cell.key))
         for finished in (True, False):

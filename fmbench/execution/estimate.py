@@ -39,7 +39,7 @@ class DurationEstimate:
             self._measured[*recipe, record.cell["variant"]] = seconds
 
     def expected_seconds(self, cell: Cell) -> float:
-        """How long the cell will probably take."""
+        """Estimate the seconds that the cell takes."""
         recipe = (cell.runner.name, cell.protocol.name)
         for similar in ((*recipe, cell.variant), recipe):
             if similar in self._measured:

@@ -37,8 +37,8 @@ def start_fork_server(threads: int, source: LocatedDataset, *, neural: bool) -> 
     temporary = tempfile.gettempdir()
     if len(temporary) > MAX_TEMPORARY_PATH:
         raise UserError(
-            f"the path of the folder for temporary files, {temporary}, is too long for the socket "
-            "of a worker: set TMPDIR to a folder with a shorter path"
+            f"the path of the folder for temporary files, {temporary}, is too long for the fork "
+            "server's socket: set TMPDIR to a folder with a shorter path"
         )
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["fmbench.execution.preload"])

@@ -31,14 +31,14 @@ from fmbench.execution.process import run_child_process
 
 
 class LocalBackend:
-    """This machine. ``neural``: the fork server loads PyTorch as well."""
+    """Runs launches on this machine. If ``neural``, the fork server also loads PyTorch."""
 
     def __init__(self, *, neural: bool) -> None:
         self._neural = neural
         self._running = RunningLaunches()
 
     def discard_progress(self, launch: Launch) -> None:
-        """Do nothing: the progress of local cells is in the results folder."""
+        """Do nothing: local cells keep their progress in the results folder."""
 
     def split_into_queues(self, launches: Sequence[Launch], limits: Limits) -> list[LaunchQueue]:
         """Put all launches into one queue."""
@@ -75,7 +75,7 @@ class LocalBackend:
             measurements = [
                 add_predictions(cell, source, folder / str(position), measurement)
                 for position, (cell, measurement) in enumerate(
-                    zip(launch, result.measurements, strict=False)  # none if the launch failed
+                    zip(launch, result.measurements, strict=False)  # a failed launch has none
                 )
             ]
             return replace(
@@ -83,5 +83,5 @@ class LocalBackend:
                 measurements=measurements,
                 started=started,
                 total_seconds=round(time.monotonic() - start, 3),
-                jobs=self._running.max_concurrent(launch),
+                max_concurrent=self._running.count_max_concurrent(launch),
             )

@@ -1,4 +1,4 @@
-"""Fits and predicts the cells of a launch, with a clock around each, and scores the predictions.
+"""Fits the cells of a launch, predicts, times both, and scores the predictions.
 
 :func:`measure_launch` runs in the child process, together with the model. It reads the training set
 and the images to predict. It never reads their labels, except under a protocol whose deliberate
@@ -25,11 +25,21 @@ from fmbench.models.contract import InvalidPredictions, validate_predictions
 from fmbench.models.registry import BEST_EPOCH
 from fmbench.records.cells import Cell
 from fmbench.records.protocols import load_images, load_labels
-from fmbench.records.record import flagged_array_name
+from fmbench.records.record import (
+    EPOCH_Y_PRED,
+    HELDOUT_ACCURACY,
+    HELDOUT_LOSS,
+    SCORES,
+    TRAIN_ACCURACY,
+    TRAIN_LOSS,
+    Y_PRED,
+    Y_TRUE,
+    flagged_array_name,
+)
 from fmbench.utils import environment
 
-PREDICTIONS = "predictions.npy"
-SCORES = "scores.npy"
+PREDICTIONS_FILE = "predictions.npy"
+SCORES_FILE = "scores.npy"
 SMALLEST_PROBABILITY = 1e-7  # Keras clips probabilities here in its cross-entropy
 
 
@@ -46,7 +56,7 @@ def measure_launch(
     on. ``workspaces`` are the folders in which resumable runners keep their progress.
 
     The seconds are those of ``fit`` and ``predict`` alone: the time of the callback after each
-    epoch is subtracted, and the time of interrupted attempts whose work was used is added. When
+    epoch is subtracted. If a fit used the work of interrupted attempts, their time is added. When
     several cells are fitted together, each gets an equal share of the time.
 
     Raises:
@@ -107,7 +117,7 @@ class _CellFit:
 
     @property
     def earlier_seconds(self) -> float:
-        """The time of interrupted attempts at this fit whose work was used."""
+        """The seconds that interrupted attempts spent on work that this fit used."""
         return getattr(self.classifier, "earlier_seconds_", 0.0)
 
     @property
@@ -122,11 +132,13 @@ class _CellFit:
         start = time.perf_counter()
         y_pred = self.classifier.predict(X_score)
         seconds = time.perf_counter() - start
-        np.save(self._folder / PREDICTIONS, validate_predictions(y_pred, len(X_score), n_classes))
+        np.save(
+            self._folder / PREDICTIONS_FILE, validate_predictions(y_pred, len(X_score), n_classes)
+        )
         if cell.protocol.detailed:
             if cell.runner.scores:
                 scores = getattr(self.classifier, cell.runner.scores)(X_score)
-                np.save(self._folder / SCORES, np.asarray(scores, np.float16))
+                np.save(self._folder / SCORES_FILE, np.asarray(scores, np.float16))
             self._save_flagged()
         return seconds
 
@@ -136,10 +148,12 @@ class _CellFit:
         returned = self.classifier.flagged(self._X_score) if expected else {}
         if set(returned) != expected:
             raise InvalidPredictions(
-                f"flagged returned {sorted(returned)}, expected {sorted(expected)}"
+                f"`flagged` returned {sorted(returned)}, but the recipe names {sorted(expected)}"
             )
         if BEST_EPOCH in flagged and not self.curve.history:
-            raise InvalidPredictions("no epoch was reported, so none can be the best")
+            raise InvalidPredictions(
+                "the classifier never called `on_epoch`, so there is no best epoch"
+            )
         n_classes = len(self._cell.dataset.classes)
         for name, y_pred in returned.items():
             array = validate_predictions(y_pred, len(self._X_score), n_classes)
@@ -158,7 +172,7 @@ def _fit_all(
 
 
 class _TrainingCurve:
-    """The callback after each epoch: notes the report and saves the scores, and counts its time."""
+    """The callback after each epoch: it keeps the report, saves the scores and adds up its time."""
 
     def __init__(
         self, folder: Path, X_score: np.ndarray, method: str, *, save_scores: bool
@@ -174,23 +188,23 @@ class _TrainingCurve:
         start = time.perf_counter()
         if self._save_scores:
             scores = getattr(classifier, self._method)(self._X_score)
-            np.save(self._folder / _epoch_file(report.epoch), np.asarray(scores, np.float32))
+            np.save(self._folder / _name_epoch_file(report.epoch), np.asarray(scores, np.float32))
         self.history.append(
             {
                 "epoch": report.epoch,
-                "train_loss": round(report.train_loss, 6),
-                "train_accuracy": round(report.train_accuracy, 6),
+                TRAIN_LOSS: round(report.train_loss, 6),
+                TRAIN_ACCURACY: round(report.train_accuracy, 6),
             }
         )
         self.callback_seconds += time.perf_counter() - start
 
 
-def _epoch_file(epoch: int) -> str:
+def _name_epoch_file(epoch: int) -> str:
     return f"epoch-{epoch:04d}.npy"
 
 
 def _synchronize(device: str) -> None:
-    # Calls on a GPU return before it has finished; the clock must not stop before that.
+    # Calls on a GPU return before it has finished, so wait for it before reading the clock.
     if device == "cuda":
         import torch
 
@@ -198,7 +212,7 @@ def _synchronize(device: str) -> None:
 
 
 def _peak_gpu_memory(device: str) -> int | None:
-    """The most GPU memory that PyTorch's allocator held for this process, in bytes.
+    """Return the largest GPU memory that PyTorch's allocator held for this process, in bytes.
 
     The memory that CUDA itself takes for a process, some hundred megabytes, is not included.
     """
@@ -211,54 +225,55 @@ def add_predictions(
     """Read the predictions of a cell from ``folder`` and score each epoch with the labels.
 
     Returns the measurement with its ``arrays`` and, for each epoch, the accuracy and the loss on
-    the scored images: the cross-entropy, or the squared hinge loss if the runner's scores are
-    decision values.
+    the scored images, in the full protocol the test images. The loss is the cross-entropy, or the
+    squared hinge loss if the runner's scores are decision values.
 
     The labels are stored with the predictions if the data set may be missing where the record is
     read (``records_have_labels``).
     """
-    arrays = {"y_pred": np.load(folder / PREDICTIONS)}
-    if (folder / SCORES).exists():
-        arrays["scores"] = np.load(folder / SCORES)
+    arrays = {Y_PRED: np.load(folder / PREDICTIONS_FILE)}
+    if (folder / SCORES_FILE).exists():
+        arrays[SCORES] = np.load(folder / SCORES_FILE)
     for name in cell.runner.flagged if cell.protocol.detailed else ():
         if name != BEST_EPOCH:
             arrays[flagged_array_name(name)] = np.load(folder / f"{flagged_array_name(name)}.npy")
     if records_have_labels(cell.dataset.name):
-        arrays["y_true"] = load_labels(cell.protocol, source)
+        arrays[Y_TRUE] = load_labels(cell.protocol, source)
     if not measurement.history or not cell.protocol.detailed:
         return replace(measurement, arrays=arrays)
     y_true = load_labels(cell.protocol, source)
     loss = hinge_loss if cell.runner.scores == "decision_function" else cross_entropy
     epoch_predictions, history = [], []
     for report in measurement.history:
-        scores = np.load(folder / _epoch_file(report["epoch"]))
+        scores = np.load(folder / _name_epoch_file(report["epoch"]))
         y_pred = scores.argmax(1).astype(np.uint8)
         epoch_predictions.append(y_pred)
         history.append(
             {
                 **report,
-                "heldout_loss": round(loss(scores, y_true), 6),
-                "heldout_accuracy": float((y_pred == y_true).mean()),
+                HELDOUT_LOSS: round(loss(scores, y_true), 6),
+                HELDOUT_ACCURACY: float((y_pred == y_true).mean()),
             }
         )
-    arrays["epoch_y_pred"] = np.stack(epoch_predictions)
+    arrays[EPOCH_Y_PRED] = np.stack(epoch_predictions)
     if BEST_EPOCH in cell.runner.flagged:
         # argmax returns the first of several epochs that are equally good.
-        best = np.argmax([epoch["heldout_accuracy"] for epoch in history])
+        best = np.argmax([epoch[HELDOUT_ACCURACY] for epoch in history])
         arrays[flagged_array_name(BEST_EPOCH)] = epoch_predictions[best]
     return replace(measurement, arrays=arrays, history=history)
 
 
 def cross_entropy(probabilities: np.ndarray, y_true: np.ndarray) -> float:
-    """Mean of -log p of the true class; ``probabilities`` are ``(n, n_classes)``."""
-    of_truth = probabilities[np.arange(len(y_true)), y_true]
-    return float(-np.log(np.clip(of_truth, SMALLEST_PROBABILITY, 1.0)).mean())
+    """Compute the mean of -log p of the true class; ``probabilities`` are ``(n, n_classes)``."""
+    true_probabilities = probabilities[np.arange(len(y_true)), y_true]
+    return float(-np.log(np.clip(true_probabilities, SMALLEST_PROBABILITY, 1.0)).mean())
 
 
 def hinge_loss(decisions: np.ndarray, y_true: np.ndarray) -> float:
-    """Mean of the L2-SVM's squared hinge over images and classes; ``decisions`` ``(n, n_classes)``.
+    """Compute the mean of the L2-SVM's squared hinge over images and classes.
 
-    The training loss also has a term for the weights; it is not part of this loss.
+    ``decisions`` are ``(n, n_classes)``. The training loss also has a term for the weights; it is
+    not part of this loss.
     """
     signs = np.full(decisions.shape, -1.0)
     signs[np.arange(len(y_true)), y_true] = 1.0

@@ -38,7 +38,10 @@ NEURAL_LIBRARIES = ("fmbench.models.nn.training", "torch._dynamo")
 
 
 def make_variables(source: LocatedDataset, *, neural: bool) -> dict[str, str]:
-    """The environment variables that make a fork server load ``source``, and PyTorch if asked."""
+    """Return the environment variables that make a fork server load ``source``.
+
+    If ``neural``, they also make it load PyTorch.
+    """
     return {VARIABLE: json.dumps([source.spec.name, str(source.folder), neural])}
 
 
@@ -48,7 +51,7 @@ def _load(dataset: str, folder: str, neural: bool) -> None:
         modules.append("daal4py")
     for module in modules:
         importlib.import_module(module)
-    with contextlib.suppress(UserError):  # the cell's own process reports it
+    with contextlib.suppress(UserError):  # the child process of the cell reports it
         source = LocatedDataset(get_dataset(dataset), Path(folder), "")
         preload_files(source, (TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES))
 

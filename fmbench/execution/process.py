@@ -59,7 +59,7 @@ def run_child_process(
     receiver, sender = context.Pipe(duplex=False)
     device = limits.device_of(launch[0])
     process = context.Process(
-        target=_child_main,
+        target=_run_child,
         args=(sender, launch, source, device, limits.threads, folder, workspaces),
         daemon=True,
     )
@@ -67,7 +67,7 @@ def run_child_process(
         process.start()
     except (OSError, EOFError) as error:  # the fork server was killed at this moment
         why = f"its process could not be started: {error or type(error).__name__}"
-        return _failure(launch, limits, why, peak_memory=0)
+        return _make_failure(launch, limits, why, peak_memory=0)
     finally:
         sender.close()
     deadline = time.monotonic() + limits.timeout * len(launch)
@@ -87,20 +87,20 @@ def run_child_process(
             elif time.monotonic() > deadline:
                 failure = f"timed out after {limits.timeout * len(launch):g} s"
             else:
-                used = _resident_bytes(process.pid)
+                used = _measure_resident_bytes(process.pid)
                 peak = max(peak, used)
                 if used > limits.memory:
-                    failure = _memory_failure(limits)
+                    failure = _describe_memory_failure(limits)
     finally:
         exit_code = _end_process(process, ends_by_itself=closed)
         receiver.close()
     if message is None:
-        return _failure(launch, limits, failure or _describe_exit(exit_code, folder), peak)
+        return _make_failure(launch, limits, failure or _describe_exit(exit_code, folder), peak)
     peak = max(peak, message["peak_memory_bytes"])
-    if peak > limits.memory:  # the peak was between two looks
-        return _failure(launch, limits, _memory_failure(limits), peak)
+    if peak > limits.memory:  # it peaked between two checks
+        return _make_failure(launch, limits, _describe_memory_failure(limits), peak)
     if message["failure"] is not None:
-        return _failure(launch, limits, message["failure"], peak)
+        return _make_failure(launch, limits, message["failure"], peak)
     return LaunchResult(
         limits.threads,
         len(launch),
@@ -109,33 +109,33 @@ def run_child_process(
     )
 
 
-def _failure(launch: Launch, limits: Limits, why: str, peak_memory: int) -> LaunchResult:
+def _make_failure(launch: Launch, limits: Limits, why: str, peak_memory: int) -> LaunchResult:
     result = LaunchResult(limits.threads, len(launch), why, peak_memory_bytes=peak_memory)
     gpu = environment.gpu_name() if limits.device_of(launch[0]) == "cuda" else None
     return dataclasses.replace(result, device=gpu) if gpu else result
 
 
 def _end_process(process: Any, *, ends_by_itself: bool) -> int | None:
-    """Kill a process with all that it started, and return its exit code.
+    """Kill a process and everything that it started, and return its exit code.
 
-    If it ``ends_by_itself``, wait for that first, since its exit code tells why.
+    If it ``ends_by_itself``, first wait until it has ended: its exit code says why.
     """
     if ends_by_itself:
         process.join(EXIT_SECONDS)
-    # Before the process is reaped: afterwards another process group could have the same number.
-    with contextlib.suppress(ProcessLookupError, PermissionError):
+    # Kill the group before join(): afterwards another process group could have the same number.
+    with contextlib.suppress(ProcessLookupError, PermissionError):  # it has ended already
         os.killpg(process.pid, signal.SIGKILL)
     process.kill()  # a process that has only just started has no group of its own yet
     process.join()
     return process.exitcode
 
 
-def _memory_failure(limits: Limits) -> str:
-    return f"used more than {limits.memory / 2**30:g} GB of memory"
+def _describe_memory_failure(limits: Limits) -> str:
+    return f"used more than {limits.memory / 2**30:g} GiB of memory"
 
 
 def _describe_exit(exit_code: int | None, folder: Path) -> str:
-    """Say how a process ended that sent no result, with the last line that it printed."""
+    """Say how a process that sent no result has ended, with the last line that it printed."""
     log = (folder / LOG).read_text(errors="replace").strip() if (folder / LOG).exists() else ""
     last_line = f": {log.splitlines()[-1][:200]}" if log else ""
     if exit_code is not None and exit_code < 0:
@@ -143,23 +143,23 @@ def _describe_exit(exit_code: int | None, folder: Path) -> str:
         return f"killed by signal {-exit_code} ({name}){last_line}"
     if exit_code == UNKNOWN_STATUS:
         return f"killed as it started, or ended with status {exit_code}{last_line}"
-    return f"ended with status {exit_code} before it had predicted{last_line}"
+    return f"ended with status {exit_code} before it returned predictions{last_line}"
 
 
-def _resident_bytes(pid: int) -> int:
-    """Resident size of a process and all its descendants."""
+def _measure_resident_bytes(pid: int) -> int:
+    """Measure the resident size of a process and all its descendants, in bytes."""
     import psutil
 
     total = 0
-    with contextlib.suppress(psutil.NoSuchProcess):
+    with contextlib.suppress(psutil.NoSuchProcess):  # it has ended already
         process = psutil.Process(pid)
         for member in [process, *process.children(recursive=True)]:
-            with contextlib.suppress(psutil.NoSuchProcess):
+            with contextlib.suppress(psutil.NoSuchProcess):  # it has ended already
                 total += member.memory_info().rss
     return total
 
 
-def _child_main(
+def _run_child(
     sender: Connection,
     launch: Launch,
     source: LocatedDataset,
@@ -168,9 +168,9 @@ def _child_main(
     folder: Path,
     workspaces: Sequence[Path],
 ) -> None:
-    """Measure the launch and send the result: the whole life of the child process."""
-    # Its own process group: Ctrl-C in the terminal does not reach it, and killing the group ends
-    # all that it started.
+    """Measure the launch and send the result. This is all that the child process does."""
+    # Use a process group of its own: Ctrl-C in the terminal does not reach it, and killing the
+    # group ends everything that it started.
     os.setsid()
     _end_with_parent()
     log = os.open(folder / LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
@@ -193,12 +193,12 @@ def _child_main(
     message = {
         "measurements": [dataclasses.asdict(measurement) for measurement in measurements],
         "failure": failure,
-        "peak_memory_bytes": _peak_resident_bytes(),
+        "peak_memory_bytes": _measure_peak_resident_bytes(),
     }
     sender.send_bytes(json.dumps(message).encode())
 
 
-def _peak_resident_bytes() -> int:
+def _measure_peak_resident_bytes() -> int:
     unit = 1 if sys.platform == "darwin" else 1024  # macOS counts bytes, Linux kilobytes
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
@@ -206,7 +206,8 @@ def _peak_resident_bytes() -> int:
 def use_threads(threads: int) -> None:
     """Set the thread count of every library that is loaded.
 
-    Changing the environment variables is no use any more: the libraries read them while they load.
+    Changing the environment variables would have no effect: the libraries have read them already,
+    while they loaded.
     """
     import threadpoolctl
 
@@ -222,8 +223,8 @@ def use_threads(threads: int) -> None:
 def keep_freed_memory() -> None:
     """Let glibc reuse freed blocks instead of handing each one back to the kernel.
 
-    A training step frees and asks for the same tens of megabytes again; fetching them from the
-    kernel, page by page, took half of the time of a step of the CNN.
+    Each training step frees tens of megabytes, and the next one allocates them again. Getting them
+    from the kernel, page by page, took half of the time of a step of the CNN.
     """
     if sys.platform == "linux":
         m_mmap_threshold, m_trim_threshold = -3, -1
@@ -234,7 +235,7 @@ def keep_freed_memory() -> None:
 
 
 def _end_with_parent() -> None:
-    """Make sure that this process ends when the run that started it ends, however that ends."""
+    """Make sure that this process ends when the run that started it ends, for whatever reason."""
 
     def wait_and_kill() -> None:
         parent = multiprocessing.parent_process()

@@ -1,9 +1,9 @@
 """Runs cells: groups them into launches, runs one launch after another, and writes the records.
 
-joblib distributes the launches over threads, one thread for each job. A thread has its launch run
-by a :class:`~fmbench.execution.backend.Backend`, on this machine or on a cluster, and writes the
-records as soon as the launch has ended. Workers never touch the results folder. Several runs may
-share a results folder: ``cell_locks`` makes sure that each cell is measured by one of them only.
+joblib distributes the launches over threads, one thread for each job. Each thread passes its launch
+to a :class:`~fmbench.execution.backend.Backend`, which runs it here or on a cluster, and writes the
+records when the launch has ended. Workers never touch the results folder. Several runs may share a
+results folder: ``cell_locks`` makes sure that only one of them measures each cell.
 """
 
 from __future__ import annotations
@@ -37,11 +37,12 @@ from fmbench.utils import environment
 if TYPE_CHECKING:
     import numpy as np
 
-LOCK_POLL_SECONDS = 0.5  # between two looks at whether another run has finished with a cell
+# Seconds between two checks whether another run has released a cell's lock.
+LOCK_POLL_SECONDS = 0.5
 
 
 class Observer:
-    """Is told, from any thread, what a run is doing. This base class ignores it all."""
+    """Receives the events of a run; any thread may call its methods. Here they do nothing."""
 
     def on_start(self, cell: Cell) -> None:
         """The process of a cell is about to start."""
@@ -57,21 +58,21 @@ class Observer:
 
 
 def sort_cells(cells: Iterable[Cell], expected_seconds: Callable[[Cell], float]) -> list[Cell]:
-    """Sort by seed, then the cheapest first: the table is complete early and then gets better."""
+    """Sort by seed, then by expected time, shortest first: each row gets its first seed early."""
     return sorted(cells, key=lambda cell: (cell.seed, expected_seconds(cell), cell.name))
 
 
 def select_pending(
     cells: Iterable[Cell], contents: StoreContents, *, force: bool = False, refresh: bool = False
 ) -> list[Cell]:
-    """The cells that still have to run: those without a finished record that is up to date.
+    """Return the cells that still have to run: those without a finished record that is up to date.
 
-    ``force`` selects all cells. ``refresh`` also selects the cells that were measured with other
-    versions or on another processor than today's.
+    ``force`` selects all cells. ``refresh`` also selects the cells that were measured with
+    different versions, or on a different processor, than today's.
     """
 
     def is_done(cell: Cell) -> bool:
-        record = contents.finished_record(cell)
+        record = contents.find_finished(cell)
         if record is None or cell.key in contents.failed:
             return False
         return not (refresh and environment.describe_differences(record.versions, record.device))
@@ -178,7 +179,7 @@ class _Run:
                     for record in records
                 ]
             except BaseException:
-                self._stop.set()  # the executor waits for its threads, which must end their cells
+                self._stop.set()  # the executor waits for its threads, so they must end their cells now
                 raise
 
     def stop(self) -> None:
@@ -228,17 +229,17 @@ class _Run:
 
 
 def build_record(cell: Cell, result: LaunchResult, measurement: Measurement | None) -> Record:
-    """The record of one cell of a launch; without a measurement the record of its failure."""
+    """Build the record of one cell of a launch; without a measurement, the record of its failure."""
     record = Record(
         status="failed",
         key=cell.key,
-        cell=cell.definition(),
+        cell=cell.to_definition(),
         asked=make_user_request(cell),
         overrides=dict(cell.overrides),
         measurement_id=uuid4().hex,
         device=result.device,
         threads=result.threads,
-        jobs=result.jobs,
+        jobs=result.max_concurrent,
         together=result.together,
         versions=result.versions,
         package=result.package,
@@ -285,6 +286,6 @@ def _save_record(
     except OSError as error:  # the disk is full or the folder is gone: the result is lost
         why = f"its result could not be written: {error.strerror or error}"
         failure = replace(record, status="failed", why=why, history=[], details={})
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError):  # the disk is still full
             store.save(failure)
         return failure

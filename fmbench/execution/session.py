@@ -93,7 +93,7 @@ class RunOptions:
             timeout=self.timeout,
             memory=int(self.memory_gib * 2**30),
             threads=self.threads,
-            jobs=jobs or max(1, environment.n_cores() // self.threads),
+            jobs=jobs or max(1, environment.count_cores() // self.threads),
             device=device,
             together=self.together or (SEEDS_TOGETHER_ON_GPU if device == "cuda" else 1),
         )
@@ -170,7 +170,7 @@ class MeasuringSession:
         for broken, kept in self._store.set_aside_broken(contents.broken, todo):
             logger.warning("renamed an unreadable record to %s: %s", kept, broken.why)
         for cell in todo:
-            if why := contents.why_stale(cell):
+            if why := contents.explain_stale(cell):
                 logger.info("%s is stale (%s) and is measured again", cell.name, why)
         with self._make_observer(todo, self._limits.jobs, self._estimate, n_planned) as observer:
             for dataset, batch in groupby(todo, key=lambda cell: cell.dataset.name):

@@ -21,10 +21,10 @@ from fmbench.metrics.registry import METRICS
 class MetricValues:
     """Every metric of one set of predictions, by the metric's name.
 
-    ``overall`` holds all metrics: the macro average of those that exist for each class, and
-    ``None`` for one that could not be computed. ``by_class`` holds ``float (n_classes,)`` of those
-    that exist for each class. ``confusion`` is ``int (n_classes, n_classes)``; rows are the true
-    classes.
+    ``overall`` holds all metrics; for a metric that exists for each class, its macro average, and
+    ``None`` for a metric that could not be computed. ``by_class`` holds the metrics that exist for
+    each class, ``float (n_classes,)``. ``confusion`` is ``int (n_classes, n_classes)``; its rows
+    are the true classes.
     """
 
     overall: dict[str, float | None]
@@ -35,11 +35,11 @@ class MetricValues:
 def compute_metrics(
     y_true: np.ndarray, y_pred: np.ndarray, n_classes: int, scores: np.ndarray | None = None
 ) -> MetricValues:
-    """All metrics of class numbers ``(n,)`` and, where there are any, scores ``(n, n_classes)``."""
+    """Compute all metrics from class numbers ``(n,)`` and, if stored, scores ``(n, n_classes)``."""
     y_true, y_pred = np.asarray(y_true), np.asarray(y_pred)
     confusion = confusion_matrix(y_true, y_pred, n_classes)
     predictions, counts = Predictions(y_true, y_pred, confusion, scores), _MatrixCounts(confusion)
-    by_class = {name: values[0] for name, values in class_metrics(confusion[None]).items()}
+    by_class = {name: values[0] for name, values in compute_class_metrics(confusion[None]).items()}
     overall: dict[str, float | None] = {}
     for name, metric in METRICS.items():
         if name in by_class:
@@ -58,8 +58,8 @@ def confusion_matrix(y_true: np.ndarray, y_pred: np.ndarray, n_classes: int) -> 
     return np.bincount(pairs, minlength=n_classes**2).reshape(n_classes, n_classes)
 
 
-def class_metrics(confusions: np.ndarray) -> dict[str, np.ndarray]:
-    """Each metric that exists for each class, ``float (n, n_classes)``, by name.
+def compute_class_metrics(confusions: np.ndarray) -> dict[str, np.ndarray]:
+    """Compute each metric that exists for each class: ``float (n, n_classes)``, by name.
 
     ``confusions`` is ``int (n, n_classes, n_classes)``, one confusion matrix for each of n runs.
     """

@@ -1,4 +1,4 @@
-"""What a metric declares about itself, and the counts that its formula may use.
+"""Defines what a metric declares about itself, and the counts that its formula may use.
 
 A formula is written once and used twice. With numbers it gives the value of a metric for stored
 predictions (:mod:`fmbench.metrics.compute`). With unknown counts it gives the constraint that a
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 # A whole number, an array of whole numbers, or a sum of unknown whole numbers.
 Count = Any
-Fraction = tuple[Count, Count]  # numerator, denominator
+Quotient = tuple[Count, Count]  # numerator, denominator
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class MatrixCounts(Protocol):
 
     @property
     def predicted(self) -> Sequence[Count]:
-        """For each class, how many images were predicted as it."""
+        """The number of images that were predicted as each class."""
 
     @property
     def n_correct(self) -> Count:
@@ -65,11 +65,11 @@ class MatrixCounts(Protocol):
 
 @dataclass(frozen=True)
 class Predictions:
-    """What a formula may use that needs more than the confusion matrix.
+    """What a formula may use if it needs more than the confusion matrix.
 
     ``y_true`` and ``y_pred`` are class numbers ``(n,)``; ``confusion`` is their confusion matrix
-    ``int (n_classes, n_classes)``, rows the true classes. ``scores`` are ``(n, n_classes)``, larger
-    for a more likely class, or ``None`` where none were stored.
+    ``int (n_classes, n_classes)``, whose rows are the true classes. ``scores`` are
+    ``(n, n_classes)``, larger for a more likely class, or ``None`` if none were stored.
     """
 
     y_true: np.ndarray
@@ -80,38 +80,37 @@ class Predictions:
 
 @dataclass(frozen=True, kw_only=True)
 class Metric:
-    """One metric. Everything else in fmbench that has to know something about it reads it here.
+    """One metric: its names, its formula, its range and how it is printed.
 
     Exactly one of the three formulas is given:
 
     - ``class_fraction``: numerator and denominator for one class. The metric then exists for each
       class, and its overall value is the macro average, the plain mean over the classes.
     - ``overall_fraction``: numerator and denominator for the whole confusion matrix.
-    - ``overall_value``: any function of the predictions, ``None`` where it cannot be computed. Such
-      a metric is computed and shown, but ``fmbench check`` cannot check its printed figures.
+    - ``overall_value``: any function of the predictions; it returns ``None`` if the metric cannot
+      be computed. Such a metric is shown, but ``fmbench check`` cannot check its printed figures.
 
-    The first two are *linear* where the denominator is a known number, as that of recall, and not
-    where it holds unknown counts, as that of precision. ``fmbench check`` finds out by itself; for
-    figures that average several runs it can check linear metrics only.
+    A metric of the first two kinds is *linear* if its denominator is a known number (recall), and
+    not linear if its denominator contains unknown counts (precision). ``fmbench check`` finds this
+    out itself. For figures that average several runs, it can only check linear metrics.
     """
 
     name: str  # in suites, tables and JSON
     title: str  # in sentences
-    class_fraction: Callable[[ClassCounts], Fraction] | None = None
-    overall_fraction: Callable[[MatrixCounts], Fraction] | None = None
+    class_fraction: Callable[[ClassCounts], Quotient] | None = None
+    overall_fraction: Callable[[MatrixCounts], Quotient] | None = None
     overall_value: Callable[[Predictions], float | None] | None = None
     synonyms: tuple[str, ...] = ()  # other names that a suite may use
     lowest: int = 0  # the smallest possible value
     highest: int | None = 1  # the largest possible value; None: there is none
-    larger_is_better: bool = True
-    percent: bool = False  # tables print it in percent, otherwise as a fraction
-    decimals: int = 4  # that tables print
+    percent: bool = False  # whether tables print it in percent instead of as a fraction
+    decimals: int = 4  # digits after the point in tables
     value_of_zero_by_zero: float = 0.0  # its value where the denominator is 0
     needs_cells: bool = False  # its formula uses `MatrixCounts.weighted_sum`
-    average_is_stated: bool = False  # a suite must say average = "macro" (others exist) or a class
-    in_class_table: bool = False  # the table "by-class" has a column for it
-    # Where several figures contradict each other, the sentence that explains this says that the
-    # others "force" a value on the figure with the highest priority.
+    average_is_stated: bool = False  # a suite must state a class or average = "macro"
+    in_class_table: bool = False  # whether the table "by-class" has a column for it
+    # If several figures contradict each other, the sentence about this says that the others "force"
+    # a value on the figure with the highest priority.
     forced_priority: int = 0
 
     def __post_init__(self) -> None:
@@ -123,15 +122,15 @@ class Metric:
 
     @property
     def is_per_class(self) -> bool:
-        """Whether it exists for each class."""
+        """Whether there is a value for each class."""
         return self.class_fraction is not None
 
     @property
     def can_be_checked(self) -> bool:
-        """Whether a printed figure constrains the confusion matrix."""
+        """Whether ``fmbench check`` can check a printed figure of this metric."""
         return self.overall_value is None
 
     @property
     def can_be_percentage(self) -> bool:
-        """Whether a printed figure may be in percent: where 1 is the largest possible value."""
+        """Whether a printed figure may be in percent, which needs a largest possible value."""
         return self.highest is not None

@@ -1,15 +1,14 @@
-"""Every metric, declared once. Suites, tables, the page and the consistency check read this list.
+"""Declares every metric once; suites, tables, the page and the consistency check read this list.
 
 To add a metric:
 
 1. Write a :class:`Metric` in :data:`_DECLARATIONS`, with a name, a title and a formula.
 2. Choose the formula's kind: of one class, of the confusion matrix, or of the predictions.
-3. State its range (``lowest``, ``highest``) and whether larger is better, where the defaults do not
-   fit; add synonyms that papers use.
+3. State its range (``lowest``, ``highest``) if it is not 0 to 1. Add synonyms that papers use.
 4. Test it against another library in ``tests/metrics/test_metrics.py``.
 
-No other file changes: the metric is in the table ``overall``, on the page and in JSON, and a suite
-may report figures of it.
+No other code changes: the metric is in the table ``overall``, on the page and in JSON, and a suite
+may report figures of it. ``make reference`` puts it into the committed tables.
 """
 
 from __future__ import annotations
@@ -17,15 +16,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from fmbench.metrics.metric import ClassCounts, Count, Fraction, MatrixCounts, Metric, Predictions
+from fmbench.metrics.metric import ClassCounts, Count, MatrixCounts, Metric, Predictions, Quotient
 from fmbench.utils.names import suggest_names
 
 
-def _accuracy(counts: MatrixCounts) -> Fraction:
+def _accuracy(counts: MatrixCounts) -> Quotient:
     return counts.n_correct, counts.n_images
 
 
-def _kappa(counts: MatrixCounts) -> Fraction:
+def _kappa(counts: MatrixCounts) -> Quotient:
     """Cohen's kappa, (accuracy - p) / (1 - p), where p is the accuracy expected by chance."""
     n = counts.n_images
     by_chance: Count = sum(
@@ -35,40 +34,40 @@ def _kappa(counts: MatrixCounts) -> Fraction:
     return counts.n_correct * n - by_chance, n * n - by_chance
 
 
-def _informedness(counts: ClassCounts) -> Fraction:
+def _informedness(counts: ClassCounts) -> Quotient:
     """Recall + specificity - 1."""
     actual, others = counts.actual, counts.other_images
     return counts.true_positives * others - counts.false_positives * actual, actual * others
 
 
-def _precision(counts: ClassCounts) -> Fraction:
+def _precision(counts: ClassCounts) -> Quotient:
     return counts.true_positives, counts.predicted
 
 
-def _recall(counts: ClassCounts) -> Fraction:
+def _recall(counts: ClassCounts) -> Quotient:
     return counts.true_positives, counts.actual
 
 
-def _f1(counts: ClassCounts) -> Fraction:
+def _f1(counts: ClassCounts) -> Quotient:
     """2 P R / (P + R). Equation 4 of Kayed et al. 2020 prints 2 (P + R) / (P + R), always 2."""
     return counts.true_positives * 2, counts.predicted + counts.actual
 
 
-def _specificity(counts: ClassCounts) -> Fraction:
+def _specificity(counts: ClassCounts) -> Quotient:
     """The share of the other classes' images that were not predicted as this class."""
     return counts.other_images - counts.false_positives, counts.other_images
 
 
-def _mean_squared_error(counts: MatrixCounts) -> Fraction:
+def _mean_squared_error(counts: MatrixCounts) -> Quotient:
     return counts.weighted_sum(lambda true, predicted: (true - predicted) ** 2), counts.n_images
 
 
-def _mean_absolute_error(counts: MatrixCounts) -> Fraction:
+def _mean_absolute_error(counts: MatrixCounts) -> Quotient:
     return counts.weighted_sum(lambda true, predicted: abs(true - predicted)), counts.n_images
 
 
 def _matthews_correlation(predictions: Predictions) -> float:
-    """Of several classes, after Gorodkin 2004; 0 where all images have, or get, one class."""
+    """For several classes, after Gorodkin 2004; 0 if all images have, or get, the same class."""
     confusion = predictions.confusion
     n, n_correct = int(confusion.sum()), int(confusion.trace())
     actual, predicted = confusion.sum(axis=1), confusion.sum(axis=0)
@@ -79,7 +78,7 @@ def _matthews_correlation(predictions: Predictions) -> float:
 def _top_k_accuracy(k: int) -> Callable[[Predictions], float | None]:
     """The share of images whose true class is among the k highest scores.
 
-    Of equal scores the one of the higher class number counts as higher, as in scikit-learn.
+    Among equal scores, that of the higher class number counts as higher, as in scikit-learn.
     """
 
     def top_k_accuracy(predictions: Predictions) -> float | None:
@@ -131,11 +130,11 @@ _DECLARATIONS = (
     ),
     Metric(  # of the class numbers, as Kayed et al. 2020 report it
         name="mse", title="MSE", overall_fraction=_mean_squared_error, forced_priority=7,
-        synonyms=("mean squared error",), highest=None, larger_is_better=False, needs_cells=True,
+        synonyms=("mean squared error",), highest=None, needs_cells=True,
     ),
-    Metric(  # of the class numbers, too
+    Metric(  # of the class numbers
         name="mae", title="MAE", overall_fraction=_mean_absolute_error, forced_priority=6,
-        synonyms=("mean absolute error",), highest=None, larger_is_better=False, needs_cells=True,
+        synonyms=("mean absolute error",), highest=None, needs_cells=True,
     ),
     Metric(
         name="top-2 accuracy", title="top-2 accuracy", overall_value=_top_k_accuracy(2),
@@ -147,10 +146,10 @@ METRICS = {metric.name: metric for metric in _DECLARATIONS}
 
 
 def find_metric(text: str) -> Metric:
-    """The metric with this name or synonym; capital letters make no difference.
+    """Find the metric with this name or synonym; capital letters make no difference.
 
     Raises:
-        ValueError: there is none; one line that lists the names.
+        ValueError: there is no such metric; the message lists the names.
     """
     for metric in METRICS.values():
         if text.lower() in {name.lower() for name in (metric.name, *metric.synonyms)}:

@@ -1,7 +1,7 @@
-"""Use scikit-learn-intelex, the optional extra ``fast``, where it is installed.
+"""Loads estimators from scikit-learn-intelex, the optional extra ``fast``, if it is installed.
 
-It computes the same models as scikit-learn, several times faster, on x86-64. Every record lists
-its version if it was used.
+It computes the same models as scikit-learn, several times faster, on x86-64. A record lists its
+version if it was used.
 """
 
 from __future__ import annotations

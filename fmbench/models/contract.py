@@ -1,4 +1,4 @@
-"""The rules that every runner must keep, each rule a function that checks it.
+"""The rules that every runner must keep. For each rule, one function checks it.
 
 ``fmbench check-runner`` runs these checks on one runner and prints what is wrong; the tests run
 them on every runner of the package. The docstring of a check is the rule that users read. A check
@@ -27,7 +27,8 @@ from fmbench.models.registry import Runner
 N_TRAIN = 1000  # images that a runner is fitted on
 N_NEW = 500  # images that it predicts
 N_FEW = 200  # images for a fit whose predictions do not matter
-# The least accuracy: so much of the way from chance to perfect, which is 30 % for ten classes.
+# The lowest accuracy that is accepted, as a share of the way from chance to 100 %: for ten classes
+# this is an accuracy of 30 %.
 MIN_SKILL = 2 / 9
 ORIGINS = ("stated", "source", "our choice")
 
@@ -37,7 +38,7 @@ class RuleBroken(Exception):
 
 
 class NotApplicable(Exception):
-    """The runner has nothing that this check could look at; the message says what is missing."""
+    """The check does not apply to the runner; the message says what the runner does not have."""
 
 
 class InvalidPredictions(Exception):
@@ -87,7 +88,7 @@ def load_sample(source: LocatedDataset) -> SampleData:
 
 
 class RunnerUnderTest:
-    """One runner and the data to try it on; a fit that several checks need is done once."""
+    """One runner and the data for its checks. A fit that several checks need is done once."""
 
     def __init__(
         self, runner: Runner, data: SampleData, parameters: Mapping[str, Any] | None = None
@@ -115,13 +116,13 @@ class RunnerUnderTest:
         return np.asarray(classifier.predict(self.data.X_new.copy()))
 
 
-def check_hyperparameter_origins(subject: RunnerUnderTest) -> None:
+def check_hyperparameter_origins(tested: RunnerUnderTest) -> None:
     """Every hyperparameter has an origin, a reason, and a value that JSON can hold."""
-    for name, hyperparameter in subject.runner.hyperparameters.items():
+    for name, hyperparameter in tested.runner.hyperparameters.items():
         if hyperparameter.origin not in ORIGINS or len(hyperparameter.why) <= 5:
             raise RuleBroken(f"{name} does not say where its value comes from")
     try:
-        json.dumps(subject.runner.resolve(), allow_nan=False)
+        json.dumps(tested.runner.resolve(), allow_nan=False)
     except (TypeError, ValueError) as error:
         raise RuleBroken(
             f"JSON cannot hold the value of a hyperparameter ({error}): use a number, a text, "
@@ -129,12 +130,12 @@ def check_hyperparameter_origins(subject: RunnerUnderTest) -> None:
         ) from None
 
 
-def check_fresh_classifiers(subject: RunnerUnderTest) -> None:
+def check_fresh_classifiers(tested: RunnerUnderTest) -> None:
     """Every call gives a new, unfitted classifier, which scikit-learn can clone."""
     from sklearn.base import clone
     from sklearn.pipeline import Pipeline
 
-    first, second = subject.build(), subject.build()
+    first, second = tested.build(), tested.build()
     if first is second:
         raise RuleBroken("two calls gave the same classifier: create it inside the function")
     last = first.steps[-1][1] if isinstance(first, Pipeline) else first
@@ -148,13 +149,13 @@ def check_fresh_classifiers(subject: RunnerUnderTest) -> None:
         clone(first)
 
 
-def check_learning(subject: RunnerUnderTest) -> None:
+def check_learning(tested: RunnerUnderTest) -> None:
     """It learns from images uint8 (n, 28, 28) and predicts one class, a whole number, for each."""
-    fitted, data = subject.fitted, subject.data
+    fitted, data = tested.fitted, tested.data
     if fitted is None or not hasattr(fitted, "predict"):
         raise RuleBroken("fit does not return the classifier: end it with `return self`")
     try:
-        y_pred = validate_predictions(subject.y_pred, len(data.X_new), data.n_classes)
+        y_pred = validate_predictions(tested.y_pred, len(data.X_new), data.n_classes)
     except InvalidPredictions as error:
         raise RuleBroken(str(error)) from None
     accuracy, chance = (y_pred == data.y_new).mean(), 1 / data.n_classes
@@ -165,14 +166,14 @@ def check_learning(subject: RunnerUnderTest) -> None:
         )
 
 
-def check_inputs_unchanged(subject: RunnerUnderTest) -> None:
+def check_inputs_unchanged(tested: RunnerUnderTest) -> None:
     """It changes neither the images nor the labels that it receives."""
-    arrays = (subject.data.X_train[:N_FEW], subject.data.y_train[:N_FEW], subject.data.X_new)
+    arrays = (tested.data.X_train[:N_FEW], tested.data.y_train[:N_FEW], tested.data.X_new)
     X, y, X_new = copies = [array.copy() for array in arrays]
     for array in copies:
         array.flags.writeable = False
     try:
-        subject.build().fit(X, y).predict(X_new)
+        tested.build().fit(X, y).predict(X_new)
     except ValueError as error:
         if "read-only" not in str(error):
             raise
@@ -183,45 +184,45 @@ def check_inputs_unchanged(subject: RunnerUnderTest) -> None:
         raise RuleBroken("it changed the arrays that it received: copy them first")
 
 
-def check_seed(subject: RunnerUnderTest) -> None:
+def check_seed(tested: RunnerUnderTest) -> None:
     """The same seed gives the same predictions, and another seed gives different ones."""
-    n_new = len(subject.data.X_new)
-    n_different = int((subject.refit_and_predict(seed=0) != subject.y_pred).sum())
+    n_new = len(tested.data.X_new)
+    n_different = int((tested.refit_and_predict(seed=0) != tested.y_pred).sum())
     if n_different:
         raise RuleBroken(
             f"two fits with seed 0 differ in {n_different} of {n_new} predictions: some random "
             "numbers do not come from the seed"
         )
-    if subject.runner.deterministic:
+    if tested.runner.deterministic:
         return
-    if np.array_equal(subject.refit_and_predict(seed=1), subject.y_pred):
+    if np.array_equal(tested.refit_and_predict(seed=1), tested.y_pred):
         raise RuleBroken(
             "its seed has no effect: remove the parameter (for an estimator, use "
             "-p random_state=0), so that it runs only once"
         )
 
 
-def check_scores(subject: RunnerUnderTest) -> None:
+def check_scores(tested: RunnerUnderTest) -> None:
     """The scores stored beside the predictions are highest for the predicted class."""
-    method, data = subject.runner.scores, subject.data
+    method, data = tested.runner.scores, tested.data
     if method is None:
         raise NotApplicable("it stores no scores")
-    scores = np.asarray(getattr(subject.fitted, method)(data.X_new))
+    scores = np.asarray(getattr(tested.fitted, method)(data.X_new))
     expected = (len(data.X_new), data.n_classes)
     if scores.shape != expected:
         raise RuleBroken(f"{method} returns shape {scores.shape}, expected {expected}")
-    if (scores.argmax(1) == subject.y_pred).mean() <= 0.99:
+    if (scores.argmax(1) == tested.y_pred).mean() <= 0.99:
         raise RuleBroken(f"{method} is highest for other classes than those that predict returns")
 
 
-def check_parameter_counts(subject: RunnerUnderTest) -> None:
+def check_parameter_counts(tested: RunnerUnderTest) -> None:
     """Each layer of its network has as many parameters as the recipe states."""
-    if not subject.runner.parameter_counts:
+    if not tested.runner.parameter_counts:
         raise NotApplicable("it states no numbers of parameters")
     from fmbench.models.nn.layers import count_parameters
 
-    counts = count_parameters(subject.build().network())
-    stated = dict(subject.runner.parameter_counts)
+    counts = count_parameters(tested.build().network())
+    stated = dict(tested.runner.parameter_counts)
     if counts != stated:
         raise RuleBroken(f"the layers have {counts} parameters, but the recipe states {stated}")
 
@@ -246,21 +247,21 @@ class CheckResult:
     not_checked: str = ""  # why the rule does not apply
 
 
-def check_contract(subject: RunnerUnderTest) -> Iterator[CheckResult]:
+def check_contract(tested: RunnerUnderTest) -> Iterator[CheckResult]:
     """Run every check, one after the other; an exception of the runner does not stop them."""
     for check in CONTRACT_CHECKS:
         rule = " ".join((check.__doc__ or "").split())
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # many models warn that so few images are too few
-                check(subject)
+                check(tested)
         except RuleBroken as broken:
             yield CheckResult(rule, problem=str(broken))
         except NotApplicable as reason:
             yield CheckResult(rule, not_checked=str(reason))
         except (Exception, SystemExit) as error:  # noqa: BLE001
             # Any exception of the runner is a problem of the runner.
-            yield CheckResult(rule, problem=f"it raises {_describe(subject.runner, error)}")
+            yield CheckResult(rule, problem=f"it raises {_describe(tested.runner, error)}")
         else:
             yield CheckResult(rule)
 

@@ -37,7 +37,7 @@ Readings = Mapping[str, tuple[Mapping[str, Any], ...]]
 # The one flagged figure that fmbench computes itself, from the predictions after every epoch.
 BEST_EPOCH = "best_epoch"
 
-# What a factory may ask for beside its hyperparameters.
+# The arguments that a factory may have besides its hyperparameters.
 CONTEXT_ARGUMENTS = {"seed", "device", "workspace"}
 
 _REGISTRY: dict[str, Runner] = {}
@@ -49,21 +49,21 @@ class Hyperparameter:
 
     value: Any
     origin: Origin
-    why: str  # where the paper or source states it; for our own choice, the reason
+    why: str  # the place in the paper or source; for our own choice, the reason
 
 
 def stated(value: Any, where: str) -> Hyperparameter:
-    """A value that the benchmarked paper states; ``where`` names the section."""
+    """Make a value that the benchmarked paper states; ``where`` names the section."""
     return Hyperparameter(value, "stated", where)
 
 
 def from_source(value: Any, where: str) -> Hyperparameter:
-    """A value taken from the source that the paper cites; ``where`` names the source."""
+    """Make a value taken from the source that the paper cites; ``where`` names the source."""
     return Hyperparameter(value, "source", where)
 
 
 def our_choice(value: Any, why: str) -> Hyperparameter:
-    """A value that no source states; ``why`` gives the reason for it."""
+    """Make a value that no source states; ``why`` gives the reason for it."""
     return Hyperparameter(value, "our choice", why)
 
 
@@ -92,10 +92,10 @@ class Runner:
     # reported beside the result and never replace it. The classifier's method `flagged(X)` returns
     # the predictions under the same names; fmbench itself computes BEST_EPOCH.
     flagged: Mapping[str, str] = field(default_factory=dict)
-    # True if the runner takes too long for `run --all`: it runs only when it is named.
+    # True if the runner takes too long for `run --all`: it runs only if the user names it.
     by_name_only: bool = False
-    # Other ways to read what the source leaves open. Each question lists its answers, and one of
-    # the answers is the recipe's own.
+    # Questions that the source leaves open, each with its possible answers. One of the answers is
+    # the recipe's own.
     readings: Readings = field(default_factory=dict)
     # What the user typed to get this runner, for a plug-in or a runner with parameters of the
     # user's own; tables show it. Empty for the package's own recipes.
@@ -121,8 +121,8 @@ class Runner:
 
     @property
     def cost_in_words(self) -> str:
-        """How long a fit takes, and whether ``run --all`` leaves the runner out."""
-        return f"{self.cost}, by name only" if self.by_name_only else self.cost
+        """How long a fit takes, and whether ``run --all`` leaves out the runner."""
+        return f"{self.cost}, runs only if you name it" if self.by_name_only else self.cost
 
     @property
     def uses_gpu(self) -> bool:
@@ -235,7 +235,7 @@ def _check_readings(runner: Runner) -> None:
         names_of_earlier_questions |= names
 
 
-def registered_runners() -> dict[str, Runner]:
+def list_runners() -> dict[str, Runner]:
     """Return the runners that are registered so far, by name."""
     return dict(sorted(_REGISTRY.items()))
 

@@ -4,9 +4,9 @@ A plug-in is code that a user names: a file, an attribute of an installed module
 of the group ``fmbench.runners`` of an installed package. Nothing here looks for code that the user
 did not name. Finding a plug-in does not run its code; loading it does.
 
-The keys of a plug-in's cells contain what identifies its content: the SHA-256 of a file's text, or
-the name and version of an installed package. Modules that the file imports are not part of it, so
-a plug-in is best written in one file.
+The keys of a plug-in's cells contain the identity of its content: the SHA-256 of a file's text, or
+the name and version of an installed package. Modules that the file imports are not part of the
+identity, so write a plug-in in one file.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ import importlib
 import importlib.metadata
 import importlib.util
 import json
+import logging
 import operator
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -32,9 +33,11 @@ from fmbench.models import registry
 from fmbench.plugins.model_spec import MODULE_ATTRIBUTE, ModelSpec
 from fmbench.utils.names import SAFE_NAME, make_safe_name, suggest_names
 
+logger = logging.getLogger("fmbench")
+
 ENTRY_POINT_GROUP = "fmbench.runners"
 MAX_BYTES = 2**20
-# Packages whose distribution is known, so that not every installed package has to be looked at.
+# Packages whose distribution is known, so that the other installed packages need not be searched.
 KNOWN_DISTRIBUTIONS: Mapping[str, list[str]] = {"sklearn": ["scikit-learn"], "torch": ["torch"]}
 
 
@@ -47,8 +50,8 @@ class PluginCode:
 
     location: str  # the file's path or the module's name
     attribute: str
-    source: str  # identifies the content
-    name: str  # the runner's name, which is safe as the name of a folder
+    source: str  # the identity of the content
+    name: str  # the runner's name, which can also be the name of a folder
     text: bytes | None = None  # the content of the file; None for a module
 
     def __str__(self) -> str:
@@ -56,12 +59,12 @@ class PluginCode:
 
     @property
     def description(self) -> str:
-        """Whose code it is, for the message that fmbench prints before it runs the code."""
+        """The text that names the code in the message printed before the code runs."""
         return self.location if self.text is not None else f"{self.location} ({self.source})"
 
     @property
     def local_source(self) -> str:
-        """What identifies the code on this machine; the user may have named it on another."""
+        """The identity of the code on this machine; the user may have named it on another."""
         if self.text is not None:
             return _hash_source(self.text)
         return _find_version(self.location)
@@ -104,7 +107,7 @@ def find_code(spec: ModelSpec) -> PluginCode | None:
         module, _, attribute = entry.value.partition(":")
         return PluginCode(module, attribute, _find_version(module), entry.name)
     if not spec.attribute:
-        raise UserError(f"{spec.target}: name what makes the model in it: {spec.target}:NAME")
+        raise UserError(f"{spec.target}: also name the function or class in it: {spec.target}:NAME")
     if spec.is_file:
         return _read_file(spec)
     if not MODULE_ATTRIBUTE.fullmatch(spec.target):
@@ -131,7 +134,8 @@ def find_code(spec: ModelSpec) -> PluginCode | None:
 def find_entry_points() -> Mapping[str, importlib.metadata.EntryPoint]:
     """Return the runners of installed packages by name; none is loaded.
 
-    Left out are names of fmbench's own runners, and names that cannot be the name of a folder.
+    Entry points with the name of one of fmbench's own runners are left out, and so are those whose
+    name cannot be the name of a folder.
     """
     own = runners.load_runners()
     found = sorted(
@@ -164,10 +168,10 @@ def _read_file(spec: ModelSpec) -> PluginCode:
 
 @cache
 def _find_version(module: str) -> str:
-    """Return what identifies the content of an installed module, such as ``scikit-learn 1.9.1``.
+    """Return the identity of an installed module's content, such as ``scikit-learn 1.9.1``.
 
-    The hash of the module's file is used if it belongs to no package. It is added if the package
-    is installed in editable mode, where the version says nothing about the content.
+    For a module that belongs to no package it is the hash of the module's file. The hash is added
+    if the package is installed in editable mode, where the version does not identify the content.
     """
     top = module.partition(".")[0]
     if top in KNOWN_DISTRIBUTIONS:
@@ -186,7 +190,7 @@ def _find_version(module: str) -> str:
 def _hash_module(module: str) -> str:
     """Return the hash of a module's file, without importing the module or its package."""
     top, *rest = module.split(".")
-    # UserRequest for a module inside a package, find_spec would import the package.
+    # find_spec of a module inside a package would import the package.
     spec = importlib.util.find_spec(top)
     candidates = [Path(spec.origin)] if spec and spec.origin and not rest else []
     for folder in (spec.submodule_search_locations or ()) if spec else ():
@@ -223,9 +227,21 @@ def _load_module(
         return module, registered
 
 
+def make_announcer() -> Callable[[str], None]:
+    """Return a function that logs whose code is about to run, once for each description."""
+    announced: set[str] = set()
+
+    def announce(description: str) -> None:
+        if description not in announced:
+            announced.add(description)
+            logger.info("runs the code of %s", description)
+
+    return announce
+
+
 @contextlib.contextmanager
 def report_errors_of(location: str, message: str) -> Iterator[None]:
-    """Turn whatever a user's code raises in this block into a UserError of one line.
+    """Turn every exception of a user's code in this block into a UserError of one line.
 
     The line is ``message``, the exception, and the line number in the file ``location``.
     """

@@ -1,4 +1,4 @@
-"""Step 1 of 4: parses what a user types for a model into a :class:`ModelSpec`.
+"""Step 1 of 4: parses the text that a user types for a model into a :class:`ModelSpec`.
 
 The four steps from a text to a runner::
 
@@ -6,7 +6,7 @@ The four steps from a text to a runner::
                                                            '------ (runner_builder) -------'
 
 A text is a name and parameters: ``lenet5``, ``./my_model.py:make_model``,
-``sklearn.svm:SVC C=10 kernel=rbf``. Every command accepts what the tables print. A parameter's
+``sklearn.svm:SVC C=10 kernel=rbf``. Every command accepts the texts that the tables print. A parameter's
 value is TOML or JSON (``10``, ``[100, 10]``, ``true``, ``null``); anything else is a string.
 """
 
@@ -96,7 +96,8 @@ def parse_parameter(text: str) -> tuple[str, Any]:
     value = parse_value(value_text)
     if not is_json_value(value):
         raise UserError(
-            f"-p {name}: {value_text} is not a finite number, a word, a list or a table"
+            f"-p {name}: a record cannot hold {value_text}: use a finite number, a text, a list or "
+            "a table"
         )
     return name, value
 
@@ -105,12 +106,12 @@ def parse_value(text: str) -> Any:
     """Parse a value from TOML or JSON; ``None`` and ``null`` give None, other text a string."""
     if text in ("None", "null"):
         return None
-    with contextlib.suppress(ValueError, RecursionError):
+    with contextlib.suppress(ValueError, RecursionError):  # it is not TOML
         content = tomllib.loads(f"value = {text}")
         # With other keys, the text contained more than one value.
         if content.keys() == {"value"}:
             return text if isinstance(content["value"], date | time) else content["value"]
-    with contextlib.suppress(ValueError, RecursionError):
+    with contextlib.suppress(ValueError, RecursionError):  # it is not JSON
         return json.loads(text)
     return text
 

@@ -99,6 +99,7 @@ def _build_from_estimator(code: PluginCode, estimator: type, given: Hyperparamet
 
 
 def _build_from_network(code: PluginCode, network: Any, given: Hyperparameters) -> Runner:
+    from fmbench.models.nn.layers import SCALINGS
     from fmbench.models.nn.optimizers import OPTIMIZERS
 
     given_to_network = {name: h for name, h in given.items() if name not in TRAINING_SETTINGS}
@@ -109,7 +110,7 @@ def _build_from_network(code: PluginCode, network: Any, given: Hyperparameters) 
             "the argument, or return a whole classifier"
         )
     settings = {name: given.get(name, default) for name, default in TRAINING_SETTINGS.items()}
-    allowed = {"optimizer": list(OPTIMIZERS), "scaling": ["unit", "standard"]}
+    allowed = {"optimizer": list(OPTIMIZERS), "scaling": list(SCALINGS)}
     for name, setting in settings.items():
         default = TRAINING_SETTINGS[name].value
         if not is_same_kind(setting.value, default):

@@ -3,7 +3,8 @@
 fmbench run ./FILE:make_model --quick            a first result, in a minute
 fmbench check-runner ./FILE:make_model           checks that the model keeps fmbench's rules
 fmbench run ./FILE:make_model -p max_depth=20    all images, five seeds, with another value
-fmbench compare ./FILE:make_model random-forest  is it better than a row of the paper?
+fmbench run random-forest                        all images: the model to compare with
+fmbench compare ./FILE:make_model random-forest  is it better? (when both are measured)
 """
 
 from fmbench import standardised
@@ -48,4 +49,5 @@ def make_network(*, width=32):
 
 
 # If a paper states a value, say so: decorate the function with `@register` and give each
-# hyperparameter its origin (see "Adding a runner" in fmbench's README). `fmbench show` prints it.
+# hyperparameter its origin ("Add a runner" in fmbench's CONTRIBUTING.md says how). `fmbench show`
+# prints it.

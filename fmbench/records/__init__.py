@@ -1,1 +1,1 @@
-"""What a run leaves on disk: cells, protocols, records, the results folder."""
+"""Cells and protocols, and the records of measured cells in a results folder."""

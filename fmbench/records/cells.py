@@ -44,7 +44,7 @@ class Cell:
 
     @property
     def name(self) -> str:
-        """The cell in words, for progress and messages."""
+        """The name of the cell in progress lines and messages."""
         usual = self.protocol in (FULL, QUICK)
         details = ", ".join(filter(None, ["" if usual else self.protocol.name, self.variant]))
         name = self.runner.requested_as or self.runner.name
@@ -52,7 +52,7 @@ class Cell:
 
     @property
     def variant(self) -> str:
-        """The overrides in words; empty for the recipe as registered."""
+        """The overrides as a text; empty for the recipe as registered."""
         return describe_overrides(self.overrides)
 
     @property
@@ -61,7 +61,7 @@ class Cell:
         quick = self.runner.quick if self.protocol.quick else {}
         return self.runner.resolve({**quick, **self.overrides})
 
-    def definition(self) -> Definition:
+    def to_definition(self) -> Definition:
         """Return everything that decides the predictions.
 
         Raises:
@@ -73,7 +73,7 @@ class Cell:
             "hyperparameters": self.hyperparameters,
             "dataset": self.dataset.name,
             "data_sha256": self.dataset.fingerprint,
-            "protocol": self.protocol.definition(),
+            "protocol": self.protocol.to_definition(),
             "seed": self.seed,
             "variant": self.variant,
         }
@@ -83,8 +83,8 @@ class Cell:
 
     @property
     def key(self) -> str:
-        """The hash of :meth:`definition`: 16 hexadecimal digits."""
-        return compute_key(self.definition())
+        """The hash of :meth:`to_definition`: 16 hexadecimal digits."""
+        return compute_key(self.to_definition())
 
 
 def compute_key(definition: Definition) -> str:
@@ -94,10 +94,10 @@ def compute_key(definition: Definition) -> str:
 
 
 def describe_overrides(overrides: Mapping[str, Any]) -> str:
-    """Return overrides in words, sorted by name. The text is part of the key."""
+    """Return overrides as a text, sorted by name. The text is part of the key."""
     return ", ".join(f"{name}={value}" for name, value in sorted(overrides.items()))
 
 
-def seeds_to_run(runner: Runner, n_seeds: int) -> range:
-    """Return the seeds 0, 1, ... to run; only seed 0 where the seed changes no prediction."""
+def select_seeds(runner: Runner, n_seeds: int) -> range:
+    """Return the seeds to run: 0, 1, ...; only 0 if the seed changes no prediction."""
     return range(1 if runner.deterministic else n_seeds)

@@ -43,8 +43,8 @@ def try_lock(path: Path) -> Iterator[bool]:
         if error.errno not in ERRORS_WITHOUT_LOCKS:
             raise
         raise UserError(
-            f"{path.parent.parent}: this file system has no locks, so two runs could do the same "
-            "work: name a folder on another file system with --results"
+            f"{path.parent.parent}: this file system has no locks, so two runs could measure the "
+            "same cell: name a folder on another file system with --results"
         ) from None
     try:
         # On a full disk the text cannot be written; the lock holds without it.
@@ -66,7 +66,7 @@ def try_lock(path: Path) -> Iterator[bool]:
 
 
 def describe_holder(path: Path) -> str:
-    """Return who holds the lock, in words."""
+    """Return a text that says which process holds the lock."""
     try:
         return path.read_text(encoding="utf-8") or "another run"
     except OSError:

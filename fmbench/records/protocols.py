@@ -25,25 +25,25 @@ class Protocol:
     # Lower-case letters only: the name is part of file names.
     name: str
     title: str
-    # Use only the first so many training images of each class; None: all.
+    # The number of training images of each class, counted from the first; None: all of them.
     train_per_class: int | None = None
-    # Use only the first so many test images; None: all.
+    # The number of test images, counted from the first; None: all of them.
     n_test: int | None = None
-    # Hold so many training images of each class out of the fit, chosen at random by a fixed seed.
+    # The number of training images of each class that are not fitted on. A fixed seed draws them.
     held_out_per_class: int = 0
-    # Use the runner's quick hyperparameters.
+    # Whether the runner's quick hyperparameters are used.
     quick: bool = False
     # The images that are scored, in this order: the test images, the training images that were
     # held out, the training images that were fitted on.
     scored: tuple[ImageSubset, ...] = ("test",)
-    # Also fit on the test images and their labels: a mistake, made on purpose.
+    # Whether the model is also fitted on the test images and their labels: a deliberate mistake.
     fits_test: bool = False
-    # Also store the class scores and the predictions after every epoch.
+    # Whether the class scores and the predictions after every epoch are stored too.
     detailed: bool = True
-    # Seeds of each stochastic runner, if a command names no other number.
+    # The number of seeds of each stochastic runner, unless a command gives another number.
     default_seeds: int = 5
 
-    def definition(self) -> dict[str, Any]:
+    def to_definition(self) -> dict[str, Any]:
         """Return the parts of the protocol that decide the predictions, in JSON's types.
 
         ``scored`` and ``fits_test`` are left out where they have their default values, so that the
@@ -61,7 +61,7 @@ class Protocol:
             definition["fits_test"] = True
         return definition
 
-    def held_out_mask(self, y_train: np.ndarray) -> np.ndarray:
+    def make_held_out_mask(self, y_train: np.ndarray) -> np.ndarray:
         """Return a mask ``bool (n,)`` of the training images that are held out of the fit."""
         import numpy as np
 
@@ -72,11 +72,11 @@ class Protocol:
             mask[generator.choice(members, self.held_out_per_class, replace=False)] = True
         return mask
 
-    def fitted_indices(self, y_train: np.ndarray) -> np.ndarray:
+    def find_fitted_indices(self, y_train: np.ndarray) -> np.ndarray:
         """Return the indices of the training images that are fitted on, in increasing order."""
         import numpy as np
 
-        remaining = np.flatnonzero(~self.held_out_mask(y_train))
+        remaining = np.flatnonzero(~self.make_held_out_mask(y_train))
         if self.train_per_class is None:
             return remaining
         first = [
@@ -116,7 +116,7 @@ RANDOM_SPLIT = Protocol(
 
 TEST_IN_TRAINING = Protocol(
     "leak",
-    "all 60,000 training and 10,000 test images, scored on the latter",
+    "all 60,000 training and 10,000 test images, scored on the test images",
     fits_test=True,
     detailed=False,
 )
@@ -129,6 +129,7 @@ def make_quick(protocol: Protocol) -> Protocol:
     return replace(
         protocol,
         name=f"quick{protocol.name}",
+        title=f"fewer images and epochs than: {protocol.title}",
         train_per_class=QUICK.train_per_class,
         n_test=QUICK.n_test,
         held_out_per_class=QUICK_HELD_OUT_PER_CLASS if protocol.held_out_per_class else 0,
@@ -137,10 +138,11 @@ def make_quick(protocol: Protocol) -> Protocol:
     )
 
 
-_MISTAKES = (DIGITS, SCORED_ON_TRAINING, RANDOM_SPLIT, TEST_IN_TRAINING)
+# The protocols that make a mistake on purpose.
+MISTAKES = (DIGITS, SCORED_ON_TRAINING, RANDOM_SPLIT, TEST_IN_TRAINING)
 
 PROTOCOLS = {
-    protocol.name: protocol for protocol in (FULL, QUICK, *_MISTAKES, *map(make_quick, _MISTAKES))
+    protocol.name: protocol for protocol in (FULL, QUICK, *MISTAKES, *map(make_quick, MISTAKES))
 }
 
 
@@ -161,8 +163,8 @@ def load_labels_by_subset(
             return load_test_labels(source)[: protocol.n_test]
         y_train = read_idx(source, TRAIN_LABELS)
         if subset == "held out":
-            return y_train[protocol.held_out_mask(y_train)]
-        return y_train[protocol.fitted_indices(y_train)]
+            return y_train[protocol.make_held_out_mask(y_train)]
+        return y_train[protocol.find_fitted_indices(y_train)]
 
     return {subset: load(subset) for subset in protocol.scored}
 
@@ -180,11 +182,11 @@ def load_images(
     import numpy as np
 
     X_train, y_train = load_train(source)
-    fitted = protocol.fitted_indices(y_train)
+    fitted = protocol.find_fitted_indices(y_train)
     X_fit, y_fit = X_train[fitted], y_train[fitted]
     images: dict[ImageSubset, np.ndarray] = {"fitted": X_fit}
     if "held out" in protocol.scored:
-        images["held out"] = X_train[protocol.held_out_mask(y_train)]
+        images["held out"] = X_train[protocol.make_held_out_mask(y_train)]
     if "test" in protocol.scored or protocol.fits_test:
         images["test"] = load_test_images(source)[: protocol.n_test]
     X_score = np.concatenate([images[subset] for subset in protocol.scored])

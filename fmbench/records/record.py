@@ -21,9 +21,9 @@ SCHEMA = 1
 
 
 class UserRequest(TypedDict):
-    """How a user asked for a model that no suite and no recipe of the package names.
+    """What a user typed to get a model that is neither a row of a suite nor a recipe of the package.
 
-    A later table shows the model from this, without running any plug-in code.
+    Later tables show the model from this, without running any plug-in code.
     """
 
     runner: str  # what the user typed, without the parameters
@@ -32,7 +32,7 @@ class UserRequest(TypedDict):
 
 
 def make_user_request(cell: Cell) -> UserRequest | None:
-    """Return how a user asked for a cell; None for a recipe of the package or of a suite."""
+    """Return what a user typed to get a cell; None for a recipe of the package or of a suite."""
     if not cell.runner.requested_as:
         return None
     return {
@@ -43,7 +43,10 @@ def make_user_request(cell: Cell) -> UserRequest | None:
 
 
 class RecordIdentity(NamedTuple):
-    """Which question a record answers, whatever the recipe was at the time."""
+    """What a record is about, without the details of the recipe.
+
+    Records of an older and of a newer recipe of the same runner have the same identity.
+    """
 
     runner: str
     dataset: str
@@ -53,7 +56,7 @@ class RecordIdentity(NamedTuple):
 
 
 def identify_definition(definition: Definition) -> RecordIdentity:
-    """Return which question a cell's definition asks."""
+    """Return the identity of the record of a cell with this definition."""
     return RecordIdentity(
         definition["runner"],
         definition["dataset"],
@@ -72,7 +75,7 @@ class Record:
     cell: Definition
     device: str
     threads: int
-    jobs: int  # the most cells that ran at the same time, this one included
+    jobs: int  # the largest number of launches that ran at the same time, this one included
     versions: dict[str, str]
     package: dict[str, Any]  # version, commit, dirty
     started: str  # ISO 8601, UTC
@@ -82,11 +85,13 @@ class Record:
     together: int = 1  # cells that shared this one's process, and so its memory and seconds
     fit_seconds: float | None = None
     predict_seconds: float | None = None
-    history: list[dict[str, int | float]] = field(default_factory=list)  # one item an epoch
+    # One item for each epoch. The values whose names begin with heldout_ are of the scored images:
+    # in the full protocol the test images.
+    history: list[dict[str, int | float]] = field(default_factory=list)
     details: dict[str, Any] = field(default_factory=dict)  # what the classifier reports of its fit
     warnings: list[str] = field(default_factory=list)
     predictions_sha256: str | None = None  # of the .npz file; None for a failed cell
-    why: str | None = None  # why the cell failed, in words
+    why: str | None = None  # why the cell failed
     asked: UserRequest | None = None
     # Hyperparameters that replace the recipe's; None in records of fmbench 0.3 and older.
     overrides: dict[str, Any] | None = None
@@ -96,7 +101,7 @@ class Record:
 
     @property
     def identity(self) -> RecordIdentity:
-        """Which question the record answers, whatever the recipe was at the time."""
+        """What the record is about, without the details of the recipe."""
         return identify_definition(self.cell)
 
     @property
@@ -105,13 +110,27 @@ class Record:
         return self.status == "finished"
 
 
+# The names of the arrays that are stored with a finished record; `store` gives their shapes.
+Y_PRED = "y_pred"
+Y_TRUE = "y_true"
+SCORES = "scores"
+EPOCH_Y_PRED = "epoch_y_pred"
+FLAGGED_PREFIX = "flagged_"
+
+# The names of the values in each item of a record's history.
+TRAIN_LOSS = "train_loss"
+TRAIN_ACCURACY = "train_accuracy"
+HELDOUT_LOSS = "heldout_loss"
+HELDOUT_ACCURACY = "heldout_accuracy"
+
+
 def flagged_array_name(name: str) -> str:
     """Return the name of the array with the predictions of a runner's flagged figure."""
-    return f"flagged_{name}"
+    return f"{FLAGGED_PREFIX}{name}"
 
 
 class RecordName(NamedTuple):
-    """What the path of a record's file says, without reading the file."""
+    """The facts about a record that the path of its file contains."""
 
     runner: str
     protocol: str
@@ -161,7 +180,7 @@ class RecordName(NamedTuple):
 
 
 def describe_changes(old: Definition, new: Definition) -> str:
-    """Return what changed between two definitions of a cell, in words."""
+    """Return a text that lists the differences between two definitions of a cell."""
     changes = []
     if old["revision"] != new["revision"]:
         changes.append(f"revision {old['revision']} -> {new['revision']}")
@@ -196,7 +215,7 @@ class UnsupportedSchemaError(ValueError):
 def encode_record(record: Record) -> bytes:
     """Return a record as the content of its file."""
     fields = asdict(record)
-    # Left out where older records lack them, so that the files of those do not change.
+    # Older records do not have these. They are left out, so that the files do not change.
     for name in ("measurement_id", "overrides"):
         if fields[name] is None:
             del fields[name]

@@ -2,7 +2,7 @@
 
 ``records/<runner>/<protocol>-seed<seed>-<key>.json`` holds the facts of the run and the SHA-256 of
 the ``.npz`` file beside it. That file holds ``y_pred uint8 (n,)``; ``scores float16 (n, classes)``
-where they are cheap; ``epoch_y_pred uint8 (epochs, n)`` of neural rows; ``flagged_... uint8 (n,)``
+where they are cheap; ``epoch_y_pred uint8 (epochs, n)`` of neural runners; ``flagged_... uint8 (n,)``
 of each flagged figure; and ``y_true uint8 (n,)`` where the data set is not the default one. Metrics
 are not stored: they are computed from the predictions. A failed cell leaves ``...failed.json``.
 
@@ -29,12 +29,13 @@ import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, BinaryIO
 
 from fmbench.errors import UserError
 from fmbench.records import locks
 from fmbench.records.cells import Cell, compute_key
 from fmbench.records.record import (
+    Y_PRED,
     Record,
     RecordIdentity,
     RecordName,
@@ -44,7 +45,7 @@ from fmbench.records.record import (
     encode_record,
     identify_definition,
 )
-from fmbench.utils.files import atomic_write
+from fmbench.utils.files import FileState, write_atomically
 
 if TYPE_CHECKING:
     import numpy as np
@@ -85,18 +86,18 @@ class StoreContents:
     failed: dict[str, Record]
     broken: list[BrokenRecord]
 
-    def finished_record(self, cell: Cell) -> Record | None:
+    def find_finished(self, cell: Cell) -> Record | None:
         """Return the finished record of exactly this cell, if there is one."""
         return self.finished.get(cell.key)
 
-    def why_stale(self, cell: Cell) -> str | None:
-        """Return what changed since the newest record that answers the cell's question.
+    def explain_stale(self, cell: Cell) -> str | None:
+        """Return what changed since the newest record with the identity of this cell.
 
-        None if a record is up to date, or if no record answers the question.
+        None if a record is up to date, or if no record has this identity.
         """
         if cell.key in self.finished:
             return None
-        definition = cell.definition()
+        definition = cell.to_definition()
         older = self._newest_by_identity.get(identify_definition(definition))
         return describe_changes(older.cell, definition) if older else None
 
@@ -104,18 +105,6 @@ class StoreContents:
     def _newest_by_identity(self) -> dict[RecordIdentity, Record]:
         by_time = sorted(self.finished.values(), key=lambda record: record.started)
         return {record.identity: record for record in by_time}
-
-
-class _FileState(NamedTuple):
-    """Tells whether a file has changed. Each file is replaced by renaming: a new inode."""
-
-    inode: int
-    mtime_ns: int
-    size: int
-
-    @classmethod
-    def from_stat(cls, status: os.stat_result) -> _FileState:
-        return cls(status.st_ino, status.st_mtime_ns, status.st_size)
 
 
 class Store:
@@ -130,8 +119,8 @@ class Store:
         self.records = folder / "records"
         self.unfinished = folder / "unfinished"
         self.locks = folder / "locks"
-        self._records_read: dict[Path, tuple[_FileState, Record]] = {}
-        self._digests: dict[Path, tuple[_FileState, str]] = {}
+        self._records_read: dict[Path, tuple[FileState, Record]] = {}
+        self._digests: dict[Path, tuple[FileState, str]] = {}
         self._y_pred: dict[str, np.ndarray] = {}  # by the SHA-256 of the file that holds it
 
     def read_contents(self) -> StoreContents:
@@ -139,7 +128,7 @@ class Store:
         finished: dict[str, Record] = {}
         failed: dict[str, Record] = {}
         broken: list[BrokenRecord] = []
-        for path in sorted(self.records.glob("*/*.json")):
+        for path in self.list_record_files():
             try:
                 record = self._read_record_if_changed(path)
             except UNREADABLE_ERRORS as error:
@@ -150,23 +139,31 @@ class Store:
             (finished if record.finished else failed)[record.key] = record
         return StoreContents(finished, failed, broken)
 
+    def list_record_files(self) -> list[Path]:
+        """List the JSON files of all records, also of those that cannot be read."""
+        return sorted(self.records.glob("*/*.json"))
+
+    def list_set_aside(self) -> list[Path]:
+        """List the files of broken records that :meth:`rename_broken` has renamed."""
+        return sorted(self.records.glob("*/*.broken*"))
+
     def find_record(self, name: RecordName) -> Record | None:
         """Return the record of this name; None if there is none that can be read."""
         path = name.path(self.records)
-        with contextlib.suppress(*UNREADABLE_ERRORS):
+        with contextlib.suppress(*UNREADABLE_ERRORS):  # there is none, or it is broken
             return self._read_record(path)
         return None
 
     def _read_record(self, path: Path) -> Record:
         record = decode_record(path.read_bytes())
         if path != self.path(record) or record.key != compute_key(record.cell):
-            raise ValueError("its content is that of another cell")
+            raise ValueError("its file name does not match its content")
         if record.finished:
             self._open_predictions(record).close()
         return record
 
     def _read_record_if_changed(self, path: Path) -> Record:
-        state = _FileState.from_stat(path.stat())
+        state = FileState.from_path(path)
         known_state, record = self._records_read.get(path, (None, None))
         if record is None or known_state != state:
             record = self._read_record(path)
@@ -177,7 +174,7 @@ class Store:
 
     def list_names(self) -> list[RecordName]:
         """List the records by their file names. No file is read, so some may be unreadable."""
-        found = (RecordName.from_path(path) for path in sorted(self.records.glob("*/*.json")))
+        found = (RecordName.from_path(path) for path in self.list_record_files())
         return [name for name in found if name]
 
     def load_arrays(self, record: Record, *names: str) -> dict[str, np.ndarray]:
@@ -196,42 +193,40 @@ class Store:
                     if not names or name in names:
                         with archive.open(member) as file:
                             found[name] = read_array(file, allow_pickle=False)
-        except UNREADABLE_ARRAY_ERRORS as error:  # anybody can write a checksum that fits
+        except UNREADABLE_ARRAY_ERRORS as error:  # the checksum matches, but the file is no archive
             why = str(error) or type(error).__name__
             raise UserError(f"{self._predictions_path(record)} is damaged: {why}") from None
         return found
 
     def load_y_pred(self, record: Record) -> np.ndarray:
-        """Load the predicted classes ``uint8 (n,)`` of a finished record, once for each store.
+        """Load the predicted classes ``uint8 (n,)`` of a finished record; the store keeps them.
 
         Raises:
             UserError: the file is missing, or is not the one that was written with the record.
         """
         digest = record.predictions_sha256 or ""
         if digest not in self._y_pred:
-            arrays = self.load_arrays(record, "y_pred")
-            if "y_pred" not in arrays:
-                raise UserError(f"{self._predictions_path(record)} is damaged: it has no y_pred")
-            arrays["y_pred"].setflags(write=False)
-            self._y_pred[digest] = arrays["y_pred"]
+            arrays = self.load_arrays(record, Y_PRED)
+            if Y_PRED not in arrays:
+                raise UserError(f"{self._predictions_path(record)} is damaged: it has no {Y_PRED}")
+            arrays[Y_PRED].setflags(write=False)
+            self._y_pred[digest] = arrays[Y_PRED]
         return self._y_pred[digest]
 
     def _open_predictions(self, record: Record) -> BinaryIO:
-        """Open the predictions of a record. They are hashed unless the file is known already."""
+        """Open the predictions of a record and check their SHA-256, if the file has changed."""
         path = self._predictions_path(record)
         try:
             file = path.open("rb")
             try:
-                state = _FileState.from_stat(os.fstat(file.fileno()))
+                state = FileState.from_stat(os.fstat(file.fileno()))
                 known_state, digest = self._digests.get(path, (None, ""))
                 if known_state != state:
                     digest = hashlib.file_digest(file, "sha256").hexdigest()
                     file.seek(0)
                     self._digests[path] = (state, digest)
                 if digest != record.predictions_sha256:
-                    raise UserError(
-                        f"{path} is damaged: not the predictions that its record describes"
-                    )
+                    raise UserError(f"{path} is damaged: its SHA-256 is not the one in its record")
             except BaseException:
                 file.close()
                 raise
@@ -240,10 +235,10 @@ class Store:
         return file
 
     def prepare(self) -> None:
-        """Make the folder, and complete or remove what killed runs left half written in it.
+        """Make the folder, and complete or remove the files that killed runs left half written in it.
 
         Raises:
-            UserError: it cannot be written to.
+            UserError: the folder cannot be written to.
         """
         try:
             self.records.mkdir(parents=True, exist_ok=True)
@@ -281,7 +276,7 @@ class Store:
     def rename_broken(self, broken: BrokenRecord) -> Path:
         """Rename a broken record so that nothing reads or overwrites it; returns the new path.
 
-        A record of another version of fmbench gets another ending: it is still of use.
+        A record of another version of fmbench gets another ending, because it is not damaged.
         """
         n, ending = 1, "other-version" if broken.other_version else "broken"
         while (target := broken.path.with_name(f"{broken.path.name}.{ending}{n}")).exists():
@@ -296,25 +291,25 @@ class Store:
         """Write a record and its arrays; returns it with the predictions' SHA-256 filled in.
 
         Raises:
-            OSError: it could not be written. An earlier record of the cell stays as it was.
+            OSError: the record could not be written. An earlier record of the cell is unchanged.
         """
         import numpy as np
 
         path = self.path(record)
         path.parent.mkdir(parents=True, exist_ok=True)
-        # The system may reuse the inode of a file that was replaced.
+        # Forget the old files: the system may give the new ones the same inodes.
         self._records_read.pop(path, None)
         self._digests.pop(path.with_suffix(".npz"), None)
         self._complete_or_remove_temporaries(
             record.cell["runner"], RecordName.from_record(record).stem
         )
         if not record.finished:
-            with atomic_write(path) as [facts]:
+            with write_atomically(path) as [facts]:
                 facts.write_bytes(encode_record(record))
             return record
-        # Both files are complete before either is renamed, so that a failure to write leaves an
-        # earlier record of the cell as it was.
-        with atomic_write(path.with_suffix(".npz"), path) as [predictions, facts]:
+        # Both files are complete before either is renamed. So if writing fails, an earlier record
+        # of the cell is unchanged.
+        with write_atomically(path.with_suffix(".npz"), path) as [predictions, facts]:
             with predictions.open("wb") as file:
                 np.savez_compressed(file, allow_pickle=False, **(arrays or {}))
             digest = hashlib.sha256(predictions.read_bytes()).hexdigest()
@@ -342,7 +337,7 @@ class Store:
         """Remove the cell's folder, and the folders above it that are then empty."""
         folder = self.workspace_path(cell)
         shutil.rmtree(folder, ignore_errors=True)
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError):  # the folders still hold other files
             folder.parent.rmdir()
             self.unfinished.rmdir()
 
@@ -353,13 +348,15 @@ class Store:
                     self._complete_or_remove_temporaries(path.parent.name, path.stem)
 
     def _complete_or_remove_temporaries(self, runner: str, stem: str) -> None:
-        """Complete or remove what a killed run left half written of a cell. Needs its lock.
+        """Complete or remove the files of a cell that a killed run left half written.
+
+        The caller must hold the cell's lock.
 
         A run that was killed between its two renamings left new predictions beside an old JSON
         file, or beside none, and the new JSON file complete under its temporary name.
         """
         for temporary in (self.records / runner).glob(f".{stem}.*.tmp"):
-            with contextlib.suppress(*UNREADABLE_ERRORS):
+            with contextlib.suppress(*UNREADABLE_ERRORS):  # it is not complete: removed below
                 record = decode_record(temporary.read_bytes())
                 if self.path(record).name == f"{stem}.json":
                     self._open_predictions(record).close()

@@ -6,6 +6,8 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
+from fmbench.suites.reader import ACCURACIES
+
 
 @dataclass(frozen=True)
 class Commands:
@@ -14,7 +16,7 @@ class Commands:
     Each method returns a command line that can be pasted into a shell.
     """
 
-    results: Path | None = None  # None: the default folder, which no command has to name
+    results: Path | None = None  # None: the default folder, which commands need not name
     suite: Path | None = None  # None: the suite that is built in
 
     def run(self, *names: str, seeds: int | None = None) -> str:
@@ -25,9 +27,9 @@ class Commands:
         """Measure a runner again, in the default results folder."""
         return Commands(suite=self.suite).run(name, seeds=seeds)
 
-    def table(self, name: str = "accuracies") -> str:
+    def table(self, name: str = ACCURACIES) -> str:
         """Print a table from the records."""
-        return self._build("table", *(["--table", name] if name != "accuracies" else []))
+        return self._build("table", *(["--table", name] if name != ACCURACIES else []))
 
     def check(self) -> str:
         """Check whether the reported figures can all be true; this needs no records."""

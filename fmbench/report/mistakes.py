@@ -1,4 +1,4 @@
-"""What the report says about known mistakes: which runners it examines, and the result in words."""
+"""Writes what the report says about known mistakes, and selects the runners to examine."""
 
 from __future__ import annotations
 
@@ -13,15 +13,8 @@ from fmbench.analysis.forensics.findings import (
 )
 from fmbench.analysis.forensics.plan import ForensicsPlan
 from fmbench.analysis.verdicts import MARGIN, Claim
-from fmbench.records.protocols import (
-    DIGITS,
-    RANDOM_SPLIT,
-    SCORED_ON_TRAINING,
-    TEST_IN_TRAINING,
-)
+from fmbench.records.protocols import MISTAKES
 from fmbench.report.sentences import Sentence, Strong, format_accuracy
-
-PROTOCOLS_OF_MISTAKES = (DIGITS, TEST_IN_TRAINING, SCORED_ON_TRAINING, RANDOM_SPLIT)
 
 
 def find_examined_runners(results: SuiteResults) -> list[str]:
@@ -29,7 +22,7 @@ def find_examined_runners(results: SuiteResults) -> list[str]:
 
     These are the suite's subject, and every runner with a record of a mistake.
     """
-    protocols = {protocol.name for protocol in PROTOCOLS_OF_MISTAKES}
+    protocols = {protocol.name for protocol in MISTAKES}
     recorded = {
         record.cell["runner"]
         for record in results.contents.finished.values()

@@ -53,19 +53,19 @@ class Progress(Observer):
         """A cell's record has been written."""
         with self._lock:
             del self._running[id(cell)]
-        self._done(cell, record)
+        self._count_done(cell, record)
 
     def on_measured_elsewhere(self, cell: Cell, record: Record) -> None:
         """Another run has measured a cell in the meantime."""
         with self._lock:
             self._waiting.remove(cell)
-        self._done(cell, record, ", by another run")
+        self._count_done(cell, record, ", by another run")
 
     def on_wait(self, cell: Cell, holder: str) -> None:
         """All cells that are left are being measured by other runs."""
         self._say(f"waiting for {cell.name}, which {holder} is measuring")
 
-    def _done(self, cell: Cell, record: Record, by: str = "") -> None:
+    def _count_done(self, cell: Cell, record: Record, by: str = "") -> None:
         with self._lock:
             self._n_done += 1
             self._n_failed += not record.finished
@@ -75,7 +75,7 @@ class Progress(Observer):
             said = f"fit {format_duration(record.fit_seconds or 0)}{by}"
         else:
             said = f"failed{by}: {record.why}"
-        self._say(f"{done} {cell.name}: {said}; {_left(left)}")
+        self._say(f"{done} {cell.name}: {said}; {_format_left(left)}")
 
     def _say(self, text: str) -> None:
         self._console.print(text, markup=False, highlight=False, soft_wrap=True)
@@ -101,7 +101,7 @@ class Progress(Observer):
             failed = f", {self._n_failed} failed" if self._n_failed else ""
             head = (
                 f"{self._n_done} of {self._n_planned} cells done{failed}; "
-                f"{_left(self.seconds_left())}"
+                f"{_format_left(self.seconds_left())}"
             )
         return Group(Text(head, style="bold"), *(Text(line) for line in lines))
 
@@ -123,7 +123,7 @@ def show_progress(
         yield progress
 
 
-def _left(seconds: float) -> str:
+def _format_left(seconds: float) -> str:
     return f"about {format_duration(seconds)} left" if seconds else "nothing left"
 
 

@@ -1,4 +1,4 @@
-"""Writes the answer in sentences: what was claimed, what was found, and how sure that is.
+"""Writes the answer in sentences: what was claimed, what was found, and the verdict.
 
 Every number in them is computed from the suite and the records.
 """
@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 from fmbench.analysis.evaluation import JudgedRow
 from fmbench.analysis.predictions import SuitePredictions
+from fmbench.analysis.statistics import CONFIDENCE_TEXT
+from fmbench.analysis.summary import NO_RECORD
 from fmbench.analysis.verdicts import VerdictKind
 from fmbench.consistency.check import ConsistencyResult
 from fmbench.datasets.specs import get_dataset
@@ -51,11 +53,11 @@ def write_answer(
     """
     row = predictions.subject
     if row is None or row.claimed is None:
-        return _answer_for_all_rows(predictions, consistency, commands)
+        return _write_answer_for_all_rows(predictions, consistency, commands)
     return [
         Sentence("What was claimed", _describe_claim(predictions, row)),
         Sentence("What was found", _describe_measurement(row, commands)),
-        Sentence("How sure it is", _describe_verdict(row, consistency)),
+        Sentence("Verdict", _describe_verdict(row, consistency)),
     ]
 
 
@@ -104,7 +106,7 @@ def _describe_measurement(row: JudgedRow, commands: Commands) -> tuple[str, ...]
     if row.mean is None or row.gap is None:
         why = "" if row.verdict.kind is VerdictKind.NOT_RUN else f" ({row.verdict})"
         run = commands.run(row.runner)
-        return ("Nothing yet: there is ", Strong(f"no record{why}"), f". Run `{run}`.")
+        return ("Nothing yet: there is ", Strong(f"{NO_RECORD}{why}"), f". Run `{run}`.")
     n = row.n
     runs = f"mean ± standard deviation of n = {n} seeds" if n > 1 else "n = 1 run"
     parts = [
@@ -117,7 +119,7 @@ def _describe_measurement(row: JudgedRow, commands: Commands) -> tuple[str, ...]
         parts += [
             " One new run would get ",
             Strong(f"{format_interval(row.low, row.high)} %"),
-            " (95 % prediction interval).",
+            f" ({CONFIDENCE_TEXT} prediction interval).",
         ]
     return (*parts, f" {RECIPE_SENTENCES[row.row.recipe]}")
 
@@ -145,7 +147,7 @@ def _describe_consistency(consistency: ConsistencyResult | None) -> tuple[str, .
     )
 
 
-def _answer_for_all_rows(
+def _write_answer_for_all_rows(
     predictions: SuitePredictions, consistency: ConsistencyResult | None, commands: Commands
 ) -> list[Sentence]:
     claims = [row.claimed for row in predictions.rows if row.claimed is not None]
@@ -162,7 +164,5 @@ def _answer_for_all_rows(
     return [
         Sentence("What was claimed", (f"{claimed}.",)),
         Sentence("What was found", tuple(found)),
-        Sentence(
-            "How sure it is", (Strong(words or "no row"), ".", *_describe_consistency(consistency))
-        ),
+        Sentence("Verdict", (Strong(words or "no row"), ".", *_describe_consistency(consistency))),
     ]

@@ -12,7 +12,8 @@ from pathlib import Path
 from fmbench import runners
 from fmbench.analysis.evaluation import JudgedRow, SuiteResults
 from fmbench.analysis.reference import SUMMARY_FILE, write_summary
-from fmbench.analysis.summary import Status
+from fmbench.analysis.statistics import CONFIDENCE_TEXT
+from fmbench.analysis.summary import NO_RECORD, Status
 from fmbench.analysis.verdicts import ALPHA, MARGIN, explain_verdicts
 from fmbench.datasets.specs import DEFAULT_DATASET, get_dataset
 from fmbench.errors import UserError
@@ -21,7 +22,7 @@ from fmbench.metrics.metric import Metric
 from fmbench.metrics.registry import METRICS
 from fmbench.records.protocols import FULL, Protocol
 from fmbench.suites.claims import ReportedFigure, Suite
-from fmbench.suites.reader import TABLES
+from fmbench.suites.reader import ACCURACIES, BY_CLASS, OVERALL, TABLES
 from fmbench.utils.files import write_text_atomically
 from fmbench.utils.formatting import format_interval, format_mean_sd
 from fmbench.utils.table import (
@@ -70,7 +71,7 @@ class AccuracyTable(Table):
 
 def build_table(
     results: SuiteResults,
-    name: str = "accuracies",
+    name: str = ACCURACIES,
     *,
     margin: float = MARGIN,
     alpha: float = ALPHA,
@@ -84,15 +85,15 @@ def build_table(
     """
     suite = results.suite
     title = None if results.has_verdicts else results.protocol.title
-    if name == "accuracies":
+    if name == ACCURACIES:
         rows = results.judge(margin, alpha) if (margin, alpha) != (MARGIN, ALPHA) else results.rows
         return build_accuracies(suite, rows, protocol_title=title, margin=margin, alpha=alpha)
     if suite.subject is None:
         raise UserError(
-            f"{suite.path}: no [[reported]] figure says which runner it is `of`, so there "
-            f"is no table {name!r}"
+            f"{suite.path}: there is no table {name!r}, because no [[reported]] figure names a "
+            "runner in its key `of`"
         )
-    build = {"by-class": build_by_class, "overall": build_overall}[name]
+    build = {BY_CLASS: build_by_class, OVERALL: build_overall}[name]
     return build(
         suite,
         results.subject_metrics,
@@ -111,10 +112,10 @@ def build_accuracies(
 ) -> AccuracyTable:
     """Build the table of claimed and measured accuracies with the verdicts.
 
-    ``protocol_title`` is given for every protocol except the full one: its figures are no test of a
+    ``protocol_title`` is given for every protocol except the full one. Such figures cannot test a
     claim, so the table shows no verdict.
     """
-    second_hand = "The source's figure was seen only where others quote it."
+    second_hand = "We know the source's figure only from papers that quote it."
     remarks = (
         (row.label, " ".join(filter(None, [
             row.remark, second_hand if row.certainty == "second hand" else ""
@@ -125,10 +126,10 @@ def build_accuracies(
     notes = [
         "Accuracies in percent of the test images, gap in points (measured minus claimed); "
         "claimed: as printed in the paper; source: the figure in the original that the paper "
-        "quotes, where it is known; reference: fmbench's own committed run; low, high: 95 % "
-        "prediction interval for one new run; n: seeds.",
+        "quotes, if known; reference: fmbench's own run; low, high: "
+        f"{CONFIDENCE_TEXT} prediction interval for one new run; n: seeds.",
         f"verdict: {explain_verdicts(margin, alpha)}. delta_star: the smallest margin, in "
-        "points, under which the claim would be reproduced.",
+        "points, with which the claim would be reproduced.",
         *dict.fromkeys(f"{label}: {remark}" for label, remark in remarks if remark),
         *(f"{name}: {text}" for name, s in summaries.items() for text in s.warnings),
         *(
@@ -141,16 +142,16 @@ def build_accuracies(
         ),
     ]
     return AccuracyTable(
-        _title(suite, "accuracies", "", protocol_title),
+        _build_title(suite, ACCURACIES, "", protocol_title),
         ACCURACIES_COLUMNS,
-        [_accuracies_row(row, has_verdicts=protocol_title is None) for row in rows],
+        [_build_accuracies_row(row, has_verdicts=protocol_title is None) for row in rows],
         tuple(notes),
         tuple(rows),
         protocol_title is None,
     )
 
 
-def _accuracies_row(row: JudgedRow, *, has_verdicts: bool) -> dict[str, object]:
+def _build_accuracies_row(row: JudgedRow, *, has_verdicts: bool) -> dict[str, object]:
     return {
         "label": row.label,
         "runner": row.runner,
@@ -181,7 +182,7 @@ def build_overview(table: AccuracyTable) -> Table:
         {
             "row": row.label,
             "claimed": row.row.claimed,
-            "measured": measured_accuracy(row) or "no record",
+            "measured": compute_measured_accuracy(row) or NO_RECORD,
             "n": row.n or None,
             "one new run": format_interval(row.low, row.high),
             "verdict": str(row.verdict),
@@ -192,8 +193,8 @@ def build_overview(table: AccuracyTable) -> Table:
     return Table(table.title, columns, rows)
 
 
-def measured_accuracy(row: JudgedRow) -> MeanSd | None:
-    """The measured accuracy in percent, with its spread if there are several seeds."""
+def compute_measured_accuracy(row: JudgedRow) -> MeanSd | None:
+    """Return the measured accuracy in percent, with its spread if there are several seeds."""
     if row.mean is None:
         return None
     spread = 100 * row.sd if row.n > 1 and row.sd is not None else None
@@ -209,15 +210,17 @@ def build_by_class(
 ) -> Table:
     """Build the table of metrics for each class and their averages, for the suite's subject.
 
-    ``metrics`` has one entry for each seed; without any, the measured columns are empty.
-    ``has_runner``: the subject can be measured.
+    ``metrics`` has one entry for each seed; if there are none, the measured columns are empty.
+    ``has_runner`` says whether the subject can be measured.
     """
     names = [name for name, metric in METRICS.items() if metric.in_class_table]
     rows = []
-    for k, class_ in enumerate((*_classes(suite), None)):
+    for k, class_ in enumerate((*_find_classes(suite), None)):
         row: dict[str, object] = {"class": class_ or "macro average"}
         for name in names:
-            claim = _claim(suite, name, k if class_ else None, None if class_ else "macro")
+            claim = _find_claimed_figures(
+                suite, name, k if class_ else None, None if class_ else "macro"
+            )
             by_seed = [m.by_class[name] for m in metrics]
             values = [float(v[k] if class_ else v.mean()) for v in by_seed]
             row |= {f"{name} claimed": claim, f"{name} measured": MeanSd.of(values, 3)}
@@ -225,8 +228,8 @@ def build_by_class(
     columns = [Column("class")]
     for name in names:
         columns += [Column(f"{name} claimed"), Column(f"{name} measured", MEAN_SD)]
-    title = _title(suite, "by-class", f"{_subject(suite)}, by class", protocol_title)
-    return Table(title, tuple(columns), rows, tuple(_notes(suite, len(metrics), has_runner)))
+    title = _build_title(suite, BY_CLASS, f"{_find_subject_label(suite)}, by class", protocol_title)
+    return Table(title, tuple(columns), rows, tuple(_write_notes(suite, len(metrics), has_runner)))
 
 
 def build_overall(
@@ -240,17 +243,18 @@ def build_overall(
     rows = [
         {
             "metric": name,
-            "claimed": _claim(suite, name, None, None) or _claim(suite, name, None, "macro"),
-            "measured": _mean_over_seeds(metric, [m.overall[name] for m in metrics]),
+            "claimed": _find_claimed_figures(suite, name, None, None)
+            or _find_claimed_figures(suite, name, None, "macro"),
+            "measured": _compute_mean_over_seeds(metric, [m.overall[name] for m in metrics]),
         }
         for name, metric in METRICS.items()
     ]
     columns = (Column("metric"), Column("claimed"), Column("measured", MEAN_SD))
-    title = _title(suite, "overall", f"{_subject(suite)}, overall", protocol_title)
-    return Table(title, columns, rows, tuple(_notes(suite, len(metrics), has_runner)))
+    title = _build_title(suite, OVERALL, f"{_find_subject_label(suite)}, overall", protocol_title)
+    return Table(title, columns, rows, tuple(_write_notes(suite, len(metrics), has_runner)))
 
 
-def _mean_over_seeds(metric: Metric, values: Sequence[float | None]) -> MeanSd | None:
+def _compute_mean_over_seeds(metric: Metric, values: Sequence[float | None]) -> MeanSd | None:
     """Mean and standard deviation over the seeds; None if a seed lacks the metric."""
     known = [value for value in values if value is not None]
     if len(known) < len(values):
@@ -258,8 +262,8 @@ def _mean_over_seeds(metric: Metric, values: Sequence[float | None]) -> MeanSd |
     return MeanSd.of([100 * v if metric.percent else v for v in known], metric.decimals)
 
 
-def _title(suite: Suite, name: str, what: str, protocol_title: str | None) -> str:
-    """What the paper calls the table, if the suite says so; otherwise the paper's title."""
+def _build_title(suite: Suite, name: str, what: str, protocol_title: str | None) -> str:
+    """Begin with what the paper calls the table, or else with the paper's title."""
     if own := suite.table_titles.get(name):
         title = f"{own}: {what or suite.title}"
     else:
@@ -268,19 +272,21 @@ def _title(suite: Suite, name: str, what: str, protocol_title: str | None) -> st
     return f"{title}{scale}"
 
 
-def _subject(suite: Suite) -> str:
+def _find_subject_label(suite: Suite) -> str:
     row = next((row for row in suite.rows if row.runner == suite.subject), None)
     return row.label if row else suite.subject or suite.title
 
 
-def _classes(suite: Suite) -> tuple[str, ...]:
-    """Names of the classes of the data set that the suite's subject is measured on."""
+def _find_classes(suite: Suite) -> tuple[str, ...]:
+    """Return the class names of the data set on which the suite's subject is measured."""
     names = [row.dataset for row in suite.rows if row.runner == suite.subject]
     return get_dataset(names[0]).classes if names else DEFAULT_DATASET.classes
 
 
-def _claim(suite: Suite, metric: str, class_: int | None, average: str | None) -> str:
-    """Every distinct figure that the paper prints for this, in the order of the suite."""
+def _find_claimed_figures(
+    suite: Suite, metric: str, class_: int | None, average: str | None
+) -> str:
+    """List every figure that the paper prints for this, each once, in the order of the suite."""
 
     def fits(figure: ReportedFigure) -> bool:
         where = (figure.of, figure.metric, figure.class_, figure.average)
@@ -289,7 +295,7 @@ def _claim(suite: Suite, metric: str, class_: int | None, average: str | None) -
     return ", ".join(dict.fromkeys(figure.value for figure in suite.reported if fits(figure)))
 
 
-def _notes(suite: Suite, n_seeds: int, has_runner: bool) -> Iterator[str]:
+def _write_notes(suite: Suite, n_seeds: int, has_runner: bool) -> Iterator[str]:
     if n_seeds > 1:
         yield f"Measured: mean ± standard deviation over {n_seeds} seeds."
     elif n_seeds == 1:
@@ -298,26 +304,26 @@ def _notes(suite: Suite, n_seeds: int, has_runner: bool) -> Iterator[str]:
         how = f"run `fmbench run {suite.subject}`" if has_runner else Status.NO_RUNNER.value
         yield f"Not measured: {how}."
     if suite.n_per_class != DEFAULT_DATASET.n_per_class:
-        yield "Claimed of another test set than the one that is measured on."
+        yield "The claims are about another test set than the one used here."
     if others := {figure.of for figure in suite.reported if figure.of} - {suite.subject}:
-        yield f"Figures of {', '.join(sorted(others))} are reported too, and in no table."
+        yield f"The paper also reports figures of {', '.join(sorted(others))}; no table shows them."
     for m in suite.not_transcribed:
         yield f"Not transcribed: {m.where}, {m.what}: {m.why}."
 
 
-def table_names(suite: Suite) -> tuple[str, ...]:
-    """The names of a suite's tables: without a subject, only the accuracies."""
+def list_tables(suite: Suite) -> tuple[str, ...]:
+    """List the names of a suite's tables; without a subject, only the accuracies."""
     return TABLES if suite.subject else TABLES[:1]
 
 
 def table_path(results: Path, suite: Suite, name: str, protocol: Protocol, ending: str) -> Path:
-    """The file of a table in a results folder."""
+    """Return the file of a table in a results folder."""
     suffix = "" if protocol is FULL else f"-{protocol.name}"
     return suite.folder_in(results) / f"{name}{suffix}.{ending}"
 
 
 def write_tables(results: SuiteResults, *, only_missing: bool = False) -> list[Path]:
-    """Write every table in Markdown and CSV, and the summary; returns the files written.
+    """Write every table as Markdown and CSV, and the summary; return the table files.
 
     Each file is replaced in one step, so that a reader sees either the old or the new one.
     """
@@ -331,7 +337,7 @@ def write_tables(results: SuiteResults, *, only_missing: bool = False) -> list[P
             [dict(v) for v in sorted(versions)],
         )
     written = []
-    for name in table_names(suite):
+    for name in list_tables(suite):
         paths = {e: table_path(folder, suite, name, results.protocol, e) for e in ("md", "csv")}
         if only_missing and all(path.exists() for path in paths.values()):
             continue

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from collections.abc import Iterable
 
 from fmbench.errors import UserError
 from fmbench.models import registry
@@ -18,7 +19,7 @@ def load_runners() -> dict[str, Runner]:
     """Import every file of ``fmbench/runners/`` and return all registered runners by name."""
     for module in pkgutil.iter_modules(__path__):
         importlib.import_module(f"{__name__}.{module.name}")
-    return registry.registered_runners()
+    return registry.list_runners()
 
 
 def get_runner(name: str) -> Runner:
@@ -29,7 +30,10 @@ def get_runner(name: str) -> Runner:
     """
     known = load_runners()
     if name not in known:
-        raise UserError(
-            f"unknown runner {name!r}{suggest_names(name, known)} `fmbench list` shows all"
-        )
+        raise UserError(describe_unknown_runner(name, known))
     return known[name]
+
+
+def describe_unknown_runner(name: str, known: Iterable[str]) -> str:
+    """Return the error message for a name that is not among the ``known`` ones."""
+    return f"unknown runner {name!r}{suggest_names(name, known)} `fmbench list` shows all"

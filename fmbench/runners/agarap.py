@@ -15,7 +15,7 @@ CODE = "Agarap's code"
 COMMON = {
     "filters": from_source([32, 64], AGARAP),
     "dense": from_source(1024, AGARAP),
-    "dropout": from_source(0.5, f"{AGARAP}: keep 0.5"),
+    "dropout": from_source(0.5, f"{AGARAP}: each value is kept with probability 0.5"),
     "sigma": from_source(0.1, f"{CODE}: standard deviation of the truncated normal weights"),
     "bias": from_source(0.1, f"{CODE}: every bias at the start"),
     "scaling": from_source("unit", f"{CODE}: TensorFlow's loader gives pixels in [0, 1]"),
@@ -48,10 +48,10 @@ def make_network_builder(
     """
     from torch import nn
 
-    from fmbench.models.nn.layers import Pixels, init_truncated_normal, sequential
+    from fmbench.models.nn.layers import N_OUTPUTS, Pixels, build_sequential, init_truncated_normal
 
     first, second = filters
-    return lambda: sequential(
+    return lambda: build_sequential(
         ("pixels", Pixels(scaling)),
         ("conv1", nn.Conv2d(1, first, 5, padding=2)),
         ("pool1", nn.MaxPool2d(2)),
@@ -63,7 +63,7 @@ def make_network_builder(
         ("dense", nn.Linear(second * 7 * 7, dense)),
         ("relu3", nn.ReLU()),
         ("dropout", nn.Dropout(dropout)),
-        ("output", nn.Linear(dense, 10)),
+        ("output", nn.Linear(dense, N_OUTPUTS)),
         initialise=dict.fromkeys(PARAMETER_COUNTS, init_truncated_normal(sigma, bias)),
     )
 
@@ -118,14 +118,16 @@ def cnn_softmax(
     cost="hours",
     quick=QUICK,
     scores="decision_function",
-    flagged={"sign": "scored by the argmax of sign(f), as the source's code did"},
+    flagged={
+        "sign": "scored by the argmax of the signs of the decision values, as in the source's code"
+    },
     notes=(
         *NOTES,
         "Loss: mean(W^2) of the last layer plus C times the mean squared hinge over images and "
         "classes. The paper calls this loss an SVM activation function.",
         "The result is the class with the largest decision value. The source's code took the "
         "argmax of the signs, where a tie goes to the class with the lowest number.",
-        "The held-out loss in the learning curve is the squared hinge alone, without mean(W^2).",
+        "The loss on the test images in the learning curve is the squared hinge alone, without mean(W^2).",
     ),
 )
 def cnn_svm(

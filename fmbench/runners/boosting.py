@@ -23,7 +23,8 @@ from fmbench.runners.classical import DEFAULT, XIAO
     scores="predict_proba",
     by_name_only=True,
     notes=(
-        "It grows 1,000 trees of depth 10, which takes hours on one core, so it runs only by name.",
+        "It grows 1,000 trees of depth 10, which takes hours on one core, so it runs only if you "
+        "name it.",
         "Stochastic in scikit-learn: the seed chooses among equally good splits.",
         "HistGradientBoostingClassifier is a different algorithm and cannot replace it.",
     ),

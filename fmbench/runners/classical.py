@@ -1,8 +1,8 @@
 """Xiao 2017's classifiers on standardised pixels, which Kayed et al. quote.
 
 For each classifier these are the hyperparameters that scored best on the test set in Xiao's table.
-Where the table states no value, the recipe uses scikit-learn's current default and says so. Xiao
-used scikit-learn 0.19; what we say about its defaults is from memory.
+If the table states no value, the recipe uses scikit-learn's current default and says so. Xiao used
+scikit-learn 0.19; we give its defaults from memory.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ DEFAULT = "Xiao 2017 states no value: scikit-learn's current default"
         "C": from_source(10.0, XIAO),
         "kernel": from_source("rbf", XIAO),
         "gamma": our_choice(
-            1 / 784, "Xiao 2017 states no value: 1/features, from memory the default at that time"
+            1 / 784,
+            "Xiao 2017 states no value: 1/features, scikit-learn 0.19's default, from memory",
         ),
     },
     revision=1,
@@ -95,8 +96,8 @@ def extra_tree(*, criterion: str, max_depth: int, splitter: str, seed: int) -> A
     revision=1,
     cost="seconds",
     notes=(
-        "Xiao's figure is 0.511. Kayed et al. print 88.0 for it, which is one row below in Xiao's "
-        "table, the figure of GradientBoostingClassifier.",
+        "Xiao's figure is 0.511. Kayed et al. print 88.0, which in Xiao's table is the figure of "
+        "GradientBoostingClassifier, one row below.",
     ),
 )
 def gaussian_nb(*, priors: list[float]) -> Any:

@@ -55,11 +55,11 @@ def cnn(
     """
     from torch import nn
 
-    from fmbench.models.nn.layers import Pixels, sequential
+    from fmbench.models.nn.layers import N_OUTPUTS, Pixels, build_sequential
     from fmbench.models.nn.training import TorchClassifier, TrainConfig
 
     def network() -> nn.Module:
-        return sequential(
+        return build_sequential(
             ("pixels", Pixels(scaling)),
             ("conv1", nn.Conv2d(1, filters, 3)),
             ("pool1", nn.MaxPool2d(2)),
@@ -71,7 +71,7 @@ def cnn(
             ("dense", nn.Linear(filters * 5 * 5, dense)),
             ("relu3", nn.ReLU()),
             ("dropout", nn.Dropout(dropout)),
-            ("output", nn.Linear(dense, 10)),
+            ("output", nn.Linear(dense, N_OUTPUTS)),
         )
 
     config = TrainConfig(epochs, batch_size, optimizer, learning_rate)
@@ -140,17 +140,23 @@ def cnn_bn(
     """
     from torch import nn
 
-    from fmbench.models.nn.layers import Pixels, batch_norm, init_keras_random, sequential
+    from fmbench.models.nn.layers import (
+        N_OUTPUTS,
+        Pixels,
+        build_sequential,
+        init_keras_random,
+        make_batch_norm,
+    )
     from fmbench.models.nn.training import TorchClassifier, TrainConfig
 
     def network() -> nn.Module:
-        return sequential(
+        return build_sequential(
             ("pixels", Pixels(scaling)),
-            ("bn1", batch_norm(1)),
+            ("bn1", make_batch_norm(1)),
             ("conv1", nn.Conv2d(1, filters, 3, padding=1)),
             ("pool1", nn.MaxPool2d(2)),
             ("relu1", nn.ReLU()),
-            ("bn2", batch_norm(filters)),
+            ("bn2", make_batch_norm(filters)),
             ("conv2", nn.Conv2d(filters, filters, 3)),
             ("pool2", nn.MaxPool2d(2)),
             ("relu2", nn.ReLU()),
@@ -158,7 +164,7 @@ def cnn_bn(
             ("dense", nn.Linear(filters * 6 * 6, dense)),
             ("relu3", nn.ReLU()),
             ("dropout", nn.Dropout(dropout)),
-            ("output", nn.Linear(dense, 10)),
+            ("output", nn.Linear(dense, N_OUTPUTS)),
             initialise={"conv1": init_keras_random},
         )
 
@@ -207,24 +213,31 @@ def cnn_bn_skip(
     """
     from torch import nn
 
-    from fmbench.models.nn.layers import Pixels, Residual, batch_norm, init_keras_random, sequential
+    from fmbench.models.nn.layers import (
+        N_OUTPUTS,
+        Pixels,
+        Residual,
+        build_sequential,
+        init_keras_random,
+        make_batch_norm,
+    )
     from fmbench.models.nn.training import TorchClassifier, TrainConfig
 
     def network() -> nn.Module:
-        return sequential(
+        return build_sequential(
             ("pixels", Pixels(scaling)),
-            ("bn1", batch_norm(1)),
+            ("bn1", make_batch_norm(1)),
             ("conv1", Residual(nn.Conv2d(1, filters, 3, padding=1))),
             ("pool1", nn.MaxPool2d(2)),
-            ("bn2", batch_norm(filters)),
+            ("bn2", make_batch_norm(filters)),
             ("conv2", Residual(nn.Conv2d(filters, filters, 3, padding=1))),
             ("pool2", nn.MaxPool2d(2)),
-            ("bn3", batch_norm(filters)),
+            ("bn3", make_batch_norm(filters)),
             ("flatten", nn.Flatten()),
             ("dense", nn.Linear(filters * 7 * 7, dense)),
             ("relu", nn.ReLU()),
             ("dropout", nn.Dropout(dropout)),
-            ("output", nn.Linear(dense, 10)),
+            ("output", nn.Linear(dense, N_OUTPUTS)),
             initialise={"conv1": init_keras_random, "conv2": init_keras_random},
         )
 

@@ -9,10 +9,10 @@ from typing import Any
 from fmbench.models.registry import Hyperparameter, from_source, our_choice, register
 
 EDEN = "Dufourq & Bassett 2017 (arXiv 1709.09161)"
-NOT_READ = "we have read no value in EDEN's paper"
+NOT_KNOWN = "we do not know EDEN's value"
 FITS = "our budget, meant to end within 30 minutes on one thread of a CPU"
-AT_LEAST = f"{NOT_READ}: for GPUs and a search of many hours, as EDEN's was"
-SIZES = f"{NOT_READ}: common sizes"
+AT_LEAST = f"{NOT_KNOWN}: for GPUs and a search of many hours, as EDEN's was"
+SIZES = f"{NOT_KNOWN}: common sizes"
 NOTES = (
     "From EDEN: the two genes (a learning rate, and a network of convolutions, max pooling, dense "
     "layers and dropout) and the fitness (accuracy on held-out training images). Our choice: "
@@ -20,7 +20,8 @@ NOTES = (
     "or another property of one layer), parents compete with children, and the winner is trained "
     "on all images.",
     "The network that EDEN evolved for Fashion-MNIST is not published, and we have seen the "
-    "claimed 90.60 only at second hand. So this runner repeats the search, not its result.",
+    "claimed 90.60 only as another paper quotes it. So this runner repeats the search, not its "
+    "result.",
     "An interrupted search continues where it stopped. The record's `details` hold the winner and "
     "the fitness of each generation.",
 )
@@ -30,21 +31,21 @@ def _hyperparameters(budget: Mapping[str, Hyperparameter]) -> dict[str, Hyperpar
     return {
         "generations": from_source(10, EDEN),
         "last_epochs": from_source(13, f"{EDEN}: the epochs of an evaluation grow up to 13"),
-        "first_epochs": our_choice(4, f"{NOT_READ}: one more in each generation ends at 13"),
+        "first_epochs": our_choice(4, f"{NOT_KNOWN}: one more in each generation ends at 13"),
         **budget,
-        "final_epochs": our_choice(13, f"{NOT_READ}: as many as in the last generation"),
-        "batch_size": our_choice(64, f"{NOT_READ}: a common size"),
-        "optimizer": our_choice("adam", f"{NOT_READ}: a good learning rate is easy to find"),
-        "scaling": our_choice("unit", f"{NOT_READ}: pixels in [0, 1]"),
+        "final_epochs": our_choice(13, f"{NOT_KNOWN}: as many as in the last generation"),
+        "batch_size": our_choice(64, f"{NOT_KNOWN}: a common size"),
+        "optimizer": our_choice("adam", f"{NOT_KNOWN}: a good learning rate is easy to find"),
+        "scaling": our_choice("unit", f"{NOT_KNOWN}: pixels in [0, 1]"),
         "learning_rate": our_choice(
-            [1e-4, 1e-2], f"{NOT_READ}: from a tenth to ten times Adam's 0.001"
+            [1e-4, 1e-2], f"{NOT_KNOWN}: from a tenth to ten times Adam's 0.001"
         ),
         "filters": our_choice([8, 16, 32, 64], SIZES),
         "kernel": our_choice([3, 5], SIZES),
         "units": our_choice([32, 64, 128, 256, 512], SIZES),
-        "activation": our_choice(["relu", "elu", "tanh", "sigmoid"], f"{NOT_READ}: common ones"),
-        "rate": our_choice([0.1, 0.2, 0.3, 0.4, 0.5], f"{NOT_READ}: dropout up to one half"),
-        "max_layers": our_choice(10, f"{NOT_READ}: keeps networks readable"),
+        "activation": our_choice(["relu", "elu", "tanh", "sigmoid"], f"{NOT_KNOWN}: common ones"),
+        "rate": our_choice([0.1, 0.2, 0.3, 0.4, 0.5], f"{NOT_KNOWN}: dropout up to one half"),
+        "max_layers": our_choice(10, f"{NOT_KNOWN}: keeps networks readable"),
     }
 
 
@@ -90,8 +91,8 @@ QUICK = {
     hyperparameters=_hyperparameters(
         {
             "population": our_choice(100, AT_LEAST),
-            "train_images": our_choice(50_000, f"{NOT_READ}: all but the validation images"),
-            "validation_images": our_choice(10_000, f"{NOT_READ}: as many as test images"),
+            "train_images": our_choice(50_000, f"{NOT_KNOWN}: all but the validation images"),
+            "validation_images": our_choice(10_000, f"{NOT_KNOWN}: as many as test images"),
             "max_work": our_choice(50_000_000, AT_LEAST),
         }
     ),
@@ -102,8 +103,8 @@ QUICK = {
     by_name_only=True,
     notes=(
         "Budget: 100 networks in each of 10 generations, each trained on 50,000 images for 4 to 13 "
-        "epochs, one more each generation. It takes hours on a GPU, so it runs only by name; if "
-        "`--timeout` ends it, the next run continues from there.",
+        "epochs, one more each generation. It takes hours on a GPU, so it runs only if you name "
+        "it. If `--timeout` ends it, the next run continues from there.",
         *NOTES,
     ),
 )

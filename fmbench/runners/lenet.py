@@ -45,7 +45,8 @@ CHOSEN = (
         "pooling": ({"pooling": "average"}, {"pooling": "max"}),
     },
     notes=(
-        "61,706 parameters: C3 reads every map of S2, and pooling has no parameters.",
+        "61,706 parameters: each map of C3 is computed from all maps of S2, and pooling has no "
+        "parameters.",
         "Initialisation (Glorot uniform, zero biases), loss (cross-entropy) and Adamax's epsilon "
         "(1e-7) are not stated: Keras's defaults, since the paper used Keras 2.2.4.",
     ),
@@ -70,7 +71,14 @@ def lenet5(
     """
     from torch import nn
 
-    from fmbench.models.nn.layers import ACTIVATIONS, POOLING, Pixels, Resize, sequential
+    from fmbench.models.nn.layers import (
+        ACTIVATIONS,
+        N_OUTPUTS,
+        POOLING,
+        Pixels,
+        Resize,
+        build_sequential,
+    )
     from fmbench.models.nn.training import TorchClassifier, TrainConfig
 
     if to_32 not in ("pad", "resize"):
@@ -80,7 +88,7 @@ def lenet5(
     def network() -> nn.Module:
         # A convolution with padding 2 computes the same as one of the image padded to 32x32.
         resize = [("resize", Resize(32))] if to_32 == "resize" else []
-        return sequential(
+        return build_sequential(
             ("pixels", Pixels(scaling)),
             *resize,
             ("C1", nn.Conv2d(1, 6, 5, padding=2 if to_32 == "pad" else 0)),
@@ -94,7 +102,7 @@ def lenet5(
             ("C5_activation", act()),
             ("F6", nn.Linear(120, 84)),
             ("F6_activation", act()),
-            ("output", nn.Linear(84, 10)),
+            ("output", nn.Linear(84, N_OUTPUTS)),
         )
 
     config = TrainConfig(epochs, batch_size, optimizer, learning_rate, momentum)
@@ -161,7 +169,7 @@ def lenet5_section4(
     """An alternative to row 18 of the paper's Table 3."""
     from torch import nn
 
-    from fmbench.models.nn.layers import ACTIVATIONS, POOLING, Pixels, sequential
+    from fmbench.models.nn.layers import ACTIVATIONS, N_OUTPUTS, POOLING, Pixels, build_sequential
     from fmbench.models.nn.training import TorchClassifier, TrainConfig
 
     act, pool = ACTIVATIONS[activation], POOLING[pooling]
@@ -169,7 +177,7 @@ def lenet5_section4(
     fc1, fc2, fc3 = dense
 
     def network() -> nn.Module:
-        return sequential(
+        return build_sequential(
             ("pixels", Pixels(scaling)),
             ("C1", nn.Conv2d(1, first, 5, padding=2)),  # the image padded to 32x32
             ("C1_activation", act()),
@@ -191,7 +199,7 @@ def lenet5_section4(
             ("FC2_activation", act()),
             ("FC3", nn.Linear(fc2, fc3)),
             ("FC3_activation", act()),
-            ("FC4", nn.Linear(fc3, 10)),
+            ("FC4", nn.Linear(fc3, N_OUTPUTS)),
         )
 
     config = TrainConfig(epochs, batch_size, optimizer, learning_rate)

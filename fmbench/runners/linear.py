@@ -49,7 +49,9 @@ def linear_svc(
     hyperparameters={
         "penalty": from_source("l1", XIAO),
         "C": from_source(1.0, XIAO),
-        "solver": our_choice("liblinear", "Xiao 2017 states none: from memory the default then"),
+        "solver": our_choice(
+            "liblinear", "Xiao 2017 states no value: scikit-learn 0.19's default, from memory"
+        ),
         "max_iter": our_choice(100, DEFAULT),
     },
     revision=1,
@@ -57,9 +59,9 @@ def linear_svc(
     quick={"max_iter": 20},
     scores="predict_proba",
     notes=(
-        "One seed is enough: the problem is convex, and the random order in which liblinear visits "
-        "the coordinates is fixed. With two orders, fitted on 6,000 images, 7 of 10,000 test "
-        "predictions differed.",
+        "One seed is enough: the problem is convex, and liblinear visits the coordinates in one "
+        "fixed random order. Two different orders, fitted on 6,000 images, gave different "
+        "predictions for 7 of 10,000 test images.",
     ),
 )
 def logistic_regression(*, penalty: str, C: float, solver: str, max_iter: int) -> Any:

@@ -44,15 +44,15 @@ def lstm(
     """The paper names this model in its text; it is not in Table 3."""
     from torch import nn
 
-    from fmbench.models.nn.layers import LSTM, Pixels, sequential
+    from fmbench.models.nn.layers import LSTM, N_OUTPUTS, Pixels, build_sequential
     from fmbench.models.nn.training import TorchClassifier, TrainConfig
 
     def network() -> nn.Module:
-        return sequential(
+        return build_sequential(
             ("pixels", Pixels(scaling)),
             ("rows", nn.Flatten(1, 2)),  # (n, 1, 28, 28) to (n, 28, 28)
             ("lstm", LSTM(28, units)),
-            ("output", nn.Linear(units, 10)),
+            ("output", nn.Linear(units, N_OUTPUTS)),
         )
 
     config = TrainConfig(epochs, batch_size, optimizer, learning_rate)

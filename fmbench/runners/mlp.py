@@ -43,16 +43,16 @@ def three_layer_nn(
     """Row 1 of the paper's Table 3."""
     from torch import nn
 
-    from fmbench.models.nn.layers import ACTIVATIONS, Pixels, sequential
+    from fmbench.models.nn.layers import ACTIVATIONS, N_OUTPUTS, Pixels, build_sequential
     from fmbench.models.nn.training import TorchClassifier, TrainConfig
 
     def network() -> nn.Module:
-        return sequential(
+        return build_sequential(
             ("pixels", Pixels(scaling)),
             ("flatten", nn.Flatten()),
             ("hidden", nn.Linear(784, hidden)),
             ("activation", ACTIVATIONS[activation]()),
-            ("output", nn.Linear(hidden, 10)),
+            ("output", nn.Linear(hidden, N_OUTPUTS)),
         )
 
     config = TrainConfig(epochs, batch_size, optimizer, learning_rate)
@@ -74,7 +74,7 @@ def _make_deep_network(
     """Fully connected layers, each followed by the activation that the runner is named after."""
     from torch import nn
 
-    from fmbench.models.nn.layers import ACTIVATIONS, Pixels, sequential
+    from fmbench.models.nn.layers import ACTIVATIONS, N_OUTPUTS, Pixels, build_sequential
     from fmbench.models.nn.training import TorchClassifier, TrainConfig
 
     def network() -> nn.Module:
@@ -82,11 +82,11 @@ def _make_deep_network(
         for i, (n_in, n_out) in enumerate(pairwise([784, *hidden]), 1):
             layers.append((f"hidden{i}", nn.Linear(n_in, n_out)))
             layers.append((f"{activation}{i}", ACTIVATIONS[activation]()))
-        return sequential(
+        return build_sequential(
             ("pixels", Pixels(scaling)),
             ("flatten", nn.Flatten()),
             *layers,
-            ("output", nn.Linear(hidden[-1], 10)),
+            ("output", nn.Linear(hidden[-1], N_OUTPUTS)),
         )
 
     config = TrainConfig(epochs, batch_size, optimizer, learning_rate)
@@ -101,7 +101,7 @@ for _activation, _title in (("sigmoid", "sigmoid"), ("relu", "ReLU"), ("elu", "E
         title=f"Deep network without convolutions, {_title}",
         hyperparameters={
             "hidden": our_choice([256, 256, 256], f"{MCKENNA}: three hidden layers count as deep"),
-            "activation": stated(_activation, "the paper's text, which names the three"),
+            "activation": stated(_activation, "the paper's text names these three activations"),
             "scaling": our_choice("unit", f"{MCKENNA}: pixels in [0, 1]"),
             "optimizer": our_choice("adam", f"{MCKENNA}: it trains all three, sigmoid too"),
             "learning_rate": our_choice(0.001, f"{MCKENNA}: Adam's default"),

@@ -1,4 +1,4 @@
-"""Finds the suites that come with fmbench, and the template for a suite of one's own."""
+"""Finds the suites that come with fmbench, and the template for a new suite."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ DEFAULT_SUITE = "kayed2020"
 TEMPLATE = Path(__file__).with_name("template.toml")
 
 
-def suite_path(name: str = DEFAULT_SUITE) -> Path:
-    """The file of a suite that comes with fmbench.
+def find_bundled_suite(name: str = DEFAULT_SUITE) -> Path:
+    """Find the file of a suite that comes with fmbench.
 
     Raises:
         UserError: this installation lacks it.
@@ -27,7 +27,7 @@ def suite_path(name: str = DEFAULT_SUITE) -> Path:
 
 
 def find_suite(text: str) -> Path:
-    """The file that a user means by a path, or by the name of a suite that comes with fmbench.
+    """Find the file for a path, or for the name of a suite that comes with fmbench.
 
     Raises:
         UserError: it is neither.
@@ -35,11 +35,11 @@ def find_suite(text: str) -> Path:
     path = Path(text)
     if path.suffix or len(path.parts) != 1 or path.exists():
         return path
-    if text not in suite_names():
+    if text not in list_suites():
         raise UserError(
-            f"no suite {text!r}: there are {', '.join(suite_names())}, or name a TOML file"
+            f"there is no suite {text!r}: use {' or '.join(list_suites())}, or name a TOML file"
         )
-    return suite_path(text)
+    return find_bundled_suite(text)
 
 
 def is_bundled(path: Path) -> bool:
@@ -47,6 +47,6 @@ def is_bundled(path: Path) -> bool:
     return path.resolve().parent in _FOLDERS
 
 
-def suite_names() -> list[str]:
-    """The names of the suites that come with fmbench."""
+def list_suites() -> list[str]:
+    """List the names of the suites that come with fmbench."""
     return sorted({file.stem for folder in _FOLDERS for file in folder.glob("*.toml")})

@@ -1,4 +1,4 @@
-"""What a paper claims: its rows, the other figures that it reports, and what was left out.
+"""Defines the parts of a suite: a paper's rows, its other figures, and what was left out.
 
 The fields of :class:`Row`, :class:`ReportedFigure` and :class:`NotTranscribed` are the keys of a
 suite's TOML file, and their types are what :mod:`fmbench.suites.reader` accepts. The description
@@ -17,7 +17,7 @@ import msgspec
 from msgspec import Meta
 
 from fmbench.datasets.specs import DEFAULT_DATASET
-from fmbench.suites.rounding import Interval, rounding_interval
+from fmbench.suites.rounding import Interval, compute_interval
 
 # No character that str.splitlines takes as the end of a line.
 _ONE_LINE = r"\A[^\n\r\v\f\x1c-\x1e\x85\u2028\u2029]*\Z"
@@ -51,15 +51,15 @@ class Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     where: Line  # in the paper
-    label: Line  # how the paper calls the model
+    label: Line  # what the paper calls the model
     runner: Line = ""
     claimed: Text = None  # test accuracy
-    source: Text = None  # the figure in the original that the paper quotes
-    cited: Line = ""  # that original
-    certainty: Certainty = "not found"  # of `source`
+    source: Text = None  # the figure in the original publication that the paper quotes
+    cited: Line = ""  # the original publication
+    certainty: Certainty = "not found"  # how sure `source` is
     recipe: Recipe = "not stated"  # whether a rerun is a test of the claim
     remark: Line = ""  # printed below the table
-    mean_of: Runs = 1  # runs that the claimed figure averages, where that is stated
+    mean_of: Runs = 1  # the number of runs that the claimed figure averages, if stated
     estimator: Line = ""
     parameters: Parameters = msgspec.field(default_factory=dict)
     dataset: Line = DEFAULT_DATASET.name
@@ -74,15 +74,15 @@ class ReportedFigure(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     of: Text = None  # the model; figures of different models are never compared
     class_: ClassNumber | None = msgspec.field(name="class", default=None)  # counted from 0
     average: Average | None = None  # over the classes
-    mean_of: Runs = 1  # runs that the figure averages
-    # The largest difference between the printed value and the value before rounding, where that is
-    # not half a unit of the last printed decimal.
+    mean_of: Runs = 1  # the number of runs that the figure averages
+    # The largest difference between the printed value and the value before rounding, if it is not
+    # half a unit of the last printed decimal.
     half_unit: Text = None
     remark: Line = ""
 
     def interval(self, rule: str = "nearest") -> Interval:
-        """The values that are printed as this figure; see :func:`rounding_interval`."""
-        return rounding_interval(self.value, self.metric, rule, self.half_unit)
+        """Return the values that are printed as this figure; see :func:`compute_interval`."""
+        return compute_interval(self.value, self.metric, rule, self.half_unit)
 
 
 class NotTranscribed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -109,6 +109,8 @@ class Suite:
     other_runners: bool = False  # its table also shows fmbench's runners that no row names
     # "accuracy-by-epoch" -> "Figure 5"
     figure_titles: Mapping[str, str] = field(default_factory=dict)
+    venue: str = ""  # the journal or conference
+    doi: str = ""
 
     @property
     def name(self) -> str:
@@ -121,7 +123,7 @@ class Suite:
 
     @property
     def runners(self) -> list[str]:
-        """The name of each runner once, in the order of the rows."""
+        """The names of the runners in the order of the rows, each once."""
         return list(dict.fromkeys(row.runner for row in self.rows))
 
     @property

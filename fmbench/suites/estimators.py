@@ -1,7 +1,7 @@
-"""Checks what a row of a suite names as its model: a runner, or a scikit-learn estimator.
+"""Checks which model a row of a suite names: a runner, or a scikit-learn estimator.
 
-A suite is data, and anybody may have written it. So it may name fmbench's runners and classes of
-scikit-learn, and nothing else: importing other code would run a stranger's program.
+Anybody can write a suite, and importing other people's code would run it. So a suite may only name
+fmbench's runners and classes of scikit-learn.
 """
 
 from __future__ import annotations
@@ -16,37 +16,39 @@ from fmbench.plugins.model_spec import IDENTIFIER, ModelSpec, is_json_value
 ESTIMATOR = re.compile(r"sklearn(\.[a-z]\w*)+:[A-Z]\w*", re.ASCII)
 
 
-def display_name(spec: ModelSpec, dataset: str) -> str:
-    """The name of a model on a data set in every table."""
+def format_display_name(spec: ModelSpec, dataset: str) -> str:
+    """Format the name of a model on a data set, as every table shows it."""
     return str(spec) if dataset == DEFAULT_DATASET.name else f"{spec} on {dataset}"
 
 
-def row_model_name(entry: Mapping[str, Any]) -> str:
-    """The name of the model of a ``[[row]]``: its runner's, or the estimator with its parameters.
+def parse_row_model_name(entry: Mapping[str, Any]) -> str:
+    """Return the name of a row's model: the runner's name, or the estimator with its parameters.
 
     Raises:
-        ValueError: the row names no model, or two, or one that a suite may not name.
+        ValueError: the row names no model, two models, or code that a suite may not name.
     """
     if ("runner" in entry) == ("estimator" in entry):
-        raise ValueError("name a 'runner' or an 'estimator', one of the two")
+        raise ValueError("give one of the keys 'runner' and 'estimator'")
     if "runner" in entry:
         for key in ("parameters", "dataset"):
             if key in entry:
-                raise ValueError(f"{key} belongs to an estimator, not to a runner")
+                raise ValueError(
+                    f"the key {key!r} needs the key 'estimator'; a runner cannot have it"
+                )
         return str(entry["runner"])
     estimator, dataset = entry["estimator"], entry.get("dataset", DEFAULT_DATASET.name)
     if not ESTIMATOR.fullmatch(estimator):
         raise ValueError(
-            f"estimator {estimator!r} is no class of scikit-learn, such as "
-            "sklearn.tree:DecisionTreeClassifier; a suite can name no other code"
+            f"estimator {estimator!r} is not a class of scikit-learn; write it like "
+            "sklearn.tree:DecisionTreeClassifier (a suite cannot name other code)"
         )
     if dataset not in DATASETS:
         raise ValueError(f"dataset {dataset!r} is not one of: {', '.join(DATASETS)}")
-    return display_name(ModelSpec(estimator, row_parameters(entry)), dataset)
+    return format_display_name(ModelSpec(estimator, parse_row_parameters(entry)), dataset)
 
 
-def row_parameters(entry: Mapping[str, Any]) -> dict[str, Any]:
-    """The parameters of a row's estimator.
+def parse_row_parameters(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """Check and return the parameters of a row's estimator.
 
     The string ``"None"`` means Python's None, which TOML cannot express.
 
@@ -58,8 +60,12 @@ def row_parameters(entry: Mapping[str, Any]) -> dict[str, Any]:
         if not re.fullmatch(IDENTIFIER, name):
             raise ValueError(f"{name!r} is not the name of a parameter")
         if not is_json_value(value):
-            raise ValueError(f"{name} is no finite number, string, list or table")
+            raise ValueError(
+                f"the parameter {name} must be a finite number, a string, a list or a table"
+            )
         if isinstance(value, str) and ":" in value and not ESTIMATOR.fullmatch(value):
-            raise ValueError(f"{name} {value!r} is no class of scikit-learn")
+            raise ValueError(
+                f"the parameter {name} names {value!r}, which is not a class of scikit-learn"
+            )
         parameters[name] = None if value == "None" else value
     return parameters

@@ -1,8 +1,9 @@
 """Reads and validates a suite: a TOML file with a paper's claims.
 
 msgspec checks keys, types and limits, which :mod:`fmbench.suites.claims` declares; this module
-checks what depends on several keys. Every error is one line that names the file, the entry, what is
-wrong and what is allowed. A row may name a runner that does not exist: every table then says so.
+checks the rules that depend on several keys. Every error is one line that names the file, the
+entry, what is wrong and what is allowed. A row may name a runner that does not exist; tables then
+say so.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from msgspec import Meta
 from fmbench.errors import UserError
 from fmbench.metrics.registry import find_metric
 from fmbench.suites import estimators
-from fmbench.suites.bundled import suite_path
+from fmbench.suites.bundled import find_bundled_suite
 from fmbench.suites.claims import Line, NotTranscribed, ReportedFigure, Row, Suite, Text
 from fmbench.suites.rounding import parse_figure, parse_half_unit
 from fmbench.utils.names import suggest_names
@@ -42,6 +43,7 @@ class TableTitles(msgspec.Struct, forbid_unknown_fields=True, rename={"by_class"
 
 
 TABLES = TableTitles.__struct_encode_fields__
+ACCURACIES, BY_CLASS, OVERALL = TABLES
 
 
 class FigureTitles(msgspec.Struct, forbid_unknown_fields=True, rename="kebab"):
@@ -89,7 +91,7 @@ def read_suite(path: Path | None = None) -> Suite:
     Raises:
         UserError: one line that names the file, the entry and what is allowed.
     """
-    path = path or suite_path()
+    path = path or find_bundled_suite()
     try:
         with path.open("rb") as file:
             text = file.read(MAX_BYTES + 1)
@@ -100,7 +102,7 @@ def read_suite(path: Path | None = None) -> Suite:
         raise UserError(f"{path} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
         raise UserError(f"{path}: not a UTF-8 text file") from None
-    except (ValueError, RecursionError) as error:  # also a number or brackets without end
+    except (ValueError, RecursionError) as error:  # also raised by endless numbers or brackets
         raise UserError(f"{path}: not valid TOML: {error}") from None
     if path.stem in RESERVED_NAMES:
         raise UserError(
@@ -111,7 +113,7 @@ def read_suite(path: Path | None = None) -> Suite:
 
 
 def build_suite(content: dict[str, Any], path: Path) -> Suite:
-    """A suite from the content of its TOML file ``path``.
+    """Build a suite from the content of its TOML file ``path``.
 
     Raises:
         UserError: see :func:`read_suite`.
@@ -127,19 +129,22 @@ class _SuiteBuilder:
 
     def build(self, content: dict[str, Any]) -> Suite:
         if not content:
-            raise self._error("", "the file is empty; `fmbench suite new` writes one to fill in")
+            raise self._build_error(
+                "", "the file is empty; `fmbench suite new` writes one to fill in"
+            )
         file = self._convert("top level", content, SuiteFile)
         self._convert("[tables]", file.tables, TableTitles)
         self._convert("[figures]", file.figures, FigureTitles)
-        n_per_class = self._test_set(file.test_set)
-        rows = tuple(self._row(i, entry) for i, entry in enumerate(file.row, 1))
+        n_per_class = self._read_test_set(file.test_set)
+        rows = tuple(self._read_row(i, entry) for i, entry in enumerate(file.row, 1))
         self._refuse_duplicates(rows)
         if len(file.reported) > MAX_REPORTED:
-            raise self._error(
+            raise self._build_error(
                 "[[reported]]", f"{len(file.reported)} entries; at most {MAX_REPORTED} are allowed"
             )
         reported = tuple(
-            self._reported(i, entry, len(n_per_class)) for i, entry in enumerate(file.reported, 1)
+            self._read_reported(i, entry, len(n_per_class))
+            for i, entry in enumerate(file.reported, 1)
         )
         not_transcribed = tuple(
             self._convert(f"[[not_transcribed]] {i}", entry, NotTranscribed)
@@ -157,26 +162,35 @@ class _SuiteBuilder:
             file.tables,
             file.other_runners,
             file.figures,
+            file.venue,
+            file.doi,
         )
 
-    def _test_set(self, entry: dict[str, Any]) -> tuple[int, ...]:
+    def _read_test_set(self, entry: dict[str, Any]) -> tuple[int, ...]:
         sizes = self._convert("[test_set]", entry, TestSet).n_per_class
         if sum(sizes) > MAX_IMAGES:
-            raise self._error("[test_set]", f"more than {MAX_IMAGES:,} images are not allowed")
+            raise self._build_error(
+                "[test_set]", f"more than {MAX_IMAGES:,} images are not allowed"
+            )
         return tuple(sizes)
 
-    def _row(self, i: int, entry: Any) -> Row:
-        place = self._place(f"[[row]] {i}", entry, "label")
+    def _read_row(self, i: int, entry: Any) -> Row:
+        place = self._name_place(f"[[row]] {i}", entry, "label")
         row = self._convert(place, entry, Row)
         if row.where.startswith("Table") and row.claimed is None:
-            raise self._error(place, "the figure 'claimed' is missing")
+            raise self._build_error(
+                place, f"the key 'claimed' is missing: a row with where = \"{row.where}\" needs it"
+            )
         try:
             for key in ("claimed", "source"):
                 if key in entry:
                     self._check_figure(key, entry[key], "accuracy")
-            runner, parameters = estimators.row_model_name(entry), estimators.row_parameters(entry)
+            runner, parameters = (
+                estimators.parse_row_model_name(entry),
+                estimators.parse_row_parameters(entry),
+            )
         except ValueError as error:
-            raise self._error(place, str(error)) from None
+            raise self._build_error(place, str(error)) from None
         return msgspec.structs.replace(row, runner=runner, parameters=parameters)
 
     def _refuse_duplicates(self, rows: tuple[Row, ...]) -> None:
@@ -184,14 +198,14 @@ class _SuiteBuilder:
         for i, row in enumerate(rows, 1):
             line = (row.where, row.label, row.dataset)
             if line in seen:
-                raise self._error(
-                    f"[[row]] {i}", f"{row.label!r} of {row.where} is there already, "
-                    f"as [[row]] {seen[line]}"
+                raise self._build_error(
+                    f"[[row]] {i}", f"{row.label!r} of {row.where} is already in "
+                    f"[[row]] {seen[line]}"
                 )  # fmt: skip
             seen[line] = i
 
-    def _reported(self, i: int, entry: Any, n_classes: int) -> ReportedFigure:
-        place = self._place(f"[[reported]] {i}", entry, "where")
+    def _read_reported(self, i: int, entry: Any, n_classes: int) -> ReportedFigure:
+        place = self._name_place(f"[[reported]] {i}", entry, "where")
         figure = self._convert(place, entry, ReportedFigure)
         try:
             metric = find_metric(figure.metric)
@@ -203,12 +217,12 @@ class _SuiteBuilder:
                 if not 0 <= figure.class_ < n_classes:
                     raise ValueError(f"class {figure.class_} is not one of 0 to {n_classes - 1}")
             elif metric.average_is_stated and figure.average is None:
-                raise ValueError(f'{metric.name} needs class = k or average = "macro"')
+                raise ValueError(f'{metric.name} needs class = NUMBER or average = "macro"')
             self._check_figure("value", figure.value, metric.name)
             if figure.half_unit is not None:
                 self._check_figure("half_unit", figure.half_unit, metric.name)
         except ValueError as error:
-            raise self._error(place, str(error)) from None
+            raise self._build_error(place, str(error)) from None
         return msgspec.structs.replace(figure, metric=metric.name)
 
     @staticmethod
@@ -220,8 +234,8 @@ class _SuiteBuilder:
             raise ValueError(f"{key}: {error}") from None
 
     @staticmethod
-    def _place(number: str, entry: Any, key: str) -> str:
-        """``[[row]] 3 (label)``, or without the label where there is none on one line."""
+    def _name_place(number: str, entry: Any, key: str) -> str:
+        """Return ``[[row]] 3 (label)``; without the label if there is none on one line."""
         text = entry.get(key) if isinstance(entry, dict) else None
         if isinstance(text, str) and len(text.splitlines()) == 1:
             return f"{number} ({text.strip()})"
@@ -231,14 +245,14 @@ class _SuiteBuilder:
         try:
             return msgspec.convert(entry, kind)
         except msgspec.ValidationError as error:
-            raise self._error(place, _explain(error, entry, kind)) from None
+            raise self._build_error(place, _explain(error, entry, kind)) from None
 
-    def _error(self, place: str, what: str) -> UserError:
+    def _build_error(self, place: str, what: str) -> UserError:
         return UserError(f"{self._path}: {place}: {what}" if place else f"{self._path}: {what}")
 
 
 def _explain(error: msgspec.ValidationError, entry: Any, kind: type[msgspec.Struct]) -> str:
-    """What is wrong with an entry, in words for the person who wrote it."""
+    """Describe what is wrong with an entry, for the person who wrote it."""
     if not isinstance(entry, dict):
         return "is not a table"
     fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
@@ -254,12 +268,12 @@ def _explain(error: msgspec.ValidationError, entry: Any, kind: type[msgspec.Stru
         return str(error)
     key = at.group(1)
     hint = get_type_hints(kind, include_extras=True)[fields[key].name]
-    return f"{key} must be {_description(hint)}, not {reprlib.repr(entry[key])}"
+    return f"{key} must be {_find_description(hint)}, not {reprlib.repr(entry[key])}"
 
 
-def _description(hint: Any) -> str | None:
-    """The description that is declared with a type, or with one of the types of a union."""
+def _find_description(hint: Any) -> str | None:
+    """Find the description that is declared with a type, or with one of the types of a union."""
     for meta in getattr(hint, "__metadata__", ()):
         if isinstance(meta, Meta) and meta.description:
             return meta.description
-    return next(filter(None, map(_description, get_args(hint))), None)
+    return next(filter(None, map(_find_description, get_args(hint))), None)

@@ -1,7 +1,7 @@
-"""Reads a printed figure as a number, and as the interval of values that would be printed so.
+"""Turns a printed figure into a number, and into the interval of values that it may stand for.
 
-All arithmetic is exact (:class:`fractions.Fraction`). The ends of these intervals, such as 0.995,
-cannot be stored exactly as binary numbers, and no verdict may depend on that.
+All arithmetic is exact (:class:`fractions.Fraction`), because binary numbers cannot store ends of
+intervals such as 0.995 exactly, and no verdict may depend on that.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ ROUNDING_RULES = ("nearest", "truncated")
 
 
 def parse_figure(text: str, metric: str) -> Decimal:
-    """A figure as a number: ``"98.80"``, ``"98.80%"`` and ``"0.9880"`` are the same accuracy.
+    """Parse a figure: ``"98.80"``, ``"98.80%"`` and ``"0.9880"`` are the same accuracy.
 
     Raises:
         ValueError: not a number, or outside the range of the metric; the message says which.
@@ -40,7 +40,7 @@ def parse_figure(text: str, metric: str) -> Decimal:
 
 
 def parse_half_unit(text: str, metric: str) -> Decimal:
-    """Half a unit of rounding, in the metric's own unit: ``"0.05%"`` and ``"0.0005"`` are the same.
+    """Parse half a unit of rounding: ``"0.05%"`` and ``"0.0005"`` are the same.
 
     A number above 1 is a percentage only if it has a percent sign.
 
@@ -60,7 +60,7 @@ def parse_half_unit(text: str, metric: str) -> Decimal:
 
 
 def _parse_number(text: str) -> tuple[Decimal, bool]:
-    """The number, and whether it has a percent sign."""
+    """Parse a number, and tell whether it has a percent sign."""
     stripped = text.strip()
     digits = stripped.removesuffix("%").strip()
     if not re.fullmatch(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)", digits):
@@ -85,7 +85,7 @@ class Interval:
         return above and below
 
     def integer_range(self) -> tuple[int, int]:
-        """The smallest and the largest whole number inside; the first is larger if none is."""
+        """Return the smallest and the largest whole number inside; the first is larger if empty."""
         low = floor(self.low) + 1 if self.low_open else ceil(self.low)
         high = ceil(self.high) - 1 if self.high_open else floor(self.high)
         return low, high
@@ -96,24 +96,24 @@ class Interval:
         return Interval(low, high, self.low_open, self.high_open)
 
     def fraction_range(self, max_denominator: int) -> tuple[Fraction, Fraction]:
-        """The smallest and the largest fraction inside with a denominator up to a limit.
+        """Return the smallest and the largest fraction inside with a denominator up to a limit.
 
-        A quotient of two counts that do not exceed ``max_denominator`` lies in the interval exactly
-        if it lies between these two, both included. So the ends become fractions of small whole
-        numbers, however many decimals the figure has, and an open end becomes a closed one.
+        A quotient of two counts up to ``max_denominator`` lies in the interval if and only if it
+        lies between these two fractions (both included). So the ends become fractions of small
+        whole numbers, however many decimals the figure has, and open ends become closed ones.
         """
         low = -_largest_fraction_below(-self.low, max_denominator, strictly=self.low_open)
         return low, _largest_fraction_below(self.high, max_denominator, strictly=self.high_open)
 
 
-def rounding_interval(
+def compute_interval(
     text: str, metric: str, rule: str = "nearest", half_unit: str | None = None
 ) -> Interval:
-    """The values of ``metric`` that are printed as ``text``.
+    """Compute the values of ``metric`` that are printed as ``text``.
 
-    Rule ``nearest``: up to half a unit of the last printed decimal (or ``half_unit``) to either
-    side. Both ends are included, because papers do not say how they round a half. Rule
-    ``truncated``: the decimals were cut off, towards zero; the far end is not included.
+    Rule ``nearest``: half a unit of the last printed decimal (or ``half_unit``) below and above.
+    Both ends are included, because papers do not say how they round a half. Rule ``truncated``: the
+    further decimals were cut off, towards zero; the end that is further from zero is not included.
     """
     printed = parse_figure(text, metric)
     value, exponent = Fraction(printed), printed.as_tuple().exponent
@@ -132,7 +132,7 @@ def rounding_interval(
 
 
 def _largest_fraction_below(bound: Fraction, max_denominator: int, *, strictly: bool) -> Fraction:
-    """The largest fraction up to ``bound`` with a denominator of at most ``max_denominator``.
+    """Find the largest fraction up to ``bound`` with a denominator up to ``max_denominator``.
 
     Walks down the Stern-Brocot tree, many steps in one direction at a time. It keeps two fractions
     with ``low <= bound < high`` (``low < bound <= high`` if strictly) that are neighbours in the

@@ -1,6 +1,6 @@
-"""Describes the machine and the software that a result is made with: versions, device, commit.
+"""Describes the machine and the software that make a result: versions, device, commit.
 
-A record holds all of it, and none of it is part of a cell's key.
+Records store all of this. It is not part of a cell's key.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ LIBRARIES = (
     "torch",
 )
 
-# Processors of the same name may differ in these, and then round sums differently.
+# Processors with the same name may differ in these, and then they round sums differently.
 INSTRUCTIONS = "vector instructions"
 
 
 @cache
-def versions() -> dict[str, str]:
+def collect_versions() -> dict[str, str]:
     """Versions of Python and of each installed library that can change a result.
 
     On Linux also the widest vector instructions that the processor has.
     """
     found = {"python": platform.python_version()}
-    flags = _cpu_info("flags").split()
+    flags = _read_cpu_info("flags").split()
     widest = [name for name in ("avx512f", "avx2", "avx") if name in flags]
     if widest:
         found[INSTRUCTIONS] = widest[0]
@@ -52,18 +52,18 @@ def versions() -> dict[str, str]:
 
 
 @cache
-def package() -> dict[str, Any]:
+def describe_package() -> dict[str, Any]:
     """Version of fmbench and, in a checkout, its commit and whether the code differs from it."""
     facts: dict[str, Any] = {"version": importlib.metadata.version("fmbench")}
     if (CHECKOUT / ".git").exists():
-        commit = _git(CHECKOUT, "rev-parse", "HEAD")
+        commit = _run_git(CHECKOUT, "rev-parse", "HEAD")
         if commit is not None:
-            changed = _git(CHECKOUT, "status", "--porcelain", "--", "fmbench", "benchmarks")
+            changed = _run_git(CHECKOUT, "status", "--porcelain", "--", "fmbench", "benchmarks")
             facts |= {"commit": commit, "dirty": bool(changed)}
     return facts
 
 
-def _git(folder: Path, *arguments: str) -> str | None:
+def _run_git(folder: Path, *arguments: str) -> str | None:
     try:
         command = ["git", "-C", str(folder), *arguments]
         result = subprocess.run(command, capture_output=True, text=True, timeout=10)
@@ -72,18 +72,18 @@ def _git(folder: Path, *arguments: str) -> str | None:
     return result.stdout.strip() if result.returncode == 0 else None
 
 
-def n_cores() -> int:
+def count_cores() -> int:
     """The number of processor cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @cache
 def cpu_name() -> str:
-    """The name of the processor, as it reports it itself."""
-    return _cpu_info("model name") or platform.processor() or platform.machine()
+    """The name of the processor, as it reports itself."""
+    return _read_cpu_info("model name") or platform.processor() or platform.machine()
 
 
-def _cpu_info(entry: str) -> str:
+def _read_cpu_info(entry: str) -> str:
     """An entry of /proc/cpuinfo for the first processor; empty on other systems than Linux."""
     info = Path("/proc/cpuinfo")
     for line in info.read_text().splitlines() if info.exists() else ():
@@ -132,7 +132,7 @@ def describe_differences(
     the device to compare with, maybe of another machine; by default those of this machine. Old
     records do not name the vector instructions; that is no difference.
     """
-    now = dict(today[0] if today else versions())
+    now = dict(today[0] if today else collect_versions())
     if INSTRUCTIONS not in recorded_versions:
         now.pop(INSTRUCTIONS, None)
     found = [

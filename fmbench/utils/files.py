@@ -1,4 +1,4 @@
-"""Writes files so that each is complete or absent, whatever happens meanwhile."""
+"""Writes files so that each is complete or absent, and tells whether a file has changed."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 
 @contextlib.contextmanager
-def atomic_write(*paths: Path) -> Iterator[list[Path]]:
+def write_atomically(*paths: Path) -> Iterator[list[Path]]:
     """Yield a temporary path for each of ``paths``; if the block succeeds, rename each to its path.
 
-    Every file is on the disk before the first is renamed, and they are renamed in the given order.
-    After a failure each of ``paths`` is complete. Unless it happened between two renamings, each is
-    as it was before.
+    All files are written to the disk before the first is renamed; then they are renamed in the
+    given order. A failure never leaves an incomplete file: each of ``paths`` is either the old file
+    or the new one. All are old ones, unless the failure came between two of the renamings.
     """
     temporaries: list[Path] = []
     try:
@@ -39,8 +40,33 @@ def atomic_write(*paths: Path) -> Iterator[list[Path]]:
 
 def write_text_atomically(path: Path, text: str) -> None:
     """Replace the content of ``path`` by ``text`` in one step."""
-    with atomic_write(path) as [temporary]:
+    with write_atomically(path) as [temporary]:
         temporary.write_text(text, encoding="utf-8")
+
+
+class FileState(NamedTuple):
+    """Tells whether a file has changed. Replacing a file by renaming changes its inode."""
+
+    inode: int
+    mtime_ns: int
+    size: int
+
+    @classmethod
+    def from_stat(cls, status: os.stat_result) -> FileState:
+        """Return the state of the file with this status."""
+        return cls(status.st_ino, status.st_mtime_ns, status.st_size)
+
+    @classmethod
+    def from_path(cls, path: Path) -> FileState:
+        """Return the state of a file; raises OSError if there is no such file."""
+        return cls.from_stat(path.stat())
+
+
+def find_user_cache() -> Path:
+    """Return fmbench's folder in the user's cache directory. It may not exist yet."""
+    import platformdirs
+
+    return platformdirs.user_cache_path("fmbench")
 
 
 def _sync(path: Path) -> None:

@@ -8,7 +8,7 @@ from fmbench.utils.table import MeanSd
 
 
 def format_count(mean: float) -> str:
-    """A mean number of images as a whole number; ``<1`` if it is neither 0 nor rounds to 1."""
+    """Format a mean number of images as a whole number; ``<1`` for small numbers above 0."""
     return "<1" if 0 < mean < 0.5 else f"{mean:.0f}"
 
 

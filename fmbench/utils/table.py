@@ -1,4 +1,4 @@
-"""Tables whose cells are numbers until they are printed, as Markdown, CSV, JSON or plain text.
+"""Formats tables as Markdown, CSV, JSON or plain text; cells are numbers until they are printed.
 
 Each :class:`Column` has a :class:`ColumnKind` that says how its values are printed. All formats
 print the same digits; JSON has them as numbers, and ``null`` where there is no value.
@@ -16,8 +16,8 @@ from typing import Any, Literal
 
 @dataclass(frozen=True)
 class MeanSd:
-    """A mean with the decimals that it is printed with, and the standard deviation (n - 1) if
-    there are several values.
+    """A mean, its standard deviation (n - 1) if there are several values, and the number of
+    decimals to print.
     """
 
     mean: float
@@ -26,7 +26,7 @@ class MeanSd:
 
     @classmethod
     def of(cls, values: Sequence[float], decimals: int) -> MeanSd | None:
-        """Mean and standard deviation of some values; None if there are none."""
+        """Compute mean and standard deviation of some values; None if there are no values."""
         if not values:
             return None
         mean = math.fsum(values) / len(values)
@@ -54,38 +54,38 @@ class ColumnKind:
     align: Literal["left", "right"] = "left"
 
 
-def _signed(difference: float) -> str:
+def _format_signed(difference: float) -> str:
     return f"{round(100 * difference, 2) + 0.0:+.2f}"  # adding zero turns a rounded -0.0 into 0.0
 
 
-def _p_value(p: float) -> str:
+def _format_p_value(p: float) -> str:
     return f"{p:.2g}" if p > 1e-300 else "<1e-300"  # smaller numbers lose their digits
 
 
-def _figure_as_number(text: str) -> float | str:
+def _parse_figure(text: str) -> float | str:
     try:
         return float(text)
     except ValueError:
         return text
 
 
-def _mean_sd_as_json(text: str) -> dict[str, float | None]:
+def _parse_mean_sd(text: str) -> dict[str, float | None]:
     mean, _, sd = text.partition(" ± ")
     return {"mean": float(mean), "sd": float(sd) if sd else None}
 
 
 TEXT = ColumnKind("text")
 PERCENT = ColumnKind("percent", lambda share: f"{100 * share:.2f}", float, "right")
-POINTS = ColumnKind("points, with their sign", _signed, float, "right")
+POINTS = ColumnKind("points, with their sign", _format_signed, float, "right")
 SECONDS = ColumnKind("seconds", lambda seconds: f"{seconds:.1f}", float, "right")
-MEAN_SD = ColumnKind("mean ± standard deviation", str, _mean_sd_as_json)
+MEAN_SD = ColumnKind("mean ± standard deviation", str, _parse_mean_sd)
 COUNT = ColumnKind("count", lambda n: f"{n:d}", int, "right")
 # In JSON a p value below 1e-300 is 0.
 P_VALUE = ColumnKind(
-    "p value", _p_value, lambda text: 0.0 if text.startswith("<") else float(text), "right"
+    "p value", _format_p_value, lambda text: 0.0 if text.startswith("<") else float(text), "right"
 )
 # A figure as a paper prints it: its decimals say how exactly it is known.
-PRINTED_FIGURE = ColumnKind("figure as printed", str, _figure_as_number, "right")
+PRINTED_FIGURE = ColumnKind("figure as printed", str, _parse_figure, "right")
 
 
 @dataclass(frozen=True)
@@ -129,8 +129,8 @@ class Table:
         return [{c.name: c.text(row[c.name]) for c in self.columns} for row in self.rows]
 
 
-def as_markdown(table: Table) -> str:
-    """Title, table and notes."""
+def format_markdown(table: Table) -> str:
+    """Format title, table and notes as Markdown."""
     from tabulate import tabulate
 
     cells = [[text.replace("|", "\\|") for text in row.values()] for row in table.text_rows()]
@@ -145,8 +145,8 @@ def as_markdown(table: Table) -> str:
     return f"# {table.title}\n\n{body}\n" + (f"{notes}\n" if notes else "")
 
 
-def as_csv(table: Table) -> str:
-    """The rows under a header line."""
+def format_csv(table: Table) -> str:
+    """Format the rows as CSV under a header line."""
     import csv
 
     buffer = io.StringIO()
@@ -156,10 +156,10 @@ def as_csv(table: Table) -> str:
     return buffer.getvalue()
 
 
-def as_json(table: Table) -> str:
-    """A list of objects with numbers in the unit and with the decimals that a table prints."""
+def format_json(table: Table) -> str:
+    """Format the rows as a JSON list of objects, with the units and the decimals of the table."""
     rows = [{c.name: c.json(row[c.name]) for c in table.columns} for row in table.rows]
     return json.dumps(rows, indent=1, ensure_ascii=False) + "\n"
 
 
-FORMATS = {"md": as_markdown, "csv": as_csv, "json": as_json}
+FORMATS = {"md": format_markdown, "csv": format_csv, "json": format_json}

@@ -16,16 +16,16 @@ from fmbench import runners
 from fmbench.analysis import comparison
 from fmbench.analysis.comparison import (
     Comparison,
+    build_comparison_table,
     combine_p_values,
     compare_runners,
-    comparison_table,
-    mcnemar_p_values,
+    compute_mcnemar_p_values,
     resample_accuracies,
 )
 from fmbench.records.cells import Cell
 from fmbench.records.protocols import FULL, QUICK
 from fmbench.records.store import Store
-from fmbench.utils.table import as_csv
+from fmbench.utils.table import format_csv
 from tests.end_to_end.test_cli import assert_one_line_error, fmbench
 
 N = 400
@@ -38,7 +38,7 @@ def few_resamples(monkeypatch):
 
 
 def fits(share, *, seeds=1, spread=0.0, seed=0):
-    """Predictions ``(seeds, N)`` of fits that are right by chance, each with its own luck."""
+    """Random predictions ``(seeds, N)`` with an accuracy for each seed."""
     generator = np.random.default_rng(seed)
     luck = generator.normal(share, spread, (seeds, 1))
     right = generator.random((seeds, N)) < luck
@@ -59,8 +59,8 @@ def paired(only_a, only_b, both=100):
     ("only_a", "only_b", "p"),
     [(0, 0, 1.0), (1, 0, 1.0), (5, 0, 2 / 2**5), (8, 2, 2 * (1 + 10 + 45) / 2**10), (7, 7, 1.0)],
 )
-def test_mcnemars_p_is_what_a_calculation_by_hand_gives(only_a, only_b, p):
-    assert mcnemar_p_values(*paired(only_a, only_b))[0, 0] == pytest.approx(p)
+def test_mcnemars_p_agrees_with_a_calculation_by_hand(only_a, only_b, p):
+    assert compute_mcnemar_p_values(*paired(only_a, only_b))[0, 0] == pytest.approx(p)
 
 
 @given(st.integers(0, 300), st.integers(0, 300))
@@ -68,14 +68,16 @@ def test_mcnemars_p_agrees_with_statsmodels(only_a, only_b):
     from statsmodels.stats.contingency_tables import mcnemar as theirs
 
     expected = theirs([[10, only_a], [only_b, 10]], exact=True).pvalue
-    assert mcnemar_p_values(*paired(only_a, only_b))[0, 0] == pytest.approx(expected, rel=1e-9)
+    assert compute_mcnemar_p_values(*paired(only_a, only_b))[0, 0] == pytest.approx(
+        expected, rel=1e-9
+    )
 
 
 def test_every_seed_is_tested_against_every_seed():
     a, b = fits(0.8, seeds=3) == Y_TRUE, fits(0.7, seeds=2, seed=1) == Y_TRUE
-    p_values = mcnemar_p_values(a, b)
+    p_values = compute_mcnemar_p_values(a, b)
     assert p_values.shape == (3, 2)
-    assert p_values[2, 1] == mcnemar_p_values(a[2:], b[1:])[0, 0]
+    assert p_values[2, 1] == compute_mcnemar_p_values(a[2:], b[1:])[0, 0]
 
 
 # ---------------------------------------------------------------- one p for many, many p at once
@@ -114,19 +116,19 @@ def test_the_interval_of_two_deterministic_runners_agrees_with_the_paired_bootst
     assert found.high == pytest.approx(expected.high, abs=0.006)
 
 
-def test_the_spread_of_a_mean_of_seeds_is_not_understated():
+def test_resampled_accuracies_have_the_standard_error_of_a_mean_of_seeds():
     generator = np.random.default_rng(0)
-    n = 20_000  # so many images that nearly all of the spread is that of the seeds
+    n = 20_000  # with so many images, nearly all of the spread comes from the seeds
     accuracies = np.array([0.5, 0.6, 0.7, 0.8])
     right = generator.permuted(np.arange(n) < accuracies[:, None] * n, axis=1)
     sd_of_mean = accuracies.std(ddof=1) / math.sqrt(4)
     assert resample_accuracies({"a": right})["a"].std() == pytest.approx(sd_of_mean, rel=0.1)
 
 
-def test_an_unstable_recipe_is_not_called_worse_only_because_these_fits_are():
+def test_a_recipe_is_not_called_worse_if_the_spread_of_its_fits_explains_the_gap():
     steady, unstable = fits(0.8, seeds=5), fits(0.72, seeds=5, spread=0.15, seed=3)
     [found] = compare_runners(Y_TRUE, {"steady": steady, "unstable": unstable})
-    assert found.p_holm < 0.05  # these very fits do differ
+    assert found.p_holm < 0.05  # the fits differ significantly
     assert found.low < 0 < found.high
     assert found.better is None
 
@@ -183,20 +185,20 @@ def test_the_difference_is_that_of_the_mean_accuracies():
 # ---------------------------------------------------------------- what is printed
 
 
-def test_the_classes_shown_are_those_that_differ_most():
+def test_the_table_shows_the_classes_that_differ_most():
     recalls = (0.01, 0.0, 0.1, -0.2, 0.0, 0.0, 0.3, 0.0, 0.0, 0.0)
     compared = Comparison("a", "b", 0.9, 0.8, 1, 5, 0.05, 0.15, 0.0, 0.0, recalls)
-    [row] = comparison_table([compared], FULL).text_rows()
+    [row] = build_comparison_table([compared], FULL).text_rows()
     assert row["classes"] == "Shirt +30.00, Dress -20.00, Pullover +10.00"
     assert (row["difference"], row["p"]) == ("+10.00", "<1e-300")
 
 
 def test_the_table_names_single_seeds_of_stochastic_runners_and_a_smaller_protocol():
     found = compare_runners(Y_TRUE, {"a": fits(0.8), "b": fits(0.7, seed=1)})
-    table = comparison_table(found, QUICK, unknown_spread=["b", "not here"])
+    table = build_comparison_table(found, QUICK, unknown_spread=["b", "not here"])
     assert "(b): its spread over seeds is not known" in table.notes[-1]
     assert table.title == f"a against b ({QUICK.title})"
-    assert len(comparison_table(found, FULL).notes) == 3
+    assert len(build_comparison_table(found, FULL).notes) == 3
 
 
 @pytest.fixture(scope="module")
@@ -263,7 +265,7 @@ def test_a_damaged_record_is_named_and_left_out(folder, source, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "messages"),
     [
         ([], ["name two different runners, or --all"]),
         (["lenet5"], ["name two different runners"]),
@@ -279,13 +281,13 @@ def test_a_damaged_record_is_named_and_left_out(folder, source, tmp_path):
     ],
     ids=lambda value: " ".join(value),
 )
-def test_bad_input_is_one_line(folder, arguments, said):
-    assert_one_line_error(fmbench("compare", *arguments, "--results", folder), *said)
+def test_bad_input_prints_one_line(folder, arguments, messages):
+    assert_one_line_error(fmbench("compare", *arguments, "--results", folder), *messages)
 
 
 def test_the_comparison_is_printed_like_any_table():
-    table = comparison_table(
+    table = build_comparison_table(
         compare_runners(Y_TRUE, {"a": fits(0.8), "b": fits(0.7, seed=1)}), FULL
     )
     assert tuple(table.text_rows()[0]) == table.names
-    assert as_csv(table).startswith(",".join(table.names))
+    assert format_csv(table).startswith(",".join(table.names))

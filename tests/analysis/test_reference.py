@@ -12,10 +12,10 @@ from fmbench import runners
 from fmbench.analysis import reference as references
 from fmbench.analysis.reference import (
     SUMMARY_FILE,
+    load_reference_fit_seconds,
+    load_reference_summaries,
     read_summary,
-    reference_fit_seconds,
-    reference_summaries,
-    summaries_without_records,
+    summarise_by_file_names,
     write_summary,
 )
 from fmbench.analysis.summary import Status, Summary
@@ -24,7 +24,7 @@ from fmbench.records.cells import Cell
 from fmbench.records.protocols import FULL
 from fmbench.records.store import Store
 from fmbench.suites import reader
-from fmbench.suites.bundled import suite_names, suite_path
+from fmbench.suites.bundled import find_bundled_suite, list_suites
 
 MEASURED = Summary("a", Status.MEASURED, 2, 0.85, 0.05, 0.1, 1.0, 2.5, "cpu", (0.8, 0.9))
 
@@ -70,10 +70,10 @@ def test_a_damaged_summary_file_is_an_error_that_says_what_to_do(tmp_path, conte
 # ---------------------------------------------------------------- the committed run
 
 
-@pytest.mark.parametrize("name", suite_names())
+@pytest.mark.parametrize("name", list_suites())
 def test_every_suite_of_fmbench_has_a_committed_summary_of_its_rows(name):
-    suite = reader.read_suite(suite_path(name))
-    found = reference_summaries(suite)
+    suite = reader.read_suite(find_bundled_suite(name))
+    found = load_reference_summaries(suite)
     assert set(found) <= {row.runner for row in suite.rows} and len(found) > 10
     assert all(summary.status is Status.MEASURED for summary in found.values())
 
@@ -85,20 +85,20 @@ def test_the_installed_package_has_the_summary_where_there_is_no_checkout(tmp_pa
     write_summary(write, [MEASURED], [])
     monkeypatch.setattr(references, "REFERENCE_RESULTS", tmp_path / "no checkout")
     monkeypatch.setattr(references, "PACKAGED_REFERENCE", packaged)
-    assert reference_summaries(reader.read_suite()) == {"a": MEASURED}
-    assert reference_fit_seconds() == {"a": 2.5}
+    assert load_reference_summaries(reader.read_suite()) == {"a": MEASURED}
+    assert load_reference_fit_seconds() == {"a": 2.5}
     write.unlink()
     with pytest.raises(UserError, match="install it again"):
-        reference_summaries(reader.read_suite())
+        load_reference_summaries(reader.read_suite())
 
 
 def test_a_users_own_suite_has_no_reference(tmp_path):
     suite = replace(reader.read_suite(), path=tmp_path / "kayed2020.toml")
-    assert reference_summaries(suite) == {}
+    assert load_reference_summaries(suite) == {}
 
 
 def test_the_times_of_all_suites_are_known_for_estimates():
-    seconds = reference_fit_seconds()
+    seconds = load_reference_fit_seconds()
     assert seconds["lenet5"] > 1
     assert any(name.startswith("sklearn.") for name in seconds)
 
@@ -108,7 +108,7 @@ def test_the_times_of_all_suites_are_known_for_estimates():
 
 @pytest.fixture
 def folder(tmp_path, record_of):
-    """Records of three runners; the summary file knows one of them, and one that is gone."""
+    """Records of three runners, and a summary with one of them and one without records."""
     known = runners.load_runners()
     store = Store(tmp_path / "results")
     arrays = {"y_pred": np.zeros(10_000, np.uint8)}
@@ -124,7 +124,7 @@ def folder(tmp_path, record_of):
 
 
 def test_the_state_of_each_runner_is_known_from_file_names_and_the_summary(folder):
-    found = summaries_without_records(folder, reader.read_suite(), runners.load_runners())
+    found = summarise_by_file_names(folder, reader.read_suite(), runners.load_runners())
     assert found["gaussian-nb"].accuracies == (0.57,)
     assert found["hog-svm"] == Summary("hog-svm", Status.MEASURED, 1)
     assert found["sgd"] == Summary("sgd", Status.FAILED)
@@ -135,5 +135,5 @@ def test_the_state_of_each_runner_is_known_from_file_names_and_the_summary(folde
 def test_a_runner_whose_records_are_of_another_revision_is_stale(folder):
     known = dict(runners.load_runners())
     known["gaussian-nb"] = replace(known["gaussian-nb"], revision=99)
-    found = summaries_without_records(folder, reader.read_suite(), known)
+    found = summarise_by_file_names(folder, reader.read_suite(), known)
     assert found["gaussian-nb"] == Summary("gaussian-nb", Status.STALE)

@@ -1,4 +1,4 @@
-"""Verdicts: the rule that gives them, and the one declaration of their words and looks."""
+"""Verdicts: the rule that gives them, and the declaration of their words and colours."""
 
 import ast
 import math
@@ -41,7 +41,7 @@ def test_without_a_record_a_claim_is_not_run():
 
 
 @pytest.mark.parametrize("n", [1, 2])
-def test_fewer_than_three_seeds_of_a_stochastic_model_are_no_test(n):
+def test_fewer_than_three_seeds_of_a_stochastic_model_cannot_test_a_claim(n):
     verdict = judged(0.9, [0.9] * n)
     assert verdict.kind is VerdictKind.UNTESTABLE
     assert f"{n} seed" in str(verdict)
@@ -53,7 +53,7 @@ def test_one_seed_of_a_deterministic_model_tests_a_claim():
     assert judged(0.560, [0.5703], deterministic=True).kind is VerdictKind.CLAIM_LOWER
 
 
-def test_a_deterministic_model_may_be_off_by_rounding_and_margin_together():
+def test_a_deterministic_model_may_differ_by_margin_plus_rounding():
     at_the_edge = judged(0.90, [0.8945], half_unit=0.0005, deterministic=True, margin=0.005)
     assert at_the_edge.delta_star == pytest.approx(0.005)
     assert (
@@ -71,7 +71,7 @@ def test_the_paper_s_claim_for_lenet5_is_not_reproduced_at_any_plausible_spread(
     assert verdict.p < 1e-4
 
 
-def test_seeds_that_agree_exactly_are_judged_as_without_spread():
+def test_seeds_with_equal_accuracies_are_judged_like_a_deterministic_model():
     assert judged(0.9, [0.9, 0.9, 0.9]).kind is VerdictKind.REPRODUCED
     assert judged(0.92, [0.9, 0.9, 0.9]).kind is VerdictKind.CLAIM_HIGHER
 
@@ -108,7 +108,7 @@ def test_delta_star_is_the_smallest_margin_that_passes(accuracies, claimed):
     assert judged(claimed, accuracies, margin=delta_star * 0.999).kind is not VerdictKind.REPRODUCED
 
 
-def test_the_correction_counts_every_tested_row_and_keeps_reproduced_rows():
+def test_holms_correction_counts_every_tested_row_and_changes_no_reproduced_row():
     verdicts = [
         Verdict(VerdictKind.CLAIM_HIGHER, p=0.001),
         Verdict(VerdictKind.CLAIM_LOWER, p=0.03),
@@ -140,15 +140,15 @@ def simulate(gap, n_rows, n_papers, seeds=5):
     return n_papers_flagged / n_papers, n_flagged / (n_papers * n_rows)
 
 
-def test_honest_papers_are_flagged_at_most_once_in_a_hundred():
+def test_at_most_one_of_100_papers_with_true_claims_gets_a_not_reproduced_row():
     assert simulate(gap=0.0, n_rows=19, n_papers=400)[0] <= 0.01
 
 
-def test_a_gap_of_two_points_is_found_with_five_seeds():
+def test_five_seeds_are_enough_to_detect_a_gap_of_two_points():
     assert simulate(gap=0.02, n_rows=1, n_papers=2000)[1] > 0.95
 
 
-def test_a_gap_of_two_points_is_mostly_missed_with_three_seeds_in_a_table():
+def test_three_seeds_mostly_miss_a_gap_of_two_points_in_a_table():
     assert simulate(gap=0.02, n_rows=19, n_papers=100, seeds=3)[1] < 0.5
 
 
@@ -211,7 +211,7 @@ def test_margin_and_level_change_the_verdict():
     )
 
 
-def test_a_claim_that_averages_many_runs_is_tested_more_sharply():
+def test_a_claim_that_is_a_mean_of_many_runs_needs_a_smaller_gap_to_be_refuted():
     [one] = judge_rows([row("91.00")], {"model": FIVE})
     [ten] = judge_rows([row("91.00", mean_of=10)], {"model": FIVE})
     assert ten.p < one.p

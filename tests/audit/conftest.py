@@ -16,7 +16,7 @@ from fmbench.datasets.specs import records_have_labels
 from fmbench.records.cells import Cell
 from fmbench.records.protocols import FULL, load_labels
 from fmbench.records.store import Store
-from fmbench.utils.environment import cpu_name, versions
+from fmbench.utils.environment import collect_versions, cpu_name
 from tests.end_to_end.test_cli import fmbench
 
 
@@ -36,7 +36,7 @@ def save(store, source, record_of):
         wrong = ((y_true + 1) % 10).astype(np.uint8)
         half = np.where(np.arange(len(y_true)) % 2, y_true, wrong)
         own = {"y_pred": half}
-        facts = {"device": cpu_name(), "versions": versions(), "threads": 1}
+        facts = {"device": cpu_name(), "versions": collect_versions(), "threads": 1}
         if cell.runner.uses_gpu and cell.protocol.detailed:
             own["epoch_y_pred"] = np.stack([half, wrong])
             accuracies = [float((half == y_true).mean()), 0.0]

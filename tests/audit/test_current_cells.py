@@ -1,21 +1,21 @@
-"""A record's cell is found again in today's code, without running anybody's code."""
+"""The cell of a record is found in the current code, without running a user's code."""
 
 from dataclasses import replace
 
 import pytest
 
 from fmbench import runners
-from fmbench.audit.current_cells import CurrentCells, code_to_run
+from fmbench.audit.current_cells import CurrentCells, find_code_to_run
 from fmbench.datasets.specs import DEFAULT_DATASET
 from fmbench.records.cells import Cell
 from fmbench.records.protocols import FULL
-from fmbench.suites.bundled import suite_path
-from fmbench.suites.configurations import suite_configurations
+from fmbench.suites.bundled import find_bundled_suite
+from fmbench.suites.configurations import build_suite_configurations
 from fmbench.suites.reader import read_suite
 
 
 def test_the_cell_of_a_row_of_a_bundled_suite_is_found(record_of):
-    rows, _ = suite_configurations(read_suite(suite_path("xiao2017")))
+    rows, _ = build_suite_configurations(read_suite(find_bundled_suite("xiao2017")))
     for configuration in list(rows.values())[::25]:
         cell = configuration.cell(FULL, 0)
         assert CurrentCells().find_cell(record_of(cell)).key == cell.key
@@ -24,11 +24,11 @@ def test_the_cell_of_a_row_of_a_bundled_suite_is_found(record_of):
 def test_a_row_of_another_suite_is_unknown_until_the_suite_is_named(
     save, check, record_of, tmp_path
 ):
-    text = suite_path("xiao2017").read_text(encoding="utf-8")
+    text = find_bundled_suite("xiao2017").read_text(encoding="utf-8")
     path = tmp_path / "mine.toml"
     path.write_text(text.replace("max_depth = 10", "max_depth = 7"), encoding="utf-8")
     suite = read_suite(path)
-    cells = [c.cell(FULL, 0) for c in suite_configurations(suite)[0].values()]
+    cells = [c.cell(FULL, 0) for c in build_suite_configurations(suite)[0].values()]
     cell = next(cell for cell in cells if "max_depth=7" in cell.variant)
     save(replace(cell, dataset=DEFAULT_DATASET))
     why = "it belongs to a row of another suite: name the suite's file with --suite"
@@ -80,9 +80,9 @@ def test_the_code_that_a_rerun_would_run_is_named_however_the_record_writes_it(
 ):
     def code(target, **parameters):
         request = {"runner": target, "parameters": parameters, "deterministic": True}
-        return code_to_run(record_of(lenet5_cell(), asked=request))
+        return find_code_to_run(record_of(lenet5_cell(), asked=request))
 
-    assert code_to_run(record_of(lenet5_cell())) is None
+    assert find_code_to_run(record_of(lenet5_cell())) is None
     assert code("lenet5", momentum=0.0) is None
     assert code("subprocess:Popen", args="x") == "subprocess:Popen"
     assert code("lenet5", **{"/../evil.py:make": 1}) not in (None, "lenet5")

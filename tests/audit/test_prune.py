@@ -16,7 +16,7 @@ from fmbench.records.protocols import FULL
 from fmbench.records.record import RecordName
 from fmbench.records.store import Store
 from tests.end_to_end.test_cli import assert_one_line_error
-from tests.helpers.runs import ended, finish, start_fmbench
+from tests.helpers.runs import end_after_block, start_fmbench, wait_for_output
 
 pytestmark = pytest.mark.slow
 
@@ -25,7 +25,7 @@ ARRAYS = {"y_pred": np.zeros(10_000, np.uint8)}
 
 @pytest.fixture
 def store(tmp_path, record_of):
-    """A fine record, and one of each kind that can be removed."""
+    """A valid record, and one record of each kind that can be removed."""
     store = Store(tmp_path / "results")
     runner = runners.get_runner("lenet5")
     store.save(record_of(Cell(runner, FULL, 0)), ARRAYS)
@@ -78,9 +78,9 @@ def test_in_a_terminal_the_user_is_asked(store, answer, left):
     controller, terminal = pty.openpty()
     try:
         command = ("results", "prune", "--stale", "--results", store.folder)
-        with ended(start_fmbench(*command, stdin=terminal)) as process:
+        with end_after_block(start_fmbench(*command, stdin=terminal)) as process:
             os.write(controller, answer)
-            _, err = finish(process)
+            _, err = wait_for_output(process)
     finally:
         os.close(controller)
         os.close(terminal)
@@ -109,7 +109,7 @@ def test_the_user_must_say_what_to_remove(prune):
     assert_one_line_error(prune("--yes"), "--stale, --failed or --broken")
 
 
-def test_with_nothing_to_remove_the_command_says_so(tmp_path, run_command):
+def test_prune_says_when_there_is_nothing_to_remove(tmp_path, run_command):
     Store(tmp_path).prepare()
     done = run_command("results", "prune", "--stale", "--results", tmp_path)
     assert (done.returncode, done.stderr) == (0, "fmbench: nothing to remove\n")

@@ -13,9 +13,9 @@ from fmbench.errors import UserError
 from fmbench.records.protocols import QUICK
 from fmbench.report.tables import table_path
 from fmbench.suites.reader import read_suite
-from fmbench.utils.environment import cpu_name, versions
+from fmbench.utils.environment import collect_versions, cpu_name
 from tests.end_to_end.test_cli import assert_one_line_error, fmbench
-from tests.helpers.runs import ended, start_fmbench, wait_until
+from tests.helpers.runs import end_after_block, start_fmbench, wait_for_output, wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -64,12 +64,12 @@ def test_a_rerun_prints_how_many_predictions_differ_and_whether_that_is_explaine
 def test_the_two_measurements_are_compared_with_each_other_and_not_with_this_machine(
     record_of, lenet5_cell
 ):
-    elsewhere = {"device": "a worker's", "versions": {**versions(), "numpy": "1.0"}}
+    elsewhere = {"device": "a worker's", "versions": {**collect_versions(), "numpy": "1.0"}}
     old = record_of(lenet5_cell(), **elsewhere)
     assert RerunComparison(old, old, 10, 1).is_bad
-    new = record_of(lenet5_cell(), device=cpu_name(), versions=versions())
+    new = record_of(lenet5_cell(), device=cpu_name(), versions=collect_versions())
     assert RerunComparison(old, new, 10, 1).environment_changes == [
-        f"numpy 1.0, here {versions()['numpy']}", f"device a worker's, here {cpu_name()}",
+        f"numpy 1.0, here {collect_versions()['numpy']}", f"device a worker's, here {cpu_name()}",
     ]  # fmt: skip
     assert RerunComparison(new, old, 10, 1).is_explained_difference
     assert not RerunComparison(new, new, 10, 1).is_explained_difference
@@ -78,7 +78,7 @@ def test_the_two_measurements_are_compared_with_each_other_and_not_with_this_mac
 def test_the_version_of_fmbench_explains_a_difference_only_for_a_trained_model(
     record_of, lenet5_cell
 ):
-    old = record_of(lenet5_cell(), device=cpu_name(), versions=versions())
+    old = record_of(lenet5_cell(), device=cpu_name(), versions=collect_versions())
     new = replace(old, package={**old.package, "version": "0.2.0"})
     assert RerunComparison(old, new, 10, 1).is_bad
     trained = replace(new, history=[{"epoch": 1, "train_loss": 0.5}])
@@ -141,10 +141,10 @@ def test_ctrl_c_ends_a_rerun_and_keeps_nothing_of_it(plug_in):
     common = ("./mine.py:make", "--quick", *where, "-p", "constant=2", "--threads", 2)
     assert fmbench("run", *common).returncode == 0
     (folder / "slow").touch()
-    with ended(start_fmbench("verify", "./mine.py:make", "--rerun", *where)) as process:
+    with end_after_block(start_fmbench("verify", "./mine.py:make", "--rerun", *where)) as process:
         wait_until((folder / "fits1").exists, process=process)
         process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=120)
+        _, err = wait_for_output(process)
     assert process.returncode == 130
     assert "is compared, and then discarded" in err and "run the same command again" not in err
     assert not (folder / "fits2").exists()

@@ -1,4 +1,4 @@
-"""Everything that is wrong with a record is found, and nothing is said of an intact one."""
+"""`fmbench verify` finds every fault of a record and reports none for an intact record."""
 
 import hashlib
 import json
@@ -57,7 +57,7 @@ def test_a_record_of_something_that_does_not_exist_any_more_is_stale(
     save, check, lenet5_cell, change, why
 ):
     cell = lenet5_cell()
-    definition = {**cell.definition(), **change}
+    definition = {**cell.to_definition(), **change}
     changes = {"cell": definition, "key": compute_key(definition), "overrides": None}
     save(cell, changes=changes)
     state, reason = check()
@@ -183,7 +183,7 @@ def test_a_table_that_cannot_be_read_or_has_other_rows_is_named(table, store, so
         assert why in done.stdout
 
 
-def test_unreadable_predictions_are_one_line_even_if_a_table_needs_them(
+def test_unreadable_predictions_print_one_line_even_if_a_table_needs_them(
     quick_record, store, source, run_command
 ):
     path = store.path(quick_record)

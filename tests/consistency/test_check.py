@@ -147,7 +147,9 @@ def as_printed(value, decimals, rule):
 @pytest.mark.slow
 @settings(max_examples=40)
 @given(st.randoms(use_true_random=False), st.sampled_from(ROUNDING_RULES))
-def test_figures_of_a_real_matrix_are_never_called_contradictory(rng: random.Random, rule):
+def test_figures_of_a_real_confusion_matrix_are_never_called_contradictory(
+    rng: random.Random, rule
+):
     n_classes = rng.randint(2, 20)
     balanced = rng.random() < 0.5
     n = [rng.randint(1, 60)] * n_classes if balanced else rng.choices(range(1, 61), k=n_classes)
@@ -242,11 +244,11 @@ def test_the_command_prints_json(tmp_path):
         + entry(where="c", metric="recall", value="0.95", **{"class": 3})
     )  # fmt: skip
     done = run_check(path, "--json")
-    said = json.loads(done.stdout)
+    answer = json.loads(done.stdout)
     assert done.returncode == 1
-    assert set(said) == {"verdict", "conflicts", "not_checked", "implied_accuracy"}
-    assert said["verdict"] == "contradictory" and said["conflicts"] == [[0, 1]]
-    assert said["implied_accuracy"][1] == [0.7705, 0.7795]
+    assert set(answer) == {"verdict", "conflicts", "not_checked", "implied_accuracy"}
+    assert answer["verdict"] == "contradictory" and answer["conflicts"] == [[0, 1]]
+    assert answer["implied_accuracy"][1] == [0.7705, 0.7795]
     path.write_text(HEAD + entry(where="a", metric="accuracy", value="98.80%"))
     done = run_check(path, "--json")
     assert done.returncode == 0
@@ -255,7 +257,7 @@ def test_the_command_prints_json(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         ("", "empty"),
         (HEAD, "no [[reported]] figure"),
@@ -268,10 +270,10 @@ def test_the_command_prints_json(tmp_path):
         ("[test_set]\nn_per_class = [10, -3]\n", "positive whole numbers"),
     ],
 )
-def test_bad_input_is_refused_with_one_line_and_status_2(tmp_path, content, said):
+def test_bad_input_is_refused_with_one_line_and_status_2(tmp_path, content, message):
     path = tmp_path / "claims.toml"
     path.write_text(content)
     done = run_check(path)
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
-    assert str(path) in done.stderr and said in done.stderr
+    assert str(path) in done.stderr and message in done.stderr

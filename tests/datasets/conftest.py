@@ -13,7 +13,7 @@ from tests.datasets.made import DIGITS, FASHION, JAPANESE, checksums, pack
 
 @pytest.fixture
 def spec(monkeypatch, tmp_path) -> DatasetSpec:
-    """Fashion-MNIST with a few images, like all other data sets; this machine has none of them."""
+    """Replace each data set by a small one that is not on this machine; return Fashion-MNIST."""
     small = (
         replace(specs.FASHION_MNIST, sha256=checksums(FASHION), debian_folder=tmp_path / "debian"),
         replace(specs.MNIST_DIGITS, sha256=checksums(DIGITS)),

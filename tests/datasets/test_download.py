@@ -65,7 +65,7 @@ def test_the_urls_are_tried_in_order_until_one_gives_the_genuine_files(spec, web
     loading.verify_files(spec, tmp_path / "cache")
 
 
-def test_a_server_that_gives_only_some_of_the_files_is_passed_over(spec, web, apt, tmp_path):
+def test_a_server_with_only_some_of_the_files_is_skipped(spec, web, apt, tmp_path):
     serve(web, spec.urls[0], dict(list(DIGITS.items())[:3]))
     apt["files"] = FASHION
     assert download.fetch(spec, tmp_path / "cache") == "a package"
@@ -86,7 +86,7 @@ def test_files_with_names_of_their_own_are_fetched(spec, web, tmp_path):
     loading.verify_files(spec, tmp_path / "cache")
 
 
-def test_data_that_are_genuine_nowhere_are_not_kept(spec, web, apt, tmp_path, refusal):
+def test_if_no_server_has_the_genuine_files_nothing_is_kept(spec, web, apt, tmp_path, refusal):
     serve(web, spec.urls[0], DIGITS)
     apt["files"] = DIGITS
     message = refusal(lambda: download.fetch(spec, tmp_path / "parent" / "cache"))
@@ -121,12 +121,14 @@ def test_if_no_server_answers_one_line_says_why_and_what_to_do(
     assert "name it with --data kmnist=DIR" in message
 
 
-def test_a_data_set_without_a_server_says_so(kmnist, tmp_path, refusal):
+def test_the_message_says_that_no_server_is_known_for_a_data_set(kmnist, tmp_path, refusal):
     message = refusal(lambda: download.fetch(replace(kmnist, urls=()), tmp_path / "cache"))
     assert message.startswith("Kuzushiji-MNIST could not be fetched (no server is known)")
 
 
-def test_if_the_mirror_does_not_answer_the_reason_is_apts(spec, tmp_path, monkeypatch):
+def test_if_no_debian_mirror_answers_the_message_repeats_the_reason_of_apt(
+    spec, tmp_path, monkeypatch
+):
     def run(command, **keywords):
         error = "W: Some index files were ignored\nE: Unable to locate package\n"
         return subprocess.CompletedProcess(command, 100, "", error)

@@ -1,4 +1,4 @@
-"""A data set is found in one order of places, and a wrong folder of the user's is an error."""
+"""Folders are searched in a fixed order, and a wrong folder that the user names is an error."""
 
 import pytest
 
@@ -11,7 +11,7 @@ from tests.datasets.made import DIGITS, FASHION, JAPANESE, write_packed, write_u
 
 @pytest.fixture
 def no_fetch(monkeypatch):
-    """Fetching is an error of the test."""
+    """Make the test fail if it fetches anything."""
 
     def fetch(spec, folder):
         raise AssertionError("nothing was to be fetched")
@@ -21,7 +21,7 @@ def no_fetch(monkeypatch):
 
 @pytest.fixture
 def unreachable(monkeypatch):
-    """No server answers."""
+    """Make every download fail, as without a network."""
 
     def fetch(spec, folder):
         raise UserError(f"{spec.title} could not be fetched")
@@ -37,7 +37,9 @@ def messages(monkeypatch):
     return lines
 
 
-def test_the_first_place_that_has_the_files_is_taken(spec, tmp_path, monkeypatch):
+def test_folders_are_searched_in_order_and_the_first_with_all_files_is_used(
+    spec, tmp_path, monkeypatch
+):
     monkeypatch.setattr(download, "fetch", lambda spec, folder: f"fetched to {folder}")
     given, in_environment = tmp_path / "given", tmp_path / "environment"
     cache, debian = locate.cache_folder(spec), spec.debian_folder
@@ -76,7 +78,7 @@ def test_a_wrong_folder_is_an_error_even_if_the_cache_has_the_data(
     assert message.startswith(f"{incomplete} holds no {TRAIN_LABELS}.gz: install the package")
 
 
-def test_if_the_data_are_nowhere_the_user_is_told_what_to_run(spec, kmnist, refusal):
+def test_if_no_folder_has_the_data_the_message_names_the_command_to_run(spec, kmnist, refusal):
     message = refusal(lambda: locate_dataset(spec))
     assert "run `fmbench data` to fetch one" in message
     assert "--data DIR" in message
@@ -85,7 +87,7 @@ def test_if_the_data_are_nowhere_the_user_is_told_what_to_run(spec, kmnist, refu
     assert "--data kmnist=DIR" in message
 
 
-def test_the_places_of_fashion_mnist_are_not_those_of_the_digits(
+def test_the_digits_are_not_searched_in_the_folders_of_fashion_mnist(
     digits, tmp_path, monkeypatch, refusal
 ):
     monkeypatch.setenv("FMBENCH_DATA", str(write_packed(FASHION, tmp_path / "debian")))
@@ -100,7 +102,7 @@ def test_an_unpacked_file_in_the_cache_is_ignored_if_it_cannot_be_checked(kmnist
 # ------------------------------------ the data sets besides the default one
 
 
-def test_the_data_sets_that_are_needed_or_named_are_found(spec, tmp_path, no_fetch):
+def test_data_sets_that_are_needed_or_named_by_the_user_are_found(spec, tmp_path, no_fetch):
     write_packed(DIGITS, tmp_path / "cache" / "mnist")
     named = write_packed(JAPANESE, tmp_path / "japanese")
     found = find_other_datasets(["fashion-mnist", "mnist"], {"kmnist": named}, fetch=True)
@@ -109,12 +111,12 @@ def test_the_data_sets_that_are_needed_or_named_are_found(spec, tmp_path, no_fet
     }  # fmt: skip
 
 
-def test_nothing_is_looked_for_that_is_not_needed(spec, no_fetch):
+def test_data_sets_that_are_not_needed_are_not_searched(spec, no_fetch):
     assert find_other_datasets(["fashion-mnist"], {}, fetch=True) == {}
 
 
 @pytest.mark.parametrize("fetch", [True, False])
-def test_a_needed_data_set_that_cannot_be_had_is_left_out_with_one_line(
+def test_a_needed_data_set_that_is_not_found_is_left_out_with_one_line(
     spec, unreachable, messages, fetch
 ):
     assert find_other_datasets(["mnist"], {}, fetch=fetch) == {}

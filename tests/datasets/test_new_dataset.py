@@ -48,7 +48,7 @@ def run(*arguments):
     return stop.value.code
 
 
-def test_it_is_located_loaded_and_verified(folder):
+def test_a_new_data_set_is_located_loaded_and_verified(folder):
     source = locate.locate_dataset(SHAPES, folder)
     loading.verify_files(SHAPES, source.folder)
     dataset = loading.load_dataset(source)
@@ -56,13 +56,15 @@ def test_it_is_located_loaded_and_verified(folder):
     assert dataset.y_test.shape == (SHAPES.n_test,)
 
 
-def test_the_data_command_describes_it(folder, capsys):
+def test_the_data_command_describes_a_new_data_set(folder, capsys):
     assert run("data", "--data", f"shapes={folder}") == 0
     assert "triangle     10\n" in capsys.readouterr().out
 
 
 @pytest.mark.slow
-def test_a_row_of_a_suite_measures_a_runner_on_it(folder, source, tmp_path, capfd, monkeypatch):
+def test_a_row_of_a_suite_measures_a_runner_on_a_new_data_set(
+    folder, source, tmp_path, capfd, monkeypatch
+):
     monkeypatch.setattr("signal.signal", lambda *_: None)  # the tests keep their own handlers
     suite, results = tmp_path / "suite.toml", tmp_path / "results"
     suite.write_text(SUITE)

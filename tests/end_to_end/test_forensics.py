@@ -1,4 +1,4 @@
-"""`fmbench forensics`, from the command line to its tables, on a network that learns at once."""
+"""`fmbench forensics`, from the command line to its tables, on a network that learns fast."""
 
 import csv
 import gzip
@@ -41,7 +41,7 @@ def tiny():
 
 @pytest.fixture
 def digits(tmp_path, monkeypatch):
-    """A folder of made-up digits: a bar whose height is the label. Easier than any garment."""
+    """A folder of made-up digits: each image is a bar whose height is the label."""
     folder = tmp_path / "made-up digits"
     folder.mkdir()
     generator = np.random.default_rng(0)
@@ -69,11 +69,11 @@ def digits(tmp_path, monkeypatch):
 
 @pytest.fixture
 def investigate(tmp_path, source, tiny, capfd, monkeypatch):
-    """``investigate(*arguments)``: the verb on the tiny runner; status, stdout and stderr."""
+    """``investigate(*arguments)``: run the command on the tiny runner; status, stdout, stderr."""
     suite = tmp_path / "suite.toml"
     suite.write_text(SUITE)
     monkeypatch.setattr(locate, "cache_folder", lambda spec: tmp_path / "cache" / spec.name)
-    monkeypatch.setattr("signal.signal", lambda *_: None)  # those of the tests stay as they are
+    monkeypatch.setattr("signal.signal", lambda *_: None)  # keep the handlers of the tests
 
     def run(*arguments):
         with pytest.raises(SystemExit) as stop:
@@ -112,10 +112,10 @@ def test_a_quick_run_measures_every_mistake_and_a_second_run_has_nothing_to_do(
     contents = store.read_contents()
     plan = ForensicsPlan(tiny, 2, quick=True)
     by_name = {
-        cell.protocol.name: contents.finished_record(cell) for cell in plan.cells if cell.seed == 0
+        cell.protocol.name: contents.find_finished(cell) for cell in plan.cells if cell.seed == 0
     }
-    test = store.load_y_pred(contents.finished_record(plan.variants[0].cells[0]))
-    # the same fit as the honest one's, so the same predictions of the test images
+    test = store.load_y_pred(contents.find_finished(plan.variants[0].cells[0]))
+    # the fit is that of the correct procedure, so the predictions of the test images are equal
     assert np.array_equal(store.load_y_pred(by_name["quickseen"])[-2000:], test)
     assert not np.array_equal(store.load_y_pred(by_name["quickleak"]), test)
 
@@ -148,11 +148,11 @@ def test_failed_cells_are_named_and_the_exit_status_is_1(investigate, digits):
     status, out, err = investigate("--digits", digits, "--no-readings", "--seeds", 1,
                                    "--memory", 0.125)  # fmt: skip
     assert status == 1, err
-    assert out.count("failed: used more than 0.125 GB of memory (seed 0)") == 8
+    assert out.count("failed: used more than 0.125 GiB of memory (seed 0)") == 8
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "messages"),
     [
         (["lenet"], ["unknown runner 'lenet'", "did you mean lenet5?"]),
         ([], ["NAME"]),
@@ -165,8 +165,8 @@ def test_failed_cells_are_named_and_the_exit_status_is_1(investigate, digits):
     ],
     ids=lambda value: " ".join(value),
 )
-def test_bad_input_is_one_line(arguments, said, tmp_path):
-    assert_one_line_error(fmbench("forensics", *arguments, "--results", tmp_path), *said)
+def test_bad_input_prints_one_line(arguments, messages, tmp_path):
+    assert_one_line_error(fmbench("forensics", *arguments, "--results", tmp_path), *messages)
 
 
 def test_fashion_mnist_files_in_place_of_the_digits_are_refused(source, tmp_path):

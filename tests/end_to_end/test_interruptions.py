@@ -7,18 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from fmbench import runners
-from fmbench.records.cells import Cell
 from fmbench.records.protocols import QUICK
 from fmbench.records.store import Store
+from fmbench.suites.configurations import resolve_configuration
 from tests.helpers.runs import (
-    descendants,
-    ended,
+    end_after_block,
     environment_with,
-    finish,
     list_cell_processes,
+    list_descendants,
     list_records,
     start_fmbench,
+    wait_for_output,
     wait_until,
     wait_until_dead,
 )
@@ -55,7 +54,7 @@ def waiting_run(tmp_path, source):
     model.write_text(MODEL.format(wait=str(wait)))
 
     def start(**options):
-        return ended(
+        return end_after_block(
             start_fmbench(
                 "run", f"{model}:make", "--quick", "--seeds", N_SEEDS, "-j", 2,
                 "--results", tmp_path / "results", "--data", source.folder, **options,
@@ -75,7 +74,7 @@ def test_kill_9_leaves_no_process_and_no_half_written_result_and_the_run_continu
     results = tmp_path / "results"
     with waiting_run() as process:
         wait_until_only_one_is_left(results, process)
-        started = descendants(process.pid)
+        started = list_descendants(process.pid)
         process.kill()
         process.wait()
         wait_until_dead(started)
@@ -84,7 +83,7 @@ def test_kill_9_leaves_no_process_and_no_half_written_result_and_the_run_continu
     assert len(contents.finished) == N_SEEDS - 1
     (tmp_path / "wait").unlink()
     with waiting_run() as process:
-        _, err = finish(process)
+        _, err = wait_for_output(process)
         assert process.returncode == 0, err
     assert err.count(": fit ") == 1
     assert not list(results.glob("records/*/.*.tmp"))
@@ -97,9 +96,9 @@ def test_ctrl_c_keeps_what_is_finished_and_leaves_nothing_running(
     results = tmp_path / "results"
     with waiting_run(env=environment_with(TMPDIR=short_folder)) as process:
         wait_until_only_one_is_left(results, process)
-        started = descendants(process.pid)
+        started = list_descendants(process.pid)
         process.send_signal(how)
-        out, err = finish(process)
+        out, err = wait_for_output(process)
         assert process.returncode == 130, err
         wait_until_dead(started)
     assert not list(short_folder.iterdir()), "left in the folder for temporary files"
@@ -117,15 +116,43 @@ def short_folder():
         yield Path(folder)
 
 
-def test_a_search_that_is_killed_again_and_again_comes_to_the_same_predictions(tmp_path, source):
-    cell = Cell(runners.get_runner("eden"), QUICK, 0)
+# The search of `fmbench run eden --quick`. While there is a file `pause`, the search waits after the
+# number of answers in that file, so that a test can kill it there.
+SEARCH = """
+import time
+from pathlib import Path
+from fmbench import runners
+from fmbench.models.evolution.journal import Journal
+
+PAUSE = Path({pause!r})
+load_or_compute = Journal.load_or_compute
+
+def load_or_compute_and_pause(self, question, compute):
+    answer = load_or_compute(self, question, compute)
+    while PAUSE.exists() and self.n_asked >= int(PAUSE.read_text()):
+        time.sleep(0.02)
+    return answer
+
+Journal.load_or_compute = load_or_compute_and_pause
+
+def make(*, seed, device, workspace):
+    runner = runners.get_runner("eden")
+    values = runner.resolve(runner.quick)
+    return runner.build(values, seed=seed, device=device, workspace=workspace)
+"""
+
+
+def test_a_search_that_is_killed_twice_gives_the_same_predictions(tmp_path, source):
+    pause, model = tmp_path / "pause", tmp_path / "search.py"
+    model.write_text(SEARCH.format(pause=str(pause)))
+    [cell] = resolve_configuration(f"{model}:make").cells(QUICK, 1)
     whole, interrupted = Store(tmp_path / "whole"), Store(tmp_path / "interrupted")
     journal = interrupted.workspace_path(cell) / "search.json"
 
     def start_search(store):
-        return ended(
+        return end_after_block(
             start_fmbench(
-                "run", "eden", "--quick", "--seeds", 1, "-j", 1, "--device", "cpu",
+                "run", f"{model}:make", "--quick", "--seeds", 1, "-j", 1, "--device", "cpu",
                 "--results", store.folder, "--data", source.folder,
             )
         )  # fmt: skip
@@ -133,34 +160,35 @@ def test_a_search_that_is_killed_again_and_again_comes_to_the_same_predictions(t
     def count_answers():
         return len(json.loads(journal.read_text())["entries"]) if journal.exists() else 0
 
+    pause.write_text("2")
     with start_search(interrupted) as process:
-        wait_until(lambda: count_answers() >= 2, process=process)
+        wait_until(lambda: count_answers() == 2, process=process)
         [cell_process] = list_cell_processes(process.pid)
         cell_process.kill()
-        _, err = finish(process)
+        _, err = wait_for_output(process)
         assert process.returncode == 1, err
     [failure] = interrupted.read_contents().failed.values()
     assert failure.why == "killed by signal 9 (SIGKILL)"
 
-    n_before = count_answers()
+    pause.write_text("4")
     with start_search(interrupted) as process:
-        wait_until(lambda: count_answers() > n_before, process=process)
-        started = descendants(process.pid)
+        wait_until(lambda: count_answers() == 4, process=process)
+        started = list_descendants(process.pid)
         process.kill()
         process.wait()
         wait_until_dead(started)
-    n_answers = count_answers()
+    assert count_answers() == 4
     assert not interrupted.read_contents().finished
-    assert 2 <= n_before < n_answers
 
+    pause.unlink()
     for store in (interrupted, whole):
         with start_search(store) as process:
-            _, err = finish(process)
-            assert process.returncode == 0 and "eden seed 0: fit" in err, err
+            _, err = wait_for_output(process)
+            assert process.returncode == 0 and "seed 0: fit" in err, err
     [resumed], [expected] = (s.read_contents().finished.values() for s in (interrupted, whole))
     assert resumed.predictions_sha256 == expected.predictions_sha256
     found, at_once = (dict(record.details["search"]) for record in (resumed, expected))
-    assert found.pop("taken_from_an_interrupted_run") == n_answers
+    assert found.pop("taken_from_an_interrupted_run") == 4
     assert at_once.pop("taken_from_an_interrupted_run") == 0
     assert found == at_once
     assert resumed.details["winner"] == expected.details["winner"]

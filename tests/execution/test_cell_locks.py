@@ -21,13 +21,13 @@ from tests.helpers.runs import (
     LIMITS,
     WAIT_SECONDS,
     EventLog,
-    ended,
+    end_after_block,
     start_fmbench,
     wait_until,
 )
 
-# Notes in the file `fits` when a fit begins: its seed and the process that started it. A fit waits
-# for as long as there is a file `wait-SEED`.
+# Each fit first adds its seed and its parent process to the file `fits`. Then it waits for as long as
+# there is a file `wait-SEED`.
 MODEL = """
 import os, time
 from pathlib import Path
@@ -74,7 +74,7 @@ def start_run(tmp_path, source):
                 stdout=stack.enter_context(out.open("w")),
                 stderr=stack.enter_context(err.open("w")),
             )  # fmt: skip
-            return stack.enter_context(ended(process)), out, err
+            return stack.enter_context(end_after_block(process)), out, err
 
         yield start
 
@@ -116,7 +116,7 @@ def test_two_runs_measure_each_cell_once_and_both_print_the_whole_table(tmp_path
 
 
 @pytest.mark.slow
-def test_a_run_that_waits_names_the_other_run_and_takes_over_when_that_is_killed(
+def test_a_waiting_run_names_the_other_run_and_measures_the_cell_if_that_run_is_killed(
     tmp_path, start_run
 ):
     (wait := tmp_path / "wait-1").touch()
@@ -154,9 +154,7 @@ def test_a_record_that_another_run_wrote_since_the_plan_is_used(store, source, f
 
 
 @pytest.mark.slow
-def test_a_new_record_is_recognised_though_it_is_equal_to_the_known_one_in_all_but_its_id(
-    store, source
-):
+def test_a_new_record_that_differs_only_in_its_measurement_id_is_recognised(store, source):
     cell = Cell(faulty.make_runner("raises"), QUICK, 0)
     [known] = run_cells([cell], store, source, LIMITS, EventLog())
     cell_locks = CellLocks(store, store.read_contents())
@@ -181,7 +179,7 @@ def test_only_the_free_cells_of_a_launch_are_locked(store):
     assert not store.locks.exists()
 
 
-def test_one_thread_at_a_time_holds_a_lock_though_its_file_comes_and_goes(tmp_path):
+def test_only_one_thread_holds_a_lock_even_if_the_lock_file_is_removed_and_created_again(tmp_path):
     path, holders, most, n_times = tmp_path / "locks" / "a" / "cell.lock", [], [], 25
 
     def take_lock_often():
@@ -212,7 +210,7 @@ def test_a_lock_ends_with_the_process_that_held_it(tmp_path):
     process = subprocess.Popen(
         [sys.executable, "-c", code, str(path)], stdout=subprocess.PIPE, text=True
     )
-    with ended(process):
+    with end_after_block(process):
         assert process.stdout.readline() == "held\n"
         with locks.try_lock(path) as is_ours:
             assert not is_ours
@@ -223,7 +221,7 @@ def test_a_lock_ends_with_the_process_that_held_it(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_broken_record_is_set_aside_only_by_a_run_that_holds_its_cell(store, source):
+def test_a_broken_record_is_set_aside_only_by_a_run_that_has_locked_its_cell(store, source):
     cell = Cell(faulty.make_runner(), QUICK, 0)
     [record] = run_cells([cell], store, source, LIMITS, EventLog())
     path = store.path(record)

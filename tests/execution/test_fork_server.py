@@ -1,4 +1,4 @@
-"""What the fork server has loaded when the first process is forked from it."""
+"""What the fork server has loaded before it forks the first process."""
 
 import subprocess
 import sys
@@ -13,7 +13,7 @@ from tests.helpers.runs import environment_with
 
 
 def run_as_fork_server(code, source, *, neural, **variables):
-    """What ``code`` prints in a process that has loaded what a fork server loads."""
+    """Run ``code`` in a process that loads the same as a fork server; return its output."""
     result = subprocess.run(
         [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, check=True,
         env=environment_with(**variables, **preload.make_variables(source, neural=neural)),

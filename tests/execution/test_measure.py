@@ -43,7 +43,7 @@ class Spy:
 
 
 class Clock:
-    """Stands still except where a classifier moves it."""
+    """A clock that only the classifier moves."""
 
     seconds = 0.0
 
@@ -104,9 +104,9 @@ def test_a_random_split_scores_training_images_that_were_not_fitted(run_spy, dat
     assert np.bincount(spy.seen["y"]).tolist() == [5000] * 10
     labels = protocols.load_labels_by_subset(RANDOM_SPLIT, source)
     assert np.bincount(labels["held out"]).tolist() == [1000] * 10
-    held_out = RANDOM_SPLIT.held_out_mask(dataset.y_train)
+    held_out = RANDOM_SPLIT.make_held_out_mask(dataset.y_train)
     assert np.array_equal(spy.seen["X_score"][:10_000], dataset.X_train[held_out])
-    assert not held_out[RANDOM_SPLIT.fitted_indices(dataset.y_train)].any()
+    assert not held_out[RANDOM_SPLIT.find_fitted_indices(dataset.y_train)].any()
 
 
 def test_predictions_that_are_whole_numbers_in_another_type_are_accepted():
@@ -185,7 +185,7 @@ def test_the_held_out_loss_of_decision_values_is_the_squared_hinge(run_flagging,
 
 @pytest.mark.parametrize(
     ("given", "complaint"),
-    [({}, "flagged returned"), ({"sign": 3, "more": 1}, "flagged returned"),
+    [({}, "`flagged` returned"), ({"sign": 3, "more": 1}, "`flagged` returned"),
      ({"sign": 11}, "classes 11 to 11")],
 )  # fmt: skip
 def test_flagged_predictions_other_than_the_recipe_names_are_an_error(
@@ -201,5 +201,5 @@ def test_a_best_epoch_needs_epochs(run_flagging):
             self.epoch = 2
             return self
 
-    with pytest.raises(contract.InvalidPredictions, match="no epoch was reported"):
+    with pytest.raises(contract.InvalidPredictions, match="never called `on_epoch`"):
         run_flagging(Silent())

@@ -1,4 +1,4 @@
-"""What a runner does wrong ends its own cell, with a reason, and nothing else."""
+"""A runner that fails ends its own cell, with a reason, and no other cell."""
 
 from dataclasses import replace
 from types import SimpleNamespace
@@ -19,7 +19,7 @@ FAULTS = {
     "raises": "ValueError: the matrix is singular",
     "raises on predict": "RuntimeError: no such kernel",
     "exits": "SystemExit: 3",
-    "vanishes": "ended with status 7",
+    "exits without a result": "ended with status 7",
     "segfaults": "killed by signal 11 (SIGSEGV)",
     "too few": "InvalidPredictions: predict returned shape (1999,), expected (2000,)",
     "wrong shape": "shape (2000, 1)",
@@ -50,26 +50,26 @@ def test_each_fault_fails_its_own_cell_with_a_reason_and_the_other_cells_finish(
         assert "\n" not in contents.failed[cell.key].why
 
 
-def test_a_cell_that_never_returns_is_ended_at_its_time_limit(store, source):
+def test_a_cell_that_exceeds_its_time_limit_is_ended(store, source):
     cell = Cell(faulty.make_runner("never returns"), QUICK, 0)
     [record] = execute([cell], store, source, replace(LIMITS, timeout=1))
     assert record.why == "timed out after 1 s"
     assert record.total_seconds >= 1
 
 
-def test_a_cell_that_eats_memory_is_ended_at_its_memory_limit(store, source):
-    cell = Cell(faulty.make_runner("eats memory"), QUICK, 0)
-    limit = 2 * 2**30  # more than the fork server has loaded, less than the runner wants
+def test_a_cell_that_exceeds_its_memory_limit_is_ended(store, source):
+    cell = Cell(faulty.make_runner("needs much memory"), QUICK, 0)
+    limit = 2 * 2**30  # above the size of the fork server, below what the runner allocates
     [record] = execute([cell], store, source, replace(LIMITS, memory=limit))
-    assert record.why == "used more than 2 GB of memory"
+    assert record.why == "used more than 2 GiB of memory"
     assert record.peak_memory_bytes > limit
 
 
-def test_all_cells_of_a_launch_that_fails_have_failed(store, source):
+def test_if_a_launch_fails_all_its_cells_fail(store, source):
     runner = runners.get_runner("three-layer-nn")
     cells = [Cell(runner, QUICK, seed) for seed in range(2)]
     records = execute(cells, store, source, replace(LIMITS, together=2, memory=2**20))
-    assert [record.why for record in records] == ["used more than 0.000976562 GB of memory"] * 2
+    assert [record.why for record in records] == ["used more than 0.000976562 GiB of memory"] * 2
     assert set(store.read_contents().failed) == {cell.key for cell in cells}
 
 
@@ -78,7 +78,7 @@ def test_the_output_of_a_runner_does_not_reach_the_terminal(store, source, capfd
     assert "chatter" not in "".join(capfd.readouterr())
 
 
-def test_the_children_that_a_runner_leaves_are_ended_with_its_cell(store, source, tmp_path):
+def test_child_processes_of_a_runner_are_ended_with_its_cell(store, source, tmp_path):
     noted = tmp_path / "children"
     runner = faulty.make_runner("leaves children", factory=faulty.make_parent, note=str(noted))
     [record] = execute([Cell(runner, QUICK, 0)], store, source)
@@ -94,7 +94,7 @@ def test_a_failed_cell_continues_from_its_workspace_which_is_removed_when_it_fin
     other = replace(cell, seed=1)
 
     def execute_until_attempt(cell, n):
-        # The clock of the time limit: it stands still until the attempt has begun.
+        # The time limit passes only after the attempt has begun.
         def monotonic():
             return 1e9 if count_attempts(store, cell) >= n else 0.0
 
@@ -120,6 +120,6 @@ def count_attempts(store, cell):
     return int(mark.read_text() or 0) if mark.exists() else 0
 
 
-def test_no_workspace_is_made_for_a_runner_that_keeps_nothing(store, source):
+def test_a_runner_without_a_workspace_parameter_gets_no_workspace(store, source):
     execute([Cell(faulty.make_runner(), QUICK, 0)], store, source)
     assert [path.name for path in store.folder.iterdir()] == ["records"]

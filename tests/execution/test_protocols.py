@@ -1,4 +1,4 @@
-"""Each protocol fits and scores the images that it should, and one alone reads test labels."""
+"""Each protocol fits and scores the right images, and only one of them reads test labels."""
 
 from dataclasses import replace
 from types import SimpleNamespace
@@ -81,8 +81,8 @@ def test_the_keys_of_older_records_do_not_change():
         (QUICK, ("quick", 300, 2000, 0)),
     ]:
         names = ("name", "train_per_class", "n_test", "held_out_per_class")
-        assert protocol.definition() == dict(zip(names, definition, strict=True))
-    assert "readings" not in Cell(LENET5, FULL, 0).definition()
+        assert protocol.to_definition() == dict(zip(names, definition, strict=True))
+    assert "readings" not in Cell(LENET5, FULL, 0).to_definition()
 
 
 def test_protocols_that_fit_or_score_other_images_have_other_keys():
@@ -93,13 +93,13 @@ def test_protocols_that_fit_or_score_other_images_have_other_keys():
     assert Cell(LENET5, replace(FULL, detailed=False), 0).key == Cell(LENET5, FULL, 0).key
 
 
-def test_without_a_mistake_a_model_has_not_seen_the_test_images(measure_protocol, dataset):
+def test_in_a_correct_protocol_the_model_is_not_fitted_on_test_images(measure_protocol, dataset):
     memory, right = measure_protocol(resize(FULL))
     assert np.array_equal(memory.scored, dataset.X_test[:200])
     assert right["test"] == (dataset.y_test[:200] == 0).mean()
 
 
-def test_a_model_fitted_on_the_test_images_knows_them_all(measure_protocol, dataset):
+def test_a_model_fitted_on_the_test_images_has_seen_every_test_image(measure_protocol, dataset):
     memory, right = measure_protocol(resize(TEST_IN_TRAINING), labels_allowed=True)
     assert len(memory.X) == 300 + 200
     assert np.array_equal(memory.X[300:], dataset.X_test[:200])
@@ -113,7 +113,7 @@ def test_only_the_mistake_of_fitting_on_test_images_reads_test_labels(measure_pr
         measure_protocol(resize(TEST_IN_TRAINING))
 
 
-def test_a_model_scored_on_its_training_images_knows_them_all(measure_protocol, dataset):
+def test_a_model_scored_on_training_images_was_fitted_on_all_of_them(measure_protocol, dataset):
     memory, right = measure_protocol(resize(SCORED_ON_TRAINING))
     assert np.array_equal(memory.scored[:300], memory.X)
     assert np.array_equal(memory.scored[300:], dataset.X_test[:200])
@@ -122,11 +122,13 @@ def test_a_model_scored_on_its_training_images_knows_them_all(measure_protocol, 
 
 def test_a_random_split_scores_training_images_that_were_not_fitted(measure_protocol, dataset):
     memory, right = measure_protocol(resize(RANDOM_SPLIT))
-    held_out = resize(RANDOM_SPLIT).held_out_mask(dataset.y_train)
+    held_out = resize(RANDOM_SPLIT).make_held_out_mask(dataset.y_train)
     assert held_out.sum() == 200
     assert np.array_equal(memory.scored[:200], dataset.X_train[held_out])
     assert np.array_equal(memory.scored[200:], dataset.X_test[:200])
-    assert right["held out"] == 0.1  # as many zeros as of any class; none is known
+    assert (
+        right["held out"] == 0.1
+    )  # every unknown image is called 0, which is right for one of ten classes
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Which cells run, in which launches and in which order, and what their records hold."""
+"""Selecting and ordering cells, grouping them into launches, and saving their records."""
 
 import importlib
 import threading
@@ -42,7 +42,7 @@ def test_a_raised_revision_makes_a_record_stale_and_keeps_it(store, source):
     execute([old], store, source)
     new = replace(old, runner=replace(old.runner, revision=2))
     contents = store.read_contents()
-    assert contents.why_stale(new) == "revision 1 -> 2"
+    assert contents.explain_stale(new) == "revision 1 -> 2"
     assert select_pending([new], contents) == [new]
     execute([new], store, source)
     assert set(store.read_contents().finished) == {old.key, new.key}
@@ -155,14 +155,17 @@ def test_a_runner_may_be_registered_in_a_loop(store, source, tmp_path, monkeypat
         assert [r.status for r in execute(cells, store, source)] == ["finished", "finished"]
 
 
-def test_the_most_launches_that_ran_during_a_launch_are_counted():
+def test_the_largest_number_of_launches_at_the_same_time_is_counted():
     running, first, second, third = RunningLaunches(), ["a"], ["b"], ["c"]
     with running.track(first):
-        assert running.max_concurrent(first) == 1
+        assert running.count_max_concurrent(first) == 1
         with running.track(second), running.track(third):
             pass
         with running.track(third):
-            assert (running.max_concurrent(first), running.max_concurrent(third)) == (3, 2)
+            assert (running.count_max_concurrent(first), running.count_max_concurrent(third)) == (
+                3,
+                2,
+            )
     running.wait_until_none()
 
 
@@ -180,7 +183,9 @@ def test_a_record_says_how_many_launches_ran_at_the_same_time(store, source):
 
 
 @pytest.mark.slow
-def test_a_full_disk_costs_one_cell_and_the_run_continues(store, source, monkeypatch):
+def test_a_cell_that_cannot_be_saved_on_a_full_disk_fails_and_the_run_continues(
+    store, source, monkeypatch
+):
     save = Store.save
 
     def save_unless_unlucky(self, record, arrays=None):

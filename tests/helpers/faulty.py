@@ -1,4 +1,4 @@
-"""Runners that misbehave, each in its own way. They are not registered."""
+"""Runners that fail, each with another fault. They are not registered."""
 
 import os
 import signal
@@ -13,7 +13,7 @@ from fmbench.models.registry import Runner, our_choice
 
 
 class Faulty:
-    """A classifier whose fit does nothing and whose predict returns 0, apart from its fault."""
+    """A classifier that predicts 0 for every image, with one fault in ``fit`` or ``predict``."""
 
     def __init__(self, fault, note=None):
         self.fault, self.note = fault, note
@@ -24,15 +24,15 @@ class Faulty:
                 raise ValueError("the matrix\nis singular")
             case "exits":
                 sys.exit(3)
-            case "vanishes":
+            case "exits without a result":
                 os._exit(7)
             case "segfaults":
                 os.kill(os.getpid(), signal.SIGSEGV)
             case "never returns":
                 signal.signal(signal.SIGTERM, signal.SIG_IGN)
                 time.sleep(600)
-            case "eats memory":
-                self.hoard = [np.ones(2**24) for _ in range(100)]
+            case "needs much memory":
+                self.arrays = [np.ones(2**24) for _ in range(20)]  # 2.5 GiB
             case "writes":
                 print("chatter on stdout", flush=True)
                 print("chatter on stderr", file=sys.stderr, flush=True)
@@ -64,7 +64,7 @@ class Faulty:
 
 
 class Resumable(Faulty):
-    """Counts its attempts in its workspace, and fails with its fault until the last of them."""
+    """Counts its attempts in its workspace; every attempt but the last one has the fault."""
 
     def __init__(self, fault, workspace, attempts=3):
         super().__init__(fault)

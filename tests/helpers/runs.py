@@ -14,16 +14,16 @@ from fmbench.execution.schedule import Observer
 
 LIMITS = Limits(timeout=300, memory=4 * 2**30, jobs=2)
 
-# How long a test waits for something that surely happens: it only matters when the test fails.
-# Long enough for a machine that runs several other test suites.
+# How long a test waits for something that must happen. Only a failing test waits this long, so the
+# limit is long enough for a slow machine that runs other tests at the same time.
 WAIT_SECONDS = 300
 
 
 def wait_until(condition, *, process=None):
-    """Wait for a condition; fail if it does not come, or if ``process`` ends before it."""
+    """Wait until a condition holds; fail after a long time, or if ``process`` ends first."""
     deadline = time.monotonic() + WAIT_SECONDS
     while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
+        assert time.monotonic() < deadline, "the condition never held"
         if process is not None and process.poll() is not None:
             assert condition(), f"the process ended with status {process.returncode}"
             return
@@ -31,7 +31,7 @@ def wait_until(condition, *, process=None):
 
 
 class EventLog(Observer):
-    """An observer that remembers what it was told."""
+    """An observer that keeps a list of the events."""
 
     def __init__(self):
         self.events = []
@@ -47,7 +47,7 @@ class EventLog(Observer):
 
 
 def start_fmbench(*arguments, **options):
-    """Start `fmbench` with pipes; end it with :func:`ended` in the same test."""
+    """Start `fmbench` with pipes; end it with :func:`end_after_block` in the same test."""
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     return subprocess.Popen(
         [sys.executable, "-m", "fmbench", *map(str, arguments)],
@@ -60,25 +60,25 @@ def start_fmbench(*arguments, **options):
 
 
 @contextlib.contextmanager
-def ended(process):
-    """Whatever happens in the block, the process and all that it started end with it."""
+def end_after_block(process):
+    """Kill a process and all its descendants at the end of the block, even after an error."""
     try:
         yield process
     finally:
-        left = [process, *descendants(process.pid)]
+        left = [process, *list_descendants(process.pid)]
         for each in left:
             with contextlib.suppress(psutil.NoSuchProcess):
                 each.kill()
         process.communicate()
 
 
-def finish(process):
+def wait_for_output(process):
     """Wait for a process and return what it printed: stdout and stderr."""
     return process.communicate(timeout=WAIT_SECONDS)
 
 
-def descendants(pid):
-    """The processes that a process has started, directly or not; none if it is gone."""
+def list_descendants(pid):
+    """Return all descendants of a process; an empty list if it has ended."""
     try:
         return psutil.Process(pid).children(recursive=True)
     except psutil.NoSuchProcess:
@@ -86,7 +86,7 @@ def descendants(pid):
 
 
 def is_alive(process):
-    """Whether a ``psutil.Process`` still runs; a zombie, which nobody has reaped, does not."""
+    """Whether a ``psutil.Process`` still runs; a zombie counts as ended."""
     try:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
@@ -105,12 +105,12 @@ def is_dead(pid):
 
 
 def list_fork_servers(pid):
-    """The fork servers that a process has started: one, if it has run any cell."""
-    return [child for child in list_children(pid) if "forkserver" in command_of(child)]
+    """Return the fork servers of a process: one if it has run any cell, else none."""
+    return [child for child in list_children(pid) if "forkserver" in read_command(child)]
 
 
 def list_cell_processes(pid):
-    """The processes in which a run measures cells at this moment."""
+    """Return the processes in which the run ``pid`` is measuring cells now."""
     return [cell for server in list_fork_servers(pid) for cell in list_children(server.pid)]
 
 
@@ -121,7 +121,7 @@ def list_children(pid):
         return []
 
 
-def command_of(process):
+def read_command(process):
     try:
         return " ".join(process.cmdline())
     except (psutil.NoSuchProcess, psutil.ZombieProcess):

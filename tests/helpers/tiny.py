@@ -1,4 +1,4 @@
-"""A network that learns at once, and whose source is said to leave two questions open.
+"""A small network that learns fast, with two made-up ways to read its source.
 
 It is registered when this file is imported, so that a process that runs its cells finds it. Tests
 use :func:`registered`, which takes it out again: the tests of all runners never see it.
@@ -43,14 +43,14 @@ def registered() -> Iterator[Runner]:
 def tiny(
     *, scaling: str, optimizer: str, learning_rate: float, epochs: int, seed: int, device: str
 ) -> Any:
-    """784-10."""
+    """One layer from 784 pixels to 10 classes."""
     from torch import nn
 
-    from fmbench.models.nn.layers import Pixels, sequential
+    from fmbench.models.nn.layers import Pixels, build_sequential
     from fmbench.models.nn.training import TorchClassifier, TrainConfig
 
     def network() -> nn.Module:
-        return sequential(
+        return build_sequential(
             ("pixels", Pixels(scaling)), ("flatten", nn.Flatten()), ("output", nn.Linear(784, 10))
         )
 
@@ -58,4 +58,4 @@ def tiny(
     return TorchClassifier(network, config, seed=seed, device=device)
 
 
-RUNNER = registry.registered_runners()["tiny"]
+RUNNER = registry.list_runners()["tiny"]

@@ -21,7 +21,7 @@ from tests.plugins.conftest import MODEL
 
 
 def send(thing):
-    """Return a thing as another process receives it."""
+    """Pickle and unpickle an object, as if it were sent to another process."""
     return ForkingPickler.loads(ForkingPickler.dumps(thing))
 
 
@@ -84,7 +84,7 @@ def test_an_inner_estimator_has_parameters_too(runner_of):
     ("arguments", "message"),
     [
         (["./none.py:make_model"], "./none.py cannot be read: No such file"),
-        (["./my_model.py"], "name what makes the model in it: ./my_model.py:NAME"),
+        (["./my_model.py"], "also name the function or class in it: ./my_model.py:NAME"),
         (["./my_model.py:make_modle"], "has no 'make_modle': did you mean make_model"),
         (["./my_model.py:number"], "is of type int and cannot make a model"),
         (["./my_model.py:needs"], "needs 'x': give it a default, or -p x=..."),
@@ -111,7 +111,7 @@ def test_an_inner_estimator_has_parameters_too(runner_of):
         (["sklearn.svm:SVR"], "is an estimator, but not a classifier"),
         (["sklearn.svm:SVC", "-p", "c=3"], "SVC has no parameter 'c': did you mean C"),
         (["a:b:c"], "is not FILE.py:NAME, not module:NAME and not a runner"),
-        (["lenet5", "-p", "epochs=many"], "epochs is something like 10, not 'many'"),
+        (["lenet5", "-p", "epochs=many"], "lenet5: epochs must be a value like 10, not 'many'"),
         (["--all", "-p", "epochs=3"], "-p goes with the names"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
@@ -160,7 +160,7 @@ def test_a_plug_in_is_measured_and_shown_and_is_stale_once_its_file_changes(plug
     entry = configurations.resolve_configuration("./my_model.py:make_model", ["max_depth=4"])
     path = plug_in_folder / "my_model.py"
     before = path.read_text()
-    path.write_text("this is no Python any more (")  # the text that was read is run
+    path.write_text("this is not Python (")  # the text that was read first is used
     [record] = measure(plug_in_folder / "r", [entry.cell(QUICK, 0)], source)
     assert record.finished, record.why
     path.write_text(before)
@@ -191,7 +191,7 @@ def test_a_change_of_a_plug_ins_text_gives_another_cell(plug_in_folder):
     (plug_in_folder / "my_model.py").write_text(MODEL + "# changed\n")
     after = configurations.resolve_configuration("./my_model.py:make_model").cell(QUICK, 0)
     assert before.key != after.key
-    assert before.definition() | {"source": after.runner.source} == after.definition()
+    assert before.to_definition() | {"source": after.runner.source} == after.to_definition()
 
 
 def test_a_runner_of_the_package_takes_parameters_too():

@@ -48,8 +48,8 @@ def test_a_saved_record_is_read_unchanged(store, toy_cell, record_of):
     contents = store.read_contents()
     assert contents.finished == {cell.key: saved}
     assert (contents.failed, contents.broken) == ({}, [])
-    assert contents.finished_record(cell) == saved
-    assert contents.why_stale(cell) is None
+    assert contents.find_finished(cell) == saved
+    assert contents.explain_stale(cell) is None
     assert [(n.key, n.finished) for n in store.list_names()] == [(cell.key, True)]
 
 
@@ -180,23 +180,23 @@ def test_a_record_of_another_recipe_is_stale_and_the_changes_are_named(
 ):
     store.save(record_of(toy_cell()), ARRAYS)
     contents, cell = store.read_contents(), toy_cell(**change)
-    assert contents.finished_record(cell) is None
-    assert contents.why_stale(cell) == words
+    assert contents.find_finished(cell) is None
+    assert contents.explain_stale(cell) == words
 
 
 def test_another_seed_makes_nothing_stale(store, toy_cell, record_of):
     store.save(record_of(toy_cell(seed=0)), ARRAYS)
-    assert store.read_contents().why_stale(toy_cell(seed=1)) is None
+    assert store.read_contents().explain_stale(toy_cell(seed=1)) is None
 
 
 def test_the_newest_record_decides_why_a_cell_is_stale(store, toy_cell, record_of):
     for revision, started in ((4, "2026-03-01"), (2, "2026-01-01"), (3, "2026-02-01")):
         store.save(record_of(toy_cell(revision=revision), started=started), ARRAYS)
-    assert store.read_contents().why_stale(toy_cell(revision=5)) == "revision 4 -> 5"
+    assert store.read_contents().explain_stale(toy_cell(revision=5)) == "revision 4 -> 5"
 
 
 def test_other_data_and_other_hyperparameters_are_named(toy_cell):
-    old, new = toy_cell().definition(), toy_cell().definition()
+    old, new = toy_cell().to_definition(), toy_cell().to_definition()
     new["data_sha256"] = "0" * 64
     new["hyperparameters"] = {"rounds": 5}
     assert describe_changes(old, new) == (
@@ -207,12 +207,12 @@ def test_other_data_and_other_hyperparameters_are_named(toy_cell):
 # ---------------------------------------------------------------- failures
 
 
-def test_a_failed_cell_is_not_a_finished_one(store, toy_cell, record_of):
+def test_a_failed_cell_is_not_counted_as_finished(store, toy_cell, record_of):
     cell = toy_cell()
     failure = store.save(record_of(cell, status="failed", why="ran out of memory"))
     contents = store.read_contents()
     assert (contents.finished, contents.failed) == ({}, {cell.key: failure})
-    assert contents.finished_record(cell) is None
+    assert contents.find_finished(cell) is None
     assert [n.finished for n in store.list_names()] == [False]
     assert files(store) == [f"full-seed0-{cell.key}.failed.json"]
 
@@ -246,7 +246,7 @@ def damaged(store, toy_cell, record_of):
 
 
 def why_broken(damaged) -> str:
-    """Why the damaged record is not read; the other one is."""
+    """Check that only the damaged record is broken; return the reason."""
     store, good, path = damaged
     contents = store.read_contents()
     assert contents.finished == {good.key: good}
@@ -259,7 +259,7 @@ def test_a_record_that_is_cut_off_anywhere_is_broken(damaged):
     path = damaged[2]
     whole = path.read_bytes()
     assert len(whole) > 500
-    for length in range(0, len(whole) - 1, 7):  # all but the last line break can be missed
+    for length in range(0, len(whole) - 1, 7):  # the line break at the end may be missing
         path.write_bytes(whole[:length])
         why_broken(damaged)
 
@@ -293,9 +293,9 @@ DAMAGE = {
     ),
     "no cell": (changed(cell=None), "got `null` - at `$.cell`"),
     "an empty cell": (changed(cell={}), "required field `runner` - at `$.cell`"),
-    "another key": (changed(key="0" * 16), "its content is that of another cell"),
-    "another seed": (lambda c: c.replace(b'"seed": 0', b'"seed": 1'), "another cell"),
-    "another recipe": (lambda c: c.replace(b'"epochs": 10', b'"epochs": 11'), "another cell"),
+    "another key": (changed(key="0" * 16), "its file name does not match its content"),
+    "another seed": (lambda c: c.replace(b'"seed": 0', b'"seed": 1'), "file name"),
+    "another recipe": (lambda c: c.replace(b'"epochs": 10', b'"epochs": 11'), "file name"),
     "a runner elsewhere": (lambda c: c.replace(b'"toy"', b'"../../toy"'), "cannot be a file name"),
     "other predictions": (changed(predictions_sha256="0" * 64), "npz is damaged"),
     "no checksum": (changed(predictions_sha256=None), "npz is damaged"),
@@ -310,13 +310,13 @@ def test_a_damaged_record_is_listed_with_the_reason_and_the_others_are_read(dama
     assert reason in why_broken(damaged)
 
 
-def test_a_record_in_the_place_of_another_is_broken(damaged):
+def test_a_record_under_the_file_name_of_another_cell_is_broken(damaged):
     store, good, path = damaged
     path.write_bytes(store.path(good).read_bytes())
-    assert why_broken(damaged) == "its content is that of another cell"
+    assert why_broken(damaged) == "its file name does not match its content"
 
 
-def test_a_folder_in_a_records_place_is_broken(damaged):
+def test_a_folder_with_the_file_name_of_a_record_is_a_broken_record(damaged):
     damaged[2].unlink()
     damaged[2].mkdir()
     why_broken(damaged)
@@ -341,7 +341,7 @@ def test_damaged_predictions_are_broken_and_never_returned(store, toy_cell, reco
 
 
 def zipped(content: bytes, method: int = zipfile.ZIP_STORED) -> bytes:
-    """An archive as numpy's, with this in the place of the predictions."""
+    """An archive like numpy's whose member ``y_pred`` has the given content."""
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", method) as archive:
         archive.writestr("y_pred.npy", content)
@@ -484,7 +484,7 @@ def test_a_field_of_the_wrong_type_makes_a_record_broken(
 
 @contextlib.contextmanager
 def failing_sync(monkeypatch, after: int):
-    """``os.fsync`` works so many times and then fails, as on a full disk."""
+    """Make ``os.fsync`` fail after a number of calls, as on a full disk."""
     calls = []
 
     def fsync(descriptor):
@@ -575,7 +575,7 @@ def test_removing_a_workspace_leaves_those_of_other_cells(store, toy_cell):
     assert (store.workspace_path(second) / "file").exists()
     store.remove_workspace(second)
     assert not store.unfinished.exists()
-    store.remove_workspace(second)  # as is the case for runners that keep nothing
+    store.remove_workspace(second)  # a runner without a workspace has none
 
 
 def test_a_record_without_the_fields_that_were_added_later_is_read(store, toy_cell, record_of):

@@ -1,4 +1,4 @@
-"""The tables: claimed beside measured, the same digits in every format, from records on disk."""
+"""The tables of claimed and measured figures, made from records on disk in every format."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from fmbench.report.tables import (
 )
 from fmbench.suites import reader
 from fmbench.utils.environment import CHECKOUT
-from fmbench.utils.table import Table, as_csv, as_json, as_markdown
+from fmbench.utils.table import Table, format_csv, format_json, format_markdown
 
 SUITE = reader.read_suite()
 MEASURED = {
@@ -104,7 +104,7 @@ def test_a_measured_row_as_numbers(table):
     [row] = [row for row in table.rows if row["runner"] == "lenet5"]
     assert (row["mean"], row["n"], row["source"], row["low"]) == (0.90123, 5, None, 0.8935)
     assert row["gap"] == pytest.approx(0.90123 - 0.988)
-    [row] = [row for row in json.loads(as_json(table)) if row["runner"] == "lenet5"]
+    [row] = [row for row in json.loads(format_json(table)) if row["runner"] == "lenet5"]
     assert (row["claimed"], row["mean"], row["gap"], row["n"]) == (98.8, 90.12, -8.68, 5)
     assert row["source"] is None and row["verdict"] == "not reproduced, claim higher"
 
@@ -260,15 +260,15 @@ def any_table(request, table) -> Table:
     return build(SUITE, some_metrics(80, 90))
 
 
-def test_markdown_csv_and_json_say_the_same(any_table):
-    title, rows, notes = parse_markdown(as_markdown(any_table))
+def test_markdown_csv_and_json_show_the_same_values(any_table):
+    title, rows, notes = parse_markdown(format_markdown(any_table))
     assert title == f"# {any_table.title}"
     assert notes == list(any_table.notes)
     assert rows == any_table.text_rows()
-    reader = csv.DictReader(io.StringIO(as_csv(any_table)))
+    reader = csv.DictReader(io.StringIO(format_csv(any_table)))
     assert tuple(reader.fieldnames) == any_table.names
     assert list(reader) == rows
-    for texts, values in zip(rows, json.loads(as_json(any_table)), strict=True):
+    for texts, values in zip(rows, json.loads(format_json(any_table)), strict=True):
         for name, text in texts.items():
             value = values[name]
             if isinstance(value, dict):
@@ -281,7 +281,7 @@ def test_markdown_csv_and_json_say_the_same(any_table):
 
 
 def test_figures_are_aligned_to_the_right_and_words_to_the_left(table):
-    ruler = next(line for line in as_markdown(table).splitlines() if line.startswith("|:-"))
+    ruler = next(line for line in format_markdown(table).splitlines() if line.startswith("|:-"))
     right = [cell.endswith(":") for cell in ruler.strip("|").split("|")]
     figures = {"claimed", "source", "reference", "mean", "sd", "n", "gap", "low", "high",
                "fit_seconds", "delta_star"}  # fmt: skip
@@ -291,9 +291,9 @@ def test_figures_are_aligned_to_the_right_and_words_to_the_left(table):
 def test_a_reason_with_separators_stays_in_its_cell():
     table = accuracies({"mlp": Summary("mlp", Status.FAILED, reason='ValueError: a|b, "c"')})
     status = 'failed: ValueError: a|b, "c"'
-    rows = parse_markdown(as_markdown(table))[1]
+    rows = parse_markdown(format_markdown(table))[1]
     assert {row["runner"]: row for row in rows}["mlp"]["status"] == status
-    read = csv.DictReader(io.StringIO(as_csv(table)))
+    read = csv.DictReader(io.StringIO(format_csv(table)))
     assert {row["runner"]: row for row in read}["mlp"]["status"] == status
 
 
@@ -327,11 +327,15 @@ def test_the_table_of_a_folder_holds_what_its_records_say(folder, source):
 
 
 @pytest.mark.parametrize("name", ["accuracies", "by-class", "overall"])
-def test_a_quick_table_says_so_in_its_title_and_mixes_with_no_other(folder, source, name):
+def test_the_title_of_a_quick_table_says_quick_and_its_rows_contain_only_quick_records(
+    folder, source, name
+):
     full, quick = (read_results(folder, SUITE, p, source.folder) for p in (FULL, QUICK))
     assert "not comparable with the claims" not in build_table(full, name).title
     assert f"({QUICK.title}: not comparable with the claims)" in build_table(quick, name).title
-    assert as_markdown(build_table(quick, name)).startswith(f"# {build_table(quick, name).title}\n")
+    assert format_markdown(build_table(quick, name)).startswith(
+        f"# {build_table(quick, name).title}\n"
+    )
     assert by_runner(build_table(quick, "accuracies"))["lenet5"]["mean"] == "60.00"
     assert build_table(quick, "overall").text_rows()[0]["measured"] == "0.6000"
 
@@ -354,7 +358,7 @@ def test_written_tables_are_those_printed_and_the_same_when_written_again(folder
         results = read_results(folder, SUITE, FULL, source.folder)
         write_tables(results)
         for name in ("by-class", "overall", "accuracies"):
-            printed = as_markdown(build_table(results, name))
+            printed = format_markdown(build_table(results, name))
             assert (written / f"{name}.md").read_text(encoding="utf-8") == printed
         return {path.name: path.read_bytes() for path in written.iterdir()}
 

@@ -1,7 +1,8 @@
-"""Tables in a real (pseudo-)terminal: they fit, they are coloured, and they grow."""
+"""Tables in a pseudo-terminal: their width, their colours, and `fmbench watch`."""
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import os
 import re
@@ -26,15 +27,18 @@ from fmbench.report.tables import build_accuracies
 from fmbench.report.terminal import render_table
 from fmbench.suites import reader
 from fmbench.utils.environment import CHECKOUT
+from tests.helpers.runs import WAIT_SECONDS
 
 pty = pytest.importorskip("pty", reason="needs pseudo-terminals")
 REFERENCE = CHECKOUT / "results" / "reference"
+# Variables that change the width or the colours that a program chooses for a terminal.
+TERMINAL_VARIABLES = {"COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "COLORTERM"}
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
 class Terminal:
-    """fmbench in a pseudo-terminal with so many columns."""
+    """Runs fmbench in a pseudo-terminal that is ``columns`` wide."""
 
     def __init__(self, *arguments: object, columns: int = 80, **environment: str) -> None:
         import fcntl
@@ -42,30 +46,31 @@ class Terminal:
 
         self._ours, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
-        kept = {k: v for k, v in os.environ.items() if k not in ("COLUMNS", "LINES", "NO_COLOR")}
+        kept = {k: v for k, v in os.environ.items() if k not in TERMINAL_VARIABLES}
         self.process = subprocess.Popen(
             [sys.executable, "-m", "fmbench", *map(str, arguments)],
             stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
-            env={**kept, "TERM": "xterm-256color", **environment},
+            env={**kept, "TERM": "xterm-256color", "PYTHONUTF8": "1", **environment},
             # The tests may run as a background job of a shell, whose children ignore SIGINT.
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )  # fmt: skip
         os.close(theirs)
-        self.said = ""
+        self.output = ""
+        self._decoder = codecs.getincrementaldecoder("utf-8")()  # a read may end within a character
 
-    def read_until(self, text: str | None = None, seconds: float = 300) -> str:
-        """Everything that it printed until ``text`` came, or until it ended."""
-        end = time.monotonic() + seconds
-        while time.monotonic() < end and (text is None or text not in COLOUR.sub("", self.said)):
+    def read_until(self, text: str | None = None) -> str:
+        """Return what it has printed once ``text`` is part of it, or once it has ended."""
+        end = time.monotonic() + WAIT_SECONDS
+        while time.monotonic() < end and (text is None or text not in COLOUR.sub("", self.output)):
             ready, _, _ = select.select([self._ours], [], [], 0.2)
             if ready:
                 try:
                     new = os.read(self._ours, 65536)
                 except OSError:  # the process has closed its end
                     break
-                self.said += new.decode()
-        assert text is None or text in COLOUR.sub("", self.said), self.said
-        return self.said
+                self.output += self._decoder.decode(new)
+        assert text is None or text in COLOUR.sub("", self.output), self.output
+        return self.output
 
     def close(self) -> None:
         """End the process, if it still runs."""
@@ -90,8 +95,8 @@ def print_table(source, **options) -> str:
         return opened.read_until()
 
 
-def lines_of(said: str) -> list[str]:
-    return CONTROL.sub("", COLOUR.sub("", said)).splitlines()
+def lines_of(output: str) -> list[str]:
+    return CONTROL.sub("", COLOUR.sub("", output)).splitlines()
 
 
 @pytest.fixture(scope="module")
@@ -115,11 +120,11 @@ def render(rows: list[JudgedRow], width: int, **options) -> str:
 
 
 @pytest.mark.slow
-def test_in_80_columns_the_table_fits_and_its_verdicts_are_coloured(source, rows, texts):
+def test_the_table_fits_into_80_columns_and_shows_the_mark_of_each_verdict(source, rows, texts):
     lenet = texts["lenet5"]
-    said = print_table(source)
-    lines = lines_of(said)
-    # Messages beside the table may be longer: the terminal wraps them.
+    output = print_table(source)
+    lines = lines_of(output)
+    # Messages that are not part of the table may be longer: the terminal wraps them.
     assert max(len(line) for line in lines if not line.startswith("fmbench: ")) <= 80
     row = next(line for line in lines if line.startswith("CNN-LeNet-5 "))
     figures = f"98.80 {lenet['mean']} ± {lenet['sd']} {lenet['n']}"
@@ -129,18 +134,18 @@ def test_in_80_columns_the_table_fits_and_its_verdicts_are_coloured(source, rows
 
 
 def test_each_verdict_has_its_mark_in_its_own_colour(rows):
-    said = render(rows, 160)
+    output = render(rows, 160)
     shown = {row.verdict.kind for row in rows} - {VerdictKind.NOT_RUN}
     marks = "".join(kind.style.mark for kind in shown)
-    colours = dict(reversed(found) for found in re.findall(rf"(\x1b\[[0-9;]*m)([{marks}])", said))
+    colours = dict(reversed(found) for found in re.findall(rf"(\x1b\[[0-9;]*m)([{marks}])", output))
     assert len(colours) == len(set(colours.values())) == len(shown)
 
 
 @pytest.mark.slow
-def test_a_wider_terminal_shows_more_and_no_color_means_none(source, texts):
-    said = print_table(source, columns=160, NO_COLOR="1")
-    assert not re.search(r"\x1b\[[0-9;]*3[0-7]", said)
-    row = next(line for line in lines_of(said) if line.startswith("CNN-LeNet-5 "))
+def test_a_wider_terminal_shows_more_columns_and_no_color_removes_the_colours(source, texts):
+    output = print_table(source, columns=160, NO_COLOR="1")
+    assert not re.search(r"\x1b\[[0-9;]*3[0-7]", output)
+    row = next(line for line in lines_of(output) if line.startswith("CNN-LeNet-5 "))
     for name in ("runner", "claimed", "mean", "sd", "gap", "low", "high", "fit_seconds"):
         assert texts["lenet5"][name] in row
 
@@ -166,17 +171,19 @@ def test_a_quick_table_shows_each_status_in_place_of_a_verdict():
 
 
 @pytest.mark.slow
-def test_watch_shows_the_table_growing_and_ctrl_c_ends_it(source, rows, tmp_path):
+def test_watch_shows_new_records_and_ctrl_c_ends_it(source, rows, tmp_path):
     common = ("--results", tmp_path, "--data", source.folder, "--every", 0.2)
     with terminal("watch", *common) as opened:
         opened.read_until(f"0 of {len(rows)} rows measured")
-        opened.said = ""
-        shutil.copytree(REFERENCE / "records" / "gaussian-nb", tmp_path / "records" / "gaussian-nb")
+        opened.output = ""
+        shutil.copytree(REFERENCE / "records" / "gaussian-nb", tmp_path / "copy")
+        (tmp_path / "records").mkdir(exist_ok=True)
+        (tmp_path / "copy").rename(tmp_path / "records" / "gaussian-nb")  # all files at once
         opened.read_until(f"1 of {len(rows)} rows measured, 1 runs")
-        [row] = [line for line in lines_of(opened.said) if "GaussianNB" in line][-1:]
+        [row] = [line for line in lines_of(opened.output) if "GaussianNB" in line][-1:]
         assert "57.06" in row and len(row) <= 80
         os.kill(opened.process.pid, signal.SIGINT)
-        assert opened.process.wait(timeout=60) == 0
+        assert opened.process.wait(WAIT_SECONDS) == 0
 
 
 @pytest.mark.slow

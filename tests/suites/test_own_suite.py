@@ -9,7 +9,6 @@ import pytest
 
 from fmbench import runners
 from fmbench.analysis import evaluation
-from fmbench.metrics.registry import METRICS
 from fmbench.records.cells import Cell
 from fmbench.records.protocols import FULL
 from fmbench.records.store import Store
@@ -99,8 +98,7 @@ def test_the_guide_explains_every_key():
     for kind in kinds:
         for key in kind.__struct_encode_fields__:
             assert f"`{key}`" in guide or f"`[{key}]`" in guide or f"`[[{key}]]`" in guide, key
-    for metric in METRICS:
-        assert metric in guide
+    assert "`fmbench/metrics/registry.py`" in guide  # which lists the metrics
 
 
 @pytest.mark.slow
@@ -112,11 +110,11 @@ def test_the_template_never_overwrites_a_file(template):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("path", "said"),
+    ("path", "message"),
     [("", "empty"), (".", "is a directory"), ("/no/such/folder/x.toml", "No such file")],
 )
-def test_a_path_that_cannot_be_written_is_refused_with_one_line(path, said):
-    assert_one_line_error(fmbench("suite", "new", path), said)
+def test_a_path_that_cannot_be_written_is_refused_with_one_line(path, message):
+    assert_one_line_error(fmbench("suite", "new", path), message)
 
 
 # ---------------------------------------------------------------- its tables
@@ -136,7 +134,9 @@ def test_another_suites_tables_do_not_overwrite_the_papers(folder, source, tmp_p
     assert {path: path.read_bytes() for path in folder.glob("kayed2020/*")} == before
 
 
-def test_its_tables_have_its_own_title_and_nothing_of_the_default_suite(folder, source, tmp_path):
+def test_tables_of_an_own_suite_have_its_title_and_no_row_of_the_default_suite(
+    folder, source, tmp_path
+):
     suite = own(tmp_path, CLAIMS + KAPPA.format("gaussian-nb"))
     outcome = evaluation.read_results(folder, suite, FULL, source.folder)
     titles = [
@@ -147,7 +147,7 @@ def test_its_tables_have_its_own_title_and_nothing_of_the_default_suite(folder, 
     assert (row["mean"], row["verdict"]) == (pytest.approx(0.57), "reproduced")
     assert build_table(outcome, "overall").rows[1]["claimed"] == "0.52"
     text = "".join(
-        table.as_markdown(build_table(outcome, number))
+        table.format_markdown(build_table(outcome, number))
         for number in ("by-class", "overall", "accuracies")
     )
     assert "Kayed" not in text and "LeNet" not in text
@@ -161,7 +161,7 @@ def test_a_claim_about_another_test_set_is_untestable(folder, source, tmp_path):
     assert row["verdict"] == "untestable: claimed of another test set"
 
 
-def test_figures_of_a_model_without_a_runner_say_so(folder, source, tmp_path):
+def test_a_note_says_that_the_model_of_a_table_has_no_runner(folder, source, tmp_path):
     suite = own(tmp_path, CLAIMS + KAPPA.format("our-net") + KAPPA.format("gaussian-nb"))
     table = build_table(evaluation.read_results(folder, suite, FULL, source.folder), "overall")
     assert table.title == "Mine: our-net, overall"

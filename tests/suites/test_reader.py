@@ -39,7 +39,8 @@ TABLE_3 = [
     ("Multilayer perceptron", "78.33", "mlp"),
 ]
 
-# What the originals print, where it was read in them (or quoted by others: EDEN, skip).
+# The figures of the original sources. EDEN's and that of cnn-bn-skip were read in papers that quote
+# them.
 SOURCES = {
     "svc-rbf": "89.7",
     "eden": "90.60",
@@ -131,7 +132,7 @@ def written(tmp_path: Path, text: str | bytes) -> Path:
 
 
 def refusal_of(path: Path) -> str:
-    """What is wrong with the suite, without the file's name that the one line begins with."""
+    """Return the error message without the file name at its beginning."""
     with pytest.raises(UserError) as caught:
         reader.read_suite(path)
     message = str(caught.value)
@@ -176,7 +177,7 @@ def test_a_small_suite_is_read(tmp_path):
     assert suite.not_transcribed == (claims.NotTranscribed("Table 1", "all", "unread"),)
 
 
-ALTERED = {  # what is replaced in WHOLE, by what, and the message's beginning and a part of it
+ALTERED = {  # old text in WHOLE, new text, beginning of the message, and a part of it
     "unknown key at the top": (TEST_SET, "colour = 1\n" + TEST_SET, "top level", "'colour'"),
     "unknown key of a row": ('runner = "a"', 'runer = "a"', "[[row]] 1", "'runer'"),
     "unknown key of a figure": ('value = "0.75"', 'velue = "0.75"', "[[reported]] 1", "'velue'"),
@@ -264,7 +265,7 @@ def test_a_file_of_the_largest_size_is_read(tmp_path):
 
 
 @pytest.mark.skipif(not Path("/dev/zero").exists(), reason="this machine has no endless file")
-def test_an_endless_file_is_refused():
+def test_a_suite_file_without_end_is_refused():
     assert refusal_of(Path("/dev/zero")).startswith("larger than")
 
 
@@ -276,7 +277,7 @@ def test_a_missing_file_and_a_folder_are_refused(tmp_path):
 
 # ---------------------------------------------------------------- altered suites
 
-PARSED = reader.tomllib.loads(bundled.suite_path().read_text(encoding="utf-8"))
+PARSED = reader.tomllib.loads(bundled.find_bundled_suite().read_text(encoding="utf-8"))
 SCALARS = (
     st.none() | st.booleans() | st.integers() | st.floats() | st.text()
     | st.just(datetime.date(2020, 1, 1))
@@ -325,14 +326,14 @@ def test_an_altered_suite_can_be_printed_or_is_refused_with_one_line(data):
         assert str(error).startswith("altered.toml: ")
         return
     results = evaluation.read_results(Path("no-such-folder"), suite)
-    built = [tables.build_table(results, name) for name in tables.table_names(suite)]
+    built = [tables.build_table(results, name) for name in tables.list_tables(suite)]
     assert len(built[0].rows) == len(suite.rows)
 
 
 @settings(max_examples=100)
 @given(st.data())
 def test_a_file_with_altered_bytes_is_read_or_refused_with_one_line(tmp_path_factory, data):
-    content = bundled.suite_path().read_bytes()
+    content = bundled.find_bundled_suite().read_bytes()
     start = data.draw(st.integers(0, len(content)))
     length = data.draw(st.integers(0, 20) | st.integers(0, len(content)))
     content = content[:start] + data.draw(st.binary(max_size=10)) + content[start + length :]

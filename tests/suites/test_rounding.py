@@ -14,9 +14,9 @@ from fmbench.metrics.registry import METRICS
 from fmbench.suites.rounding import (
     ROUNDING_RULES,
     Interval,
+    compute_interval,
     parse_figure,
     parse_half_unit,
-    rounding_interval,
 )
 
 
@@ -97,8 +97,8 @@ def test_an_impossible_half_unit_is_refused_with_the_reason(text, metric, why):
     [("98.80%", "nearest", "0.98795", "0.98805"), ("98.80%", "truncated", "0.9880", "0.9881"),
      ("-0.25", "truncated", "-0.26", "-0.25"), ("0.0", "truncated", "-0.1", "0.1")],
 )  # fmt: skip
-def test_a_printed_figure_means_every_value_that_is_printed_so(text, rule, low, high):
-    interval = rounding_interval(text, "kappa", rule)
+def test_the_interval_of_a_printed_figure_has_the_right_ends(text, rule, low, high):
+    interval = compute_interval(text, "kappa", rule)
     assert (interval.low, interval.high) == (Fraction(low), Fraction(high))
 
 
@@ -107,7 +107,7 @@ def test_a_value_lies_in_the_interval_of_its_printed_figure(value, decimals, rul
     scaled = abs(value) * 10**decimals
     whole = round(scaled) if rule == "nearest" else int(scaled)
     text = f"{'-' * (value < 0)}{whole // 10**decimals}.{whole % 10**decimals:0{decimals}d}"
-    assert value in rounding_interval(text, "kappa", rule)
+    assert value in compute_interval(text, "kappa", rule)
 
 
 @given(st.fractions(0, 1, max_denominator=500), st.integers(1, 60), st.booleans(), st.booleans())

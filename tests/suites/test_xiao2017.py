@@ -53,7 +53,7 @@ def test_the_best_figure_of_each_classifier_is_the_one_that_kayed2020_quotes(sui
 
 
 def test_every_row_can_be_built_and_has_its_own_cell(suite):
-    found, missing = configurations.suite_configurations(suite)
+    found, missing = configurations.build_suite_configurations(suite)
     assert not missing and len(found) == 252
     assert len({entry.cell(FULL, 0).key for entry in found.values()}) == 252
     assert all(not entry.runner.requested_as for entry in found.values())
@@ -81,7 +81,7 @@ parameters = { max_depth = 3 }
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "said"),
+    ("old", "new", "message"),
     [
         ("sklearn.tree:DecisionTreeClassifier", "os:system", "no class of scikit-learn"),
         ("sklearn.tree:DecisionTreeClassifier", "./evil.py:f", "no class of scikit-learn"),
@@ -95,10 +95,10 @@ parameters = { max_depth = 3 }
         ("estimator = \"sklearn.tree:DecisionTreeClassifier\"", "runner = 'a'", "belongs to an"),
     ],
 )  # fmt: skip
-def test_a_suite_can_name_only_classes_of_scikit_learn(tmp_path, old, new, said):
+def test_a_suite_can_name_only_classes_of_scikit_learn(tmp_path, old, new, message):
     assert old in SUITE
     (tmp_path / "suite.toml").write_text(SUITE.replace(old, new))
-    with pytest.raises(UserError, match=said):
+    with pytest.raises(UserError, match=message):
         reader.read_suite(tmp_path / "suite.toml")
 
 
@@ -124,7 +124,7 @@ def test_its_table_has_every_row_before_any_is_measured(tmp_path, suite):
 
 
 def test_a_bundled_suite_is_found_by_its_name():
-    assert bundled.find_suite("kayed2020") == bundled.suite_path()
+    assert bundled.find_suite("kayed2020") == bundled.find_bundled_suite()
     with pytest.raises(UserError, match="no suite 'xiao': there are kayed2020, xiao2017"):
         bundled.find_suite("xiao")
 

@@ -1,8 +1,8 @@
-"""Files are complete or absent, whatever happens while they are written."""
+"""A file is written completely or not at all, even if writing fails."""
 
 import pytest
 
-from fmbench.utils.files import atomic_write, write_text_atomically
+from fmbench.utils.files import write_atomically, write_text_atomically
 
 
 def test_a_text_replaces_the_file_and_leaves_nothing_else(tmp_path):
@@ -16,7 +16,7 @@ def test_a_text_replaces_the_file_and_leaves_nothing_else(tmp_path):
 def test_a_failure_while_writing_leaves_every_file_as_it_was(tmp_path):
     first, second = tmp_path / "first", tmp_path / "second"
     first.write_text("old")
-    with pytest.raises(RuntimeError), atomic_write(first, second) as temporaries:
+    with pytest.raises(RuntimeError), write_atomically(first, second) as temporaries:
         for temporary in temporaries:
             temporary.write_text("half")
         raise RuntimeError
@@ -26,7 +26,7 @@ def test_a_failure_while_writing_leaves_every_file_as_it_was(tmp_path):
 
 def test_several_files_appear_together_and_can_be_read_by_others(tmp_path):
     paths = [tmp_path / "arrays", tmp_path / "record"]
-    with atomic_write(*paths) as temporaries:
+    with write_atomically(*paths) as temporaries:
         for temporary in temporaries:
             temporary.write_text("whole")
         assert not any(path.exists() for path in paths)

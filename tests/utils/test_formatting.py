@@ -1,4 +1,4 @@
-"""Numbers as people read them."""
+"""Durations, counts and intervals are printed in a readable form."""
 
 import pytest
 
@@ -14,7 +14,7 @@ from fmbench.utils.formatting import (
     ("seconds", "text"),
     [(0.04, "0.0 s"), (8.24, "8.2 s"), (59.4, "59 s"), (59.6, "1 min 00 s"), (3900, "1 h 05 min")],
 )
-def test_durations(seconds, text):
+def test_a_duration_is_printed_with_its_units(seconds, text):
     assert format_duration(seconds) == text
 
 

@@ -12,7 +12,7 @@ from fmbench.utils.names import SAFE_NAME, make_safe_name, suggest_names
 
 
 @given(st.text())
-def test_no_safe_name_leads_out_of_the_folder(text):
+def test_a_safe_name_has_no_path_separator_and_is_not_a_parent_folder(text):
     name = make_safe_name(text)
     assert SAFE_NAME.fullmatch(name)
     assert Path("records", name).resolve().parent == Path("records").resolve()

@@ -17,9 +17,9 @@ from fmbench.utils.table import (
     Column,
     MeanSd,
     Table,
-    as_csv,
-    as_json,
-    as_markdown,
+    format_csv,
+    format_json,
+    format_markdown,
 )
 
 
@@ -63,7 +63,7 @@ def table():
 
 
 def test_markdown_has_title_table_and_notes(table):
-    assert as_markdown(table) == (
+    assert format_markdown(table) == (
         "# A title\n"
         "\n"
         "| name   |   share |   n |\n"
@@ -76,11 +76,11 @@ def test_markdown_has_title_table_and_notes(table):
 
 
 def test_csv_quotes_what_it_has_to(table):
-    assert as_csv(table) == 'name,share,n\na|b,50.00,2\n"c, ""d""",,\n'
+    assert format_csv(table) == 'name,share,n\na|b,50.00,2\n"c, ""d""",,\n'
 
 
 def test_json_has_numbers_and_null(table):
-    assert json.loads(as_json(table)) == [
+    assert json.loads(format_json(table)) == [
         {"name": "a|b", "share": 50.0, "n": 2},
         {"name": 'c, "d"', "share": None, "n": None},
     ]
@@ -88,9 +88,9 @@ def test_json_has_numbers_and_null(table):
 
 def test_a_table_without_rows_is_printed_in_every_format():
     empty = Table("Nothing", (Column("name"), Column("n", COUNT)), [])
-    assert as_markdown(empty).startswith("# Nothing\n\n| name")
-    assert as_csv(empty) == "name,n\n"
-    assert json.loads(as_json(empty)) == []
+    assert format_markdown(empty).startswith("# Nothing\n\n| name")
+    assert format_csv(empty) == "name,n\n"
+    assert json.loads(format_json(empty)) == []
 
 
 def test_mean_and_standard_deviation_of_several_values():

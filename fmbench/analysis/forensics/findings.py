@@ -1,10 +1,10 @@
 """Compares the accuracy of every known mistake with a claim.
 
-What it finds is evidence of how a figure may have come about. It is never proof.
+The result is evidence of what may have led to a figure. It is never a proof.
 
-The best of all readings is a fair result only if the test images had no part in choosing it. The
-readings are therefore ranked by training images that none of them was fitted on, and only the best
-one is measured again, by the recipe's own protocol and with all its seeds.
+The best of all readings is a fair result only if it was not chosen by the test images. So the
+readings are ranked by their accuracy on training images that none of them was fitted on. Only the
+best one is measured again, by the recipe's own protocol and with all seeds.
 """
 
 from __future__ import annotations
@@ -16,12 +16,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fmbench.analysis.forensics.plan import EpochChoice, ForensicsPlan, Reading, Variant
-from fmbench.analysis.statistics import prediction_interval
+from fmbench.analysis.statistics import CONFIDENCE_TEXT, compute_prediction_interval
 from fmbench.analysis.summary import Status
 from fmbench.analysis.verdicts import MARGIN, Claim, Match
 from fmbench.datasets.specs import MNIST_DIGITS, LocatedDataset, records_have_labels
 from fmbench.records.cells import Cell
 from fmbench.records.protocols import ImageSubset, Protocol, load_labels_by_subset
+from fmbench.records.record import EPOCH_Y_PRED, TRAIN_ACCURACY, Y_PRED, Y_TRUE
 from fmbench.records.store import Store, StoreContents
 from fmbench.utils.files import write_text_atomically
 from fmbench.utils.table import COUNT, FORMATS, PERCENT, POINTS, Column, Table
@@ -62,21 +63,21 @@ class StoredAccuracies:
         parts: tuple[ImageSubset, ...] = ("test",),
         epoch: EpochChoice = "last epoch",
     ) -> float | None:
-        """The accuracy of one cell on some parts of its scored images, after the chosen epoch.
+        """Compute the accuracy of one cell on some parts of its scored images, for an epoch.
 
-        None if there is no finished record, or if an epoch is asked for and the record has none.
+        None if there is no finished record, or if the record lacks the epochs that are needed.
         """
-        record = self.contents.finished_record(cell)
+        record = self.contents.find_finished(cell)
         if record is None or (epoch != "last epoch" and not record.history):
             return None
         if epoch == "while training":
-            return record.history[-1]["train_accuracy"]
+            return record.history[-1][TRAIN_ACCURACY]
         question = (cell.key, parts, epoch)
         if question not in self._known:
             arrays = self._store.load_arrays(record)
-            y_pred = arrays["epoch_y_pred"] if epoch == "best epoch" else arrays["y_pred"][None]
+            y_pred = arrays[EPOCH_Y_PRED] if epoch == "best epoch" else arrays[Y_PRED][None]
             if records_have_labels(cell.dataset.name):
-                right = y_pred == arrays["y_true"]
+                right = y_pred == arrays[Y_TRUE]
             else:
                 y_true, counts = self._labels_and_mask(cell.protocol, parts)
                 right = (y_pred == y_true)[:, counts]
@@ -84,18 +85,18 @@ class StoredAccuracies:
         return self._known[question]
 
     def failure(self, cell: Cell) -> str | None:
-        """Why a cell failed; None if it did not."""
+        """Return why a cell failed; None if it did not fail."""
         record = self.contents.failed.get(cell.key)
         return (record.why or "") if record else None
 
     def is_pending(self, cell: Cell) -> bool:
         """Whether a cell has neither finished nor failed."""
-        return self.contents.finished_record(cell) is None and self.failure(cell) is None
+        return self.contents.find_finished(cell) is None and self.failure(cell) is None
 
     def _labels_and_mask(
         self, protocol: Protocol, parts: Sequence[ImageSubset]
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Labels of all images that a protocol scores, and a mask of those in ``parts``."""
+        """Load the labels of all images that a protocol scores, and a mask of ``parts``."""
         import numpy as np
 
         if protocol not in self._labels:
@@ -107,10 +108,10 @@ class StoredAccuracies:
 
 @dataclass(frozen=True)
 class MeasuredVariant:
-    """A variant and what was measured of it; accuracies are fractions, by seed.
+    """A variant and its measurement; accuracies are fractions, by seed.
 
     ``match`` says whether it gives the claimed accuracy, ``gap`` is the accuracy minus the claim;
-    both are None where nothing is measured, or nothing can be compared.
+    both are None if nothing is measured, or nothing can be compared.
     """
 
     variant: Variant
@@ -126,7 +127,7 @@ class MeasuredVariant:
 
     @property
     def mistake(self) -> str:
-        """The mistake in words."""
+        """The description of the mistake."""
         return self.variant.mistake
 
     @property
@@ -135,7 +136,7 @@ class MeasuredVariant:
         return len(self.accuracies)
 
     def as_row(self) -> dict[str, Any]:
-        """This variant as a row of the table."""
+        """Return this variant as a row of the table."""
         status = self.status.value
         if self.status is Status.FAILED:
             status = f"{status}: {self.reason}"
@@ -166,7 +167,7 @@ class ForensicsFindings:
     def best_reading(self) -> Reading | None:
         """The reading with the highest accuracy on held-out training images.
 
-        None as long as any reading has not been measured: the best of some is not the best.
+        None until every reading has been measured, because another one may be better.
         """
         accuracies = [
             (self.stored.accuracy(reading.cell, ("held out",)), reading)
@@ -179,10 +180,10 @@ class ForensicsFindings:
 
     @cached_property
     def variants(self) -> list[MeasuredVariant]:
-        """Every variant; after those of the plan, the best reading chosen in both ways."""
+        """The variants of the plan, then the best reading, once for each way of choosing it."""
         measured = [self._measure(variant) for variant in self.plan.variants]
         if self.plan.readings:
-            measured += [self._best_on_test_images(), self.confirmed_best]
+            measured += [self._find_best_on_test_images(), self.confirmed_best]
         return measured
 
     @property
@@ -190,7 +191,7 @@ class ForensicsFindings:
         """The mistakes that have been measured and can be compared with the claim."""
         measured = [self._measure(variant) for variant in self.plan.variants[1:]]
         if self.plan.readings:
-            measured.append(self._best_on_test_images())
+            measured.append(self._find_best_on_test_images())
         return [variant for variant in measured if variant.match]
 
     @cached_property
@@ -203,21 +204,21 @@ class ForensicsFindings:
 
     @property
     def n_matching_readings(self) -> int:
-        """The number of readings whose test accuracy is the claimed one."""
+        """The number of readings whose test accuracy matches the claim."""
         if self._comparable_claim is None:
             return 0
         return [self._comparable_claim.match(a) for a in self._readings_on_test].count("yes")
 
-    def table(self) -> Table:
-        """The table of all variants."""
+    def build_table(self) -> Table:
+        """Build the table of all variants."""
         question = f": which mistake lands on {self.claim.printed}?" if self.claim else ""
         title = f"Forensics of {self.plan.runner.name}{question}{self._scale}"
         rows = [variant.as_row() for variant in self.variants]
-        notes = (*self._notes(), *self._notes_on_readings())
+        notes = (*self._write_notes(), *self._write_notes_on_readings())
         return Table(title, FORENSICS_COLUMNS, rows, notes)
 
-    def readings_table(self) -> Table:
-        """The table of all readings, the best on the held-out images first."""
+    def build_readings_table(self) -> Table:
+        """Build the table of all readings, the best on the held-out images first."""
         rows: list[dict[str, Any]] = []
         for reading in self.plan.readings:
             held_out = self.stored.accuracy(reading.cell, ("held out",))
@@ -226,17 +227,19 @@ class ForensicsFindings:
                 status = f"{Status.FAILED.value}: {why}"
             test = self.stored.accuracy(reading.cell)
             rows.append({**reading.answers, "held out": held_out, "test": test, "status": status})
-        # Ranked as they are printed, so that equal figures stay in the order of the plan.
+        # Sorted by the printed figures, so that equal ones stay in the order of the plan.
         rows.sort(key=lambda row: -1 if row["held out"] is None else round(row["held out"], 4),
                   reverse=True)  # fmt: skip
         split = self.plan.random_split
         notes = (
-            f"Each combination once (seed 0), fitted on {split.fitted_on}. Accuracies in percent: "
-            f"held out, of {split.scored_on}, by which they are ranked; test, of the test images, "
-            "which choose nothing.",
-            *self._stated_but_varied(),
+            f"Each combination was run once (seed 0), fitted on {split.fitted_on}. Accuracies in "
+            f"percent. held out: on {split.scored_on}; the rows are sorted by it. test: on the "
+            "test images, which have no influence on the choice.",
+            *self._write_notes_on_stated_answers(),
         )
-        title = f"What is left open about {self.plan.runner.name}, read in every way{self._scale}"
+        title = (
+            f"Every reading of what the source of {self.plan.runner.name} leaves open{self._scale}"
+        )
         columns = (
             *map(Column, self.plan.runner.readings),
             Column("held out", PERCENT),
@@ -246,12 +249,12 @@ class ForensicsFindings:
         return Table(title, columns, rows, notes)
 
     def write(self, folder: Path) -> list[Path]:
-        """Write the tables in Markdown and CSV into a suite's folder; returns the files."""
+        """Write the tables as Markdown and CSV into a suite's folder, and return the files."""
         ending = "-quick" if self.plan.quick else ""
         stem = f"forensics-{self.plan.runner.name}"
-        tables = {f"{stem}{ending}": self.table()}
+        tables = {f"{stem}{ending}": self.build_table()}
         if self.plan.readings:
-            tables[f"{stem}-readings{ending}"] = self.readings_table()
+            tables[f"{stem}-readings{ending}"] = self.build_readings_table()
         folder.mkdir(parents=True, exist_ok=True)
         paths = []
         for name, table in tables.items():
@@ -270,11 +273,11 @@ class ForensicsFindings:
                 return self._compare(variant, accuracies, Status.FAILED, f"{why}{seed}")
         if accuracies:
             return self._compare(variant, accuracies, Status.MEASURED)
-        without_epochs = any(self.stored.contents.finished_record(cell) for cell in variant.cells)
-        reason = "its records hold no epochs" if without_epochs else ""
+        without_epochs = any(self.stored.contents.find_finished(cell) for cell in variant.cells)
+        reason = "its records have no epochs" if without_epochs else ""
         return MeasuredVariant(variant, Status.NOT_RUN, reason)
 
-    def _best_on_test_images(self) -> MeasuredVariant:
+    def _find_best_on_test_images(self) -> MeasuredVariant:
         what = f"best of {self._n_readings_compared} readings, picked on the test set"
         fitted_on = self.plan.random_split.fitted_on
         variant = Variant(what, fitted_on, self.plan.variants[0].scored_on, ())
@@ -288,7 +291,7 @@ class ForensicsFindings:
         if not accuracies:
             return MeasuredVariant(variant, status, reason)
         deterministic = self.plan.runner.deterministic
-        mean, sd, low, high = prediction_interval(accuracies, deterministic=deterministic)
+        mean, sd, low, high = compute_prediction_interval(accuracies, deterministic=deterministic)
         claim = self._comparable_claim
         return MeasuredVariant(
             variant, status, reason, tuple(accuracies), mean, sd, low, high,
@@ -296,9 +299,10 @@ class ForensicsFindings:
             match=claim.match(mean, low, high) if claim else None,
         )  # fmt: skip
 
-    def _notes(self) -> list[str]:
+    def _write_notes(self) -> list[str]:
         notes = [
-            "Accuracies in percent; n: seeds; low, high: 95 % prediction interval for one new run.",
+            f"Accuracies in percent; n: seeds; low, high: {CONFIDENCE_TEXT} prediction interval "
+            "for one new run.",
             "Evidence, not proof: a variant that lands shows how a figure may have come about, not "
             "how it did; that none lands does not show that no mistake was made.",
         ]
@@ -317,14 +321,15 @@ class ForensicsFindings:
             )
         return notes
 
-    def _notes_on_readings(self) -> list[str]:
+    def _write_notes_on_readings(self) -> list[str]:
         questions, n = self.plan.runner.readings, len(self.plan.readings)
         if not questions:
             return ["This runner declares no other readings of its source."]
         sizes = " x ".join(f"{len(answers)} {q}" for q, answers in questions.items())
         notes = [
-            f"Readings of what the source leaves open: {sizes}.", *self._stated_but_varied()
-        ]  # fmt: skip
+            f"Readings of what the source leaves open: {sizes}.",
+            *self._write_notes_on_stated_answers(),
+        ]
         if not n:
             return [*notes, "None was tried: --no-readings."]
         if self._n_pending_readings:
@@ -335,17 +340,18 @@ class ForensicsFindings:
             own = "" if best.cell.overrides else " It is the recipe as registered."
             notes.append(f"Best on the held-out images: {which}.{own}")
         if n_failed := n - len(self._readings_on_test):
-            notes.append(f"{n_failed} of {n} readings failed: the best is that of the others.")
+            notes.append(f"{n_failed} of {n} readings failed: the best is the best of the others.")
         if self._comparable_claim:
             n_matching, n_measured = self.n_matching_readings, len(self._readings_on_test)
             notes.append(f"Of {n_measured} readings, {n_matching} land on the claim.")
         return notes
 
-    def _stated_but_varied(self) -> list[str]:
-        """A note on each question whose answer the source does state."""
+    def _write_notes_on_stated_answers(self) -> list[str]:
+        """Write a note for each question that the source does answer."""
         recipe = self.plan.runner.hyperparameters
         return [
-            f"{question}: {name} is stated ({recipe[name].value}); other answers depart from it."
+            f"{question}: the source states {name} ({recipe[name].value}); other answers differ "
+            "from it."
             for question, answers in self.plan.runner.readings.items()
             for name in answers[0]
             if recipe[name].origin == "stated"
@@ -353,7 +359,7 @@ class ForensicsFindings:
 
     @property
     def _comparable_claim(self) -> Claim | None:
-        """The claim; None for quick figures, which cannot be compared with it."""
+        """The claim; None for quick figures, which cannot be compared with a claim."""
         return None if self.plan.quick else self.claim
 
     @property
@@ -363,7 +369,7 @@ class ForensicsFindings:
 
     @cached_property
     def _readings_on_test(self) -> list[float]:
-        """Test accuracies of the readings that are measured."""
+        """The test accuracies of the measured readings."""
         accuracies = (self.stored.accuracy(reading.cell) for reading in self.plan.readings)
         return [accuracy for accuracy in accuracies if accuracy is not None]
 

@@ -1,12 +1,12 @@
-"""Plans the known mistakes for one runner: variants of a protocol, and the cells that measure them.
+"""Plans the known mistakes for one runner: variants of the protocol, and their cells.
 
 A variant is a figure that somebody could have taken for a model's test accuracy. It says what the
 model was fitted on, which images were scored, and which of the available figures was reported. A
 variant is measured like any other cell, and several variants may share a cell. If a recipe's source
-leaves something open (the runner's ``readings``), that gives variants too: every combination of
-answers once, and the best of them.
+leaves something open (the runner's ``readings``), every combination of answers is measured once,
+and the best of them is a variant as well.
 
-Nothing here knows a claim. To the measuring half, these are protocols like any other.
+This module knows no claims, and these cells are measured like those of any other protocol.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any, Literal
 
 from fmbench.datasets.specs import DEFAULT_DATASET, MNIST_DIGITS, DatasetSpec
 from fmbench.models.registry import Runner
-from fmbench.records.cells import Cell, seeds_to_run
+from fmbench.records.cells import Cell, select_seeds
 from fmbench.records.protocols import (
     DIGITS,
     FULL,
@@ -39,8 +39,8 @@ EpochChoice = Literal["last epoch", "best epoch", "while training"]
 class Variant:
     """A figure that could be taken for a test accuracy; the first three fields are for tables.
 
-    ``parts``: the scored images that count. ``epoch``: the accuracy after the last epoch; the
-    highest of all epochs; or the running mean over the last epoch that training itself prints.
+    ``parts``: which of the scored images are used. ``epoch``: the accuracy after the last epoch,
+    the highest of all epochs, or the running mean over the last epoch that training itself prints.
     """
 
     mistake: str
@@ -52,13 +52,13 @@ class Variant:
 
     @property
     def needs_digits(self) -> bool:
-        """Whether it is measured on the MNIST digits, which may not be on this machine."""
+        """Whether it needs the MNIST digits, which this machine may not have."""
         return any(cell.dataset == MNIST_DIGITS for cell in self.cells)
 
 
 @dataclass(frozen=True)
 class Reading:
-    """One answer in words to each question that the source leaves open, and the cell to try it."""
+    """An answer to each question that the source leaves open, and the cell that measures them."""
 
     answers: Mapping[str, str]
     cell: Cell
@@ -66,7 +66,7 @@ class Reading:
 
 @dataclass(frozen=True)
 class ForensicsPlan:
-    """Everything that is measured to look into one runner.
+    """All measurements for the known mistakes of one runner.
 
     Stochastic runners are measured with ``n_seeds`` seeds, readings with one.
     """
@@ -83,7 +83,7 @@ class ForensicsPlan:
 
     @cached_property
     def variants(self) -> list[Variant]:
-        """The figure without a mistake, then each mistake; first those that need no run."""
+        """The figure without a mistake, then each mistake; first those without an own run."""
         own = self.protocol
         n_fit = self._n_train(own.train_per_class)
         n_test = own.n_test or DEFAULT_DATASET.n_test
@@ -100,7 +100,7 @@ class ForensicsPlan:
         return [
             Variant("none: as it should be", train, test, correct),
             *(from_same_run if self.runner.uses_gpu else []),  # only neural runners have epochs
-            Variant("MNIST digits in place of Fashion-MNIST", f"{n_fit:,} digits",
+            Variant(f"MNIST digits in place of {DEFAULT_DATASET.title}", f"{n_fit:,} digits",
                     f"{n_test:,} test digits", digits),
             Variant("training accuracy quoted", train, f"the same {n_fit:,}", seen, ("fitted",)),
             Variant("scored on training and test images together", train,
@@ -141,7 +141,7 @@ class ForensicsPlan:
     def cells(self) -> list[Cell]:
         """Every cell except the confirmation's: the digits, the other mistakes, the readings.
 
-        Within the first two, seed by seed: a complete table early, which then gets better.
+        Within the first two, the cells are ordered by seed, so that the table is complete early.
         """
         mistakes = {cell.key: cell for variant in self.variants for cell in variant.cells}
         by_seed = sorted(mistakes.values(), key=lambda c: (c.dataset == DEFAULT_DATASET, c.seed))
@@ -149,22 +149,22 @@ class ForensicsPlan:
         return by_seed + readings
 
     def confirmation(self, reading: Reading) -> tuple[Cell, ...]:
-        """The cells that measure a reading like the recipe itself: full protocol, every seed."""
-        seeds = seeds_to_run(self.runner, self.n_seeds)
+        """Return the cells that measure a reading with the full protocol and every seed."""
+        seeds = select_seeds(self.runner, self.n_seeds)
         return tuple(self._cell(self.protocol, seed, reading.cell.overrides) for seed in seeds)
 
     def _n_train(self, per_class: int | None) -> int:
-        """The number of training images, if only ``per_class`` of each class are used."""
+        """Return the number of training images, if only ``per_class`` of each class are used."""
         return DEFAULT_DATASET.n_classes * per_class if per_class else DEFAULT_DATASET.n_train
 
     def _cells(
         self, protocol: Protocol, dataset: DatasetSpec = DEFAULT_DATASET
     ) -> tuple[Cell, ...]:
-        seeds = seeds_to_run(self.runner, self.n_seeds)
+        seeds = select_seeds(self.runner, self.n_seeds)
         return tuple(Cell(self.runner, protocol, seed, dataset) for seed in seeds)
 
     def _cell(self, protocol: Protocol, seed: int, settings: Mapping[str, Any]) -> Cell:
-        # Settings that equal the recipe's are no overrides, so the recipe itself has its own cell.
+        # Settings that equal the recipe's are not overrides, so the recipe keeps its own cell.
         recipe = Cell(self.runner, protocol, seed)
         own = recipe.hyperparameters
         return replace(recipe, overrides={k: v for k, v in settings.items() if own[k] != v})
@@ -174,6 +174,6 @@ class ForensicsPlan:
 
 
 def _describe_answer(answer: Mapping[str, Any]) -> str:
-    """``sgd, momentum 0.9``: the name of the first value is left out."""
+    """Return ``sgd, momentum 0.9``; the name of the first value is left out."""
     (_, first), *others = answer.items()
     return ", ".join([str(first), *(f"{name} {value}" for name, value in others)])

@@ -1,9 +1,9 @@
-"""Runs launches on the workers of a Dask cluster, also when workers are lost.
+"""Runs launches on the workers of a Dask cluster, and sends a launch again if its worker is lost.
 
 joblib's threads distribute the launches as they do on one machine; here each thread waits for the
-answer of a worker. joblib's own Dask back end is not used, for two reasons: it waits for ever when
-Dask gives up a task because its workers died, and if the whole cluster has one thread it runs the
-calls in the client.
+answer of a worker. joblib's own Dask back end is not used, for two reasons. It waits for ever when
+Dask gives up a task because its workers died. And if the whole cluster has only one thread, it runs
+the calls in the client.
 
 Nothing here listens on a port: the client connects to a scheduler that the user has started.
 """
@@ -39,7 +39,7 @@ from fmbench.execution.cluster.worker import LaunchRequest, Refusal, WorkerVersi
 from fmbench.utils import environment
 
 CONNECT_SECONDS = 5
-WORKER_CHECK_SECONDS = 10  # between two checks whether there are workers at all
+WORKER_CHECK_SECONDS = 10  # between two checks whether there are any workers
 GPU = "GPU"  # the Dask resource of a worker with a GPU: dask worker ADDRESS --resources GPU=1
 UNKNOWN_DEVICE = "a worker"  # the device in the record of a launch whose worker is unknown
 
@@ -48,10 +48,10 @@ UNKNOWN_DEVICE = "a worker"  # the device in the record of a launch whose worker
 def connect_to_cluster(
     address: str, results: Path, retries: int, warn: Callable[[str], None]
 ) -> Iterator[DaskBackend]:
-    """The backend of the scheduler at ``address``; ``warn`` gets lines for the user.
+    """Yield the backend of the scheduler at ``address``; ``warn`` is called with lines for the user.
 
     A launch whose worker is lost is sent again, up to ``retries`` times. ``results`` is the folder
-    of the records; workers keep the progress of unfinished cells apart for each such folder.
+    of the records; workers keep the progress of unfinished cells separately for each such folder.
 
     Raises:
         UserError: Dask is not installed, no scheduler answers, or a worker lacks fmbench.
@@ -61,7 +61,7 @@ def connect_to_cluster(
 
 
 def _open_client(address: str) -> Any:
-    """A ``distributed.Client`` of the scheduler at ``address``.
+    """Return a ``distributed.Client`` of the scheduler at ``address``.
 
     Raises:
         UserError: Dask is not installed, or no scheduler answers.
@@ -70,7 +70,7 @@ def _open_client(address: str) -> Any:
         from distributed import Client
     except ImportError:
         raise UserError("--backend dask needs Dask: pip install 'fmbench[dask]'") from None
-    # Dask would log lost connections; DaskBackend reports them itself and names the cells.
+    # Dask would log lost connections. DaskBackend reports them itself, with the names of the cells.
     for name in [n for n in logging.root.manager.loggerDict if n.startswith("distributed")]:
         logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
@@ -102,15 +102,18 @@ async def _try_connection(address: str) -> None:
 
 @dataclass(frozen=True)
 class WorkerLoss:
-    """The workers that got a request were lost, ``times`` in all, or no worker ever started it."""
+    """A request has no result, because its workers were lost or because none could start it.
+
+    ``times`` counts the losses of this request, and ``why`` is the error of a worker, if any.
+    """
 
     times: int
     why: str = ""
 
     def describe(self, n_lost: int, retries: int) -> str:
-        """The reason for giving up after ``n_lost`` losses, this one included."""
+        """Say why the launch failed after ``n_lost`` losses, this one included."""
         last = f" (the last time: {self.why})" if self.why else ""
-        return f"its worker was lost, {n_lost} times in all, and --retries is {retries}{last}"
+        return f"its worker was lost {n_lost} times, and --retries allows {retries}{last}"
 
 
 def interpret_error(
@@ -118,8 +121,8 @@ def interpret_error(
 ) -> LaunchResult | WorkerLoss:
     """Decide whether an error of Dask or of a worker is a loss or a failure of the launch.
 
-    ``starts`` are the workers that started the request. If no worker did, the error says something
-    about a worker, for instance that it lacks fmbench, and nothing about the cells.
+    ``starts`` are the addresses of the workers that started the request. If there are none, the
+    error is about a worker, which for instance lacks fmbench, and not about the cells.
     """
     from distributed import KilledWorker
 
@@ -129,15 +132,15 @@ def interpret_error(
     if not starts:
         return WorkerLoss(1, message)
     why = f"the worker {starts[-1]} could not run it: {message}"
-    return _failure(request.launch, request.limits, why)
+    return _make_failure(request.launch, request.limits, why)
 
 
-def _failure(launch: Launch, limits: Limits, why: str) -> LaunchResult:
+def _make_failure(launch: Launch, limits: Limits, why: str) -> LaunchResult:
     return LaunchResult(limits.threads, len(launch), why, device=UNKNOWN_DEVICE)
 
 
 class DaskBackend:
-    """The workers of a scheduler that a client is connected to."""
+    """Runs launches on the workers of the scheduler to which ``client`` is connected."""
 
     def __init__(
         self, client: Any, address: str, results: Path, retries: int, warn: Callable[[str], None]
@@ -157,7 +160,7 @@ class DaskBackend:
         self._check_workers()
 
     def resolve_device(self, wanted: str) -> str:
-        """``auto``, ``cpu`` or ``cuda`` to the device of the neural rows.
+        """Turn ``auto``, ``cpu`` or ``cuda`` into the device of the neural runners.
 
         Raises:
             UserError: ``cuda`` is wanted, and no worker has the resource GPU.
@@ -168,13 +171,13 @@ class DaskBackend:
             return "cuda"
         if wanted == "cuda":
             raise UserError(
-                "--device cuda: no worker says that it has a GPU: start those that have one with "
+                "--device cuda: no worker has declared a GPU: start the workers that have one with "
                 f"`dask worker {self._address} --resources {GPU}=1`"
             )
         return "cpu"
 
     def count_jobs(self, threads: int) -> int:
-        """How many launches of ``threads`` threads the workers can run at a time.
+        """Return how many launches of ``threads`` threads the workers can run at the same time.
 
         Raises:
             UserError: there is no worker.
@@ -184,16 +187,19 @@ class DaskBackend:
         except TimeoutError:
             raise UserError(
                 f"the scheduler at {self._address} has no workers: start some with `dask worker "
-                f"{self._address}`, or say with --jobs how many cells to send if they come later"
+                f"{self._address}`; if they start later, set the number of cells with --jobs"
             ) from None
-        return max(1, sum(self.worker_threads().values()) // threads)
+        return max(1, sum(self.count_worker_threads().values()) // threads)
 
-    def worker_threads(self) -> dict[str, int]:
-        """The number of threads of each worker, by its address."""
+    def count_worker_threads(self) -> dict[str, int]:
+        """Return the number of threads of each worker, by its address."""
         return self._client.nthreads()
 
     def split_into_queues(self, launches: Sequence[Launch], limits: Limits) -> list[LaunchQueue]:
-        """Give GPU launches a queue of their own, so that neither kind waits for the other."""
+        """Put the launches for a CPU and those for a GPU into two queues.
+
+        So neither kind waits for the other.
+        """
         self._neural = any(launch[0].runner.uses_gpu for launch in launches)
         gpu = [launch for launch in launches if limits.device_of(launch[0]) == "cuda"]
         cpu = [launch for launch in launches if limits.device_of(launch[0]) != "cuda"]
@@ -211,14 +217,14 @@ class DaskBackend:
         on_start: Callable[[], None],
         stop: StopSignal,
     ) -> LaunchResult | None:
-        """Have a worker run a launch; None if it was stopped.
+        """Let a worker run a launch; None if it was stopped.
 
         ``workspaces`` stay empty: a worker keeps the progress of resumable cells in its own cache.
 
         Raises:
             UserError: the connection to the scheduler is lost.
         """
-        definitions = [cell.definition() for cell in launch]
+        definitions = [cell.to_definition() for cell in launch]
         request = LaunchRequest(
             launch, definitions, source.spec.name, source.folder, limits, self._results_id,
             self._topic, self._neural,
@@ -227,13 +233,13 @@ class DaskBackend:
         n_lost = 0
         refusals: dict[str, str] = {}  # by the worker's address
         while True:
-            capable = self._capable_workers(request) if refusals else set()
+            capable = self._find_capable_workers(request) if refusals else set()
             allowed = capable - set(refusals)
             if capable and not allowed:
                 why = f"refused by every worker: {next(reversed(refusals.values()))}"
-                return _failure(launch, limits, why)
+                return _make_failure(launch, limits, why)
             answer = self._send(request, allowed, n_lost, report_start, stop)
-            report_start()  # it has ended, so it had started, even if the event was lost
+            report_start()  # the event of its start may have been lost
             match answer:
                 case Refusal():
                     self._warn_once(
@@ -247,14 +253,14 @@ class DaskBackend:
                     return answer
                 case None if stop.is_set():
                     return None
-                case _:  # None: the worker took the launch for cancelled, though nobody stopped it
+                case _:  # None: the worker treated the launch as cancelled, but nobody stopped it
                     loss = answer or WorkerLoss(1)
                     n_lost += loss.times
                     if n_lost > self._retries:
-                        return _failure(launch, limits, loss.describe(n_lost, self._retries))
+                        return _make_failure(launch, limits, loss.describe(n_lost, self._retries))
 
     def discard_progress(self, launch: Launch) -> None:
-        """Have all workers delete the progress of a launch whose records are saved."""
+        """Delete, on all workers, the progress of a launch whose records are saved."""
         if launch[0].runner.resumable:
             try:
                 self._client.run(
@@ -273,9 +279,11 @@ class DaskBackend:
         report_start: _CallOnce,
         stop: StopSignal,
     ) -> LaunchResult | Refusal | WorkerLoss | None:
-        """Send a request once, to one of the ``allowed`` workers or to any, and wait for an answer.
+        """Send a request once and wait for the answer.
 
-        None if it was stopped, or if the worker believed so. ``n_lost`` workers were lost before.
+        It goes to one of the ``allowed`` workers, or to any worker if there are none. ``n_lost``
+        workers were lost before. Returns None if the run was stopped, or if the worker treated the
+        launch as cancelled.
         """
         key = f"fmbench-{request.launch[0].runner.name}-{uuid4().hex}"
         future = self._client.submit(
@@ -284,7 +292,7 @@ class DaskBackend:
             resources={GPU: 1} if request.needs_gpu else None,
         )  # fmt: skip
         starts = self._starts[key]
-        # Not future.result(): Ctrl-C must be noticed while the result is being transferred, too.
+        # future.result() would not notice Ctrl-C while the result is transferred.
         transfer = asyncio.run_coroutine_threadsafe(
             self._client.gather(future, asynchronous=True), self._client.loop.asyncio_loop
         )
@@ -292,14 +300,14 @@ class DaskBackend:
         while not wait([transfer], POLL_SECONDS).done:
             if starts:
                 report_start()
-            # When a worker is lost, Dask itself sends the task to another: one more start each.
+            # When a worker is lost, Dask sends the task to another worker, which starts it again.
             n_lost_here, allowed_are_gone = max(0, len(starts) - 1), False
             if time.monotonic() > next_check:
                 next_check += WORKER_CHECK_SECONDS
-                present = set(self.worker_threads())
+                present = set(self.count_worker_threads())
                 if not present:
                     self._warn_once(
-                        "no worker is left; waiting for one to come (Ctrl-C ends the run)"
+                        "no worker is left; waiting for a new one (Ctrl-C ends the run)"
                     )
                 elif allowed and not allowed & present:
                     n_lost_here, allowed_are_gone = len(starts), True
@@ -323,36 +331,38 @@ class DaskBackend:
         _, message = event
         self._starts[message["key"]].append(message["worker"])
 
-    def _gpus_by_worker(self) -> dict[str, float]:
-        """The number of GPUs of each worker that has any, by its address."""
+    def _count_gpus_by_worker(self) -> dict[str, float]:
+        """Return the number of GPUs of each worker that has any, by its address."""
         workers = self._client.scheduler_info(n_workers=-1)["workers"]
         gpus = {address: info["resources"].get(GPU, 0) for address, info in workers.items()}
         return {address: n for address, n in gpus.items() if n}
 
     def _count_gpus(self) -> int:
-        return int(sum(self._gpus_by_worker().values()))
+        return int(sum(self._count_gpus_by_worker().values()))
 
-    def _capable_workers(self, request: LaunchRequest) -> set[str]:
-        """The workers that have the device which a request needs."""
-        return set(self._gpus_by_worker() if request.needs_gpu else self.worker_threads())
+    def _find_capable_workers(self, request: LaunchRequest) -> set[str]:
+        """Return the addresses of the workers that have the device that a request needs."""
+        return set(
+            self._count_gpus_by_worker() if request.needs_gpu else self.count_worker_threads()
+        )
 
     def _check_workers(self) -> None:
-        """Warn of workers with other versions; raise UserError if one lacks fmbench."""
-        answers = self._client.run(worker.collect_versions, on_error="return")
+        """Warn if a worker has other versions; raise UserError if one lacks fmbench."""
+        answers = self._client.run(worker.collect_worker_versions, on_error="return")
         for address, answer in answers.items():
             if isinstance(answer, BaseException):
                 raise UserError(
                     f"the worker {address} cannot run fmbench ({type(answer).__name__}: {answer}): "
-                    "install there what is installed here"
+                    "install the same packages on the worker"
                 )
             self._compare_versions(f"worker {address}", answer)
 
     def _compare_versions(self, who: str, there: WorkerVersions) -> None:
-        """Warn, once for each set of differences, if a worker has other versions than we have."""
-        here = worker.collect_versions()
+        """Warn if a worker has other versions than this machine, once for each set of differences."""
+        here = worker.collect_worker_versions()
         differences = environment.describe_differences(there.libraries, environment.cpu_name())
         if there.package != here.package:
-            theirs, ours = _describe_package(there.package), _describe_package(here.package)
+            theirs, ours = _format_package(there.package), _format_package(here.package)
             differences.append(f"{theirs}, here {ours}")
         versions = "; ".join(differences)
         if versions and versions not in self._reported_versions:
@@ -368,7 +378,7 @@ class DaskBackend:
 
 
 class _CallOnce:
-    """Calls a function the first time that it is called itself, and does nothing afterwards."""
+    """Calls a function at the first call, and does nothing at later calls."""
 
     def __init__(self, function: Callable[[], None]) -> None:
         self._function: Callable[[], None] | None = function
@@ -379,6 +389,6 @@ class _CallOnce:
             function()
 
 
-def _describe_package(package: dict[str, Any]) -> str:
+def _format_package(package: dict[str, Any]) -> str:
     commit = f" of commit {package['commit'][:12]}" if "commit" in package else ""
     return f"fmbench {package['version']}{commit}{' (changed)' if package.get('dirty') else ''}"

@@ -26,6 +26,7 @@ from fmbench.records.cells import Cell, Definition, compute_key
 from fmbench.records.record import describe_changes
 from fmbench.records.store import Store
 from fmbench.utils import environment
+from fmbench.utils.files import find_user_cache
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ class LaunchRequest:
 
 @dataclass(frozen=True)
 class Refusal:
-    """Why a worker does not run a launch. Another worker may."""
+    """Says why a worker does not run a launch. Another worker may run it."""
 
     worker: str  # its address
     why: str
@@ -63,15 +64,15 @@ class Refusal:
 
 @dataclass(frozen=True)
 class WorkerVersions:
-    """The versions with which a worker makes its results."""
+    """The versions of the libraries and of fmbench on a worker."""
 
     libraries: dict[str, str]
     package: dict[str, Any]
 
 
-def collect_versions() -> WorkerVersions:
-    """The versions on the machine that this is called on."""
-    return WorkerVersions(environment.versions(), environment.package())
+def collect_worker_versions() -> WorkerVersions:
+    """Collect the versions on the machine that this is called on."""
+    return WorkerVersions(environment.collect_versions(), environment.describe_package())
 
 
 def run_launch_on_worker(request: LaunchRequest) -> LaunchResult | Refusal | None:
@@ -81,13 +82,13 @@ def run_launch_on_worker(request: LaunchRequest) -> LaunchResult | Refusal | Non
     worker = get_worker()
     key = str(worker.get_current_task())
     worker.log_event(request.topic, {"key": key, "worker": worker.address})
-    # Dask marks its workers as processes that may have no children, because children could outlive
-    # them. Ours cannot: they end with their parent, however it ends.
+    # Dask forbids its workers to have child processes, because these could outlive the worker.
+    # Ours cannot: they end when their parent ends.
     multiprocessing.current_process().daemon = False
     try:
         _check_definitions(request)
-        store = _progress_store(request.results_id)
-        return _local_backend(request.neural).run_launch(
+        store = _open_progress_store(request.results_id)
+        return _get_local_backend(request.neural).run_launch(
             request.launch,
             _find_source(request.dataset, request.folder),
             request.limits,
@@ -97,30 +98,31 @@ def run_launch_on_worker(request: LaunchRequest) -> LaunchResult | Refusal | Non
         )
     except UserError as error:
         return Refusal(worker.address, str(error))
-    except OSError as error:  # a full disk, for instance: no fault of the cell
+    except OSError as error:  # for example a full disk: the cell is not the cause
         return Refusal(worker.address, f"{type(error).__name__}: {error}")
 
 
 def discard_progress(results_id: str, launch: Launch) -> None:
     """Delete the progress that this machine keeps of a launch whose records are saved."""
     for cell in launch:
-        _progress_store(results_id).remove_workspace(cell)
+        _open_progress_store(results_id).remove_workspace(cell)
 
 
-def _progress_store(results_id: str) -> Store:
-    """The store, in this machine's cache, in which resumable cells keep their progress."""
-    import platformdirs
-
-    return Store(platformdirs.user_cache_path("fmbench") / "cluster" / results_id)
+def _open_progress_store(results_id: str) -> Store:
+    """Return the store, in this machine's cache, in which resumable cells keep their progress."""
+    return Store(find_user_cache() / "cluster" / results_id)
 
 
 def _check_definitions(request: LaunchRequest) -> None:
-    """Raise UserError unless every cell means here what it means on the client."""
+    """Raise UserError if a cell's definition on this worker differs from that on the client."""
     for cell, there in zip(request.launch, request.definitions, strict=True):
         here = _define_here(cell)
         if compute_key(here) != compute_key(there):
             why = describe_changes(here, there)
-            raise UserError(f"it would measure another cell ({why}): install the same there")
+            raise UserError(
+                f"it would measure a different cell ({why}): install the same fmbench and plug-ins on "
+                "that worker"
+            )
 
 
 def _define_here(cell: Cell) -> Definition:
@@ -129,7 +131,7 @@ def _define_here(cell: Cell) -> Definition:
     factory = cell.runner.factory
     if isinstance(factory, PluginFactory):
         cell = replace(cell, runner=replace(cell.runner, source=factory.code.local_source))
-    return cell.definition()
+    return cell.to_definition()
 
 
 _source_lock = threading.Lock()
@@ -150,20 +152,21 @@ def _find_source_once(dataset: str, folder: Path) -> LocatedDataset:
 
 
 @cache
-def _local_backend(neural: bool) -> LocalBackend:
+def _get_local_backend(neural: bool) -> LocalBackend:
     return LocalBackend(neural=neural)
 
 
 class _TaskCancelled:
-    """A stop signal that is set when the scheduler drops a task: after Ctrl-C, or without a client.
+    """A stop signal that is set when the scheduler drops a task.
 
-    Dask cannot end a thread; it marks the task that runs in it as cancelled, or forgets it.
+    It does so after Ctrl-C, or when the client is gone. Dask cannot end the thread in which the
+    task runs: it marks the task as cancelled, or forgets it.
     """
 
     def __init__(self, worker: Any, key: str) -> None:
         self._worker, self._key = worker, key
 
     def is_set(self) -> bool:
-        """Whether nobody waits for the result any more."""
+        """Whether no client waits for the result any more."""
         task = self._worker.state.tasks.get(self._key)
         return task is None or task.state == "cancelled"

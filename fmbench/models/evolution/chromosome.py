@@ -16,7 +16,9 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
-SIDE, N_CLASSES = 28, 10  # pixels a side of an image; outputs of a network
+from fmbench.models.nn.layers import N_OUTPUTS
+
+SIDE = 28  # pixels a side of an image
 MAX_POOLINGS = 4  # maps of 28, 14, 7, 3, 1 pixels a side
 MUTATION_FACTOR = 3.0  # a mutation multiplies or divides the learning rate by at most this
 # `max_work` limits the time, not the arithmetic. On a CPU an activation or a pooling takes as long
@@ -108,7 +110,7 @@ def estimate_work(layers: tuple[Layer, ...]) -> int:
                 side, channels = 1, units
             case Dropout():
                 total += DROPOUT_WORK * values
-    return total + side * side * channels * N_CLASSES
+    return total + side * side * channels * N_OUTPUTS
 
 
 def draw_chromosome(space: SearchSpace, rng: random.Random) -> Chromosome:
@@ -121,7 +123,7 @@ def draw_chromosome(space: SearchSpace, rng: random.Random) -> Chromosome:
     """
     low, high = (math.log(end) for end in space.learning_rate)
     for _ in range(MAX_ATTEMPTS):
-        layers = tuple(_random_layer(kind, space, rng) for kind in (Convolution, Pooling, Dense))
+        layers = tuple(_draw_layer(kind, space, rng) for kind in (Convolution, Pooling, Dense))
         chromosome = Chromosome(_round_learning_rate(math.exp(rng.uniform(low, high))), layers)
         for _ in range(rng.randint(0, 2)):
             chromosome = _add_layer(chromosome, space, rng)
@@ -155,8 +157,8 @@ def _change_learning_rate(
 def _add_layer(chromosome: Chromosome, space: SearchSpace, rng: random.Random) -> Chromosome:
     layers = chromosome.layers
     kind = rng.choice([kind for kind in KINDS if kind is not Pooling or _can_pool(layers)])
-    position = rng.choice(_insert_positions(layers, kind))
-    layer = _random_layer(kind, space, rng)
+    position = rng.choice(_list_insert_positions(layers, kind))
+    layer = _draw_layer(kind, space, rng)
     return replace(chromosome, layers=(*layers[:position], layer, *layers[position:]))
 
 
@@ -186,7 +188,7 @@ OPERATORS: tuple[Operator, ...] = (
 )
 
 
-def _random_layer(kind: type[Layer], space: SearchSpace, rng: random.Random) -> Layer:
+def _draw_layer(kind: type[Layer], space: SearchSpace, rng: random.Random) -> Layer:
     return kind(**{field.name: rng.choice(getattr(space, field.name)) for field in fields(kind)})
 
 
@@ -194,7 +196,7 @@ def _can_pool(layers: tuple[Layer, ...]) -> bool:
     return sum(isinstance(layer, Pooling) for layer in layers) < MAX_POOLINGS
 
 
-def _insert_positions(layers: tuple[Layer, ...], kind: type[Layer]) -> range:
+def _list_insert_positions(layers: tuple[Layer, ...], kind: type[Layer]) -> range:
     """Positions at which a layer can be inserted.
 
     Convolutions and poolings come before the first dense layer, dense layers after the last

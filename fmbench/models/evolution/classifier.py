@@ -22,7 +22,6 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from torch import nn
 
 from fmbench.models.evolution.chromosome import (
-    N_CLASSES,
     SIDE,
     Chromosome,
     Convolution,
@@ -34,7 +33,13 @@ from fmbench.models.evolution.chromosome import (
 )
 from fmbench.models.evolution.journal import Journal
 from fmbench.models.evolution.search import SearchBudget, evolve
-from fmbench.models.nn.layers import ACTIVATIONS, Pixels, count_parameters, sequential
+from fmbench.models.nn.layers import (
+    ACTIVATIONS,
+    N_OUTPUTS,
+    Pixels,
+    build_sequential,
+    count_parameters,
+)
 from fmbench.models.nn.training import EpochCallback, TorchClassifier, TrainConfig
 from fmbench.utils import environment
 
@@ -86,7 +91,7 @@ class EvolvedClassifier(ClassifierMixin, BaseEstimator):
         """
         self.classes_ = np.unique(y)
         path = self.workspace / JOURNAL if self.workspace else None
-        journal = Journal(path, self._fitness_inputs(X, y))
+        journal = Journal(path, self._collect_fitness_inputs(X, y))
         images = split_images(X, y, self.budget, derive_seed(self.seed, SPLIT))
         numbers = count()
 
@@ -147,7 +152,7 @@ class EvolvedClassifier(ClassifierMixin, BaseEstimator):
         y_pred = classifier.fit(images.X_train, images.y_train).predict(images.X_validation)
         return float((y_pred == images.y_validation).mean())
 
-    def _fitness_inputs(self, X: np.ndarray, y: np.ndarray) -> dict[str, Any]:
+    def _collect_fitness_inputs(self, X: np.ndarray, y: np.ndarray) -> dict[str, Any]:
         """Collect everything that decides the fitness of a chromosome, in JSON types."""
         inputs = {
             "space": asdict(self.space),
@@ -157,7 +162,7 @@ class EvolvedClassifier(ClassifierMixin, BaseEstimator):
             "images": hashlib.sha256(X.tobytes() + y.tobytes()).hexdigest(),
             "device": environment.device_name(self.device),
             "threads": torch.get_num_threads(),
-            "versions": environment.versions(),
+            "versions": environment.collect_versions(),
         }
         return json.loads(json.dumps(inputs))
 
@@ -212,7 +217,7 @@ def build_network(layers: Sequence[Layer], scaling: str) -> nn.Module:
                 named += [(f"dropout{n}", nn.Dropout(rate))]
     if not flat:
         named += [("flatten", nn.Flatten())]
-    return sequential(*named, ("output", nn.Linear(channels * side * side, N_CLASSES)))
+    return build_sequential(*named, ("output", nn.Linear(channels * side * side, N_OUTPUTS)))
 
 
 def derive_seed(seed: int, *purpose: int) -> int:

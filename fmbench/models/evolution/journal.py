@@ -1,8 +1,8 @@
 """Saves the intermediate results of a long computation, so that an interrupted one can continue.
 
-A computation that asks the same questions in the same order is simply started again; the answers
-that were saved before are taken from the journal. So the computation has no state to save, and its
-result is the same however often it was interrupted.
+An interrupted computation is started again from the beginning. It asks the same questions in the
+same order, and the journal returns the answers that were saved before. So the computation itself has
+no state to save, and its result does not depend on the interruptions.
 """
 
 from __future__ import annotations
@@ -21,9 +21,10 @@ from fmbench.utils.files import write_text_atomically
 class Journal:
     """The questions and their answers, in JSON types and in the order in which they were asked.
 
-    ``made_with`` is everything that decides the answers. If the file at ``path`` is damaged or was
-    made with something else, a warning says so and the file is not used. Without a ``path`` nothing
-    is saved.
+    ``made_with`` is everything that decides the answers. If the file at ``path`` is damaged, or was
+    made with other values, a warning says so and the file is not used. If a question differs from
+    the saved one, a warning says so, and the answers from there on are not used. Without a ``path``
+    nothing is saved.
     """
 
     def __init__(self, path: Path | None, made_with: Mapping[str, Any]) -> None:
@@ -32,7 +33,7 @@ class Journal:
         self._entries: list[dict[str, Any]] = []
         self.n_asked = 0
         self.n_known = 0  # questions whose answers an earlier process had saved
-        self.earlier_seconds = 0.0  # the time that it spent on them
+        self.earlier_seconds = 0.0  # the seconds that it spent on them
         if path is not None and path.exists():
             self._read(path)
 
@@ -45,7 +46,9 @@ class Journal:
                 self.n_known += 1
                 self.earlier_seconds += known["seconds"]
                 return known["answer"]
-            self._warn(f"it asked another question after {self.n_asked}")
+            self._warn(
+                "this search tries another network there", f"from network {self.n_asked + 1} on, "
+            )
             del self._entries[self.n_asked :]
         start = time.perf_counter()
         answer = compute()
@@ -60,7 +63,7 @@ class Journal:
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
             made_with, entries = content["made_with"], content["entries"]
-            if content["sha256"] != _digest(made_with, entries):
+            if content["sha256"] != _compute_digest(made_with, entries):
                 raise ValueError("the checksum does not match")
         except (ValueError, TypeError, KeyError, RecursionError):
             self._warn("it is damaged")
@@ -68,24 +71,24 @@ class Journal:
         names = sorted(made_with | self._made_with)
         differing = [n for n in names if made_with.get(n) != self._made_with.get(n)]
         if differing:
-            self._warn(f"it was made with another {', '.join(differing)}")
+            self._warn(f"it was made with different values of {', '.join(differing)}")
             return
         self._entries = entries
 
     def _write(self, path: Path) -> None:
         content = {
-            "sha256": _digest(self._made_with, self._entries),
+            "sha256": _compute_digest(self._made_with, self._entries),
             "made_with": self._made_with,
             "entries": self._entries,
         }
         write_text_atomically(path, json.dumps(content, indent=1))
 
-    def _warn(self, why: str) -> None:
+    def _warn(self, why: str, part: str = "") -> None:
         assert self._path is not None
         warnings.warn(
-            f"{self._path.name}, left by an interrupted run, is not used: {why}", stacklevel=3
+            f"{part}{self._path.name}, left by an interrupted run, is not used: {why}", stacklevel=3
         )
 
 
-def _digest(made_with: Mapping[str, Any], entries: list[dict[str, Any]]) -> str:
+def _compute_digest(made_with: Mapping[str, Any], entries: list[dict[str, Any]]) -> str:
     return hashlib.sha256(json.dumps([made_with, entries], sort_keys=True).encode()).hexdigest()

@@ -48,7 +48,7 @@ class SearchBudget:
 
 
 @dataclass(frozen=True)
-class SearchResult:
+class EvolutionResult:
     """The fittest chromosome of all generations, and the fitness of each generation."""
 
     winner: Chromosome
@@ -69,7 +69,7 @@ class _Individual:
 
 def evolve(
     space: SearchSpace, budget: SearchBudget, fitness: Fitness, *, seed: int
-) -> SearchResult:
+) -> EvolutionResult:
     """Search ``space`` by mutation; ``fitness`` is called once for each new chromosome."""
     genes_seed, parents_seed = (int(s) for s in np.random.SeedSequence(seed).generate_state(2))
     genes = random.Random(genes_seed)
@@ -106,7 +106,7 @@ def evolve(
             population, toolbox, mu=budget.population, lambda_=budget.population,
             cxpb=0.0, mutpb=1.0, ngen=budget.generations - 1, verbose=False,
         )  # fmt: skip
-    return SearchResult(tools.selBest(population, 1)[0].chromosome, generations)
+    return EvolutionResult(tools.selBest(population, 1)[0].chromosome, generations)
 
 
 @contextlib.contextmanager

@@ -23,6 +23,12 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {
     "sigmoid": nn.Sigmoid,
     "elu": nn.ELU,
 }
+N_OUTPUTS = 10  # logits of every network: one for each class
+
+# By name, the mean and the standard deviation by which pixels in [0, 1] are scaled. A recipe scales
+# every data set by the numbers of Fashion-MNIST: they are part of what the paper ran.
+SCALINGS = {"unit": (0.0, 1.0), "standard": FASHION_MNIST.pixel_statistics}
+
 POOLING: dict[str, type[nn.Module]] = {"average": nn.AvgPool2d, "max": nn.MaxPool2d}
 
 
@@ -35,9 +41,7 @@ class Pixels(nn.Module):
 
     def __init__(self, scaling: str) -> None:
         super().__init__()
-        # A recipe scales every data set by these numbers: they are part of what the paper ran.
-        standard = FASHION_MNIST.pixel_statistics
-        mean, sd = {"unit": (0.0, 1.0), "standard": standard}[scaling]
+        mean, sd = SCALINGS[scaling]
         self.factor, self.shift = 1 / (255 * sd), -mean / sd
 
     def forward(self, X: Tensor) -> Tensor:
@@ -108,7 +112,7 @@ class LSTM(nn.Module):
         return hidden
 
 
-def batch_norm(channels: int) -> nn.BatchNorm2d:
+def make_batch_norm(channels: int) -> nn.BatchNorm2d:
     """Keras's batch normalisation: momentum 0.99, which PyTorch calls 0.01, and epsilon 1e-3."""
     return nn.BatchNorm2d(channels, eps=1e-3, momentum=0.01)
 
@@ -148,7 +152,7 @@ def init_truncated_normal(sigma: float, bias: float) -> Initialiser:
     return initialise
 
 
-def sequential(
+def build_sequential(
     *layers: tuple[str, nn.Module], initialise: Mapping[str, Initialiser] | None = None
 ) -> nn.Sequential:
     """Build a network of named layers and initialise it.
@@ -165,6 +169,7 @@ def sequential(
 
 def has_hooks(layer: nn.Module) -> bool:
     """Whether user code runs before or after the layer, so that it must not be replaced."""
+    # PyTorch has no public way to ask.
     return bool(layer._forward_pre_hooks or layer._forward_hooks)
 
 

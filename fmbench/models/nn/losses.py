@@ -11,9 +11,11 @@ from torch import Tensor, nn
 # From a network's parameters by name, its logits (n, 10) and the true classes (n,) to one number.
 Loss = Callable[[Mapping[str, Tensor], Tensor, Tensor], Tensor]
 
+LAST_WEIGHT = "output.weight"  # the name of the last layer's weight among the parameters
+
 
 def cross_entropy(parameters: Mapping[str, Tensor], logits: Tensor, target: Tensor) -> Tensor:
-    """Mean cross-entropy of the softmax of the logits."""
+    """Compute the mean cross-entropy of the softmax of the logits."""
     return nn.functional.cross_entropy(logits, target)
 
 
@@ -26,11 +28,10 @@ class SquaredHinge:
     """
 
     C: float
-    last_weight: str = "output.weight"  # the name of W among the network's parameters
 
     def __call__(self, parameters: Mapping[str, Tensor], logits: Tensor, target: Tensor) -> Tensor:
         """Compute the loss of a batch."""
         is_true = target.unsqueeze(1) == torch.arange(logits.shape[1], device=logits.device)
         margins = torch.where(is_true, logits, -logits)
-        penalty = parameters[self.last_weight].square().mean()
+        penalty = parameters[LAST_WEIGHT].square().mean()
         return penalty + self.C * (1 - margins).clamp(min=0).square().mean()

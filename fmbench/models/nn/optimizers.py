@@ -8,6 +8,8 @@ from typing import Protocol
 import torch
 from torch import nn
 
+BETA1, BETA2 = 0.9, 0.999  # Adamax's decay rates, as in the paper and in PyTorch
+
 
 class OptimizerSettings(Protocol):
     """The settings that an optimizer reads."""
@@ -41,15 +43,8 @@ class Adamax:
     LeNet-5.
     """
 
-    def __init__(
-        self,
-        vector: nn.Parameter,
-        learning_rate: float,
-        epsilon: float,
-        betas: tuple[float, float] = (0.9, 0.999),
-    ) -> None:
+    def __init__(self, vector: nn.Parameter, learning_rate: float, epsilon: float) -> None:
         self._vector, self._learning_rate, self._epsilon = vector, learning_rate, epsilon
-        self._beta1, self._beta2 = betas
         self._mean = torch.zeros_like(vector)
         self._max_gradient = torch.zeros_like(vector)
         self._abs_gradient = torch.empty_like(vector, requires_grad=False)
@@ -62,16 +57,14 @@ class Adamax:
         if gradient is None:
             raise ValueError("the vector has no gradient: call backward() before step()")
         self._n_steps += 1
-        self._mean.lerp_(gradient, 1 - self._beta1)
+        self._mean.lerp_(gradient, 1 - BETA1)
         torch.abs(gradient, out=self._abs_gradient).add_(self._epsilon)
-        torch.maximum(
-            self._max_gradient.mul_(self._beta2), self._abs_gradient, out=self._max_gradient
-        )
-        rate = self._learning_rate / (1 - self._beta1**self._n_steps)
+        torch.maximum(self._max_gradient.mul_(BETA2), self._abs_gradient, out=self._max_gradient)
+        rate = self._learning_rate / (1 - BETA1**self._n_steps)
         self._vector.addcdiv_(self._mean, self._max_gradient, value=-rate)
 
 
-def _sgd(vector: nn.Parameter, settings: OptimizerSettings) -> Optimizer:
+def _make_sgd(vector: nn.Parameter, settings: OptimizerSettings) -> Optimizer:
     return torch.optim.SGD([vector], lr=settings.learning_rate, momentum=settings.momentum)
 
 
@@ -79,7 +72,7 @@ def _sgd(vector: nn.Parameter, settings: OptimizerSettings) -> Optimizer:
 # PyTorch's option for that is `capturable`.
 
 
-def _adam(vector: nn.Parameter, settings: OptimizerSettings) -> Optimizer:
+def _make_adam(vector: nn.Parameter, settings: OptimizerSettings) -> Optimizer:
     on_gpu = vector.is_cuda
     return torch.optim.Adam(
         [vector],
@@ -90,7 +83,7 @@ def _adam(vector: nn.Parameter, settings: OptimizerSettings) -> Optimizer:
     )
 
 
-def _adamax(vector: nn.Parameter, settings: OptimizerSettings) -> Optimizer:
+def _make_adamax(vector: nn.Parameter, settings: OptimizerSettings) -> Optimizer:
     if vector.is_cuda:
         return torch.optim.Adamax(
             [vector], lr=settings.learning_rate, eps=settings.epsilon, capturable=True
@@ -99,7 +92,7 @@ def _adamax(vector: nn.Parameter, settings: OptimizerSettings) -> Optimizer:
 
 
 OPTIMIZERS: dict[str, Callable[[nn.Parameter, OptimizerSettings], Optimizer]] = {
-    "sgd": _sgd,
-    "adam": _adam,
-    "adamax": _adamax,
+    "sgd": _make_sgd,
+    "adam": _make_adam,
+    "adamax": _make_adamax,
 }

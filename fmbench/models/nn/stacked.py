@@ -76,6 +76,7 @@ class SingleNetwork:
 
     def __init__(self, network: nn.Module, loss: Loss) -> None:
         # Channels last: convolutions and poolings are up to twice as fast on a CPU.
+        # PyTorch's type hints do not list this form of `to`.
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.vector, _ = join_parameters([network])
         self._forward, self._loss = build_fast_forward(network), loss

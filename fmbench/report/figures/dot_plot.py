@@ -1,4 +1,4 @@
-"""The main chart: the claimed and the measured accuracy of every row on one axis."""
+"""Draws the main chart: the claimed and the measured accuracy of every row on one axis."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from matplotlib.lines import Line2D
 
 from fmbench.analysis.evaluation import JudgedRow
 from fmbench.analysis.predictions import SuitePredictions
+from fmbench.analysis.statistics import CONFIDENCE_TEXT
 from fmbench.report.figures.style import (
     COLOURS,
     GRID,
@@ -20,7 +21,7 @@ from fmbench.report.figures.style import (
     PAPER,
     WIDTH,
     Drawing,
-    figure_style,
+    use_figure_style,
 )
 from fmbench.report.sentences import count_verdicts
 
@@ -36,13 +37,13 @@ def draw_dot_plot(predictions: SuitePredictions, *, narrow: bool = False) -> Dra
     """
     rows = sort_by_claim(predictions.rows)
     per_row, beside = (0.29, 0.9) if narrow else (0.198, 0.85)
-    with figure_style():
+    with use_figure_style():
         figure = Figure(
             (NARROW_WIDTH if narrow else WIDTH, beside + per_row * len(rows)),
             layout=ConstrainedLayoutEngine(h_pad=0.02),
         )
         axes = figure.subplots()
-        low, high = _axis_limits(rows)
+        low, high = _compute_axis_limits(rows)
         axes.set(xlim=(low, high), ylim=(len(rows) - 0.4, -0.9 if narrow else -0.6))
         for y, row in enumerate(rows):
             _draw_row(axes, y, row, bold=row is predictions.subject)
@@ -56,13 +57,15 @@ def draw_dot_plot(predictions: SuitePredictions, *, narrow: bool = False) -> Dra
         axes.grid(axis="y", visible=False)
         axes.spines["left"].set_visible(False)
         figure.legend(
-            handles=_legend_handles(rows), loc="outside upper left", ncols=1 if narrow else 4,
+            handles=_build_legend_handles(rows), loc="outside upper left", ncols=1 if narrow else 4,
             handletextpad=0.5, columnspacing=1.2, labelspacing=0.4, borderaxespad=0.2,
         )  # fmt: skip
-    return Drawing(figure, "Claimed and measured accuracy", _caption(predictions), _describe(rows))
+    return Drawing(
+        figure, "Claimed and measured accuracy", _write_caption(predictions), _describe_rows(rows)
+    )
 
 
-def _caption(predictions: SuitePredictions) -> str:
+def _write_caption(predictions: SuitePredictions) -> str:
     rows, n_images = predictions.rows, sum(predictions.results.suite.n_per_class)
     images = f"the same {n_images:,} test images"
     if len({row.dataset for row in rows}) > 1:
@@ -74,8 +77,8 @@ def _caption(predictions: SuitePredictions) -> str:
     n = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
     n_measured = sum(row.mean is not None for row in rows)
     return (
-        f"{caption}The thick bar is the 95 % prediction interval of one new run; the point hides "
-        f"it if it is narrow. {n_measured} of {len(rows)} rows are measured, each with "
+        f"{caption}The thick bar is the {CONFIDENCE_TEXT} prediction interval of one new run; the "
+        f"point hides it if it is narrow. {n_measured} of {len(rows)} rows are measured, each with "
         f"n = {n} seeds. A deterministic model gives the same result each time, so it needs one "
         "seed and has no bar."
     )
@@ -157,7 +160,7 @@ def _add_gaps(axes: Axes, rows: list[JudgedRow]) -> None:
         )  # fmt: skip
 
 
-def _legend_handles(rows: list[JudgedRow]) -> list[Line2D]:
+def _build_legend_handles(rows: list[JudgedRow]) -> list[Line2D]:
     """Explain the mark of a claim, and each verdict on a measured row with its number of rows."""
     handles = [Line2D([], [], ls="", marker="|", ms=10, mew=2, color=INK, label="claimed")]
     for kind, n in count_verdicts([row for row in rows if row.mean is not None]).items():
@@ -171,7 +174,7 @@ def _legend_handles(rows: list[JudgedRow]) -> list[Line2D]:
     return handles
 
 
-def _axis_limits(rows: list[JudgedRow]) -> tuple[float, float]:
+def _compute_axis_limits(rows: list[JudgedRow]) -> tuple[float, float]:
     """Return limits in percent that hold everything drawn; the lower one is a multiple of 5."""
     shown = [row.claimed for row in rows] + [row.mean for row in rows]
     shown += [row.low for row in rows]
@@ -179,7 +182,7 @@ def _axis_limits(rows: list[JudgedRow]) -> tuple[float, float]:
     return TICK_STEP * math.floor((lowest - 0.5) / TICK_STEP), 100.0
 
 
-def _describe(rows: list[JudgedRow]) -> str:
+def _describe_rows(rows: list[JudgedRow]) -> str:
     counts = "; ".join(f"{n} {kind.word}" for kind, n in count_verdicts(rows).items())
     return (
         f"Claimed and measured accuracy of {len(rows)} rows: {counts}. The table has the numbers."

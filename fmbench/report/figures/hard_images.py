@@ -1,10 +1,11 @@
-"""The figure of the test images that most models get wrong."""
+"""Draws the test images that most models get wrong."""
 
 from __future__ import annotations
 
 from matplotlib.figure import Figure
 
 from fmbench.analysis.predictions import SuitePredictions
+from fmbench.analysis.summary import NO_RECORD
 from fmbench.datasets.loading import load_test_images
 from fmbench.errors import UserError
 from fmbench.report.figures.style import (
@@ -13,10 +14,10 @@ from fmbench.report.figures.style import (
     WIDTH,
     Drawing,
     MissingData,
-    figure_style,
+    use_figure_style,
 )
 
-N_HARD = 24
+N_ROWS, N_COLUMNS = 4, 6
 
 
 def draw_hard_images(predictions: SuitePredictions) -> Drawing:
@@ -27,17 +28,18 @@ def draw_hard_images(predictions: SuitePredictions) -> Drawing:
     """
     source = predictions.results.source
     if source is None or predictions.y_true is None:
-        raise MissingData("no record")
+        raise MissingData(NO_RECORD)
     try:
         images = load_test_images(source)
     except UserError as error:
         raise MissingData(f"the test images are not found: {error}") from None
-    classes, hard = source.spec.classes, predictions.hardest_images(N_HARD)
-    with figure_style():
+    classes, hard = source.spec.classes, predictions.hardest_images(N_ROWS * N_COLUMNS)
+    with use_figure_style():
         figure = Figure((WIDTH, 6.2))
         grid = figure.subplots(
-            4, 6, gridspec_kw={"left": 0.01, "right": 0.99, "top": 0.925, "bottom": 0.0,
-                               "hspace": 0.46, "wspace": 0.12}
+            N_ROWS, N_COLUMNS,
+            gridspec_kw={"left": 0.01, "right": 0.99, "top": 0.925, "bottom": 0.0,
+                         "hspace": 0.46, "wspace": 0.12},
         )  # fmt: skip
         for axes, image in zip(grid.flat, hard, strict=True):
             axes.imshow(255 - images[image.index], cmap="gray", interpolation="none", vmin=0,

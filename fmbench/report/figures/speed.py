@@ -1,4 +1,4 @@
-"""The figure of training time and accuracy: one point for each model."""
+"""Draws the figure of training time and accuracy: one point for each model."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from matplotlib.text import Annotation
 from matplotlib.transforms import Bbox
 
 from fmbench.analysis.predictions import SuitePredictions
+from fmbench.analysis.summary import NO_RECORD
 from fmbench.datasets.specs import DEFAULT_DATASET
 from fmbench.report.figures.style import (
     BLUE,
@@ -19,12 +20,13 @@ from fmbench.report.figures.style import (
     WIDTH,
     Drawing,
     MissingData,
-    figure_style,
+    use_figure_style,
 )
 
 ACCURACIES = (50, 60, 70, 75, 80, 85, 88, 90, 92, 94, 96, 98, 99)
-SECONDS = (0.1, 1, 10, 60, 600, 3600, 36000)
-TIMES = ("0.1 s", "1 s", "10 s", "1 min", "10 min", "1 h", "10 h")
+TICKS = {  # seconds, and what the axis calls them
+    0.1: "0.1 s", 1: "1 s", 10: "10 s", 60: "1 min", 600: "10 min", 3600: "1 h", 36000: "10 h",
+}  # fmt: skip
 
 
 def draw_speed(predictions: SuitePredictions) -> Drawing:
@@ -41,19 +43,17 @@ def draw_speed(predictions: SuitePredictions) -> Drawing:
         if row.mean is not None and row.fit_seconds and row.dataset == DEFAULT_DATASET.name
     ]
     if not found:
-        raise MissingData("no record")
+        raise MissingData(NO_RECORD)
     names = [name for name, _, _ in found]
     seconds = np.array([s for _, s, _ in found])
     errors = 1 - np.array([mean for _, _, mean in found])
     subject = predictions.results.suite.subject
-    with figure_style():
+    with use_figure_style():
         figure = Figure((WIDTH, 4.4), layout="constrained")
         axes = figure.subplots()
         axes.set(xscale="log", yscale="log")
-        axes.set_xlim(seconds.min() / 1.8, seconds.max() * 2.4)
-        axes.set_ylim(errors.max() * 1.12, errors.min() / 1.12)
         axes.set_yticks([1 - a / 100 for a in ACCURACIES], [str(a) for a in ACCURACIES])
-        axes.set_xticks(SECONDS, TIMES)
+        axes.set_xticks(list(TICKS), list(TICKS.values()))
         axes.set_ylim(errors.max() * 1.12, errors.min() / 1.12)
         axes.set_xlim(seconds.min() / 1.8, seconds.max() * 2.4)
         axes.minorticks_off()
@@ -69,14 +69,14 @@ def draw_speed(predictions: SuitePredictions) -> Drawing:
         figure, "Training time and accuracy",
         "One point for each model, the mean over its seeds: "
         f"n = {len(found)} models, {predictions.n_records} runs. Device: {', '.join(devices)}. "
-        f"Threads for each run: {_range_text(threads)}. Runs at the same time: at most "
+        f"Threads for each run: {_format_range(threads)}. Runs at the same time: at most "
         f"{max(jobs)}. Other programs may have slowed the runs down.",
         "; ".join(f"{n}: {s:.1f} s, {100 * (1 - e):.2f} %"
                   for n, s, e in zip(names, seconds, errors, strict=True)),
     )  # fmt: skip
 
 
-def _range_text(values: list[int]) -> str:
+def _format_range(values: list[int]) -> str:
     return f"{values[0]}" if len(values) == 1 else f"{values[0]} to {values[-1]}"
 
 
@@ -94,10 +94,9 @@ def _add_names(
         for annotation in _try_positions(axes, names[i], x[i], y[i], bold=names[i] == subject):
             box = annotation.get_window_extent()
             others = [t for j, t in enumerate(taken) if j != i]
-            cost = sum(_overlap_area(box, other) for other in others)
-            cost += box.width * box.height - _overlap_area(
-                box, frame
-            )  # the part outside the figure
+            cost = sum(_compute_overlap_area(box, other) for other in others)
+            # The part of the name that is outside of the figure costs as much.
+            cost += box.width * box.height - _compute_overlap_area(box, frame)
             if best is None or cost < best[0] - 1e-6:
                 if best:
                     best[1].remove()
@@ -126,7 +125,7 @@ def _try_positions(
         )  # fmt: skip
 
 
-def _overlap_area(a: Bbox, b: Bbox) -> float:
+def _compute_overlap_area(a: Bbox, b: Bbox) -> float:
     width = min(a.x1, b.x1) - max(a.x0, b.x0)
     height = min(a.y1, b.y1) - max(a.y0, b.y0)
     return max(0.0, width) * max(0.0, height)

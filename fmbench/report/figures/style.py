@@ -1,4 +1,4 @@
-"""The common style of all figures, and how a figure becomes a file or a part of the page.
+"""Defines the style of all figures, and turns a figure into a file or a part of the page.
 
 The colours are those of Okabe & Ito (2008), which colour-blind readers can tell apart. A shape
 always repeats what a colour says. A file is drawn for a white page and has its caption below. The
@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fmbench.utils.files import atomic_write
+from fmbench.utils.files import write_atomically
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -82,7 +82,7 @@ class MissingData(Exception):
 
 
 @contextmanager
-def figure_style() -> Iterator[None]:
+def use_figure_style() -> Iterator[None]:
     """Draw in fmbench's style, and ignore the user's own matplotlib settings."""
     import matplotlib
 
@@ -105,14 +105,14 @@ class Drawing:
 
     def save(self, path: Path) -> None:
         """Write the figure and its caption. The ending of ``path`` chooses the format."""
-        with figure_style():
+        with use_figure_style():
             width = self.figure.get_figwidth() * 72
             n_characters = int(width / (CAPTION_SIZE * CHARACTER_WIDTH))
             text = textwrap.fill(f"{self.title}. {self.caption}", n_characters)
             caption = self.figure.text(
                 0.012, -0.02, text, va="top", fontsize=CAPTION_SIZE, color=MUTED
             )
-            with atomic_write(path) as [temporary]:
+            with write_atomically(path) as [temporary]:
                 self.figure.savefig(
                     temporary, format=path.suffix[1:], bbox_inches="tight", pad_inches=0.12,
                     metadata=_no_metadata(path.suffix[1:]),
@@ -121,7 +121,7 @@ class Drawing:
 
     def to_svg_element(self, id_prefix: str) -> str:
         """Return the figure as an ``<svg>`` element whose ids all begin with ``id_prefix``."""
-        with figure_style():
+        with use_figure_style():
             buffer = io.StringIO()
             self.figure.savefig(
                 buffer, format="svg", facecolor="none", metadata=_no_metadata("svg")

@@ -1,4 +1,4 @@
-"""Figures of one model: accuracy and loss after each epoch, and the confusion matrix.
+"""Draws the figures of one model: accuracy and loss after each epoch, and the confusion matrix.
 
 A suite may report figures of one model in detail, its subject. That model has three figures of its
 own. The learning curves that the page shows of every other model are drawn here as well.
@@ -13,6 +13,8 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
 from fmbench.analysis.predictions import Curve, RunnerPredictions, SuitePredictions
+from fmbench.analysis.summary import NO_RECORD
+from fmbench.records.record import HELDOUT_ACCURACY, HELDOUT_LOSS, TRAIN_ACCURACY, TRAIN_LOSS
 from fmbench.report.figures.style import (
     BLUE,
     INK,
@@ -21,11 +23,16 @@ from fmbench.report.figures.style import (
     WIDTH,
     Drawing,
     MissingData,
-    figure_style,
+    use_figure_style,
 )
 from fmbench.utils.formatting import format_count
 
-MAX_MARKED_EPOCHS = 20  # with more epochs, markers would cover the row
+# The values on the training and on the test images that a figure shows, by quantity.
+CURVES = {
+    "accuracy": (TRAIN_ACCURACY, HELDOUT_ACCURACY),
+    "loss": (TRAIN_LOSS, HELDOUT_LOSS),
+}
+MAX_MARKED_EPOCHS = 20  # with more epochs, markers would hide the curve
 
 
 def draw_accuracy_by_epoch(predictions: SuitePredictions) -> Drawing:
@@ -34,8 +41,8 @@ def draw_accuracy_by_epoch(predictions: SuitePredictions) -> Drawing:
     Raises:
         MissingData: there is no subject, no record of it, or no epochs in its records.
     """
-    label, train, test = _subject_curves(predictions, "accuracy")
-    with figure_style():
+    label, train, test = _find_subject_curves(predictions, "accuracy")
+    with use_figure_style():
         figure = Figure((3.8, 2.8), layout="constrained")
         axes = figure.subplots()
         _plot_curves(axes, train, test, 100)
@@ -50,10 +57,11 @@ def draw_accuracy_by_epoch(predictions: SuitePredictions) -> Drawing:
         axes.set_ylabel("accuracy (%)")
     last = f"{100 * train.mean[-1]:.2f} % on the training images, {100 * test.mean[-1]:.2f} %"
     return Drawing(
-        figure, _title(predictions, "accuracy-by-epoch", f"accuracy of {label} after each epoch"),
+        figure,
+        _build_title(predictions, "accuracy-by-epoch", f"accuracy of {label} after each epoch"),
         "Training images: the mean over the epoch, while the model is still learning. Test "
         f"images: measured at the end of the epoch. {_describe_band(test)}",
-        f"Two rising rows. After {test.epochs[-1]} epochs: {last} on the test images.",
+        f"Two rising curves. After {test.epochs[-1]} epochs: {last} on the test images.",
     )  # fmt: skip
 
 
@@ -63,32 +71,29 @@ def draw_loss_by_epoch(predictions: SuitePredictions) -> Drawing:
     Raises:
         MissingData: see :func:`draw_accuracy_by_epoch`.
     """
-    label, train, test = _subject_curves(predictions, "loss")
-    with figure_style():
+    label, train, test = _find_subject_curves(predictions, "loss")
+    with use_figure_style():
         figure = Figure((3.8, 2.8), layout="constrained")
         axes = figure.subplots()
         _plot_curves(axes, train, test, 1)
         axes.set_ylabel("loss (cross-entropy, nats)")
         axes.set_ylim(bottom=0)
     return Drawing(
-        figure, _title(predictions, "loss-by-epoch", f"loss of {label} after each epoch"),
+        figure, _build_title(predictions, "loss-by-epoch", f"loss of {label} after each epoch"),
         "If the paper shows a validation loss, compare it with the loss on the test images. "
         f"{_describe_band(test)}",
-        f"Two falling rows. After {test.epochs[-1]} epochs: {train.mean[-1]:.3f} on the training "
+        f"Two falling curves. After {test.epochs[-1]} epochs: {train.mean[-1]:.3f} on the training "
         f"images, {test.mean[-1]:.3f} on the test images.",
     )  # fmt: skip
 
 
 def draw_learning_curves(measured: RunnerPredictions) -> Drawing | None:
     """Draw accuracy and loss of any model side by side; None if its records hold no epochs."""
-    curves = [
-        (measured.curve(f"train_{quantity}"), measured.curve(f"heldout_{quantity}"))
-        for quantity in ("accuracy", "loss")
-    ]
-    (train, test), (train_loss, test_loss) = curves
+    train, test = (measured.curve(name) for name in CURVES["accuracy"])
+    train_loss, test_loss = (measured.curve(name) for name in CURVES["loss"])
     if train is None or test is None or train_loss is None or test_loss is None:
         return None
-    with figure_style():
+    with use_figure_style():
         figure = Figure((WIDTH, 2.3))
         # A fixed layout: to compute one would take as long as the drawing itself.
         layout = {"left": 0.085, "right": 0.99, "top": 0.97, "bottom": 0.2, "wspace": 0.24}
@@ -117,7 +122,7 @@ def draw_confusion_matrix(predictions: SuitePredictions) -> Drawing:
     n = len(classes)
     wrong = matrix - np.diag(np.diag(matrix))
     largest_wrong = max(1.0, wrong.max())
-    with figure_style():
+    with use_figure_style():
         figure = Figure((WIDTH * 0.86, 4.9), layout="constrained")
         axes = figure.subplots()
         for i, j in np.ndindex(n, n):
@@ -144,7 +149,7 @@ def draw_confusion_matrix(predictions: SuitePredictions) -> Drawing:
         axes.spines[:].set_visible(False)
     n_most, i, j = max((matrix[i, j], i, j) for i, j in np.ndindex(n, n) if i != j)
     return Drawing(
-        figure, _title(predictions, "confusion-matrix", f"confusion matrix of {label}"),
+        figure, _build_title(predictions, "confusion-matrix", f"confusion matrix of {label}"),
         f"Number of test images by true class (rows) and predicted class (columns). Each class has "
         f"{sizes[0]:,.0f} images; the numbers are means over n = {measured.n} seeds. Blue: right. "
         "Orange: wrong; the darker, the more images.",
@@ -159,23 +164,23 @@ def _find_subject(predictions: SuitePredictions) -> tuple[str, RunnerPredictions
     if row is None:
         raise MissingData("no [[reported]] figure of the suite names a runner in `of`")
     if row.runner not in predictions.by_name:
-        raise MissingData("no record")
+        raise MissingData(NO_RECORD)
     return row.label, predictions.by_name[row.runner]
 
 
-def _title(predictions: SuitePredictions, name: str, content: str) -> str:
+def _build_title(predictions: SuitePredictions, name: str, content: str) -> str:
     """Begin with what the paper calls the figure, if the suite says so."""
     if own := predictions.results.suite.figure_titles.get(name):
         return f"{own}, measured: {content}"
     return content[0].upper() + content[1:]
 
 
-def _subject_curves(predictions: SuitePredictions, quantity: str) -> tuple[str, Curve, Curve]:
+def _find_subject_curves(predictions: SuitePredictions, quantity: str) -> tuple[str, Curve, Curve]:
     label, measured = _find_subject(predictions)
-    train, test = measured.curve(f"train_{quantity}"), measured.curve(f"heldout_{quantity}")
+    train, test = (measured.curve(name) for name in CURVES[quantity])
     if train is None or test is None:
         raise MissingData(
-            f"the records of {measured.configuration.name} hold no {quantity} by epoch"
+            f"the records of {measured.configuration.name} have no {quantity} by epoch"
         )
     return label, train, test
 

@@ -1,4 +1,4 @@
-"""All figures by name, and a function that writes them into a folder."""
+"""Lists all figures by name, and writes them into a folder."""
 
 from __future__ import annotations
 

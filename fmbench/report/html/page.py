@@ -16,7 +16,8 @@ from markupsafe import Markup, escape
 
 from fmbench.analysis.forensics.findings import ForensicsFindings
 from fmbench.analysis.predictions import SuitePredictions
-from fmbench.analysis.summary import Status
+from fmbench.analysis.statistics import CONFIDENCE_TEXT
+from fmbench.analysis.summary import NO_RECORD, Status
 from fmbench.analysis.verdicts import VerdictKind
 from fmbench.consistency import explain
 from fmbench.consistency.check import ConsistencyResult, check_consistency
@@ -30,6 +31,7 @@ from fmbench.report.figures.write import FIGURES
 from fmbench.report.html import sections
 from fmbench.report.mistakes import collect_findings, explain_with_mistakes
 from fmbench.report.tables import build_table
+from fmbench.suites.reader import ACCURACIES, BY_CLASS, OVERALL
 from fmbench.utils.formatting import format_interval
 from fmbench.utils.table import TEXT, Table
 
@@ -60,8 +62,9 @@ def _collect_values(predictions: SuitePredictions, commands: Commands) -> dict[s
     consistency = check_consistency(suite) if suite.reported else None
     drawings, missing_figures = _draw_figures(predictions)
     runner_sections = sections.build_runner_sections(predictions, commands)
-    detail_tables = ("by-class", "overall") if suite.subject else ()
+    detail_tables = (BY_CLASS, OVERALL) if suite.subject else ()
     return {
+        "heading": sections.write_heading(suite),
         "answer": sentences.write_answer(predictions, consistency, commands),
         "paper": sentences.cite_paper(predictions),
         "counts": sentences.count_verdicts(predictions.rows),
@@ -74,18 +77,20 @@ def _collect_values(predictions: SuitePredictions, commands: Commands) -> dict[s
         "legend": _explain_verdicts(),
         "text_kind": TEXT,
         "interval": format_interval,
+        "confidence": CONFIDENCE_TEXT,
+        "no_record": NO_RECORD,
         "main_chart": draw_dot_plot(predictions) if predictions.rows else None,
         "main_chart_narrow": draw_dot_plot(predictions, narrow=True) if predictions.rows else None,
         "drawings": drawings,
         "missing_figures": missing_figures,
-        "accuracies_title": sections.table_title(suite, "accuracies"),
+        "accuracies_title": sections.find_table_title(suite, ACCURACIES),
         "tables": [build_table(predictions.results, name) for name in detail_tables],
         "sections": runner_sections,
         "anchors": {section.name: section.anchor for section in runner_sections},
         "metric_titles": [metric.title for metric in METRICS.values() if metric.in_class_table],
         "curves": _draw_learning_curves(predictions),
         "consistency": consistency,
-        "reported_figures": explain.figure_rows(consistency) if consistency else [],
+        "reported_figures": explain.build_figure_rows(consistency) if consistency else [],
         "conflicts": _describe_conflicts(consistency),
         "not_checked": _describe_unchecked(consistency),
         "mistakes": list(map(_build_mistakes_section, collect_findings(predictions.results))),
@@ -176,12 +181,12 @@ class MistakesSection:
 
 
 def _build_mistakes_section(findings: ForensicsFindings) -> MistakesSection:
-    readings = findings.readings_table() if findings.plan.readings else None
+    readings = findings.build_readings_table() if findings.plan.readings else None
     if readings and all(row["status"] == Status.NOT_RUN.value for row in readings.rows):
         readings = None
     return MistakesSection(
         findings.plan.runner.name,
-        findings.table(),
+        findings.build_table(),
         sum(variant.status is Status.NOT_RUN for variant in findings.variants),
         readings,
         explain_with_mistakes(findings),

@@ -1,7 +1,7 @@
-"""Collects what the page says as plain data for the template.
+"""Collects the content of the page as plain data for the template.
 
-That is: one section for each runner, what is missing and the command that makes it, the command
-behind each number, and where the records come from.
+That is: one section for each runner, what is missing and the command that adds it, the command that
+makes each number, and where the records come from.
 """
 
 from __future__ import annotations
@@ -16,21 +16,22 @@ import numpy as np
 
 from fmbench.analysis.evaluation import JudgedRow
 from fmbench.analysis.predictions import RunnerPredictions, SuitePredictions
-from fmbench.analysis.summary import Status
+from fmbench.analysis.summary import NO_RECORD, Status
 from fmbench.analysis.verdicts import FEWEST_SEEDS, VerdictKind
-from fmbench.datasets.specs import DEFAULT_DATASET
+from fmbench.datasets.specs import DEFAULT_DATASET, get_dataset
 from fmbench.models.registry import Runner
 from fmbench.records.record import Record
 from fmbench.report.commands import Commands
 from fmbench.report.mistakes import find_examined_runners
 from fmbench.report.sentences import format_accuracy
 from fmbench.suites.claims import Suite
+from fmbench.suites.reader import ACCURACIES, BY_CLASS, OVERALL
 from fmbench.utils.formatting import format_count, format_mean_sd
 
-MAX_SEEDS = 20  # rows of a table of seeds, so that ten thousand records still make one page
-MAX_DETAILS = 4000  # characters of the details that a classifier records about its fit
-N_SHADES = 9  # of the cells of a confusion matrix, beside none
-TABLE_TITLES = {"accuracies": "Accuracies", "by-class": "By class", "overall": "Overall"}
+MAX_SEEDS = 20  # rows of a table of seeds, so that thousands of records fit on one page
+MAX_DETAILS = 4000  # characters of the details about a fit that are shown
+N_SHADES = 9  # of the cells of a confusion matrix, besides no shade
+TABLE_TITLES = {ACCURACIES: "Accuracies", BY_CLASS: "By class", OVERALL: "Overall"}
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ class RunnerSection:
         """The measured accuracy with its spread and the number of seeds."""
         row = self.rows[0]
         if row.mean is None:
-            return "no record"
+            return NO_RECORD
         return f"{format_accuracy(row.mean, row.sd, row.n)}, n = {row.n}"
 
 
@@ -135,21 +136,21 @@ def _build_seed_rows(measured: RunnerPredictions) -> list[SeedRow]:
             SeedRow(
                 seed=record.cell["seed"],
                 accuracy=f"{100 * np.trace(confusion) / confusion.sum():.2f}",
-                fit=_seconds(record.fit_seconds),
-                predict=_seconds(record.predict_seconds),
+                fit=_format_seconds(record.fit_seconds),
+                predict=_format_seconds(record.predict_seconds),
                 memory="" if memory is None else f"{memory / 2**20:,.0f}",
                 device=record.device,
                 threads=record.threads,
                 jobs=record.jobs,
                 day=record.started[:10],
-                commit=_short_commit(record),
+                commit=_format_short_commit(record),
                 key=record.key,
             )
         )
     return rows[:MAX_SEEDS]
 
 
-def _seconds(value: float | None) -> str:
+def _format_seconds(value: float | None) -> str:
     return "" if value is None else f"{value:.1f}"
 
 
@@ -180,7 +181,7 @@ def _format_versions(record: Record) -> str:
     return ", ".join(f"{name} {version}" for name, version in sorted(record.versions.items()))
 
 
-def _short_commit(record: Record) -> str:
+def _format_short_commit(record: Record) -> str:
     commit = record.package.get("commit")
     dirty = " + changes" if record.package.get("dirty") else ""
     return f"{str(commit)[:10]}{dirty}" if commit else str(record.package.get("version", ""))
@@ -223,7 +224,7 @@ def list_missing(
         elif row.verdict.kind is VerdictKind.FAILED:
             items.append(MissingItem(label, status, commands.run(name)))
         elif row.verdict.kind is VerdictKind.NOT_RUN:
-            why = row.verdict.reason or "no record"
+            why = row.verdict.reason or NO_RECORD
             cost = f"{why}; one run takes {describe_cost(configuration.runner)}"
             items.append(MissingItem(label, cost, commands.run(name)))
         elif not configuration.runner.deterministic and row.n < FEWEST_SEEDS:
@@ -255,7 +256,7 @@ def describe_provenance(predictions: SuitePredictions) -> list[tuple[str, list[s
     return [
         ("records", [f"{len(records)} finished runs of {len(predictions.by_name)} models"]),
         ("measured", [days[0] if days[0] == days[-1] else f"{days[0]} to {days[-1]} (UTC)"]),
-        ("commit of fmbench", count_values(_full_commit(record) for record in records)),
+        ("commit of fmbench", count_values(_format_full_commit(record) for record in records)),
         ("device", count_values(record.device for record in records)),
         ("threads for each run", count_values(record.threads for record in records)),
         (
@@ -263,20 +264,44 @@ def describe_provenance(predictions: SuitePredictions) -> list[tuple[str, list[s
             count_values(record.jobs for record in records),
         ),
         ("versions", count_values(_format_versions(record) for record in records)),
-        (
-            "data, SHA-256",
-            [f"{name}: {digest}" for name, digest in DEFAULT_DATASET.checksums.items()],
-        ),
-        ("claims", [f"{predictions.results.suite.path.name}: {predictions.results.suite.title}"]),
+        *_list_checksums(predictions),
+        ("claims", _cite_suite(predictions.results.suite)),
     ]
 
 
-def _full_commit(record: Record) -> str:
+def _list_checksums(predictions: SuitePredictions) -> list[tuple[str, list[str]]]:
+    """Return the checksums of the files of each data set that was measured."""
+    measured = {m.configuration.dataset.name for m in predictions.by_name.values()}
+    return [
+        (
+            f"{spec.title}, SHA-256{' of the .gz files' if spec.only_gz else ''}",
+            [f"{name}: {digest}" for name, digest in spec.checksums.items()],
+        )
+        for spec in map(
+            get_dataset, sorted(measured, key=lambda name: (name != DEFAULT_DATASET.name, name))
+        )
+    ]
+
+
+def _cite_suite(suite: Suite) -> list[str]:
+    """Return the suite's file with its title, then where the paper was published, if stated."""
+    published = filter(None, [suite.venue, suite.doi and f"doi:{suite.doi}"])
+    return [f"{suite.path.name}: {suite.title}", *filter(None, [", ".join(published)])]
+
+
+def _format_full_commit(record: Record) -> str:
     commit = record.package.get("commit") or f"version {record.package.get('version')}"
     return f"{commit}, with uncommitted changes" if record.package.get("dirty") else str(commit)
 
 
-def table_title(suite: Suite, name: str) -> str:
+def write_heading(suite: Suite) -> str:
+    """Write the heading of the page; it names the data set if all rows are about the same one."""
+    titles = {get_dataset(row.dataset).title for row in suite.rows}
+    what = f"{titles.pop()} accuracies" if len(titles) == 1 else "accuracies"
+    return f"Are these reported {what} true?"
+
+
+def find_table_title(suite: Suite, name: str) -> str:
     """Return what the paper calls a table, such as ``Table 3``, or a plain title."""
     return suite.table_titles.get(name, TABLE_TITLES[name])
 
@@ -289,12 +314,12 @@ def list_commands(
     rows = [
         ("This page", commands.report()),
         ("Every figure as a file", commands.figures()),
-        (f"{table_title(suite, 'accuracies')} with its verdicts", commands.table()),
+        (f"{find_table_title(suite, ACCURACIES)} with its verdicts", commands.table()),
     ]
     if suite.subject:
         rows += [
-            (f"{table_title(suite, name)} as measured", commands.table(name))
-            for name in ("by-class", "overall")
+            (f"{find_table_title(suite, name)} as measured", commands.table(name))
+            for name in (BY_CLASS, OVERALL)
         ]
     if suite.reported:
         rows.append(("The contradictions between reported figures", commands.check()))

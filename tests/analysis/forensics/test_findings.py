@@ -1,4 +1,4 @@
-"""What forensics says about the records of a runner, compared with a claim."""
+"""The findings of forensics: the records of a runner compared with a claim."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ from fmbench.records.store import Store
 from fmbench.report.mistakes import explain_with_mistakes
 from fmbench.suites import reader
 from fmbench.utils.environment import CHECKOUT
-from fmbench.utils.table import as_csv, as_markdown
+from fmbench.utils.table import format_csv, format_markdown
 
 CLAIM = Claim(0.988, 0.00005, printed="98.80", label="Tiny", where="Table 3")
 
@@ -38,7 +38,7 @@ class ResultsFolder:
         self.store, self._source, self._record_of = Store(folder), source, record_of
 
     def put(self, cell, history=(), epochs=(), **shares):
-        """``put(cell, test=0.9, held_out=0.8)``: the first so many of each part are right."""
+        """``put(cell, test=0.9, held_out=0.8)``: save a record with these accuracies."""
         wanted = {name.replace("_", " "): share for name, share in shares.items()}
         digits = cell.dataset != specs.FASHION_MNIST
         labels = load_labels_by_subset(cell.protocol, self._source)
@@ -72,7 +72,7 @@ def made(tmp_path, source, record_of):
 
 
 def lines_of(findings):
-    return {line["mistake"]: line for line in findings.table().text_rows()}
+    return {line["mistake"]: line for line in findings.build_table().text_rows()}
 
 
 # ---------------------------------------------------------------- figures
@@ -123,7 +123,7 @@ def test_one_seed_has_no_spread_and_three_seeds_far_from_the_claim_do_not_match(
 def test_a_variant_without_records_is_not_run_and_a_failed_one_says_why(made, tiny):
     plan = ForensicsPlan(tiny, 2)
     made.fail(plan.variants[0].cells[1], "ran out of memory")
-    table = made.findings(plan).table()
+    table = made.findings(plan).build_table()
     lines = {line["mistake"]: line for line in table.text_rows()}
     assert lines["none: as it should be"]["status"] == "failed: ran out of memory (seed 1)"
     assert lines["test images in the training set"]["status"] == "not run"
@@ -165,7 +165,7 @@ def test_the_best_reading_is_chosen_without_the_test_images(made, tiny):
     honest = lines["none: best of 4 readings, picked on held-out images"]
     assert (honest["accuracy"], honest["n"], honest["lands"]) == ("87.10", "3", "no")
     assert honest["fitted on"] == "60,000 training images"
-    notes = " ".join(findings.table().notes)
+    notes = " ".join(findings.build_table().notes)
     assert "optimizer: sgd, learning_rate 0.0001; pixels: standard" in notes
     assert "Of 4 readings, 1 land on the claim." in notes
     assert "optimizer: optimizer is stated (adam); other answers depart from it." in notes
@@ -180,7 +180,7 @@ def test_there_is_no_best_reading_before_all_are_tried(made, tiny, share):
     assert findings.best_reading is None
     line = lines_of(findings)["best of 4 readings, picked on the test set"]
     assert (line["accuracy"], line["status"]) == ("", "not run")
-    assert "3 of 4 readings have been tried so far." in findings.table().notes
+    assert "3 of 4 readings have been tried so far." in findings.build_table().notes
 
 
 def test_a_failed_reading_does_not_stop_the_others(made, tiny):
@@ -191,15 +191,15 @@ def test_a_failed_reading_does_not_stop_the_others(made, tiny):
     findings = made.findings(plan)
     assert findings.best_reading is plan.readings[1]
     assert "best of 3 readings, picked on the test set" in lines_of(findings)
-    assert "1 of 4 readings failed: the best is that of the others." in findings.table().notes
-    statuses = [line["status"] for line in findings.readings_table().text_rows()]
+    assert "1 of 4 readings failed: the best is that of the others." in findings.build_table().notes
+    statuses = [line["status"] for line in findings.build_readings_table().text_rows()]
     assert statuses == ["measured"] * 3 + ["failed: timed out after 9 s"]
 
 
 def test_the_readings_are_sorted_by_their_accuracy_on_held_out_images(made, tiny):
     plan = ForensicsPlan(tiny, 1)
     put_readings(made, plan, held_out=(0.7, 0.9, 0.8, 0.85), test=(0.7, 0.86, 0.8, 0.99))
-    rows = made.findings(plan).readings_table().text_rows()
+    rows = made.findings(plan).build_readings_table().text_rows()
     assert [row["held out"] for row in rows] == ["90.00", "85.00", "80.00", "70.00"]
     assert rows[1] == {
         "optimizer": "adam, learning_rate 0.002", "pixels": "standard", "held out": "85.00",
@@ -213,7 +213,7 @@ def test_if_the_recipe_itself_is_the_best_reading_it_is_not_run_again(made, tiny
     findings = made.findings(plan)
     assert not findings.best_reading.cell.overrides
     assert list(plan.confirmation(findings.best_reading)) == list(plan.variants[0].cells)
-    assert any("It is the recipe as registered." in note for note in findings.table().notes)
+    assert any("It is the recipe as registered." in note for note in findings.build_table().notes)
 
 
 # ---------------------------------------------------------------- what is printed
@@ -233,9 +233,9 @@ def test_the_answer_names_the_matching_mistakes_and_the_best_reading(made, tiny)
     )
     for cell in plan.variants[-1].cells:  # fitted on the test images too
         made.put(cell, test=0.987 + 0.001 * cell.seed)
-    said = str(explain_with_mistakes(made.findings(plan)))
-    assert "1 of them comes within 0.5 points of 98.80 %: test images in the training set " in said
-    assert "(98.80 ± 0.10 %, n = 3)." in said
+    text = str(explain_with_mistakes(made.findings(plan)))
+    assert "1 of them comes within 0.5 points of 98.80 %: test images in the training set " in text
+    assert "(98.80 ± 0.10 %, n = 3)." in text
     assert explain_with_mistakes(made.findings(plan, claim=None)) is None
 
 
@@ -256,7 +256,7 @@ def test_the_committed_forensics_are_what_the_committed_records_give(tmp_path, s
 def test_quick_figures_are_not_compared_with_the_claim(made, tiny):
     plan = ForensicsPlan(tiny, 1, quick=True, with_readings=False)
     made.put(plan.variants[-1].cells[0], test=0.988)
-    table = made.findings(plan).table()
+    table = made.findings(plan).build_table()
     assert "not comparable with the claim" in table.title
     assert {(row["gap"], row["lands"]) for row in table.text_rows()} == {("", "")}
     assert not any(note.startswith("Claim") for note in table.notes)
@@ -275,14 +275,14 @@ def test_if_the_correct_procedure_gives_the_claim_no_mistake_is_named(made, tiny
 def test_without_a_claim_nothing_is_compared(made, tiny):
     plan = ForensicsPlan(tiny, 1)
     made.put(plan.variants[-1].cells[0], test=0.988)
-    table = made.findings(plan, None).table()
+    table = made.findings(plan, None).build_table()
     assert table.title == "Forensics of tiny"
     assert {row["lands"] for row in table.text_rows()} == {""}
     assert any("claims no figure for this runner" in note for note in table.notes)
 
 
 def test_the_notes_say_that_this_is_evidence_and_no_proof(made, tiny):
-    text = as_markdown(made.findings(ForensicsPlan(tiny, 1)).table())
+    text = format_markdown(made.findings(ForensicsPlan(tiny, 1)).build_table())
     assert "Evidence, not proof" in text
     assert "at most 0.5 points" in text and "rounding of 0.005" in text
     assert "fraud" not in text.lower()
@@ -296,8 +296,8 @@ def test_the_tables_are_written_in_both_formats(made, tiny):
         "forensics-tiny.md", "forensics-tiny.csv", "forensics-tiny-readings.md",
         "forensics-tiny-readings.csv",
     ]  # fmt: skip
-    assert paths[0].read_text() == as_markdown(findings.table())
-    assert paths[3].read_text() == as_csv(findings.readings_table())
+    assert paths[0].read_text() == format_markdown(findings.build_table())
+    assert paths[3].read_text() == format_csv(findings.build_readings_table())
     quick = made.findings(ForensicsPlan(tiny, 1, quick=True, with_readings=False))
     assert [p.name for p in quick.write(made.store.folder)] == [
         "forensics-tiny-quick.md", "forensics-tiny-quick.csv",

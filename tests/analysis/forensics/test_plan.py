@@ -79,7 +79,7 @@ def test_a_quick_plan_shares_no_cell_with_a_full_one_and_names_its_own_sizes():
 def test_the_numbers_of_images_in_the_table_are_those_of_the_protocols(quick, source, dataset):
     for variant in ForensicsPlan(LENET5, 1, quick).variants:
         protocol = variant.cells[0].protocol
-        n_fit = len(protocol.fitted_indices(dataset.y_train))
+        n_fit = len(protocol.find_fitted_indices(dataset.y_train))
         assert variant.fitted_on.startswith(f"{n_fit:,} ")
         labels = protocols.load_labels_by_subset(protocol, source)
         n_scored = n_fit if variant.epoch == "while training" else sum(

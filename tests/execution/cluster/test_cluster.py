@@ -36,12 +36,12 @@ from tests.helpers.runs import (
     LIMITS,
     WAIT_SECONDS,
     EventLog,
-    ended,
+    end_after_block,
     environment_with,
-    finish,
     is_dead,
     list_records,
     start_fmbench,
+    wait_for_output,
     wait_until,
 )
 
@@ -49,8 +49,8 @@ pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[3]
 
-# Notes in a folder where it runs, so that a test knows it without asking the worker. Fits wait for
-# as long as the file `wait-SEED` is beside that folder.
+# Each model writes a note with the name of its worker. A fit waits for as long as there is a file
+# `wait-SEED` next to the folder of notes.
 MODEL = """
 import multiprocessing, os, signal, time
 from pathlib import Path
@@ -113,14 +113,16 @@ def cluster(tmp_path_factory):
     file, cache = folder / "scheduler.json", folder / "cache"
     with ExitStack() as stack:
         command = ("scheduler", "--port", "0", "--scheduler-file", str(file))
-        scheduler = stack.enter_context(ended(start_dask(folder, *command)))
+        scheduler = stack.enter_context(end_after_block(start_dask(folder, *command)))
         wait_until(file.exists, process=scheduler)
         address = json.loads(file.read_text())["address"]
         nannies = []
         for name, more in (("plain", ()), ("gpu", ("--resources", "GPU=1"))):
             command = ("worker", address, "--nthreads", "1", *more)
-            nanny = start_dask(folder, *command, WORKER=name, XDG_CACHE_HOME=cache)
-            nannies.append(stack.enter_context(ended(nanny)))
+            # Without a GPU: the tests must see the same on a machine that has one.
+            variables = {"WORKER": name, "XDG_CACHE_HOME": cache, "CUDA_VISIBLE_DEVICES": ""}
+            nanny = start_dask(folder, *command, **variables)
+            nannies.append(stack.enter_context(end_after_block(nanny)))
         yield RunningCluster(address, nannies, cache)
         for nanny in nannies:  # workers close at once while their scheduler answers
             nanny.terminate()
@@ -170,7 +172,7 @@ def store(tmp_path):
 def start_cluster_run(store, source, cluster):
     """Starts `fmbench run` on the cluster."""
 
-    def has_its_workers():  # an earlier test may have killed a worker: its nanny starts another
+    def has_its_workers():  # a nanny replaces a worker that an earlier test killed
         with distributed.Client(cluster.address) as dask_client:
             pids = set(dask_client.run(os.getpid, on_error="return").values())
         workers = [worker.pid for worker in map(find_worker, cluster.nannies) if worker]
@@ -179,7 +181,7 @@ def start_cluster_run(store, source, cluster):
     wait_until(has_its_workers)
 
     def start(*arguments):
-        return ended(
+        return end_after_block(
             start_fmbench(
                 "run", *arguments, "--quick", "--backend", "dask", "--scheduler", cluster.address,
                 "--results", store.folder, "--data", source.folder, cwd=ROOT,
@@ -194,7 +196,7 @@ def read_notes(notes):
     """The process, seed and worker of each model that was made on a worker, in their order."""
     found = []
     files = [path for path in notes.iterdir() if not path.name.startswith(".")]
-    for path in sorted(files, key=lambda path: path.name.split("-")[1]):
+    for path in sorted(files, key=lambda path: int(path.name.split("-")[1])):
         seed, worker = path.read_text().split()
         if worker != "none":
             found.append((int(path.name.split("-")[0]), int(seed), worker))
@@ -206,14 +208,14 @@ def wait_until_no_cell_runs(notes):
 
 
 def wait_for_workers(backend, n):
-    wait_until(lambda: len(backend.worker_threads()) == n)
+    wait_until(lambda: len(backend.count_worker_threads()) == n)
 
 
 def run_all(cells, store, source, backend, limits=LIMITS):
     return run_cells(cells, store, source, limits, EventLog(), cluster=backend)
 
 
-def test_a_worker_that_is_killed_during_a_run_costs_nothing_but_time(
+def test_a_worker_that_is_killed_changes_no_result(
     tmp_path, cluster, model, start_cluster_run, store, source
 ):
     path, notes = model
@@ -228,7 +230,7 @@ def test_a_worker_that_is_killed_during_a_run_costs_nothing_but_time(
         find_worker(cluster.nannies[0]).kill()
         for wait in waits:
             wait.unlink()
-        _, err = finish(process)
+        _, err = wait_for_output(process)
         assert process.returncode == 0, err
     assert err.count(": fit ") == 6
     contents = store.read_contents()
@@ -242,7 +244,7 @@ def test_a_worker_that_is_killed_during_a_run_costs_nothing_but_time(
         assert record.predictions_sha256 == contents.finished[record.key].predictions_sha256
 
 
-def test_the_cells_of_a_client_that_ends_are_ended_and_the_next_run_continues(
+def test_if_the_client_ends_its_cells_end_and_the_next_run_continues(
     tmp_path, model, start_cluster_run, store
 ):
     path, notes = model
@@ -258,33 +260,35 @@ def test_the_cells_of_a_client_that_ends_are_ended_and_the_next_run_continues(
                 process=process,
             )
             process.send_signal(end)
-            _, err = finish(process)
+            _, err = wait_for_output(process)
             assert process.returncode == status, err
             wait_until_no_cell_runs(notes)
     for wait in waits:
         wait.unlink()
     assert len(list_records(store.folder)) == 2
     with start_cluster_run(*command) as process:
-        _, err = finish(process)
+        _, err = wait_for_output(process)
         assert process.returncode == 0, err
     assert err.count(": fit ") == 2
     contents = store.read_contents()
     assert len(contents.finished) == 4 and not contents.broken and not contents.failed
 
 
-def test_a_cell_whose_worker_is_lost_again_and_again_fails_and_says_so(
+def test_a_cell_whose_worker_is_lost_more_often_than_retries_allows_fails_with_that_reason(
     model, start_cluster_run, store
 ):
     path, notes = model
     with start_cluster_run(f"{path}:killer", "--seeds", "1", "--retries", "1") as process:
-        _, err = finish(process)
+        _, err = wait_for_output(process)
         assert process.returncode == 1, err
     [failed] = store.read_contents().failed.values()
-    assert failed.why == "its worker was lost, 2 times in all, and --retries is 1"
+    assert failed.why == "its worker was lost 2 times, and --retries allows 1"
     assert len(read_notes(notes)) == 2
 
 
-def test_gpu_cells_go_to_workers_with_a_gpu_and_others_anywhere(model, connect, store, source):
+def test_gpu_cells_run_only_on_workers_with_a_gpu_and_other_cells_on_any_worker(
+    model, connect, store, source
+):
     path, notes = model
     rows = [resolve_configuration(f"{path}:{name}") for name in ("on_gpu", "make")]
     backend = connect()
@@ -292,7 +296,7 @@ def test_gpu_cells_go_to_workers_with_a_gpu_and_others_anywhere(model, connect, 
     limits = replace(LIMITS, device="cuda")
     run_all([cell for row in rows for cell in row.cells(QUICK, 2)], store, source, backend, limits)
     contents = store.read_contents()
-    # No test machine has a GPU: the cells were sent to the worker that names one, and found none.
+    # The worker only says that it has a GPU: its cells fail there because they find none.
     assert {"CUDA" in record.why for record in contents.failed.values()} == {True}
     assert {r.cell["runner"] for r in contents.failed.values()} == {"model.py-on_gpu"}
     assert len(contents.failed) == len(contents.finished) == 2
@@ -323,7 +327,10 @@ def test_a_worker_with_other_code_refuses_the_cell(
     warnings = []
     cell = Cell(make_ours(monkeypatch), QUICK, 0)
     [record] = run_all([cell], store, source, connect(warn=warnings.append))
-    reason = f"it would measure another cell ({why}): install the same there"
+    reason = (
+        f"it would measure a different cell ({why}): install the same fmbench and plug-ins on that "
+        "worker"
+    )
     assert record.why == f"refused by every worker: {reason}"
     refusals = [line.partition(" refused ")[2] for line in warnings if " refused " in line]
     assert [line.partition(": ")[2] for line in refusals] == [reason] * 2
@@ -343,7 +350,7 @@ def test_a_refused_gpu_cell_is_not_sent_to_a_worker_without_a_gpu(
 
 
 def send_first_to(backend, worker, monkeypatch):
-    """Have the first request sent to one worker only; returns the allowed workers of each try."""
+    """Send the first request to one worker only; return the allowed workers of each try."""
     send, tries = backend._send, []
 
     def send_there(request, allowed, *more):
@@ -354,7 +361,7 @@ def send_first_to(backend, worker, monkeypatch):
     return tries
 
 
-def test_a_request_whose_workers_have_left_is_sent_to_those_that_are_there(
+def test_a_request_for_workers_that_have_left_is_sent_to_the_remaining_workers(
     connect, store, source, monkeypatch
 ):
     monkeypatch.setattr(client, "WORKER_CHECK_SECONDS", 0.5)
@@ -366,7 +373,7 @@ def test_a_request_whose_workers_have_left_is_sent_to_those_that_are_there(
 
 
 @pytest.mark.parametrize("fault", ["no fmbench", "no temporary folder"])
-def test_a_worker_that_comes_late_and_can_run_nothing_fails_no_cell(
+def test_a_broken_worker_that_joins_during_a_run_fails_no_cell(
     fault, tmp_path, cluster, connect, store, source, monkeypatch
 ):
     warnings = []
@@ -375,13 +382,14 @@ def test_a_worker_that_comes_late_and_can_run_nothing_fails_no_cell(
     (package := tmp_path / "without" / "fmbench").mkdir(parents=True)
     (package / "__init__.py").write_text("raise ImportError('not installed')")
     without = {"PYTHONPATH": package.parent} if fault == "no fmbench" else {}
-    there = set(backend.worker_threads())
+    there = set(backend.count_worker_threads())
     command = ("worker", cluster.address, "--nthreads", "1", "--local-directory", str(tmp_path))
     variables = {"TMPDIR": temporary, "WORKER": "late", "XDG_CACHE_HOME": cluster.cache, **without}
-    with ended(start_dask(tmp_path, *command, **variables)) as late:
+    with end_after_block(start_dask(tmp_path, *command, **variables)) as late:
         wait_for_workers(backend, 3)
-        [address] = set(backend.worker_threads()) - there
-        assert str(temporary) in backend._client.run(tempfile.gettempdir).values()
+        [address] = set(backend.count_worker_threads()) - there
+        with distributed.Client(cluster.address) as dask_client:
+            assert str(temporary) in dask_client.run(tempfile.gettempdir).values()
         shutil.rmtree(temporary)
         tries = send_first_to(backend, address, monkeypatch)
         cell = Cell(runners.get_runner("gaussian-nb"), QUICK, 0)
@@ -394,7 +402,7 @@ def test_a_worker_that_comes_late_and_can_run_nothing_fails_no_cell(
     assert len(refusals) == (fault == "no temporary folder")
 
 
-def test_an_error_before_a_worker_has_started_is_a_loss_and_no_failure_of_the_cell():
+def test_an_error_before_the_worker_starts_the_cell_counts_as_a_lost_worker():
     request = SimpleNamespace(launch=(), limits=LIMITS)
     error = ModuleNotFoundError("No module named 'fmbench'")
     loss = interpret_error(error, request, [])
@@ -404,7 +412,9 @@ def test_an_error_before_a_worker_has_started_is_a_loss_and_no_failure_of_the_ce
     assert failure.startswith("the worker a could not run it: ")
 
 
-def test_a_worker_that_drops_a_cell_by_mistake_is_a_loss(connect, store, source, monkeypatch):
+def test_a_worker_that_returns_no_result_counts_as_a_lost_worker(
+    connect, store, source, monkeypatch
+):
     cell = Cell(runners.get_runner("gaussian-nb"), QUICK, 0)
     backend = connect(retries=1)
     send, answers = backend._send, [None, None, None]
@@ -445,7 +455,7 @@ def test_a_worker_keeps_the_progress_of_a_cell_until_its_record_is_saved(
     backend = connect()
     backend.split_into_queues([[cell]], LIMITS)
     failures = []
-    while None not in failures:  # then the client is killed, as it were, before it saves a record
+    while None not in failures:  # as if the client were killed before it saved a record
         result = backend.run_launch([cell], source, LIMITS, [], lambda: None, threading.Event())
         failures.append(result.failure)
     [record] = run_all([cell], store, source, backend)
@@ -463,7 +473,7 @@ def test_a_failed_cell_continues_from_its_progress_on_the_worker(cluster, connec
 
 
 def test_workers_with_other_versions_are_reported_once(connect, monkeypatch):
-    here = {**environment.versions(), "numpy": "1.0"}
+    here = {**environment.collect_versions(), "numpy": "1.0"}
     monkeypatch.setattr(environment, "versions", lambda: here)
     warnings = []
     connect(warn=warnings.append)

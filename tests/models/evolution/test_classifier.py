@@ -37,7 +37,7 @@ def build_classifier(**changes):
 
 
 class Log(list):
-    """Every fit of a network: its images, its epochs, and the images that it then predicted."""
+    """The images and epochs of each fit, and the images that were predicted after it."""
 
     def record(self, monkeypatch):
         fit, predict = TorchClassifier.fit, TorchClassifier.predict
@@ -203,7 +203,7 @@ def test_the_journal_of_a_different_search_is_not_used(images, tmp_path, change,
     X, y = images
     build_classifier(workspace=tmp_path).fit(X, y)
     other = build_classifier(workspace=tmp_path).set_params(**change)
-    with pytest.warns(UserWarning, match=f"not used: it was made with another {name}$"):
+    with pytest.warns(UserWarning, match=f"not used: it was made with different values of {name}$"):
         other.fit(X, y)
     assert other.details_["search"]["taken_from_an_interrupted_run"] == 0
 

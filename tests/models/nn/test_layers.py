@@ -8,18 +8,18 @@ from torch import nn
 from fmbench.models.nn.layers import (
     LSTM,
     Residual,
-    batch_norm,
+    build_sequential,
     count_parameters,
     init_keras_random,
     init_truncated_normal,
-    sequential,
+    make_batch_norm,
 )
 
 
 def test_batch_normalisation_computes_what_kerass_does():
     torch.manual_seed(0)
     X = 3 + 2 * torch.randn(50, 4, 7, 7)
-    norm = batch_norm(4)
+    norm = make_batch_norm(4)
     of_batch = norm(X)
     mean, variance = X.mean((0, 2, 3)), X.var((0, 2, 3), correction=0)
     shown = [v.view(1, -1, 1, 1) for v in (mean, variance)]
@@ -30,7 +30,9 @@ def test_batch_normalisation_computes_what_kerass_does():
 
 
 def test_a_batch_normalisation_has_four_parameters_per_channel():
-    net = sequential(("bn", batch_norm(32)), ("relu", nn.ReLU()), ("conv", nn.Conv2d(32, 5, 3)))
+    net = build_sequential(
+        ("bn", make_batch_norm(32)), ("relu", nn.ReLU()), ("conv", nn.Conv2d(32, 5, 3))
+    )
     assert count_parameters(net) == {"bn": 128, "conv": 1_445}
 
 
@@ -73,7 +75,7 @@ def test_the_initial_weights_of_the_lstm_follow_keras():
 
 def test_truncated_normal_weights_stay_within_two_sigma():
     torch.manual_seed(0)
-    net = sequential(
+    net = build_sequential(
         ("a", nn.Linear(600, 400)), ("b", nn.Linear(400, 10)),
         initialise={"a": init_truncated_normal(0.1, 0.3)},
     )  # fmt: skip
@@ -88,7 +90,7 @@ def test_truncated_normal_weights_stay_within_two_sigma():
 
 def test_keras_random_draws_uniform_weights_and_normal_biases():
     torch.manual_seed(0)
-    net = sequential(
+    net = build_sequential(
         ("conv", Residual(nn.Conv2d(32, 400, 3, padding=1))), initialise={"conv": init_keras_random}
     )
     weights, biases = net.conv.conv.weight.detach().numpy(), net.conv.conv.bias.detach().numpy()

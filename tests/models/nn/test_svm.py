@@ -5,14 +5,14 @@ import pytest
 import torch
 from torch import nn
 
-from fmbench.models.nn.layers import Pixels, sequential
+from fmbench.models.nn.layers import Pixels, build_sequential
 from fmbench.models.nn.losses import SquaredHinge
 from fmbench.models.nn.svm import SVMClassifier
 from fmbench.models.nn.training import TrainConfig
 
 
 def build_network():
-    return sequential(
+    return build_sequential(
         ("pixels", Pixels("unit")), ("flatten", nn.Flatten()), ("output", nn.Linear(784, 10))
     )
 

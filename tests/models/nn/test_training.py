@@ -9,8 +9,8 @@ from fmbench.models.nn import cuda_graph
 from fmbench.models.nn.layers import (
     Pixels,
     Resize,
+    build_sequential,
     count_parameters,
-    sequential,
 )
 from fmbench.models.nn.optimizers import OPTIMIZERS, Adamax
 from fmbench.models.nn.stacked import join_parameters
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.slow
 
 
 def build_network():
-    return sequential(
+    return build_sequential(
         ("pixels", Pixels("unit")),
         ("conv", nn.Conv2d(1, 4, 5)),
         ("pool", nn.MaxPool2d(4)),
@@ -49,7 +49,7 @@ def test_adamax_gives_the_same_bits_as_pytorchs():
     )
     for _ in range(100):
         gradient = torch.randn(1000, generator=generator)
-        gradient[:10] = 0  # a unit that never fires
+        gradient[:10] = 0  # a unit whose output is always zero
         ours.grad, theirs.grad = gradient, gradient.clone()
         step.step()
         reference.step()
@@ -175,7 +175,7 @@ def test_predicting_between_epochs_does_not_change_the_training(small):
 
 
 def test_weights_order_and_dropout_have_separate_random_generators(small):
-    """A network that draws more at its start leaves the order of the images as it was."""
+    """Drawing more random weights does not change the order of the images."""
     X, y, _ = small
     seen: dict[str, list] = {"once": [], "twice": []}
 
@@ -197,7 +197,7 @@ def test_weights_order_and_dropout_have_separate_random_generators(small):
     assert seen["once"] == seen["twice"]
 
 
-def test_it_is_a_scikit_learn_estimator(small):
+def test_a_torch_classifier_is_a_scikit_learn_estimator(small):
     X, y, X_new = small
     fitted = TorchClassifier(build_network, CONFIG, seed=4).fit(X, y)
     fresh = clone(fitted)
@@ -232,8 +232,8 @@ def test_joined_parameters_keep_their_values_and_share_the_memory_of_the_vector(
 
 
 def with_averages():
-    """Dropout of images and of features, and averages that move."""
-    return sequential(
+    """A network with two kinds of dropout and with batch normalisation."""
+    return build_sequential(
         ("pixels", Pixels("unit")),
         ("conv", nn.Conv2d(1, 4, 5)),
         ("norm", nn.BatchNorm2d(4)),
@@ -305,7 +305,7 @@ def test_resize_gives_the_requested_size():
 
 def test_initial_weights_are_glorot_uniform_and_biases_zero():
     torch.manual_seed(0)
-    net = sequential(("dense", nn.Linear(600, 400)))
+    net = build_sequential(("dense", nn.Linear(600, 400)))
     bound = np.sqrt(6 / 1000)
     weights = net.dense.weight.detach().numpy()
     assert np.abs(weights).max() <= bound

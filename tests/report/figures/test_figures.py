@@ -30,7 +30,7 @@ SHARES = {"lenet5": (0.9, 0.91, 0.95), "sgd": (0.82,), "gaussian-nb": (0.5,)}
 
 @pytest.fixture(scope="module")
 def toy(tmp_path_factory, record_of, source) -> predictions.SuitePredictions:
-    """Three models that are wrong about the last images: they predict the next class."""
+    """Records of three models that predict the next class for the last images."""
     store, known = Store(tmp_path_factory.mktemp("figures")), runners.load_runners()
     y_true = load_labels(FULL, source)
     for name, shares in SHARES.items():
@@ -141,7 +141,7 @@ def test_special_characters_of_a_label_are_drawn_unchanged(tmp_path):
     assert "$x^2$ &amp; &lt;b&gt; “衣服”" in svg
 
 
-def test_the_copy_on_the_page_has_the_pages_colours_and_its_own_ids(toy):
+def test_a_figure_in_the_page_uses_the_pages_colours_and_has_unique_ids(toy):
     svg = draw_dot_plot(toy).to_svg_element("one")
     assert not re.search(r"#[0-9a-f]{6}\b", svg), "every colour comes from the page"
     ids = re.findall(r' id="([^"]+)"', svg)

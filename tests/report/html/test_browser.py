@@ -9,6 +9,7 @@ import shutil
 import pytest
 
 from fmbench.analysis.verdicts import VerdictKind
+from tests.helpers.runs import WAIT_SECONDS
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 DRIVER = shutil.which("chromedriver")
@@ -45,7 +46,7 @@ def browser():
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     service = webdriver.ChromeService(executable_path=DRIVER)
     driver = webdriver.Chrome(options=options, service=service)
-    driver.set_script_timeout(60)
+    driver.set_script_timeout(WAIT_SECONDS)
     yield driver
     driver.quit()
 
@@ -161,10 +162,15 @@ def anchor_of(browser, runner: str) -> str:
 
 
 def test_a_link_to_a_row_opens_its_details(opened):
+    from selenium.webdriver.support.wait import WebDriverWait
+
     anchor = anchor_of(opened, "sgd")
     assert not opened.find_element("id", anchor).get_property("open")
     opened.find_element("css selector", f'#rows-table a[href="#{anchor}"]').click()
-    assert opened.find_element("id", anchor).get_property("open")
+    # The page opens the details in an event that comes after the click.
+    WebDriverWait(opened, WAIT_SECONDS).until(
+        lambda browser: browser.find_element("id", anchor).get_property("open")
+    )
 
 
 def test_the_page_is_complete_without_javascript(browser, report):

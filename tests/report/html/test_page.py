@@ -1,4 +1,4 @@
-"""Tests of the page: with the committed records, without records, and with hostile text."""
+"""Tests of the page: with the committed records, without records, and with HTML in a suite."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def comparable(text: str) -> str:
 
 
 class Parsed(HTMLParser):
-    """A page's tags with their attributes, and the text between them with common spaces."""
+    """The tags of a page with their attributes, and its text with ordinary spaces."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -194,7 +194,7 @@ value = "81.90"
 """
 
 
-def test_hostile_text_in_a_suite_is_shown_as_text(folder, source, tmp_path):
+def test_html_in_a_suite_is_escaped(folder, source, tmp_path):
     import json
 
     suite_file = tmp_path / "suite.toml"

@@ -8,18 +8,18 @@ from torch import nn
 
 from fmbench import runners
 from fmbench.models.nn.convolutions import fft
-from fmbench.models.nn.layers import sequential
+from fmbench.models.nn.layers import build_sequential
 from tests.helpers.networks import DoublePixels, assert_same_results, use_double_precision
 
 
 def build_network(*layers):
     torch.manual_seed(0)
-    return sequential(("pixels", DoublePixels()), *layers, ("flatten", nn.Flatten())).double()
+    return build_sequential(("pixels", DoublePixels()), *layers, ("flatten", nn.Flatten())).double()
 
 
 @pytest.fixture
 def used(monkeypatch):
-    """Grows by one for each convolution that is computed by transforms."""
+    """A list with one entry for each convolution that was computed with the FFT."""
     uses = []
     apply = fft._Convolve.apply
     monkeypatch.setattr(fft._Convolve, "apply", lambda *a: uses.append(1) or apply(*a))
@@ -47,7 +47,7 @@ def test_outputs_and_gradients_equal_those_of_the_layer(n_out, size, margin, poo
         assert_same_results(net, [pixels, widen, pool, ours, flatten])
 
 
-def test_transforms_are_used_if_they_need_at_most_half_of_the_multiplications(used):
+def test_fft_is_used_if_it_needs_at_most_half_of_the_multiplications(used):
     maps = torch.rand(2, 32, 14, 14)
     for conv, expected in (
         (nn.Conv2d(32, 64, 5, padding=2), True),

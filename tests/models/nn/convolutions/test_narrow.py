@@ -10,7 +10,7 @@ from torch import nn
 
 from fmbench import runners
 from fmbench.models.nn.convolutions import narrow
-from fmbench.models.nn.layers import sequential
+from fmbench.models.nn.layers import build_sequential
 from fmbench.models.nn.losses import cross_entropy
 from fmbench.models.nn.stacked import SingleNetwork
 from tests.helpers.networks import (
@@ -23,7 +23,7 @@ from tests.helpers.networks import (
 
 def build_network(*layers):
     torch.manual_seed(0)
-    return sequential(("pixels", DoublePixels()), *layers, ("flatten", nn.Flatten())).double()
+    return build_sequential(("pixels", DoublePixels()), *layers, ("flatten", nn.Flatten())).double()
 
 
 def build_lenet(**overrides):

@@ -9,7 +9,7 @@ from torch import nn
 from fmbench import runners
 from fmbench.models.nn.convolutions import single_channel
 from fmbench.models.nn.convolutions.select import build_fast_forward
-from fmbench.models.nn.layers import sequential
+from fmbench.models.nn.layers import build_sequential
 from tests.helpers.networks import (
     DoublePixels,
     assert_same_results,
@@ -21,7 +21,7 @@ from tests.helpers.networks import (
 def build_network(*layers):
     torch.manual_seed(0)
     scaled = ("scaled", nn.Conv2d(1, 1, 1))  # so that the convolution's input has a gradient
-    return sequential(("pixels", DoublePixels()), scaled, *layers).double()
+    return build_sequential(("pixels", DoublePixels()), scaled, *layers).double()
 
 
 @settings(max_examples=25, deadline=None)
@@ -51,7 +51,7 @@ def test_the_next_layer_may_change_the_output_in_place():
     assert_same_results(net, single_channel.replace_single_channel_convolutions(net))
 
 
-def test_it_handles_an_expanded_gradient_and_frozen_weights():
+def test_the_layer_handles_an_expanded_gradient_and_frozen_weights():
     conv = nn.Conv2d(1, 8, 3)
     conv.weight.requires_grad_(False)
     gradients = []
@@ -67,7 +67,7 @@ def test_it_handles_an_expanded_gradient_and_frozen_weights():
 
 @pytest.fixture
 def used(monkeypatch):
-    """Grows by one for each convolution that is computed by the fast way."""
+    """A list with one entry for each convolution that the fast code computed."""
     uses = []
     apply = single_channel._Convolve.apply
     monkeypatch.setattr(single_channel._Convolve, "apply", lambda *a: uses.append(1) or apply(*a))
