@@ -41,7 +41,7 @@ class RerunComparison:
 
     @property
     def environment_changes(self) -> list[str]:
-        """Texts that name the differences between the two environments that can change predictions."""
+        """The differences between the two environments that can change predictions, as texts."""
         old, new = self.record, self.rerun
         changes = environment.describe_differences(
             old.versions, old.device, (new.versions, new.device)
@@ -123,7 +123,8 @@ def rerun_records(
 
     Each is measured with the number of threads in its record. Only finished records that are fine
     are measured again. A record of a plug-in may come from anybody and name any code, so that code
-    runs only if the user names it in ``named``. After Ctrl-C the cells measured so far are compared.
+    runs only if the user names it in ``named``. After Ctrl-C, the cells measured so far are
+    compared.
     """
     todo = _select_cells(checks, named, verifier)
     known = {check.record.key: check.record for check, _ in todo.values() if check.record}

@@ -44,7 +44,7 @@ class Limits:
     device: str = "cpu"
     together: int = 1
 
-    def device_of(self, cell: Cell) -> str:
+    def get_device(self, cell: Cell) -> str:
         """Return the device that this cell runs on: ``cpu`` or ``cuda``."""
         return self.device if cell.runner.uses_gpu else "cpu"
 
@@ -68,7 +68,7 @@ class Measurement:
     arrays: dict[str, np.ndarray] = field(default_factory=dict)
 
 
-def utc_now() -> str:
+def format_utc_now() -> str:
     """Return the time of day in UTC, in ISO 8601, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
@@ -89,7 +89,7 @@ class LaunchResult:
     device: str = field(default_factory=environment.cpu_name)
     versions: dict[str, str] = field(default_factory=environment.collect_versions)
     package: dict[str, Any] = field(default_factory=environment.describe_package)
-    started: str = field(default_factory=utc_now)
+    started: str = field(default_factory=format_utc_now)
     total_seconds: float = 0.0
     # The largest number of launches that ran at the same time, this one included.
     max_concurrent: int = 1

@@ -9,7 +9,7 @@ from fmbench.records.cells import Cell
 from fmbench.records.record import Record
 from fmbench.records.store import StoreContents
 
-# Seconds on one core by the cost that a runner declares: for a runner that was never measured.
+# Seconds on one core, by the cost that a runner declares. For runners that were never measured.
 DEFAULT_SECONDS = {"seconds": 20.0, "minutes": 300.0, "hours": 2400.0, "unknown": 300.0}
 DEFAULT_QUICK_SECONDS = 10.0
 
@@ -18,7 +18,7 @@ class DurationEstimate:
     """Estimates the seconds of a cell from the most similar cell that has been measured.
 
     ``reference``: for each runner the seconds of the committed records under the full protocol.
-    They are used for runners of which ``contents`` has no record.
+    They are used for runners without a record in ``contents``.
     """
 
     def __init__(self, contents: StoreContents, reference: dict[str, float] | None = None) -> None:

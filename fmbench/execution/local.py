@@ -24,7 +24,7 @@ from fmbench.execution.backend import (
     Limits,
     RunningLaunches,
     StopSignal,
-    utc_now,
+    format_utc_now,
 )
 from fmbench.execution.fork_server import start_fork_server
 from fmbench.execution.process import run_child_process
@@ -60,7 +60,7 @@ class LocalBackend:
         """
         from fmbench.execution.measure import add_predictions
 
-        start, started = time.monotonic(), utc_now()
+        start, started = time.monotonic(), format_utc_now()
         context = start_fork_server(limits.threads, source, neural=self._neural)
         # A killed runner may still write into its folder: deleting it must not raise.
         with (

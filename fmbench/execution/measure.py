@@ -80,7 +80,7 @@ def measure_launch(
         fit_seconds = time.perf_counter() - start - callback_seconds
         predict_seconds = [fit.save_predictions() for fit in fits]
     messages = sorted({f"{w.category.__name__}: {w.message}" for w in caught})
-    device_name, gpu_memory = environment.device_name(device), _peak_gpu_memory(device)
+    device_name, gpu_memory = environment.device_name(device), _measure_peak_gpu_memory(device)
     return [
         Measurement(
             fit_seconds=fit_seconds / len(fits) + fit.earlier_seconds,
@@ -122,7 +122,7 @@ class _CellFit:
 
     @property
     def details(self) -> dict[str, Any]:
-        """What the classifier says about its fit."""
+        """The facts about its fit that the classifier reports."""
         return getattr(self.classifier, "details_", {})
 
     def save_predictions(self) -> float:
@@ -211,7 +211,7 @@ def _synchronize(device: str) -> None:
         torch.cuda.synchronize()
 
 
-def _peak_gpu_memory(device: str) -> int | None:
+def _measure_peak_gpu_memory(device: str) -> int | None:
     """Return the largest GPU memory that PyTorch's allocator held for this process, in bytes.
 
     The memory that CUDA itself takes for a process, some hundred megabytes, is not included.

@@ -3,7 +3,7 @@
 The server reads and checks the training set and the test images once. Each child process that is
 forked from it shares them in memory; the arrays are read-only, so no process can change them. The
 test labels are never read here. If a run uses a second data set, or if reading fails here, the
-child process of a cell reads the data itself, and reports what is wrong.
+child process of a cell reads the data itself, and reports the error.
 
 Nothing here may start a thread: a fork copies no thread, but it does copy the locks that a thread
 holds.

@@ -57,7 +57,7 @@ def run_child_process(
     returned have no arrays yet.
     """
     receiver, sender = context.Pipe(duplex=False)
-    device = limits.device_of(launch[0])
+    device = limits.get_device(launch[0])
     process = context.Process(
         target=_run_child,
         args=(sender, launch, source, device, limits.threads, folder, workspaces),
@@ -111,7 +111,7 @@ def run_child_process(
 
 def _make_failure(launch: Launch, limits: Limits, why: str, peak_memory: int) -> LaunchResult:
     result = LaunchResult(limits.threads, len(launch), why, peak_memory_bytes=peak_memory)
-    gpu = environment.gpu_name() if limits.device_of(launch[0]) == "cuda" else None
+    gpu = environment.gpu_name() if limits.get_device(launch[0]) == "cuda" else None
     return dataclasses.replace(result, device=gpu) if gpu else result
 
 

@@ -179,7 +179,7 @@ class _Run:
                     for record in records
                 ]
             except BaseException:
-                self._stop.set()  # the executor waits for its threads, so they must end their cells now
+                self._stop.set()  # the executor waits for its threads, so they must end their cells
                 raise
 
     def stop(self) -> None:
@@ -229,7 +229,7 @@ class _Run:
 
 
 def build_record(cell: Cell, result: LaunchResult, measurement: Measurement | None) -> Record:
-    """Build the record of one cell of a launch; without a measurement, the record of its failure."""
+    """Build the record of one cell; without a measurement, the record of its failure."""
     record = Record(
         status="failed",
         key=cell.key,

@@ -1,1 +1,1 @@
-"""What recipes are made of: the registry, features, networks, evolution."""
+"""The parts of recipes: the registry of runners, features, neural networks, evolution."""

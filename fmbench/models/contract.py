@@ -34,7 +34,7 @@ ORIGINS = ("stated", "source", "our choice")
 
 
 class RuleBroken(Exception):
-    """The runner breaks a rule; the message says what is wrong and what to do."""
+    """The runner breaks a rule; the message names the error and a remedy."""
 
 
 class NotApplicable(Exception):
@@ -243,7 +243,7 @@ class CheckResult:
     """The result of one check; the rule is kept if ``problem`` and ``not_checked`` are empty."""
 
     rule: str
-    problem: str = ""  # what is wrong
+    problem: str = ""  # how the runner breaks the rule
     not_checked: str = ""  # why the rule does not apply
 
 

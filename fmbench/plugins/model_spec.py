@@ -6,7 +6,7 @@ The four steps from a text to a runner::
                                                            '------ (runner_builder) -------'
 
 A text is a name and parameters: ``lenet5``, ``./my_model.py:make_model``,
-``sklearn.svm:SVC C=10 kernel=rbf``. Every command accepts the texts that the tables print. A parameter's
+``sklearn.svm:SVC C=10 kernel=rbf``. Commands accept the texts that the tables print. A parameter's
 value is TOML or JSON (``10``, ``[100, 10]``, ``true``, ``null``); anything else is a string.
 """
 

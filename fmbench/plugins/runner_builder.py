@@ -138,7 +138,7 @@ def _build_from_function(code: PluginCode, function: Any, given: Hyperparameters
             hyperparameters={**registered.hyperparameters, **given},
         )
     # If the function returns a network, the training settings go to its training.
-    training = set(TRAINING_SETTINGS) - set(_named_parameters(code, function))
+    training = set(TRAINING_SETTINGS) - set(_list_named_parameters(code, function))
     own, context = _split_arguments(
         code, function, {name: h for name, h in given.items() if name not in training}
     )
@@ -164,7 +164,7 @@ def _make_runner(
     )
 
 
-def _named_parameters(code: PluginCode, function: Any) -> Mapping[str, inspect.Parameter]:
+def _list_named_parameters(code: PluginCode, function: Any) -> Mapping[str, inspect.Parameter]:
     """Return the parameters that a callable takes by name."""
     try:
         parameters = inspect.signature(function).parameters
@@ -177,7 +177,7 @@ def _split_arguments(
     code: PluginCode, function: Any, given: Hyperparameters
 ) -> tuple[Hyperparameters, tuple[str, ...]]:
     """Return a callable's hyperparameters, and which of :data:`CONTEXT_ARGUMENTS` it takes."""
-    named = _named_parameters(code, function)
+    named = _list_named_parameters(code, function)
     takes_any = any(
         p.kind is p.VAR_KEYWORD for p in inspect.signature(function).parameters.values()
     )

@@ -21,8 +21,9 @@ SCHEMA = 1
 
 
 class UserRequest(TypedDict):
-    """What a user typed to get a model that is neither a row of a suite nor a recipe of the package.
+    """The text and parameters with which a user asked for a model.
 
+    Only for models that are no row of a suite and no recipe of the package.
     Later tables show the model from this, without running any plug-in code.
     """
 
@@ -43,7 +44,7 @@ def make_user_request(cell: Cell) -> UserRequest | None:
 
 
 class RecordIdentity(NamedTuple):
-    """What a record is about, without the details of the recipe.
+    """The identity of a record: the cell that it is about, without the details of the recipe.
 
     Records of an older and of a newer recipe of the same runner have the same identity.
     """
@@ -101,7 +102,7 @@ class Record:
 
     @property
     def identity(self) -> RecordIdentity:
-        """What the record is about, without the details of the recipe."""
+        """The cell that the record is about, without the details of the recipe."""
         return identify_definition(self.cell)
 
     @property
@@ -161,7 +162,7 @@ class RecordName(NamedTuple):
         return cls(path.parent.name, protocol, int(seed), key, not failed)
 
     def path(self, folder: Path) -> Path:
-        """Return the JSON file in ``folder``. A failed record never takes a finished one's name.
+        """Return the JSON file in ``folder``. Failed and finished records have different names.
 
         Raises:
             ValueError: the path would lead out of the folder.

@@ -2,9 +2,10 @@
 
 ``records/<runner>/<protocol>-seed<seed>-<key>.json`` holds the facts of the run and the SHA-256 of
 the ``.npz`` file beside it. That file holds ``y_pred uint8 (n,)``; ``scores float16 (n, classes)``
-where they are cheap; ``epoch_y_pred uint8 (epochs, n)`` of neural runners; ``flagged_... uint8 (n,)``
-of each flagged figure; and ``y_true uint8 (n,)`` where the data set is not the default one. Metrics
-are not stored: they are computed from the predictions. A failed cell leaves ``...failed.json``.
+where they are cheap; ``epoch_y_pred uint8 (epochs, n)`` of neural runners; ``flagged_... uint8
+(n,)`` of each flagged figure; and ``y_true uint8 (n,)`` where the data set is not the default one.
+Metrics are not stored: they are computed from the predictions. A failed cell leaves
+``...failed.json``.
 
 ``unfinished/<runner>/<protocol>-seed<seed>-<key>`` is the folder of a cell whose runner stores its
 progress while it fits. It is removed when the cell has finished. ``locks/<runner>/....lock`` is
@@ -69,7 +70,7 @@ class BrokenRecord:
 
     @property
     def remedy(self) -> str:
-        """What the user can do about it."""
+        """A sentence that tells the user how to remedy it."""
         rerun = f"`fmbench run {self.path.parent.name}` measures its cell again"
         return f"update fmbench to read it, or {rerun}" if self.other_version else rerun
 
@@ -235,7 +236,7 @@ class Store:
         return file
 
     def prepare(self) -> None:
-        """Make the folder, and complete or remove the files that killed runs left half written in it.
+        """Make the folder; complete or remove the files that killed runs left half written in it.
 
         Raises:
             UserError: the folder cannot be written to.

@@ -127,7 +127,8 @@ def cnn_softmax(
         "classes. The paper calls this loss an SVM activation function.",
         "The result is the class with the largest decision value. The source's code took the "
         "argmax of the signs, where a tie goes to the class with the lowest number.",
-        "The loss on the test images in the learning curve is the squared hinge alone, without mean(W^2).",
+        "The loss on the test images in the learning curve is the squared hinge alone, without "
+        "mean(W^2).",
     ),
 )
 def cnn_svm(

@@ -27,7 +27,7 @@ NOTES = (
 )
 
 
-def _hyperparameters(budget: Mapping[str, Hyperparameter]) -> dict[str, Hyperparameter]:
+def _make_hyperparameters(budget: Mapping[str, Hyperparameter]) -> dict[str, Hyperparameter]:
     return {
         "generations": from_source(10, EDEN),
         "last_epochs": from_source(13, f"{EDEN}: the epochs of an evaluation grow up to 13"),
@@ -64,7 +64,7 @@ QUICK = {
 @register(
     "eden",
     title="Evolutionary search for a network (EDEN), our budget",
-    hyperparameters=_hyperparameters(
+    hyperparameters=_make_hyperparameters(
         {
             "population": our_choice(10, FITS),
             "train_images": our_choice(4000, f"{FITS}: images that each network is trained on"),
@@ -88,7 +88,7 @@ QUICK = {
 @register(
     "eden-full",
     title="Evolutionary search for a network (EDEN), a budget nearer to the source's",
-    hyperparameters=_hyperparameters(
+    hyperparameters=_make_hyperparameters(
         {
             "population": our_choice(100, AT_LEAST),
             "train_images": our_choice(50_000, f"{NOT_KNOWN}: all but the validation images"),

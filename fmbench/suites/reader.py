@@ -183,7 +183,7 @@ class _SuiteBuilder:
             )
         try:
             for key in ("claimed", "source"):
-                if key in entry:
+                if entry.get(key) is not None:
                     self._check_figure(key, entry[key], "accuracy")
             runner, parameters = (
                 estimators.parse_row_model_name(entry),

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from msgspec import structs
 
 from fmbench import runners
 from fmbench.analysis.evaluation import judge_suite, read_results
@@ -17,6 +18,7 @@ from fmbench.records.cells import Cell
 from fmbench.records.protocols import FULL, QUICK, load_labels
 from fmbench.records.store import Store
 from fmbench.suites import reader
+from fmbench.suites.configurations import Configuration
 
 SUITE = reader.read_suite()
 
@@ -86,6 +88,44 @@ def test_stored_predictions_are_read_once_for_figures(results):
     [hardest] = predictions.hardest_images(1)
     assert (hardest.index, hardest.wrong, hardest.agreement) == (9000, 1.0, 1.0)
     assert hardest.predicted == (hardest.label + 1) % 10
+
+
+def save_configuration(store, record_of, configuration, share, source):
+    cell = configuration.cell(FULL, 0)
+    y_true = load_labels(FULL, source)
+    arrays = predict(y_true, share)
+    if specs.records_have_labels(configuration.dataset.name):
+        arrays["y_true"] = y_true
+    store.save(record_of(cell), arrays)
+
+
+def test_metrics_of_the_subject_leave_out_its_variants_and_other_data_sets(
+    tmp_path, record_of, source
+):
+    lenet = runners.get_runner("lenet5")
+    variant = Configuration(lenet, {"epochs": 5})
+    other_dataset = Configuration(lenet, dataset=specs.KMNIST)
+    store = Store(tmp_path / "results")
+    for configuration, share in ((Configuration(lenet), 0.9), (variant, 0.8), (other_dataset, 0.7)):
+        save_configuration(store, record_of, configuration, share, source)
+    results = read_results(
+        store.folder, SUITE, data=source.folder, asked_for=[variant, other_dataset]
+    )
+    assert len(results.records) == 3
+    assert [m.overall["accuracy"] for m in results.subject_metrics] == [0.9]
+
+
+def test_metrics_of_a_subject_on_another_data_set_use_the_labels_of_its_records(
+    tmp_path, record_of, source
+):
+    configuration = Configuration(runners.get_runner("lenet5"), dataset=specs.KMNIST)
+    [figure, *_] = [figure for figure in SUITE.reported if figure.of]
+    suite = replace(SUITE, reported=(structs.replace(figure, of=configuration.name),))
+    store = Store(tmp_path / "results")
+    save_configuration(store, record_of, configuration, 0.7, source)
+    results = read_results(store.folder, suite, asked_for=[configuration])
+    assert results.source is None, "no labels of the default data set are needed"
+    assert [m.overall["accuracy"] for m in results.subject_metrics] == [0.7]
 
 
 def test_quick_results_are_no_test_of_a_claim_and_have_no_reference(folder, source):

@@ -10,7 +10,7 @@ from fmbench.cli import options
 from fmbench.cli.main import main
 from fmbench.datasets import locate, specs
 from fmbench.datasets.specs import DATASETS
-from tests.datasets.made import FASHION, JAPANESE, checksums, pack, write_packed
+from tests.helpers.small_datasets import FASHION, JAPANESE, compute_checksums, pack, write_packed
 
 
 @pytest.fixture
@@ -43,8 +43,8 @@ def small(monkeypatch, tmp_path):
     monkeypatch.setattr(locate, "cache_folder", lambda spec: tmp_path / "cache" / spec.name)
     monkeypatch.delenv("FMBENCH_DATA", raising=False)
     for spec in (
-        replace(specs.FASHION_MNIST, sha256=checksums(FASHION), debian_folder=None),
-        replace(specs.KMNIST, sha256_gz=checksums(pack(JAPANESE))),
+        replace(specs.FASHION_MNIST, sha256=compute_checksums(FASHION), debian_folder=None),
+        replace(specs.KMNIST, sha256_gz=compute_checksums(pack(JAPANESE))),
     ):
         monkeypatch.setitem(DATASETS, spec.name, spec)
     return (

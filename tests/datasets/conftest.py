@@ -8,16 +8,20 @@ import pytest
 from fmbench.datasets import locate, specs
 from fmbench.datasets.specs import DATASETS, DatasetSpec
 from fmbench.errors import UserError
-from tests.datasets.made import DIGITS, FASHION, JAPANESE, checksums, pack
+from tests.helpers.small_datasets import DIGITS, FASHION, JAPANESE, compute_checksums, pack
 
 
 @pytest.fixture
 def spec(monkeypatch, tmp_path) -> DatasetSpec:
     """Replace each data set by a small one that is not on this machine; return Fashion-MNIST."""
     small = (
-        replace(specs.FASHION_MNIST, sha256=checksums(FASHION), debian_folder=tmp_path / "debian"),
-        replace(specs.MNIST_DIGITS, sha256=checksums(DIGITS)),
-        replace(specs.KMNIST, sha256_gz=checksums(pack(JAPANESE))),
+        replace(
+            specs.FASHION_MNIST,
+            sha256=compute_checksums(FASHION),
+            debian_folder=tmp_path / "debian",
+        ),
+        replace(specs.MNIST_DIGITS, sha256=compute_checksums(DIGITS)),
+        replace(specs.KMNIST, sha256_gz=compute_checksums(pack(JAPANESE))),
     )
     for declared in small:
         monkeypatch.setitem(DATASETS, declared.name, declared)

@@ -10,7 +10,7 @@ import pytest
 from fmbench.datasets import download, loading
 from fmbench.datasets.locate import locate_dataset
 from fmbench.datasets.specs import FASHION_MNIST, FILES
-from tests.datasets.made import DIGITS, FASHION, JAPANESE, pack, write_packed
+from tests.helpers.small_datasets import DIGITS, FASHION, JAPANESE, pack, write_packed
 
 
 @pytest.fixture

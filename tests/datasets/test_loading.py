@@ -12,11 +12,11 @@ from fmbench.datasets import loading
 from fmbench.datasets.locate import locate_dataset
 from fmbench.datasets.specs import FILES, TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS
 from fmbench.errors import UserError
-from tests.datasets.made import (
+from tests.helpers.small_datasets import (
     DIGITS,
     FASHION,
     JAPANESE,
-    idx_bytes,
+    encode_idx,
     pack,
     write_packed,
     write_unpacked,
@@ -43,14 +43,14 @@ def test_packed_and_unpacked_files_give_the_same_arrays(spec, tmp_path):
     assert packed.X_train.shape == (6, 28, 28)
     for name in ("X_train", "y_train", "X_test", "y_test"):
         assert np.array_equal(getattr(packed, name), getattr(unpacked, name))
-    assert idx_bytes(packed.y_test) == FASHION[TEST_LABELS]
+    assert encode_idx(packed.y_test) == FASHION[TEST_LABELS]
 
 
 def test_files_may_have_names_of_their_own(spec, tmp_path):
     spec = replace(spec, file_names={name: f"clothes-{name}" for name in FILES})
     files = {f"clothes-{name}": content for name, content in FASHION.items()}
     dataset = loading.load_dataset(locate_dataset(spec, write_packed(files, tmp_path)))
-    assert idx_bytes(dataset.X_test) == FASHION[TEST_IMAGES]
+    assert encode_idx(dataset.X_test) == FASHION[TEST_IMAGES]
 
 
 def test_a_file_that_is_cut_off_anywhere_is_refused_in_one_line(spec, tmp_path, refusal):
@@ -138,7 +138,7 @@ def test_preloaded_files_are_not_read_again(spec, tmp_path, monkeypatch):
     loading.preload_files(source, [TEST_IMAGES])
     (tmp_path / f"{TEST_IMAGES}.gz").unlink()
     images = loading.load_test_images(source)
-    assert idx_bytes(images) == FASHION[TEST_IMAGES]
+    assert encode_idx(images) == FASHION[TEST_IMAGES]
     assert not images.flags.writeable
 
 
@@ -147,7 +147,7 @@ def test_preloaded_files_are_not_read_again(spec, tmp_path, monkeypatch):
 
 def test_packed_files_can_be_checked_by_their_own_checksums(kmnist, tmp_path):
     source = locate_dataset(kmnist, write_packed(JAPANESE, tmp_path))
-    assert idx_bytes(loading.load_dataset(source).X_test) == JAPANESE[TEST_IMAGES]
+    assert encode_idx(loading.load_dataset(source).X_test) == JAPANESE[TEST_IMAGES]
 
 
 def test_an_unpacked_file_that_cannot_be_checked_is_refused(kmnist, tmp_path, refusal):

@@ -6,7 +6,7 @@ from fmbench.datasets import download, locate
 from fmbench.datasets.locate import find_other_datasets, locate_dataset
 from fmbench.datasets.specs import TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS
 from fmbench.errors import UserError
-from tests.datasets.made import DIGITS, FASHION, JAPANESE, write_packed, write_unpacked
+from tests.helpers.small_datasets import DIGITS, FASHION, JAPANESE, write_packed, write_unpacked
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from fmbench.cli.main import main
 from fmbench.datasets import loading, locate
 from fmbench.datasets.specs import DATASETS, DatasetSpec
 from fmbench.records.store import Store
-from tests.datasets.made import checksums, make_files, write_packed
+from tests.helpers.small_datasets import compute_checksums, make_files, write_packed
 
 FILES = make_files(3, n_train=90, n_test=30, n_classes=3)
 
@@ -19,7 +19,7 @@ SHAPES = DatasetSpec(
     classes=("circle", "square", "triangle"),
     n_per_class=(10, 10, 10),
     n_train=90,
-    sha256=checksums(FILES),
+    sha256=compute_checksums(FILES),
 )
 
 SUITE = """

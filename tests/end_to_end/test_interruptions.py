@@ -116,8 +116,8 @@ def short_folder():
         yield Path(folder)
 
 
-# The search of `fmbench run eden --quick`. While there is a file `pause`, the search waits after the
-# number of answers in that file, so that a test can kill it there.
+# The search of `fmbench run eden --quick`. While there is a file `pause`, it waits after the number
+# of answers in that file, so that a test can kill it there.
 SEARCH = """
 import time
 from pathlib import Path

@@ -26,8 +26,8 @@ from tests.helpers.runs import (
     wait_until,
 )
 
-# Each fit first adds its seed and its parent process to the file `fits`. Then it waits for as long as
-# there is a file `wait-SEED`.
+# Each fit first adds its seed and its parent process to the file `fits`. Then it waits until there
+# is no file `wait-SEED`.
 MODEL = """
 import os, time
 from pathlib import Path

@@ -37,5 +37,5 @@ def test_a_parameters_value_is_toml_or_json_or_a_string(text, value):
 
 @pytest.mark.parametrize("text", ["nan", "inf", "-inf", "[1, nan]"])
 def test_a_number_that_is_not_finite_is_refused(text):
-    with pytest.raises(UserError, match="not a finite number"):
+    with pytest.raises(UserError, match="use a finite number"):
         model_spec.parse_parameter(f"C={text}")

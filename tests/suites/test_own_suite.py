@@ -167,7 +167,7 @@ def test_a_note_says_that_the_model_of_a_table_has_no_runner(folder, source, tmp
     assert table.title == "Mine: our-net, overall"
     assert table.notes == (
         "Not measured: no runner yet.",
-        "Figures of gaussian-nb are reported too, and in no table.",
+        "The paper also reports figures of gaussian-nb; no table shows them.",
     )
 
 
@@ -175,7 +175,9 @@ def test_a_note_says_that_the_model_of_a_table_has_no_runner(folder, source, tmp
 def test_a_suite_without_rows_has_nothing_to_measure(tmp_path):
     path = own(tmp_path, CLAIMS.split("[[row]]")[0] + KAPPA.format("a")).path
     where = ("--suite", path, "--results", tmp_path / "results")
-    assert_one_line_error(fmbench("run", "--all", *where), str(path), "no [[row]]")
+    assert_one_line_error(
+        fmbench("run", "--all", *where), str(path), "no row can be run with --all"
+    )
     assert_one_line_error(fmbench("table", *where), str(path), "no [[row]]")
 
 

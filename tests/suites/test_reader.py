@@ -169,6 +169,12 @@ def test_a_suite_may_give_its_tables_titles_and_ask_for_other_runners(tmp_path):
     assert (suite.other_runners, suite.table_titles) == (True, {"accuracies": "Table 9"})
 
 
+def test_a_suite_may_say_where_the_paper_was_published(tmp_path):
+    text = 'venue = "Neurocomputing"\ndoi = "10.1/2"\n' + WHOLE
+    suite = reader.read_suite(written(tmp_path, text))
+    assert (suite.venue, suite.doi) == ("Neurocomputing", "10.1/2")
+
+
 def test_a_small_suite_is_read(tmp_path):
     suite = reader.read_suite(written(tmp_path, WHOLE))
     assert (suite.title, suite.n_per_class) == ("suite", (5, 5, 5))
@@ -183,10 +189,10 @@ ALTERED = {  # old text in WHOLE, new text, beginning of the message, and a part
     "unknown key of a figure": ('value = "0.75"', 'velue = "0.75"', "[[reported]] 1", "'velue'"),
     "unknown key of the test set": ("[5, 5, 5]", "[5, 5]\nn = 3", "[test_set]", "'n'"),
     "key with a line break": (TEST_SET, '"a\\nb" = 1\n' + TEST_SET, "top level", "'a\\nb'"),
-    "duplicate row": (REPORTED, ROW, "[[row]] 2", "'A' of Table 3 is there already, as [[row]] 1"),
-    "row without a figure": ('claimed = "90.0"\n', "", "[[row]] 1 (A)", "'claimed' is missing"),
+    "duplicate row": (REPORTED, ROW, "[[row]] 2", "'A' of Table 3 is already in [[row]] 1"),
+    "row without a figure": ('claimed = "90.0"\n', "", "[[row]] 1 (A)", "needs it"),
     "row without a label": ('label = "A"\n', "", "[[row]] 1", "'label' is missing"),
-    "row without a runner": ('runner = "a"\n', "", "[[row]] 1", "name a 'runner' or"),
+    "row without a runner": ('runner = "a"\n', "", "[[row]] 1", "one of the keys 'runner'"),
     "row without a place": ('where = "Table 3"\n', "", "[[row]] 1", "'where' is missing"),
     "figure as a number": ('"90.0"', "90.0", "[[row]] 1", "claimed must be a string"),
     "figure as a date": ('"90.0"', "2020-01-01", "[[row]] 1", "claimed must be a string"),
@@ -204,7 +210,7 @@ ALTERED = {  # old text in WHOLE, new text, beginning of the message, and a part
     "figure missing": ('value = "0.75"\n', "", "[[reported]] 1", "'value' is missing"),
     "figure not a number": ('"0.75"', '"high"', "[[reported]] 1 (Table 2)", "'high' is not a num"),
     "figure out of range": ('"0.75"', '"101%"', "[[reported]] 1 (Table 2)", "outside [-1, 1]"),
-    "average of what": ('"kappa"', '"f1"', "[[reported]] 1 (Table 2)", "f1 needs class = k or"),
+    "average of what": ('"kappa"', '"f1"', "[[reported]] 1 (Table 2)", "f1 needs class = NUMBER"),
     "kappa of a class": ('"0.75"', '"0.75"\nclass = 1', "[[reported]] 1", "not a figure of one"),
     "class too high": ('"kappa"', '"f1"\nclass = 3', "[[reported]] 1", "class 3 is not one of 0"),
     "class below 0": ('"kappa"', '"f1"\nclass = -1', "[[reported]] 1", "class -1 is not one of"),

@@ -83,16 +83,16 @@ parameters = { max_depth = 3 }
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("sklearn.tree:DecisionTreeClassifier", "os:system", "no class of scikit-learn"),
-        ("sklearn.tree:DecisionTreeClassifier", "./evil.py:f", "no class of scikit-learn"),
-        ("sklearn.tree:DecisionTreeClassifier", "sklearn._x:Y", "no class of scikit-learn"),
-        ("max_depth = 3", "max_depth = 'os:system'", "no class of scikit-learn"),
+        ("sklearn.tree:DecisionTreeClassifier", "os:system", "not a class of scikit-learn"),
+        ("sklearn.tree:DecisionTreeClassifier", "./evil.py:f", "not a class of scikit-learn"),
+        ("sklearn.tree:DecisionTreeClassifier", "sklearn._x:Y", "not a class of scikit-learn"),
+        ("max_depth = 3", "max_depth = 'os:system'", "not a class of scikit-learn"),
         ("max_depth = 3", "'a b' = 3", "not the name of a parameter"),
-        ("max_depth = 3", "max_depth = nan", "no finite number"),
-        ("max_depth = 3", "max_depth = 2020-01-01", "no finite number"),
+        ("max_depth = 3", "max_depth = nan", "must be a finite number"),
+        ("max_depth = 3", "max_depth = 2020-01-01", "must be a finite number"),
         ("parameters =", "dataset = 'cifar'\nparameters =", "not one of: fashion-mnist, mnist"),
-        ("parameters =", "runner = 'a'\nparameters =", "name a 'runner' or an 'estimator'"),
-        ("estimator = \"sklearn.tree:DecisionTreeClassifier\"", "runner = 'a'", "belongs to an"),
+        ("parameters =", "runner = 'a'\nparameters =", "give one of the keys 'runner'"),
+        ("estimator = \"sklearn.tree:DecisionTreeClassifier\"", "runner = 'a'", "needs the key"),
     ],
 )  # fmt: skip
 def test_a_suite_can_name_only_classes_of_scikit_learn(tmp_path, old, new, message):
@@ -125,7 +125,7 @@ def test_its_table_has_every_row_before_any_is_measured(tmp_path, suite):
 
 def test_a_bundled_suite_is_found_by_its_name():
     assert bundled.find_suite("kayed2020") == bundled.find_bundled_suite()
-    with pytest.raises(UserError, match="no suite 'xiao': there are kayed2020, xiao2017"):
+    with pytest.raises(UserError, match="no suite 'xiao': use kayed2020 or xiao2017"):
         bundled.find_suite("xiao")
 
 

@@ -48,7 +48,7 @@ UNKNOWN_DEVICE = "a worker"  # the device in the record of a launch whose worker
 def connect_to_cluster(
     address: str, results: Path, retries: int, warn: Callable[[str], None]
 ) -> Iterator[DaskBackend]:
-    """Yield the backend of the scheduler at ``address``; ``warn`` is called with lines for the user.
+    """Yield the backend of the scheduler at ``address``; ``warn`` gets each line for the user.
 
     A launch whose worker is lost is sent again, up to ``retries`` times. ``results`` is the folder
     of the records; workers keep the progress of unfinished cells separately for each such folder.
@@ -201,8 +201,8 @@ class DaskBackend:
         So neither kind waits for the other.
         """
         self._neural = any(launch[0].runner.uses_gpu for launch in launches)
-        gpu = [launch for launch in launches if limits.device_of(launch[0]) == "cuda"]
-        cpu = [launch for launch in launches if limits.device_of(launch[0]) != "cuda"]
+        gpu = [launch for launch in launches if limits.get_device(launch[0]) == "cuda"]
+        cpu = [launch for launch in launches if limits.get_device(launch[0]) != "cuda"]
         queues = [LaunchQueue(cpu, limits.jobs)]
         if gpu:
             queues.append(LaunchQueue(gpu, min(limits.jobs, max(1, self._count_gpus()))))
@@ -358,7 +358,7 @@ class DaskBackend:
             self._compare_versions(f"worker {address}", answer)
 
     def _compare_versions(self, who: str, there: WorkerVersions) -> None:
-        """Warn if a worker has other versions than this machine, once for each set of differences."""
+        """Warn if a worker has other versions than this machine; each set of differences once."""
         here = worker.collect_worker_versions()
         differences = environment.describe_differences(there.libraries, environment.cpu_name())
         if there.package != here.package:

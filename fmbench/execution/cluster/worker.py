@@ -51,7 +51,7 @@ class LaunchRequest:
     @property
     def needs_gpu(self) -> bool:
         """Whether only a worker with a GPU can run it."""
-        return self.limits.device_of(self.launch[0]) == "cuda"
+        return self.limits.get_device(self.launch[0]) == "cuda"
 
 
 @dataclass(frozen=True)
@@ -120,8 +120,8 @@ def _check_definitions(request: LaunchRequest) -> None:
         if compute_key(here) != compute_key(there):
             why = describe_changes(here, there)
             raise UserError(
-                f"it would measure a different cell ({why}): install the same fmbench and plug-ins on "
-                "that worker"
+                f"it would measure a different cell ({why}): install the same fmbench and plug-ins "
+                "on that worker"
             )
 
 

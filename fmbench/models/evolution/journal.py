@@ -1,8 +1,8 @@
 """Saves the intermediate results of a long computation, so that an interrupted one can continue.
 
-An interrupted computation is started again from the beginning. It asks the same questions in the
-same order, and the journal returns the answers that were saved before. So the computation itself has
-no state to save, and its result does not depend on the interruptions.
+An interrupted computation starts again from the beginning. It asks the same questions in the same
+order, and the journal returns the answers that were saved before. So the computation itself has no
+state to save, and its result does not depend on interruptions.
 """
 
 from __future__ import annotations

@@ -41,7 +41,7 @@ class SearchBudget:
     train_images: int
     validation_images: int
 
-    def epochs_of_generations(self) -> list[int]:
+    def list_epochs_of_generations(self) -> list[int]:
         """Return the epochs of training in each generation; they grow evenly."""
         steps = np.linspace(self.first_epochs, self.last_epochs, self.generations)
         return [round(float(step)) for step in steps]
@@ -73,7 +73,7 @@ def evolve(
     """Search ``space`` by mutation; ``fitness`` is called once for each new chromosome."""
     genes_seed, parents_seed = (int(s) for s in np.random.SeedSequence(seed).generate_state(2))
     genes = random.Random(genes_seed)
-    epochs = iter(budget.epochs_of_generations())
+    epochs = iter(budget.list_epochs_of_generations())
     generations: list[dict[str, Any]] = []
 
     def evaluate_generation(_: Any, individuals: list[_Individual]) -> list[tuple[float]]:

@@ -45,7 +45,7 @@ class TrainConfig:
         if (self.epochs is None) == (self.steps is None):
             raise ValueError("give either a number of epochs or a number of steps")
 
-    def n_steps(self, n_images: int) -> int:
+    def count_steps(self, n_images: int) -> int:
         """Return the number of steps of a training on ``n_images`` images."""
         if self.steps is not None:
             return self.steps
@@ -213,7 +213,7 @@ def _train_epochs(
         if images.is_cuda
         else step.prepare_and_run
     )
-    epoch, steps_left = 0, config.n_steps(len(images))
+    epoch, steps_left = 0, config.count_steps(len(images))
     while steps_left > 0:
         for network in networks:
             network.train()  # a callback may have predicted, which switches to evaluation mode

@@ -88,7 +88,7 @@ def draw_loss_by_epoch(predictions: SuitePredictions) -> Drawing:
 
 
 def draw_learning_curves(measured: RunnerPredictions) -> Drawing | None:
-    """Draw accuracy and loss of any model side by side; None if its records hold no epochs."""
+    """Draw accuracy and loss of any model side by side; None if its records have no epochs."""
     train, test = (measured.curve(name) for name in CURVES["accuracy"])
     train_loss, test_loss = (measured.curve(name) for name in CURVES["loss"])
     if train is None or test is None or train_loss is None or test_loss is None:

@@ -407,7 +407,7 @@ def test_an_error_before_the_worker_starts_the_cell_counts_as_a_lost_worker():
     error = ModuleNotFoundError("No module named 'fmbench'")
     loss = interpret_error(error, request, [])
     assert loss == WorkerLoss(1, "ModuleNotFoundError: No module named 'fmbench'")
-    assert "and --retries is 0 (the last time: ModuleNotFoundError" in loss.describe(1, 0)
+    assert "and --retries allows 0 (the last time: ModuleNotFoundError" in loss.describe(1, 0)
     failure = interpret_error(error, request, ["a"]).failure
     assert failure.startswith("the worker a could not run it: ")
 
@@ -474,7 +474,7 @@ def test_a_failed_cell_continues_from_its_progress_on_the_worker(cluster, connec
 
 def test_workers_with_other_versions_are_reported_once(connect, monkeypatch):
     here = {**environment.collect_versions(), "numpy": "1.0"}
-    monkeypatch.setattr(environment, "versions", lambda: here)
+    monkeypatch.setattr(environment, "collect_versions", lambda: here)
     warnings = []
     connect(warn=warnings.append)
     [line] = warnings

@@ -213,8 +213,8 @@ def test_the_journal_of_a_search_on_other_images_or_threads_is_not_used(
 ):
     X, y = images
     build_classifier(workspace=tmp_path).fit(X[:200], y[:200])
-    with pytest.warns(UserWarning, match="another images$"):
+    with pytest.warns(UserWarning, match="different values of images$"):
         build_classifier(workspace=tmp_path).fit(X, y)
     monkeypatch.setattr(torch, "get_num_threads", lambda: 8)
-    with pytest.warns(UserWarning, match="another threads$"):
+    with pytest.warns(UserWarning, match="different values of threads$"):
         build_classifier(workspace=tmp_path).fit(X, y)

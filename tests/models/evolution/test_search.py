@@ -51,7 +51,7 @@ def test_each_generation_trains_its_networks_for_more_epochs_than_the_last_one()
     ],
 )
 def test_epochs_grow_evenly_from_the_first_generation_to_the_last(generations, first, last, epochs):
-    assert SearchBudget(1, generations, first, last, 1, 1).epochs_of_generations() == epochs
+    assert SearchBudget(1, generations, first, last, 1, 1).list_epochs_of_generations() == epochs
 
 
 def test_the_winner_is_the_fittest_of_all_generations():

@@ -65,7 +65,7 @@ def test_training_gives_the_network_that_a_plain_loop_gives(small, optimizer):
         return use_double_precision(build_network())
 
     fitted = TorchClassifier(build, config, seed=5).fit(X, y)
-    plain = train_plainly(build, config, X, y, seed=5, n_steps=config.n_steps(len(X)))
+    plain = train_plainly(build, config, X, y, seed=5, n_steps=config.count_steps(len(X)))
     with torch.inference_mode():
         expected = plain(torch.tensor(X_new)).softmax(1).numpy()
     assert np.abs(fitted.predict_proba(X_new) - expected).max() < 1e-6

@@ -10,10 +10,13 @@ from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pytest
+from msgspec import structs
 
 from fmbench import runners
 from fmbench.analysis import evaluation, predictions
+from fmbench.datasets import specs
 from fmbench.records.cells import Cell
 from fmbench.records.protocols import FULL
 from fmbench.records.store import Store
@@ -21,6 +24,7 @@ from fmbench.report.commands import Commands
 from fmbench.report.figures.write import write_figures
 from fmbench.report.html.page import render_page
 from fmbench.suites import bundled, claims, reader
+from fmbench.suites.configurations import Configuration
 
 pytestmark = pytest.mark.slow
 
@@ -164,6 +168,27 @@ def test_a_failed_row_shows_the_reason_and_a_measured_row_its_accuracy(folder, s
     assert "ran out of <memory>" in text and "<memory>" not in html
     assert "90.10" in text and "90.10 ± 0.10 %" in text
     assert "1 of the 3 seeds that a verdict needs" in text
+
+
+def test_the_heading_and_the_provenance_name_the_data_sets_of_the_suite(tmp_path, record_of):
+    first, second, *_ = SUITE.rows
+    on_kmnist = structs.replace(first, runner="lenet5 on kmnist", dataset=specs.KMNIST.name)
+    suite = replace(SUITE, rows=(on_kmnist,), reported=(), venue="Neurocomputing", doi="10.1/2")
+    configuration = Configuration(runners.get_runner("lenet5"), dataset=specs.KMNIST)
+    store = Store(tmp_path / "results")
+    labels = np.arange(10_000, dtype=np.uint8) % 10
+    store.save(record_of(configuration.cell(FULL, 0)), {"y_pred": labels, "y_true": labels})
+
+    def render(suite):
+        results = evaluation.read_results(store.folder, suite, asked_for=[configuration])
+        return Parsed(render_page(predictions.load_predictions(results), Commands())).text
+
+    text = render(suite)
+    assert "Are these reported Kuzushiji-MNIST accuracies true?" in text
+    assert specs.KMNIST.checksums[specs.TEST_IMAGES] in text
+    assert specs.FASHION_MNIST.checksums[specs.TEST_IMAGES] not in text
+    assert "Neurocomputing, doi:10.1/2" in text
+    assert "Are these reported accuracies true?" in render(replace(suite, rows=(on_kmnist, second)))
 
 
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)> \"'&amp; $x^2$ {{ 7*7 }}"

@@ -56,7 +56,7 @@ class _TransformedConvolution:
     def __call__(self, X: Tensor) -> Tensor:
         """``(n, C, H, W)`` to ``(n, F, h, w)``, channels last."""
         layer, (height, width) = self._layer, X.shape[2:]
-        if height != width or multiplication_share(layer, height) > MAX_SHARE:
+        if height != width or compute_multiplication_share(layer, height) > MAX_SHARE:
             return layer(X)
         maps, weight = X.permute(2, 3, 0, 1), layer.weight.permute(2, 3, 1, 0)
         convolved = _Convolve.apply(maps, weight, layer.bias, int(layer.padding[0]))
@@ -64,8 +64,8 @@ class _TransformedConvolution:
         return convolved.permute(2, 3, 0, 1).clone(memory_format=torch.channels_last)
 
 
-def multiplication_share(conv: nn.Conv2d, side: int) -> float:
-    """Multiplications for an image with maps of ``side x side``, relative to the direct way.
+def compute_multiplication_share(conv: nn.Conv2d, side: int) -> float:
+    """Compute the share of the multiplications of the direct way, for maps of ``side x side``.
 
     The transform of the weights is left out: it is done once for a whole batch. The result is
     infinite if the maps are too small for the kernel.

@@ -118,7 +118,7 @@ class _ComputeStages(torch.autograd.Function):
         ):
             if padding := int(conv.padding[0]):
                 X = nn.functional.pad(X, (0, 0, *[padding] * 4))
-            h, w = _averaged_size(X.shape, weight.shape)
+            h, w = _compute_averaged_size(X.shape, weight.shape)
             windows = _extract_windows(X, weight.shape[-1] + 1, h, w)
             kernels = _shift_kernels(weight)
             # One row for each offset and output channel: (4 F, h w n).
@@ -146,7 +146,7 @@ class _ComputeStages(torch.autograd.Function):
             ).reshape(outputs.shape)
             bias_grad = output_grad.sum(1).view(N_OFFSETS, -1).sum(0)
             kernels_grad = output_grad @ windows.t()
-            weight_grad = kernels_grad.take(_weight_positions(weight_shape)).sum(0)
+            weight_grad = kernels_grad.take(_find_weight_positions(weight_shape)).sum(0)
             parameter_grads += [bias_grad, weight_grad]
             if i == 0 and not ctx.needs_input_grad[0]:
                 return None, None, *reversed(parameter_grads)
@@ -160,7 +160,7 @@ class _ComputeStages(torch.autograd.Function):
         return map_grad, None, *reversed(parameter_grads)
 
 
-def _averaged_size(input_shape: torch.Size, weight_shape: torch.Size) -> tuple[int, int]:
+def _compute_averaged_size(input_shape: torch.Size, weight_shape: torch.Size) -> tuple[int, int]:
     _, height, width, _ = input_shape
     k = weight_shape[-1]
     h, w = (height - k + 1) // 2, (width - k + 1) // 2
@@ -173,7 +173,7 @@ def _averaged_size(input_shape: torch.Size, weight_shape: torch.Size) -> tuple[i
 
 
 def _extract_windows(X: Tensor, size: int, h: int, w: int) -> Tensor:
-    """Windows of ``size = k + 1`` pixels a side, two pixels apart: ``(size size C, h w n)``."""
+    """Return windows of ``size = k + 1`` pixels a side, two apart: ``(size size C, h w n)``."""
     n_in, _, _, n = X.shape
     channel, row, column, image = X.stride()
     strides = (row, column, channel, 2 * row, 2 * column, image)
@@ -200,12 +200,12 @@ def _add_windows(windows: Tensor, shape: torch.Size, size: int, h: int, w: int) 
 def _shift_kernels(weight: Tensor) -> Tensor:
     """Put weights ``(F, C, k, k)`` into the matrix ``(4 F, (k + 1)(k + 1) C)``, zeros elsewhere."""
     with_zero = torch.cat([weight.flatten(), weight.new_zeros(1)])
-    return with_zero.take(_matrix_sources(weight.shape))
+    return with_zero.take(_find_matrix_sources(weight.shape))
 
 
 @cache
-def _weight_positions(shape: torch.Size) -> Tensor:
-    """Where the weights ``(F, C, k, k)`` are in the matrix of :func:`_shift_kernels`.
+def _find_weight_positions(shape: torch.Size) -> Tensor:
+    """Find where the weights ``(F, C, k, k)`` are in the matrix of :func:`_shift_kernels`.
 
     Returns positions in the flattened matrix, ``(4, F, C, k, k)``: one set for each offset.
     """
@@ -217,13 +217,13 @@ def _weight_positions(shape: torch.Size) -> Tensor:
 
 
 @cache
-def _matrix_sources(shape: torch.Size) -> Tensor:
-    """Which weight is at each position of the matrix: the inverse of :func:`_weight_positions`.
+def _find_matrix_sources(shape: torch.Size) -> Tensor:
+    """Find the weight at each position of the matrix (see :func:`_find_weight_positions`).
 
     The weights ``(F, C, k, k)`` are numbered in order; the number after the last one stands for
     zero.
     """
     n_out, n_in, k, _ = shape
     sources = torch.full((N_OFFSETS * n_out * (k + 1) ** 2 * n_in,), shape.numel())
-    sources[_weight_positions(shape)] = torch.arange(shape.numel()).view(shape)
+    sources[_find_weight_positions(shape)] = torch.arange(shape.numel()).view(shape)
     return sources.view(N_OFFSETS * n_out, -1)
