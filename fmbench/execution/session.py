@@ -123,7 +123,7 @@ class RunOptions:
 
 
 class MeasuringSession:
-    """The measurements of one command. ``records`` are the new ones, in the order in which the cells ended."""
+    """The measurements of one command. ``records`` are the new ones, in the order of their ends."""
 
     def __init__(
         self,

@@ -113,7 +113,8 @@ class WorkerLoss:
     def describe(self, n_lost: int, retries: int) -> str:
         """Say why the launch failed after ``n_lost`` losses, this one included."""
         last = f" (the last time: {self.why})" if self.why else ""
-        return f"its worker was lost {n_lost} times, and --retries allows {retries}{last}"
+        times = "once" if n_lost == 1 else f"{n_lost} times"
+        return f"its worker was lost {times}, and --retries allows {retries}{last}"
 
 
 def interpret_error(
