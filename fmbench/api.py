@@ -112,8 +112,8 @@ class Results:
 
         return pd.DataFrame(
             {
-                "runner": entry.name,
-                "dataset": entry.dataset.name,
+                "runner": configuration.name,
+                "dataset": configuration.dataset.name,
                 "seed": record.cell["seed"],
                 "accuracy": accuracy,
                 "fit_seconds": record.fit_seconds,
@@ -124,7 +124,7 @@ class Results:
                 "started": record.started,
                 **{f"version_{name}": version for name, version in record.versions.items()},
             }
-            for entry, record, accuracy in self.evaluation.scored_records()
+            for configuration, record, accuracy in self.evaluation.scored_records()
         )
 
     def predictions(self, runner: str) -> np.ndarray:
@@ -146,8 +146,8 @@ class Results:
         Raises:
             UserError: nothing has been measured of this runner.
         """
-        entry, records = self._records_of(runner)
-        return self.evaluation.confusion_matrices(entry, records).sum(axis=0)
+        configuration, records = self._records_of(runner)
+        return self.evaluation.confusion_matrices(configuration, records).sum(axis=0)
 
     def table(self, name: str = "accuracies") -> Table:
         """A table of the suite: ``"accuracies"``, ``"by-class"`` or ``"overall"``."""
@@ -158,14 +158,14 @@ class Results:
     def _records_of(self, runner: str) -> tuple[Configuration, list[Record]]:
         from fmbench.utils.names import suggest_names
 
-        entry = self.evaluation.configurations.get(runner)
-        records = self.evaluation.records_of(entry) if entry else []
-        if entry is None or not records:
+        configuration = self.evaluation.configurations.get(runner)
+        records = self.evaluation.records_of(configuration) if configuration else []
+        if configuration is None or not records:
             measured = [name for name, s in self.evaluation.summaries.items() if s.n]
             raise UserError(
                 f"{self.folder} holds no result of {runner!r}{suggest_names(runner, measured)}"
             )
-        return entry, records
+        return configuration, records
 
     def _repr_html_(self) -> str:
         return self.to_frame().to_html()
@@ -239,10 +239,12 @@ def run(
     from fmbench.report.tables import write_tables
 
     loaded = _load_suite(suite)
-    entries = select_configurations(names, every_row, loaded, parameters)
+    configurations = select_configurations(names, every_row, loaded, parameters)
     protocol = _choose_protocol(quick)
     n_seeds = seeds or protocol.default_seeds
-    cells = [cell for entry in entries for cell in entry.cells(protocol, n_seeds)]
+    cells = [
+        cell for configuration in configurations for cell in configuration.cells(protocol, n_seeds)
+    ]
     with _MeasuringSetup(Path(results), data, options, make_observer) as measuring:
         contents = measuring.store.read_contents()
         todo = schedule.sort_cells(
@@ -251,7 +253,6 @@ def run(
         )
         sources = measuring.find_sources(todo)
         todo, cells = ([c for c in part if c.dataset.name in sources] for part in (todo, cells))
-        todo.sort(key=lambda cell: cell.dataset != measuring.source.spec)  # one data set at a time
         session = measuring.session(todo)
         if not todo:
             logger.info(
@@ -261,7 +262,7 @@ def run(
         with session.catch_interrupt():
             session.measure(todo, contents, n_planned=len(cells))
     found = evaluation.read_results(
-        Path(results), loaded, protocol, measuring.source.folder, entries, measuring.store
+        Path(results), loaded, protocol, measuring.source.folder, configurations, measuring.store
     )
     # If nothing new was measured, the tables have not changed; to score again would take seconds.
     if written := write_tables(found, only_missing=not todo):
@@ -319,16 +320,23 @@ def compare(
     contents = store.read_contents()
     asked = {e.name: e for e in rebuild_recorded_configurations(contents.finished.values())}
     if names:
-        entries = find_configurations(names, known=rows | asked)
-        for entry in entries:
-            if entry.dataset != DEFAULT_DATASET:
+        configurations = find_configurations(names, known=rows | asked)
+        for configuration in configurations:
+            if configuration.dataset != DEFAULT_DATASET:
                 raise UserError(
-                    f"{entry.name} was not measured on {DEFAULT_DATASET.title}: compare two "
-                    "that were"
+                    f"{configuration.name} was not measured on {DEFAULT_DATASET.title}: compare "
+                    "two that were"
                 )
     else:
-        entries = [entry for entry in rows.values() if entry.dataset == DEFAULT_DATASET]
-    found = {entry.name: find_current_records(entry, protocol, contents) for entry in entries}
+        configurations = [
+            configuration
+            for configuration in rows.values()
+            if configuration.dataset == DEFAULT_DATASET
+        ]
+    found = {
+        configuration.name: find_current_records(configuration, protocol, contents)
+        for configuration in configurations
+    }
     missing = tuple(name for name, records in found.items() if not records)
     command = "fmbench run --quick" if quick else "fmbench run"
     if missing and names:
@@ -350,7 +358,9 @@ def compare(
         for name, records in found.items()
         if records
     }
-    single = [e.name for e in entries if len(found[e.name]) == 1 and not e.runner.deterministic]
+    single = [
+        e.name for e in configurations if len(found[e.name]) == 1 and not e.runner.deterministic
+    ]
     compared = comparison.compare_runners(y_true, predictions)
     table = comparison.build_comparison_table(compared, protocol, unknown_spread=single)
     return ComparedRunners(tuple(compared), table, missing, tuple(contents.broken))
@@ -665,7 +675,7 @@ def find_configurations(
     parameters: Sequence[str] = (),
     known: Mapping[str, Configuration] | None = None,
 ) -> list[Configuration]:
-    """What the names mean, each once: an entry of ``known``, a runner, or a model of your own.
+    """Find what each name means: a configuration in ``known``, a runner, or a model of your own.
 
     If code that is not fmbench's own runs, a message names it.
 
@@ -681,11 +691,11 @@ def find_configurations(
     for name in names:
         # The name of a row may end in its data set, which the parser does not know.
         spelled = str(parse_model_spec(name, parameters)) if parameters else name
-        entry = (known or {}).get(spelled) or (known or {}).get(
+        configuration = (known or {}).get(spelled) or (known or {}).get(
             str(parse_model_spec(name, parameters))
         )
-        entry = entry or resolve_configuration(name, parameters, announce)
-        found[entry.name] = entry
+        configuration = configuration or resolve_configuration(name, parameters, announce)
+        found[configuration.name] = configuration
     return list(found.values())
 
 
@@ -708,7 +718,9 @@ def select_configurations(
         raise UserError("-p goes with the names of the runners to run, not with --all")
     for name, why in missing.items():
         logger.warning("left out %s: %s", name, why)
-    chosen = [entry for entry in rows.values() if not entry.runner.by_name_only]
+    chosen = [
+        configuration for configuration in rows.values() if not configuration.runner.by_name_only
+    ]
     if not chosen:
         raise UserError(
             f"{suite.path}: no row can be run with --all; name its runners (`fmbench list`)"

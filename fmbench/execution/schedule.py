@@ -17,7 +17,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from fmbench.datasets.specs import LocatedDataset
+from fmbench.datasets.specs import DEFAULT_DATASET, LocatedDataset
 from fmbench.execution.backend import (
     Backend,
     Launch,
@@ -58,8 +58,15 @@ class Observer:
 
 
 def sort_cells(cells: Iterable[Cell], expected_seconds: Callable[[Cell], float]) -> list[Cell]:
-    """Sort by seed, then by expected time, shortest first: each row gets its first seed early."""
-    return sorted(cells, key=lambda cell: (cell.seed, expected_seconds(cell), cell.name))
+    """Sort by seed, then by expected time, shortest first: each row gets its first seed early.
+
+    Cells of the default data set come before all others, so that each data set is loaded once.
+    """
+
+    def sort_key(cell: Cell) -> tuple[bool, int, float, str]:
+        return cell.dataset != DEFAULT_DATASET, cell.seed, expected_seconds(cell), cell.name
+
+    return sorted(cells, key=sort_key)
 
 
 def select_pending(

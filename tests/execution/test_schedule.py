@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from fmbench import runners
+from fmbench.datasets.specs import DEFAULT_DATASET, MNIST_DIGITS
 from fmbench.execution.backend import LaunchResult, RunningLaunches
 from fmbench.execution.schedule import (
     build_record,
@@ -78,6 +79,14 @@ def test_cells_run_seed_by_seed_the_cheapest_first():
     assert [(c.runner.name, c.seed) for c in ordered] == [
         ("quick", 0), ("slow", 0), ("quick", 1), ("slow", 1),
     ]  # fmt: skip
+
+
+def test_cells_of_the_default_data_set_come_before_all_others():
+    runner = faulty.make_runner()
+    cells = [Cell(runner, QUICK, seed, dataset) for dataset in (MNIST_DIGITS, DEFAULT_DATASET)
+             for seed in (0, 1)]  # fmt: skip
+    ordered = sort_cells(cells, lambda cell: 1.0)
+    assert [cell.dataset for cell in ordered] == [DEFAULT_DATASET] * 2 + [MNIST_DIGITS] * 2
 
 
 def test_only_seeds_of_the_same_neural_recipe_share_a_launch():
