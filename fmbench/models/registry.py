@@ -122,7 +122,7 @@ class Runner:
     @property
     def cost_in_words(self) -> str:
         """How long a fit takes, and whether ``run --all`` leaves out the runner."""
-        return f"{self.cost}, runs only if you name it" if self.by_name_only else self.cost
+        return f"{self.cost}, only if named" if self.by_name_only else self.cost
 
     @property
     def uses_gpu(self) -> bool:

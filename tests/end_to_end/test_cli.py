@@ -230,7 +230,7 @@ def test_list_shows_every_row_with_its_claim(tmp_path):
     [line] = [line for line in done.stdout.splitlines() if line.startswith("lenet5 ")]
     assert "CNN-LeNet-5" in line and "98.80" in line and "cuda" in line
     [line] = [line for line in done.stdout.splitlines() if line.startswith("gradient-boosting ")]
-    assert "hours, runs only if you name it" in line
+    assert "hours, only if named" in line
 
 
 def test_all_selects_every_row_except_those_that_run_only_by_name():
