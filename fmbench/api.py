@@ -502,17 +502,14 @@ def verify(
     from fmbench.analysis.evaluation import read_results
     from fmbench.audit.current_cells import CurrentCells
     from fmbench.audit.verify import TableVerifier, Verifier, select_checks
-    from fmbench.datasets import loading, locate
+    from fmbench.datasets import locate
     from fmbench.datasets.specs import DATASETS
-    from fmbench.records.store import Store
+    from fmbench.records.store import open_existing_store
     from fmbench.report.progress import track_progress
 
     folder, folders, loaded = Path(results), _collect_folders(data), _load_suite(suite)
-    source = locate.locate_dataset(folder=folders.get(DEFAULT_DATASET.name), fetch=True)
-    loading.verify_files(source.spec, source.folder)
-    if not folder.is_dir():
-        raise UserError(f"there is no results folder {folder}: name one with --results")
-    store = Store(folder)
+    store = open_existing_store(folder)
+    source = _locate_verified_data(folders)
     contents = store.read_contents()
     others = locate.find_other_datasets(
         (r.cell["dataset"] for r in contents.finished.values() if r.cell["dataset"] in DATASETS),
@@ -539,20 +536,17 @@ def write_tables(found: Results) -> list[Path]:
     return write_tables(found.evaluation)
 
 
-def write_report(
-    found: Results, output: str | Path | None = None, *, suite_file: Path | None = None
-) -> Path:
-    """Write one self-contained HTML page with the whole case; return the file.
+def write_report(found: Results, output: str | Path | None = None) -> Path:
+    """Write one self-contained HTML page with all results of the suite; return the file.
 
-    ``output``: the file; by default ``report.html`` in the suite's folder. ``suite_file``: how the
-    commands on the page name the suite.
+    ``output``: the file; by default ``report.html`` in the suite's folder.
     """
     from fmbench.consistency.solver import silence_solver_output
     from fmbench.report.html.page import render_page
     from fmbench.utils.files import write_text_atomically
 
     silence_solver_output()
-    details, commands = _load_predictions(found, suite_file)
+    details, commands = _load_predictions(found)
     path = Path(output or found.suite.folder_in(found.folder) / "report.html")
     _make_folder(path.parent)
     write_text_atomically(path, render_page(details, commands))
@@ -560,11 +554,7 @@ def write_report(
 
 
 def write_figures(
-    found: Results,
-    folder: str | Path | None = None,
-    format_: str = "svg",
-    *,
-    suite_file: Path | None = None,
+    found: Results, folder: str | Path | None = None, format_: str = "svg"
 ) -> tuple[list[Path], dict[str, str]]:
     """Write the figures as ``svg`` or ``png``; return the files, and why others were left out.
 
@@ -573,7 +563,7 @@ def write_figures(
     from fmbench.analysis.summary import NO_RECORD
     from fmbench.report.figures import write
 
-    details, commands = _load_predictions(found, suite_file)
+    details, commands = _load_predictions(found)
     target = Path(folder or found.suite.folder_in(found.folder) / "figures")
     _make_folder(target)
     written, left_out = write.write_figures(details, target, format_)
@@ -584,12 +574,16 @@ def write_figures(
     return written, left_out
 
 
-def _load_predictions(found: Results, suite_file: Path | None) -> tuple[SuitePredictions, Commands]:
+def _load_predictions(found: Results) -> tuple[SuitePredictions, Commands]:
+    """The predictions, and the commands that the page names: they leave out what is the default."""
     from fmbench.analysis.predictions import load_predictions
     from fmbench.report.commands import Commands
+    from fmbench.suites.bundled import find_bundled_suite
 
     results = None if found.folder == DEFAULT_RESULTS else found.folder
-    return load_predictions(found.evaluation), Commands(results, suite_file)
+    path = found.suite.path
+    suite = None if path.resolve() == find_bundled_suite().resolve() else path
+    return load_predictions(found.evaluation), Commands(results, suite)
 
 
 def _make_folder(folder: Path) -> None:
@@ -738,7 +732,6 @@ class _MeasuringSetup:
         options: RunOptions | None,
         make_observer: MakeObserver | None,
     ) -> None:
-        from fmbench.datasets import loading, locate
         from fmbench.execution.session import RunOptions
         from fmbench.records.store import Store
 
@@ -749,11 +742,7 @@ class _MeasuringSetup:
         self.store.prepare()
         self._results = results
         self._folders = _collect_folders(data)
-        self.source = locate.locate_dataset(
-            folder=self._folders.get(DEFAULT_DATASET.name), fetch=True
-        )
-        # Wrong data are an error of the user, not of a cell.
-        loading.verify_files(self.source.spec, self.source.folder)
+        self.source = _locate_verified_data(self._folders)
         self._sources = {self.source.spec.name: self.source}
 
     def __enter__(self) -> _MeasuringSetup:
@@ -808,6 +797,18 @@ def _choose_protocol(quick: bool) -> Protocol:
     from fmbench.records.protocols import FULL, QUICK
 
     return QUICK if quick else FULL
+
+
+def _locate_verified_data(folders: Mapping[str, Path]) -> LocatedDataset:
+    """Find or fetch the default data set and check its files.
+
+    Wrong files are an error of the user, so they are refused before any cell runs.
+    """
+    from fmbench.datasets import loading, locate
+
+    source = locate.locate_dataset(folder=folders.get(DEFAULT_DATASET.name), fetch=True)
+    loading.verify_files(source.spec, source.folder)
+    return source
 
 
 def _collect_folders(data: Mapping[str, Path] | str | Path | None) -> dict[str, Path]:

@@ -15,6 +15,7 @@ from fmbench.models.registry import Runner, our_choice
 from fmbench.records.cells import Cell
 from fmbench.records.protocols import FULL
 from fmbench.records.record import Record
+from fmbench.records.store import Store
 from fmbench.suites import reader
 from fmbench.suites.bundled import CHECKOUT
 
@@ -60,6 +61,14 @@ def toy_cell() -> Callable[..., Cell]:
         return Cell(runner, FULL, seed)
 
     return build
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    """An empty results folder."""
+    store = Store(tmp_path / "results")
+    store.prepare()
+    return store
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ import pytest
 from sklearn.metrics import accuracy_score, confusion_matrix
 
 import fmbench
+from fmbench import api
 from fmbench.utils.environment import CHECKOUT
 
 REFERENCE = CHECKOUT / "results" / "reference"
@@ -119,3 +120,10 @@ def test_importing_fmbench_loads_nothing_heavy():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_the_commands_on_a_page_name_the_suite_only_if_it_is_not_the_default(tmp_path):
+    for name, is_named in (("kayed2020", False), ("xiao2017", True)):
+        path = api.write_report(fmbench.load_results(tmp_path, name), tmp_path / f"{name}.html")
+        suite = fmbench.load_suite(name)
+        assert (f"--suite {suite.path}" in path.read_text(encoding="utf-8")) is is_named

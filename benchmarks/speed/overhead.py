@@ -1,4 +1,4 @@
-"""Measures what a cell costs in addition to its fit and predict, with many trivial cells.
+"""Measures the time that fmbench itself adds to each cell, by running many trivial cells.
 
 The model predicts 0 and learns nothing. As in `fmbench run`, each cell gets all of the data, a
 process of its own with limits, and a record. The benchmark prints

@@ -1,4 +1,6 @@
-"""Times `fmbench report` on the committed records and on many more, and prints the page's size.
+"""Measures how long `fmbench report` takes, and how large its page is, for few and many records.
+
+The few records are the committed ones.
 
 The many records are copies of the committed ones under other seeds, with their predictions, class
 scores and epochs, so that they are as large as real ones. They are hard links where the disk allows

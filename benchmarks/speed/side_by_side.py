@@ -23,7 +23,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Task:
-    """What both loops train."""
+    """The training that both loops run: a runner, and how many images and epochs."""
 
     runner: str
     n_images: int

@@ -1,4 +1,4 @@
-"""Compares two runners from their stored predictions alone.
+"""Compares runners in pairs, using their stored predictions; no model is run.
 
 Seeds are never paired: seed 3 of one stochastic runner has nothing in common with seed 3 of
 another. Only the images are paired, because all runners are scored on the same ones.

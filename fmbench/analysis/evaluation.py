@@ -217,11 +217,11 @@ class SuiteResults:
         return list(filter(is_up_to_date, self.contents.finished.values()))
 
     def records_of(self, configuration: Configuration) -> list[Record]:
-        """Return the finished records of one configuration that are up to date, by seed."""
+        """Return the finished records of a configuration, sorted by seed, without stale ones."""
         return find_current_records(configuration, self.protocol, self.contents)
 
     def scored_records(self) -> Iterator[tuple[Configuration, Record, float]]:
-        """Yield every record that is up to date, with its configuration and its accuracy."""
+        """Yield each finished record that is not stale, with its configuration and its accuracy."""
         for name, configuration in self.configurations.items():
             accuracies = self.summaries[name].accuracies
             records = self.records_of(configuration)

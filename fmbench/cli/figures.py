@@ -33,7 +33,7 @@ def figures(
 
     locate.check_folders(data)
     found = api.load_results(results, suite_file, data=data)
-    written, left_out = api.write_figures(found, output, format_, suite_file=suite_file)
+    written, left_out = api.write_figures(found, output, format_)
     for path in written:
         print_message(f"written: {path}")
     for name, why in left_out.items():

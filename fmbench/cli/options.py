@@ -9,7 +9,7 @@ import re
 import signal
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -18,9 +18,6 @@ from fmbench.errors import UserError
 from fmbench.execution.session import SEEDS_TOGETHER_ON_GPU, RunOptions
 from fmbench.records.protocols import FULL, QUICK
 from fmbench.suites.bundled import DEFAULT_SUITE
-
-if TYPE_CHECKING:
-    from fmbench.records.store import Store
 
 # What can be the name of a data set before the "=" of an option; a path would have a slash.
 NAME = re.compile(r"[\w.-]+")
@@ -210,16 +207,3 @@ def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def stop_on_sigterm() -> None:
     """Let SIGTERM, which batch systems send, end a run as Ctrl-C does: keep what is finished."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-
-
-def open_existing_store(folder: Path) -> Store:
-    """The results folder.
-
-    Raises:
-        UserError: there is none.
-    """
-    from fmbench.records.store import Store
-
-    if not folder.is_dir():
-        raise UserError(f"there is no results folder {folder}: name one with --results")
-    return Store(folder)

@@ -27,7 +27,7 @@ def report(
 
     locate.check_folders(data)
     found = api.load_results(results, suite_file, data=data)
-    path = api.write_report(found, output, suite_file=suite_file)
+    path = api.write_report(found, output)
     print_message(f"written: {path} ({path.stat().st_size / 2**20:.1f} MiB)")
     if not found.evaluation.contents.finished:
         print_message(f"no results in {results} yet: the page says how to make them")

@@ -40,12 +40,13 @@ def prune(stale: bool, failed: bool, broken: bool, yes: bool, results: Path) -> 
     """List records, ask, and then remove exactly those that were listed."""
     from fmbench.audit.prune import list_removable, remove_record
     from fmbench.audit.verify import State, Verifier
+    from fmbench.records.store import open_existing_store
 
     wanted = {State.STALE: stale, State.FAILED: failed, State.BROKEN: broken}
     states = {state for state, is_wanted in wanted.items() if is_wanted}
     if not states:
         raise UserError("say what to remove: --stale, --failed or --broken")
-    store = options.open_existing_store(results)
+    store = open_existing_store(results)
     listed = list(
         list_removable(store, Verifier(store, {}).check_records(store.read_contents()), states)
     )

@@ -93,7 +93,7 @@ class DatasetSpec:
 
     @property
     def only_gz(self) -> bool:
-        """Whether only the ``.gz`` files can be checked, because only their SHA-256 is known."""
+        """Whether the files must be compressed (``.gz``): then only those checksums are known."""
         return not self.sha256
 
     @property

@@ -53,7 +53,7 @@ class Hog(TransformerMixin, BaseEstimator):
 
 
 def standardised(classifier: object) -> object:
-    """Put ``classifier`` behind Xiao 2017's preprocessing and return the pipeline.
+    """Return a pipeline that preprocesses images as Xiao 2017 did and then runs ``classifier``.
 
     Each image becomes 784 features; each feature is shifted and scaled to mean 0 and variance 1
     over the training images.

@@ -145,7 +145,7 @@ class Store:
         return sorted(self.records.glob("*/*.json"))
 
     def list_set_aside(self) -> list[Path]:
-        """List the files of broken records that :meth:`rename_broken` has renamed."""
+        """List the broken files that a run has renamed to get them out of its way."""
         return sorted(self.records.glob("*/*.broken*"))
 
     def find_record(self, name: RecordName) -> Record | None:
@@ -364,3 +364,14 @@ class Store:
                     temporary.replace(self.path(record))
                     continue
             temporary.unlink(missing_ok=True)
+
+
+def open_existing_store(folder: Path) -> Store:
+    """Open a results folder that must exist.
+
+    Raises:
+        UserError: there is no such folder.
+    """
+    if not folder.is_dir():
+        raise UserError(f"there is no results folder {folder}: name one with --results")
+    return Store(folder)

@@ -96,7 +96,7 @@ def cnn_softmax(
     seed: int,
     device: str,
 ) -> Any:
-    """Row 5 of the paper's Table 3."""
+    """Agarap's CNN with softmax: row 5 in Table 3 of Kayed et al. 2020."""
     from fmbench.models.nn.training import TorchClassifier, TrainConfig
 
     config = TrainConfig(
@@ -149,7 +149,7 @@ def cnn_svm(
     seed: int,
     device: str,
 ) -> Any:
-    """Row 4 of the paper's Table 3."""
+    """Agarap's CNN with an L2-SVM loss: row 4 in Table 3 of Kayed et al. 2020."""
     from fmbench.models.nn.losses import SquaredHinge
     from fmbench.models.nn.svm import SVMClassifier
     from fmbench.models.nn.training import TrainConfig

@@ -51,7 +51,7 @@ def svc_rbf(*, C: float, kernel: str, gamma: float) -> Any:
     notes=("Stochastic in scikit-learn: the seed chooses among equally good splits.",),
 )
 def decision_tree(*, criterion: str, max_depth: int, splitter: str, seed: int) -> Any:
-    """Row 8 of the paper's Table 3."""
+    """A decision tree: row 8 in Table 3 of Kayed et al. 2020."""
     from sklearn.tree import DecisionTreeClassifier
 
     from fmbench.models.features import standardised
@@ -77,7 +77,7 @@ def decision_tree(*, criterion: str, max_depth: int, splitter: str, seed: int) -
     notes=("This is a single tree, not the ensemble ExtraTreesClassifier.",),
 )
 def extra_tree(*, criterion: str, max_depth: int, splitter: str, seed: int) -> Any:
-    """Row 9 of the paper's Table 3."""
+    """One extra tree: row 9 in Table 3 of Kayed et al. 2020."""
     from sklearn.tree import ExtraTreeClassifier
 
     from fmbench.models.features import standardised
@@ -101,7 +101,7 @@ def extra_tree(*, criterion: str, max_depth: int, splitter: str, seed: int) -> A
     ),
 )
 def gaussian_nb(*, priors: list[float]) -> Any:
-    """Row 10 of the paper's Table 3."""
+    """Naive Bayes: row 10 in Table 3 of Kayed et al. 2020."""
     from sklearn.naive_bayes import GaussianNB
 
     from fmbench.models.features import standardised
@@ -124,7 +124,7 @@ def gaussian_nb(*, priors: list[float]) -> Any:
     ),
 )
 def k_neighbors(*, n_neighbors: int, weights: str, p: int) -> Any:
-    """Row 11 of the paper's Table 3."""
+    """Nearest neighbours: row 11 in Table 3 of Kayed et al. 2020."""
     from fmbench.models.accelerators import load_estimator
     from fmbench.models.features import standardised
 
@@ -148,7 +148,7 @@ def k_neighbors(*, n_neighbors: int, weights: str, p: int) -> Any:
     scores="predict_proba",
 )
 def random_forest(*, n_estimators: int, criterion: str, max_depth: int, seed: int) -> Any:
-    """Row 14 of the paper's Table 3."""
+    """A random forest: row 14 in Table 3 of Kayed et al. 2020."""
     from sklearn.ensemble import RandomForestClassifier
 
     from fmbench.models.features import standardised
@@ -179,7 +179,7 @@ def random_forest(*, n_estimators: int, criterion: str, max_depth: int, seed: in
     ),
 )
 def mlp(*, activation: str, hidden_layer_sizes: list[int], max_iter: int, seed: int) -> Any:
-    """Row 19 of the paper's Table 3."""
+    """A multilayer perceptron: row 19 in Table 3 of Kayed et al. 2020."""
     from sklearn.neural_network import MLPClassifier
 
     from fmbench.models.features import standardised

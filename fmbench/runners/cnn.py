@@ -47,7 +47,7 @@ def cnn(
     seed: int,
     device: str,
 ) -> Any:
-    """Row 17 of the paper's Table 3.
+    """A plain CNN: row 17 in Table 3 of Kayed et al. 2020.
 
     Its 3x3 convolutions have no padding; ReLU and 2x2 max pooling follow each of them.
     Here pooling comes before ReLU. The result is the same, and ReLU has only a quarter of the
@@ -132,7 +132,7 @@ def cnn_bn(
     seed: int,
     device: str,
 ) -> Any:
-    """Row 6 of the paper's Table 3.
+    """A CNN with batch normalisation: row 6 in Table 3 of Kayed et al. 2020.
 
     A batch normalisation precedes each convolution; the first convolution keeps the size.
     Here pooling comes before ReLU. The result is the same, and ReLU has only a quarter of the
@@ -205,7 +205,7 @@ def cnn_bn_skip(
     seed: int,
     device: str,
 ) -> Any:
-    """Row 7 of the paper's Table 3.
+    """A CNN with skip connections: row 7 in Table 3 of Kayed et al. 2020.
 
     Twice it computes b = BN(x) and then pool(b + relu(conv(b))), where the convolution keeps the
     size; a last BN follows. The first b has one channel, which is added to every channel of the

@@ -132,7 +132,7 @@ def eden(
     device: str,
     workspace: Path | None,
 ) -> Any:
-    """Row 3 of the paper's Table 3, with either budget."""
+    """An evolutionary search for a network: row 3 in Table 3 of Kayed et al. 2020."""
     from fmbench.models.evolution.chromosome import SearchSpace
     from fmbench.models.evolution.classifier import EvolvedClassifier, TrainingSettings
     from fmbench.models.evolution.search import SearchBudget

@@ -65,7 +65,7 @@ def lenet5(
     seed: int,
     device: str,
 ) -> Any:
-    """Row 18 of the paper's Table 3.
+    """LeNet-5: row 18 in Table 3 of Kayed et al. 2020.
 
     C1 6@5x5, S2, C3 16@5x5, S4, C5 120, F6 84, softmax over 10; the input is 32x32.
     """

@@ -26,7 +26,7 @@ from fmbench.runners.classical import DEFAULT, XIAO
 def linear_svc(
     *, loss: str, penalty: str, C: float, multi_class: str, max_iter: int, seed: int
 ) -> Any:
-    """Row 12 of the paper's Table 3."""
+    """A linear SVM: row 12 in Table 3 of Kayed et al. 2020."""
     from sklearn.svm import LinearSVC
 
     from fmbench.models.features import standardised
@@ -65,7 +65,7 @@ def linear_svc(
     ),
 )
 def logistic_regression(*, penalty: str, C: float, solver: str, max_iter: int) -> Any:
-    """Row 13 of the paper's Table 3: one against the rest, as in Xiao's table."""
+    """Logistic regression, one class against the rest: row 13 in Table 3 of Kayed et al. 2020."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.multiclass import OneVsRestClassifier
 
@@ -95,7 +95,7 @@ def logistic_regression(*, penalty: str, C: float, solver: str, max_iter: int) -
     scores="decision_function",
 )
 def sgd(*, loss: str, penalty: str, max_iter: int, tol: float, seed: int) -> Any:
-    """Row 15 of the paper's Table 3."""
+    """A linear model trained by SGD: row 15 in Table 3 of Kayed et al. 2020."""
     from sklearn.linear_model import SGDClassifier
 
     from fmbench.models.features import standardised

@@ -40,7 +40,7 @@ def three_layer_nn(
     seed: int,
     device: str,
 ) -> Any:
-    """Row 1 of the paper's Table 3."""
+    """A three-layer network: row 1 in Table 3 of Kayed et al. 2020."""
     from torch import nn
 
     from fmbench.models.nn.layers import ACTIVATIONS, N_OUTPUTS, Pixels, build_sequential

@@ -109,7 +109,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """A titled table; ``rows`` map the name of each column to a value or ``None``.
+    """A table with a title. Each row maps column names to values; ``None`` is an empty cell.
 
     ``notes`` are printed below it in Markdown and in a terminal.
     """

@@ -15,16 +15,8 @@ from fmbench.cli.main import main
 from fmbench.datasets.specs import records_have_labels
 from fmbench.records.cells import Cell
 from fmbench.records.protocols import FULL, load_labels
-from fmbench.records.store import Store
 from fmbench.utils.environment import collect_versions, cpu_name
 from tests.end_to_end.test_cli import fmbench
-
-
-@pytest.fixture
-def store(tmp_path):
-    store = Store(tmp_path / "results")
-    store.prepare()
-    return store
 
 
 @pytest.fixture

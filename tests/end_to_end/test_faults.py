@@ -51,13 +51,6 @@ N_KILLED_RUNS, N_KILLED_CELLS = 4, 40
 KILLED = ("killed by signal 9 (SIGKILL)", "killed as it started, or ended with status 255")
 
 
-@pytest.fixture
-def store(tmp_path):
-    store = Store(tmp_path / "results")
-    store.prepare()
-    return store
-
-
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory, source):
     """The predictions of each seed, as a run without any accident leaves them."""

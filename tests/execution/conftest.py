@@ -3,7 +3,6 @@
 import pytest
 
 from fmbench.execution.fork_server import start_fork_server
-from fmbench.records.store import Store
 
 
 @pytest.fixture(scope="session")
@@ -13,7 +12,5 @@ def fork_server_with_pytorch(source):
 
 
 @pytest.fixture
-def store(tmp_path, fork_server_with_pytorch):
-    store = Store(tmp_path / "results")
-    store.prepare()
+def store(store, fork_server_with_pytorch):
     return store

@@ -180,7 +180,10 @@ class ForensicsFindings:
 
     @cached_property
     def variants(self) -> list[MeasuredVariant]:
-        """The variants of the plan, then the best reading, once for each way of choosing it."""
+        """Every mistake of the plan, then the best reading twice.
+
+        It is chosen once on the test images, which is a mistake, and once on held-out images.
+        """
         measured = [self._measure(variant) for variant in self.plan.variants]
         if self.plan.readings:
             measured += [self._find_best_on_test_images(), self.confirmed_best]
