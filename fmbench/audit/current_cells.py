@@ -17,13 +17,15 @@ from fmbench.errors import UserError
 from fmbench.plugins.code import find_code
 from fmbench.plugins.model_spec import ModelSpec, parse_model_spec
 from fmbench.records.cells import Cell, describe_overrides
-from fmbench.records.protocols import FULL, PROTOCOLS, Protocol
+from fmbench.records.protocols import PROTOCOLS, Protocol
 from fmbench.records.record import Record, UserRequest
 from fmbench.suites import bundled, reader
 from fmbench.suites.claims import Suite
 from fmbench.suites.configurations import (
     Configuration,
+    ConfigurationIdentity,
     build_suite_configurations,
+    identify_configuration,
     rebuild_recorded_configurations,
     resolve_configuration,
 )
@@ -90,7 +92,7 @@ class CurrentCells:
         name, seed = definition["runner"], definition["seed"]
         runner = runners.load_runners().get(name)
         if runner is None:
-            row = self._rows.get((name, definition["dataset"], definition["variant"]))
+            row = self._rows.get(identify_configuration(record))
             if row is None and definition.get("source"):  # it is not a runner of the package
                 raise UnavailableError(
                     "it belongs to a row of another suite: name the suite's file with --suite"
@@ -106,16 +108,15 @@ class CurrentCells:
         return cell
 
     @cached_property
-    def _rows(self) -> Mapping[tuple[str, str, str], Configuration]:
-        """The rows of all known suites, by the runner, data set and variant of their cells."""
+    def _rows(self) -> Mapping[ConfigurationIdentity, Configuration]:
+        """The configurations of the rows of all known suites, by their identity."""
         suites = [
             reader.read_suite(bundled.find_bundled_suite(name)) for name in bundled.list_suites()
         ]
         found = {}
         for suite in [*suites, *([self._suite] if self._suite else [])]:
             for configuration in build_suite_configurations(suite)[0].values():
-                cell = configuration.cell(FULL, 0)
-                found[cell.runner.name, cell.dataset.name, cell.variant] = configuration
+                found[configuration.identity] = configuration
         return found
 
 

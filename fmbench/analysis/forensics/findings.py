@@ -192,10 +192,9 @@ class ForensicsFindings:
     @property
     def measured_mistakes(self) -> list[MeasuredVariant]:
         """The mistakes that have been measured and can be compared with the claim."""
-        measured = [self._measure(variant) for variant in self.plan.variants[1:]]
-        if self.plan.readings:
-            measured.append(self._find_best_on_test_images())
-        return [variant for variant in measured if variant.match]
+        # Not the correct procedure, which comes first, nor the confirmed reading, which is last.
+        mistakes = self.variants[1:-1] if self.plan.readings else self.variants[1:]
+        return [variant for variant in mistakes if variant.match]
 
     @cached_property
     def confirmed_best(self) -> MeasuredVariant:
