@@ -50,6 +50,9 @@ class Hyperparameter:
     value: Any
     origin: Origin
     why: str  # the place in the paper or source; for our own choice, the reason
+    # True if the runner had records before it had this hyperparameter. Where it has the recipe's
+    # value it is then left out of the key, so that the keys of those records do not change.
+    added_later: bool = False
 
 
 def stated(value: Any, where: str) -> Hyperparameter:
@@ -62,9 +65,13 @@ def from_source(value: Any, where: str) -> Hyperparameter:
     return Hyperparameter(value, "source", where)
 
 
-def our_choice(value: Any, why: str) -> Hyperparameter:
-    """Make a value that no source states; ``why`` gives the reason for it."""
-    return Hyperparameter(value, "our choice", why)
+def our_choice(value: Any, why: str, *, added_later: bool = False) -> Hyperparameter:
+    """Make a value that no source states; ``why`` gives the reason for it.
+
+    ``added_later``: the runner had records before it had this hyperparameter, and ``value`` is what
+    it did then (see :class:`Hyperparameter`).
+    """
+    return Hyperparameter(value, "our choice", why, added_later)
 
 
 @dataclass(frozen=True)
@@ -151,6 +158,18 @@ class Runner:
             name: overrides.get(name, hyperparameter.value)
             for name, hyperparameter in self.hyperparameters.items()
         }
+
+    def select_for_key(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the hyperparameters that are part of a cell's key, from the values of all.
+
+        Those that were added later are left out where they have the recipe's value.
+        """
+        return {
+            name: value
+            for name, value in values.items()
+            if not (self.hyperparameters[name].added_later
+                    and value == self.hyperparameters[name].value)
+        }  # fmt: skip
 
     def build(
         self,

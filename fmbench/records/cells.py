@@ -22,7 +22,7 @@ class Definition(TypedDict):
 
     runner: str
     revision: int
-    hyperparameters: dict[str, Any]
+    hyperparameters: dict[str, Any]  # what Runner.select_for_key returns
     dataset: str
     data_sha256: str
     protocol: dict[str, Any]
@@ -70,7 +70,7 @@ class Cell:
         definition: Definition = {
             "runner": self.runner.name,
             "revision": self.runner.revision,
-            "hyperparameters": self.hyperparameters,
+            "hyperparameters": self.runner.select_for_key(self.hyperparameters),
             "dataset": self.dataset.name,
             "data_sha256": self.dataset.fingerprint,
             "protocol": self.protocol.to_definition(),

@@ -40,6 +40,28 @@ Recipe = Annotated[
     Meta(description="one of: stated, partly stated, not stated"),
 ]
 Average = Annotated[Literal["macro"], Meta(description='"macro"')]
+Images = Annotated[
+    Literal["today", "first release"], Meta(description="one of: today, first release")
+]  # fmt: skip
+Picked = Annotated[
+    Literal["best epoch", "best of a grid"], Meta(description="one of: best epoch, best of a grid")
+]  # fmt: skip
+StatementKind = Annotated[
+    Literal["formula", "training time", "validation loss"],
+    Meta(description="one of: formula, training time, validation loss"),
+]  # fmt: skip
+
+
+class Control(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The figure that the same source gives for the same model on images that have not changed.
+
+    If a rerun gives the control's figure but not the row's, then neither the recipe nor the
+    library explains the gap: the row's images were others.
+    """
+
+    dataset: Line  # such as "mnist"
+    claimed: Line  # test accuracy, as printed
+    mean_of: Runs = 1
 
 
 class Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -60,6 +82,14 @@ class Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     recipe: Recipe = "not stated"  # whether a rerun is a test of the claim
     remark: Line = ""  # printed below the table
     mean_of: Runs = 1  # the number of runs that the claimed figure averages, if stated
+    best_of: Runs = 1  # the number of runs of which the claimed figure is the best
+    picked: Picked | None = None  # what the source picked by looking at the test images
+    grid: Line = ""  # the [[grid]] from which the figure was picked
+    images: Images = "today"  # the release of the images that the claim is about
+    control: Control | None = None
+    # The largest difference between the claimed value and the value before rounding, if it is not
+    # half a unit of the last printed decimal ("98.80" may be a padded "98.8").
+    half_unit: Text = None
     estimator: Line = ""
     parameters: Parameters = msgspec.field(default_factory=dict)
     dataset: Line = DEFAULT_DATASET.name
@@ -75,6 +105,8 @@ class ReportedFigure(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     class_: ClassNumber | None = msgspec.field(name="class", default=None)  # counted from 0
     average: Average | None = None  # over the classes
     mean_of: Runs = 1  # the number of runs that the figure averages
+    best_of: Runs = 1  # the number of runs of which the figure is the best
+    alternative_metric: Text = None  # what the printed name may mean as well, such as "mae"
     # The largest difference between the printed value and the value before rounding, if it is not
     # half a unit of the last printed decimal.
     half_unit: Text = None
@@ -83,6 +115,33 @@ class ReportedFigure(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def interval(self, rule: str = "nearest") -> Interval:
         """Return the values that are printed as this figure; see :func:`compute_interval`."""
         return compute_interval(self.value, self.metric, rule, self.half_unit)
+
+
+class Grid(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Rows from which a source picked the best by their test accuracy.
+
+    Its members are the rows of ``suite`` (the name of a suite that comes with fmbench; by default
+    the same file) that have this ``estimator``, or one of these ``labels``.
+    """
+
+    name: Line
+    suite: Line = ""
+    estimator: Line = ""
+    labels: tuple[Line, ...] = ()
+
+
+class Statement(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A sentence or an equation of the paper that can be tested without a verdict on a row."""
+
+    where: Line  # in the paper
+    kind: StatementKind
+    text: Line  # what the paper says, in short
+    of: Text = None  # the model that it is about
+    metric: Text = None  # kind "formula": the metric that the formula should give
+    formula: Text = None  # kind "formula": in terms of other metrics, such as "2 * precision"
+    minutes: Text = None  # kind "training time", as printed
+    runs: Runs = 1  # kind "training time": the number of runs that took the time
+    remark: Line = ""
 
 
 class NotTranscribed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -111,6 +170,8 @@ class Suite:
     figure_titles: Mapping[str, str] = field(default_factory=dict)
     venue: str = ""  # the journal or conference
     doi: str = ""
+    grids: tuple[Grid, ...] = ()
+    statements: tuple[Statement, ...] = ()
 
     @property
     def name(self) -> str:

@@ -7,7 +7,7 @@ converts the pixels to floating-point numbers, so that batches are copied as byt
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeGuard
 
 import torch
@@ -60,6 +60,55 @@ class Resize(nn.Module):
     def forward(self, X: Tensor) -> Tensor:
         """Resize a batch."""
         return nn.functional.interpolate(X, (self.size, self.size), mode="bilinear")
+
+
+class ChannelScale(nn.Module):
+    """Multiplies each map by a trained weight and adds a trained bias; they start as 1 and 0.
+
+    Behind an average over 2 x 2 it is the subsampling of LeCun et al. 1998, Section II.B.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(channels, 1, 1))
+        self.bias = nn.Parameter(torch.zeros(channels, 1, 1))
+
+    def forward(self, X: Tensor) -> Tensor:
+        """``(n, channels, h, w)`` to the same shape."""
+        return torch.addcmul(self.bias, X, self.weight)
+
+
+class SparseConv2d(nn.Module):
+    """A convolution whose output maps are each computed from some of the input maps.
+
+    ``connections`` lists the input maps of each output map. A connection has
+    ``kernel_size * kernel_size`` weights, and an output map has one bias. The weights start as
+    Glorot uniform, where each map counts only its own connections; the biases start as zero.
+    """
+
+    rows: Tensor  # for each weight, the row of its connection in the weights of a full convolution
+
+    def __init__(
+        self, in_channels: int, connections: Sequence[Sequence[int]], kernel_size: int
+    ) -> None:
+        super().__init__()
+        pairs = [(i, j) for i, inputs in enumerate(connections) for j in inputs]
+        n_weights = kernel_size**2  # of one connection
+        self.shape = (len(connections), in_channels, kernel_size, kernel_size)
+        self.weight = nn.Parameter(torch.empty(len(pairs), n_weights))
+        self.bias = nn.Parameter(torch.zeros(len(connections)))
+        rows = torch.tensor([i * in_channels + j for i, j in pairs])
+        self.register_buffer("rows", rows[:, None].repeat(1, n_weights), persistent=False)
+        n_fed = [sum(j in inputs for inputs in connections) for j in range(in_channels)]
+        fans = torch.tensor([n_weights * (len(connections[i]) + n_fed[j]) for i, j in pairs])
+        with torch.no_grad():
+            self.weight.uniform_(-1, 1).mul_((6 / fans).sqrt()[:, None])
+
+    def forward(self, X: Tensor) -> Tensor:
+        """``(n, in_channels, H, W)`` to ``(n, number of output maps, h, w)``."""
+        n_out, n_in, k, _ = self.shape
+        full = self.weight.new_zeros(n_out * n_in, k * k).scatter(0, self.rows, self.weight)
+        return nn.functional.conv2d(X, full.view(self.shape), self.bias)
 
 
 class Residual(nn.Module):

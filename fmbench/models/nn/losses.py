@@ -1,4 +1,4 @@
-"""The loss functions that networks are trained with: cross-entropy and Agarap's L2-SVM."""
+"""The loss functions that networks are trained with."""
 
 from __future__ import annotations
 
@@ -19,6 +19,21 @@ def cross_entropy(parameters: Mapping[str, Tensor], logits: Tensor, target: Tens
     return nn.functional.cross_entropy(logits, target)
 
 
+def mean_squared_error(parameters: Mapping[str, Tensor], logits: Tensor, target: Tensor) -> Tensor:
+    """Compute the mean of (softmax of the logits - one-hot class)^2 over images and classes.
+
+    This is what Keras computes for ``mean_squared_error`` behind a softmax.
+    """
+    return (logits.softmax(1) - _is_true_class(logits, target).to(logits.dtype)).square().mean()
+
+
+# The losses that a hyperparameter can name.
+LOSSES: dict[str, Loss] = {
+    "cross-entropy": cross_entropy,
+    "mean squared error": mean_squared_error,
+}
+
+
 @dataclass(frozen=True)
 class SquaredHinge:
     """Agarap 2017's L2-SVM loss, ``mean(W**2) + C * mean(max(0, 1 - y f)**2)``.
@@ -31,7 +46,11 @@ class SquaredHinge:
 
     def __call__(self, parameters: Mapping[str, Tensor], logits: Tensor, target: Tensor) -> Tensor:
         """Compute the loss of a batch."""
-        is_true = target.unsqueeze(1) == torch.arange(logits.shape[1], device=logits.device)
-        margins = torch.where(is_true, logits, -logits)
+        margins = torch.where(_is_true_class(logits, target), logits, -logits)
         penalty = parameters[LAST_WEIGHT].square().mean()
         return penalty + self.C * (1 - margins).clamp(min=0).square().mean()
+
+
+def _is_true_class(logits: Tensor, target: Tensor) -> Tensor:
+    """Return ``bool (n, 10)``: whether a class is the true one."""
+    return target.unsqueeze(1) == torch.arange(logits.shape[1], device=logits.device)

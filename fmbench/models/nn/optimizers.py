@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 BETA1, BETA2 = 0.9, 0.999  # Adamax's decay rates, as in the paper and in PyTorch
+RHO = 0.9  # RMSprop's decay rate, as in Keras
 
 
 class OptimizerSettings(Protocol):
@@ -24,7 +25,7 @@ class OptimizerSettings(Protocol):
 
     @property
     def epsilon(self) -> float:
-        """The constant added to the denominator, for "adam" and "adamax"."""
+        """The constant added to the denominator, for all but "sgd"."""
 
 
 class Optimizer(Protocol):
@@ -91,8 +92,20 @@ def _make_adamax(vector: nn.Parameter, settings: OptimizerSettings) -> Optimizer
     return Adamax(vector, settings.learning_rate, settings.epsilon)
 
 
+def _make_rmsprop(vector: nn.Parameter, settings: OptimizerSettings) -> Optimizer:
+    # PyTorch computes what Keras 2 does: epsilon is added to the root, and nothing is centred.
+    return torch.optim.RMSprop(
+        [vector],
+        lr=settings.learning_rate,
+        alpha=RHO,
+        eps=settings.epsilon,
+        capturable=vector.is_cuda,
+    )
+
+
 OPTIMIZERS: dict[str, Callable[[nn.Parameter, OptimizerSettings], Optimizer]] = {
     "sgd": _make_sgd,
     "adam": _make_adam,
     "adamax": _make_adamax,
+    "rmsprop": _make_rmsprop,
 }

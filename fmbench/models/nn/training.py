@@ -37,7 +37,7 @@ class TrainConfig:
     learning_rate: float  # of one step
     momentum: float = 0.0  # "sgd" only
     steps: int | None = None  # batches, whatever the number of images
-    epsilon: float = 1e-7  # "adam" and "adamax": Keras's value, since most sources used Keras
+    epsilon: float = 1e-7  # all but "sgd": Keras's value, since most sources used Keras
     held_out: int = 0  # the first images, which are not trained on
     loss: Loss = cross_entropy
 
