@@ -13,8 +13,8 @@ from typing import Any
 from fmbench.models.registry import from_source, our_choice, register
 
 XIAO = "Xiao et al. 2017 (arXiv 1708.07747), the best of this classifier's configurations"
-XIAOS_VERSION = (
-    "Xiao 2017 states no value: scikit-learn 0.19's default; the source's requirements ask for "
+DEFAULT_THEN = (
+    "scikit-learn 0.19's default; Xiao 2017 states no value, and the source's requirements ask for "
     "scikit-learn >= 0.19 (2017)"
 )
 DEFAULT = "Xiao 2017 states no value: scikit-learn's current default"
@@ -26,7 +26,7 @@ DEFAULT = "Xiao 2017 states no value: scikit-learn's current default"
     hyperparameters={
         "C": from_source(10.0, XIAO),
         "kernel": from_source("rbf", XIAO),
-        "gamma": from_source(1 / 784, f"{XIAOS_VERSION}: 1/features"),
+        "gamma": from_source(1 / 784, f"1/features: {DEFAULT_THEN}"),
     },
     revision=1,
     cost="minutes",

@@ -1,14 +1,14 @@
-"""Defines the parts of a suite: a paper's rows, its other figures, and what was left out.
+"""Defines the parts of a suite: a paper's rows, its other figures, and its statements.
 
-The fields of :class:`Row`, :class:`ReportedFigure` and :class:`NotTranscribed` are the keys of a
-suite's TOML file, and their types are what :mod:`fmbench.suites.reader` accepts. The description
-of a type is printed in the error message: "mean_of must be a whole number from 1 to 10,000".
+The fields of the classes of msgspec are the keys of a suite's TOML file, and their types are what
+:mod:`fmbench.suites.reader` accepts. The description of a type is printed in the error message:
+"mean_of must be a whole number from 1 to 10,000".
 Figures are strings, because their number of decimals is information.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -39,6 +39,9 @@ Recipe = Annotated[
     Literal["stated", "partly stated", "not stated"],
     Meta(description="one of: stated, partly stated, not stated"),
 ]
+Labels = Annotated[
+    tuple[Line, ...], Meta(description="a list of strings of one line")
+]  # fmt: skip
 Average = Annotated[Literal["macro"], Meta(description='"macro"')]
 Images = Annotated[
     Literal["today", "first release"], Meta(description="one of: today, first release")
@@ -121,13 +124,24 @@ class Grid(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Rows from which a source picked the best by their test accuracy.
 
     Its members are the rows of ``suite`` (the name of a suite that comes with fmbench; by default
-    the same file) that have this ``estimator``, or one of these ``labels``.
+    the same file) that have this ``estimator``, or one of these ``labels``, on the data set of the
+    row that names the grid.
     """
 
     name: Line
     suite: Line = ""
     estimator: Line = ""
-    labels: tuple[Line, ...] = ()
+    labels: Labels = ()
+
+    def contains(self, row: Row) -> bool:
+        """Whether a row of the grid's suite is a member, on whatever data set."""
+        if self.labels:
+            return row.label in self.labels
+        return row.estimator == self.estimator
+
+    def select_rows(self, rows: Iterable[Row], dataset: str) -> tuple[Row, ...]:
+        """Select the members on a data set from the rows of the grid's suite."""
+        return tuple(row for row in rows if row.dataset == dataset and self.contains(row))
 
 
 class Statement(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -136,7 +150,7 @@ class Statement(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     where: Line  # in the paper
     kind: StatementKind
     text: Line  # what the paper says, in short
-    of: Text = None  # the model that it is about
+    of: Text = None  # the model that it is about; by default the subject of the suite
     metric: Text = None  # kind "formula": the metric that the formula should give
     formula: Text = None  # kind "formula": in terms of other metrics, such as "2 * precision"
     minutes: Text = None  # kind "training time", as printed

@@ -24,6 +24,7 @@ from fmbench.records.protocols import FULL, Protocol
 from fmbench.records.record import Record, UserRequest
 from fmbench.suites.claims import Row, Suite
 from fmbench.suites.estimators import format_display_name
+from fmbench.utils.names import suggest_names
 
 ConfigurationIdentity = tuple[str, str, str]  # the names of runner and data set, and the variant
 
@@ -103,15 +104,28 @@ def _apply_parameters(runner: Runner, parameters: Mapping[str, Any]) -> Configur
     return Configuration(requested, parameters)
 
 
-def build_suite_configurations(suite: Suite) -> tuple[dict[str, Configuration], dict[str, str]]:
+@dataclass(frozen=True)
+class MissingModel:
+    """Why a row of a suite has no configuration.
+
+    ``is_known`` is False if no runner has the name that the row gives, or if the row gives none. It
+    is True if the row names an estimator that cannot be built here.
+    """
+
+    reason: str
+    is_known: bool
+
+
+def build_suite_configurations(
+    suite: Suite,
+) -> tuple[dict[str, Configuration], dict[str, MissingModel]]:
     """Build the configuration of each row of a suite, by the row's runner.
 
-    The second dict holds the reason for each row whose estimator cannot be built. A row whose
-    runner does not exist is in neither.
+    The second dict says why a row has none. Each row is in exactly one of the two.
     """
     known = runners.load_runners()
     found: dict[str, Configuration] = {}
-    missing: dict[str, str] = {}
+    missing: dict[str, MissingModel] = {}
     for row in suite.rows:
         if row.runner in known:
             found[row.runner] = Configuration(known[row.runner])
@@ -119,8 +133,17 @@ def build_suite_configurations(suite: Suite) -> tuple[dict[str, Configuration], 
             try:
                 found[row.runner] = _build_row_configuration(row, suite)
             except UserError as error:
-                missing[row.runner] = str(error)
+                missing[row.runner] = MissingModel(str(error), is_known=True)
+        else:
+            missing[row.runner] = MissingModel(explain_no_runner(row, known), is_known=False)
     return found, missing
+
+
+def explain_no_runner(row: Row, known: Iterable[str]) -> str:
+    """Say why no runner measures a row, with the names that are nearest to the row's."""
+    if not row.runner:
+        return "the suite names no model for this row"
+    return f"there is no {row.runner!r}{suggest_names(row.runner, known).removesuffix('.')}"
 
 
 def _build_row_configuration(row: Row, suite: Suite) -> Configuration:

@@ -24,18 +24,20 @@ def format_display_name(spec: ModelSpec, dataset: str) -> str:
 def parse_row_model_name(entry: Mapping[str, Any]) -> str:
     """Return the name of a row's model: the runner's name, or the estimator with its parameters.
 
+    It is empty if the row names no model. Then tables show the row without a measurement.
+
     Raises:
-        ValueError: the row names no model, two models, or code that a suite may not name.
+        ValueError: the row names two models, or code that a suite may not name.
     """
-    if ("runner" in entry) == ("estimator" in entry):
-        raise ValueError("give one of the keys 'runner' and 'estimator'")
-    if "runner" in entry:
+    if "runner" in entry and "estimator" in entry:
+        raise ValueError("give one of the keys 'runner' and 'estimator', not both")
+    if "estimator" not in entry:
         for key in ("parameters", "dataset"):
             if key in entry:
                 raise ValueError(
                     f"the key {key!r} needs the key 'estimator'; a runner cannot have it"
                 )
-        return str(entry["runner"])
+        return str(entry.get("runner", ""))
     estimator, dataset = entry["estimator"], entry.get("dataset", DEFAULT_DATASET.name)
     if not ESTIMATOR.fullmatch(estimator):
         raise ValueError(

@@ -2,8 +2,8 @@
 
 msgspec checks keys, types and limits, which :mod:`fmbench.suites.claims` declares; this module
 checks the rules that depend on several keys. Every error is one line that names the file, the
-entry, what is wrong and what is allowed. A row may name a runner that does not exist; tables then
-say so.
+entry, what is wrong and what is allowed. A row may name a runner that does not exist, or none;
+tables then say so.
 """
 
 from __future__ import annotations
@@ -11,23 +11,42 @@ from __future__ import annotations
 import re
 import reprlib
 import tomllib
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_args, get_type_hints
 
 import msgspec
 from msgspec import Meta
 
+from fmbench.datasets.specs import DATASETS
 from fmbench.errors import UserError
+from fmbench.metrics.metric import Metric
 from fmbench.metrics.registry import find_metric
 from fmbench.suites import estimators
-from fmbench.suites.bundled import find_bundled_suite
-from fmbench.suites.claims import Line, NotTranscribed, ReportedFigure, Row, Suite, Text
-from fmbench.suites.rounding import parse_figure, parse_half_unit
+from fmbench.suites.bundled import find_bundled_suite, list_suites
+from fmbench.suites.claims import (
+    Control,
+    Grid,
+    Line,
+    NotTranscribed,
+    ReportedFigure,
+    Row,
+    Statement,
+    Suite,
+    Text,
+)
+from fmbench.suites.formulas import find_class_metric, parse_formula
+from fmbench.suites.rounding import parse_figure, parse_half_unit, parse_minutes
 from fmbench.utils.names import suggest_names
 
 MAX_BYTES = 2**20
 MAX_CLASSES, MAX_IMAGES, MAX_REPORTED = 100, 10**9, 1000
 RESERVED_NAMES = ("records", "unfinished", "locks")  # folders of a results folder
+STATEMENT_KEYS = {  # the keys that each kind of statement needs, and the other kinds refuse
+    "formula": ("metric", "formula"),
+    "training time": ("minutes",),
+    "validation loss": (),
+}
 
 _Table = Annotated[dict[str, Any], Meta(description="a table")]
 _Entries = Annotated[list[Any], Meta(description="a list of tables")]
@@ -74,7 +93,9 @@ class SuiteFile(msgspec.Struct, forbid_unknown_fields=True):
     test_set: _Table
     title: Text = None
     row: _Entries = msgspec.field(default_factory=list)
+    grid: _Entries = msgspec.field(default_factory=list)
     reported: _Entries = msgspec.field(default_factory=list)
+    statement: _Entries = msgspec.field(default_factory=list)
     not_transcribed: _Entries = msgspec.field(default_factory=list)
     tables: _Table = msgspec.field(default_factory=dict)
     figures: _Table = msgspec.field(default_factory=dict)
@@ -121,6 +142,29 @@ def build_suite(content: dict[str, Any], path: Path) -> Suite:
     return _SuiteBuilder(path).build(content)
 
 
+def find_grid_rows(suite: Suite, name: str, dataset: str) -> tuple[Row, ...]:
+    """Find the rows on a data set from which a source picked the best: those of one [[grid]].
+
+    Raises:
+        UserError: the suite that the grid names has no such rows.
+    """
+    grid = next(grid for grid in suite.grids if grid.name == name)
+    other = _read_bundled_suite(grid.suite) if grid.suite else suite
+    rows = grid.select_rows(other.rows, dataset)
+    missing = set(grid.labels) - {row.label for row in rows}
+    if missing or not rows:
+        what = min(missing) if missing else grid.estimator
+        raise UserError(
+            f"{suite.path}: [[grid]] ({name}): no row of {other.name} on {dataset} is {what!r}"
+        )
+    return rows
+
+
+@cache
+def _read_bundled_suite(name: str) -> Suite:
+    return read_suite(find_bundled_suite(name))
+
+
 class _SuiteBuilder:
     """Builds a suite; knows the file's name for the error messages."""
 
@@ -138,6 +182,8 @@ class _SuiteBuilder:
         n_per_class = self._read_test_set(file.test_set)
         rows = tuple(self._read_row(i, entry) for i, entry in enumerate(file.row, 1))
         self._refuse_duplicates(rows)
+        grids = tuple(self._read_grid(i, entry, rows) for i, entry in enumerate(file.grid, 1))
+        self._check_grids(rows, grids)
         if len(file.reported) > MAX_REPORTED:
             raise self._build_error(
                 "[[reported]]", f"{len(file.reported)} entries; at most {MAX_REPORTED} are allowed"
@@ -145,6 +191,9 @@ class _SuiteBuilder:
         reported = tuple(
             self._read_reported(i, entry, len(n_per_class))
             for i, entry in enumerate(file.reported, 1)
+        )
+        statements = tuple(
+            self._read_statement(i, entry) for i, entry in enumerate(file.statement, 1)
         )
         not_transcribed = tuple(
             self._convert(f"[[not_transcribed]] {i}", entry, NotTranscribed)
@@ -157,13 +206,15 @@ class _SuiteBuilder:
             rows,
             reported,
             not_transcribed,
-            file.authors,
-            file.year,
-            file.tables,
-            file.other_runners,
-            file.figures,
-            file.venue,
-            file.doi,
+            authors=file.authors,
+            year=file.year,
+            table_titles=file.tables,
+            other_runners=file.other_runners,
+            figure_titles=file.figures,
+            venue=file.venue,
+            doi=file.doi,
+            grids=grids,
+            statements=statements,
         )
 
     def _read_test_set(self, entry: dict[str, Any]) -> tuple[int, ...]:
@@ -176,22 +227,56 @@ class _SuiteBuilder:
 
     def _read_row(self, i: int, entry: Any) -> Row:
         place = self._name_place(f"[[row]] {i}", entry, "label")
+        if isinstance(entry, dict) and "control" in entry:  # first, so that the message names it
+            self._convert(f"{place}: control", entry["control"], Control)
         row = self._convert(place, entry, Row)
         if row.where.startswith("Table") and row.claimed is None:
             raise self._build_error(
                 place, f"the key 'claimed' is missing: a row with where = \"{row.where}\" needs it"
             )
         try:
-            for key in ("claimed", "source"):
+            for key in ("claimed", "source", "half_unit"):
                 if entry.get(key) is not None:
                     self._check_figure(key, entry[key], "accuracy")
+            self._check_kind_of_claim(row)
             runner, parameters = (
                 estimators.parse_row_model_name(entry),
                 estimators.parse_row_parameters(entry),
             )
+            self._check_control(row)
         except ValueError as error:
             raise self._build_error(place, str(error)) from None
         return msgspec.structs.replace(row, runner=runner, parameters=parameters)
+
+    @staticmethod
+    def _check_kind_of_claim(row: Row) -> None:
+        """Check whether the figure is of one run, a mean, or the best of some."""
+        if row.mean_of > 1 and row.best_of > 1:
+            raise ValueError("give mean_of or best_of, not both")
+        if row.half_unit is not None and row.claimed is None:
+            raise ValueError("the key 'half_unit' needs the key 'claimed'")
+        if row.picked == "best of a grid" and not row.grid:
+            raise ValueError(
+                f"picked = \"{row.picked}\" needs the key 'grid', the name of a [[grid]]"
+            )
+        if row.grid and row.picked != "best of a grid":
+            raise ValueError("the key 'grid' needs picked = \"best of a grid\"")
+
+    def _check_control(self, row: Row) -> None:
+        if row.control is None:
+            return
+        dataset = row.control.dataset
+        others = ", ".join(name for name in DATASETS if name != row.dataset)
+        if dataset == row.dataset:
+            raise ValueError(
+                f"control: dataset {dataset!r} is the data set of the row; allowed: {others}"
+            )
+        if dataset not in DATASETS:
+            raise ValueError(f"control: dataset {dataset!r} is not one of: {others}")
+        try:
+            self._check_figure("claimed", row.control.claimed, "accuracy")
+        except ValueError as error:
+            raise ValueError(f"control: {error}") from None
 
     def _refuse_duplicates(self, rows: tuple[Row, ...]) -> None:
         seen: dict[tuple[str, str, str], int] = {}
@@ -204,26 +289,127 @@ class _SuiteBuilder:
                 )  # fmt: skip
             seen[line] = i
 
+    def _read_grid(self, i: int, entry: Any, rows: tuple[Row, ...]) -> Grid:
+        place = self._name_place(f"[[grid]] {i}", entry, "name")
+        grid = self._convert(place, entry, Grid)
+        if bool(grid.estimator) == bool(grid.labels):
+            raise self._build_error(place, "give one of the keys 'estimator' and 'labels'")
+        if grid.suite and grid.suite not in list_suites():
+            raise self._build_error(
+                place, f"there is no suite {grid.suite!r}; allowed: {', '.join(list_suites())}"
+            )
+        if not grid.suite:
+            known = {row.label for row in rows} | {row.estimator for row in rows}
+            for name in grid.labels or [grid.estimator]:
+                if name not in known:
+                    raise self._build_error(place, f"no [[row]] of this file is {name!r}")
+        return grid
+
+    def _check_grids(self, rows: tuple[Row, ...], grids: tuple[Grid, ...]) -> None:
+        names = [grid.name for grid in grids]
+        for i, name in enumerate(names, 1):
+            if name in names[: i - 1]:
+                raise self._build_error(
+                    f"[[grid]] {i} ({name})", f"[[grid]] {names.index(name) + 1} has this name"
+                )
+        for i, row in enumerate(rows, 1):
+            if row.grid and row.grid not in names:
+                near = suggest_names(row.grid, names)
+                raise self._build_error(
+                    f"[[row]] {i} ({row.label})", f"there is no [[grid]] {row.grid!r}{near}"
+                )
+
     def _read_reported(self, i: int, entry: Any, n_classes: int) -> ReportedFigure:
         place = self._name_place(f"[[reported]] {i}", entry, "where")
         figure = self._convert(place, entry, ReportedFigure)
         try:
             metric = find_metric(figure.metric)
-            if figure.class_ is not None:
-                if figure.average is not None:
-                    raise ValueError("a figure has a class or an average, not both")
-                if not metric.is_per_class:
-                    raise ValueError(f"{metric.name} is not a figure of one class")
-                if not 0 <= figure.class_ < n_classes:
-                    raise ValueError(f"class {figure.class_} is not one of 0 to {n_classes - 1}")
-            elif metric.average_is_stated and figure.average is None:
-                raise ValueError(f'{metric.name} needs class = NUMBER or average = "macro"')
+            self._check_classes(figure, metric, n_classes)
             self._check_figure("value", figure.value, metric.name)
             if figure.half_unit is not None:
                 self._check_figure("half_unit", figure.half_unit, metric.name)
+            if figure.mean_of > 1 and figure.best_of > 1:
+                raise ValueError("give mean_of or best_of, not both")
+            if figure.best_of > 1 and metric.name != "accuracy":
+                raise ValueError(
+                    f"{metric.name} cannot have best_of: only accuracy can, since the best run is "
+                    "the one with the highest accuracy"
+                )
+            other = self._find_alternative_metric(figure, metric, n_classes)
         except ValueError as error:
             raise self._build_error(place, str(error)) from None
-        return msgspec.structs.replace(figure, metric=metric.name)
+        return msgspec.structs.replace(figure, metric=metric.name, alternative_metric=other)
+
+    @staticmethod
+    def _check_classes(figure: ReportedFigure, metric: Metric, n_classes: int) -> None:
+        if figure.class_ is not None:
+            if figure.average is not None:
+                raise ValueError("a figure has a class or an average, not both")
+            if not metric.is_per_class:
+                raise ValueError(f"{metric.name} is not a figure of one class")
+            if not 0 <= figure.class_ < n_classes:
+                raise ValueError(f"class {figure.class_} is not one of 0 to {n_classes - 1}")
+        elif metric.average_is_stated and figure.average is None:
+            raise ValueError(f'{metric.name} needs class = NUMBER or average = "macro"')
+
+    def _find_alternative_metric(
+        self, figure: ReportedFigure, metric: Metric, n_classes: int
+    ) -> str | None:
+        """Find the name of the other metric that the printed figure may be; None if none."""
+        if figure.alternative_metric is None:
+            return None
+        try:
+            other = find_metric(figure.alternative_metric)
+            if other == metric:
+                raise ValueError(f"{other.name} is the figure's metric; name another one")
+            self._check_classes(figure, other, n_classes)
+            self._check_figure("value", figure.value, other.name)
+        except ValueError as error:
+            raise ValueError(f"alternative_metric: {error}") from None
+        return other.name
+
+    def _read_statement(self, i: int, entry: Any) -> Statement:
+        place = self._name_place(f"[[statement]] {i}", entry, "where")
+        statement = self._convert(place, entry, Statement)
+        needed = STATEMENT_KEYS[statement.kind]
+        try:
+            for kind, keys in STATEMENT_KEYS.items():
+                for key in keys:
+                    given = getattr(statement, key) is not None
+                    if key in needed and not given:
+                        raise ValueError(f'kind = "{statement.kind}" needs the key {key!r}')
+                    if given and key not in needed:
+                        raise ValueError(f'the key {key!r} needs kind = "{kind}"')
+            if statement.runs > 1 and statement.kind != "training time":
+                raise ValueError("the key 'runs' needs kind = \"training time\"")
+            if statement.minutes is not None:
+                self._check_minutes(statement.minutes)
+            if statement.metric is None or statement.formula is None:
+                return statement
+            metric = self._check_formula(statement.metric, statement.formula)
+        except ValueError as error:
+            raise self._build_error(place, str(error)) from None
+        return msgspec.structs.replace(statement, metric=metric)
+
+    @staticmethod
+    def _check_minutes(text: str) -> None:
+        try:
+            parse_minutes(text)
+        except ValueError as error:
+            raise ValueError(f"minutes: {error}") from None
+
+    @staticmethod
+    def _check_formula(metric: str, formula: str) -> str:
+        """Check a formula, and return the name of the metric that it should give."""
+        try:
+            name = find_class_metric(metric)
+        except ValueError as error:
+            raise ValueError(f"metric: {error}") from None
+        try:
+            parse_formula(formula)
+        except ValueError as error:
+            raise ValueError(f"formula: {error}") from None
+        return name
 
     @staticmethod
     def _check_figure(key: str, text: str, metric: str) -> None:

@@ -59,6 +59,18 @@ def parse_half_unit(text: str, metric: str) -> Decimal:
     return half
 
 
+def parse_minutes(text: str) -> Decimal:
+    """Parse a time in minutes.
+
+    Raises:
+        ValueError: not a number above 0.
+    """
+    minutes, percent = _parse_number(text)
+    if percent or minutes <= 0:
+        raise ValueError(f"{text} is not a number of minutes above 0")
+    return minutes
+
+
 def _parse_number(text: str) -> tuple[Decimal, bool]:
     """Parse a number, and tell whether it has a percent sign."""
     stripped = text.strip()

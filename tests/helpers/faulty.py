@@ -22,6 +22,11 @@ class Faulty:
         match self.fault:
             case "raises":
                 raise ValueError("the matrix\nis singular")
+            case "loses the GPU":
+                raise RuntimeError(
+                    "CUDA error: unspecified launch failure\nCUDA kernel errors might be "
+                    "asynchronously reported at some other API call."
+                )
             case "exits":
                 sys.exit(3)
             case "exits without a result":

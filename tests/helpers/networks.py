@@ -8,6 +8,9 @@ import numpy as np
 import torch
 from torch import nn
 
+from fmbench.models.nn.layers import Pixels, build_sequential
+from fmbench.models.nn.training import TrainConfig
+
 
 class DoublePixels(nn.Module):
     """Scales pixels to [0, 1] in double precision."""
@@ -60,6 +63,10 @@ def make_optimizer(config, parameters):
             return torch.optim.Adam(parameters, lr=config.learning_rate, eps=config.epsilon)
         case "adamax":
             return torch.optim.Adamax(parameters, lr=config.learning_rate, eps=config.epsilon)
+        case "rmsprop":
+            return torch.optim.RMSprop(
+                parameters, lr=config.learning_rate, alpha=0.9, eps=config.epsilon
+            )
     raise AssertionError(f"PyTorch has no {config.optimizer}")
 
 
@@ -86,3 +93,32 @@ def train_plainly(build_network, config, X, y, *, seed, n_steps):
                 optimizer.step()
             n_steps -= len(batches)
     return network.eval()
+
+
+CONFIG = TrainConfig(epochs=2, batch_size=32, optimizer="adam", learning_rate=0.005)
+
+
+def build_network():
+    """Build a small network with dropout."""
+    return build_sequential(
+        ("pixels", Pixels("unit")),
+        ("conv", nn.Conv2d(1, 4, 5)),
+        ("pool", nn.MaxPool2d(4)),
+        ("flatten", nn.Flatten()),
+        ("dropout", nn.Dropout(0.5)),
+        ("output", nn.Linear(144, 10)),
+    )
+
+
+def with_averages():
+    """A network with two kinds of dropout and with batch normalisation."""
+    return build_sequential(
+        ("pixels", Pixels("unit")),
+        ("conv", nn.Conv2d(1, 4, 5)),
+        ("norm", nn.BatchNorm2d(4)),
+        ("dropout", nn.Dropout(0.2)),
+        ("pool", nn.AvgPool2d(4)),
+        ("flatten", nn.Flatten()),
+        ("again", nn.Dropout(0.5)),
+        ("output", nn.Linear(144, 10)),
+    )

@@ -16,7 +16,8 @@ EXPECTED = {
     "svc-rbf", "decision-tree", "extra-tree", "gaussian-nb", "k-neighbors", "linear-svc",
     "logistic-regression", "random-forest", "sgd", "mlp", "perceptron", "hog-svm",
     "three-layer-nn", "cnn", "lenet5", "cnn-softmax", "cnn-svm", "cnn-bn", "cnn-bn-skip",
-    "lenet5-section4", "lstm", "mlp-sigmoid", "mlp-relu", "mlp-elu", "gradient-boosting",
+    "lenet5-section3", "lenet5-section4", "lstm", "mlp-sigmoid", "mlp-relu", "mlp-elu",
+    "gradient-boosting",
 }  # fmt: skip
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from fmbench import runners
 from fmbench.analysis import evaluation
+from fmbench.analysis.summary import Status
 from fmbench.records.cells import Cell
 from fmbench.records.protocols import FULL
 from fmbench.records.store import Store
@@ -80,21 +81,25 @@ def test_the_template_shows_every_key_and_all_of_them_are_valid(tmp_path):
     text = bundled.TEMPLATE.read_text(encoding="utf-8")
     every = re.sub(r"^# (\[+\w+\]+|[\w-]+ = .*)$", r"\1", text, flags=re.M)
     content = tomllib.loads(every)
-    kinds = {"row": claims.Row, "reported": claims.ReportedFigure,
-             "not_transcribed": claims.NotTranscribed}  # fmt: skip
+    kinds = {"row": claims.Row, "grid": claims.Grid, "reported": claims.ReportedFigure,
+             "statement": claims.Statement, "not_transcribed": claims.NotTranscribed}  # fmt: skip
     for name, kind in kinds.items():
         fields = set(kind.__struct_encode_fields__)
         assert fields == {key for entry in content[name] for key in entry}, name
     assert set(content) == set(reader.SuiteFile.__struct_encode_fields__)
     assert set(content["tables"]) == set(reader.TABLES)
     assert set(content["figures"]) == set(reader.FigureTitles.__struct_encode_fields__)
-    assert reader.read_suite(own(tmp_path, every).path).rows
+    [control] = [entry["control"] for entry in content["row"] if "control" in entry]
+    assert set(control) == set(claims.Control.__struct_encode_fields__)
+    suite = own(tmp_path, every)
+    assert all(reader.find_grid_rows(suite, g.name, "fashion-mnist") for g in suite.grids)
 
 
 def test_the_guide_explains_every_key():
     guide = (bundled.CHECKOUT / "benchmarks" / "README.md").read_text(encoding="utf-8")
-    kinds = (claims.Row, claims.ReportedFigure, claims.NotTranscribed, reader.TestSet,
-             reader.TableTitles, reader.FigureTitles, reader.SuiteFile)  # fmt: skip
+    kinds = (claims.Row, claims.Control, claims.Grid, claims.ReportedFigure, claims.Statement,
+             claims.NotTranscribed, reader.TestSet, reader.TableTitles, reader.FigureTitles,
+             reader.SuiteFile)  # fmt: skip
     for kind in kinds:
         for key in kind.__struct_encode_fields__:
             assert f"`{key}`" in guide or f"`[{key}]`" in guide or f"`[[{key}]]`" in guide, key
@@ -166,9 +171,64 @@ def test_a_note_says_that_the_model_of_a_table_has_no_runner(folder, source, tmp
     table = build_table(evaluation.read_results(folder, suite, FULL, source.folder), "overall")
     assert table.title == "Mine: our-net, overall"
     assert table.notes == (
-        "Not measured: no runner yet.",
+        "Not measured: no runner.",
         "The paper also reports figures of gaussian-nb; no table shows them.",
     )
+
+
+NO_RUNNER = """
+[[row]]
+where = "Table 7"
+label = "Our network"
+claimed = "97.0"
+[[row]]
+where = "Table 7"
+label = "A mistyped name"
+runner = "lenet6"
+claimed = "90.0"
+"""
+
+
+def test_a_row_without_a_runner_stays_in_the_table_with_the_nearest_names(folder, source, tmp_path):
+    suite = own(tmp_path, CLAIMS + NO_RUNNER)
+    bayes, unnamed, mistyped = evaluation.read_results(folder, suite, FULL, source.folder).rows
+    assert bayes.n == 1 and str(bayes.verdict) == "reproduced"
+    assert unnamed.status is mistyped.status is Status.NO_RUNNER
+    assert unnamed.reason == "the suite names no model for this row"
+    assert mistyped.reason == "there is no 'lenet6': did you mean lenet5?"
+
+
+@pytest.mark.slow
+def test_a_row_without_a_runner_stops_no_command(source, tmp_path):
+    path = own(tmp_path, CLAIMS + NO_RUNNER + KAPPA.format("lenet6")).path
+    where = ("--suite", path, "--results", tmp_path / "results", "--data", source.folder)
+    done = fmbench("run", "--all", "--quick", "--seeds", 1, *where)
+    assert done.returncode == 0, done.stderr
+    assert "left out lenet6: there is no 'lenet6': did you mean lenet5?" in done.stderr
+    assert "left out a row: the suite names no model for this row" in done.stderr
+    done = fmbench("table", "--quick", *where)
+    assert done.returncode == 0 and "Our network" in done.stdout, done.stderr
+    assert "no runner: there is no 'lenet6': did you mean lenet5?" in done.stdout
+    assert fmbench("check", path).returncode == 0
+    assert fmbench("list", *where[:4]).returncode == 0
+    done = fmbench("report", *where, "--output", tmp_path / "page.html")
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("added", "message"),
+    [("best_of = 0\n", "best_of must be a whole number from 1 to 10,000, not 0"),
+     ('images = "second"\n', "images must be one of: today, first release, not 'second'"),
+     (KAPPA.format("a") + "best_of = 3\n", "kappa cannot have best_of")],
+)  # fmt: skip
+def test_a_claim_of_an_unknown_kind_is_refused_with_one_line_and_status_2(tmp_path, added, message):
+    path = tmp_path / "mine.toml"
+    path.write_text(CLAIMS + added)
+    for command in (("check", path), ("table", "--suite", path)):
+        done = fmbench(*command)
+        assert done.returncode == 2
+        assert_one_line_error(done, str(path), message)
 
 
 @pytest.mark.slow

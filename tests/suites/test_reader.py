@@ -6,6 +6,7 @@ import copy
 import datetime
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,6 +16,7 @@ from fmbench.errors import UserError
 from fmbench.metrics.registry import find_metric
 from fmbench.report import tables
 from fmbench.suites import bundled, claims, reader
+from fmbench.suites.rounding import parse_figure
 
 # Table 3 of Kayed et al. 2020, in its order: label, accuracy in percent, our runner.
 TABLE_3 = [
@@ -55,7 +57,6 @@ SOURCES = {
     "logistic-regression": "84.2",
     "random-forest": "87.3",
     "sgd": "81.9",
-    "mlp": "87.1",
     "gradient-boosting": "88.0",
     "perceptron": "78.2",
 }
@@ -82,26 +83,111 @@ def test_the_source_figures_are_those_that_the_originals_print():
 def test_a_source_figure_is_given_only_where_it_was_seen_and_with_its_origin():
     for row in reader.read_suite().rows:
         if row.source is not None:
-            assert row.cited, row.label
-            # The source of the MLP's claimed figure was not found; its figure there is another.
-            assert row.certainty in ("verified", "second hand") or row.runner == "mlp", row.label
+            assert row.cited and row.certainty in ("verified", "second hand"), row.label
         if row.certainty == "recalled":
             assert row.source is None, row.label
 
 
+# Table 1 of the paper: class, precision, recall, F1.
+TABLE_1 = """
+0  1.00  1.00  1.00
+1  1.00  1.00  1.00
+2  0.99  0.99  0.99
+3  0.99  1.00  0.99
+4  0.99  0.99  0.99
+5  1.00  0.99  0.99
+6  0.99  0.99  0.99
+7  0.99  0.99  0.99
+8  1.00  0.99  0.99
+9  0.99  0.99  0.99
+"""
+
+
+def test_all_figures_of_table_1_are_as_printed():
+    lines = [line.split() for line in TABLE_1.split("\n") if line]
+    printed = {
+        (metric, int(number)): value
+        for number, *values in lines
+        for metric, value in zip(("precision", "recall", "f1"), values, strict=True)
+    }
+    figures = [f for f in reader.read_suite().reported if f.where == "Table 1"]
+    assert len(figures) == len(printed) == 30
+    assert {(f.metric, f.class_): f.value for f in figures} == printed
+
+
 def test_the_papers_other_figures_are_as_printed():
-    figures = [(f.metric, f.average, f.value) for f in reader.read_suite().reported]
-    assert figures == [
-        ("precision", "macro", "99%"),
-        ("recall", "macro", "99%"),
-        ("f1", "macro", "99%"),
-        ("kappa", None, "0.75"),
-        ("informedness", None, "0.77"),
-        ("mse", None, "0.66"),
-        ("accuracy", None, "98.80%"),
-        ("accuracy", None, "98.9%"),
+    suite = reader.read_suite()
+    figures = [f for f in suite.reported if f.class_ is None]
+    assert [(f.where, f.metric, f.average, f.value, f.mean_of) for f in figures] == [
+        ("Table 1, overall line", "precision", "macro", "0.99", 1),
+        ("Table 1, overall line", "recall", "macro", "0.99", 1),
+        ("Table 1, overall line", "f1", "macro", "0.99", 1),
+        ("Table 2, kappa", "kappa", None, "0.75", 1),
+        ("Table 2, informedness", "informedness", None, "0.77", 1),
+        ("Table 2, MSE", "mse", None, "0.66", 1),
+        ("Table 3", "accuracy", None, "98.80%", 1),
+        ("text, Section 4.2", "accuracy", None, "98.9%", 10),
     ]
-    assert reader.read_suite().subject == "lenet5"
+    assert [f.metric for f in suite.reported if f.alternative_metric == "mae"] == ["mse"]
+    assert {f.of for f in suite.reported} == {"lenet5"} == {suite.subject}
+    assert not suite.not_transcribed
+
+
+def test_the_papers_statements_are_an_equation_a_time_and_a_loss():
+    statements = reader.read_suite().statements
+    assert [(s.kind, s.formula, s.minutes, s.runs) for s in statements] == [
+        ("formula", "2 * (precision + recall) / (precision + recall)", None, 1),
+        ("training time", None, "80", 10),
+        ("validation loss", None, None, 1),
+    ]
+
+
+# The configuration of Xiao et al. 2017 that each runner repeats.
+XIAO = {
+    "svc-rbf": "SVC C=10 kernel=rbf",
+    "decision-tree": "DecisionTreeClassifier criterion=entropy max_depth=10 splitter=best",
+    "extra-tree": "ExtraTreeClassifier criterion=gini max_depth=10 splitter=best",
+    "gaussian-nb": f"GaussianNB priors={[0.1] * 10}",
+    "k-neighbors": "KNeighborsClassifier weights=distance n_neighbors=5 p=1",
+    "linear-svc": "LinearSVC loss=hinge C=1 multi_class=ovr penalty=l2",
+    "logistic-regression": "LogisticRegression C=1 multi_class=ovr penalty=l1",
+    "random-forest": "RandomForestClassifier n_estimators=100 criterion=entropy max_depth=100",
+    "sgd": "SGDClassifier loss=hinge penalty=l2",
+    "gradient-boosting": "GradientBoostingClassifier n_estimators=100 loss=deviance max_depth=10",
+    "perceptron": "Perceptron penalty=l1",
+}
+
+
+def test_the_rows_from_xiao_2017_are_claimed_of_the_first_release_with_their_digits_control():
+    """Ten of them stand in Table 3; the other two are added beside it."""
+    rows = [row for row in reader.read_suite().rows if row.images == "first release"]
+    assert [row.where for row in rows].count("Table 3") == 10 and len(rows) == 12
+    xiao = reader.read_suite(bundled.find_suite("xiao2017")).rows
+    by_label = {(row.label, row.dataset): row for row in xiao}
+    for row in rows:
+        fashion, digits = (
+            by_label[XIAO[row.runner], name] for name in ("fashion-mnist", row.control.dataset)
+        )
+        for ours, theirs in ((row.source, fashion), (row.control.claimed, digits)):
+            assert parse_figure(ours, "accuracy") == parse_figure(theirs.claimed, "accuracy")
+        assert (row.cited, row.mean_of, row.control.mean_of) == ("Xiao et al. 2017", 5, 5)
+
+
+def test_each_picked_row_is_the_best_of_its_grid():
+    suite = reader.read_suite()
+    picked = [row for row in suite.rows if row.picked == "best of a grid"]
+    assert len(picked) == 11  # all of Xiao's but GaussianNB, which has one configuration
+    for row in picked:
+        members = reader.find_grid_rows(suite, row.grid, row.dataset)
+        figures = [parse_figure(member.claimed, "accuracy") for member in members]
+        assert max(figures) == parse_figure(row.source, "accuracy"), row.label
+        assert {member.label.split()[0] for member in members} == {row.grid}
+        assert {member.dataset for member in members} == {row.dataset}
+
+
+def test_the_sources_that_kept_their_best_epoch_are_marked():
+    rows = [row for row in reader.read_suite().rows if row.picked == "best epoch"]
+    assert [row.runner for row in rows] == ["cnn-bn", "cnn-bn-skip", "cnn"]
 
 
 def test_the_suite_describes_the_test_set_of_fashion_mnist(dataset):
@@ -114,6 +200,36 @@ def test_a_runner_of_two_rows_is_listed_once():
     names = reader.read_suite().runners
     assert names.count("svc-rbf") == 1
     assert len(names) == len(reader.read_suite().rows) - 1
+
+
+def as_entry(struct) -> dict:
+    """Return the entry of a TOML file from which the reader makes this struct."""
+    entry = {}
+    for field in msgspec.structs.fields(struct):
+        value = getattr(struct, field.name)
+        if field.required or (value != field.default and value not in ({}, (), "")):
+            is_struct = isinstance(value, msgspec.Struct)
+            entry[field.encode_name] = as_entry(value) if is_struct else value
+    if entry.get("estimator") and "label" in entry:
+        del entry["runner"]
+        entry["parameters"] = {
+            k: "None" if v is None else v for k, v in entry.get("parameters", {}).items()
+        }
+    return entry
+
+
+@pytest.mark.parametrize("name", bundled.list_suites())
+def test_a_suite_that_is_written_out_and_read_again_is_the_same(name):
+    suite = reader.read_suite(bundled.find_suite(name))
+    parts = {"row": suite.rows, "grid": suite.grids, "reported": suite.reported,
+             "statement": suite.statements}  # fmt: skip
+    content = {
+        **{key: [as_entry(struct) for struct in structs] for key, structs in parts.items()},
+        "test_set": {"n_per_class": list(suite.n_per_class)},
+    }
+    again = reader.build_suite(content, suite.path)
+    for part in ("rows", "grids", "reported", "statements", "n_per_class"):
+        assert getattr(again, part) == getattr(suite, part)
 
 
 # ---------------------------------------------------------------- bad suites
@@ -145,7 +261,8 @@ def test_the_message_names_the_nearest_key_and_the_allowed_ones(tmp_path):
     message = refusal_of(written(tmp_path, WHOLE.replace('runner = "a"', 'runer = "a"')))
     assert message == (
         "[[row]] 1 (A): unknown key 'runer': did you mean runner; allowed: where, label, runner, "
-        "claimed, source, cited, certainty, recipe, remark, mean_of, estimator, parameters, dataset"
+        "claimed, source, cited, certainty, recipe, remark, mean_of, best_of, picked, grid, "
+        "images, control, half_unit, estimator, parameters, dataset"
     )
 
 
@@ -192,7 +309,7 @@ ALTERED = {  # old text in WHOLE, new text, beginning of the message, and a part
     "duplicate row": (REPORTED, ROW, "[[row]] 2", "'A' of Table 3 is already in [[row]] 1"),
     "row without a figure": ('claimed = "90.0"\n', "", "[[row]] 1 (A)", "needs it"),
     "row without a label": ('label = "A"\n', "", "[[row]] 1", "'label' is missing"),
-    "row without a runner": ('runner = "a"\n', "", "[[row]] 1", "one of the keys 'runner'"),
+    "two models": ('runner = "a"', 'runner = "a"\nestimator = "b"', "[[row]] 1", "not both"),
     "row without a place": ('where = "Table 3"\n', "", "[[row]] 1", "'where' is missing"),
     "figure as a number": ('"90.0"', "90.0", "[[row]] 1", "claimed must be a string"),
     "figure as a date": ('"90.0"', "2020-01-01", "[[row]] 1", "claimed must be a string"),
@@ -243,6 +360,145 @@ ALTERED = {  # old text in WHOLE, new text, beginning of the message, and a part
     "endless number": ("[5, 5, 5]", "9" * 5_000, "not valid TOML", "4300 digits"),
     "endless brackets": ("[5, 5, 5]", "[" * 5_000, "not valid TOML", ""),
 }  # fmt: skip
+
+
+CONTROL = 'control = { dataset = "mnist", claimed = "87.3" }'
+STATEMENT = '[[statement]]\nwhere = "Eq. 4"\nkind = "formula"\ntext = "F"\nmetric = "f1"\n'
+FORMULA = STATEMENT + 'formula = "2 * precision"\n'
+TIME = '[[statement]]\nwhere = "text"\nkind = "training time"\ntext = "80"\nminutes = "80"\n'
+GRID = '[[grid]]\nname = "trees"\nlabels = ["A"]\n'
+
+ADDED = {  # lines added to the row or the figure, or entries added at the end of WHOLE
+    "best of no run": ("row", "best_of = 0", "best_of must be a whole number from 1 to 10,000"),
+    "mean and best": ("row", "mean_of = 2\nbest_of = 3", "give mean_of or best_of, not both"),
+    "unknown release": ("row", 'images = "second"', "must be one of: today, first release, not"),
+    "unknown pick": ("row", 'picked = "best"', "must be one of: best epoch, best of a grid, not"),
+    "pick without a grid": ("row", 'picked = "best of a grid"', "needs the key 'grid'"),
+    "grid without a pick": ("row", 'grid = "g"', "the key 'grid' needs picked = \"best of a grid"),
+    "grid of another pick": (
+        "row", 'picked = "best epoch"\ngrid = "g"', "the key 'grid' needs picked =",
+    ),
+    "unknown grid": (
+        "row", 'picked = "best of a grid"\ngrid = "tree"', "no [[grid]] 'tree': did you mean tree",
+    ),
+    "half unit": ("row", 'half_unit = "0"', "half_unit: 0 is not above 0 and at most 1"),
+    "control not a table": ("row", 'control = "87.3"', "control: is not a table"),
+    "control without a figure": (
+        "row", 'control = { dataset = "mnist" }', "control: the key 'claimed' is missing",
+    ),
+    "control on unknown data": (
+        "row", CONTROL.replace("mnist", "digits"),
+        "control: dataset 'digits' is not one of: mnist, kmnist",
+    ),
+    "control on the row's own data": (
+        "row", CONTROL.replace("mnist", "fashion-mnist"),
+        "control: dataset 'fashion-mnist' is the data set of the row; allowed: mnist, kmnist",
+    ),
+    "control not a number": ("row", CONTROL.replace("87.3", "x"), "control: claimed: 'x' is not a"),
+    "control with a number": (
+        "row", CONTROL.replace('"87.3"', "87.3"), "control: claimed must be a string of one line",
+    ),
+    "control with an unknown key": (
+        "row", CONTROL.replace("claimed", "claim"), "control: unknown key 'claim': did you mean",
+    ),
+    "mean of no run in the control": (
+        "row", CONTROL.replace("}", ", mean_of = 0 }"), "control: mean_of must be a whole number",
+    ),
+    "best of no run in a figure": ("reported", "best_of = 0", "best_of must be a whole number"),
+    "best kappa": ("reported", "best_of = 3", "kappa cannot have best_of: only accuracy can"),
+    "unknown alternative": (
+        "reported", 'alternative_metric = "kapa"', "alternative_metric: metric 'kapa' is not one",
+    ),
+    "same alternative": (
+        "reported", 'alternative_metric = "Cohen\'s kappa"', "kappa is the figure's metric",
+    ),
+    "alternative of a class": (
+        "reported", 'alternative_metric = "recall"', "alternative_metric: recall needs class =",
+    ),
+    "formula without a metric": (
+        "end", FORMULA.replace('metric = "f1"\n', ""), 'kind = "formula" needs the key \'metric\'',
+    ),
+    "formula missing": ("end", STATEMENT, 'kind = "formula" needs the key \'formula\''),
+    "formula of kappa": ("end", FORMULA.replace("f1", "kappa"), "metric: 'kappa' is not one of:"),
+    "formula with a power": (
+        "end", FORMULA.replace("* p", "** p"), "formula: '2 ** precision' is not allowed; use",
+    ),
+    "formula with a time": ("end", FORMULA + 'minutes = "80"\n', "'minutes' needs kind = \"train"),
+    "formula with runs": ("end", FORMULA + "runs = 10\n", "'runs' needs kind = \"training time"),
+    "time without minutes": (
+        "end", TIME.replace('minutes = "80"\n', ""), "needs the key 'minutes'",
+    ),
+    "time of nothing": ("end", TIME.replace('s = "80"', 's = "0"'), "minutes: 0 is not a number o"),
+    "time in words": ("end", TIME.replace('s = "80"', 's = "long"'), "minutes: 'long' is not a nu"),
+    "time in percent": ("end", TIME.replace('s = "80"', 's = "8%"'), "minutes: 8% is not a number"),
+    "kind of statement": ("end", TIME.replace("training t", "t"), "kind must be one of: formula,"),
+    "grid of nothing": ("end", GRID.replace('labels = ["A"]\n', ""), "give one of the keys 'estim"),
+    "grid of two": ("end", GRID + 'estimator = "B"\n', "give one of the keys 'estimator' and"),
+    "grid of another suite": (
+        "end", GRID + 'suite = "xiao"\n', "no suite 'xiao'; allowed: kayed2020, xiao2017",
+    ),
+    "grid of an unknown row": ("end", GRID.replace('"A"', '"B"'), "no [[row]] of this file is 'B'"),
+    "grid with a number": ("end", GRID.replace('"A"', '"A", 1'), "labels must be a list of strin"),
+    "grid twice": ("end", GRID + GRID, "[[grid]] 1 has this name"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ADDED)
+def test_a_bad_kind_of_claim_is_refused_with_one_line_that_names_the_entry(tmp_path, name):
+    place, added, what = ADDED[name]
+    text = {
+        "row": WHOLE.replace('runner = "a"\n', f'runner = "a"\n{added}\n') + GRID,
+        "reported": WHOLE.replace('value = "0.75"\n', f'value = "0.75"\n{added}\n'),
+        "end": WHOLE + added,
+    }[place]
+    message = refusal_of(written(tmp_path, text))
+    entry = {"row": "[[row]] 1 (A)", "reported": "[[reported]] 1 (Table 2)", "end": "[["}[place]
+    assert message.startswith(entry) and what in message
+
+
+KINDS = """
+mean_of = 5
+picked = "best of a grid"
+grid = "trees"
+images = "first release"
+control = { dataset = "mnist", claimed = "87.3", mean_of = 5 }
+half_unit = "0.05%"
+"""
+
+
+def test_a_row_may_state_the_kind_of_its_claim_and_a_control(tmp_path):
+    text = WHOLE.replace('runner = "a"\n', 'runner = "a"' + KINDS) + GRID + FORMULA + TIME
+    suite = reader.read_suite(written(tmp_path, text))
+    [row] = suite.rows
+    assert (row.mean_of, row.picked, row.grid, row.images) == (
+        5, "best of a grid", "trees", "first release",
+    )  # fmt: skip
+    assert row.control == claims.Control("mnist", "87.3", 5) and row.half_unit == "0.05%"
+    assert suite.grids == (claims.Grid("trees", labels=("A",)),)
+    assert reader.find_grid_rows(suite, "trees", row.dataset) == (row,)
+    formula, time = suite.statements
+    assert (formula.kind, formula.metric, time.minutes) == ("formula", "f1", "80")
+
+
+def test_a_figure_may_be_the_best_of_some_runs_and_may_have_a_second_meaning(tmp_path):
+    text = WHOLE.replace('"kappa"', '"test accuracy"\nbest_of = 3')
+    [figure] = reader.read_suite(written(tmp_path, text)).reported
+    assert (figure.metric, figure.best_of, figure.alternative_metric) == ("accuracy", 3, None)
+    text = WHOLE.replace('"kappa"', '"mse"\nalternative_metric = "mean absolute error"')
+    [figure] = reader.read_suite(written(tmp_path, text)).reported
+    assert (figure.metric, figure.alternative_metric) == ("mse", "mae")
+
+
+def test_a_grid_without_a_row_on_the_data_set_is_refused_when_it_is_needed(tmp_path):
+    grid = GRID.replace('labels = ["A"]', 'suite = "xiao2017"\nestimator = "sklearn.tree:Pine"')
+    suite = reader.read_suite(written(tmp_path, WHOLE + grid))
+    with pytest.raises(UserError, match="no row of xiao2017 on mnist is 'sklearn"):
+        reader.find_grid_rows(suite, "trees", "mnist")
+
+
+def test_a_row_may_name_no_model(tmp_path):
+    [row] = reader.read_suite(written(tmp_path, WHOLE.replace('runner = "a"\n', ""))).rows
+    assert (row.runner, row.estimator) == ("", "")
 
 
 @pytest.mark.parametrize("name", ALTERED)
@@ -331,7 +587,11 @@ def test_an_altered_suite_can_be_printed_or_is_refused_with_one_line(data):
         assert len(str(error).splitlines()) == 1
         assert str(error).startswith("altered.toml: ")
         return
-    results = evaluation.read_results(Path("no-such-folder"), suite)
+    try:
+        results = evaluation.read_results(Path("no-such-folder"), suite)
+    except UserError as error:  # a grid whose rows are in no other suite
+        assert len(str(error).splitlines()) == 1 and "[[grid]]" in str(error)
+        return
     built = [tables.build_table(results, name) for name in tables.list_tables(suite)]
     assert len(built[0].rows) == len(suite.rows)
 

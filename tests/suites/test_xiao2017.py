@@ -11,6 +11,7 @@ from fmbench.errors import UserError
 from fmbench.records.protocols import FULL
 from fmbench.report.tables import build_table, write_tables
 from fmbench.suites import bundled, configurations, reader
+from fmbench.suites.claims import Control
 from fmbench.suites.rounding import parse_figure
 
 ROWS = {
@@ -41,7 +42,7 @@ def test_the_best_figure_of_each_classifier_is_the_one_that_kayed2020_quotes(sui
         if row.dataset == "fashion-mnist":
             name = row.label.split()[0]
             best[name] = max(best.get(name, 0), float(parse_figure(row.claimed, "accuracy")))
-    quoted = {"SVC": "svc-rbf", "DecisionTreeClassifier": "decision-tree", "MLPClassifier": "mlp",
+    quoted = {"SVC": "svc-rbf", "DecisionTreeClassifier": "decision-tree",
               "ExtraTreeClassifier": "extra-tree", "GaussianNB": "gaussian-nb",
               "KNeighborsClassifier": "k-neighbors", "LinearSVC": "linear-svc",
               "LogisticRegression": "logistic-regression", "SGDClassifier": "sgd",
@@ -57,6 +58,17 @@ def test_every_row_can_be_built_and_has_its_own_cell(suite):
     assert not missing and len(found) == 252
     assert len({entry.cell(FULL, 0).key for entry in found.values()}) == 252
     assert all(not entry.runner.requested_as for entry in found.values())
+
+
+def test_each_row_of_fashion_mnist_has_the_digits_figure_of_its_configuration_as_control(suite):
+    digits = {row.label: row for row in suite.rows if row.dataset == "mnist"}
+    for row in suite.rows:
+        if row.dataset == "mnist":
+            assert (row.images, row.control) == ("today", None)
+        else:
+            other = digits[row.label]
+            assert row.images == "first release" and row.control is not None
+            assert row.control == Control("mnist", other.claimed, other.mean_of)
 
 
 def test_a_row_says_what_was_renamed_or_removed_in_scikit_learn(suite):
