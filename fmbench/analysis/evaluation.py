@@ -16,9 +16,19 @@ from typing import Any
 import numpy as np
 
 from fmbench import runners
+from fmbench.analysis.controls import ControlResult, compare_control
+from fmbench.analysis.misquotes import Misquote, find_misquote
 from fmbench.analysis.reference import REFERENCE_RESULTS, load_reference_summaries
 from fmbench.analysis.summary import Status, Summary, find_current_records, summarise
-from fmbench.analysis.verdicts import ALPHA, MARGIN, Verdict, judge_rows
+from fmbench.analysis.table_verdicts import (
+    Grids,
+    ProtocolResult,
+    find_untested,
+    judge_rows,
+    judge_source_protocols,
+    load_grids,
+)
+from fmbench.analysis.verdicts import ALPHA, MARGIN, Verdict
 from fmbench.datasets.locate import locate_dataset
 from fmbench.datasets.specs import DEFAULT_DATASET, LocatedDataset, records_have_labels
 from fmbench.metrics.compute import MetricValues, compute_metrics, confusion_matrix
@@ -42,13 +52,19 @@ class JudgedRow:
     """A row of a suite (or a runner that is in no row), its measurement, and the verdict.
 
     Accuracies are fractions in [0, 1]. The status of ``summary`` says whether anything was
-    measured. ``reference`` is fmbench's own measurement, if there is one.
+    measured. ``reference`` is fmbench's own measurement, if there is one. ``verdict`` is by the
+    honest protocol. ``source_protocol`` has what the source's own protocol gives, if that differs,
+    and ``control`` the figure of the same source for other images, if there is one. ``misquote``
+    is given if the claim is not the figure of the source that it quotes.
     """
 
     row: Row
     summary: Summary
     reference: Summary | None
     verdict: Verdict
+    source_protocol: ProtocolResult | None = None
+    control: ControlResult | None = None
+    misquote: Misquote | None = None
 
     @property
     def label(self) -> str:
@@ -141,14 +157,31 @@ class JudgedRow:
         return self.n > 1 and self.sd is not None
 
     def as_dict(self) -> dict[str, Any]:
-        """Every figure by its name, for a data frame; missing figures are None."""
+        """Every figure by its name, for a data frame; missing figures are None.
+
+        Accuracies are fractions. ``low`` and ``high`` are the ends of the interval for one new run,
+        ``claim_low`` and ``claim_high`` those for what is claimed.
+        """
+        verdict, protocol, control = self.verdict, self.source_protocol, self.control
+        claim_low, claim_high = verdict.interval or (None, None)
         return {
             "label": self.label, "runner": self.runner, "where": self.where,
-            "dataset": self.dataset, "claimed": self.claimed, "source": self.source,
-            "reference": self.reference_mean, "mean": self.mean, "sd": self.sd, "n": self.n,
-            "low": self.low, "high": self.high, "gap": self.gap, "verdict": self.verdict.word,
-            "verdict_reason": self.verdict.reason, "delta_star": self.verdict.delta_star,
-            "p": self.verdict.p, "status": self.status.value, "reason": self.reason,
+            "dataset": self.dataset, "images": self.row.images, "claimed": self.claimed,
+            "source": self.source, "reference": self.reference_mean, "mean": self.mean,
+            "sd": self.sd, "n": self.n, "low": self.low, "high": self.high, "gap": self.gap,
+            "verdict": verdict.word, "verdict_reason": verdict.reason,
+            "delta_star": verdict.delta_star, "p_within": verdict.p_within,
+            "p_beyond": verdict.p_beyond, "p_holm": verdict.p_holm, "claim_low": claim_low,
+            "claim_high": claim_high, "seeds_needed": verdict.seeds_needed,
+            "to_the_digit": verdict.to_the_digit,
+            "source_protocol": protocol.description if protocol else None,
+            "source_protocol_mean": protocol.mean if protocol else None,
+            "source_protocol_verdict": protocol.verdict.word if protocol else None,
+            "flatters": protocol.flatters if protocol else None,
+            "control_claimed": control.claimed if control else None,
+            "control_mean": control.mean if control else None,
+            "control_agrees": control.agrees if control else None,
+            "status": self.status.value, "reason": self.reason,
             "fit_seconds": self.fit_seconds, "device": self.device,
         }  # fmt: skip
 
@@ -200,8 +233,16 @@ class SuiteResults:
     def judge(self, margin: float = MARGIN, alpha: float = ALPHA) -> list[JudgedRow]:
         """Judge the rows with another margin or level; see :attr:`rows`."""
         return judge_suite(
-            self.suite, self.summaries, self.reference, self.protocol, margin=margin, alpha=alpha
-        )
+            self.suite, self.summaries, self.reference, self.protocol, margin=margin, alpha=alpha,
+            grids=self.grids,
+        )  # fmt: skip
+
+    @cached_property
+    def grids(self) -> Grids:
+        """The measured members of the grids from which the suite's claims were picked."""
+        if self.protocol is not FULL:
+            return {}
+        return load_grids(self.suite, self.store.folder, self.summaries)
 
     @cached_property
     def records(self) -> list[Record]:
@@ -292,6 +333,7 @@ def judge_suite(
     *,
     margin: float = MARGIN,
     alpha: float = ALPHA,
+    grids: Grids | None = None,
 ) -> list[JudgedRow]:
     """Judge every row of the suite, then every other runner that has a summary.
 
@@ -305,16 +347,47 @@ def judge_suite(
         untestable = "measured on a part of the data"
     elif suite.n_per_class != DEFAULT_DATASET.n_per_class:
         untestable = "claimed of another test set"
-    verdicts = judge_rows(rows, summaries, margin=margin, alpha=alpha, untestable=untestable)
+    controls = [
+        _compare_control(row, summaries.get(row.runner), reference.get(row.runner)) for row in rows
+    ]
+    verdicts = judge_rows(
+        rows, summaries, margin=margin, alpha=alpha, untestable=untestable, controls=controls
+    )
+    untested = find_untested(rows, summaries, untestable=untestable, controls=controls)
+    protocols = judge_source_protocols(
+        rows, summaries, untested, grids or {}, margin=margin, alpha=alpha
+    )
     return [
         JudgedRow(
             row,
             summaries.get(row.runner, Summary(row.runner, Status.NO_RUNNER)),
             reference.get(row.runner),
             verdict,
+            source_protocol,
+            control,
+            find_misquote(row, rows),
         )
-        for row, verdict in zip(rows, verdicts, strict=True)
+        for row, verdict, source_protocol, control in zip(
+            rows, verdicts, protocols, controls, strict=True
+        )
     ]
+
+
+def _compare_control(
+    row: Row, summary: Summary | None, reference: Summary | None
+) -> ControlResult | None:
+    """Compare a row's control with the user's own runs, or if there are none, with fmbench's."""
+    if row.control is None:
+        return None
+    for measured in (summary, reference):
+        if measured and (accuracies := measured.controls.get(row.control.dataset)):
+            return compare_control(
+                row.control,
+                accuracies,
+                deterministic=measured.deterministic,
+                spread_of=measured.accuracies,
+            )
+    return compare_control(row.control, (), deterministic=False)
 
 
 def read_results(
@@ -361,12 +434,24 @@ def read_results(
     scored = any(not records_have_labels(record.cell["dataset"]) for record in of_protocol)
     source = locate_dataset(folder=data, fetch=True) if scored else None
     y_true = load_labels(protocol, source) if source else None
+    control_datasets: dict[str, set[str]] = {}
+    for row in suite.rows:
+        if row.control is not None and protocol is FULL:
+            control_datasets.setdefault(row.runner, set()).add(row.control.dataset)
+    picked_epochs = {row.runner for row in suite.rows if row.picked == "best epoch"}
     summaries = {
-        name: summarise(configuration, protocol, contents, store, y_true)
+        name: summarise(
+            configuration, protocol, contents, store, y_true,
+            picks_epoch=name in picked_epochs, control_datasets=control_datasets.get(name, ()),
+        )
         for name, configuration in configurations.items()
-    }
+    }  # fmt: skip
     summaries |= {
-        name: Summary(name, Status.CANNOT_BUILD, reason=why) for name, why in missing.items()
+        name: Summary(
+            name, Status.CANNOT_BUILD if model.is_known else Status.NO_RUNNER, reason=model.reason
+        )
+        for name, model in missing.items()
+        if name not in summaries  # a plug-in that the user asked for may have this name
     }
     return SuiteResults(store, suite, protocol, contents, configurations, summaries, source)
 

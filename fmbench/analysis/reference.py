@@ -116,8 +116,9 @@ def _find_reference_file(suite: str) -> Path | None:
 def _format_summary(summary: Summary) -> dict[str, Any]:
     row = _round_floats(asdict(summary) | {"status": summary.status_text})
     del row["reason"]
-    if not row["flagged"]:
-        del row["flagged"]
+    for name in ("flagged", "controls"):
+        if not row[name]:
+            del row[name]
     return row
 
 
@@ -131,6 +132,7 @@ def _parse_summary(row: dict[str, Any]) -> Summary:
             "accuracies": tuple(row["accuracies"]),
             "warnings": tuple(row["warnings"]),
             "flagged": {k: tuple(v) for k, v in row.get("flagged", {}).items()},
+            "controls": {k: tuple(v) for k, v in row.get("controls", {}).items()},
         }
     )
 

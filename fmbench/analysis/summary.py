@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import TYPE_CHECKING
 
 from fmbench.analysis.statistics import compute_prediction_interval
-from fmbench.datasets.specs import records_have_labels
-from fmbench.models.registry import Runner
+from fmbench.datasets.specs import DATASETS, records_have_labels
+from fmbench.models.registry import BEST_EPOCH, Runner
 from fmbench.records.cells import Cell
-from fmbench.records.protocols import Protocol
-from fmbench.records.record import Y_PRED, Y_TRUE, Record, RecordName, flagged_array_name
+from fmbench.records.protocols import DIGITS, FULL, Protocol
+from fmbench.records.record import (
+    EPOCH_Y_PRED,
+    Y_PRED,
+    Y_TRUE,
+    Record,
+    RecordName,
+    flagged_array_name,
+)
 from fmbench.records.store import Store, StoreContents
 from fmbench.suites.configurations import Configuration, identify_configuration
 
@@ -22,6 +29,8 @@ if TYPE_CHECKING:
 
 
 NO_RECORD = "no record"  # what tables and figures say if nothing was measured
+# How a flagged figure is described that is computed for a claim, not stored by the runner.
+BEST_EPOCH_TEXT = "best epoch picked on the test set"
 
 
 class Status(Enum):
@@ -32,7 +41,7 @@ class Status(Enum):
     FAILED = "failed"
     STALE = "stale"  # its records were made by another revision of the recipe
     CANNOT_BUILD = "cannot be built"  # the library of its estimator is not installed
-    NO_RUNNER = "no runner yet"  # the suite names a runner that does not exist
+    NO_RUNNER = "no runner"  # the suite names a runner that does not exist, or none
 
 
 @dataclass(frozen=True)
@@ -44,6 +53,8 @@ class Summary:
     new run* (Spence & Stanley 2016). For a deterministic runner, both are its accuracy. For a
     stochastic runner with one seed, they are ``None``, and so is ``sd``. ``flagged`` holds the
     accuracies by seed of another way of scoring that the source used; its keys describe that way.
+    ``controls`` holds the accuracies by seed on other data sets, by their names, where a row of the
+    suite compares them.
     """
 
     runner: str
@@ -59,6 +70,12 @@ class Summary:
     warnings: tuple[str, ...] = ()  # each with the number of seeds that gave it
     flagged: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     reason: str = ""
+    controls: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+
+    @property
+    def deterministic(self) -> bool:
+        """Whether it is measured, and of a runner without spread over seeds."""
+        return self.n == 1 and self.sd == 0.0
 
     @property
     def status_text(self) -> str:
@@ -72,11 +89,16 @@ def summarise(
     contents: StoreContents,
     store: Store,
     y_true: np.ndarray | None,
+    *,
+    picks_epoch: bool = False,
+    control_datasets: Iterable[str] = (),
 ) -> Summary:
     """Summarise the records of a configuration.
 
     ``y_true`` holds the labels of the default data set that the protocol scores. It may be ``None``
     if there is no record to score. Records of other data sets contain their own labels.
+    ``picks_epoch``: also give the best epoch on the test set, because a source picked it.
+    ``control_datasets``: data sets on which a row of the suite compares the same recipe.
     """
     runner, name = configuration.runner, configuration.name
     cells = find_cells_with_records(configuration, protocol, contents)
@@ -105,8 +127,13 @@ def summarise(
         device=", ".join(sorted({r.device for r in records})),
         accuracies=tuple(accuracies),
         warnings=_count_warnings(records),
-        flagged=_compute_flagged_accuracies(runner, records, store, y_true),
+        flagged=_compute_flagged_accuracies(runner, records, store, y_true, picks_epoch),
         reason=failure or "",
+        controls={
+            name: found
+            for name in control_datasets
+            if (found := _compute_control_accuracies(configuration, name, contents, store))
+        },
     )
 
 
@@ -175,17 +202,36 @@ def _count_warnings(records: Sequence[Record]) -> tuple[str, ...]:
 
 
 def _compute_flagged_accuracies(
-    runner: Runner, records: Sequence[Record], store: Store, y_true: np.ndarray | None
+    runner: Runner,
+    records: Sequence[Record],
+    store: Store,
+    y_true: np.ndarray | None,
+    picks_epoch: bool,
 ) -> dict[str, tuple[float, ...]]:
-    if not runner.flagged:
+    arrays_by_description = {d: flagged_array_name(name) for name, d in runner.flagged.items()}
+    if picks_epoch and BEST_EPOCH not in runner.flagged:
+        arrays_by_description[BEST_EPOCH_TEXT] = EPOCH_Y_PRED
+    if not arrays_by_description:
         return {}
-    names = [flagged_array_name(name) for name in runner.flagged]
-    arrays_by_record = [store.load_arrays(record, *names) for record in records]
-    return {
-        description: tuple(
-            float((arrays[flagged_array_name(name)] == y_true).mean())
-            for arrays in arrays_by_record
-            if flagged_array_name(name) in arrays  # older records may lack this array
-        )
-        for name, description in runner.flagged.items()
-    }
+    wanted = (Y_TRUE, *arrays_by_description.values())
+    found: dict[str, list[float]] = {description: [] for description in arrays_by_description}
+    for record in records:
+        arrays = store.load_arrays(record, *wanted)
+        labels = arrays[Y_TRUE] if records_have_labels(record.cell["dataset"]) else y_true
+        for description, name in arrays_by_description.items():
+            if name in arrays:  # older records may lack this array
+                # One row of predictions for each epoch, or a single one.
+                right = (arrays[name] == labels).mean(axis=-1)
+                found[description].append(float(right.max()))
+    return {description: tuple(accuracies) for description, accuracies in found.items()}
+
+
+def _compute_control_accuracies(
+    configuration: Configuration, dataset: str, contents: StoreContents, store: Store
+) -> tuple[float, ...]:
+    """Compute the accuracies by seed of the same recipe on another data set."""
+    elsewhere = replace(configuration, dataset=DATASETS[dataset])
+    for protocol in (FULL, DIGITS):  # `fmbench forensics` measures the digits under the second
+        if records := find_current_records(elsewhere, protocol, contents):
+            return tuple(_compute_accuracy(record, store, None) for record in records)
+    return ()

@@ -4,27 +4,36 @@
 look in a terminal, in a figure and on the page.
 
 A claim and its rerun are scored on the same test images, so without a mistake they differ only by
-the spread over seeds. They are compared by a prediction interval for one new run (Spence & Stanley
-2016; Bouthillier et al. 2021, arXiv 2103.03098; Jordan 2024, arXiv 2304.01910). Accuracies are
-fractions in [0, 1].
+the spread over seeds. They are compared by a prediction interval for what is claimed: one new run,
+or the mean or the best of several (Spence & Stanley 2016; Bouthillier et al. 2021, arXiv
+2103.03098; Jordan 2024, arXiv 2304.01910). Accuracies are fractions in [0, 1].
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
+from fractions import Fraction
 from typing import Literal
 
-from fmbench.analysis.statistics import correct_p_values
-from fmbench.analysis.summary import Status, Summary
-from fmbench.suites.claims import Row
-from fmbench.suites.rounding import compute_interval, parse_figure
+from fmbench.analysis.statistics import (
+    CONFIDENCE_TEXT,
+    TOLERANCE,
+    GridFigure,
+    SampleFigure,
+    correct_p_values,
+    lies_in,
+)
+from fmbench.analysis.summary import Status
+from fmbench.suites import rounding
+from fmbench.suites.claims import Picked, Row
 
 MARGIN = 0.005  # a rerun may differ from the claim by half a percentage point
 ALPHA = 0.05  # level of the tests
 FEWEST_SEEDS = 3  # a stochastic runner with fewer seeds is not tested
+MAX_SEEDS = 20  # no verdict asks for more seeds than this
+POWER = 0.8  # "more seeds needed": that many seeds would decide with this probability
 
 PageColour = Literal["green", "vermillion", "blue", "orange", "purple", "muted"]
 
@@ -34,10 +43,11 @@ class VerdictStyle:
     """What one verdict is called, what it means and how it looks.
 
     ``meaning`` is a part of a table's note, ``explanation`` a full sentence for the page. Both may
-    contain ``{margin}`` (points) and ``{alpha}``. ``sentence`` follows the word in the report's
-    answer; it is empty if a reason follows instead. It may also contain ``{test}`` (the level, if a
-    test was made) and ``{delta_star}`` (points). ``group``: verdicts of one group are explained
-    together, under its name; by default, each verdict under its own word.
+    contain the names of :func:`_name_limits` in braces. ``sentence`` follows the word in the
+    report's answer; it is empty if a reason follows instead. It may also contain ``{reason}``,
+    ``{test}`` (the level, if a test was made), ``{interval}`` (percent) and ``{delta_star}``
+    (points). ``group``: verdicts of one group are explained together, under its name; by default,
+    each verdict under its own word.
     """
 
     word: str
@@ -70,23 +80,44 @@ class VerdictKind(Enum):
             "The mean of new runs lies within {margin} points of the claim (two one-sided t tests, "
             "p < {alpha}). A deterministic model has one result, which is compared directly."
         ),
-        sentence=": the mean of new runs lies within {margin} points of the claim (p < {alpha})",
+        sentence=": the mean of new runs lies within {margin} points of the claim{test}",
         mark="●",
         terminal_style="green",
         page_colour="green",
         plot_marker="o",
         plot_marker_size=5.0,
     )
+    WITHIN_SPREAD = VerdictStyle(
+        word="within one run's spread",
+        meaning=(
+            "the claim lies in the {confidence} prediction interval of what is claimed, so nothing "
+            "is odd about it; that the mean is within {margin} points is not shown"
+        ),
+        explanation=(
+            "The claim, give or take its rounding, lies in the {confidence} prediction interval of "
+            "what is claimed: one run, or the mean or the best of several. So nothing is odd about "
+            "it. The seeds differ too much to show that their mean is within {margin} points of it."
+        ),
+        sentence=(
+            ": the claim lies in the {confidence} prediction interval of what is claimed, "
+            "{interval} %, so nothing is odd about it"
+        ),
+        mark="◐",
+        terminal_style="cyan",
+        page_colour="green",
+        plot_marker="s",
+        plot_marker_size=4.4,
+    )
     CLAIM_HIGHER = VerdictStyle(
         word="not reproduced, claim higher",
         group="not reproduced",
         meaning=(
-            "the claim differs from a new run by more than {margin} points and its rounding (t "
-            "test, p < {alpha} after Holm's correction for the number of rows)"
+            "what is claimed differs from a rerun by more than {margin} points and the rounding "
+            "(one-sided t test, p < {alpha} after Holm's correction for the number of rows)"
         ),
         explanation=(
-            "The claim differs from a new run by more than {margin} points and its rounding "
-            "(t test, p < {alpha} after Holm’s correction for the number of rows)."
+            "What is claimed differs from a rerun by more than {margin} points and the rounding "
+            "(one-sided t test, p < {alpha} after Holm’s correction for the number of rows)."
         ),
         sentence=(
             "{test}: a rerun may differ from a claim by {margin} points; this claim would be "
@@ -110,16 +141,76 @@ class VerdictKind(Enum):
         plot_marker=">",
         plot_marker_size=5.5,
     )
-    INCONCLUSIVE = VerdictStyle(
-        word="inconclusive",
-        meaning="the seeds differ too much to decide between these two",
-        explanation="The seeds differ too much to decide between the verdicts above.",
-        sentence=(": the seeds differ too much to say whether the claim is within {margin} points"),
+    MORE_SEEDS = VerdictStyle(
+        word="more seeds needed",
+        meaning=(
+            "none of these, but the given number of seeds (at most {max_seeds}) would decide with "
+            "a probability of {power}, if mean and spread stay as measured"
+        ),
+        explanation=(
+            "None of the verdicts above. The given number of seeds (at most {max_seeds}) would "
+            "decide with a probability of {power}, if mean and spread stay as measured."
+        ),
+        sentence=": {reason}",
         mark="◆",
         terminal_style="yellow",
         page_colour="orange",
         plot_marker="D",
         plot_marker_size=4.2,
+    )
+    UNDECIDABLE = VerdictStyle(
+        word="not decidable at this margin",
+        meaning=(
+            "none of these, and {max_seeds} seeds would probably not decide either: the gap is "
+            "near the margin, or the claim is one noisy run"
+        ),
+        explanation=(
+            "None of the verdicts above, and {max_seeds} seeds would probably not decide either. "
+            "The gap is near the margin, or what is claimed varies too much."
+        ),
+        sentence=": {reason}",
+        mark="◇",
+        terminal_style="bright_yellow",
+        page_colour="orange",
+        plot_marker="D",
+        plot_marker_size=4.2,
+        filled=False,
+    )
+    MISQUOTED = VerdictStyle(
+        word="misquotes its source",
+        meaning=(
+            "the claim is not the figure of the source that it quotes, for the reason given; no "
+            "run is needed to know it"
+        ),
+        explanation=(
+            "The claim is not the figure of the source that it quotes. The row gives both figures. "
+            "No run is needed to know it."
+        ),
+        sentence=": {reason}",
+        mark="≠",
+        terminal_style="magenta",
+        page_colour="purple",
+        plot_marker="P",
+        plot_marker_size=5.5,
+    )
+    OTHER_IMAGES = VerdictStyle(
+        word="claimed of other images",
+        meaning=(
+            "the claim is about another release of the images, which are not to be had, so no "
+            "rerun can test it"
+        ),
+        explanation=(
+            "The claim is about another release of the images. They are not to be had, so no rerun "
+            "can test it. Where the same source also gives a figure for images that have not "
+            "changed, the row compares that one."
+        ),
+        sentence=": {reason}",
+        mark="□",
+        terminal_style="bright_blue",
+        page_colour="muted",
+        plot_marker="s",
+        plot_marker_size=4.4,
+        filled=False,
     )
     UNTESTABLE = VerdictStyle(
         word="untestable",
@@ -164,6 +255,9 @@ class VerdictKind(Enum):
         in_legend=False,
     )
 
+    def __repr__(self) -> str:
+        return f"VerdictKind.{self.name}"
+
     @property
     def style(self) -> VerdictStyle:
         """What it is called and how it looks."""
@@ -186,16 +280,28 @@ class VerdictKind(Enum):
 
     def explanation(self, margin: float = MARGIN, alpha: float = ALPHA) -> str:
         """Explain it in a full sentence; ``margin`` is a fraction."""
-        return self.value.explanation.format(margin=f"{100 * margin:g}", alpha=f"{alpha:g}")
+        return self.value.explanation.format(**_name_limits(margin, alpha))
 
 
-def explain_verdicts(margin: float = MARGIN, alpha: float = ALPHA) -> str:
-    """Explain the verdicts in one line for a table's notes; ``margin`` is a fraction."""
+def _name_limits(margin: float, alpha: float) -> dict[str, str]:
+    """Return the limits of the verdicts by the names that :class:`VerdictStyle` uses."""
+    return {
+        "margin": f"{100 * margin:g}",
+        "alpha": f"{alpha:g}",
+        "confidence": CONFIDENCE_TEXT,
+        "max_seeds": f"{MAX_SEEDS}",
+        "power": f"{100 * POWER:g} %",
+    }
+
+
+def explain_verdicts(
+    margin: float = MARGIN, alpha: float = ALPHA, kinds: Iterable[VerdictKind] = VerdictKind
+) -> str:
+    """Explain verdicts in one line for a table's notes; ``margin`` is a fraction."""
+    limits = _name_limits(margin, alpha)
     meanings = {
-        kind.style.group or kind.word: kind.style.meaning.format(
-            margin=f"{100 * margin:g}", alpha=f"{alpha:g}"
-        )
-        for kind in VerdictKind
+        kind.style.group or kind.word: kind.style.meaning.format(**limits)
+        for kind in kinds
         if kind.style.in_legend
     }
     return "; ".join(f"{words}: {meaning}" for words, meaning in meanings.items())
@@ -203,17 +309,27 @@ def explain_verdicts(margin: float = MARGIN, alpha: float = ALPHA) -> str:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The verdict on one row; ``reason`` says why a claim is untestable, or why a run failed.
+    """The verdict on one row. ``reason`` says why no test decided, where that needs saying.
 
-    ``delta_star`` is the smallest margin with which the claim would be reproduced. ``p`` is twice
-    the smaller one-sided p of the test that the claim lies outside of the margin, before the
-    correction for many rows; ``None`` if no such test was made.
+    ``delta_star``: the smallest margin with which the claim would be reproduced. ``p_within``: the
+    p of the test that the mean is within the margin of the claim. ``p_beyond``: the one-sided p of
+    the test that the claim is farther from a rerun than margin and rounding; ``p_holm`` is the same
+    after Holm's correction for the number of tested rows. All three are None if no test was made.
+    ``interval``: the prediction interval of what is claimed, as fractions; None if nothing is
+    claimed or too little is measured. ``seeds_needed``: the number of seeds that would probably
+    decide. ``to_the_digit``: of a deterministic model, whether its accuracy is printed like the
+    claim.
     """
 
     kind: VerdictKind
     reason: str = ""
     delta_star: float | None = None
-    p: float | None = None
+    p_within: float | None = None
+    p_beyond: float | None = None
+    p_holm: float | None = None
+    interval: tuple[float, float] | None = None
+    seeds_needed: int | None = None
+    to_the_digit: bool | None = None
 
     @property
     def word(self) -> str:
@@ -223,26 +339,39 @@ class Verdict:
     @property
     def sentence(self) -> str:
         """What follows the word in the report's answer, at the default margin and level."""
-        test = f" (p < {ALPHA:g} after correction for the number of rows)"
         return self.kind.style.sentence.format(
-            margin=f"{100 * MARGIN:g}",
-            alpha=f"{ALPHA:g}",
-            test="" if self.p is None else test,
+            **_name_limits(MARGIN, ALPHA),
+            reason=self.reason,
+            test=self._describe_test(),
             delta_star="" if self.delta_star is None else f"{100 * self.delta_star:.2f}",
+            interval=self._interval_text,
         )
+
+    @property
+    def _interval_text(self) -> str:
+        """The interval in percent; empty if there is none."""
+        if self.interval is None:
+            return ""
+        low, high = self.interval
+        return f"{100 * low:.2f} to {100 * high:.2f}"
+
+    def _describe_test(self) -> str:
+        if self.p_beyond is None:
+            return ""
+        corrected = " after correction for the number of rows" if self.kind.differs else ""
+        return f" (p < {ALPHA:g}{corrected})"
 
     def __str__(self) -> str:
         return f"{self.word}: {self.reason}" if self.reason else self.word
 
 
-Match = Literal["yes", "possible", "no"]
-
-
 @dataclass(frozen=True)
 class Claim:
-    """A claimed accuracy, the half unit of its rounding, and how many runs it averages.
+    """A claimed accuracy, the half unit of its rounding, and what kind of figure it is.
 
-    ``printed`` is the figure as the paper prints it, ``label`` and ``where`` say whose it is.
+    It is one run, the mean of ``n_runs`` runs, or the best of ``best_of`` runs. ``picked``: what
+    the source picked by looking at the test images. ``printed`` is the figure as the paper prints
+    it, ``label`` and ``where`` say whose it is.
     """
 
     accuracy: float
@@ -251,21 +380,30 @@ class Claim:
     printed: str = ""
     label: str = ""
     where: str = ""
+    best_of: int = 1
+    picked: Picked | None = None
 
     @classmethod
     def from_row(cls, row: Row) -> Claim | None:
-        """Build the claim of a suite's row; None if it claims nothing."""
+        """Build the claim of a suite's row; None if it claims nothing.
+
+        If its source prints the same figure with fewer decimals, the other ones are padded zeros,
+        so the half unit is that of the source.
+        """
         if row.claimed is None:
             return None
-        printed = compute_interval(row.claimed, "accuracy")
+        printed = rounding.parse_figure(row.claimed, "accuracy")
+        half_unit = _compute_half_unit(row.claimed, row.half_unit)
+        if (
+            row.half_unit is None
+            and row.source is not None
+            and rounding.parse_figure(row.source, "accuracy") == printed
+        ):
+            half_unit = max(half_unit, _compute_half_unit(row.source))
         return cls(
-            float(parse_figure(row.claimed, "accuracy")),
-            float((printed.high - printed.low) / 2),
-            row.mean_of,
-            row.claimed,
-            row.label,
-            row.where,
-        )
+            float(printed), float(half_unit), row.mean_of, row.claimed, row.label, row.where,
+            row.best_of, row.picked,
+        )  # fmt: skip
 
     @classmethod
     def of_runner(cls, rows: Iterable[Row], runner: str) -> Claim | None:
@@ -283,18 +421,23 @@ class Claim:
         """The highest accuracy that is printed like the claim."""
         return self.accuracy + self.half_unit
 
-    def match(self, mean: float, low: float | None = None, high: float | None = None) -> Match:
-        """Whether a measured accuracy could be the claimed one.
+    @property
+    def kind_text(self) -> str:
+        """What is claimed: ``one run``, ``the mean of 5 runs`` or ``the best of 5 runs``."""
+        if self.best_of > 1:
+            return f"the best of {self.best_of} runs"
+        return f"the mean of {self.n_runs} runs" if self.n_runs > 1 else "one run"
 
-        ``yes``: some value that is printed like the claim is at most the margin from ``mean``.
-        ``possible``: otherwise, if such a value lies between ``low`` and ``high``, the prediction
-        interval for one new run. ``no``: in all other cases.
-        """
-        if self.low - MARGIN <= mean <= self.high + MARGIN:
-            return "yes"
-        if low is not None and high is not None and low <= self.high and self.low <= high:
-            return "possible"
-        return "no"
+
+def _compute_half_unit(printed: str, half_unit: str | None = None) -> Fraction:
+    interval = rounding.compute_interval(printed, "accuracy", half_unit=half_unit)
+    return (interval.high - interval.low) / 2
+
+
+# ---------------------------------------------------------------- the rule for one claim
+
+
+Figure = SampleFigure | GridFigure
 
 
 def judge_claim(
@@ -304,103 +447,217 @@ def judge_claim(
     deterministic: bool,
     margin: float = MARGIN,
     alpha: float = ALPHA,
+    n_tests: int = 1,
 ) -> Verdict:
-    """Judge one claim by itself; see :func:`correct_for_many_rows`.
+    """Judge one claim by itself; :mod:`fmbench.analysis.table_verdicts` judges a table.
 
-    ``accuracies`` has one entry for each seed. Reproduced: two one-sided t tests show that the mean
-    is within ``margin`` of the claim. Not reproduced: a t test shows that the claim differs from
-    the mean of ``claim.n_runs`` new runs by more than its rounding and the margin. A model without
-    spread is reproduced if the distance is at most the rounding plus the margin.
+    ``accuracies`` has one entry for each seed. The first rule that applies decides:
+
+    1. Reproduced: two one-sided t tests show that the mean (of what is claimed) is within
+       ``margin`` of the claim.
+    2. Within one run's spread: the claim, give or take its rounding, lies in the prediction
+       interval of what is claimed.
+    3. Not reproduced: a one-sided t test shows that what is claimed differs from a rerun by more
+       than its rounding and the margin. Its p is multiplied by ``n_tests``.
+    4. More seeds needed: some number of seeds up to :data:`MAX_SEEDS` would give one of these two
+       with a probability of :data:`POWER` or more, if mean and spread are as measured.
+    5. Not decidable at this margin.
+
+    A model without spread is reproduced if the distance is at most the rounding plus the margin.
     """
-    n = len(accuracies)
-    if n == 0:
-        return Verdict(VerdictKind.NOT_RUN)
-    mean = math.fsum(accuracies) / n
-    distance = abs(claim.accuracy - mean)
-    side = VerdictKind.CLAIM_HIGHER if claim.accuracy > mean else VerdictKind.CLAIM_LOWER
-    if not deterministic and n < FEWEST_SEEDS:
-        seeds = "1 seed" if n == 1 else f"{n} seeds"
-        return Verdict(
-            VerdictKind.UNTESTABLE, f"{seeds} of a stochastic model, {FEWEST_SEEDS} needed"
-        )
-    sd = math.sqrt(math.fsum((a - mean) ** 2 for a in accuracies) / (n - 1)) if n > 1 else 0.0
-    if deterministic or sd == 0:
-        within = distance <= claim.half_unit + margin
-        delta_star = max(0.0, distance - claim.half_unit)
-        return Verdict(VerdictKind.REPRODUCED if within else side, delta_star=delta_star)
-
-    from scipy.special import stdtr, stdtrit
-
-    standard_error = sd / math.sqrt(n)
-    p_equivalent = float(stdtr(n - 1, -(margin - distance) / standard_error))
-    delta_star = distance + float(stdtrit(n - 1, 1 - alpha)) * standard_error
-    beyond = distance - claim.half_unit - margin
-    p_one_sided = float(stdtr(n - 1, -beyond / (sd * math.sqrt(1 / claim.n_runs + 1 / n))))
-    p = min(1.0, 2 * p_one_sided)
-    if p_equivalent < alpha:
-        kind = VerdictKind.REPRODUCED
-    elif p < alpha:
-        kind = side
-    else:
-        kind = VerdictKind.INCONCLUSIVE
-    return Verdict(kind, delta_star=delta_star, p=p)
+    return _decide_alone(
+        make_trial(claim, accuracies, deterministic=deterministic, margin=margin, alpha=alpha),
+        n_tests,
+    )
 
 
-def correct_for_many_rows(verdicts: Sequence[Verdict], *, alpha: float = ALPHA) -> list[Verdict]:
-    """Correct the verdicts of a table: "not reproduced" must also hold after Holm's correction.
-
-    The correction counts every row that was tested. A verdict that no longer holds becomes
-    inconclusive. "Reproduced" is not corrected, because it favours the claim.
-    """
-    tested = {i: v.p for i, v in enumerate(verdicts) if v.p is not None}
-    corrected = list(verdicts)
-    for i, p in zip(tested, correct_p_values(list(tested.values())), strict=True):
-        if p >= alpha and corrected[i].kind.differs:
-            corrected[i] = replace(corrected[i], kind=VerdictKind.INCONCLUSIVE)
-    return corrected
-
-
-def judge_rows(
-    rows: Sequence[Row],
-    summaries: Mapping[str, Summary],
+def judge_grid_claim(
+    claim: Claim,
+    members: Sequence[Sequence[float]],
     *,
     margin: float = MARGIN,
     alpha: float = ALPHA,
-    untestable: str = "",
-) -> list[Verdict]:
-    """Judge each row of a table, and correct the verdicts for the number of rows.
-
-    ``summaries`` are by runner. ``untestable`` says why no claim of this table can be tested, for
-    example because the claims are about another test set than the reruns; no test here includes the
-    sampling error of the images.
-    """
-    verdicts = [
-        _judge_row(row, summaries.get(row.runner), margin, alpha, untestable) for row in rows
-    ]
-    return correct_for_many_rows(verdicts, alpha=alpha)
-
-
-def _judge_row(
-    row: Row, summary: Summary | None, margin: float, alpha: float, untestable: str
+    n_tests: int = 1,
 ) -> Verdict:
-    if summary is None:
-        return Verdict(VerdictKind.NOT_RUN, Status.NO_RUNNER.value)
-    if summary.status is Status.FAILED:  # the other seeds alone would be a selection
-        return Verdict(VerdictKind.FAILED, summary.reason)
-    if not summary.n:
-        not_run = summary.status is Status.NOT_RUN
-        return Verdict(VerdictKind.NOT_RUN, "" if not_run else summary.status_text)
-    claim = Claim.from_row(row)
-    if claim is None:
-        return Verdict(VerdictKind.UNTESTABLE, "nothing claimed")
-    if untestable:
-        return Verdict(VerdictKind.UNTESTABLE, untestable)
-    if row.recipe == "not stated":
-        return Verdict(VerdictKind.UNTESTABLE, "recipe not stated")
-    return judge_claim(
-        claim,
-        summary.accuracies,
-        deterministic=summary.n == 1 and summary.sd == 0.0,
-        margin=margin,
-        alpha=alpha,
-    )
+    """Judge a claim that is the best of a grid, by the rules of :func:`judge_claim`.
+
+    ``members``: the accuracies by seed of each configuration; one accuracy is that of a
+    deterministic one. Each figure of the grid is one run or the mean of ``claim.n_runs`` runs.
+    """
+    return _decide_alone(make_grid_trial(claim, members, margin=margin, alpha=alpha), n_tests)
+
+
+def _decide_alone(trial: Verdict | Trial, n_tests: int) -> Verdict:
+    if isinstance(trial, Verdict):
+        return trial
+    p = trial.p_beyond
+    return trial.decide(None if p is None else min(1.0, n_tests * p), n_tests)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A claim beside the figure that it is tested against; what is left is the correction of p."""
+
+    claim: Claim
+    figure: Figure
+    deterministic: bool
+    margin: float
+    alpha: float
+
+    @property
+    def p_beyond(self) -> float | None:
+        """The p of the test that is corrected for many rows; None if there is no such test."""
+        if not self.figure.has_spread:
+            return None
+        return self.figure.p_beyond(self.claim.accuracy, self._excess)
+
+    def decide(self, p_holm: float | None, n_tests: int) -> Verdict:
+        """Give the verdict; ``p_holm`` is p_beyond, corrected for ``n_tests`` tests."""
+        claim, figure = self.claim, self.figure
+        if not figure.has_spread:
+            return self._compare_directly()
+        p_within = figure.p_within(claim.accuracy, self.margin)
+        verdict = Verdict(
+            VerdictKind.REPRODUCED,
+            delta_star=figure.smallest_margin(claim.accuracy, self.alpha),
+            p_within=p_within,
+            p_beyond=self.p_beyond,
+            p_holm=p_holm,
+            interval=figure.interval,
+        )
+        if p_within < self.alpha:
+            return verdict
+        if lies_in(figure.interval, claim.low, claim.high):
+            return replace(verdict, kind=VerdictKind.WITHIN_SPREAD)
+        if p_holm is not None and p_holm < self.alpha:
+            return replace(verdict, kind=self._side)
+        seeds = self._find_seeds_needed(self.alpha / n_tests)
+        if seeds is None:
+            return replace(
+                verdict, kind=VerdictKind.UNDECIDABLE, reason=self._explain_undecidable()
+            )
+        reason = f"{seeds} in all would probably decide"
+        return replace(verdict, kind=VerdictKind.MORE_SEEDS, reason=reason, seeds_needed=seeds)
+
+    @property
+    def _excess(self) -> float:
+        return self.margin + self.claim.half_unit
+
+    @property
+    def _side(self) -> VerdictKind:
+        higher = self.claim.accuracy > self.figure.expected
+        return VerdictKind.CLAIM_HIGHER if higher else VerdictKind.CLAIM_LOWER
+
+    def _compare_directly(self) -> Verdict:
+        accuracy = self.figure.expected
+        distance = abs(self.claim.accuracy - accuracy)
+        reproduced = distance <= self._excess + TOLERANCE
+        return Verdict(
+            VerdictKind.REPRODUCED if reproduced else self._side,
+            delta_star=max(0.0, distance - self.claim.half_unit),
+            interval=self.figure.interval,
+            to_the_digit=is_to_the_digit(self.claim, accuracy) if self.deterministic else None,
+        )
+
+    def _find_seeds_needed(self, level: float) -> int | None:
+        """The smallest number of seeds that would probably decide; None if that is too many."""
+        first, last = self.figure.n_seeds + 1, MAX_SEEDS
+        if first > last or self._compute_power(last, level) < POWER:
+            return None
+        while first < last:  # the power grows with the number of seeds
+            middle = (first + last) // 2
+            if self._compute_power(middle, level) < POWER:
+                first = middle + 1
+            else:
+                last = middle
+        return last
+
+    def _compute_power(self, n: int, level: float) -> float:
+        """The probability that ``n`` seeds decide, if mean and spread are as measured."""
+        claim = self.claim
+        return self.figure.power(n, claim.accuracy, claim.half_unit, self.margin, self.alpha, level)
+
+    def _explain_undecidable(self) -> str:
+        gap = abs(self.claim.accuracy - self.figure.expected)
+        noise = self.figure.figure_sd
+        n = max(MAX_SEEDS, self.figure.n_seeds)
+        if gap - self._excess <= noise:
+            return (
+                f"the gap of {100 * gap:.2f} points is near the margin of {100 * self.margin:g}; "
+                f"{n} seeds would probably not decide"
+            )
+        what = "the best of a grid" if isinstance(self.figure, GridFigure) else self.claim.kind_text
+        return (
+            f"the claim is {what}, which varies by a standard deviation of {100 * noise:.2f} "
+            f"points; {n} seeds would probably not decide"
+        )
+
+
+def is_to_the_digit(claim: Claim, accuracy: float) -> bool:
+    """Whether a measured accuracy is printed like the claim."""
+    return lies_in((accuracy, accuracy), claim.low, claim.high)
+
+
+def decide_together(trials: Sequence[Verdict | Trial]) -> list[Verdict]:
+    """Decide the claims of a table, with Holm's correction for the number of tests in it.
+
+    The correction counts every claim that is tested, and changes "not reproduced" only:
+    "reproduced" favours the claim. Entries that are verdicts already stay as they are.
+    """
+    p_values = {
+        i: trial.p_beyond
+        for i, trial in enumerate(trials)
+        if isinstance(trial, Trial) and trial.p_beyond is not None
+    }
+    corrected = dict(zip(p_values, correct_p_values(list(p_values.values())), strict=True))
+    return [
+        trial.decide(corrected.get(i), len(corrected)) if isinstance(trial, Trial) else trial
+        for i, trial in enumerate(trials)
+    ]
+
+
+def make_trial(
+    claim: Claim,
+    accuracies: Sequence[float],
+    *,
+    deterministic: bool,
+    margin: float = MARGIN,
+    alpha: float = ALPHA,
+) -> Verdict | Trial:
+    """Put a claim beside measured runs; a verdict if they are too few to test it."""
+    if not accuracies:
+        return Verdict(VerdictKind.NOT_RUN)
+    # All runs of a deterministic model are the same one.
+    values = tuple(accuracies[:1] if deterministic else accuracies)
+    figure, n = SampleFigure(values, claim.n_runs, claim.best_of), len(accuracies)
+    if not deterministic and n < FEWEST_SEEDS:
+        return Verdict(
+            VerdictKind.UNTESTABLE,
+            f"{n} seed{'' if n == 1 else 's'} of a stochastic model, {FEWEST_SEEDS} needed",
+            interval=None if n == 1 else figure.interval,
+        )
+    return Trial(claim, figure, deterministic, margin, alpha)
+
+
+def make_grid_trial(
+    claim: Claim,
+    members: Sequence[Sequence[float]],
+    *,
+    margin: float = MARGIN,
+    alpha: float = ALPHA,
+) -> Verdict | Trial:
+    """Put a claim that is the best of a grid beside the measured runs of its configurations.
+
+    ``members``: the accuracies by seed of each configuration; one accuracy is that of a
+    deterministic one.
+    """
+    if not members or not all(members):
+        return Verdict(VerdictKind.NOT_RUN)
+    n = min((len(member) for member in members if len(member) > 1), default=FEWEST_SEEDS)
+    if n < FEWEST_SEEDS:
+        return Verdict(
+            VerdictKind.UNTESTABLE,
+            f"{n} seeds of a stochastic configuration, {FEWEST_SEEDS} needed",
+        )
+    figure = GridFigure(tuple(SampleFigure(tuple(m), claim.n_runs) for m in members))
+    return Trial(claim, figure, not figure.has_spread, margin, alpha)

@@ -52,6 +52,22 @@ def compute_metrics(
     return MetricValues(overall, by_class, confusion)
 
 
+def compute_overall_value(confusion: np.ndarray, name: str) -> float | None:
+    """Compute one metric of the whole test set from a confusion matrix.
+
+    None if the metric needs more than the confusion matrix, as top-2 accuracy needs the scores.
+    """
+    metric = METRICS[name]
+    if metric.class_fraction is not None:
+        return float(compute_class_metrics(confusion[None])[name][0].mean())
+    if metric.overall_fraction is not None:
+        above, below = metric.overall_fraction(_MatrixCounts(confusion))
+        return above / below if below else metric.value_of_zero_by_zero
+    assert metric.overall_value is not None
+    nothing = np.empty(0, np.uint8)
+    return metric.overall_value(Predictions(nothing, nothing, confusion))
+
+
 def confusion_matrix(y_true: np.ndarray, y_pred: np.ndarray, n_classes: int) -> np.ndarray:
     """``int (n_classes, n_classes)``; rows are the true classes, columns the predicted ones."""
     pairs = n_classes * y_true.astype(np.int64) + y_pred

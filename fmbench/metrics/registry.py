@@ -58,6 +58,15 @@ def _specificity(counts: ClassCounts) -> Quotient:
     return counts.other_images - counts.false_positives, counts.other_images
 
 
+def _one_vs_rest_accuracy(counts: ClassCounts) -> Quotient:
+    """(TP + TN) / all images: equation 3 of Kayed et al. 2020, which they call accuracy.
+
+    Its mean over K classes is 1 - 2 (1 - accuracy) / K. Keras calls it binary accuracy.
+    """
+    true_negatives = counts.other_images - counts.false_positives
+    return counts.true_positives + true_negatives, counts.actual + counts.other_images
+
+
 def _mean_squared_error(counts: MatrixCounts) -> Quotient:
     return counts.weighted_sum(lambda true, predicted: (true - predicted) ** 2), counts.n_images
 
@@ -127,6 +136,10 @@ _DECLARATIONS = (
     Metric(
         name="specificity", title="specificity", class_fraction=_specificity, forced_priority=5,
         synonyms=("true negative rate",),
+    ),
+    Metric(
+        name="one-vs-rest accuracy", title="one-vs-rest accuracy",
+        class_fraction=_one_vs_rest_accuracy, synonyms=("binary accuracy",),
     ),
     Metric(  # of the class numbers, as Kayed et al. 2020 report it
         name="mse", title="MSE", overall_fraction=_mean_squared_error, forced_priority=7,

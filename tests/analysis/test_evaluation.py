@@ -15,9 +15,10 @@ from fmbench.analysis.summary import Status, Summary
 from fmbench.analysis.verdicts import VerdictKind
 from fmbench.datasets import specs
 from fmbench.records.cells import Cell
-from fmbench.records.protocols import FULL, QUICK, load_labels
+from fmbench.records.protocols import DIGITS, FULL, QUICK, load_labels
 from fmbench.records.store import Store
 from fmbench.suites import reader
+from fmbench.suites.claims import Control
 from fmbench.suites.configurations import Configuration
 
 SUITE = reader.read_suite()
@@ -133,14 +134,16 @@ def test_quick_results_are_no_test_of_a_claim_and_have_no_reference(folder, sour
     assert not quick.has_verdicts and quick.reference == {}
     [measured] = [row for row in quick.rows if row.n]
     assert str(measured.verdict) == "untestable: measured on a part of the data"
-    assert {row.verdict.kind for row in quick.rows if not row.n} == {VerdictKind.NOT_RUN}
+    # A misquotation is known without a run.
+    kinds = {row.verdict.kind for row in quick.rows if not row.n}
+    assert kinds == {VerdictKind.NOT_RUN, VerdictKind.MISQUOTED}
 
 
 def test_claims_about_another_test_set_are_not_tested():
     suite = replace(SUITE, n_per_class=(500,) * 10)
-    summaries = {"gaussian-nb": Summary("gaussian-nb", Status.MEASURED, 1, 0.57, 0.0)}
+    summaries = {"k-neighbors": Summary("k-neighbors", Status.MEASURED, 1, 0.86, 0.0)}
     rows = judge_suite(suite, summaries, {})
-    [row] = [row for row in rows if row.runner == "gaussian-nb"]
+    [row] = [row for row in rows if row.runner == "k-neighbors"]
     assert str(row.verdict) == "untestable: claimed of another test set"
 
 
@@ -148,8 +151,76 @@ def test_a_runner_beside_the_suite_has_a_row_without_a_claim_and_an_unknown_runn
     summaries = {"mine": Summary("mine", Status.MEASURED, 1, 0.9, 0.0, accuracies=(0.9,))}
     rows = judge_suite(SUITE, summaries, {})
     assert (rows[-1].label, rows[-1].where, rows[-1].claimed) == ("mine", "", None)
-    assert str(rows[0].verdict) == "not run: no runner yet"
+    assert str(rows[0].verdict) == "not run: no runner"
     assert rows[0].status is Status.NO_RUNNER
+
+
+def test_an_estimate_for_a_claim_stands_beside_that_for_one_run(source, tmp_path, record_of):
+    lenet = Configuration(runners.get_runner("lenet5"))
+    store = Store(tmp_path / "results")
+    y_true = load_labels(FULL, source)
+    for seed, share in enumerate((0.9, 0.901, 0.902)):
+        store.save(record_of(lenet.cell(FULL, seed)), predict(y_true, share))
+    [row] = [r for r in SUITE.rows if r.runner == "lenet5" and r.claimed]
+    suite = replace(SUITE, rows=(structs.replace(row, mean_of=10),))
+    [judged, *_] = read_results(store.folder, suite, data=source.folder).rows
+    figures = judged.as_dict()
+    assert figures["low"] < figures["claim_low"] < figures["mean"] < figures["claim_high"]
+    assert figures["verdict"] == "not reproduced, claim higher"
+    assert figures["p_beyond"] == figures["p_holm"] < 0.001 < figures["p_within"]
+    assert (figures["images"], figures["seeds_needed"], figures["to_the_digit"]) == (
+        "today", None, None
+    )  # fmt: skip
+    assert figures["source_protocol"] is figures["flatters"] is figures["control_mean"] is None
+
+
+def test_the_best_epoch_is_computed_where_a_source_picked_it(source, tmp_path, record_of):
+    lenet = Configuration(runners.get_runner("lenet5"))
+    store = Store(tmp_path / "results")
+    y_true = load_labels(FULL, source)
+    for seed in range(3):
+        epochs = [predict(y_true, share)["y_pred"] for share in (0.8, 0.9 + seed / 1000, 0.85)]
+        arrays = {"y_pred": epochs[-1], "epoch_y_pred": np.array(epochs)}
+        store.save(record_of(lenet.cell(FULL, seed)), arrays)
+    [row] = [r for r in SUITE.rows if r.runner == "lenet5" and r.claimed]
+    rows = (structs.replace(row, claimed="90.1", picked="best epoch"),)
+    [judged, *_] = read_results(
+        store.folder, replace(SUITE, rows=rows), data=source.folder
+    ).rows  # fmt: skip
+    protocol = judged.source_protocol
+    assert protocol.description == "best epoch picked on the test set"
+    assert protocol.accuracies == pytest.approx((0.9, 0.901, 0.902))
+    assert protocol.flatters == pytest.approx(0.051)
+    assert protocol.verdict.kind is VerdictKind.REPRODUCED
+    assert judged.verdict.kind is VerdictKind.CLAIM_HIGHER
+    figures = judged.as_dict()
+    assert figures["source_protocol_verdict"] == "reproduced"
+    assert figures["source_protocol_mean"] == pytest.approx(0.901)
+
+
+@pytest.mark.parametrize("protocol", [FULL, DIGITS])
+def test_a_control_is_measured_by_the_full_protocol_or_by_that_of_forensics(
+    protocol, source, tmp_path, record_of
+):
+    bayes = Configuration(runners.get_runner("gaussian-nb"))
+    digits = replace(bayes, dataset=specs.MNIST_DIGITS)
+    store = Store(tmp_path / "results")
+    y_true = load_labels(FULL, source)
+    store.save(record_of(bayes.cell(FULL, 0)), predict(y_true, 0.57))
+    store.save(record_of(digits.cell(protocol, 0)), {**predict(y_true, 0.524), "y_true": y_true})
+    stale = replace(digits, runner=replace(bayes.runner, revision=99))
+    store.save(record_of(stale.cell(FULL, 0)), {**predict(y_true, 0.1), "y_true": y_true})
+    [row] = [r for r in SUITE.rows if r.runner == "gaussian-nb"]
+    row = structs.replace(
+        row, claimed="51.1", source="51.1", images="first release",
+        control=Control("mnist", "52.4"),
+    )  # fmt: skip
+    results = read_results(store.folder, replace(SUITE, rows=(row,)), data=source.folder)
+    assert results.summaries["gaussian-nb"].controls == {"mnist": (0.524,)}
+    assert results.rows[0].control.agrees
+    assert results.rows[0].verdict.reason.endswith("it gets 52.40 against 52.4")
+    quick = read_results(store.folder, replace(SUITE, rows=(row,)), QUICK, source.folder)
+    assert quick.rows[0].summary.controls == {} and quick.grids == {}
 
 
 def test_records_of_another_environment_are_counted_in_one_line(results):

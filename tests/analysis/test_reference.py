@@ -37,14 +37,17 @@ def test_a_summary_file_is_read_as_it_was_written(tmp_path):
         "b", Status.FAILED, n=1, mean=0.5, accuracies=(0.5,), fit_seconds=4.0,
         reason="ValueError: too few: 3",
     )  # fmt: skip
-    flagged = replace(MEASURED, runner="d", flagged={"scored by signs": (0.7, 0.75)})
+    flagged = replace(
+        MEASURED, runner="d", flagged={"scored by signs": (0.7, 0.75)}, controls={"mnist": (0.9,)}
+    )
     not_run = Summary("c", Status.NOT_RUN)
     path = tmp_path / SUMMARY_FILE
     write_summary(path, [MEASURED, failed, not_run, flagged], [{"python": "3.11.7"}])
     assert read_summary(path) == {"a": MEASURED, "b": failed, "d": flagged}
     rows = json.loads(path.read_text(encoding="utf-8"))["rows"]
     assert rows["b"]["status"] == "failed: ValueError: too few: 3"
-    assert [name for name, row in rows.items() if "flagged" in row] == ["d"]
+    for optional in ("flagged", "controls"):
+        assert [name for name, row in rows.items() if optional in row] == ["d"]
 
 
 def test_a_summary_file_does_not_depend_on_the_last_bits_of_a_number(tmp_path):

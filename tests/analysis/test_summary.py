@@ -7,7 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from fmbench.analysis.summary import Status, Summary, summarise
+from fmbench import runners
+from fmbench.analysis.summary import BEST_EPOCH_TEXT, Status, Summary, summarise
+from fmbench.models.registry import BEST_EPOCH
 from fmbench.records.cells import Cell
 from fmbench.records.protocols import FULL, QUICK
 from fmbench.records.store import Store
@@ -139,3 +141,36 @@ def test_a_flagged_figure_counts_the_records_that_have_it(store, toy_cell, recor
     runner = replace(toy_cell().runner, flagged={"sign": "scored by signs"})
     found = summarise(Configuration(runner), FULL, store.read_contents(), store, Y_TRUE)
     assert (found.n, found.flagged) == (2, {"scored by signs": (0.7,)})
+
+
+def test_the_best_epoch_is_scored_only_if_asked_for_and_not_stored_already(
+    store, toy_cell, record_of
+):
+    for seed, n in ((0, 80), (1, 90)):
+        epochs = np.array([right(n - 10)["y_pred"], right(n + 5)["y_pred"], right(n)["y_pred"]])
+        arrays = {**right(n), "epoch_y_pred": epochs, "flagged_best_epoch": right(7)["y_pred"]}
+        store.save(record_of(toy_cell(seed)), arrays)
+    runner, contents = toy_cell().runner, store.read_contents()
+
+    def flagged(runner, **options):
+        return summarise(Configuration(runner), FULL, contents, store, Y_TRUE, **options).flagged
+
+    assert flagged(runner) == {}
+    assert flagged(runner, picks_epoch=True) == {BEST_EPOCH_TEXT: (0.85, 0.95)}
+    own = replace(runner, flagged={BEST_EPOCH: "as the source did"})
+    assert flagged(own, picks_epoch=True) == {"as the source did": (0.07, 0.07)}
+
+
+def test_a_model_without_epochs_has_no_best_one(store, toy_cell, record_of):
+    store.save(record_of(toy_cell()), right(80))
+    contents = store.read_contents()
+    found = summarise(
+        Configuration(toy_cell().runner), FULL, contents, store, Y_TRUE, picks_epoch=True
+    )
+    assert found.flagged == {BEST_EPOCH_TEXT: ()}
+
+
+def test_every_runner_that_flags_the_best_epoch_describes_it_by_the_same_words():
+    flagged = [r.flagged[BEST_EPOCH] for r in runners.load_runners().values()
+               if BEST_EPOCH in r.flagged]  # fmt: skip
+    assert flagged and all(text.startswith(BEST_EPOCH_TEXT) for text in flagged)

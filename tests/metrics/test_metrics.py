@@ -8,12 +8,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pycm import ConfusionMatrix
 
-from fmbench.metrics.compute import compute_class_metrics, compute_metrics
+from fmbench.metrics.compute import (
+    compute_class_metrics,
+    compute_metrics,
+    compute_overall_value,
+)
 from fmbench.metrics.registry import METRICS
 
 N = 10
 PYCM = {"precision": "PPV", "recall": "TPR", "f1": "F1", "specificity": "TNR",
-        "informedness": "BM"}  # fmt: skip
+        "informedness": "BM", "one-vs-rest accuracy": "ACC"}  # fmt: skip
 
 
 @st.composite
@@ -77,6 +81,23 @@ def test_on_a_balanced_set_kappa_and_macro_informedness_follow_from_accuracy(ans
     assert found["informedness"] == expected
     assert found["recall"] == pytest.approx(found["accuracy"], abs=1e-12)
     assert found["specificity"] == pytest.approx(1 - (1 - found["accuracy"]) / 9, abs=1e-12)
+
+
+@settings(max_examples=10)
+@given(predictions())
+def test_one_vs_rest_accuracy_follows_from_accuracy_whatever_the_class_sizes(answers):
+    found = compute_metrics(*answers, N).overall
+    expected = 1 - 2 * (1 - found["accuracy"]) / N
+    assert found["one-vs-rest accuracy"] == pytest.approx(expected, abs=1e-12)
+
+
+@settings(max_examples=20)
+@given(predictions())
+def test_the_confusion_matrix_alone_gives_the_same_values(answers):
+    found = compute_metrics(*answers, N)
+    for name, value in found.overall.items():
+        assert compute_overall_value(found.confusion, name) == pytest.approx(value), name
+    assert compute_overall_value(found.confusion, "top-2 accuracy") is None
 
 
 def test_the_claimed_accuracy_means_another_kappa_than_the_paper_prints():

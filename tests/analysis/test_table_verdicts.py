@@ -1,0 +1,395 @@
+"""The verdicts of a table: which rule comes first, and what the source's own protocol gives."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from fmbench.analysis.controls import compare_control
+from fmbench.analysis.evaluation import judge_suite, read_results
+from fmbench.analysis.reference import REFERENCE_RESULTS, SUMMARY_FILE, read_summary, write_summary
+from fmbench.analysis.statistics import SampleFigure
+from fmbench.analysis.summary import BEST_EPOCH_TEXT, Status, Summary
+from fmbench.analysis.table_verdicts import (
+    find_untested,
+    judge_rows,
+    judge_source_protocols,
+    load_grids,
+)
+from fmbench.analysis.verdicts import VerdictKind
+from fmbench.suites import reader
+from fmbench.suites.bundled import find_bundled_suite
+from fmbench.suites.claims import Control, Grid, Row, Suite
+
+
+def row(claimed="90.00", recipe="stated", **options):
+    return Row("Table 3", "A model", "model", claimed, recipe=recipe, **options)
+
+
+def measured(*accuracies, name="model", **options):
+    n, mean = len(accuracies), float(np.mean(accuracies))
+    sd = float(np.std(accuracies, ddof=1)) if n > 1 else 0.0
+    return Summary(name, Status.MEASURED, n, mean, sd, accuracies=accuracies, **options)
+
+
+FIVE = measured(0.898, 0.899, 0.9, 0.901, 0.902)
+ONE_SEED = replace(measured(0.9), sd=None)
+FAILED = replace(FIVE, status=Status.FAILED, reason="killed (seed 5)")
+STALE = Summary("model", Status.STALE, reason="revision 1 -> 2")
+NOT_RUN = Summary("model", Status.NOT_RUN)
+NO_RUNNER = Summary("model", Status.NO_RUNNER, reason="there is no 'model'. Did you mean 'mode'?")
+QUOTES = {"source": "51.1", "cited": "Xiao", "certainty": "verified"}
+OLD = {"images": "first release"}
+MISQUOTED = "misquotes its source: the source says 51.1, the claim is 90.00: another figure"
+
+
+# ---------------------------------------------------------------- which rule comes first
+
+
+@pytest.mark.parametrize(
+    ("the_row", "summary", "verdict"),
+    [
+        (row(), FIVE, "reproduced"),
+        (row(recipe="partly stated"), FIVE, "reproduced"),
+        (row("90.40"), FIVE, "within one run's spread"),
+        (row("98.80"), FIVE, "not reproduced, claim higher"),
+        (row("80.00"), FIVE, "not reproduced, claim lower"),
+        (row("90.50"), measured(0.9), "reproduced"),
+        (row("90.51"), measured(0.9), "not reproduced, claim higher"),
+        (row("90.5"), measured(0.8996), "reproduced"),
+        (row(), measured(0.9, 0.9001), "untestable: 2 seeds of a stochastic model, 3 needed"),
+        (row(), ONE_SEED, "untestable: 1 seed of a stochastic model, 3 needed"),
+        # Not measured.
+        (row(), None, "not run: no runner"),
+        (row(), NO_RUNNER, f"not run: no runner: {NO_RUNNER.reason}"),
+        (row(), NOT_RUN, "not run"),
+        (row(), STALE, "not run: stale: revision 1 -> 2"),
+        (row(), FAILED, "failed: killed (seed 5)"),
+        # A misquotation is known without a run, and comes before everything else.
+        (row(**QUOTES), FIVE, MISQUOTED),
+        (row(**QUOTES), None, MISQUOTED),
+        (row(**QUOTES), NOT_RUN, MISQUOTED),
+        (row(**QUOTES), FAILED, MISQUOTED),
+        (row(recipe="not stated", **QUOTES, **OLD), STALE, MISQUOTED),
+        (row(**(QUOTES | {"certainty": "second hand"})), FIVE, "reproduced"),
+        (row(**(QUOTES | {"source": "90.0"})), FIVE, "reproduced"),
+        # Untestable comes before the release of the images.
+        (row(recipe="not stated"), FIVE, "untestable: recipe not stated"),
+        (row(None), FIVE, "untestable: nothing claimed"),
+        (row(None, **OLD), FIVE, "untestable: nothing claimed"),
+        (row(recipe="not stated", **OLD), FIVE, "untestable: recipe not stated"),
+        (row(**OLD), NOT_RUN, "not run"),
+        (row(**OLD), FAILED, "failed: killed (seed 5)"),
+        (row(**OLD), FIVE, "claimed of other images: the first release"),
+        (row("98.80", **OLD), FIVE, "claimed of other images: the first release"),
+        (row(**OLD), ONE_SEED, "claimed of other images: the first release"),
+    ],
+)
+def test_each_row_of_a_table_gets_a_verdict(the_row, summary, verdict):
+    summaries = {} if summary is None else {"model": summary}
+    assert [str(v) for v in judge_rows([the_row], summaries)] == [verdict]
+
+
+def test_a_reason_makes_every_claim_of_a_table_untestable_except_misquotations():
+    rows = [row(), row(**OLD), row(**QUOTES)]
+    verdicts = judge_rows(rows, {"model": FIVE}, untestable="claimed of another test set")
+    assert [str(v) for v in verdicts] == [
+        "untestable: claimed of another test set",
+        "untestable: claimed of another test set",
+        MISQUOTED,
+    ]
+
+
+def test_the_control_stands_in_the_reason_of_a_claim_of_other_images():
+    control = compare_control(Control("mnist", "87.3"), (0.8735,), deterministic=True)
+    [verdict] = judge_rows([row(**OLD)], {"model": measured(0.9)}, controls=[control])
+    assert verdict.reason == (
+        "the first release; on the MNIST handwritten digits, which have not changed, it gets 87.35 "
+        "against 87.3"
+    )
+    without = compare_control(Control("mnist", "87.3"), (), deterministic=True)
+    [verdict] = judge_rows([row(**OLD)], {"model": measured(0.9)}, controls=[without])
+    assert verdict.reason == "the first release"
+
+
+def test_an_untested_row_still_shows_its_interval_and_whether_it_agrees_to_the_digit():
+    [verdict] = judge_rows([row("90.00", **OLD)], {"model": measured(0.9)})
+    assert (verdict.interval, verdict.to_the_digit) == ((0.9, 0.9), True)
+    [verdict] = judge_rows([row("90.00", mean_of=5, **OLD)], {"model": FIVE})
+    assert verdict.interval == SampleFigure(FIVE.accuracies, 5).interval
+    assert (verdict.p_within, verdict.p_beyond, verdict.delta_star) == (None, None, None)
+
+
+def test_margin_and_level_change_the_verdict():
+    near = row("90.40")
+    assert judge_rows([near], {"model": FIVE})[0].kind is VerdictKind.WITHIN_SPREAD
+    assert judge_rows([near], {"model": FIVE}, margin=0.01)[0].kind is VerdictKind.REPRODUCED
+    far = row("90.55")
+    assert judge_rows([far], {"model": FIVE})[0].kind is VerdictKind.UNDECIDABLE
+    strict = judge_rows([far], {"model": FIVE}, margin=0.0)
+    assert strict[0].kind is VerdictKind.CLAIM_HIGHER
+
+
+def test_more_rows_make_each_test_stricter():
+    close = row("91.00")
+    alone = judge_rows([close], {"model": FIVE})
+    among = judge_rows([close, *[row()] * 30], {"model": FIVE})
+    assert alone[0].kind is VerdictKind.CLAIM_HIGHER
+    assert not among[0].kind.differs
+    assert (alone[0].p_beyond, alone[0].p_holm) == (among[0].p_beyond, alone[0].p_beyond)
+    assert among[0].p_holm == pytest.approx(31 * among[0].p_beyond)
+
+
+def test_rows_that_are_not_tested_do_not_count_for_the_correction():
+    close = row("91.00")
+    others = [row(recipe="not stated"), row(None), row(**OLD), row(**QUOTES)] * 8
+    assert judge_rows([close, *others], {"model": FIVE})[0].kind is VerdictKind.CLAIM_HIGHER
+
+
+# ---------------------------------------------------------------- the source's own protocol
+
+SIGN = "scored by signs"
+
+
+def protocol_of(the_row, summary, grids=None):
+    rows, summaries = [the_row], {"model": summary}
+    untested = find_untested(rows, summaries)
+    [result] = judge_source_protocols(rows, summaries, untested, grids or {})
+    return result
+
+
+def test_another_way_of_scoring_is_judged_beside_the_honest_one():
+    worse = tuple(a - 0.0125 for a in FIVE.accuracies)
+    summary = replace(FIVE, flagged={SIGN: worse})
+    result = protocol_of(row("88.75"), summary)
+    assert (result.description, result.accuracies, result.n) == (SIGN, worse, 5)
+    assert (result.mean, result.flatters) == pytest.approx((0.8875, -0.0125))
+    assert result.sd == pytest.approx(FIVE.sd)
+    assert result.verdict.kind is VerdictKind.REPRODUCED
+    assert judge_rows([row("88.75")], {"model": summary})[0].kind is VerdictKind.CLAIM_LOWER
+
+
+def test_where_the_source_s_protocol_is_the_honest_one_there_is_no_second_verdict():
+    assert protocol_of(row(), FIVE) is None
+    assert protocol_of(row(picked="best epoch"), FIVE) is None, "no epochs are stored"
+
+
+def test_the_best_epoch_is_preferred_if_the_claim_is_one():
+    flagged = {SIGN: (0.7, 0.71, 0.72), f"{BEST_EPOCH_TEXT}, as they did": (0.9, 0.91, 0.92)}
+    summary = replace(FIVE, flagged=flagged)
+    assert protocol_of(row(picked="best epoch"), summary).description.startswith(BEST_EPOCH_TEXT)
+    assert protocol_of(row(), summary).description == SIGN
+
+
+def test_a_source_figure_with_fewer_seeds_is_judged_by_its_own_number_of_seeds():
+    summary = replace(FIVE, flagged={SIGN: (0.9, 0.901)})
+    verdict = protocol_of(row(), summary).verdict
+    assert str(verdict) == "untestable: 2 seeds of a stochastic model, 3 needed"
+
+
+def test_the_best_of_several_runs_flatters_by_its_expectation():
+    result = protocol_of(row("90.20", best_of=5), FIVE)
+    assert result.description == "best of 5 runs, picked on the test set"
+    assert result.flatters == pytest.approx(1.16296 * FIVE.sd, rel=1e-4)
+    assert result.mean == pytest.approx(FIVE.mean + result.flatters)
+    [verdict] = judge_rows([row("90.20", best_of=5)], {"model": FIVE})
+    assert result.verdict == verdict, "the claim itself says that it is the best"
+
+
+@pytest.mark.parametrize("options", [{"recipe": "not stated"}, OLD, QUOTES, {"claimed": None}])
+def test_what_cannot_be_tested_has_the_same_verdict_by_both_protocols(options):
+    the_row = row(**({"claimed": "90.00"} | options))
+    summary = replace(FIVE, flagged={SIGN: FIVE.accuracies})
+    [honest] = judge_rows([the_row], {"model": summary})
+    by_source = protocol_of(the_row, summary).verdict
+    assert (by_source.kind, by_source.reason) == (honest.kind, honest.reason)
+    assert by_source.interval == SampleFigure(FIVE.accuracies).interval
+
+
+def test_a_row_that_is_not_measured_or_failed_has_no_second_verdict():
+    for summary in (NOT_RUN, STALE, replace(FAILED, flagged={SIGN: (0.9, 0.9, 0.9)})):
+        assert protocol_of(row(), summary) is None
+
+
+def test_the_second_verdicts_are_corrected_among_themselves():
+    summary = replace(FIVE, flagged={SIGN: FIVE.accuracies})
+    rows = [row("91.00"), *[row()] * 30]
+    untested = find_untested(rows, {"model": summary})
+    alone = protocol_of(row("91.00"), summary).verdict
+    among = judge_source_protocols(rows, {"model": summary}, untested, {})[0].verdict
+    assert alone.kind is VerdictKind.CLAIM_HIGHER and not among.kind.differs
+    assert among.p_holm == pytest.approx(31 * among.p_beyond)
+
+
+# ---------------------------------------------------------------- grids
+
+PICKED = {"picked": "best of a grid", "grid": "All"}
+KEY = ("All", "fashion-mnist")
+
+
+def test_the_best_of_a_grid_is_judged_from_all_its_members():
+    members = [FIVE, measured(0.897, 0.899, 0.9, 0.901, 0.903), measured(0.85)]
+    result = protocol_of(row("90.10", **PICKED), FIVE, {KEY: members})
+    assert result.description == "best of a grid of 3 configurations, picked on the test set"
+    assert (result.accuracies, result.n) == ((), 5)
+    assert 0 < result.flatters < 0.002
+    assert result.verdict.kind in (VerdictKind.REPRODUCED, VerdictKind.WITHIN_SPREAD)
+
+
+@pytest.mark.parametrize("members", [[], [FIVE, None], [FIVE, NOT_RUN]])
+def test_a_grid_with_a_member_without_records_gives_no_figure(members):
+    assert protocol_of(row(**PICKED), FIVE, {KEY: members}) is None
+
+
+def test_a_member_with_one_run_borrows_the_spread_of_the_picked_one():
+    result = protocol_of(row(**PICKED), FIVE, {KEY: [FIVE, ONE_SEED]})
+    assert result.sd > 0
+    assert protocol_of(row(**PICKED), ONE_SEED, {KEY: [ONE_SEED]}) is None, "there is no spread"
+
+
+def make_suite(path, **options):
+    grid = Grid("All", estimator="sklearn.tree:DecisionTreeClassifier", **options)
+    rows = [
+        Row("Table 3", f"{label} {dataset}", f"{label} {dataset}", "90.0", recipe="stated",
+            picked="best of a grid", grid="All", estimator=grid.estimator, dataset=dataset)
+        for label in ("shallow", "deep")
+        for dataset in ("fashion-mnist", "mnist")
+    ]  # fmt: skip
+    return Suite(path, "A suite", (1000,) * 10, tuple(rows), grids=(grid,))
+
+
+def test_the_members_of_a_grid_in_the_same_suite_are_its_rows_on_the_same_data_set(tmp_path):
+    suite = make_suite(tmp_path / "own.toml")
+    summaries = {r.runner: replace(FIVE, runner=r.runner) for r in suite.rows[:3]}
+    grids = load_grids(suite, tmp_path, summaries)
+    names = {key[1]: [m and m.runner for m in members] for key, members in grids.items()}
+    assert names == {
+        "fashion-mnist": ["shallow fashion-mnist", "deep fashion-mnist"],
+        "mnist": ["shallow mnist", None],
+    }
+
+
+def test_the_members_of_a_grid_in_another_suite_come_from_the_results_folder_or_the_reference(
+    tmp_path,
+):
+    suite = reader.read_suite()
+    [the_row] = [r for r in suite.rows if r.runner == "extra-tree"]
+    summaries = {"extra-tree": replace(FIVE, runner="extra-tree")}
+    key = (the_row.grid, the_row.dataset)
+    from_reference = load_grids(suite, tmp_path, summaries)[key]
+    assert len(from_reference) == 12 and from_reference[0].mean == pytest.approx(0.7792)
+    other = reader.read_suite(find_bundled_suite("xiao2017"))
+    own = [replace(FIVE, runner=member.runner) for member in from_reference]
+    path = other.folder_in(tmp_path) / SUMMARY_FILE
+    path.parent.mkdir()
+    write_summary(path, own[1:], [])
+    assert load_grids(suite, tmp_path, summaries)[key] == from_reference, "one is missing"
+    write_summary(path, own, [])
+    assert [m.mean for m in load_grids(suite, tmp_path, summaries)[key]] == [FIVE.mean] * 12
+    assert load_grids(suite, tmp_path, {}) == {}, "nothing is measured that was picked"
+
+
+# ---------------------------------------------------------------- controls of a suite
+
+
+def test_a_control_comes_from_the_user_s_runs_or_else_from_the_reference(tmp_path):
+    suite = Suite(tmp_path / "own.toml", "A suite", (1000,) * 10,
+                  (row("90.0", control=Control("mnist", "87.3"), **OLD),))  # fmt: skip
+    own = measured(0.9, controls={"mnist": (0.873,)})
+    reference = measured(0.9, controls={"mnist": (0.8,)})
+    [judged] = judge_suite(suite, {"model": own}, {"model": reference})
+    assert (judged.control.mean, judged.control.agrees) == (0.873, True)
+    [judged] = judge_suite(suite, {"model": measured(0.9)}, {"model": reference})
+    assert (judged.control.mean, judged.control.agrees) == (0.8, False)
+    [judged] = judge_suite(suite, {"model": measured(0.9)}, {})
+    assert (judged.control.mean, judged.control.agrees) == (None, None)
+    assert judged.as_dict()["control_claimed"] == 0.873
+
+
+# ---------------------------------------------------------------- the committed records
+
+
+@pytest.fixture(scope="module")
+def reference(source):
+    results = read_results(REFERENCE_RESULTS, reader.read_suite(), data=source.folder)
+    return {row.label: row for row in results.rows}
+
+
+@pytest.mark.parametrize(
+    ("label", "mean", "honest", "flatters", "source_mean", "delta_star"),
+    [
+        ("CNN using SVM activation function", 0.9180, VerdictKind.UNDECIDABLE, -0.0125, 0.9055,
+         0.0038),
+        ("CNN with Batch Normalization", 0.9211, VerdictKind.REPRODUCED, 0.0023, 0.9233, 0.0020),
+        ("CNN with Batch Normalization and Residual skip", 0.9197, VerdictKind.UNDECIDABLE, 0.0036,
+         0.9233, 0.0039),
+    ],
+)  # fmt: skip
+def test_three_rows_are_reproduced_by_their_source_s_protocol(
+    reference, label, mean, honest, flatters, source_mean, delta_star
+):
+    row = reference[label]
+    assert row.mean == pytest.approx(mean, abs=1e-4) and row.verdict.kind is honest
+    protocol = row.source_protocol
+    assert protocol.verdict.kind is VerdictKind.REPRODUCED
+    assert protocol.mean == pytest.approx(source_mean, abs=1e-4)
+    assert protocol.flatters == pytest.approx(flatters, abs=1e-4)
+    assert protocol.verdict.delta_star == pytest.approx(delta_star, abs=1e-4)
+
+
+def test_the_honest_intervals_of_two_rows_exclude_their_claims(reference):
+    for label, low, high in (
+        ("CNN using SVM activation function", 0.9090, 0.9269),
+        ("CNN with Batch Normalization and Residual skip", 0.9146, 0.9248),
+    ):
+        row = reference[label]
+        assert row.verdict.interval == pytest.approx((low, high), abs=1e-4)
+        assert not low <= row.claimed <= high
+
+
+def test_the_best_of_the_twelve_extra_trees_is_a_mean_of_five_runs(reference):
+    # One run of each of the twelve would give 78.92 with a spread of 0.54.
+    protocol = reference["ExtraTreeClassifier"].source_protocol
+    assert protocol.description.startswith("best of a grid of 12 configurations")
+    assert (protocol.mean, protocol.sd) == pytest.approx((0.7854, 0.0026), abs=5e-5)
+    row = reference["ExtraTreeClassifier"]
+    assert (row.mean, row.sd) == pytest.approx((0.7792, 0.0084), abs=5e-5)
+
+
+def test_rows_of_the_first_release_are_never_called_not_reproduced(reference):
+    rows = [r for r in reference.values() if r.row.images == "first release" and r.n]
+    assert len(rows) >= 8
+    assert {r.verdict.kind for r in rows if r.row.claimed} == {
+        VerdictKind.OTHER_IMAGES, VerdictKind.MISQUOTED
+    }  # fmt: skip
+
+
+def test_the_naive_bayes_row_misquotes_its_source_and_lenet5_is_not_reproduced(reference):
+    bayes = reference["GaussianNB"]
+    assert bayes.verdict.kind is VerdictKind.MISQUOTED and bayes.misquote.source == "51.1"
+    assert "GradientBoostingClassifier" in bayes.verdict.reason
+    assert [label for label, row in reference.items() if row.misquote] == ["GaussianNB"]
+    lenet = reference["CNN-LeNet-5"].verdict
+    assert lenet.kind is VerdictKind.CLAIM_HIGHER and lenet.p_holm < 1e-4
+
+
+def test_the_verdicts_can_be_given_from_the_written_summary_alone(reference, tmp_path):
+    summaries = {row.runner: row.summary for row in reference.values()}
+    path = tmp_path / SUMMARY_FILE
+    write_summary(path, summaries.values(), [])
+    read = {name: summary for name, summary in summaries.items() if not summary.n}
+    read |= read_summary(path)
+    suite = reader.read_suite()
+    grids = load_grids(suite, REFERENCE_RESULTS, read)
+    for again in judge_suite(suite, read, {}, grids=grids):
+        row = reference[again.label]
+        assert str(again.verdict) == str(row.verdict)
+        assert again.control == row.control
+        assert (again.source_protocol is None) == (row.source_protocol is None)
+        if row.source_protocol:
+            assert again.source_protocol.verdict.kind is row.source_protocol.verdict.kind
+            assert again.source_protocol.flatters == pytest.approx(
+                row.source_protocol.flatters, abs=1e-6
+            )
