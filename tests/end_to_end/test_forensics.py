@@ -3,6 +3,7 @@
 import csv
 import gzip
 import hashlib
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -27,6 +28,11 @@ where = "Table 3"
 label = "Tiny"
 runner = "tiny"
 claimed = "98.80"
+[[row]]
+where = "Table 3"
+label = "Bayes"
+runner = "gaussian-nb"
+claimed = "57.06"
 """
 
 
@@ -75,9 +81,9 @@ def investigate(tmp_path, source, tiny, capfd, monkeypatch):
     monkeypatch.setattr(locate, "cache_folder", lambda spec: tmp_path / "cache" / spec.name)
     monkeypatch.setattr("signal.signal", lambda *_: None)  # keep the handlers of the tests
 
-    def run(*arguments):
+    def run(*arguments, name="tiny"):
         with pytest.raises(SystemExit) as stop:
-            main(["forensics", "tiny", "--quick", "--suite", str(suite), "--jobs", "2",
+            main(["forensics", name, "--suite", str(suite), "--jobs", "2",
                   "--results", str(tmp_path / "results"), "--data", str(source.folder),
                   *map(str, arguments)])  # fmt: skip
         return stop.value.code, *capfd.readouterr()
@@ -85,70 +91,152 @@ def investigate(tmp_path, source, tiny, capfd, monkeypatch):
     return run
 
 
-def test_a_quick_run_measures_every_mistake_and_a_second_run_has_nothing_to_do(
-    investigate, digits, tmp_path, source, tiny
-):
-    status, out, err = investigate("--digits", digits)
-    assert status == 0, err
-    # two seeds of five protocols, three more readings, and the best of them twice
-    assert "13 of 13 cells are to be measured, 2 at a time: about " in err
-    results = tmp_path / "results"
-    assert out == (results / "suite" / "forensics-tiny-quick.md").read_text()
-    rows = {
-        row["mistake"]: row
-        for row in csv.DictReader(
-            (results / "suite" / "forensics-tiny-quick.csv").read_text().splitlines()
-        )
-    }
-    assert {row["status"] for row in rows.values()} == {"measured"}
-    accuracy = {what: float(row["accuracy"]) for what, row in rows.items()}
-    honest = accuracy["none: as it should be"]
-    assert 50 < honest < 90
-    assert accuracy["test images in the training set"] > honest
-    assert accuracy["best epoch picked on the test set"] >= honest
-    assert rows["MNIST digits in place of Fashion-MNIST"]["n"] == "2"
-
-    store = Store(results)
-    contents = store.read_contents()
-    plan = ForensicsPlan(tiny, 2, quick=True)
-    by_name = {
-        cell.protocol.name: contents.find_finished(cell) for cell in plan.cells if cell.seed == 0
-    }
-    test = store.load_y_pred(contents.find_finished(plan.variants[0].cells[0]))
-    # the fit is that of the correct procedure, so the predictions of the test images are equal
-    assert np.array_equal(store.load_y_pred(by_name["quickseen"])[-2000:], test)
-    assert not np.array_equal(store.load_y_pred(by_name["quickleak"]), test)
-
-    before = {p: p.stat().st_mtime_ns for p in (results / "records").rglob("*.*")}
-    status, again, err = investigate()  # the digits' labels are in their records
-    assert (status, again) == (0, out)
-    assert "nothing to do" in err and ": fit " not in err
-    assert {p: p.stat().st_mtime_ns for p in (results / "records").rglob("*.*")} == before
-
-    next((results / "records" / "tiny").glob("quickleak-seed1-*.json")).unlink()
-    status, resumed, err = investigate("--digits", digits)
-    assert (status, resumed) == (0, out)
-    assert err.count(": fit ") == 1 and "tiny (quickleak) seed 1: fit " in err
-
-
-def test_without_the_digits_all_other_mistakes_are_measured(investigate, monkeypatch):
+@pytest.fixture
+def without_digits(monkeypatch):
     def unreachable(spec, folder):
         raise UserError(f"no source of {spec.title} could be reached")
 
     monkeypatch.setattr(download, "fetch", unreachable)
-    status, out, err = investigate("--no-readings", "--seeds", 1)
+
+
+def read_candidates(results):
+    path = results / "suite" / "forensics-tiny-candidates-quick.csv"
+    return {row["story"]: row for row in csv.DictReader(path.read_text().splitlines())}
+
+
+def list_all(folder):
+    return {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+
+
+def test_without_run_nothing_is_run_or_written_and_the_time_is_told(investigate, tmp_path):
+    before = list_all(tmp_path)
+    status, out, err = investigate()
+    assert (status, err) == (0, "")
+    assert list_all(tmp_path) == before  # not even the results folder
+    assert "no mistake (not run)" in out
+    assert "Not measured yet, the most telling first:\n  the correct procedure: 5 of 5 cells" in out
+    assert f"`fmbench forensics tiny --suite {tmp_path / 'suite.toml'} --results " in out
+    assert out.endswith(f"{tmp_path / 'results'} --run` measures them.\n")
+
+
+def test_a_quick_run_measures_every_story_and_a_second_run_has_nothing_to_do(
+    investigate, digits, tmp_path, source, tiny
+):
+    status, out, err = investigate("--quick", "--run", "--digits", digits)
+    assert status == 0, err
+    # two seeds without a mistake; two seeds of four mistakes, three more readings on each data set,
+    # the long run
+    assert "2 of 2 cells are to be measured, 2 at a time: about " in err
+    assert "15 of 17 cells are to be measured, 2 at a time: about " in err
+    assert "Not measured" not in out
+    results = tmp_path / "results"
+    assert not (results / "suite").exists()  # tables are written only with --write
+
+    status, out, err = investigate("--quick", "--write")
+    rows = read_candidates(results)
+    accuracy = {what: float(row["accuracy"]) for what, row in rows.items()}
+    honest = accuracy["no mistake"]
+    assert 50 < honest < 90
+    assert accuracy["test images in the training set"] > honest
+    assert accuracy["best epoch picked on the test set"] >= honest
+    assert rows["MNIST digits in place of Fashion-MNIST"]["n"] == "2"
+    assert len(rows) == 10 + 3 * 5  # and of each reading: three stories, and two on the digits
+
+    store = Store(results)
+    contents = store.read_contents()
+    found = ForensicsPlan(tiny, 2, quick=True)
+    by_name = {
+        cell.protocol.name: contents.find_finished(cell)
+        for cell in found.cells if cell.seed == 0 and not cell.overrides
+    }  # fmt: skip
+    test = store.load_y_pred(contents.find_finished(found.honest.cells[0]))
+    # the fit is that of the correct procedure, so the predictions of the test images are equal
+    assert np.array_equal(store.load_y_pred(by_name["quickseen"])[-2000:], test)
+    assert not np.array_equal(store.load_y_pred(by_name["quickleak"]), test)
+    long_run = contents.find_finished(found.long_run)
+    assert len(long_run.history) == 10
+
+    before = list_all(results / "records")
+    status, again, err = investigate("--quick", "--run")  # the digits' labels are in their records
+    assert (status, again) == (0, out)
+    assert "nothing to do" in err and ": fit " not in err
+    assert list_all(results / "records") == before
+
+    next((results / "records" / "tiny").glob("quickleak-seed1-*.json")).unlink()
+    status, resumed, err = investigate("--quick", "--run", "--digits", digits)
+    assert (status, resumed) == (0, out)
+    assert err.count(": fit ") == 1 and "tiny (quickleak) seed 1: fit " in err
+
+
+def test_without_the_digits_all_other_mistakes_are_measured(investigate, without_digits):
+    status, out, err = investigate("--quick", "--run", "--no-readings", "--seeds", 1)
     assert status == 0
     assert "left out what needs the MNIST handwritten digits: no source of" in err
-    [line] = [line for line in out.splitlines() if "| MNIST digits" in line]
-    assert "not run" in line
-    assert sum("| measured" in line for line in out.splitlines()) == 7
+    assert "MNIST digits in place of Fashion-MNIST (not run)" in out
+    assert out.count("(n = 1)") == 8
+    assert "the MNIST digits: 1 of 1 cells" in out
 
 
 def test_failed_cells_are_named_and_the_exit_status_is_1(investigate, digits):
-    status, out, err = investigate("--digits", digits, "--no-readings", "--seeds", 1,
-                                   "--memory", 0.125)  # fmt: skip
+    status, out, err = investigate("--quick", "--run", "--digits", digits, "--no-readings",
+                                   "--seeds", 1, "--memory", 0.125)  # fmt: skip
     assert status == 1, err
-    assert out.count("failed: used more than 0.125 GiB of memory (seed 0)") == 8
+    failed = "failed: used more than 0.125 GiB of memory (seed 0)"
+    assert " ".join(out.split()).count(failed) == 10
+
+
+def test_if_the_correct_procedure_explains_the_claim_nothing_else_is_measured(
+    investigate, tmp_path
+):
+    status, out, err = investigate("--run", name="gaussian-nb")
+    assert status == 0
+    assert "the correct procedure explains everything: nothing else is measured" in err
+    assert "No mistake is needed: the correct procedure gives 57.06 %, n = 1" in out
+    assert "digits" not in out.partition("Nothing else has to be measured.")[0].lower()
+    assert "left out" not in err  # the digits are not even looked for
+    assert len(list((tmp_path / "results" / "records").rglob("*.json"))) == 1
+
+
+def test_the_findings_can_be_printed_for_a_program(investigate):
+    status, out, _ = investigate("--json")
+    found = json.loads(out)
+    assert status == 0 and found["model"] == "tiny" and found["stories"] == []
+    assert found["not_measured"][0] == {
+        "what": "the correct procedure", "n_pending": 5, "n_cells": 5,
+        "seconds": found["not_measured"][0]["seconds"],
+    }  # fmt: skip
+
+
+def test_a_model_of_the_users_own_is_examined_too(investigate, tmp_path, without_digits):
+    file = tmp_path / "mine.py"
+    file.write_text(
+        "from sklearn.pipeline import make_pipeline\n"
+        "from sklearn.preprocessing import FunctionTransformer\n"
+        "from sklearn.tree import DecisionTreeClassifier\n"
+        "def make(*, depth=3):\n"
+        "    flat = FunctionTransformer(lambda X: X.reshape(len(X), -1))\n"
+        "    return make_pipeline(flat, DecisionTreeClassifier(max_depth=depth, random_state=0))\n"
+    )
+    name = f"{file}:make"
+    status, out, err = investigate("--quick", "--run", "-p", "depth=2", name=name)
+    assert status == 0, err
+    assert "prints no figure of this model" in out
+    assert out.count("(n = 1)") == 5
+    status, again, err = investigate("--quick", "-p", "depth=2", name=name)
+    assert status == 0 and "(n = 1)" in again
+
+
+def test_without_records_of_ones_own_those_of_the_reference_are_shown_but_not_written(
+    investigate, tmp_path
+):
+    status, out, err = investigate(name="lenet5")
+    assert status == 0 and "no record of lenet5: these findings are from fmbench's own" in err
+    assert "no mistake (n = 5)" in out and "the correct procedure: 5 of 5 cells" in out
+    assert not (tmp_path / "results").exists()
+    status, out, err = investigate("--write", name="lenet5")
+    assert (status, out) == (2, "")
+    assert "has no record of lenet5: measure it with --run" in err
+    assert not (tmp_path / "results").exists()
 
 
 @pytest.mark.parametrize(
@@ -156,6 +244,8 @@ def test_failed_cells_are_named_and_the_exit_status_is_1(investigate, digits):
     [
         (["lenet"], ["unknown runner 'lenet'", "did you mean lenet5?"]),
         ([], ["NAME"]),
+        (["lenet5", "-p", "no=1"], ["no hyperparameter 'no'"]),
+        (["lenet5", "--run", "--digits", "/no/such/folder"], ["--data mnist=DIR: /no/such/folder"]),
         (["lenet5", "--digits", "/no/such/folder"], ["--data mnist=DIR: /no/such/folder"]),
         (["lenet5", "--seeds", "0"], ["--seeds"]),
         (["lenet5", "--digits", ""], ["--digits", "empty"]),
@@ -170,7 +260,7 @@ def test_bad_input_prints_one_line(arguments, messages, tmp_path):
 
 
 def test_fashion_mnist_files_in_place_of_the_digits_are_refused(source, tmp_path):
-    done = fmbench("forensics", "lenet5", "--digits", source.folder, "--results", tmp_path)
+    done = fmbench("forensics", "lenet5", "--run", "--digits", source.folder, "--results", tmp_path)
     assert_one_line_error(
         done, "holds Fashion-MNIST, not the MNIST handwritten digits", "--data mnist=DIR"
     )

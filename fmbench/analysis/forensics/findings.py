@@ -1,234 +1,245 @@
-"""Compares the accuracy of every known mistake with a claim.
+"""Collects what the records say about the stories of one model, and writes it as tables.
 
-The result is evidence of what may have led to a figure. It is never a proof.
+The result is evidence of how a paper's figures may have come about. It is never a proof.
 
-The best of all readings is a fair result only if it was not chosen by the test images. So the
-readings are ranked by their accuracy on training images that none of them was fitted on. Only the
-best one is measured again, by the recipe's own protocol and with all seeds.
+The best of all readings is a fair result only if it was not chosen by the test images. So readings
+are ranked by their accuracy on training images that none of them was fitted on. The best one is
+measured again, by the recipe's own protocol and with all seeds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from fmbench.analysis.forensics.plan import EpochChoice, ForensicsPlan, Reading, Variant
-from fmbench.analysis.statistics import CONFIDENCE_TEXT, compute_prediction_interval
+from fmbench.analysis.forensics import describe
+from fmbench.analysis.forensics.matrix import Match, SourceCount, StoryMatrix, StoryPair, StoryRow
+from fmbench.analysis.forensics.outcomes import Outcome, collect_metrics, measure_story
+from fmbench.analysis.forensics.plan import ForensicsPlan, Reading, Story
+from fmbench.analysis.forensics.printed import PrintedFigure, PrintedSource, group_by_source
+from fmbench.analysis.forensics.stored import StoredPredictions
+from fmbench.analysis.statistics import CONFIDENCE_TEXT
 from fmbench.analysis.summary import Status
-from fmbench.analysis.verdicts import MARGIN, Claim, Match
-from fmbench.datasets.specs import MNIST_DIGITS, LocatedDataset, records_have_labels
-from fmbench.records.cells import Cell
-from fmbench.records.protocols import ImageSubset, Protocol, load_labels_by_subset
-from fmbench.records.record import EPOCH_Y_PRED, TRAIN_ACCURACY, Y_PRED, Y_TRUE
-from fmbench.records.store import Store, StoreContents
+from fmbench.analysis.verdicts import FEWEST_SEEDS, MARGIN, Claim
+from fmbench.datasets.specs import MNIST_DIGITS
+from fmbench.metrics.registry import METRICS
 from fmbench.utils.files import write_text_atomically
-from fmbench.utils.table import COUNT, FORMATS, PERCENT, POINTS, Column, Table
+from fmbench.utils.table import COUNT, FORMATS, PERCENT, Column, ColumnKind, Table
 
-if TYPE_CHECKING:
-    import numpy as np
-
-FORENSICS_COLUMNS = (
-    Column("mistake"),
-    Column("fitted on"),
-    Column("scored on"),
-    Column("accuracy", PERCENT),
-    Column("sd", PERCENT),
-    Column("n", COUNT),
-    Column("low", PERCENT),
-    Column("high", PERCENT),
-    Column("gap", POINTS),
-    Column("lands"),
-    Column("status"),
+MOST_CANDIDATES = 100  # in the Markdown table of candidates; the CSV has all
+BEST_SHOWN = 10  # readings' stories in the matrix; all are in the table of candidates
+VALUE = ColumnKind("value", lambda value: f"{value:.4f}", float, "right")
+HITS = ColumnKind("figures in common", lambda value: f"{value:.1f}", float, "right")
+EVIDENCE = (
+    "Evidence, not proof: a story that explains a figure shows how the figure may have come about, "
+    "not how it did; if no story explains it, that does not show that no mistake was made."
 )
-
-
-class StoredAccuracies:
-    """The accuracies of single cells that a results folder holds.
-
-    ``source`` has the labels of the default data set.
-    """
-
-    def __init__(self, store: Store, contents: StoreContents, source: LocatedDataset) -> None:
-        self.contents = contents
-        self._store, self._source = store, source
-        self._labels: dict[Protocol, dict[ImageSubset, np.ndarray]] = {}
-        self._known: dict[tuple[str, tuple[ImageSubset, ...], EpochChoice], float] = {}
-
-    def accuracy(
-        self,
-        cell: Cell,
-        parts: tuple[ImageSubset, ...] = ("test",),
-        epoch: EpochChoice = "last epoch",
-    ) -> float | None:
-        """Compute the accuracy of one cell on some parts of its scored images, for an epoch.
-
-        None if there is no finished record, or if the record lacks the epochs that are needed.
-        """
-        record = self.contents.find_finished(cell)
-        if record is None or (epoch != "last epoch" and not record.history):
-            return None
-        if epoch == "while training":
-            return record.history[-1][TRAIN_ACCURACY]
-        question = (cell.key, parts, epoch)
-        if question not in self._known:
-            arrays = self._store.load_arrays(record)
-            y_pred = arrays[EPOCH_Y_PRED] if epoch == "best epoch" else arrays[Y_PRED][None]
-            if records_have_labels(cell.dataset.name):
-                right = y_pred == arrays[Y_TRUE]
-            else:
-                y_true, counts = self._labels_and_mask(cell.protocol, parts)
-                right = (y_pred == y_true)[:, counts]
-            self._known[question] = float(right.mean(axis=1).max())
-        return self._known[question]
-
-    def failure(self, cell: Cell) -> str | None:
-        """Return why a cell failed; None if it did not fail."""
-        record = self.contents.failed.get(cell.key)
-        return (record.why or "") if record else None
-
-    def is_pending(self, cell: Cell) -> bool:
-        """Whether a cell has neither finished nor failed."""
-        return self.contents.find_finished(cell) is None and self.failure(cell) is None
-
-    def _labels_and_mask(
-        self, protocol: Protocol, parts: Sequence[ImageSubset]
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Load the labels of all images that a protocol scores, and a mask of ``parts``."""
-        import numpy as np
-
-        if protocol not in self._labels:
-            self._labels[protocol] = load_labels_by_subset(protocol, self._source)
-        labels = self._labels[protocol]
-        mask = [np.full(len(y), part in parts) for part, y in labels.items()]
-        return np.concatenate(list(labels.values())), np.concatenate(mask)
-
-
-@dataclass(frozen=True)
-class MeasuredVariant:
-    """A variant and its measurement; accuracies are fractions, by seed.
-
-    ``match`` says whether it gives the claimed accuracy, ``gap`` is the accuracy minus the claim;
-    both are None if nothing is measured, or nothing can be compared.
-    """
-
-    variant: Variant
-    status: Status
-    reason: str = ""
-    accuracies: tuple[float, ...] = ()
-    mean: float | None = None
-    sd: float | None = None
-    low: float | None = None
-    high: float | None = None
-    gap: float | None = None
-    match: Match | None = None
-
-    @property
-    def mistake(self) -> str:
-        """The description of the mistake."""
-        return self.variant.mistake
-
-    @property
-    def n(self) -> int:
-        """The number of seeds that were measured."""
-        return len(self.accuracies)
-
-    def as_row(self) -> dict[str, Any]:
-        """Return this variant as a row of the table."""
-        status = self.status.value
-        if self.status is Status.FAILED:
-            status = f"{status}: {self.reason}"
-        return {
-            "mistake": self.mistake,
-            "fitted on": self.variant.fitted_on,
-            "scored on": self.variant.scored_on,
-            "accuracy": self.mean,
-            "sd": self.sd,
-            "n": self.n or None,
-            "low": self.low,
-            "high": self.high,
-            "gap": self.gap,
-            "lands": self.match,
-            "status": self.reason if self.status is Status.NOT_RUN and self.reason else status,
-        }
 
 
 @dataclass(frozen=True)
 class ForensicsFindings:
-    """What the records say about the variants of a plan, compared with the claim (if any)."""
+    """What the records say about the stories of a plan, beside everything that a paper prints.
+
+    ``claim`` is the accuracy that a row claims of the model, if any; ``sources`` hold all of the
+    paper's figures of the model, by default the claim alone. ``remarks``: what is known of these
+    claims and no story can show.
+    """
 
     plan: ForensicsPlan
     claim: Claim | None
-    stored: StoredAccuracies
+    stored: StoredPredictions
+    sources: tuple[PrintedSource, ...] = ()
+    remarks: tuple[str, ...] = ()
+
+    @cached_property
+    def printed(self) -> tuple[PrintedSource, ...]:
+        """The sources that the stories are compared with."""
+        if self.sources or self.claim is None:
+            return self.sources
+        return group_by_source([PrintedFigure.from_claim(self.claim)])
+
+    # ------------------------------------------------------------ what was measured
+
+    @cached_property
+    def outcomes(self) -> tuple[Outcome, ...]:
+        """What the records hold about each story of the plan, in the plan's order."""
+        lenders: dict[tuple[Any, ...], Outcome] = {}
+
+        def measure(story: Story) -> Outcome:
+            if not story.like:
+                return measure_story(story, self.stored)
+            images = story.like[0].key, story.parts, story.epoch
+            if images not in lenders:
+                lender = Story((), "", "", story.like, story.parts, story.epoch)
+                lenders[images] = measure_story(lender, self.stored)
+            return measure_story(story, self.stored, lenders[images])
+
+        return tuple(map(measure, self.plan.stories))
+
+    @cached_property
+    def measured(self) -> tuple[Outcome, ...]:
+        """The outcomes that have a figure, and the best reading measured with every seed."""
+        found = [outcome for outcome in self.outcomes if outcome.n]
+        if self.confirmed_best.n and self.confirmed_best.story.is_reading:
+            found.append(self.confirmed_best)
+        return tuple(found)
+
+    @property
+    def n_not_measured(self) -> int:
+        """The number of stories of the registered recipe that have no record."""
+        return sum(outcome.status is Status.NOT_RUN for outcome in self._registered)
+
+    @property
+    def _registered(self) -> tuple[Outcome, ...]:
+        return self.outcomes[: len(self.plan.registered)]
+
+    @property
+    def honest(self) -> Outcome:
+        """The registered recipe without a mistake."""
+        return self.outcomes[0]
+
+    # ------------------------------------------------------------ readings
+
+    @cached_property
+    def measured_readings(self) -> tuple[Reading, ...]:
+        """The readings that have been measured on held-out images."""
+        return tuple(r for r in self.plan.readings if self._held_out(r) is not None)
 
     @cached_property
     def best_reading(self) -> Reading | None:
-        """The reading with the highest accuracy on held-out training images.
+        """The reading with the highest accuracy on held-out training images, of those measured.
 
-        None until every reading has been measured, because another one may be better.
+        Another one may be better as long as some are not measured.
         """
-        accuracies = [
-            (self.stored.accuracy(reading.cell, ("held out",)), reading)
-            for reading in self.plan.readings
-        ]
-        measured = [(accuracy, r) for accuracy, r in accuracies if accuracy is not None]
-        if self._n_pending_readings or not measured:
-            return None
-        return max(measured, key=lambda pair: pair[0])[1]
+        return max(self.measured_readings, key=lambda r: self._held_out(r) or 0.0, default=None)
 
     @cached_property
-    def variants(self) -> list[MeasuredVariant]:
-        """Every mistake of the plan, then the best reading twice.
-
-        It is chosen once on the test images, which is a mistake, and once on held-out images.
-        """
-        measured = [self._measure(variant) for variant in self.plan.variants]
-        if self.plan.readings:
-            measured += [self._find_best_on_test_images(), self.confirmed_best]
-        return measured
+    def confirmed_best(self) -> Outcome:
+        """The best reading so far, measured by the recipe's own protocol."""
+        honest, best = self.plan.honest, self.best_reading
+        if best is None:
+            return Outcome(honest, Status.NOT_RUN)
+        if not best.different:
+            return self.honest
+        story = Story(
+            (), honest.fitted_on, honest.scored_on, self.plan.confirmation(best),
+            answers=best.different, contradicted=best.contradicted,
+        )  # fmt: skip
+        return measure_story(story, self.stored)
 
     @property
-    def measured_mistakes(self) -> list[MeasuredVariant]:
-        """The mistakes that have been measured and can be compared with the claim."""
-        # Not the correct procedure, which comes first, nor the confirmed reading, which is last.
-        mistakes = self.variants[1:-1] if self.plan.readings else self.variants[1:]
-        return [variant for variant in mistakes if variant.match]
+    def n_measured_on_digits(self) -> int:
+        """The number of readings that have been measured on the digits."""
+        cells = (reading.digits for reading in self.plan.readings if reading.digits)
+        return sum(self.stored.find_record(cell) is not None for cell in cells)
+
+    def _held_out(self, reading: Reading) -> float | None:
+        return self.stored.compute_accuracy(reading.cell, ("held out",))
+
+    # ------------------------------------------------------------ what explains what
 
     @cached_property
-    def confirmed_best(self) -> MeasuredVariant:
-        """The best reading on held-out images, measured by the recipe's own protocol."""
-        what = f"none: best of {self._n_readings_compared} readings, picked on held-out images"
-        correct = self.plan.variants[0]
-        cells = self.plan.confirmation(self.best_reading) if self.best_reading else ()
-        return self._measure(Variant(what, correct.fitted_on, correct.scored_on, cells))
+    def matrix(self) -> StoryMatrix:
+        """Every measured story beside every printed source."""
+        return StoryMatrix(self.printed, self.honest, self.measured, not self.plan.quick)
 
     @property
-    def n_matching_readings(self) -> int:
-        """The number of readings whose test accuracy matches the claim."""
-        if self._comparable_claim is None:
-            return 0
-        return [self._comparable_claim.match(a) for a in self._readings_on_test].count("yes")
+    def best_story(self) -> StoryRow | None:
+        """The story that explains the most sources; None if none explains any."""
+        return self.matrix.best_story
+
+    @property
+    def best_pair(self) -> StoryPair | None:
+        """The two stories that explain the most sources; None if one story does as well."""
+        return self.matrix.best_pair
+
+    @property
+    def counts(self) -> tuple[SourceCount, ...]:
+        """For each source: how many stories were tried, and how many explain it."""
+        return self.matrix.counts
+
+    @cached_property
+    def n_compared(self) -> int:
+        """The number of stories that have been compared with a printed figure."""
+        rows = self.matrix.rows
+        return sum(any(match.explained is not None for match in row.matches) for row in rows)
+
+    @property
+    def needs_no_mistake(self) -> bool:
+        """Whether the correct procedure explains everything that is printed."""
+        return bool(self.printed) and not self.matrix.open_sources
+
+    # ------------------------------------------------------------ tables
 
     def build_table(self) -> Table:
-        """Build the table of all variants."""
-        question = f": which mistake lands on {self.claim.printed}?" if self.claim else ""
-        title = f"Forensics of {self.plan.runner.name}{question}{self._scale}"
-        rows = [variant.as_row() for variant in self.variants]
-        notes = (*self._write_notes(), *self._write_notes_on_readings())
-        return Table(title, FORENSICS_COLUMNS, rows, notes)
+        """Build the matrix: stories of the registered recipe and the best readings, by source.
+
+        The correct procedure comes first, then the other stories, the best first.
+        """
+        columns = (
+            Column("story"),
+            Column("n", COUNT),
+            *((Column("does not explain"), Column("explains")) if self._compares else ()),
+            *(Column(source.title) for source in self.printed),
+            *(() if self.printed else (Column("accuracy", PERCENT),)),
+            Column("status"),
+        )
+        rows = [self._build_honest_row(), *map(self._build_row, self._select_rows())]
+        if not self.needs_no_mistake:
+            rows += [_build_empty_row(o) for o in self._registered[1:] if not o.n]
+        names = [column.name for column in columns]
+        filled = [{name: row.get(name) for name in names} for row in rows]
+        title = f"Forensics of {self.plan.name}: which story explains the printed figures?"
+        return Table(f"{title}{self._scale}", columns, filled, tuple(self._write_notes()))
+
+    def build_candidates_table(self, limit: int | None = None) -> Table:
+        """Build the table of all measured stories with the metrics that the paper prints.
+
+        The best come first. ``limit``: only so many of them.
+        """
+        figures = [figure for source in self.printed for figure in source.single_figures]
+        metrics = list(dict.fromkeys(["accuracy", *collect_metrics(figures)]))
+        in_percent = {"accuracy"} | {
+            m for f in figures if f.is_percentage for m in (f.metric, *f.other_meanings)
+        }
+        tables = [source for source in self.printed if source.class_table]
+        columns = (
+            Column("story"), Column("fitted on"), Column("scored on"), Column("n", COUNT),
+            *(Column(METRICS[m].title, PERCENT if m in in_percent else VALUE) for m in metrics),
+            *(Column(f"{s.where}: figures in common of {len(s.class_figures)}", HITS)
+              for s in tables),
+            *((Column("explains"), Column("departures")) if self._compares else ()),
+        )  # fmt: skip
+        rows = [self._build_candidate(row, metrics, tables) for row in self._all_rows[:limit]]
+        names = [column.name for column in columns]
+        shown = f"; the best {limit} are shown" if limit and limit < len(self._all_rows) else ""
+        notes = (
+            f"{len(self.measured)} stories have been measured{shown}. Means over n seeds, "
+            "accuracies in percent.",
+            *self._count_readings(),
+            EVIDENCE,
+        )
+        title = f"Every story of {self.plan.name} that has been measured{self._scale}"
+        filled = [{name: row.get(name) for name in names} for row in rows]
+        return Table(title, columns, filled, notes)
 
     def build_readings_table(self) -> Table:
         """Build the table of all readings, the best on the held-out images first."""
         rows: list[dict[str, Any]] = []
         for reading in self.plan.readings:
-            held_out = self.stored.accuracy(reading.cell, ("held out",))
+            held_out = self._held_out(reading)
             status = Status.NOT_RUN.value if held_out is None else Status.MEASURED.value
-            if (why := self.stored.failure(reading.cell)) is not None:
+            if (why := self.stored.find_failure(reading.cell)) is not None:
                 status = f"{Status.FAILED.value}: {why}"
-            test = self.stored.accuracy(reading.cell)
-            rows.append({**reading.answers, "held out": held_out, "test": test, "status": status})
+            test = self.stored.compute_accuracy(reading.cell)
+            digits = self.stored.compute_accuracy(reading.digits) if reading.digits else None
+            rows.append(
+                {**reading.answers, "held out": held_out, "test": test, "digits": digits,
+                 "status": status}
+            )  # fmt: skip
         # Sorted by the printed figures, so that equal ones stay in the order of the plan.
         rows.sort(key=lambda row: -1 if row["held out"] is None else round(row["held out"], 4),
                   reverse=True)  # fmt: skip
@@ -236,16 +247,17 @@ class ForensicsFindings:
         notes = (
             f"Each combination was run once (seed 0), fitted on {split.fitted_on}. Accuracies in "
             f"percent. held out: on {split.scored_on}; the rows are sorted by it. test: on the "
-            "test images, which have no influence on the choice.",
-            *self._write_notes_on_stated_answers(),
+            "test images, which have no influence on the choice. digits: fitted and scored on the "
+            "MNIST digits instead.",
+            *self._count_readings(),
+            *self._list_stated_answers(),
         )
-        title = (
-            f"Every reading of what the source of {self.plan.runner.name} leaves open{self._scale}"
-        )
+        title = f"Every reading of what the source of {self.plan.name} leaves open{self._scale}"
         columns = (
             *map(Column, self.plan.runner.readings),
             Column("held out", PERCENT),
             Column("test", PERCENT),
+            Column("digits", PERCENT),
             Column("status"),
         )
         return Table(title, columns, rows, notes)
@@ -254,132 +266,278 @@ class ForensicsFindings:
         """Write the tables as Markdown and CSV into a suite's folder, and return the files."""
         ending = "-quick" if self.plan.quick else ""
         stem = f"forensics-{self.plan.runner.name}"
-        tables = {f"{stem}{ending}": self.build_table()}
+        matrix, readings = self.build_table(), self.build_readings_table()
+        tables = {
+            f"{stem}{ending}.md": matrix,
+            f"{stem}{ending}.csv": matrix,
+            f"{stem}-candidates{ending}.md": self.build_candidates_table(MOST_CANDIDATES),
+            f"{stem}-candidates{ending}.csv": self.build_candidates_table(),
+        }
         if self.plan.readings:
-            tables[f"{stem}-readings{ending}"] = self.build_readings_table()
+            tables[f"{stem}-readings{ending}.md"] = readings
+            tables[f"{stem}-readings{ending}.csv"] = readings
         folder.mkdir(parents=True, exist_ok=True)
-        paths = []
         for name, table in tables.items():
-            for format_ in ("md", "csv"):
-                path = folder / f"{name}.{format_}"
-                write_text_atomically(path, FORMATS[format_](table))
-                paths.append(path)
-        return paths
+            write_text_atomically(folder / name, FORMATS[name.rpartition(".")[2]](table))
+        return [folder / name for name in tables]
 
-    def _measure(self, variant: Variant) -> MeasuredVariant:
-        found = (self.stored.accuracy(cell, variant.parts, variant.epoch) for cell in variant.cells)
-        accuracies = [accuracy for accuracy in found if accuracy is not None]
-        for cell in variant.cells:
-            if (why := self.stored.failure(cell)) is not None:
-                seed = "" if self.plan.runner.deterministic else f" (seed {cell.seed})"
-                return self._compare(variant, accuracies, Status.FAILED, f"{why}{seed}")
-        if accuracies:
-            return self._compare(variant, accuracies, Status.MEASURED)
-        without_epochs = any(self.stored.contents.find_finished(cell) for cell in variant.cells)
-        reason = "its records have no epochs" if without_epochs else ""
-        return MeasuredVariant(variant, Status.NOT_RUN, reason)
+    def as_dict(self) -> dict[str, Any]:
+        """Return sources, stories, the best story and pair, and the counts, in JSON's types."""
+        pair = self.best_pair
+        return {
+            "model": self.plan.name,
+            "quick": self.plan.quick,
+            "sources": [describe.describe_source(source, self.matrix) for source in self.printed],
+            "needs_no_mistake": self.needs_no_mistake,
+            "remarks": list(self.remarks),
+            "stories": [describe.describe_row(row) for row in self._all_rows],
+            "best_story": self.best_story.outcome.story.name if self.best_story else None,
+            "best_pair": pair and {
+                "stories": [pair.first.outcome.story.name, pair.second.outcome.story.name],
+                "explained": [source.where for source in pair.explained],
+                "missed": [source.where for source in pair.missed],
+            },
+            "counts": [
+                {
+                    "source": count.source.where, "stories": count.n_stories,
+                    "explaining": count.n_explaining, "as_stated": count.n_as_stated,
+                    "candidates": count.n_candidates,
+                    "explaining_candidates": count.n_explaining_candidates,
+                    "share_of_range": count.share_of_range,
+                    "share_as_stated": count.share_as_stated,
+                }
+                for count in self.counts
+            ],
+            "readings": len(self.plan.readings),
+            "measured_readings": len(self.measured_readings),
+            "measured_readings_on_digits": self.n_measured_on_digits,
+        }  # fmt: skip
 
-    def _find_best_on_test_images(self) -> MeasuredVariant:
-        what = f"best of {self._n_readings_compared} readings, picked on the test set"
-        fitted_on = self.plan.random_split.fitted_on
-        variant = Variant(what, fitted_on, self.plan.variants[0].scored_on, ())
-        if self._n_pending_readings or not self._readings_on_test:
-            return MeasuredVariant(variant, Status.NOT_RUN)
-        return self._compare(variant, [max(self._readings_on_test)], Status.MEASURED)
-
-    def _compare(
-        self, variant: Variant, accuracies: Sequence[float], status: Status, reason: str = ""
-    ) -> MeasuredVariant:
-        if not accuracies:
-            return MeasuredVariant(variant, status, reason)
-        deterministic = self.plan.runner.deterministic
-        mean, sd, low, high = compute_prediction_interval(accuracies, deterministic=deterministic)
-        claim = self._comparable_claim
-        return MeasuredVariant(
-            variant, status, reason, tuple(accuracies), mean, sd, low, high,
-            gap=mean - claim.accuracy if claim else None,
-            match=claim.match(mean, low, high) if claim else None,
-        )  # fmt: skip
-
-    def _write_notes(self) -> list[str]:
-        notes = [
-            f"Accuracies in percent; n: seeds; low, high: {CONFIDENCE_TEXT} prediction interval "
-            "for one new run.",
-            "Evidence, not proof: a variant that lands shows how a figure may have come about, not "
-            "how it did; that none lands does not show that no mistake was made.",
-        ]
-        if claim := self._comparable_claim:
-            notes.append(
-                f"Claim: {claim.printed} ({claim.label}, {claim.where}). gap: accuracy minus "
-                f"claim, in points. lands: yes, if the claim, give or take its rounding of "
-                f"{100 * claim.half_unit:.3g}, is at most {100 * MARGIN:g} points from the "
-                "accuracy; possible, if it is not, but lies in the prediction interval; else no."
-            )
-        elif self.claim is None:
-            notes.append("The suite claims no figure for this runner: there is nothing to land on.")
-        if any(v.variant.needs_digits and v.status is Status.NOT_RUN for v in self.variants):
-            notes.append(
-                f"The digits need the MNIST files: {MNIST_DIGITS.option} names their folder."
-            )
-        return notes
-
-    def _write_notes_on_readings(self) -> list[str]:
-        questions, n = self.plan.runner.readings, len(self.plan.readings)
-        if not questions:
-            return ["This runner declares no other readings of its source."]
-        sizes = " x ".join(f"{len(answers)} {q}" for q, answers in questions.items())
-        notes = [
-            f"Readings of what the source leaves open: {sizes}.",
-            *self._write_notes_on_stated_answers(),
-        ]
-        if not n:
-            return [*notes, "None was tried: --no-readings."]
-        if self._n_pending_readings:
-            n_tried = n - self._n_pending_readings
-            return [*notes, f"{n_tried} of {n} readings have been tried so far."]
-        if best := self.best_reading:
-            which = "; ".join(f"{q}: {answer}" for q, answer in best.answers.items())
-            own = "" if best.cell.overrides else " It is the recipe as registered."
-            notes.append(f"Best on the held-out images: {which}.{own}")
-        if n_failed := n - len(self._readings_on_test):
-            notes.append(f"{n_failed} of {n} readings failed: the best is the best of the others.")
-        if self._comparable_claim:
-            n_matching, n_measured = self.n_matching_readings, len(self._readings_on_test)
-            notes.append(f"Of {n_measured} readings, {n_matching} land on the claim.")
-        return notes
-
-    def _write_notes_on_stated_answers(self) -> list[str]:
-        """Write a note for each question that the source does answer."""
-        recipe = self.plan.runner.hyperparameters
-        return [
-            f"{question}: the source states {name} ({recipe[name].value}); other answers differ "
-            "from it."
-            for question, answers in self.plan.runner.readings.items()
-            for name in answers[0]
-            if recipe[name].origin == "stated"
-        ]
+    # ------------------------------------------------------------ rows
 
     @property
-    def _comparable_claim(self) -> Claim | None:
-        """The claim; None for quick figures, which cannot be compared with a claim."""
-        return None if self.plan.quick else self.claim
+    def _compares(self) -> bool:
+        """Whether there is anything to compare, and the figures can be compared."""
+        return bool(self.printed) and self.matrix.comparable
+
+    @cached_property
+    def _all_rows(self) -> tuple[StoryRow, ...]:
+        """Every measured story; the best first, or in the order of the plan."""
+        if self._compares:
+            return self.matrix.rows
+        none = tuple(Match(source, None) for source in self.printed)
+        return tuple(StoryRow(outcome, none) for outcome in self.measured)
+
+    def _select_rows(self) -> list[StoryRow]:
+        """The rows of the matrix after the first: of the recipe, and of the best readings."""
+        if self.needs_no_mistake:
+            return []
+        selected, n_readings = [], 0
+        for row in self._all_rows:
+            story = row.outcome.story
+            if story.is_honest:
+                continue
+            if story.is_reading:
+                n_readings += 1
+                if n_readings > BEST_SHOWN or not row.explained:
+                    continue
+            selected.append(row)
+        return selected
+
+    def _build_honest_row(self) -> dict[str, Any]:
+        if not self.honest.n:
+            return _build_empty_row(self.honest)
+        none = tuple(Match(source, None) for source in self.printed)
+        own = (row for row in self._all_rows if row.outcome is self.honest)
+        cells = self._build_row(next(own, StoryRow(self.honest, none)))
+        for source in self.printed:
+            if self._compares and self.matrix.is_settled(source):
+                values = self._name_values(self.honest, source)
+                cells[source.title] = f"yes: {values}, no mistake is needed"
+        return cells
+
+    def _build_row(self, row: StoryRow) -> dict[str, Any]:
+        outcome = row.outcome
+        accuracies = outcome.compute_values("accuracy")
+        cells: dict[str, Any] = {
+            "story": outcome.story.name,
+            "n": outcome.n,
+            "does not explain": "; ".join(source.where for source in row.missed),
+            "explains": f"{len(row.explained)} of {len(self.matrix.open_sources)}",
+            "accuracy": sum(accuracies) / len(accuracies) if accuracies else None,
+            "status": Status.MEASURED.value,
+        }
+        for match in row.matches:
+            cells[match.source.title] = self._name_match(match, outcome)
+        return cells
+
+    def _build_candidate(
+        self, row: StoryRow, metrics: Iterable[str], tables: Iterable[PrintedSource]
+    ) -> dict[str, Any]:
+        outcome, story = row.outcome, row.outcome.story
+        cells: dict[str, Any] = {
+            "story": story.name, "fitted on": story.fitted_on, "scored on": story.scored_on,
+            "n": outcome.n, "explains": "; ".join(source.where for source in row.explained),
+            "departures": "; ".join(row.departures),
+        }  # fmt: skip
+        for metric in metrics:
+            if values := outcome.compute_values(metric):
+                cells[METRICS[metric].title] = sum(values) / len(values)
+        for source in tables:
+            attempt = source.class_table and outcome.attempt_table(source.class_table)
+            if attempt:
+                name = f"{source.where}: figures in common of {len(source.class_figures)}"
+                cells[name] = attempt.hits
+        return cells
+
+    def _name_match(self, match: Match, outcome: Outcome) -> str:
+        """Say whether a story explains a source, and what it gives: ``yes: 98.98 (...)``."""
+        if not self._compares:
+            return self._name_values(outcome, match.source)
+        parts = [
+            describe.name_attempt(figure, attempt)
+            if attempt
+            else describe.name_value(figure, outcome)
+            for figure, attempt in zip(match.figures, match.attempts, strict=True)
+        ]
+        if match.table:
+            parts.insert(0, describe.name_table(match, outcome))
+        if not any(parts):
+            return ""
+        word = {True: "yes: ", False: "no: ", None: ""}[match.explained]
+        mark = " *" if outcome.borrows_spread and match.explained else ""
+        return f"{word}{', '.join(filter(None, parts))}{mark}"
+
+    @staticmethod
+    def _name_values(outcome: Outcome, source: PrintedSource) -> str:
+        """What a story gives for each figure of a source, without a comparison."""
+        parts = []
+        if source.class_table and (attempt := outcome.attempt_table(source.class_table)):
+            parts.append(f"{attempt.hits:.1f} of {attempt.of}")
+        parts += [describe.name_value(figure, outcome) for figure in source.single_figures]
+        return ", ".join(filter(None, parts))
+
+    # ------------------------------------------------------------ notes
+
+    def _write_notes(self) -> Iterable[str]:
+        if self.needs_no_mistake:
+            yield (
+                "The correct procedure explains every printed figure, so no mistake is needed and "
+                f"nothing else is listed: each figure lies in the {CONFIDENCE_TEXT} prediction "
+                f"interval, or is an accuracy that is reproduced within {100 * MARGIN:g} points."
+            )
+            yield from self.remarks
+            return
+        if not self.printed:
+            yield "The suite prints no figure of this model: there is nothing to explain."
+        elif self._compares:
+            yield from self._explain_comparison()
+        yield from self.remarks
+        if any(outcome.story.needs_digits and not outcome.n for outcome in self._registered):
+            yield f"The digits need the MNIST files: {MNIST_DIGITS.option} names their folder."
+        yield from self._describe_long_run()
+        yield from self._write_notes_on_readings()
+
+    def _explain_comparison(self) -> Iterable[str]:
+        yield EVIDENCE
+        yield (
+            "yes: the printed figure, give or take its rounding, lies in the "
+            f"{CONFIDENCE_TEXT} prediction interval of what the story gives (means over n seeds "
+            "are shown), by its own name or by what stands in parentheses. The correct procedure "
+            f"also explains an accuracy that is reproduced within {100 * MARGIN:g} points."
+        )
+        if any(source.class_table for source in self.matrix.open_sources):
+            yield (
+                "A table of classes is explained if a run has as many figures in common with it "
+                f"as two runs of the story have with each other, within their {CONFIDENCE_TEXT} "
+                "prediction interval. p: how often shuffled classes have as many in common."
+            )
+        if len(self.matrix.open_sources) > 1:
+            yield (
+                "Figures of one table must fit the same runs. Those of different tables may be of "
+                "different runs; `fmbench check` says which cannot be true together."
+            )
+        if not all(row.outcome.deterministic for row in self.matrix.rows):
+            yield (
+                f"*: fewer than {FEWEST_SEEDS} seeds, so the spread over seeds is taken from the "
+                "recipe as registered, on the same images and by the same metric. Without such a "
+                "spread there is no yes or no."
+            )
+        yield from (describe.describe_count(count) for count in self.counts if count.n_stories)
+        if hidden := self._n_hidden:
+            yield (
+                f"{hidden} more stories are not shown: they are readings that explain nothing, or "
+                f"not among the best {BEST_SHOWN}. The table of candidates has them."
+            )
+
+    @property
+    def _n_hidden(self) -> int:
+        return len(self.matrix.rows) - len(self._select_rows()) - int(bool(self.honest.n))
+
+    def _describe_long_run(self) -> Iterable[str]:
+        if self.plan.long_run is None or self.claim is None or not self.matrix.comparable:
+            return
+        curve = self.stored.read_training_accuracies(self.plan.long_run)
+        if curve:
+            passed = [epoch for epoch, a in enumerate(curve, 1) if a >= self.claim.low]
+            test = self.stored.compute_accuracy(self.plan.long_run)
+            when = f"passes {self.claim.printed} in epoch {passed[0]}" if passed else (
+                f"never passes {self.claim.printed}; the highest is {100 * max(curve):.2f}"
+            )  # fmt: skip
+            yield (
+                f"Trained for {len(curve)} epochs, the training accuracy {when}. After the last "
+                f"epoch the test accuracy is {100 * (test or 0.0):.2f}."
+            )
+
+    def _write_notes_on_readings(self) -> Iterable[str]:
+        questions = self.plan.runner.readings
+        if not questions:
+            yield "This runner declares no other readings of its source."
+            return
+        if not self.plan.readings:
+            yield "The readings of what the source leaves open were left out (--no-readings)."
+            return
+        sizes = " x ".join(f"{len(answers)} {q}" for q, answers in questions.items())
+        yield f"Readings of what the source leaves open: {sizes}."
+        yield from self._list_stated_answers()
+        yield from self._count_readings()
+        if best := self.best_reading:
+            answers = "; ".join(f"{q}: {answer}" for q, answer in best.answers.items())
+            which = "It is the recipe as registered." if not best.different else (
+                "It is not the recipe as registered."
+            )  # fmt: skip
+            yield (
+                f"Best of the {len(self.measured_readings)} measured readings on held-out images: "
+                f"{answers}. {which}"
+            )
+
+    def _count_readings(self) -> Iterable[str]:
+        n = len(self.plan.readings)
+        if not n:
+            return
+        failed = sum(self.stored.find_failure(r.cell) is not None for r in self.plan.readings)
+        text = f"{len(self.measured_readings)} of {n} readings have been measured"
+        if self.plan.has_digits:
+            text += f", {self.n_measured_on_digits} of {n} on the digits"
+        yield f"{text}; {failed} failed." if failed else f"{text}."
+
+    def _list_stated_answers(self) -> Iterable[str]:
+        """Write a note for each question that the source does answer."""
+        recipe = self.plan.runner.hyperparameters
+        for question, answers in self.plan.runner.readings.items():
+            for name in answers[0]:
+                if recipe[name].origin == "stated":
+                    yield (
+                        f"{question}: the source states {name} ({recipe[name].value}); other "
+                        "answers differ from it."
+                    )
 
     @property
     def _scale(self) -> str:
         title = self.plan.protocol.title
         return f" ({title}: not comparable with the claim)" if self.plan.quick else ""
 
-    @cached_property
-    def _readings_on_test(self) -> list[float]:
-        """The test accuracies of the measured readings."""
-        accuracies = (self.stored.accuracy(reading.cell) for reading in self.plan.readings)
-        return [accuracy for accuracy in accuracies if accuracy is not None]
 
-    @property
-    def _n_readings_compared(self) -> int:
-        n_pending = self._n_pending_readings
-        return len(self.plan.readings) if n_pending else len(self._readings_on_test)
-
-    @cached_property
-    def _n_pending_readings(self) -> int:
-        return sum(self.stored.is_pending(reading.cell) for reading in self.plan.readings)
+def _build_empty_row(outcome: Outcome) -> dict[str, Any]:
+    status = f"{outcome.status.value}: {outcome.reason}" if outcome.reason else outcome.status.value
+    return {"story": outcome.story.name, "status": status}

@@ -1,18 +1,17 @@
-"""Plans the known mistakes for one runner: variants of the protocol, and their cells.
+"""Plans the stories for one model: which predictions a paper's figures may describe, and the cells.
 
-A variant is a figure that somebody could have taken for a model's test accuracy. It says what the
-model was fitted on, which images were scored, and which of the available figures was reported. A
-variant is measured like any other cell, and several variants may share a cell. If a recipe's source
-leaves something open (the runner's ``readings``), every combination of answers is measured once,
-and the best of them is a variant as well.
+A story says on which images a model was fitted, which images were scored and after which epoch. One
+story has no mistake; every other makes a known one. If the source of a model leaves something open
+(the runner's ``readings``), there are stories for every combination of answers, too. A story is
+measured like any other cell, and several stories may share a cell.
 
 This module knows no claims, and these cells are measured like those of any other protocol.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import product
 from typing import Any, Literal
@@ -32,23 +31,64 @@ from fmbench.records.protocols import (
     make_quick,
 )
 
-EpochChoice = Literal["last epoch", "best epoch", "while training"]
+# "last epoch": the predictions after the last epoch. "best epoch": those of the epoch with the
+# highest accuracy on the test images. "while training": no predictions, only the accuracy that
+# training itself prints, the mean over the last epoch. "any epoch": the same after every epoch.
+EpochChoice = Literal["last epoch", "best epoch", "while training", "any epoch"]
+
+NO_MISTAKE = "no mistake"
+PICKED_EPOCH = "best epoch picked on the test set"
+PRINTED_TRAINING = "training accuracy quoted, as training prints it"
+LONG_EPOCHS, QUICK_LONG_EPOCHS = 100, 10  # of the run that is trained longer than stated
+EPOCHS = "epochs"  # the hyperparameter that it changes
 
 
 @dataclass(frozen=True)
-class Variant:
-    """A figure that could be taken for a test accuracy; the first three fields are for tables.
+class Story:
+    """One way in which predictions may have been made and scored.
 
-    ``parts``: which of the scored images are used. ``epoch``: the accuracy after the last epoch,
-    the highest of all epochs, or the running mean over the last epoch that training itself prints.
+    ``mistakes`` are the known mistakes that it makes, none for the correct procedure. ``answers``
+    are the answers to open questions that differ from the registered recipe's; ``contradicted``
+    are those among them that differ from what the source states. ``parts``: which of the scored
+    images count. ``like`` are the cells of the registered recipe with the same images: a story with
+    one seed gets its spread from them. ``flagged``: the predictions by a way of scoring that the
+    source used.
     """
 
-    mistake: str
+    mistakes: tuple[str, ...]
     fitted_on: str
     scored_on: str
     cells: tuple[Cell, ...]
     parts: tuple[ImageSubset, ...] = ("test",)
     epoch: EpochChoice = "last epoch"
+    answers: Mapping[str, str] = field(default_factory=dict)
+    contradicted: tuple[str, ...] = ()
+    like: tuple[Cell, ...] = ()
+    flagged: str = ""
+
+    @property
+    def name(self) -> str:
+        """What tables call it: the mistakes, then the answers that differ from the recipe's."""
+        answers = [f"{question}: {answer}" for question, answer in self.answers.items()]
+        return "; ".join([" and ".join(self.mistakes) or NO_MISTAKE, *answers])
+
+    @property
+    def is_reading(self) -> bool:
+        """Whether it answers an open question in another way than the registered recipe."""
+        return bool(self.answers)
+
+    @property
+    def is_honest(self) -> bool:
+        """Whether it is the registered recipe without a mistake."""
+        return not self.mistakes and not self.is_reading
+
+    @property
+    def departures(self) -> tuple[str, ...]:
+        """What in it departs from what is stated or from the correct procedure.
+
+        A way of scoring that the source itself used is no departure.
+        """
+        return self.contradicted if self.flagged else (*self.mistakes, *self.contradicted)
 
     @property
     def needs_digits(self) -> bool:
@@ -58,23 +98,47 @@ class Variant:
 
 @dataclass(frozen=True)
 class Reading:
-    """An answer to each question that the source leaves open, and the cell that measures them."""
+    """An answer to each question that the source leaves open, and the cells that measure them.
+
+    ``cell`` is fitted on a part of the training images and scored on the others and on the test
+    images, ``digits`` on the digits (None if the model is about the digits itself).
+    """
 
     answers: Mapping[str, str]
     cell: Cell
+    digits: Cell | None
+    different: Mapping[str, str]  # those of ``answers`` that are not the registered recipe's
+    contradicted: tuple[str, ...]  # those that differ from what the source states
+
+
+@dataclass(frozen=True)
+class CellGroup:
+    """Cells that are measured one after another, and what they are, for a list of what is left."""
+
+    what: str
+    cells: tuple[Cell, ...]
 
 
 @dataclass(frozen=True)
 class ForensicsPlan:
-    """All measurements for the known mistakes of one runner.
+    """All stories of one model, and their cells.
 
-    Stochastic runners are measured with ``n_seeds`` seeds, readings with one.
+    ``parameters`` replace some hyperparameters of the runner in all cells; ``name`` is what the
+    user calls the model. Stochastic models are measured with ``n_seeds`` seeds, readings with one.
     """
 
     runner: Runner
     n_seeds: int
     quick: bool = False
     with_readings: bool = True
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    dataset: DatasetSpec = DEFAULT_DATASET
+    target: str = ""
+
+    @property
+    def name(self) -> str:
+        """What the user calls the model."""
+        return self.target or self.runner.requested_as or self.runner.name
 
     @property
     def protocol(self) -> Protocol:
@@ -82,98 +146,224 @@ class ForensicsPlan:
         return QUICK if self.quick else FULL
 
     @cached_property
-    def variants(self) -> list[Variant]:
-        """The figure without a mistake, then each mistake; first those without an own run."""
-        own = self.protocol
-        n_fit = self._n_train(own.train_per_class)
-        n_test = own.n_test or DEFAULT_DATASET.n_test
-        train, test = f"{n_fit:,} training images", f"{n_test:,} test images"
-        correct = self._cells(own)
-        seen = self._cells(self._resized(SCORED_ON_TRAINING))
-        leak = self._cells(self._resized(TEST_IN_TRAINING))
-        digits = self._cells(self._resized(DIGITS), MNIST_DIGITS)
-        from_same_run = [
-            Variant("best epoch picked on the test set", train, test, correct, epoch="best epoch"),
-            Variant("training accuracy quoted, as training prints it", train,
-                    f"the same {n_fit:,}, while training", correct, epoch="while training"),
-        ]  # fmt: skip
-        return [
-            Variant("none: as it should be", train, test, correct),
-            *(from_same_run if self.runner.uses_gpu else []),  # only neural runners have epochs
-            Variant(f"MNIST digits in place of {DEFAULT_DATASET.title}", f"{n_fit:,} digits",
-                    f"{n_test:,} test digits", digits),
-            Variant("training accuracy quoted", train, f"the same {n_fit:,}", seen, ("fitted",)),
-            Variant("scored on training and test images together", train,
-                    f"all {n_fit + n_test:,} images", seen, ("fitted", "test")),
-            self.random_split,
-            Variant("test images in the training set", f"{train}, {test}", test, leak),
-        ]  # fmt: skip
+    def stories(self) -> tuple[Story, ...]:
+        """All stories: the correct one, each mistake, then the readings."""
+        return (*self.registered, *(s for reading in self.readings for s in self._tell(reading)))
+
+    @property
+    def honest(self) -> Story:
+        """The registered recipe without a mistake."""
+        return self.registered[0]
 
     @cached_property
-    def random_split(self) -> Variant:
+    def registered(self) -> tuple[Story, ...]:
+        """The stories of the recipe as registered; the first makes no mistake."""
+        return (*self._tell_honest_run(), *self._tell_mistakes(), *self._tell_long_run())
+
+    def _tell_honest_run(self) -> Iterator[Story]:
+        """Yield the stories of the run without a mistake, whose figures can be quoted wrongly."""
+        own = self._cells(self.protocol)
+        train, test = self._name_fitted(self.protocol), self._name_test()
+        yield Story((), train, test, own)
+        if self.runner.uses_gpu:  # only neural runners have epochs
+            yield Story((PICKED_EPOCH,), train, test, own,
+                        epoch="best epoch")  # fmt: skip
+            yield Story((PRINTED_TRAINING,), train,
+                        "the same images, while training", own, epoch="while training")  # fmt: skip
+        for name, description in self.runner.flagged.items():
+            if name != "best_epoch":
+                yield Story((description,), train, test, own, flagged=name)
+
+    def _tell_mistakes(self) -> Iterator[Story]:
+        own = self.protocol
+        train, test = self._name_fitted(own), self._name_test()
+        n = self._n_fitted(own) + self._n_test
+        if self.has_digits:
+            yield from self._tell_digits(self._cells(self._resized(DIGITS), MNIST_DIGITS))
+        seen = self._cells(self._resized(SCORED_ON_TRAINING))
+        yield Story(("training accuracy quoted",), train, "the same images", seen, ("fitted",))
+        yield Story(("scored on training and test images together",), train, f"all {n:,} images",
+                    seen, ("fitted", "test"))  # fmt: skip
+        yield self.random_split
+        leak = self._cells(self._resized(TEST_IN_TRAINING))
+        yield Story(("test images in the training set",), f"{train}, {test}", test, leak)
+
+    def _tell_long_run(self) -> Iterator[Story]:
+        if self.long_run:
+            epochs = self.long_run.hyperparameters[EPOCHS]
+            yield Story(
+                (f"trained for up to {epochs} epochs, until the training accuracy is the claim",),
+                self._name_fitted(self.protocol), "the same images, while training",
+                (self.long_run,), epoch="any epoch",
+            )  # fmt: skip
+
+    def _tell_digits(self, cells: tuple[Cell, ...]) -> Iterator[Story]:
+        digits = f"MNIST digits in place of {self.dataset.title}"
+        fitted_on = f"{self._n_fitted(self.protocol):,} digits"
+        n_test = self.protocol.n_test or MNIST_DIGITS.n_test
+        yield Story((digits,), fitted_on, f"{n_test:,} test digits", cells)
+        if self.runner.uses_gpu:
+            yield Story((digits, PRINTED_TRAINING), fitted_on, "the same digits, while training",
+                        cells, epoch="while training")  # fmt: skip
+
+    @cached_property
+    def random_split(self) -> Story:
         """Scored on training images that were taken out of the training set."""
         split = self._resized(RANDOM_SPLIT)
-        n_held_out = DEFAULT_DATASET.n_classes * split.held_out_per_class
-        n_fit = self._n_train(split.train_per_class) - (0 if split.train_per_class else n_held_out)
-        return Variant(
-            "scored on a random split of the training images",
-            f"{n_fit:,} training images",
+        n_held_out = self.dataset.n_classes * split.held_out_per_class
+        return Story(
+            ("scored on a random split of the training images",),
+            self._name_fitted(split),
             f"{n_held_out:,} other training images",
             self._cells(split),
             ("held out",),
         )
 
+    def _tell(self, reading: Reading) -> Iterator[Story]:
+        """Yield the stories of a reading; none of the registered recipe, which has its own."""
+        if not reading.different:
+            return
+        for story, like in self._tell_without_answers(reading):
+            yield replace(
+                story, like=like, answers=reading.different, contradicted=reading.contradicted
+            )
+
+    def _tell_without_answers(self, reading: Reading) -> Iterator[tuple[Story, tuple[Cell, ...]]]:
+        """Yield each story of a reading with the registered recipe's cells of the same images."""
+        split, cells = self.random_split, (reading.cell,)
+        yield Story((), split.fitted_on, self._name_test(), cells), split.cells
+        yield replace(split, cells=cells), split.cells
+        if self.runner.uses_gpu:
+            yield Story((PRINTED_TRAINING,), split.fitted_on, "the same images, while training",
+                        cells, epoch="while training"), split.cells  # fmt: skip
+        if reading.digits:
+            like = self._cells(self._resized(DIGITS), MNIST_DIGITS)
+            for story in self._tell_digits((reading.digits,)):
+                yield story, like
+
+    @property
+    def has_digits(self) -> bool:
+        """Whether the digits can have been taken for the data set of the claim."""
+        return self.dataset != MNIST_DIGITS and self.dataset.n_classes == MNIST_DIGITS.n_classes
+
     @cached_property
-    def readings(self) -> list[Reading]:
+    def long_run(self) -> Cell | None:
+        """The cell that is trained for many epochs; None if the runner has no such setting."""
+        epochs = self._cell(self.protocol, 0, self.dataset).hyperparameters.get(EPOCHS)
+        if not self.runner.uses_gpu or not isinstance(epochs, int):
+            return None
+        n = max(QUICK_LONG_EPOCHS if self.quick else LONG_EPOCHS, 2 * epochs)
+        return self._cell(self._resized(SCORED_ON_TRAINING), 0, self.dataset, {EPOCHS: n})
+
+    def count_recipe_runs(self, cell: Cell) -> float:
+        """Return how many times as long as the recipe a cell trains; 1 for all but the long run."""
+        if cell is not self.long_run:
+            return 1.0
+        recipe = self._cell(self.protocol, 0, self.dataset)
+        return cell.hyperparameters[EPOCHS] / recipe.hyperparameters[EPOCHS]
+
+    @cached_property
+    def readings(self) -> tuple[Reading, ...]:
         """Every combination of the runner's readings; none if it declares none."""
         if not (self.with_readings and self.runner.readings):
-            return []
-        questions, protocol = self.runner.readings, self._resized(RANDOM_SPLIT)
-        return [
-            Reading(
-                {q: _describe_answer(answer) for q, answer in zip(questions, answers, strict=True)},
-                self._cell(protocol, 0, {k: v for answer in answers for k, v in answer.items()}),
-            )
-            for answers in product(*questions.values())
-        ]
+            return ()
+        return tuple(map(self._build_reading, product(*self.runner.readings.values())))
+
+    def _build_reading(self, answers: tuple[Mapping[str, Any], ...]) -> Reading:
+        settings = {name: value for answer in answers for name, value in answer.items()}
+        own = self._cell(self.protocol, 0, self.dataset).hyperparameters
+        texts, different, contradicted = {}, {}, []
+        for question, answer in zip(self.runner.readings, answers, strict=True):
+            texts[question] = _describe_answer(answer)
+            if changed := [name for name, value in answer.items() if own[name] != value]:
+                different[question] = texts[question]
+                if any(self.runner.hyperparameters[n].origin == "stated" for n in changed):
+                    contradicted.append(f"{question}: {texts[question]}")
+        digits = None
+        if self.has_digits:
+            digits = self._cell(self._resized(DIGITS), 0, MNIST_DIGITS, settings)
+        split = self._cell(self._resized(RANDOM_SPLIT), 0, self.dataset, settings)
+        return Reading(texts, split, digits, different, tuple(contradicted))
 
     @cached_property
-    def cells(self) -> list[Cell]:
-        """Every cell except the confirmation's: the digits, the other mistakes, the readings.
+    def groups(self) -> tuple[CellGroup, ...]:
+        """Every cell, except those of :meth:`confirmation`, in the order in which they are run.
 
-        Within the first two, the cells are ordered by seed, so that the table is complete early.
+        The cells that tell the most come first: the digits, the training images, then the readings
+        that differ in one answer from the recipe.
         """
-        mistakes = {cell.key: cell for variant in self.variants for cell in variant.cells}
-        by_seed = sorted(mistakes.values(), key=lambda c: (c.dataset == DEFAULT_DATASET, c.seed))
-        readings = [r.cell for r in self.readings if r.cell.key not in mistakes]
-        return by_seed + readings
+        seen, leak = self._resized(SCORED_ON_TRAINING), self._resized(TEST_IN_TRAINING)
+        others = [*self.random_split.cells, *self._cells(leak)]
+        different = [reading for reading in self.readings if reading.different]
+        near = [reading for reading in different if len(reading.different) == 1]
+        far = [reading for reading in different if len(reading.different) > 1]
+        digits = self._cells(self._resized(DIGITS), MNIST_DIGITS) if self.has_digits else ()
+        groups = [
+            CellGroup("the correct procedure", self.honest.cells),
+            CellGroup("the MNIST digits", digits),
+            CellGroup("scored on training images", self._cells(seen)),
+            CellGroup("other mistakes", tuple(sorted(others, key=lambda cell: cell.seed))),
+            CellGroup("readings that differ in one answer, on the digits", _on_digits(near)),
+            CellGroup("readings that differ in one answer", tuple(r.cell for r in near)),
+            CellGroup("trained longer", (self.long_run,) if self.long_run else ()),
+            CellGroup("all other readings, on the digits", _on_digits(far)),
+            CellGroup("all other readings", tuple(r.cell for r in far)),
+        ]
+        return tuple(group for group in groups if group.cells)
+
+    @cached_property
+    def cells(self) -> tuple[Cell, ...]:
+        """The cells of all groups, in order."""
+        return tuple(cell for group in self.groups for cell in group.cells)
 
     def confirmation(self, reading: Reading) -> tuple[Cell, ...]:
         """Return the cells that measure a reading with the full protocol and every seed."""
         seeds = select_seeds(self.runner, self.n_seeds)
-        return tuple(self._cell(self.protocol, seed, reading.cell.overrides) for seed in seeds)
+        overrides = reading.cell.overrides
+        return tuple(Cell(self.runner, self.protocol, s, self.dataset, overrides) for s in seeds)
 
-    def _n_train(self, per_class: int | None) -> int:
-        """Return the number of training images, if only ``per_class`` of each class are used."""
-        return DEFAULT_DATASET.n_classes * per_class if per_class else DEFAULT_DATASET.n_train
+    @property
+    def _n_test(self) -> int:
+        return self.protocol.n_test or self.dataset.n_test
 
-    def _cells(
-        self, protocol: Protocol, dataset: DatasetSpec = DEFAULT_DATASET
-    ) -> tuple[Cell, ...]:
+    def _n_fitted(self, protocol: Protocol) -> int:
+        per_class = protocol.train_per_class
+        if per_class:
+            return self.dataset.n_classes * per_class
+        return self.dataset.n_train - self.dataset.n_classes * protocol.held_out_per_class
+
+    def _name_fitted(self, protocol: Protocol) -> str:
+        return f"{self._n_fitted(protocol):,} training images"
+
+    def _name_test(self) -> str:
+        return f"{self._n_test:,} test images"
+
+    def _cells(self, protocol: Protocol, dataset: DatasetSpec | None = None) -> tuple[Cell, ...]:
         seeds = select_seeds(self.runner, self.n_seeds)
-        return tuple(Cell(self.runner, protocol, seed, dataset) for seed in seeds)
+        return tuple(self._cell(protocol, seed, dataset or self.dataset) for seed in seeds)
 
-    def _cell(self, protocol: Protocol, seed: int, settings: Mapping[str, Any]) -> Cell:
+    def _cell(
+        self,
+        protocol: Protocol,
+        seed: int,
+        dataset: DatasetSpec,
+        settings: Mapping[str, Any] | None = None,
+    ) -> Cell:
         # Settings that equal the recipe's are not overrides, so the recipe keeps its own cell.
-        recipe = Cell(self.runner, protocol, seed)
+        recipe = Cell(self.runner, protocol, seed, dataset, self.parameters)
         own = recipe.hyperparameters
-        return replace(recipe, overrides={k: v for k, v in settings.items() if own[k] != v})
+        changes = {name: value for name, value in (settings or {}).items() if own[name] != value}
+        return replace(recipe, overrides={**self.parameters, **changes})
 
     def _resized(self, protocol: Protocol) -> Protocol:
         return make_quick(protocol) if self.quick else protocol
 
 
+def _on_digits(readings: Iterable[Reading]) -> tuple[Cell, ...]:
+    return tuple(reading.digits for reading in readings if reading.digits)
+
+
 def _describe_answer(answer: Mapping[str, Any]) -> str:
-    """Return ``sgd, momentum 0.9``; the name of the first value is left out."""
+    """Return ``sgd, momentum 0.9``; the first name is left out, and so is a value of 0."""
     (_, first), *others = answer.items()
-    return ", ".join([str(first), *(f"{name} {value}" for name, value in others)])
+    return ", ".join([str(first), *(f"{name} {value}" for name, value in others if value)])

@@ -1,29 +1,41 @@
-"""The plan of forensics: which mistakes and readings are measured, and in what order."""
+"""The plan of forensics: which stories and readings are measured, and in what order."""
 
 import pytest
 
 from fmbench import runners
-from fmbench.analysis.forensics.plan import ForensicsPlan
+from fmbench.analysis.forensics.plan import LONG_EPOCHS, NO_MISTAKE, ForensicsPlan
+from fmbench.datasets.specs import KMNIST, MNIST_DIGITS
 from fmbench.models import registry
 from fmbench.models.registry import our_choice
 from fmbench.records import protocols
 from fmbench.records.cells import Cell
-from fmbench.records.protocols import FULL, QUICK
+from fmbench.records.protocols import (
+    DIGITS,
+    FULL,
+    QUICK,
+    RANDOM_SPLIT,
+    SCORED_ON_TRAINING,
+    TEST_IN_TRAINING,
+)
 
 LENET5 = runners.get_runner("lenet5")
+N_READINGS = 5 * 3 * 2 * 2 * 2 * 2
 
 
 def test_every_known_mistake_is_planned_with_every_seed():
     plan = ForensicsPlan(LENET5, 5)
-    assert {v.mistake.split(",")[0] for v in plan.variants} == {
-        "none: as it should be", "best epoch picked on the test set", "training accuracy quoted",
-        "MNIST digits in place of Fashion-MNIST", "scored on training and test images together",
+    assert [story.name for story in plan.registered] == [
+        NO_MISTAKE, "best epoch picked on the test set",
+        "training accuracy quoted, as training prints it",
+        "MNIST digits in place of Fashion-MNIST",
+        "MNIST digits in place of Fashion-MNIST and training accuracy quoted, as training prints "
+        "it",
+        "training accuracy quoted", "scored on training and test images together",
         "scored on a random split of the training images", "test images in the training set",
-    }  # fmt: skip
-    assert all([c.seed for c in v.cells] == [0, 1, 2, 3, 4] for v in plan.variants)
-    protocols = {c.protocol.name for c in plan.cells}
-    assert protocols == {"full", "digits", "seen", "split", "leak"}
-    assert {c.dataset.name for c in plan.cells if c.protocol.name == "digits"} == {"mnist"}
+        "trained for up to 100 epochs, until the training accuracy is the claim",
+    ]  # fmt: skip
+    assert all([c.seed for c in s.cells] == [0, 1, 2, 3, 4] for s in plan.registered[:-1])
+    assert {c.dataset.name for c in plan.cells if c.protocol == DIGITS} == {"mnist"}
     assert len({c.key for c in plan.cells}) == len(plan.cells)
 
 
@@ -32,72 +44,148 @@ def test_the_cells_without_a_mistake_are_those_of_an_ordinary_run():
         (ForensicsPlan(LENET5, 2), FULL),
         (ForensicsPlan(LENET5, 2, quick=True), QUICK),
     ]:
-        honest = plan.variants[0].cells
+        honest = plan.honest.cells
         assert [c.key for c in honest] == [Cell(LENET5, protocol, seed).key for seed in (0, 1)]
-        assert all(v.cells == honest for v in plan.variants if v.epoch != "last epoch")
+        with_epochs = [s for s in plan.registered[1:] if s.cells[0].protocol == protocol]
+        assert {s.epoch for s in with_epochs} == {"best epoch", "while training"}
+        assert all(s.cells == honest for s in with_epochs)
 
 
-def test_the_digits_come_first_then_the_mistakes_by_seed_then_the_readings():
+def test_the_cells_of_the_mistakes_have_the_keys_of_their_protocols():
+    keys = {cell.key for cell in ForensicsPlan(LENET5, 1).cells}
+    for protocol in (SCORED_ON_TRAINING, RANDOM_SPLIT, TEST_IN_TRAINING):
+        assert Cell(LENET5, protocol, 0).key in keys
+    assert Cell(LENET5, DIGITS, 0, MNIST_DIGITS).key in keys
+
+
+def test_the_most_telling_cells_come_first():
     plan = ForensicsPlan(LENET5, 2)
-    order = [c.protocol.name for c in plan.cells]
-    assert order[:2] == ["digits", "digits"]
-    assert [c.seed for c in plan.cells[2:10]] == [0] * 4 + [1] * 4
-    assert set(order[10:]) == {"split"} and len(order) == 10 + 95
+    groups = {group.what: group.cells for group in plan.groups}
+    assert list(groups) == [
+        "the correct procedure", "the MNIST digits", "scored on training images", "other mistakes",
+        "readings that differ in one answer, on the digits", "readings that differ in one answer",
+        "trained longer", "all other readings, on the digits", "all other readings",
+    ]  # fmt: skip
+    near = groups["readings that differ in one answer"]
+    assert len(near) == (5 - 1) + (3 - 1) + 1 + 1 + 1 + 1
+    assert len(near) + len(groups["all other readings"]) == N_READINGS - 1
+    assert len(groups["all other readings, on the digits"]) == N_READINGS - 1 - len(near)
+    assert [cell.seed for cell in groups["other mistakes"]] == [0, 0, 1, 1]
 
 
-def test_every_combination_of_readings_is_tried_once():
-    readings = ForensicsPlan(LENET5, 5).readings
-    assert len(readings) == 4 * 3 * 2 * 2 * 2
-    assert len({r.cell.key for r in readings}) == len(readings)
-    assert {r.cell.seed for r in readings} == {0}
-    resolved = {tuple(sorted(r.cell.hyperparameters.items())) for r in readings}
-    assert len(resolved) == len(readings)
-    own = [r for r in readings if not r.cell.overrides]
-    assert [r.cell.key for r in own] == [ForensicsPlan(LENET5, 5).random_split.cells[0].key]
+def test_every_combination_of_readings_is_tried_once_on_both_data_sets():
+    plan = ForensicsPlan(LENET5, 5)
+    assert len(plan.readings) == N_READINGS
+    for cells in ([r.cell for r in plan.readings], [r.digits for r in plan.readings]):
+        assert len({cell.key for cell in cells}) == N_READINGS
+        assert {cell.seed for cell in cells} == {0}
+    [own] = [r for r in plan.readings if not r.different]
+    assert own.cell.key == plan.random_split.cells[0].key
+    assert own.digits.key == Cell(LENET5, DIGITS, 0, MNIST_DIGITS).key
+    for reading in plan.readings:
+        assert reading.digits.overrides == reading.cell.overrides
+
+
+def test_a_reading_names_the_answers_that_differ_and_those_that_contradict_the_source():
+    readings = ForensicsPlan(LENET5, 1).readings
+    [with_max] = [r for r in readings if r.different == {"pooling": "max"}]
+    assert with_max.contradicted == ("pooling: max",)  # the paper states the average
+    [with_sgd] = [r for r in readings if r.different == {"optimizer": "sgd, momentum 0.9"}]
+    assert with_sgd.contradicted == ()
+    stories = [s for s in ForensicsPlan(LENET5, 1).stories if s.answers == with_max.different]
+    assert [s.name.partition(";")[0] for s in stories] == [
+        NO_MISTAKE, "scored on a random split of the training images",
+        "training accuracy quoted, as training prints it", "MNIST digits in place of Fashion-MNIST",
+        "MNIST digits in place of Fashion-MNIST and training accuracy quoted, as training prints "
+        "it",
+    ]  # fmt: skip
+    assert stories[0].departures == ("pooling: max",)
+    assert stories[3].departures == ("MNIST digits in place of Fashion-MNIST", "pooling: max")
+
+
+def test_a_reading_takes_its_spread_from_the_recipe_on_the_same_images():
+    plan = ForensicsPlan(LENET5, 3)
+    for story in plan.stories[len(plan.registered) :]:
+        [cell] = story.cells
+        assert {(c.protocol, c.dataset.name) for c in story.like} == {
+            (cell.protocol, cell.dataset.name)
+        }
+        assert [c.seed for c in story.like] == [0, 1, 2]
+        assert not any(c.overrides for c in story.like)
 
 
 def test_a_reading_is_confirmed_with_the_protocol_and_seeds_of_the_recipe():
     plan = ForensicsPlan(LENET5, 3)
-    own = next(r for r in plan.readings if not r.cell.overrides)
-    assert [c.key for c in plan.confirmation(own)] == [c.key for c in plan.variants[0].cells]
+    own = next(r for r in plan.readings if not r.different)
+    assert [c.key for c in plan.confirmation(own)] == [c.key for c in plan.honest.cells]
     other = plan.readings[0]
     for seed, cell in enumerate(plan.confirmation(other)):
         assert (cell.protocol, cell.seed) == (FULL, seed)
         assert cell.hyperparameters == other.cell.hyperparameters
 
 
+def test_the_long_run_trains_for_many_more_epochs_than_the_recipe():
+    plan = ForensicsPlan(LENET5, 1)
+    assert plan.long_run.hyperparameters["epochs"] == LONG_EPOCHS
+    assert plan.count_recipe_runs(plan.long_run) == 10
+    assert plan.count_recipe_runs(plan.honest.cells[0]) == 1
+    fifty = ForensicsPlan(LENET5, 1, parameters={"epochs": 90})
+    assert fifty.long_run.hyperparameters["epochs"] == 180
+    assert ForensicsPlan(runners.get_runner("cnn-svm"), 1).long_run is None  # it counts steps
+    quick = ForensicsPlan(LENET5, 1, quick=True).long_run
+    assert quick.hyperparameters["epochs"] == 10
+
+
 def test_a_quick_plan_shares_no_cell_with_a_full_one_and_names_its_own_sizes():
     whole, quick = ForensicsPlan(LENET5, 2), ForensicsPlan(LENET5, 2, quick=True)
     assert not {c.key for c in whole.cells} & {c.key for c in quick.cells}
     assert len(whole.cells) == len(quick.cells)
-    assert all(c.hyperparameters["epochs"] == 2 for c in quick.cells)
+    assert {c.hyperparameters["epochs"] for c in quick.cells} == {2, 10}
     assert whole.random_split.fitted_on == "50,000 training images"
     assert quick.random_split.fitted_on == "3,000 training images"
 
 
 @pytest.mark.parametrize("quick", [False, True])
 def test_the_numbers_of_images_in_the_table_are_those_of_the_protocols(quick, source, dataset):
-    for variant in ForensicsPlan(LENET5, 1, quick).variants:
-        protocol = variant.cells[0].protocol
+    for story in ForensicsPlan(LENET5, 1, quick).registered:
+        protocol = story.cells[0].protocol
         n_fit = len(protocol.find_fitted_indices(dataset.y_train))
-        assert variant.fitted_on.startswith(f"{n_fit:,} ")
+        assert story.fitted_on.startswith(f"{n_fit:,} ")
+        if story.scored_on.startswith("the same"):
+            continue
         labels = protocols.load_labels_by_subset(protocol, source)
-        n_scored = n_fit if variant.epoch == "while training" else sum(
-            len(labels[part]) for part in variant.parts
-        )  # fmt: skip
-        assert f"{n_scored:,}" in variant.scored_on
-        assert protocol.name.isalpha()
+        assert f"{sum(len(labels[part]) for part in story.parts):,}" in story.scored_on
 
 
 def test_a_runner_without_epochs_or_readings_has_the_other_mistakes():
     plan = ForensicsPlan(runners.get_runner("gaussian-nb"), 5)
-    assert {v.epoch for v in plan.variants} == {"last epoch"}
-    assert len(plan.variants) == 6 and not plan.readings
-    assert all(len(v.cells) == 1 for v in plan.variants)
+    assert {story.epoch for story in plan.stories} == {"last epoch"}
+    assert len(plan.stories) == 6 and not plan.readings
+    assert all(len(story.cells) == 1 for story in plan.stories)
+
+
+def test_a_way_of_scoring_that_the_source_used_is_a_story_without_departures():
+    plan = ForensicsPlan(runners.get_runner("cnn-svm"), 1)
+    [sign] = [story for story in plan.stories if story.flagged]
+    assert sign.departures == () and sign.cells == plan.honest.cells and not sign.is_honest
 
 
 def test_readings_can_be_left_out():
-    assert ForensicsPlan(LENET5, 5, with_readings=False).readings == []
+    assert ForensicsPlan(LENET5, 5, with_readings=False).readings == ()
+
+
+def test_parameters_of_the_user_are_in_every_cell():
+    plan = ForensicsPlan(LENET5, 1, parameters={"batch_size": 64})
+    assert {cell.hyperparameters["batch_size"] for cell in plan.cells} == {64}
+    assert plan.honest.cells[0].overrides == {"batch_size": 64}
+
+
+def test_a_model_of_another_data_set_is_planned_on_that_one():
+    plan = ForensicsPlan(runners.get_runner("gaussian-nb"), 1, dataset=KMNIST)
+    assert {cell.dataset.name for cell in plan.cells} == {"kmnist", "mnist"}
+    on_digits = ForensicsPlan(runners.get_runner("gaussian-nb"), 1, dataset=MNIST_DIGITS)
+    assert {cell.dataset.name for cell in on_digits.cells} == {"mnist"}
+    assert not any("in place of" in story.name for story in on_digits.stories)
 
 
 # ---------------------------------------------------------------- how a runner declares them

@@ -1,0 +1,117 @@
+"""What a suite prints of a model: its figures, grouped by the place that has them."""
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from fmbench.analysis.forensics.printed import collect_remarks, collect_sources
+from fmbench.analysis.verdicts import Claim
+from fmbench.suites.reader import build_suite, read_suite
+
+HEAD = """
+[test_set]
+n_per_class = [1000, 1000, 1000, 1000, 1000, 1000, 1000, 1000, 1000, 1000]
+"""
+
+
+def suite_of(text):
+    return build_suite(tomllib.loads(HEAD + text), Path("made.toml"))
+
+
+def row(**keys):
+    keys = {"where": "Table 3", "label": "Tiny", "runner": "lenet5", **keys}
+    return "\n[[row]]\n" + "".join(f'{key} = "{value}"\n' for key, value in keys.items())
+
+
+def reported(**keys):
+    keys = {"of": "lenet5", **keys}
+    text = "".join(
+        f"{key} = {value}\n" if isinstance(value, int) else f'{key} = "{value}"\n'
+        for key, value in keys.items()
+    )
+    return f"\n[[reported]]\n{text}"
+
+
+def test_a_row_and_the_same_reported_figure_count_once():
+    suite = suite_of(
+        row(claimed="98.80")
+        + row(label="The same model again", claimed="98.80")
+        + reported(where="Table 3", metric="accuracy", value="98.80%")
+        + reported(where="text", metric="accuracy", value="98.9%", mean_of=10)
+        + reported(where="Table 2", of="another", metric="kappa", value="0.5")
+    )
+    sources = collect_sources(suite, "lenet5")
+    assert [source.title for source in sources] == [
+        "Table 3: accuracy 98.80 %", "text: accuracy 98.9 %"
+    ]  # fmt: skip
+    [claimed], [quoted] = (source.figures for source in sources)
+    assert (claimed.n_runs, quoted.n_runs) == (1, 10)
+    assert (claimed.low, claimed.high) == pytest.approx((0.98795, 0.98805))
+    assert (quoted.low, quoted.high) == pytest.approx((0.9885, 0.9895))
+    assert claimed.other_meanings == ("one-vs-rest accuracy", "specificity")
+
+
+def test_the_figures_of_many_classes_are_one_table_and_those_of_few_are_not():
+    def of_classes(n):
+        return "".join(
+            reported(where=f"Table 1, class {k}", metric="recall", value="0.9", **{"class": k})
+            for k in range(n)
+        )
+
+    overall = reported(where="Table 1, overall line", metric="recall", average="macro", value="0.9")
+    [table, line] = collect_sources(suite_of(of_classes(10) + overall), "lenet5")
+    assert (table.where, len(table.class_figures), table.single_figures) == ("Table 1", 10, ())
+    assert table.class_table.n_figures == 10
+    assert (line.where, line.table) == ("Table 1, overall line", "Table 1")
+    [few] = collect_sources(suite_of(of_classes(2)), "lenet5")
+    assert few.class_table is None
+    assert few.title == "Table 1: class 0 recall 0.9, class 1 recall 0.9"
+
+
+def test_a_suite_says_what_a_printed_name_may_mean_as_well():
+    figure = reported(where="Table 2", metric="mse", value="0.66", alternative_metric="mae")
+    [source] = collect_sources(suite_of(figure), "lenet5")
+    assert source.figures[0].other_meanings == ("mae",)
+
+
+def test_values_are_formatted_in_the_unit_of_the_figure_with_one_decimal_more():
+    suite = suite_of(
+        row(claimed="98.80")
+        + reported(where="a", metric="accuracy", value="98.9%")
+        + reported(where="b", metric="accuracy", value="0.989")
+        + reported(where="c", metric="kappa", value="0.75")
+        + reported(where="d", metric="mse", value="1.5")
+    )
+    figures = [source.figures[0] for source in collect_sources(suite, "lenet5")]
+    assert [figure.format_value(0.98765) for figure in figures] == [
+        "98.77", "98.77", "0.9877", "0.988", "0.99"
+    ]  # fmt: skip
+
+
+def test_the_figure_of_a_row_is_the_claim_that_the_verdict_judges():
+    suite = suite_of(row(claimed="79.80", source="79.8", certainty="verified"))
+    claim = Claim.from_row(suite.rows[0])
+    [source] = collect_sources(suite, "lenet5")
+    assert source.figures[0].half_unit == pytest.approx(claim.half_unit) == pytest.approx(0.0005)
+    again = source.figures[0].claim
+    assert (again.accuracy, again.half_unit) == pytest.approx((claim.accuracy, claim.half_unit))
+
+
+def test_remarks_say_what_no_story_can_show():
+    suite = read_suite()
+    [misquoted, other_images] = collect_remarks(suite, "gaussian-nb")
+    assert "88.00, but its source says 51.1: the figure of another row" in misquoted
+    assert "first release of the images" in other_images
+    assert any("best of a grid" in remark for remark in collect_remarks(suite, "decision-tree"))
+    assert collect_remarks(suite, "lenet5") == ()
+
+
+def test_the_papers_figures_of_lenet5_are_in_seven_places():
+    sources = {source.where: source for source in collect_sources(read_suite(), "lenet5")}
+    assert list(sources) == [
+        "Table 3", "Table 1", "Table 1, overall line", "Table 2, kappa", "Table 2, informedness",
+        "Table 2, MSE", "text, Section 4.2",
+    ]  # fmt: skip
+    assert sources["Table 1"].class_table.n_figures == 30
+    assert sources["Table 2, MSE"].figures[0].other_meanings == ("mae",)
