@@ -6,18 +6,29 @@ conflict is *irreducible*: if any one of its figures is left out, the others can
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
+from itertools import combinations, product
 
 from fmbench.consistency.constraints import ConstraintSystem, FigureConstraint
-from fmbench.consistency.feasibility import decide_with_proof, find_extreme, find_matrix
+from fmbench.consistency.feasibility import (
+    MANY_VARIABLES,
+    decide_with_proof,
+    find_extreme,
+    find_matrix,
+    find_proof,
+)
 from fmbench.consistency.matrices import MatrixModel, Ratio
+from fmbench.consistency.severity import compute_severity
 from fmbench.consistency.solver import Deadline
 from fmbench.metrics.registry import METRICS
 from fmbench.suites.claims import ReportedFigure
 
 MAX_CONFLICTS = 100  # the search for conflicts of one model ends here
+
+IMPLIED_METRICS = ("accuracy", "kappa", "mse", "mae")
 
 ValueRange = tuple[Fraction, Fraction]  # the least and the greatest value
 
@@ -45,25 +56,26 @@ class FigureGroup:
         rounding: str,
         deadline: Deadline,
     ) -> None:
-        self._figures, self._deadline = figures, deadline
+        self._figures, self._deadline, self._rounding = figures, deadline, rounding
         self._need_cells = {i for i, f in figures.items() if METRICS[f.metric].needs_cells}
-        # The model with cells is slow (10,101 variables for 100 classes), so it is built on demand.
         self._small_model = MatrixModel(n_per_class, has_cells=False)
-        self._large_model = (
-            MatrixModel(n_per_class, has_cells=True) if self._need_cells else self._small_model
-        )
-        self.constraints = {
-            i: FigureConstraint(
-                self._large_model.expression(figure.metric, figure.class_),
-                figure.interval(rounding),
-            )
-            for i, figure in figures.items()
-        }
+        self.constraints = {i: self._build_constraint(figure) for i, figure in figures.items()}
         self.conflicts: list[frozenset[int]] = []
         self.is_complete = True  # whether all conflicts were found
         self._compatible: list[frozenset[int]] = []  # each: all true for one matrix
+        self._proven: list[frozenset[int]] = []  # each: proven to contradict each other
         self._answers: dict[frozenset[int], bool | None] = {}  # results of earlier searches
-        self._left_out: set[int] = set()
+
+    @cached_property
+    def _large_model(self) -> MatrixModel:
+        """The model with cells; slow, with 10,101 variables for 100 classes."""
+        return MatrixModel(self._small_model.n_per_class, has_cells=True)
+
+    def _build_constraint(self, figure: ReportedFigure) -> FigureConstraint:
+        needs_cells = METRICS[figure.metric].needs_cells
+        model = self._large_model if needs_cells else self._small_model
+        expression = model.expression(figure.metric, figure.class_)
+        return FigureConstraint(expression, figure.interval(self._rounding))
 
     def exclude_nonlinear(self) -> list[int]:
         """Remove the figures whose metric is not linear, and return their indices."""
@@ -72,16 +84,19 @@ class FigureGroup:
             del self.constraints[i]
         return nonlinear
 
-    def _build_system(self, members: Iterable[int], *more: int) -> ConstraintSystem:
+    def _build_system(
+        self, members: Iterable[int], *more: int, has_cells: bool = False
+    ) -> ConstraintSystem:
         """Build the constraints of ``members``; the model also has the variables for ``more``."""
         members = sorted(members)
-        is_large = self._need_cells.intersection((*members, *more))
+        is_large = has_cells or self._need_cells.intersection((*members, *more))
         model = self._large_model if is_large else self._small_model
         return ConstraintSystem(model, [self.constraints[i] for i in members])
 
-    def implied_accuracy(self) -> dict[int, ValueRange | None]:
+    # --------------------------------------------------------------- what figures imply
+
+    def find_implied_accuracy(self) -> dict[int, ValueRange | None]:
         """Return for each figure the lowest and the highest accuracy with which it can be true."""
-        accuracy = self._small_model.expression("accuracy").parts[0]
         known: dict[object, ValueRange | None] = {}
         implied = {}
         for i, constraint in self.constraints.items():
@@ -93,14 +108,60 @@ class FigureGroup:
                 constraint.interval,
             )  # classes of the same size share a result
             if same not in known:
-                known[same] = self._find_range(self._build_system([i]), accuracy)
+                known[same] = self._find_accuracy([i])
             implied[i] = known[same]
         return implied
 
-    def _find_range(self, system: ConstraintSystem, ratio: Ratio) -> ValueRange | None:
-        low = find_extreme(system, ratio, 1, self._deadline)
-        high = None if low is None else find_extreme(system, ratio, -1, self._deadline)
-        return None if low is None or high is None else (low, high)
+    def find_implied(self, members: Iterable[int]) -> dict[str, ValueRange]:
+        """Return the least and the greatest value of each metric under some figures.
+
+        The metrics are :data:`IMPLIED_METRICS`. One is left out if it takes too long: MSE and MAE
+        with many classes. If a figure is an MSE, an MAE or a mean of ratios, the ranges are bounds:
+        the true ones may be narrower.
+        """
+        members = list(members)
+        implied: dict[str, ValueRange] = {}
+        if (accuracy := self._find_accuracy(members)) is None:
+            return implied
+        implied["accuracy"] = accuracy
+        kappa = self._small_model.expression("kappa").parts[0]
+        variables = {variable for variable, _ in kappa.numerator.terms}
+        if kappa.is_linear and variables == {self._small_model.n_correct}:
+            ((_, factor),) = kappa.numerator.terms
+            low, high = (
+                (factor * end * self._small_model.n_images + kappa.numerator.constant)
+                / kappa.denominator.constant
+                for end in accuracy
+            )
+            implied["kappa"] = low, high
+        elif values := self._find_range(self._build_system(members), kappa):
+            implied["kappa"] = values
+        n_cells = self._small_model.n_classes**2
+        if n_cells > MANY_VARIABLES and not self._need_cells:
+            return implied
+        system = self._build_system(members, has_cells=True)
+        for name in ("mse", "mae"):
+            if values := self._find_range(system, self._large_model.expression(name).parts[0]):
+                implied[name] = values
+        return implied
+
+    def _find_accuracy(self, members: list[int]) -> ValueRange | None:
+        accuracy = self._small_model.expression("accuracy").parts[0]
+        return self._find_range(self._build_system(members), accuracy)
+
+    def _find_range(
+        self, system: ConstraintSystem, ratio: Ratio, *, bound_only: bool = False
+    ) -> ValueRange | None:
+        low = find_extreme(system, ratio, 1, self._deadline, bound_only=bound_only)
+        if low is None:
+            return None
+        high = find_extreme(system, ratio, -1, self._deadline, bound_only=bound_only)
+        return None if high is None else (low, high)
+
+    def find_severity(self, members: Iterable[int]) -> float | None:
+        """Return the severity of figures that cannot all be true, see :func:`compute_severity`."""
+        system = self._build_system(members)
+        return compute_severity(system.model, system.figures, self._deadline)
 
     # ------------------------------------------------------- which figures can be true together
 
@@ -109,7 +170,7 @@ class FigureGroup:
         chosen = frozenset(members)
         if any(chosen <= compatible for compatible in self._compatible):
             return True
-        if any(conflict <= chosen for conflict in self.conflicts):
+        if any(known <= chosen for known in (*self.conflicts, *self._proven)):
             return False
         if chosen not in self._answers:
             if self._deadline.passed:  # even starting a search takes a moment
@@ -123,12 +184,34 @@ class FigureGroup:
             self._answers[chosen] = False if found.infeasible else None
         return self._answers[chosen]
 
+    def decide(self, members: Iterable[int]) -> bool | None:
+        """Whether figures can be true together; ``None``: not decided. Both answers are proven."""
+        chosen = frozenset(members)
+        if self._can_be_true(chosen) is not False:
+            return self._can_be_true(chosen)
+        if any(known <= chosen for known in (*self.conflicts, *self._proven)):
+            return False
+        if self.prove_conflict(chosen) is not None or self._is_proven_infeasible(chosen):
+            return False
+        # The solver was wrong, or could not prove its answer.
+        self._answers[chosen] = None
+        return self._can_be_true(chosen)
+
+    def prove_conflict(self, members: Iterable[int]) -> frozenset[int] | None:
+        """Return those of the figures that a simple proof needs, if there is one, else ``None``."""
+        ordered = sorted(members)
+        found = find_proof(self._build_system(ordered), self._deadline)
+        if found is None:
+            return None
+        self._proven.append(frozenset(ordered[position] for position in found))
+        return self._proven[-1]
+
     def _is_mean(self, i: int) -> bool:
         return self.constraints[i].expression.is_mean
 
     def _remember_compatible(self, point: Sequence[int]) -> None:
         """Remember all figures that are true for a matrix that was found."""
-        has_cells = len(point) == len(self._large_model.bounds)
+        has_cells = len(point) > len(self._small_model.bounds)
         self._compatible.append(
             frozenset(
                 i
@@ -140,11 +223,14 @@ class FigureGroup:
 
     # --------------------------------------------------------------- which figures cannot
 
-    def find_conflicts(self) -> None:
-        """Find the conflicts, and the figures for which there is no decision."""
-        everything = sorted(self.constraints)
+    def find_conflicts(self, members: Iterable[int] | None = None) -> list[int]:
+        """Find the conflicts among figures, by default all; return a set that can be true together.
+
+        The figures for which there is no decision are in no conflict and not in that set.
+        """
+        everything = sorted(self.constraints if members is None else members)
         if self._can_be_true(everything):
-            return
+            return everything
         # Means come last and one by one, because the search may not be able to decide them.
         kept = self._extend([], [i for i in everything if not self._is_mean(i)])
         for i in everything:
@@ -155,8 +241,8 @@ class FigureGroup:
             later = [j for j in possible if j > i]
             self._find_pairs(i, [j for j in later if not self._is_mean(j)])
             self._find_pairs(i, [j for j in later if self._is_mean(j)])
-        self._left_out = set(everything) - set(kept)
         self.is_complete &= len(self.conflicts) < MAX_CONFLICTS and not self._deadline.passed
+        return kept
 
     def _extend(self, kept: list[int], more: list[int]) -> list[int]:
         """Add to ``kept`` each figure of ``more`` that can be true together with it, in order.
@@ -169,7 +255,7 @@ class FigureGroup:
             half = len(more) // 2
             return self._extend(self._extend(kept, more[:half]), more[half:])
         if self._can_be_true([*kept, *more]) is False:
-            self._add_conflict(more, kept)
+            self.add_conflict(more, kept)
         return kept
 
     def _find_pairs(self, i: int, others: list[int]) -> None:
@@ -183,7 +269,7 @@ class FigureGroup:
         if can_be_true or (can_be_true is None and (len(others) == 1 or with_mean)):
             return
         if len(others) == 1:
-            self._add_conflict([i], others)
+            self.add_conflict([i], others)
             return
         half = len(others) // 2
         self._find_pairs(i, others[:half])
@@ -193,23 +279,50 @@ class FigureGroup:
         pair = frozenset([i, j])
         return pair in self.conflicts or any(pair <= known for known in self._compatible)
 
-    def _add_conflict(self, some: list[int], others: list[int]) -> None:
-        """Reduce infeasible figures to an irreducible set, prove that it is one, and add it."""
+    def add_conflict(self, some: Sequence[int], others: Sequence[int]) -> None:
+        """Find an irreducible conflict in figures that cannot all be true, and add it.
+
+        Its figures are some of ``some`` and of ``others``, of which either can be true alone.
+        """
         if any(conflict <= {*some, *others} for conflict in self.conflicts):
             return
-        core = set(some) | set(self._find_minimal_subset(some, others, changed=True))
-        while self._is_proven_infeasible(core):
-            smaller = (core - {i} for i in sorted(core) if self._can_be_true(core - {i}) is False)
-            if (next_core := next(smaller, None)) is None:
-                self.conflicts.append(frozenset(core))
-                return
-            core = next_core
+        core = {*some, *self._find_minimal_subset([*some], [*others], changed=True)}
+        if self._is_proven_infeasible(core):
+            self._add_reduced(core)
 
-    def _is_proven_infeasible(self, members: set[int]) -> bool:
+    def _add_reduced(self, proven: Iterable[int]) -> frozenset[int] | None:
+        """Reduce a proven conflict to an irreducible one, add that, and return it."""
+        core = self._reduce(proven)
+        if core is None or self._deadline.passed:  # then it may not be irreducible
+            return None
+        if core not in self.conflicts:
+            self.conflicts.append(core)
+        return core
+
+    def _is_proven_infeasible(self, members: Iterable[int]) -> bool:
+        members = frozenset(members)
         decided = decide_with_proof(self._build_system(members), self._deadline)
         if decided.point is not None:
             self._remember_compatible(decided.point)
+        if decided.infeasible:
+            self._proven.append(members)
         return decided.infeasible
+
+    def _reduce(self, proven: Iterable[int], at_most: int | None = None) -> frozenset[int] | None:
+        """Leave out figures of a proven conflict until it is irreducible.
+
+        Returns ``None`` as soon as it is certain that more than ``at_most`` figures remain.
+        """
+        core, n_needed = frozenset(proven), 0
+        for i in sorted(core):
+            if i not in core:
+                continue
+            if self.decide(core - {i}) is False:
+                known = (*self.conflicts, *self._proven)
+                core = min((smaller for smaller in known if smaller < core), key=len)
+            elif at_most is not None and (n_needed := n_needed + 1) > at_most:
+                return None
+        return core
 
     def _find_minimal_subset(
         self, base: list[int], candidates: list[int], *, changed: bool
@@ -229,20 +342,68 @@ class FigureGroup:
         of_left = self._find_minimal_subset([*base, *of_right], left, changed=bool(of_right))
         return [*of_left, *of_right]
 
-    def find_undecided(self) -> set[int]:
-        """Return the figures without a decision, which are in no conflict and in no matrix."""
-        return self._left_out.difference(*self.conflicts)
+    def find_reason(self, first: Sequence[int], second: Sequence[int]) -> frozenset[int] | None:
+        """Find a short conflict of two sets of figures that contradict each other, and add it.
+
+        A *column* is all figures of one metric in a set. One column of each set is tried first,
+        then two columns of one set with one of the other, then all figures. There may be a shorter
+        conflict. Returns ``None`` if the search ends without a proof.
+        """
+        for choices in self._choose_columns(first, second):
+            best: frozenset[int] | None = None
+            for members in choices:
+                core = self.prove_conflict(members)
+                if core is not None and (best is None or len(core) < len(best)):
+                    best = self._reduce(core, None if best is None else len(best) - 1) or best
+            if best is not None:
+                return self._add_reduced(best)
+        everything = {*first, *second}
+        return self._add_reduced(everything) if self.decide(everything) is False else None
+
+    def _choose_columns(
+        self, first: Sequence[int], second: Sequence[int]
+    ) -> Iterator[list[list[int]]]:
+        """Yield the sets of figures that are tried, those of the same size together."""
+        columns = [self._find_columns(first), self._find_columns(second)]
+        yield [[*some, *others] for some, others in product(*columns)]
+        pairs = [[[*a, *b] for a, b in combinations(of, 2)] for of in columns]
+        yield [
+            [*some, *others]
+            for several, single in ((pairs[0], columns[1]), (pairs[1], columns[0]))
+            for some, others in product(several, single)
+        ]
+
+    def _find_columns(self, members: Sequence[int]) -> list[list[int]]:
+        """Group figures by their metric; linear metrics come first, as the easiest to follow."""
+        columns: dict[object, list[int]] = {}
+        for i in members:
+            figure = self._figures[i]
+            columns.setdefault((figure.metric, figure.class_ is None), []).append(i)
+        return sorted(
+            columns.values(),
+            key=lambda column: not self.constraints[column[0]].expression.is_linear,
+        )
 
     def find_forced_range(self, members: frozenset[int]) -> Conflict:
-        """Return the conflict with a figure that the others force to other values than printed."""
+        """Return the conflict with a figure that the others force to other values than printed.
+
+        A figure of all classes is preferred to one of a single class.
+        """
         ordered = tuple(sorted(members))
-        priority = {i: METRICS[self._figures[i].metric].forced_priority for i in ordered}
-        for forced in sorted(ordered, key=lambda i: (-priority[i], -i)):
+
+        def rank(i: int) -> tuple[bool, int, int]:
+            figure = self._figures[i]
+            return figure.class_ is not None, -METRICS[figure.metric].forced_priority, -i
+
+        for forced in sorted(ordered, key=rank):
             constraint = self.constraints[forced]
             if len(ordered) == 1 or constraint.expression.is_mean:
                 continue
             others = self._build_system(members - {forced}, forced)
-            values = self._find_range(others, constraint.expression.parts[0])
+            # A search for whole numbers takes long if the model has cells; a bound suffices.
+            values = self._find_range(
+                others, constraint.expression.parts[0], bound_only=others.model.has_cells
+            )
             interval = constraint.interval
             if values and (values[1] < interval.low or values[0] > interval.high):
                 return Conflict(ordered, forced, values)

@@ -10,7 +10,8 @@ This module solves nothing; :mod:`fmbench.consistency.feasibility` does.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from fractions import Fraction
 
 from fmbench.consistency.matrices import (
     LinearConstraint,
@@ -38,6 +39,13 @@ class FigureConstraint:
     expression: MetricExpression
     interval: Interval
 
+    def widened(self, factor: Fraction) -> FigureConstraint:
+        """The constraint after the interval has grown by a factor, around its middle."""
+        low, high = self.interval.low, self.interval.high
+        middle, half = (low + high) / 2, (high - low) / 2 * factor
+        interval = replace(self.interval, low=middle - half, high=middle + half)
+        return replace(self, interval=interval)
+
 
 class ConstraintSystem:
     """The constraints and bounds of every confusion matrix for which all figures are true.
@@ -53,14 +61,17 @@ class ConstraintSystem:
         self.model, self.figures = model, figures
         self.n_integers = len(model.bounds)  # the variables after these are the r_k
         self.constraints = list(model.constraints)
+        # For each of the constraints the figure that it comes from; None: it comes from the model.
+        self.owners: list[int | None] = [None] * len(self.constraints)
         self.ratio_constraints: list[LinearConstraint] = []
         self.box: Box = list(model.bounds)
         self.ratio_variables: dict[Ratio, int] = {}
-        for figure in figures:
+        for i, figure in enumerate(figures):
             if figure.expression.is_mean:
                 self._add_mean(figure)
             else:
                 self.constraints += figure.expression.parts[0].constraints(figure.interval)
+                self.owners += [i] * (len(self.constraints) - len(self.owners))
         for figure in figures:  # a figure of one class bounds its ratio, unless that may be 0/0
             part, interval = figure.expression.parts[0], figure.interval
             is_defined = not part.can_be_undefined or not (0 in interval or 1 in interval)
@@ -68,6 +79,16 @@ class ConstraintSystem:
                 low, high = interval.scaled(RATIO_UNIT).integer_range()
                 terms = ((self.ratio_variables[part], 1),)
                 self.ratio_constraints.append(LinearConstraint(terms, low - 1, high + 1))
+
+    @property
+    def limits_cells(self) -> bool:
+        """Whether a figure, such as an MSE, limits single cells of the matrix."""
+        n_sums = self.model.n_correct + 1
+        return any(
+            v >= n_sums
+            for figure in self.figures
+            for v, _ in figure.expression.parts[0].numerator.terms
+        )
 
     def _add_mean(self, figure: FigureConstraint) -> None:
         parts = figure.expression.parts

@@ -2,52 +2,121 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import textwrap
+from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 from fractions import Fraction
 from math import ceil, floor
 
 from fmbench.consistency.check import ConsistencyResult
-from fmbench.consistency.conflicts import Conflict, ValueRange
+from fmbench.consistency.conflicts import IMPLIED_METRICS, Conflict, ValueRange
+from fmbench.consistency.sources import (
+    CONTRADICTORY,
+    NOT_COMPARED,
+    NOT_DECIDED,
+    PairResult,
+    SourceResult,
+    describe_kind,
+)
 from fmbench.metrics.registry import METRICS
 from fmbench.suites.claims import ReportedFigure
 from fmbench.suites.rounding import parse_figure
 
 MAX_LISTED = 6  # figures that are named in one contradiction; the rest are only counted
+FEW = 5  # conflicts inside one source that are listed without --all
+MIN_GROUPED = 3  # so many classes of one metric are named together
+FEW_FIGURES = 12  # a suite with at most so many gets the table of all figures
+WIDTH = 80  # of a line in a terminal
 
 
-def format_result(result: ConsistencyResult) -> str:
-    """Format the figures with the accuracy that each implies, then the contradictions."""
-    from tabulate import tabulate
+def format_result(
+    result: ConsistencyResult, explain: bool = False, all_figures: bool = False
+) -> str:
+    """Format the answer, the pairs of sources that contradict each other, and what each allows.
 
-    suite, reported = result.suite, result.suite.reported
-    sizes = sorted(set(suite.n_per_class))
-    each = f"{sizes[0]:,}" if len(sizes) == 1 else f"{sizes[0]:,} to {sizes[-1]:,}"
+    ``explain``: with a short reason for each pair. ``all_figures``: with every conflict and the
+    table of all figures.
+    """
     parts = [
-        f"{suite.title}\n{sum(suite.n_per_class):,} test images in {len(suite.n_per_class)} "
-        f"classes of {each}; figures rounded: {result.rounding}",
-        tabulate(
-            build_figure_rows(result), headers="keys", tablefmt="simple", disable_numparse=True
-        ),
-        "\n".join(_describe_verdict(result)),
+        _describe_suite(result),
+        _describe_verdict(result),
+        *_list_pairs(result, explain=explain),
+        *_list_other_conflicts(result),
     ]
-    if result.not_checked:
-        parts.append("Not checked:")
-        parts[-1] += "".join(
-            f"\n- {_describe_figure(reported[i])}: {why}"
-            for i, why in sorted(result.not_checked.items())
-        )
-    if suite.not_transcribed:
-        parts.append("Not transcribed, so not checked:")
-        parts[-1] += "".join(f"\n- {m.where}, {m.what}: {m.why}" for m in suite.not_transcribed)
-    return "\n\n".join(parts) + "\n"
+    if all_figures and result.conflicts:
+        parts.append(_list_all_conflicts(result))
+    if not result.complete:
+        parts.append("The search reached its limit: there may be more contradictions.")
+    if result.contradictory:
+        parts += _describe_agreeing(result)
+    parts += [*_list_unanswered_pairs(result), _format_sources(result)]
+    if all_figures or len(result.suite.reported) <= FEW_FIGURES:
+        parts.append("Each figure alone:\n" + _format_table(build_figure_rows(result)))
+    parts += _list_unchecked(result)
+    return "\n\n".join(filter(None, parts)) + "\n"
+
+
+# ------------------------------------------------------------------ sentences, each of one line
+
+
+def describe_pair(pair: PairResult, result: ConsistencyResult) -> str:
+    """Describe two sources in one line: what each allows, and how far apart they are."""
+    sources = result.sources[pair.first], result.sources[pair.second]
+    names = [_name_source(source, result) for source in sources]
+    if pair.verdict != CONTRADICTORY:
+        note = f" ({pair.note})" if pair.note else ""
+        return f"{names[0]} and {names[1]}: {pair.verdict}{note}"
+    severity = [] if pair.severity is None else [f"severity {_format_severity(pair.severity)}"]
+    return "; ".join([_describe_clash(pair, result), *severity, *_describe_notes(pair, result)])
+
+
+def describe_source(source: SourceResult, result: ConsistencyResult) -> str:
+    """Describe in one line what a source implies, or why it implies nothing."""
+    name = _name_source(source, result)
+    if source.possible is False:
+        severity = source.severity
+        factor = "" if severity is None else f", severity {_format_severity(severity)}"
+        return f"{name}: impossible alone{factor}"
+    if not source.implied:
+        return f"{name}: {'not decided' if source.checked else 'not checked'}"
+    ranges = [
+        f"{METRICS[metric].title} {_format_implied(metric, values)}"
+        for metric, values in source.implied.items()
+    ]
+    return f"{name}: {', '.join(ranges)}"
+
+
+def describe_conflict(conflict: Conflict, result: ConsistencyResult) -> str:
+    """Describe a contradiction in one sentence: which figures, and what they would force."""
+    figures = [result.suite.reported[i] for i in conflict.members]
+    names = _join(_name_figures(figures, result))
+    if len(figures) == 1:
+        return f"{names}: no confusion matrix of this test set gives this value"
+    both = "both" if len(figures) == 2 else "all"
+    if len({(figure.metric, figure.class_) for figure in figures}) == 1:
+        return f"{names}: no {_format_metric_title(figures[0])} can be printed as {both} values"
+    forced = describe_reason(conflict, result)
+    return f"{names} cannot {both} be true" if forced is None else f"{names}: {forced}"
+
+
+def describe_reason(conflict: Conflict, result: ConsistencyResult) -> str | None:
+    """Say what some figures of a contradiction force on another; ``None`` if that is not known."""
+    if conflict.forced_figure is None or conflict.forced_range is None:
+        return None
+    forced = result.suite.reported[conflict.forced_figure]
+    others = [result.suite.reported[i] for i in conflict.members if i != conflict.forced_figure]
+    causes = _name_figures(others, result, with_source=False)
+    force = "forces" if len(causes) == 1 else "force"
+    printed = _compute_interval_ends(forced, result.rounding)
+    value = _format_values(conflict.forced_range, forced, differs_from=printed)
+    return f"{_join(causes)} {force} {_format_metric_title(forced)} {value}"
 
 
 def build_figure_rows(result: ConsistencyResult) -> list[dict[str, str]]:
     """Return each reported figure and the accuracy that it implies; all rows have the same keys."""
     reported, rows = result.suite.reported, []
     for i, figure in enumerate(reported):
-        row = {"of": figure.of or ""} if len({other.of for other in reported}) > 1 else {}
+        row = {"of": figure.of or ""} if _has_several_models(result) else {}
         row |= {
             "where": figure.where,
             "figure": _format_metric_title(figure),
@@ -59,49 +128,293 @@ def build_figure_rows(result: ConsistencyResult) -> list[dict[str, str]]:
     return rows
 
 
-def describe_conflict(conflict: Conflict, result: ConsistencyResult) -> str:
-    """Describe a contradiction in one sentence: which figures, and what they would force."""
-    figures = [result.suite.reported[i] for i in conflict.members]
-    names = _join([_describe_figure(figure) for figure in figures])
-    both = "both" if len(figures) == 2 else "all"
-    if len(figures) == 1:
-        return f"{names}: no confusion matrix of this test set gives this value"
-    if len({(figure.metric, figure.class_) for figure in figures}) == 1:
-        return f"{names}: no {_format_metric_title(figures[0])} can be printed as {both} values"
-    if conflict.forced_figure is None or conflict.forced_range is None:
-        return f"{names} cannot {both} be true"
-    forced = result.suite.reported[conflict.forced_figure]
-    others = [figure for figure in figures if figure is not forced]
-    causes = _join(
-        [f"{_format_metric_title(figure)} {_format_printed_value(figure)}" for figure in others]
+def build_source_rows(result: ConsistencyResult) -> list[dict[str, str]]:
+    """Return each source and what it allows for each metric; all rows have the same keys."""
+    rows = []
+    for source in result.sources:
+        row = {"source": _name_source(source, result)}
+        for metric in IMPLIED_METRICS:
+            values = source.implied.get(metric)
+            title = METRICS[metric].title + ", %" * (metric == "accuracy")
+            text = "" if values is None else _format_implied(metric, values)
+            row[title] = text.removesuffix(" %")
+        if source.possible is False:
+            row["accuracy, %"] = "impossible"
+        elif not source.implied:
+            row["accuracy, %"] = "not decided" if source.checked else "not checked"
+        rows.append(row)
+    return rows
+
+
+def build_pair_rows(result: ConsistencyResult) -> list[dict[str, str]]:
+    """Return each pair of sources that cannot both be true; all rows have the same keys."""
+    return [
+        {
+            "severity": "" if pair.severity is None else _format_severity(pair.severity),
+            "what each allows": "; ".join(
+                [_describe_clash(pair, result), *_describe_notes(pair, result)]
+            ),
+            "a short reason": _describe_pair_reason(pair, result),
+        }
+        for pair in result.contradicting_pairs
+    ]
+
+
+# ------------------------------------------------------------------ the parts of the whole text
+
+
+def _describe_suite(result: ConsistencyResult) -> str:
+    suite = result.suite
+    sizes = sorted(set(suite.n_per_class))
+    each = f"{sizes[0]:,}" if len(sizes) == 1 else f"{sizes[0]:,} to {sizes[-1]:,}"
+    return (
+        f"{suite.title}\n{sum(suite.n_per_class):,} test images in {len(suite.n_per_class)} "
+        f"classes of {each}; figures rounded: {result.rounding}"
     )
-    force = "forces" if len(others) == 1 else "force"
-    printed = _compute_interval_ends(forced, result.rounding)
-    value = _format_values(conflict.forced_range, forced, differs_from=printed)
-    return f"{names}: {causes} {force} {_format_metric_title(forced)} {value}"
 
 
-def _describe_verdict(result: ConsistencyResult) -> Iterator[str]:
-    conflicts = result.conflicts
-    if not conflicts:
+def _describe_verdict(result: ConsistencyResult) -> str:
+    if not result.contradictory:
         n_checked = len(result.suite.reported) - len(result.not_checked)
         figures = "all figures" if not result.not_checked else f"the {n_checked} checked figures"
-        yield f"Consistent: {figures} can be true together."
+        return f"Consistent: {figures} can be true together."
+    n_compared = sum(pair.verdict != NOT_COMPARED for pair in result.pairs)
+    n_pairs, found = len(result.contradicting_pairs), []
+    if n_pairs:
+        found.append(f"{n_pairs} of {n_compared} pairs of sources cannot both be true")
+    if n_impossible := sum(source.possible is False for source in result.sources):
+        of_sources = f"{n_impossible} of {len(result.sources)} sources"
+        found.append(f"{of_sources} {'is' if n_impossible == 1 else 'are'} impossible alone")
+    if n_others := len(_find_joint_conflicts(result)):
+        groups = "1 group" if n_others == 1 else f"{n_others} groups"
+        found.append(f"{groups} of three or more sources cannot all be true")
+    return _wrap(f"Contradictory: {'; '.join(found)}.")
+
+
+def _list_pairs(result: ConsistencyResult, *, explain: bool) -> Iterator[str]:
+    """List the pairs that contradict each other, one on each line, the worst first."""
+    if not result.contradicting_pairs:
         return
-    yield (
-        f"Contradictory: {len(conflicts)} contradiction{'s' * (len(conflicts) > 1)}; in each, at "
-        "least one figure is wrong."
+    lines = [
+        "Pairs that contradict each other, the worst first, with the severity and the",
+        "accuracy that each source allows. Severity is the factor by which the rounding",
+        "of all figures of both must grow until both can be true.",
+    ]
+    for pair in result.contradicting_pairs:
+        severity = "" if pair.severity is None else _format_severity(pair.severity)
+        clash = _describe_clash(pair, result).replace(f": {METRICS['accuracy'].title} ", ": ")
+        text = "; ".join([clash, *_describe_notes(pair, result)])
+        lines.append(_wrap(text, f"{severity:>4}  ", " " * 6))
+        if explain and (reason := _describe_pair_reason(pair, result)):
+            lines.append(_wrap(f"Reason: {reason}.", " " * 8, " " * 8))
+    yield "\n".join(lines)
+
+
+def _list_other_conflicts(result: ConsistencyResult) -> Iterator[str]:
+    """List the sources that are impossible alone, and the groups of three or more sources."""
+    for source in result.sources:
+        if source.possible is False:
+            inside = [c for c in result.conflicts if set(c.members) <= set(source.figures)]
+            text = f"{describe_source(source, result)}\n{_list_conflicts(inside[:FEW], result)}"
+            more = f"\n{len(inside) - FEW} more contradictions in it: see --all"
+            yield text + (more if len(inside) > FEW else "")
+    if groups := _find_joint_conflicts(result):
+        yield "Three or more sources that cannot all be true:\n" + _list_conflicts(groups, result)
+
+
+def _list_all_conflicts(result: ConsistencyResult) -> str:
+    n = len(result.conflicts)
+    heading = f"Figure by figure: {n} contradiction{'s' * (n > 1)}; in each, at least one is wrong."
+    return f"{heading}\n{_list_conflicts(result.conflicts, result)}"
+
+
+def _list_conflicts(conflicts: Iterable[Conflict], result: ConsistencyResult) -> str:
+    return "\n".join(
+        _wrap(f"{describe_conflict(conflict, result)}.", f"{number}. ", "   ")
+        for number, conflict in enumerate(conflicts, 1)
     )
-    for number, conflict in enumerate(conflicts, 1):
-        yield f"{number}. {describe_conflict(conflict, result)}."
-    if not result.complete:
-        yield "The search reached its limit: there may be more contradictions."
 
 
-def _join(names: list[str]) -> str:
+def _describe_agreeing(result: ConsistencyResult) -> Iterator[str]:
+    names = [_name_source(result.sources[i], result) for i in result.agreeing]
+    if len(names) > 1:
+        heading = "The largest set of sources that agree:"
+        yield "\n".join([heading, *(_wrap(name, "- ", "  ") for name in names)])
+
+
+def _list_unanswered_pairs(result: ConsistencyResult) -> Iterator[str]:
+    for verdict, title in ((NOT_DECIDED, "Not decided"), (NOT_COMPARED, "Not compared")):
+        by_note: dict[str, list[str]] = {}
+        for pair in result.pairs:
+            if pair.verdict == verdict:
+                names = [_name_source(result.sources[i], result) for i in (pair.first, pair.second)]
+                by_note.setdefault(pair.note, []).append(" with ".join(names))
+        for note, pairs in by_note.items():
+            why = f", because {note}" if note else ""
+            yield "\n".join([_wrap(f"{title}{why}:"), *(_wrap(pair, "- ", "  ") for pair in pairs)])
+
+
+def _format_sources(result: ConsistencyResult) -> str:
+    rows = build_source_rows(result)
+    return "What each source allows:\n" + _format_table(rows, widths=(16, *[None] * 4))
+
+
+def _list_unchecked(result: ConsistencyResult) -> Iterator[str]:
+    suite = result.suite
+    if result.not_checked:
+        yield "Not checked:" + "".join(
+            f"\n- {_describe_figure(suite.reported[i])}: {why}"
+            for i, why in sorted(result.not_checked.items())
+        )
+    if suite.not_transcribed:
+        yield "Not transcribed, so not checked:" + "".join(
+            f"\n- {missing.where}, {missing.what}: {missing.why}"
+            for missing in suite.not_transcribed
+        )
+
+
+def _format_table(
+    rows: Sequence[dict[str, str]], widths: Sequence[int | None] | None = None
+) -> str:
+    from tabulate import tabulate
+
+    return str(
+        tabulate(
+            rows, headers="keys", tablefmt="simple", disable_numparse=True,
+            maxcolwidths=None if widths is None else list(widths),
+        )
+    )  # fmt: skip
+
+
+def _wrap(text: str, first: str = "", later: str = "") -> str:
+    return textwrap.fill(
+        text, WIDTH, initial_indent=first, subsequent_indent=later,
+        break_long_words=False, break_on_hyphens=False,
+    )  # fmt: skip
+
+
+# ------------------------------------------------------------------ pairs of sources
+
+
+def _describe_clash(pair: PairResult, result: ConsistencyResult) -> str:
+    """Say what each of two sources allows of the metric in which they differ."""
+    first, second = result.sources[pair.first], result.sources[pair.second]
+    names = _name_source(first, result), _name_source(second, result)
+    printed = _collect_metrics(first, result), _collect_metrics(second, result)
+    # If a source prints nothing but the MSE, the MSE says more than the accuracy.
+    by_cells = [m for m in IMPLIED_METRICS if METRICS[m].needs_cells and {m} in printed]
+    for metric in (*by_cells, *IMPLIED_METRICS):
+        some, other = first.implied.get(metric), second.implied.get(metric)
+        if some and other and (some[1] < other[0] or other[1] < some[0]):
+            allowed = _format_implied(metric, some), _format_implied(metric, other)
+            title = METRICS[metric].title
+            return f"{names[0]}: {title} {allowed[0]}; {names[1]}: {allowed[1]}"
+    return f"{names[0]} and {names[1]}: no one matrix gives both"
+
+
+def _describe_pair_reason(pair: PairResult, result: ConsistencyResult) -> str:
+    """Describe the short conflict that makes a pair contradictory; empty if none was found."""
+    for conflict in result.conflicts:
+        if conflict.members == pair.reason:
+            return describe_reason(conflict, result) or describe_conflict(conflict, result)
+    return ""
+
+
+def _describe_notes(pair: PairResult, result: ConsistencyResult) -> Iterator[str]:
+    """Describe the alternative reading, and a condition of the contradiction."""
+    if pair.alternative is not None:
+        metric, severity = pair.alternative
+        titles = ", ".join(METRICS[name].title for name in metric.split(", "))
+        read = "they agree" if severity is None else _format_severity(severity)
+        yield f"read as {titles}: {read}"
+    printed = [_collect_metrics(result.sources[i], result) for i in (pair.first, pair.second)]
+    is_balanced = len(set(result.suite.n_per_class)) == 1
+    if is_balanced and {"kappa"} in printed and {"informedness"} in printed:
+        yield "the two are equal only on a balanced test set, as here"
+
+
+def _collect_metrics(source: SourceResult, result: ConsistencyResult) -> set[str]:
+    return {result.suite.reported[i].metric for i in source.checked}
+
+
+def _find_joint_conflicts(result: ConsistencyResult) -> list[Conflict]:
+    """Find the conflicts that no pair of sources and no source alone explains."""
+    parts = [set(source.figures) for source in result.sources]
+    parts += [parts[pair.first] | parts[pair.second] for pair in result.pairs]
+    return [
+        conflict for conflict in result.conflicts
+        if not any(part.issuperset(conflict.members) for part in parts)
+    ]  # fmt: skip
+
+
+def _name_source(source: SourceResult, result: ConsistencyResult) -> str:
+    """Return the source's name, with the model and the kind of run where it is needed."""
+    kind = describe_kind(source)
+    more = [source.of or "no model"] if _has_several_models(result) else []
+    more += [] if kind == "one run" else [kind.removeprefix("the ")]
+    return f"{source.name} ({', '.join(more)})" if more else source.name
+
+
+def _has_several_models(result: ConsistencyResult) -> bool:
+    return len({figure.of for figure in result.suite.reported}) > 1
+
+
+def _format_severity(severity: float) -> str:
+    """Format a severity with two digits or more; one above 1 never looks like 1."""
+    decimals = 0 if severity >= 9.95 else 1 if severity >= 1.995 else 2
+    while decimals < 6 and round(severity, decimals) <= 1:
+        decimals += 1
+    return f"{severity:,.{decimals}f}"
+
+
+def _format_implied(metric: str, values: ValueRange) -> str:
+    """Format what a source allows: accuracy in percent, others as fractions, rounded outwards."""
+    if metric == "accuracy":
+        return _format_range(values, 2, percent=True)
+    highest = max(map(abs, values))
+    return _format_range(values, 1 if highest >= 10 else 2 if highest > 1 else 3, percent=False)
+
+
+# ------------------------------------------------------------------ figures
+
+
+def _join(names: Sequence[str]) -> str:
     if len(names) > MAX_LISTED:
         names = [*names[: MAX_LISTED - 1], f"{len(names) - MAX_LISTED + 1} more"]
     return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
+
+
+def _name_figures(
+    figures: Sequence[ReportedFigure], result: ConsistencyResult, *, with_source: bool = True
+) -> list[str]:
+    """Name figures, and many of one column together, such as "recall of classes 1, 2 and 4"."""
+    reported = result.suite.reported
+    source_of = {id(reported[i]): source.name for source in result.sources for i in source.figures}
+    columns: dict[object, list[ReportedFigure]] = {}
+    for figure in figures:
+        alone = id(figure) if figure.class_ is None else None
+        column = source_of.get(id(figure), figure.where), figure.of, figure.metric, alone
+        columns.setdefault(column, []).append(figure)
+    names = []
+    for members in columns.values():
+        if len(members) >= MIN_GROUPED:
+            source = f"{source_of.get(id(members[0]), members[0].where)} " if with_source else ""
+            title = METRICS[members[0].metric].title
+            names.append(f"{source}{title} of {_name_classes(members, result)}")
+        elif with_source:
+            names += [_describe_figure(figure) for figure in members]
+        else:
+            names += [f"{_format_metric_title(f)} {_format_printed_value(f)}" for f in members]
+    return names
+
+
+def _name_classes(figures: Sequence[ReportedFigure], result: ConsistencyResult) -> str:
+    n_classes = len(result.suite.n_per_class)
+    classes = sorted({figure.class_ for figure in figures if figure.class_ is not None})
+    if len(classes) == n_classes:
+        return f"all {n_classes} classes"
+    numbers = [str(k) for k in classes]
+    return f"classes {', '.join(numbers[:-1])} and {numbers[-1]}"
 
 
 def _format_metric_title(figure: ReportedFigure) -> str:
@@ -110,6 +423,7 @@ def _format_metric_title(figure: ReportedFigure) -> str:
         title = f"class {figure.class_} {title}"
     if figure.average:
         title = f"{figure.average} {title}"
+    title = title if figure.best_of == 1 else f"best-of-{figure.best_of} {title}"
     return title if figure.mean_of == 1 else f"{figure.mean_of}-run {title}"
 
 
@@ -117,7 +431,9 @@ def _describe_figure(figure: ReportedFigure) -> str:
     title = _format_metric_title(figure)
     if figure.class_ is not None and figure.where.endswith(f"class {figure.class_}"):
         title = title.replace(f"class {figure.class_} ", "")
-    return f"{figure.where} {title} {_format_printed_value(figure)}"
+    if figure.where.lower().endswith(title.lower()):
+        title = ""
+    return " ".join(filter(None, (figure.where, title, _format_printed_value(figure))))
 
 
 def _format_printed_value(figure: ReportedFigure) -> str:

@@ -13,7 +13,7 @@ The solver computes in floating point, so each of its answers is checked exactly
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil, floor
@@ -30,6 +30,7 @@ from fmbench.consistency.solver import (
     Deadline,
     Solution,
     minimise,
+    minimise_largest,
     minimise_violation,
     proves_infeasibility,
 )
@@ -37,7 +38,10 @@ from fmbench.consistency.solver import (
 MANY_VARIABLES = 500  # with more variables, HiGHS may need minutes to find whole numbers
 MAX_PARTS = 400  # a proof splits the bounds into at most this many parts
 MAX_STEPS = 14  # the search for a point that fulfils a mean of ratios ends after these
+# By which share of its size a class is predicted too often, or too rarely, where a search starts.
+EXCESSES = (0.0, 0.05, 0.2, -0.2, 0.6)
 APPROACH_SECONDS = 2.0  # and after this time; it rarely finds a point later
+SOLVER_ERROR = 1e-9  # more than the error of a ratio at the solution of a linear program
 TOLERANCE = 1e-6  # the rounding error of HiGHS; used in the search, never in a proof
 
 Point = tuple[int, ...]  # a value for each variable
@@ -77,14 +81,63 @@ def find_matrix(
         return FeasibilityResult(infeasible=True)
     if not thorough:
         return FeasibilityResult()
-    # A matrix that fulfils the other figures often fulfils the means as well.
-    found = _solve_in_integers(system, system.constraints, box[: system.n_integers], deadline)
-    if found.values is not None and system.is_solved_by(
-        point := _round_point(system, found.values)
-    ):
-        return FeasibilityResult(point)
-    return FeasibilityResult(
-        _search_for_means(system, box, values, Deadline(APPROACH_SECONDS, deadline))
+    # A matrix that fulfils the other figures often fulfils the means as well. If each class is
+    # predicted as often as it occurs, precision, recall and F1 are equal.
+    for tried in (box[: system.n_integers], _fix_predicted_counts(system, box)):
+        found = _solve_in_integers(system, system.constraints, tried, deadline)
+        if found.values is not None:
+            point = _round_point(system, found.values)
+            if system.is_solved_by(point):
+                return FeasibilityResult(point)
+    deadline = Deadline(APPROACH_SECONDS, deadline)
+    for start, reach in _choose_starts(system, box, values, deadline):
+        near = _search_for_means(system, box, start, reach, deadline)
+        if near is not None:
+            return FeasibilityResult(near)
+    return FeasibilityResult()
+
+
+def find_proof(system: ConstraintSystem, deadline: Deadline) -> frozenset[int] | None:
+    """Prove with one linear program that not all figures can be true.
+
+    Returns the positions in ``system.figures`` of the figures that the proof needs, or ``None`` if
+    there is no such proof. The figures may still contradict each other then: only whole numbers may
+    show it.
+    """
+    everything = frozenset(range(len(system.figures)))
+    if system.ratio_variables:  # the bounds that the proof uses come from all figures
+        try:
+            box = system.tightened(system.box)
+        except Infeasible:
+            return everything
+        constraints = system.relaxed(box)
+        _, factors = minimise_violation(constraints, box, system.n_integers, deadline)
+        return everything if proves_infeasibility(constraints, factors, box) else None
+    for constraint, owner in zip(system.constraints, system.owners, strict=True):
+        if owner is not None and _has_no_whole_number(constraint):
+            return frozenset([owner])
+    values, factors = minimise_violation(
+        system.constraints, system.box, system.n_integers, deadline
+    )
+    if values is None or not proves_infeasibility(system.constraints, factors, system.box):
+        return None
+    largest = max(map(abs, factors))
+    clear = [factor if abs(factor) > TOLERANCE * largest else 0.0 for factor in factors]
+    if not proves_infeasibility(system.constraints, clear, system.box):
+        clear = factors
+    return frozenset(
+        owner
+        for owner, factor in zip(system.owners, clear, strict=True)
+        if owner is not None and factor
+    )
+
+
+def _has_no_whole_number(constraint: LinearConstraint) -> bool:
+    """Whether the limits exclude every value, as for 98.765 % of 100 images."""
+    return (
+        constraint.low is not None
+        and constraint.high is not None
+        and constraint.low > constraint.high
     )
 
 
@@ -115,14 +168,21 @@ def decide_with_proof(system: ConstraintSystem, deadline: Deadline) -> Feasibili
 
 
 def find_extreme(
-    system: ConstraintSystem, ratio: Ratio, sign: int, deadline: Deadline
+    system: ConstraintSystem,
+    ratio: Ratio,
+    sign: int,
+    deadline: Deadline,
+    *,
+    bound_only: bool = False,
 ) -> Fraction | None:
     """Find the lowest (``sign`` 1) or highest (``sign`` -1) value of a metric under the figures.
 
     Dinkelbach's method: the lowest ratio a/b is the root p of min(a - p b), approached from above
-    in a few steps. Returns ``None`` if there is no point, or no answer in time. If a figure is a
-    mean of ratios, or the model has more than :data:`MANY_VARIABLES`, the value is only a bound:
-    the true lowest value may be higher (the true highest lower).
+    in a few steps. Returns ``None`` if there is no point, or no answer in time.
+
+    In some cases the value is only a bound: the true lowest value may be higher (the true highest
+    lower). These are: ``bound_only``, a figure is a mean of ratios or limits the cells of the
+    matrix, and more than :data:`MANY_VARIABLES` besides the cells.
     """
     try:
         box = system.tightened(system.box) if system.ratio_variables else system.box
@@ -131,8 +191,10 @@ def find_extreme(
     constraints = system.relaxed(box)
     if ratio.can_be_undefined:
         constraints.append(ratio.is_defined_constraint())
-    is_exact = not system.ratio_variables and system.n_integers <= MANY_VARIABLES
-    n_required = None if is_exact else 0
+    n_sums = system.model.n_correct + 1
+    bound_only |= n_sums > MANY_VARIABLES or system.limits_cells
+    # With whole sums, the best cells are whole numbers as well, unless a figure limits them.
+    n_required = 0 if bound_only else n_sums
     best: Fraction | None = None
     objective = dict((ratio.numerator * sign).terms) if ratio.is_linear else {}
     while True:
@@ -142,7 +204,7 @@ def find_extreme(
         )  # fmt: skip
         if found.values is None or not found.optimal:
             return None
-        value = _evaluate_ratio(ratio, found.values, sign, is_exact=is_exact)
+        value = _evaluate_ratio(ratio, found.values, sign, n_required)
         if best is not None and sign * value >= sign * best - TOLERANCE**2:
             return best
         best = value
@@ -190,11 +252,13 @@ def _solve_in_integers(
     return Solution(None)
 
 
-def _evaluate_ratio(
-    ratio: Ratio, values: Sequence[float], sign: int, *, is_exact: bool
-) -> Fraction:
-    """Compute the metric at a point. If it is linear, round its numerator, a whole number."""
-    exact = [Fraction(round(x)) if is_exact else Fraction(x) for x in values]
+def _evaluate_ratio(ratio: Ratio, values: Sequence[float], sign: int, n_whole: int) -> Fraction:
+    """Compute the metric at a point whose first ``n_whole`` values are whole numbers.
+
+    If the metric is linear, its numerator is a whole number, so it is rounded. Otherwise a value
+    that comes from fractions is moved outwards by more than the error of the solver.
+    """
+    exact = [Fraction(round(x)) if v < n_whole else Fraction(x) for v, x in enumerate(values)]
     above, below = (
         sum((factor * exact[v] for v, factor in form.terms), Fraction(form.constant))
         for form in (ratio.numerator, ratio.denominator)
@@ -202,6 +266,8 @@ def _evaluate_ratio(
     if ratio.is_linear:
         slight = Fraction(TOLERANCE)
         above = Fraction(ceil(above - slight) if sign > 0 else floor(above + slight))
+    elif any(v >= n_whole for form in (ratio.numerator, ratio.denominator) for v, _ in form.terms):
+        return above / below - sign * Fraction(SOLVER_ERROR)
     return above / below
 
 
@@ -239,43 +305,109 @@ def _split(system: ConstraintSystem, box: Box, values: Sequence[float]) -> tuple
 # ------------------------------------------- search for a point that fulfils means of ratios
 
 
-def _search_for_means(
+def _choose_starts(
     system: ConstraintSystem, box: Box, values: Sequence[float], deadline: Deadline
+) -> Iterator[tuple[Sequence[float], int]]:
+    """Yield points at which the search for means starts, and how far its first step may go.
+
+    The first point is a solution without the means. The others are those solutions that come
+    nearest to the following: the recall of each class is the value of the first mean, and each is
+    predicted as often as it occurs, or alternately more and less often. The latter matters: where
+    precision equals recall, a small step does not change F1 against the mean of the two.
+    """
+    yield values, system.model.n_images
+    mean = next(figure for figure in system.figures if figure.expression.is_mean)
+    share = float(mean.interval.low + mean.interval.high) / 2
+    n_integers, n_classes = system.n_integers, system.model.n_classes
+    for excess in EXCESSES:
+        distances = []
+        for k, size in enumerate(system.model.n_per_class):
+            signed = 0 if k == n_classes - 1 and n_classes % 2 else excess * (-1) ** k
+            wanted = (
+                (k, round(share * size)),
+                (system.model.predicted(k), round(size + signed * size)),
+            )
+            for variable, count in wanted:
+                difference = LinearForm(((variable, 1),), -count)
+                distances += [(difference, 1 / size), (difference, -1 / size)]
+        start, _ = minimise_largest(
+            [(form, weight, LinearForm(), 0.0) for form, weight in distances],
+            system.constraints, box[:n_integers], deadline,
+        )  # fmt: skip
+        if start is not None:
+            yield start, max(2, max(system.model.n_per_class) // 5)
+
+
+def _search_for_means(
+    system: ConstraintSystem,
+    box: Box,
+    values: Sequence[float],
+    reach: int,
+    deadline: Deadline,
 ) -> Point | None:
     """Search, starting at ``values``, for a point that also fulfils the means of ratios.
 
-    Each step replaces the means by their tangents at the last point. The nearer the next point, the
-    smaller the error of this. If no whole numbers fulfil the tangents, the step goes to a nearer
-    point with fractions. Only a point that fulfils the exact figures is returned.
+    Each step replaces the means by their tangents at the last point. First it looks for whole
+    numbers that fulfil the tangents. If they do not fulfil the exact figures, it goes to the point
+    with fractions that comes nearest to the means, if that is nearer than the last one. Otherwise
+    the next step is shorter, where tangents are more exact. Only a point that fulfils the exact
+    figures is returned. No count changes by more than ``reach`` in the first step.
     """
     means = [figure for figure in system.figures if figure.expression.is_mean]
     n = system.n_integers
     distances = {n + i: 1 for i in range(len(means))}  # the variable for the error of each mean
     far = [(0, 10 * RATIO_UNIT * system.model.n_classes) for _ in means]
-    reach = system.model.n_images
+    error = _compute_error(means, values)
     for _ in range(MAX_STEPS):
-        tangents = [c for mean in means for c in _build_tangents(mean, values, None)]
         near = _build_box_around(system, box, values, reach)
+        tangents = [c for mean in means for c in _build_tangents(mean, values, None)]
         whole = _solve_in_integers(system, [*system.constraints, *tangents], near, deadline)
         if whole.values is not None:
             point = _round_point(system, whole.values)
             if system.is_solved_by(point):
                 return point
-            values = whole.values
-        else:
-            tangents = [
-                constraint for mean, distance in zip(means, distances, strict=True)
-                for constraint in _build_tangents(mean, values, distance)
-            ]  # fmt: skip
-            nearer = minimise(
-                distances, [*system.constraints, *tangents], [*near, *far], n, deadline,
-                n_required_integers=0,
-            )  # fmt: skip
-            if nearer.values is None:
+        tangents = [
+            constraint for mean, distance in zip(means, distances, strict=True)
+            for constraint in _build_tangents(mean, values, distance)
+        ]  # fmt: skip
+        nearer = minimise(
+            distances, [*system.constraints, *tangents], [*near, *far], n, deadline,
+            n_required_integers=0,
+        )  # fmt: skip
+        previous = error
+        for found in (nearer.values, whole.values):
+            if found is not None and (new := _compute_error(means, found)) < error:
+                values, error = found, new
+        if error > previous / 2:
+            if deadline.passed or reach <= 2:
                 return None
-            values = nearer.values
-        reach = max(2, reach // 3)
+            reach = max(2, reach // 3)
     return None
+
+
+def _compute_error(means: Sequence[FigureConstraint], values: Sequence[float]) -> float:
+    """Compute how far the means are from the middle of their intervals, in all."""
+    return sum(
+        abs(_compute_mean(mean, values) - float(mean.interval.low + mean.interval.high) / 2)
+        for mean in means
+    )
+
+
+def _compute_mean(mean: FigureConstraint, values: Sequence[float]) -> float:
+    total = 0.0
+    for part in mean.expression.parts:
+        if (below := part.denominator.value_at(values)) >= TOLERANCE:
+            total += part.numerator.value_at(values) / below
+    return total / len(mean.expression.parts)
+
+
+def _fix_predicted_counts(system: ConstraintSystem, box: Box) -> Box:
+    """Fix the predicted count of each class at its size, or as near to it as the box allows."""
+    fixed = box[: system.n_integers]
+    for k, size in enumerate(system.model.n_per_class):
+        low, high = box[v := system.model.predicted(k)]
+        fixed[v] = (min(max(size, low), high),) * 2
+    return fixed
 
 
 def _build_box_around(

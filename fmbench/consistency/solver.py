@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fmbench.consistency.constraints import RATIO_UNIT, Box
-from fmbench.consistency.matrices import LinearConstraint
+from fmbench.consistency.matrices import LinearConstraint, LinearForm
 
 if TYPE_CHECKING:
     import numpy as np
@@ -153,6 +153,52 @@ def minimise_violation(
     factors[above] -= duals[: above.sum()]
     factors[below] += duals[above.sum() :]
     return (result.x[:-1] * units).tolist(), factors.tolist()
+
+
+def minimise_largest(
+    quantities: Sequence[tuple[LinearForm, float, LinearForm, float]],
+    constraints: Sequence[LinearConstraint],
+    box: Box,
+    deadline: Deadline,
+) -> tuple[list[float] | None, float]:
+    """Find the point at which the largest of several quantities is least, and that value.
+
+    Each quantity ``(a, x, b, y)`` stands for ``x * a + y * b``. The point may have fractions. It is
+    ``None`` if there is none, or no answer in time.
+    """
+    import numpy as np
+    from scipy import optimize
+    from scipy.sparse import coo_array, csr_array, hstack, vstack
+
+    if deadline.passed:
+        return None, 0.0
+    n = len(box)
+    matrix, low, high = _build_arrays(constraints, np.ones(n), [0] * len(constraints))
+    rows = np.zeros((len(quantities), n))
+    constants = np.zeros(len(quantities))
+    for row, (some, x, other, y) in enumerate(quantities):
+        for form, weight in ((some, x), (other, y)):
+            constants[row] += weight * form.constant
+            for variable, factor in form.terms:
+                rows[row, variable] += weight * factor
+    whole = vstack([
+        hstack([csr_array(rows), coo_array(-np.ones((len(quantities), 1)))]),
+        hstack([matrix, coo_array((len(constraints), 1))]),
+    ])  # fmt: skip
+    bounds = np.array([*box, (-np.inf, np.inf)], dtype=float)
+    result = optimize.milp(
+        np.append(np.zeros(n), 1.0),
+        bounds=optimize.Bounds(*bounds.T),
+        constraints=optimize.LinearConstraint(
+            whole.tocsr(),
+            np.append(np.full(len(quantities), -np.inf), low),
+            np.append(-constants, high),
+        ),
+        options={"time_limit": MAX_SOLVE_SECONDS},
+    )
+    if result.status != 0:
+        return None, 0.0
+    return result.x[:-1].tolist(), float(result.x[-1])
 
 
 def proves_infeasibility(

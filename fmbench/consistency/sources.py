@@ -1,0 +1,282 @@
+"""Compares the sources of a paper: its tables, their columns, and its sentences.
+
+A *source* is all figures of one model that the suite gives the same ``where``, without a trailing
+", class 3". Two sources can be true together if one confusion matrix gives all their figures. Only
+sources that describe the same kind of run are compared so: one run, a mean of ten runs and the
+best of ten runs have different confusion matrices. Of two different kinds only the accuracies can
+be compared that they imply.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import combinations
+
+import msgspec
+
+from fmbench.consistency.conflicts import FigureGroup, ValueRange
+from fmbench.consistency.solver import Deadline
+from fmbench.suites.claims import ReportedFigure
+
+AGREE = "agree"
+CONTRADICTORY = "contradictory"
+NOT_COMPARED = "not compared"
+NOT_DECIDED = "not decided"
+
+Kind = tuple[str | None, int, int]  # of, mean_of, best_of
+FigureGroups = Mapping[Kind, FigureGroup]
+
+
+@dataclass(frozen=True)
+class SourceResult:
+    """One source alone: whether it is possible, and what it implies.
+
+    ``figures`` are indices of the suite's reported figures; ``checked`` are those of them that the
+    check has constraints for. ``implied`` gives for each metric of
+    :data:`fmbench.consistency.conflicts.IMPLIED_METRICS` the least and the greatest value with
+    which the source can be true. ``possible`` is ``None`` if that is not decided, or if no figure
+    can be checked. ``severity``, only if it is not possible: by which factor its rounding
+    intervals must grow until it is (:mod:`fmbench.consistency.severity`).
+    """
+
+    name: str
+    of: str | None
+    figures: tuple[int, ...]
+    checked: tuple[int, ...]
+    mean_of: int = 1
+    best_of: int = 1
+    possible: bool | None = None
+    implied: Mapping[str, ValueRange] = field(default_factory=dict)
+    severity: float | None = None
+
+    @property
+    def kind(self) -> Kind:
+        """Sources of one kind describe one confusion matrix."""
+        return self.of, self.mean_of, self.best_of
+
+
+@dataclass(frozen=True)
+class PairResult:
+    """Two sources of one model, by their position among the sources; ``first < second``.
+
+    ``verdict``: :data:`AGREE`, :data:`CONTRADICTORY`, :data:`NOT_DECIDED` or :data:`NOT_COMPARED`;
+    ``note`` says why a pair was not compared, or what was. If the two contradict each other:
+    ``severity`` is the factor by which the rounding intervals of both must grow until they agree
+    (``None``: not found in time), and ``reason`` a short conflict, as indices of figures.
+    ``alternative``: another reading of a metric's printed name, and the severity with it; the
+    severity is ``None`` if the two agree then.
+    """
+
+    first: int
+    second: int
+    verdict: str
+    severity: float | None = None
+    alternative: tuple[str, float | None] | None = None
+    reason: tuple[int, ...] = ()
+    note: str = ""
+
+
+def collect_sources(
+    reported: Sequence[ReportedFigure], unchecked: Iterable[int]
+) -> list[SourceResult]:
+    """Collect the sources of a suite, in its order; nothing is checked yet."""
+    found: dict[tuple[str, Kind], list[int]] = {}
+    for i, figure in enumerate(reported):
+        name = re.sub(r",\s*class\s+\d+\s*$", "", figure.where)
+        found.setdefault((name, (figure.of, figure.mean_of, figure.best_of)), []).append(i)
+    left_out = set(unchecked)
+    sources = []
+    for (name, (of, mean_of, best_of)), figures in found.items():
+        checked = tuple(i for i in figures if i not in left_out)
+        sources.append(SourceResult(name, of, tuple(figures), checked, mean_of, best_of))
+    return sources
+
+
+def check_source(source: SourceResult, group: FigureGroup) -> SourceResult:
+    """Decide whether a source is possible alone, and what it implies; add its conflicts.
+
+    Figures that keep the source from being decided are no longer among its checked figures.
+    """
+    if not source.checked:
+        return source
+    possible = group.decide(source.checked)
+    if not possible:
+        kept = tuple(group.find_conflicts(source.checked))
+        if any(conflict <= set(source.checked) for conflict in group.conflicts):
+            possible = False
+        elif possible is None and kept:
+            source, possible = replace(source, checked=kept), True
+    if possible is False:
+        return replace(source, possible=False, severity=group.find_severity(source.checked))
+    implied = group.find_implied(source.checked) if possible else {}
+    return replace(source, possible=possible, implied=implied)
+
+
+def compare_sources(
+    sources: Sequence[SourceResult],
+    groups: FigureGroups,
+    compare_reading: Callable[[Sequence[int]], tuple[str, float | None] | None],
+) -> list[PairResult]:
+    """Compare every two sources of a model; contradicting pairs come first, the worst of all first.
+
+    ``compare_reading`` returns the alternative reading of figures that contradict each other.
+    """
+    pairs = []
+    for (i, first), (j, second) in combinations(enumerate(sources), 2):
+        if first.of != second.of:
+            continue
+        pair = PairResult(i, j, NOT_COMPARED)
+        if not (first.possible and second.possible):
+            pair = replace(pair, note=_explain_not_compared(first, second))
+        elif first.kind != second.kind:
+            pair = _compare_accuracies(pair, first, second)
+        else:
+            pair = _compare_figures(pair, first, second, groups[first.kind])
+            if pair.verdict == CONTRADICTORY:
+                members = [*first.checked, *second.checked]
+                pair = replace(pair, alternative=compare_reading(members))
+        pairs.append(pair)
+    return sorted(pairs, key=_get_rank)
+
+
+def _get_rank(pair: PairResult) -> tuple[bool, float]:
+    return pair.verdict != CONTRADICTORY, -(pair.severity or 0)
+
+
+def _compare_figures(
+    pair: PairResult, first: SourceResult, second: SourceResult, group: FigureGroup
+) -> PairResult:
+    members = [*first.checked, *second.checked]
+    answer = group.decide(members)
+    if answer is not False:
+        return replace(pair, verdict=AGREE if answer else NOT_DECIDED)
+    reason = group.find_reason(first.checked, second.checked)
+    return replace(
+        pair, verdict=CONTRADICTORY, severity=group.find_severity(members),
+        reason=tuple(sorted(reason or ())),
+    )  # fmt: skip
+
+
+def _compare_accuracies(pair: PairResult, first: SourceResult, second: SourceResult) -> PairResult:
+    kinds = f"{describe_kind(first)} and {describe_kind(second)}"
+    ranges = first.implied.get("accuracy"), second.implied.get("accuracy")
+    if ranges[0] is None or ranges[1] is None or not _overlap(ranges[0], ranges[1]):
+        return replace(pair, note=f"{kinds} are different runs")
+    return replace(pair, verdict=AGREE, note=f"{kinds}: the accuracies that they allow overlap")
+
+
+def _overlap(some: ValueRange, other: ValueRange) -> bool:
+    return some[0] <= other[1] and other[0] <= some[1]
+
+
+def _explain_not_compared(first: SourceResult, second: SourceResult) -> str:
+    for source in (first, second):
+        if source.possible is False:
+            return f"{source.name} is impossible alone"
+        if not source.checked:
+            return f"no figure of {source.name} can be checked"
+        if source.possible is None:
+            return f"it is not decided whether {source.name} is possible alone"
+    raise AssertionError("both sources are possible")
+
+
+def describe_kind(source: SourceResult) -> str:
+    """Say in words what kind of run a source describes."""
+    mean = "" if source.mean_of == 1 else f"the mean of {source.mean_of} runs"
+    best = "" if source.best_of == 1 else f"the best of {source.best_of} runs"
+    return " of ".join(filter(None, (mean, best))) or "one run"
+
+
+def build_reading(figures: Mapping[int, ReportedFigure]) -> tuple[str, dict[int, ReportedFigure]]:
+    """Replace the metric of figures by the other that the printed name may mean.
+
+    Returns the names of those metrics, empty if no figure has one, and all the figures.
+    """
+    read = {
+        i: figure
+        if figure.alternative_metric is None
+        else msgspec.structs.replace(figure, metric=figure.alternative_metric)
+        for i, figure in figures.items()
+    }
+    names = dict.fromkeys(read[i].metric for i in figures if figures[i].alternative_metric)
+    return ", ".join(names), read
+
+
+def find_largest_agreeing(
+    sources: Sequence[SourceResult],
+    pairs: Iterable[PairResult],
+    groups: FigureGroups,
+    deadline: Deadline,
+) -> tuple[tuple[int, ...], bool]:
+    """Find the largest set of sources that agree, by their positions; of equals most figures.
+
+    All figures of one kind of run can be true together; every two sources of different kinds
+    agree. Returns also whether the search was complete.
+    """
+    apart = {
+        frozenset((pair.first, pair.second)) for pair in pairs if pair.verdict != AGREE
+    }  # fmt: skip
+    best: tuple[int, ...] = ()
+
+    def weigh(chosen: Sequence[int]) -> tuple[int, int]:
+        return len(chosen), sum(len(sources[i].checked) for i in chosen)
+
+    def is_possible(chosen: Iterable[int]) -> bool:
+        members: dict[Kind, list[int]] = {}
+        for i in chosen:
+            members.setdefault(sources[i].kind, []).extend(sources[i].checked)
+        return all(groups[kind].decide(figures) is True for kind, figures in members.items())
+
+    def search(chosen: tuple[int, ...], candidates: list[int]) -> None:
+        nonlocal best
+        if weigh([*chosen, *candidates]) <= weigh(best) or deadline.passed:
+            return
+        all_agree = all(frozenset(pair) not in apart for pair in combinations(candidates, 2))
+        if all_agree and is_possible([*chosen, *candidates]):
+            best = (*chosen, *candidates)
+            return
+        if not candidates:
+            return
+        first, rest = candidates[0], candidates[1:]
+        if is_possible([*chosen, first]):
+            search((*chosen, first), [i for i in rest if frozenset((first, i)) not in apart])
+        search(chosen, rest)
+
+    n_apart = [sum(i in pair for pair in apart) for i in range(len(sources))]
+    candidates = [i for i, source in enumerate(sources) if source.possible]
+    search((), sorted(candidates, key=lambda i: n_apart[i]))
+    return tuple(sorted(best)), not deadline.passed
+
+
+def find_joint_conflicts(
+    sources: Sequence[SourceResult],
+    pairs: Sequence[PairResult],
+    groups: FigureGroups,
+    deadline: Deadline,
+) -> set[int]:
+    """Find conflicts of three or more sources, where no two of them contradict each other.
+
+    They are added to the groups. Returns the figures for which there is no decision.
+    """
+    undecided: set[int] = set()
+    for kind, group in groups.items():
+        own = [i for i, source in enumerate(sources) if source.kind == kind and source.possible]
+        if group.decide([i for position in own for i in sources[position].checked]):
+            continue
+        alone = [
+            source if i in own else replace(source, possible=False)
+            for i, source in enumerate(sources)
+        ]
+        largest, _ = find_largest_agreeing(alone, pairs, groups, deadline)
+        kept = [i for position in largest for i in sources[position].checked]
+        for position in own:
+            members = sources[position].checked
+            if position in largest or any(known.intersection(members) for known in group.conflicts):
+                continue
+            if group.decide([*kept, *members]) is False:
+                group.add_conflict(members, kept)
+            if not any(known.intersection(members) for known in group.conflicts):
+                undecided.update(members)
+    return undecided

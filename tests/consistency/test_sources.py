@@ -1,0 +1,393 @@
+"""Sources are held against each other, and one that agrees with others is never accused."""
+
+import random
+from fractions import Fraction
+from itertools import product
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fmbench.consistency import explain, feasibility, sources
+from fmbench.consistency.check import NOT_DECIDED, check_consistency
+from fmbench.consistency.solver import Solution
+from fmbench.suites.claims import ReportedFigure
+from fmbench.suites.rounding import ROUNDING_RULES
+from tests.consistency.test_check import BALANCED, as_printed, exact_metrics, suite
+
+
+def figure(where, metric, value, k=None, **more):
+    average = "macro" if k is None and metric in ("precision", "recall", "f1") else None
+    return ReportedFigure(where, metric, value, class_=k, average=average, **more)
+
+
+def check(n_per_class, *figures, rounding="nearest", **options):
+    return check_consistency(suite(n_per_class, *figures), rounding, **options)
+
+
+def verdicts(result):
+    names = [source.name for source in result.sources]
+    return {(names[pair.first], names[pair.second]): pair.verdict for pair in result.pairs}
+
+
+# ------------------------------------------------------------------ what a source is
+
+
+def test_a_source_is_what_stands_in_one_place_about_one_model_and_one_kind_of_run():
+    result = check(
+        BALANCED,
+        figure("Table 1, class 0", "recall", "0.99", 0, of="a"),
+        figure("Table 1, class 12", "recall", "0.99", 3, of="a"),
+        figure("Table 1, classes", "recall", "0.99", 4, of="a"),
+        figure("Table 1", "recall", "0.99", 5, of="b"),
+        figure("text", "accuracy", "98%", of="a"),
+        figure("text", "accuracy", "98%", of="a", mean_of=10),
+        figure("text", "accuracy", "98%", of="a", best_of=3),
+    )
+    found = [(s.name, s.of, s.mean_of, s.best_of, s.figures) for s in result.sources]
+    assert found == [
+        ("Table 1", "a", 1, 1, (0, 1)), ("Table 1, classes", "a", 1, 1, (2,)),
+        ("Table 1", "b", 1, 1, (3,)), ("text", "a", 1, 1, (4,)), ("text", "a", 10, 1, (5,)),
+        ("text", "a", 1, 3, (6,)),
+    ]  # fmt: skip
+
+
+def test_sources_of_different_models_make_no_pair_and_all_agree():
+    result = check(
+        BALANCED,
+        figure("x", "accuracy", "98.80%", of="a"), figure("y", "accuracy", "91%", of="b"),
+    )  # fmt: skip
+    assert result.pairs == () and result.agreeing == (0, 1) and not result.contradictory
+
+
+@pytest.mark.parametrize("more", [{"mean_of": 10}, {"best_of": 10}])
+def test_different_kinds_of_run_agree_only_if_their_accuracies_overlap(more):
+    one_run = figure("x", "accuracy", "98.80%")
+    near = check(BALANCED, one_run, figure("y", "accuracy", "98.8%", **more))
+    assert verdicts(near) == {("x", "y"): "agree"}
+    far = check(BALANCED, one_run, figure("y", "accuracy", "98.9%", **more))
+    assert verdicts(far) == {("x", "y"): "not compared"}
+    assert not far.contradictory and not far.not_checked
+    kind = "the mean of 10 runs" if "mean_of" in more else "the best of 10 runs"
+    assert far.pairs[0].note == f"one run and {kind} are different runs"
+    assert len(far.agreeing) == 1
+
+
+def test_means_of_as_many_runs_are_compared_in_the_sum_of_their_matrices():
+    # 0.05 points of 10 runs of 10,000 images are 50 images.
+    result = check(
+        BALANCED,
+        figure("x", "accuracy", "98.801%", mean_of=10), figure("y", "accuracy", "98.8012%"),
+        figure("z", "recall", "0.98801", mean_of=10),
+    )  # fmt: skip
+    assert [source.possible for source in result.sources] == [True, False, True]
+    assert verdicts(result)["x", "z"] == "agree"
+
+
+# ------------------------------------------------------------------ one source alone
+
+
+def test_an_impossible_source_is_searched_figure_by_figure_and_not_compared():
+    result = check(
+        [100] * 3,
+        figure("table", "accuracy", "0.9755"), figure("table", "kappa", "0.5"),
+        figure("table", "recall", "0.99", 0), figure("text", "accuracy", "0.5"),
+    )  # fmt: skip
+    assert result.sources[0].possible is False
+    assert [conflict.members for conflict in result.conflicts] == [(0,)]
+    assert verdicts(result) == {("table", "text"): "not compared"}
+    assert result.pairs[0].note == "table is impossible alone"
+    assert result.contradictory and result.agreeing == (1,)
+    text = explain.format_result(result)
+    assert "Contradictory: 1 of 2 sources is impossible alone." in text
+    assert "no confusion matrix of this test set gives this value" in text
+
+
+def test_the_severity_of_an_impossible_source_is_the_distance_to_the_nearest_count():
+    [source] = check([100] * 3, figure("x", "accuracy", "0.9755")).sources
+    # 293 of 300 is 0.976667, which is 0.00116667 away: 23.3 half-units of 0.00005.
+    assert source.severity == pytest.approx(0.00116667 / 0.00005, rel=0.01)
+
+
+def test_a_figure_that_cannot_be_checked_leaves_its_source_without_an_answer():
+    result = check(BALANCED, figure("x", "mcc", "0.9"), figure("y", "accuracy", "0.9"))
+    assert (result.sources[0].possible, result.sources[0].implied) == (None, {})
+    assert verdicts(result) == {("x", "y"): "not compared"}
+    assert result.pairs[0].note == "no figure of x can be checked"
+    assert "x: not checked" in explain.describe_source(result.sources[0], result)
+
+
+# ------------------------------------------------------------------ pairs
+
+
+def test_kappa_and_informedness_may_differ_on_an_unbalanced_test_set():
+    kappa, informedness = figure("x", "kappa", "0.75"), figure("y", "informedness", "0.77")
+    assert check([1500, *[1000] * 8, 500], kappa, informedness).conflicts == ()
+    assert check(BALANCED, kappa, informedness).contradictory
+
+
+def table(recalls, precisions):
+    return [
+        figure("Table 1", metric, value, k)
+        for k, values in enumerate(zip(recalls, precisions, strict=True))
+        for metric, value in zip(("recall", "precision"), values, strict=True)
+    ]
+
+
+def test_the_reason_is_one_column_where_one_column_suffices():
+    claim = figure("text", "accuracy", "98.80")
+    both = table(["0.99"] * 10, ["0.99"] * 4 + ["1.00"] * 6)
+    [pair] = check(BALANCED, *both, claim).pairs
+    # With precision 0.99 at most 15 of 1,000 are false positives, with 1.00 at most 5: 90 in all.
+    assert pair.reason == (*range(1, 20, 2), 20)
+
+
+def test_the_reason_is_two_columns_where_one_does_not_suffice():
+    """If only class 2 errs, and no other class gets its images, there is no error at all."""
+    recalls = [figure("Table 1", "recall", "1.000", k) for k in (0, 1)]
+    precisions = [figure("Table 1", "precision", "1.000", k) for k in (0, 1)]
+    claim = figure("text", "accuracy", "0.95")
+    for column in (recalls, precisions):
+        assert not check([100] * 3, *column, claim).contradictory
+    f1 = figure("Table 1", "f1", "1.00", 0)
+    [pair] = check([100] * 3, f1, *recalls, *precisions, claim).pairs
+    assert pair.reason == (1, 2, 3, 4, 5)
+
+
+def test_a_pair_without_a_metric_in_which_it_differs_is_described_as_such():
+    result = check(
+        [100] * 3,
+        figure("x", "recall", "1.00", 0), figure("y", "precision", "1.00", 0),
+        figure("z", "f1", "0.50", 0),
+    )  # fmt: skip
+    assert set(verdicts(result).values()) == {"agree"}
+    [conflict] = result.conflicts
+    assert conflict.members == (0, 1, 2)
+    text = explain.format_result(result)
+    assert "1 group of three or more sources cannot all be true" in text
+    pair = check(
+        [100] * 3,
+        figure("x", "recall", "1.00", 0), figure("x", "precision", "1.00", 0),
+        figure("z", "f1", "0.50", 0),
+    )  # fmt: skip
+    line = explain.describe_pair(pair.pairs[0], pair)
+    assert line.startswith("x and z: no one matrix gives both; severity ")
+
+
+def test_three_sources_that_agree_in_pairs_may_contradict_each_other():
+    result = check(
+        [10, 10],
+        figure("x", "recall", "1.00", 0), figure("y", "recall", "1.00", 1),
+        figure("z", "accuracy", "0.90"),
+    )  # fmt: skip
+    assert set(verdicts(result).values()) == {"agree"}
+    assert [conflict.members for conflict in result.conflicts] == [(0, 1, 2)]
+    assert result.contradictory and len(result.agreeing) == 2
+
+
+def test_an_alternative_reading_under_which_a_pair_agrees_is_said():
+    # 120 errors: a mean squared error below 0.012 is impossible, a mean absolute error, too.
+    result = check(
+        BALANCED,
+        figure("x", "accuracy", "98.80%"), figure("y", "mse", "1.9", alternative_metric="mae"),
+    )  # fmt: skip
+    [pair] = result.pairs
+    assert pair.alternative is not None and pair.alternative[1] > pair.severity
+    result = check(
+        BALANCED,
+        figure("x", "recall", "0.50"), figure("y", "accuracy", "0.9", alternative_metric="recall"),
+        figure("z", "specificity", "0.944", alternative_metric="accuracy"),
+    )  # fmt: skip
+    readings = {(pair.first, pair.second): pair.alternative for pair in result.contradicting_pairs}
+    assert readings[0, 1][0] == "recall"
+    assert (1, 2) not in readings or readings[1, 2] is None or readings[1, 2][1] != 0
+    result = check(
+        BALANCED,
+        figure("x", "specificity", "0.9", alternative_metric="accuracy"),
+        figure("y", "accuracy", "0.9"),
+    )  # fmt: skip
+    [pair] = result.pairs
+    assert pair.alternative == ("accuracy", None)
+    assert "read as accuracy: they agree" in explain.describe_pair(pair, result)
+
+
+# ------------------------------------------------------------------ the largest set that agrees
+
+
+def test_the_largest_set_that_agrees_is_found_exactly():
+    values = ["0.90", "0.92", "0.915", "0.93", "0.92"]
+    figures = [figure(f"s{i}", "accuracy", value) for i, value in enumerate(values)]
+    result = check(BALANCED, *figures)
+    assert result.agreeing == (1, 2, 4)  # 0.915 to 0.9155 and 0.915 to 0.925
+    assert [result.sources[i].name for i in result.agreeing] == ["s1", "s2", "s4"]
+
+
+def test_of_equally_large_sets_the_one_with_more_figures_counts():
+    few = [figure("few", "accuracy", "0.91")]
+    many = [figure("many", "recall", "0.95", k) for k in range(10)]
+    assert check(BALANCED, *few, *many).agreeing == (1,)
+
+
+# ------------------------------------------------------------------ nothing is said without proof
+
+
+def test_a_solver_that_wrongly_says_infeasible_accuses_nobody(monkeypatch):
+    wrong = Solution(None, infeasible=True)
+    monkeypatch.setattr(feasibility, "minimise", lambda *_, **__: wrong)
+    result = check(
+        BALANCED, figure("x", "accuracy", "0.988"), figure("y", "kappa", "0.987"),
+        figure("z", "recall", "0.99", 3),
+    )  # fmt: skip
+    assert not result.contradictory
+
+
+def test_a_solver_that_wrongly_says_feasible_reconciles_nobody(monkeypatch):
+    real = feasibility.minimise
+
+    def shifted(*arguments, **options):
+        found = real(*arguments, **options)
+        values = None if found.values is None else [value + 7 for value in found.values]
+        return Solution(values, found.infeasible, found.optimal)
+
+    monkeypatch.setattr(feasibility, "minimise", shifted)
+    result = check(BALANCED, figure("x", "accuracy", "0.98800"), figure("y", "recall", "0.988", 3))
+    assert [source.possible for source in result.sources] == [None, None]
+    assert set(result.not_checked.values()) == {NOT_DECIDED}
+    assert result.agreeing == ()
+
+
+def make_matrix(rng, n):
+    accuracy, n_classes = rng.random(), len(n)
+    matrix = [[0] * n_classes for _ in n]
+    for k, size in enumerate(n):
+        for _ in range(size):
+            matrix[k][k if rng.random() < accuracy else rng.randrange(n_classes)] += 1
+    return matrix
+
+
+def make_sizes(rng, n_classes):
+    size = rng.randint(5, 60)
+    return [size] * n_classes if rng.random() < 0.5 else rng.choices(range(5, 61), k=n_classes)
+
+
+@pytest.mark.slow
+@settings(max_examples=40)
+@given(st.randoms(use_true_random=False), st.sampled_from(ROUNDING_RULES))
+def test_figures_of_one_real_matrix_agree_however_they_are_grouped(rng: random.Random, rule):
+    n = make_sizes(rng, rng.randint(2, 12))
+    metrics = exact_metrics(make_matrix(rng, n))
+    chosen = rng.sample(sorted(metrics, key=str), k=min(len(metrics), rng.randint(1, 12)))
+    figures = [
+        figure(
+            f"source {rng.randint(1, 4)}", name,
+            as_printed(metrics[name, k], rng.randint(1, 4), rule), k,
+        )
+        for name, k in chosen
+    ]  # fmt: skip
+    result = check(n, *figures, rounding=rule, seconds=5)
+    assert not result.contradictory
+    assert all(pair.verdict != "contradictory" for pair in result.pairs)
+    for source in result.sources:
+        for name, (low, high) in source.implied.items():
+            if (name, None) in metrics:
+                assert low <= metrics[name, None] <= high
+
+
+def widen(figures, factor):
+    """The same figures with half-units that have grown by the factor."""
+    widened = []
+    for printed in figures:
+        interval = printed.interval()
+        half = (interval.high - interval.low) / 2 * factor
+        text = f"{float(half):.15f}"[:22]
+        widened.append(
+            ReportedFigure(
+                printed.where, printed.metric, printed.value, class_=printed.class_,
+                average=printed.average, half_unit=text,
+            )
+        )  # fmt: skip
+    return widened
+
+
+MEANS_OF_RATIOS = ("precision", "f1")
+
+
+def choose_figures(rng, n, n_figures, decimals):
+    """Two sources with a few figures each, of two unrelated matrices."""
+    figures = []
+    for where in ("x", "y"):
+        metrics = exact_metrics(make_matrix(rng, n))
+        possible = [key for key in metrics if key[1] is not None or key[0] not in MEANS_OF_RATIOS]
+        for name, k in rng.sample(sorted(possible, key=str), k=min(len(possible), n_figures)):
+            value = as_printed(metrics[name, k], rng.randint(1, decimals), "nearest")
+            figures.append(figure(where, name, value, k))
+    return figures
+
+
+@pytest.mark.slow
+@settings(max_examples=15)
+@given(st.randoms(use_true_random=False))
+def test_widened_by_the_severity_a_pair_agrees_and_by_less_it_does_not(rng: random.Random):
+    n = make_sizes(rng, rng.randint(2, 6))
+    figures = choose_figures(rng, n, n_figures=4, decimals=3)
+    for pair in check(n, *figures, seconds=30).contradicting_pairs:
+        assert pair.severity is not None and pair.severity >= 1
+        if float(max(f.interval().high - f.interval().low for f in figures)) * pair.severity > 1.9:
+            continue  # a half-unit may not be larger than the metric
+        [wider] = check(n, *widen(figures, Fraction(pair.severity * 1.05)), seconds=30).pairs
+        assert wider.verdict == "agree"
+        if pair.severity * 0.95 > 1:
+            [narrower] = check(n, *widen(figures, Fraction(pair.severity * 0.95))).pairs
+            assert narrower.verdict != "agree"
+
+
+def list_matrices(n):
+    """Every confusion matrix of a very small test set."""
+    rows = [
+        [row for row in product(range(size + 1), repeat=len(n)) if sum(row) == size] for size in n
+    ]
+    return [list(map(list, matrix)) for matrix in product(*rows)]
+
+
+def compute_distance(printed, matrix, metrics):
+    """How many half-units a figure is away from a matrix; 0/0 counts as 0 or as 1."""
+    interval, k = printed.interval(), printed.class_
+    half, middle = (interval.high - interval.low) / 2, (interval.high + interval.low) / 2
+    is_never_predicted = k is not None and not sum(row[k] for row in matrix)
+    values = [Fraction(0), Fraction(1)]
+    if not (printed.metric == "precision" and is_never_predicted):
+        values = [metrics[printed.metric, k]] if (printed.metric, k) in metrics else []
+    return min((abs(value - middle) / half for value in values), default=Fraction(10**9))
+
+
+@pytest.mark.slow
+@settings(max_examples=60)
+@given(st.randoms(use_true_random=False), st.sampled_from([(4, 5), (3, 3), (2, 2, 3)]))
+def test_verdict_ranges_and_severity_are_those_of_all_matrices(rng: random.Random, n):
+    figures = choose_figures(rng, n, n_figures=3, decimals=2)
+    result = check(n, *figures, seconds=30)
+    matrices = [(matrix, exact_metrics(matrix)) for matrix in list_matrices(n)]
+    distances = [
+        [compute_distance(printed, matrix, metrics) for printed in figures]
+        for matrix, metrics in matrices
+    ]
+    for source in result.sources:
+        assert source.possible is True
+        possible = [
+            metrics for (_, metrics), away in zip(matrices, distances, strict=True)
+            if all(away[i] <= 1 for i in source.figures)
+        ]  # fmt: skip
+        for name, (low, high) in source.implied.items():
+            values = [metrics[name, None] for metrics in possible if (name, None) in metrics]
+            assert low <= min(values) and max(values) <= high
+            is_exact = not any(f.metric in ("mse", "mae") for f in figures) and name != "kappa"
+            assert not is_exact or (low, high) == (min(values), max(values))
+    severity = float(min(map(max, distances)))
+    [pair] = result.pairs
+    assert pair.verdict == ("agree" if severity <= 1 else "contradictory")
+    assert severity <= 1 or pair.severity == pytest.approx(severity, rel=0.02)
+
+
+def test_the_names_of_the_verdicts_are_those_of_the_json():
+    names = {sources.AGREE, sources.CONTRADICTORY, sources.NOT_COMPARED, sources.NOT_DECIDED}
+    assert names == {"agree", "contradictory", "not compared", "not decided"}
