@@ -6,13 +6,15 @@
 PYTHON ?= python3
 BIN := .venv/bin
 REFERENCE := results/reference
+# Beside a GPU: the Python of .venv if there is one, else the machine's own, which has PyTorch.
+GPU_PYTHON ?= $(if $(wildcard .venv/installed),$(BIN)/python,$(PYTHON))
 PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help install quick reproduce check test reference clean
+.PHONY: help install quick reproduce check test reference gpu gpu-wheels clean
 
 help:  ## print this list
-	@sed -n 's/^\([a-z]*\):.*  ## \(.*\)/\1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{printf "make %-10s %s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/\1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{printf "make %-12s %s\n", $$1, $$2}'
 
 install: .venv/installed  ## install fmbench into .venv; then run .venv/bin/fmbench
 
@@ -33,15 +35,21 @@ test: .venv/installed-dev  ## all checks and all tests (minutes)
 	$(PYTEST)
 
 reference: .venv/installed  ## make everything in results/reference and the README's table again
-	$(BIN)/fmbench table --write --results $(REFERENCE) > /dev/null
 	$(BIN)/fmbench table --suite xiao2017 --write --results $(REFERENCE) > /dev/null
-	$(BIN)/fmbench forensics lenet5 --results $(REFERENCE) > /dev/null
+	$(BIN)/fmbench table --write --results $(REFERENCE) > /dev/null
+	$(BIN)/fmbench forensics lenet5 --write --results $(REFERENCE) > /dev/null
 	$(BIN)/fmbench figures --results $(REFERENCE)
 	$(BIN)/fmbench report --results $(REFERENCE)
 	$(BIN)/python -m fmbench.report.readme
 
-clean:  ## remove .venv and dist
-	rm -rf .venv dist
+gpu:  ## measure everything on an NVIDIA GPU, step by step (minutes; resumes)
+	$(GPU_PYTHON) benchmarks/gpu/measure.py $(OPTIONS)
+
+gpu-wheels: .venv/installed  ## fetch packages and data for a GPU machine without a network
+	$(BIN)/python benchmarks/gpu/fetch.py $(OPTIONS)
+
+clean:  ## remove .venv, .gpu and dist
+	rm -rf .venv .gpu dist
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "fmbench needs Python 3.11 or newer: make PYTHON=python3.11 ...")'

@@ -62,9 +62,9 @@ _HOME = {
 
 def __getattr__(name: str) -> Any:
     if name == "__version__":
-        from importlib.metadata import version
+        from fmbench.utils.environment import package_version
 
-        return version("fmbench")
+        return package_version()
     if name not in _HOME:
         raise AttributeError(f"module 'fmbench' has no attribute {name!r}")
     return getattr(importlib.import_module(_HOME[name]), name)

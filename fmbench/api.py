@@ -15,7 +15,7 @@ Accuracies are fractions in [0, 1], seconds are wall time, memory is in bytes.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from fmbench.analysis.comparison import Comparison
     from fmbench.analysis.evaluation import SuiteResults
     from fmbench.analysis.forensics.findings import ForensicsFindings
+    from fmbench.analysis.forensics.plan import ForensicsPlan
     from fmbench.analysis.predictions import SuitePredictions
     from fmbench.analysis.summary import Summary
     from fmbench.audit.rerun import RerunResult
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
     from fmbench.records.cells import Cell
     from fmbench.records.protocols import Protocol
     from fmbench.records.record import Record
-    from fmbench.records.store import BrokenRecord
+    from fmbench.records.store import BrokenRecord, Store, StoreContents
     from fmbench.report.commands import Commands
     from fmbench.suites.claims import Suite
     from fmbench.suites.configurations import Configuration
@@ -101,6 +102,9 @@ class Results:
         [0, 1], and NaN where there is none. ``low`` and ``high`` bound the accuracy of one new run
         at 95 %; ``gap`` is measured minus claimed; ``n`` counts seeds; ``status`` says whether the
         row was measured, and ``reason`` why not.
+        ``claim_low`` and ``claim_high`` bound what is claimed, such as the mean of five runs.
+        ``source_protocol_verdict`` is the verdict by the source's own procedure, and ``flatters``
+        what that procedure adds to the accuracy. :meth:`JudgedRow.as_dict` has every column.
         """
         import pandas as pd
 
@@ -210,6 +214,7 @@ def run(
     quick: bool = False,
     results: str | Path = DEFAULT_RESULTS,
     data: Mapping[str, Path] | str | Path | None = None,
+    controls: bool = False,
     force: bool = False,
     refresh: bool = False,
     options: RunOptions | None = None,
@@ -225,6 +230,7 @@ def run(
     quick: a small part of the data and few epochs; the figures cannot be compared with claims.
     data: folders of the data sets by name, or the folder of Fashion-MNIST; by default they are
         found or fetched.
+    controls: also measure the models of rows with a control figure on the control's images.
     force: also run finished cells again. refresh: those made with other versions or elsewhere.
     options: what the run may use. make_observer: shows progress; by default on stderr.
 
@@ -237,23 +243,26 @@ def run(
     from fmbench.analysis import evaluation
     from fmbench.execution import schedule
     from fmbench.report.tables import write_tables
+    from fmbench.suites.configurations import find_control_configurations
 
     loaded = _load_suite(suite)
     configurations = select_configurations(names, every_row, loaded, parameters)
     protocol = _choose_protocol(quick)
     n_seeds = seeds or protocol.default_seeds
-    cells = [
-        cell for configuration in configurations for cell in configuration.cells(protocol, n_seeds)
-    ]
+    on_controls = find_control_configurations(loaded, configurations) if controls else []
+    by_key = {
+        cell.key: cell
+        for configuration in [*configurations, *on_controls]
+        for cell in configuration.cells(protocol, n_seeds)
+    }
+    cells = list(by_key.values())
     with _MeasuringSetup(Path(results), data, options, make_observer) as measuring:
         contents = measuring.store.read_contents()
-        todo = schedule.sort_cells(
-            schedule.select_pending(cells, contents, force=force, refresh=refresh),
-            measuring.estimate.expected_seconds,
-        )
+        todo = schedule.select_pending(cells, contents, force=force, refresh=refresh)
         sources = measuring.find_sources(todo)
         todo, cells = ([c for c in part if c.dataset.name in sources] for part in (todo, cells))
         session = measuring.session(todo)
+        todo = session.sort(todo)
         if not todo:
             logger.info(
                 "nothing to do: %d cells are measured already (--force runs them again)",
@@ -270,10 +279,14 @@ def run(
     return Results(found, tuple(session.records), session.interrupted)
 
 
-def check(suite: str | Path | Suite | None = None, rounding: str = "nearest") -> ConsistencyResult:
+def check(
+    suite: str | Path | Suite | None = None, rounding: str = "nearest", *, all_figures: bool = False
+) -> ConsistencyResult:
     """Can the figures that a suite reports be true together? Arithmetic alone; nothing is run.
 
-    ``rounding`` says how the figures were shortened: ``"nearest"`` or ``"truncated"``.
+    ``rounding`` says how the figures were shortened: ``"nearest"`` or ``"truncated"``. The check
+    compares sources, such as tables; ``all_figures`` also compares figure with figure, which may
+    take many seconds.
 
     Raises:
         UserError: the suite is not valid.
@@ -282,7 +295,7 @@ def check(suite: str | Path | Suite | None = None, rounding: str = "nearest") ->
     from fmbench.consistency.solver import silence_solver_output
 
     silence_solver_output()
-    return check_consistency(_load_suite(suite), rounding)
+    return check_consistency(_load_suite(suite), rounding, all_figures=all_figures)
 
 
 def compare(
@@ -384,75 +397,198 @@ def forensics(
     name: str,
     *,
     suite: str | Path | Suite | None = None,
+    parameters: Sequence[str] = (),
     seeds: int | None = None,
     quick: bool = False,
     readings: bool = True,
+    run: bool = False,
+    write: bool = False,
     results: str | Path = DEFAULT_RESULTS,
     data: Mapping[str, Path] | str | Path | None = None,
     options: RunOptions | None = None,
     make_observer: MakeObserver | None = None,
 ) -> Forensics:
-    """Which known mistake would produce the claimed figure? Measures each with all seeds.
+    """Which story explains what a paper prints of a model? From stored records, or measured.
 
-    ``name`` is a runner. ``readings``: also try every combination of what its source leaves open.
-    Finished cells are not run again; Ctrl-C keeps what there is. The tables are written into the
-    suite's folder of the results.
+    ``name`` and ``parameters`` as for :func:`run`. ``readings``: also try every combination of what
+    the model's source leaves open.
+
+    Nothing is run unless ``run`` is true; then the cells that are missing are measured, the most
+    telling first. If the correct procedure explains everything, nothing else is measured. Ctrl-C
+    keeps what there is. Nothing is written unless ``write`` is true: then the tables go into the
+    suite's folder of the results. Without records in ``results``, fmbench's own are read, if they
+    are at hand.
 
     Raises:
-        UserError: as :func:`run`.
+        UserError: as :func:`run`; or there is nothing to write.
     """
-    from fmbench import runners
-    from fmbench.analysis.forensics.findings import ForensicsFindings, StoredAccuracies
+    from fmbench.analysis.forensics.findings import ForensicsFindings
     from fmbench.analysis.forensics.plan import ForensicsPlan
+    from fmbench.analysis.forensics.printed import collect_remarks, collect_sources
+    from fmbench.analysis.forensics.stored import StoredPredictions
     from fmbench.analysis.verdicts import Claim
+    from fmbench.datasets import locate
+    from fmbench.suites.configurations import build_suite_configurations
+
+    loaded = _load_suite(suite)
+    rows, _ = build_suite_configurations(loaded)
+    [configuration] = find_configurations([name], parameters, rows)
+    plan = ForensicsPlan(
+        configuration.runner, seeds or _choose_protocol(quick).default_seeds, quick, readings,
+        configuration.parameters, configuration.dataset, configuration.name,
+    )  # fmt: skip
+    claimed = (configuration.name, configuration.runner.name)
+    sources = next(filter(None, (collect_sources(loaded, name) for name in claimed)), ())
+    remarks = [remark for name in claimed for remark in collect_remarks(loaded, name)]
+    claims = (Claim.of_runner(loaded.rows, name) for name in claimed)
+    claim = next(filter(None, claims), None)
+
+    def find(
+        store: Store, contents: StoreContents, source: LocatedDataset | None
+    ) -> ForensicsFindings:
+        stored = StoredPredictions(store, contents, source)
+        return ForensicsFindings(plan, claim, stored, sources, tuple(dict.fromkeys(remarks)))
+
+    folder, records, interrupted = Path(results), [], False
+    if run:
+        with _MeasuringSetup(folder, data, options, make_observer) as measuring:
+            session = _measure_stories(plan, measuring, find)
+            store, contents = measuring.store, measuring.store.read_contents()
+            found = find(store, contents, measuring.source)
+            records, interrupted = session.records, session.interrupted
+        planned = _plan_cells(plan, contents)
+    else:
+        folders = _collect_folders(data)
+        locate.check_folders(folders)
+        store, contents, own = _read_stories(plan, folder)
+        planned = _plan_cells(plan, own)
+        found = find(store, contents, _locate_labels(plan, contents, folders))
+    if write and store.folder != folder:
+        raise UserError(f"{folder} has no record of {plan.name}: measure it with --run")
+    written = found.write(loaded.folder_in(folder)) if write else []
+    if written:
+        logger.info("written: %s", ", ".join(map(str, written)))
+    return Forensics(found, store.folder, planned, tuple(records), interrupted)
+
+
+def _measure_stories(
+    plan: ForensicsPlan,
+    measuring: _MeasuringSetup,
+    find: Callable[[Store, StoreContents, LocatedDataset | None], ForensicsFindings],
+) -> MeasuringSession:
+    """Measure the cells of a plan: the correct procedure first, the best reading last."""
     from fmbench.execution import schedule
     from fmbench.utils.formatting import format_duration
 
-    loaded = _load_suite(suite)
-    plan = ForensicsPlan(
-        runners.get_runner(name), seeds or _choose_protocol(quick).default_seeds, quick, readings
-    )
-    claim = Claim.of_runner(loaded.rows, name)
-    with _MeasuringSetup(Path(results), data, options, make_observer) as measuring:
-        store = measuring.store
-        todo = schedule.select_pending(plan.cells, store.read_contents())
-        sources = measuring.find_sources(todo)
-        session = measuring.session(plan.cells)
+    store = measuring.store
+    measuring.find_sources(plan.honest.cells)
+    session = measuring.session(plan.cells)
 
-        def measure(cells: Sequence[Cell]) -> None:
-            contents = store.read_contents()
-            able = [cell for cell in cells if cell.dataset.name in sources]
-            if todo := schedule.select_pending(able, contents):
-                seconds = sum(map(measuring.estimate.expected_seconds, todo)) / session.jobs
-                logger.info(
-                    "%d of %d cells are to be measured, %d at a time: about %s; "
-                    "Ctrl-C keeps what is finished",
-                    len(todo), len(able), session.jobs, format_duration(seconds),
-                )  # fmt: skip
-            session.measure(todo, contents, n_planned=len(able))
+    def measure(cells: Sequence[Cell]) -> None:
+        contents = store.read_contents()
+        located = measuring.find_sources(schedule.select_pending(cells, contents))
+        able = [cell for cell in cells if cell.dataset.name in located]
+        if todo := schedule.select_pending(able, contents):
+            seconds = sum(map(measuring.estimate.expected_seconds, todo)) / session.jobs
+            logger.info(
+                "%d of %d cells are to be measured, %d at a time: about %s; "
+                "Ctrl-C keeps what is finished",
+                len(todo), len(able), session.jobs, format_duration(seconds),
+            )  # fmt: skip
+        session.measure(todo, contents, n_planned=len(able))
 
-        def findings() -> ForensicsFindings:
-            return ForensicsFindings(
-                plan, claim, StoredAccuracies(store, store.read_contents(), measuring.source)
-            )
+    def found() -> ForensicsFindings:
+        return find(store, store.read_contents(), measuring.source)
 
-        with session.catch_interrupt():
+    with session.catch_interrupt():
+        measure(plan.honest.cells)
+        if found().needs_no_mistake:
+            logger.info("the correct procedure explains everything: nothing else is measured")
+        else:
             measure(plan.cells)
-            if best := findings().best_reading:
+            if best := found().best_reading:
                 measure(plan.confirmation(best))
             if not session.records:
                 logger.info("nothing to do: all is measured already")
-        found = findings()
-    written = found.write(loaded.folder_in(Path(results)))
-    logger.info("written: %s", ", ".join(map(str, written)))
-    return Forensics(found, tuple(session.records), session.interrupted)
+    return session
+
+
+def _read_stories(plan: ForensicsPlan, folder: Path) -> tuple[Store, StoreContents, StoreContents]:
+    """Read the records of a folder, or fmbench's own if it has none of this plan.
+
+    Returns the store with its records, and the records of ``folder`` itself.
+    """
+    from fmbench.analysis.reference import REFERENCE_RESULTS
+    from fmbench.records.store import Store
+
+    store = Store(folder)
+    own = contents = store.read_contents()
+    if not any(cell.key in own.finished or cell.key in own.failed for cell in plan.cells):
+        reference = Store(REFERENCE_RESULTS)
+        there = reference.read_contents()
+        if any(map(there.find_finished, plan.cells)):
+            logger.info(
+                "%s has no record of %s: these findings are from fmbench's own records in %s",
+                folder, plan.name, REFERENCE_RESULTS,
+            )  # fmt: skip
+            store, contents = reference, there
+    return store, contents, own
+
+
+def _locate_labels(
+    plan: ForensicsPlan, contents: StoreContents, folders: Mapping[str, Path]
+) -> LocatedDataset | None:
+    """Find the default data set if a record of the plan needs its labels."""
+    from fmbench.datasets import locate
+    from fmbench.datasets.specs import records_have_labels
+
+    if any(
+        not records_have_labels(cell.dataset.name) and contents.find_finished(cell)
+        for cell in plan.cells
+    ):
+        return locate.locate_dataset(folder=folders.get(DEFAULT_DATASET.name), fetch=True)
+    return None
+
+
+def _plan_cells(plan: ForensicsPlan, contents: StoreContents) -> tuple[PlannedCells, ...]:
+    """List the groups of cells that are not measured, with the time that they would take."""
+    from fmbench.analysis.reference import load_reference_fit_seconds
+    from fmbench.execution.estimate import DurationEstimate
+    from fmbench.execution.schedule import select_pending
+
+    estimate = DurationEstimate(contents, load_reference_fit_seconds())
+    planned = []
+    for group in plan.groups:
+        pending = select_pending(group.cells, contents)
+        seconds = sum(
+            estimate.expected_seconds(cell) * plan.count_recipe_runs(cell) for cell in pending
+        )
+        if pending:
+            planned.append(PlannedCells(group.what, len(pending), len(group.cells), seconds))
+    return tuple(planned)
+
+
+@dataclass(frozen=True)
+class PlannedCells:
+    """A group of cells of which some are not measured; ``seconds`` is the time on one core."""
+
+    what: str
+    n_pending: int
+    n_cells: int
+    seconds: float
 
 
 @dataclass(frozen=True)
 class Forensics:
-    """What :func:`forensics` found; ``new_records`` are those that it has just made."""
+    """What :func:`forensics` found.
+
+    ``folder`` holds the records that it read. ``planned`` is what would still have to be measured,
+    the most telling first; ``new_records`` are those that it has just made.
+    """
 
     findings: ForensicsFindings
+    folder: Path
+    planned: tuple[PlannedCells, ...]
     new_records: tuple[Record, ...]
     interrupted: bool
 
@@ -602,7 +738,8 @@ class ListedRunner:
 
     ``name``: what ``fmbench run`` accepts. ``label``: what the paper calls it, or its title.
     ``reference`` and ``measured`` sum up fmbench's own run and the user's results. ``runner`` is
-    None for a row without a runner, and for a plug-in, whose code is not loaded.
+    None for a row without a runner, and for a plug-in, whose code is not loaded. ``no_runner`` says
+    why a row has no runner; otherwise it is empty.
     """
 
     name: str
@@ -611,7 +748,7 @@ class ListedRunner:
     reference: Summary | None
     measured: Summary | None
     runner: Runner | None
-    has_no_runner: bool = False
+    no_runner: str = ""
 
 
 def list_runners(
@@ -631,6 +768,7 @@ def list_runners(
     from fmbench.analysis.reference import load_reference_summaries, summarise_by_file_names
     from fmbench.plugins.code import find_entry_points
     from fmbench.plugins.model_spec import parse_model_spec
+    from fmbench.suites.configurations import explain_no_runner
     from fmbench.utils.names import suggest_names
 
     loaded = _load_suite(suite)
@@ -654,11 +792,15 @@ def list_runners(
             near = suggest_names(unknown[0], [name for name, _, _ in labels])
             raise UserError(f"nothing called {unknown[0]!r} is listed or measured{near}")
         labels = [line for line in labels if line[0] in wanted]
-    without = {row.runner for row in loaded.rows if not row.estimator} - set(known)
+    without = {
+        row.runner: explain_no_runner(row, known)
+        for row in loaded.rows
+        if not row.estimator and row.runner not in known
+    }
     return [
         ListedRunner(
             name, label, claimed, reference.get(name), measured.get(name), known.get(name),
-            name in without,
+            without.get(name, ""),
         )
         for name, label, claimed in labels
     ]  # fmt: skip
@@ -710,8 +852,8 @@ def select_configurations(
         return find_configurations(names, parameters, rows)
     if parameters:
         raise UserError("-p goes with the names of the runners to run, not with --all")
-    for name, why in missing.items():
-        logger.warning("left out %s: %s", name, why)
+    for name, model in missing.items():
+        logger.warning("left out %s: %s", name or "a row", model.reason)
     chosen = [
         configuration for configuration in rows.values() if not configuration.runner.by_name_only
     ]
@@ -785,7 +927,7 @@ class _MeasuringSetup:
         limits = self._options.limits(cells, self._cluster)
         return MeasuringSession(
             self.store, self._sources, limits, self.estimate, self._cluster,
-            self._make_observer or show_progress,
+            self._make_observer or show_progress, self._options.order,
         )  # fmt: skip
 
 

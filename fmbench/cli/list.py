@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from fmbench.cli import options
-from fmbench.cli.output import find_terminal_width, print_output
+from fmbench.cli.output import find_terminal_width, print_message, print_output
 
 if TYPE_CHECKING:
     from fmbench.analysis.summary import Summary
@@ -41,11 +41,14 @@ def list_runners(names: tuple[str, ...], suite_file: Path | None, results: Path)
     print_output(
         tabulate(lines, HEADER, tablefmt="simple", disable_numparse=True, maxcolwidths=wrap)
     )
+    for runner in listed:
+        if runner.no_runner:
+            print_message(f"{runner.label} has no runner: {runner.no_runner}")
 
 
 def _format_line(listed: ListedRunner) -> tuple[str, ...]:
     cost, device = "", ""
-    if listed.has_no_runner:
+    if listed.no_runner:
         from fmbench.analysis.summary import Status
 
         cost = Status.NO_RUNNER.value

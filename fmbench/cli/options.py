@@ -146,6 +146,15 @@ _RUN_OPTIONS = (
         f"[default: {SEEDS_TOGETHER_ON_GPU} on a GPU, else 1]",
     ),
     click.option(
+        "--gpu-jobs", type=click.IntRange(1, 64), default=RunOptions.gpu_jobs, show_default=True,
+        help="Launches at a time on a GPU; they do not count as --jobs.",
+    ),
+    click.option(
+        "--gpu-memory", "gpu_memory_gib", type=FiniteNumber(0, min_open=True),
+        default=RunOptions.gpu_memory_gib, show_default=True,
+        help="GiB of the GPU's memory that they may take together.",
+    ),
+    click.option(
         "--backend", type=click.Choice(["local", "dask"]), default=RunOptions.backend,
         show_default=True, help="Run the cells on this machine, or on the workers of a Dask "
         "cluster.",
@@ -158,6 +167,13 @@ _RUN_OPTIONS = (
         "--retries", type=click.IntRange(0, 100), default=RunOptions.retries, show_default=True,
         help="How often a cell is sent out again when its worker is lost.",
     ),
+)  # fmt: skip
+
+
+order = click.option(
+    "--order", type=click.Choice(["auto", "table", "finish"]), default=RunOptions.order,
+    show_default=True, help="`table`: every row once before a second seed, the cheapest first; "
+    "`finish`: the longest cells first; `auto`: `finish` where cores would idle at the end.",
 )  # fmt: skip
 
 
@@ -196,7 +212,8 @@ def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(command)
     def with_run_options(**values: Any) -> Any:
         names = [field.name for field in dataclasses.fields(RunOptions)]
-        chosen = RunOptions(**{name: values.pop(name) for name in names})
+        # A command may lack those that have no effect in it.
+        chosen = RunOptions(**{name: values.pop(name) for name in names if name in values})
         return command(run_options=chosen, **values)
 
     for option in reversed(_RUN_OPTIONS):

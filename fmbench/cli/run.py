@@ -29,6 +29,11 @@ from fmbench.execution.session import RunOptions
 )
 @options.seeds
 @options.run_options
+@options.order
+@click.option(
+    "--controls", is_flag=True,
+    help="Also measure rows with a control figure on its images, such as the digits.",
+)  # fmt: skip
 @click.option("--force", is_flag=True, help="Also run again what is finished.")
 @click.option(
     "--refresh", is_flag=True,
@@ -44,6 +49,7 @@ def run(
     quick: bool,
     seeds: int | None,
     run_options: RunOptions,
+    controls: bool,
     force: bool,
     refresh: bool,
     results: Path,
@@ -58,7 +64,7 @@ def run(
     options.stop_on_sigterm()
     found = api.run(
         names, every_row=every_row, suite=suite_file, parameters=parameters, seeds=seeds,
-        quick=quick, results=results, data=data, force=force,
+        quick=quick, results=results, data=data, controls=controls, force=force,
         refresh=refresh, options=run_options,
     )  # fmt: skip
     print_table(found.table())

@@ -35,9 +35,9 @@ class Commands:
         """Check whether the reported figures can all be true; this needs no records."""
         return shlex.join(["fmbench", "check", *([str(self.suite)] if self.suite else [])])
 
-    def forensics(self, name: str) -> str:
-        """Measure what each known mistake would give for a runner."""
-        return self._build("forensics", name)
+    def forensics(self, name: str, *, run: bool = False) -> str:
+        """Print what the records say about the known mistakes of a runner; ``run``: measure."""
+        return self._build("forensics", name, *(["--run"] if run else []))
 
     def figures(self) -> str:
         """Write every figure as a file."""

@@ -17,8 +17,9 @@ from fmbench.analysis.predictions import SuitePredictions, load_predictions
 from fmbench.consistency.check import check_consistency
 from fmbench.consistency.solver import silence_solver_output
 from fmbench.report.commands import Commands
-from fmbench.report.mistakes import collect_findings, explain_with_mistakes
-from fmbench.report.sentences import Sentence, Strong, write_answer
+from fmbench.report.mistakes import collect_findings
+from fmbench.report.sentences import Sentence, Strong
+from fmbench.report.story import write_story
 from fmbench.report.tables import build_accuracies, build_overview
 from fmbench.suites import reader
 from fmbench.utils import table
@@ -33,22 +34,24 @@ BEGIN = (
 END = "<!-- end of the generated part -->"
 LEGEND = (
     "In percent. *n*: seeds; ±: their standard deviation (none where a model is deterministic). "
-    "*One new run*: 95 % prediction interval. [What the verdicts mean]"
-    "(fmbench/cli/README.md#reading-the-table). Rows without a claim are left out."
+    "*One new run*: 95 % prediction interval. *By the source's protocol*: what the source's own "
+    "procedure gives, what that adds to the honest accuracy, and the verdict by it. *Control*: "
+    "what the source prints for the MNIST digits, which have not changed, and what we get on them. "
+    "[What the verdicts mean](fmbench/cli/README.md#reading-the-table). Rows without a claim are "
+    "left out."
 )
 
 
 def write_block(predictions: SuitePredictions) -> str:
     """Write the Markdown that belongs between the markers."""
     suite = predictions.results.suite
-    answer = write_answer(predictions, check_consistency(suite), Commands())
-    explanations = (explain_with_mistakes(found) for found in collect_findings(predictions.results))
-    sentences = [*answer, *filter(None, explanations)]
+    findings = list(collect_findings(predictions.results))
+    sentences = write_story(predictions, check_consistency(suite), findings, Commands())
     overview = build_overview(build_accuracies(suite, predictions.rows))
     grid = table.format_markdown(replace(overview, title="", notes=())).lstrip("# \n")
     chart = (suite.folder_in(RESULTS) / "figures" / "dot-plot.svg").as_posix()
     lines = [
-        *map(_format_sentence, sentences),
+        *(line for sentence in sentences for line in _format_sentence(sentence)),
         "",
         f"![Claimed and measured accuracy of every row]({chart})",
         "",
@@ -64,9 +67,10 @@ def replace_block(readme: str, predictions: SuitePredictions) -> str:
     return before + BEGIN + "\n" + write_block(predictions) + END + rest.split(END)[1]
 
 
-def _format_sentence(sentence: Sentence) -> str:
+def _format_sentence(sentence: Sentence) -> list[str]:
+    """Return a line for the sentence, and one for each item of its list."""
     text = "".join(f"**{part}**" if isinstance(part, Strong) else part for part in sentence.parts)
-    return f"- *{sentence.heading}:* {text}"
+    return [f"- *{sentence.heading}:* {text}".rstrip(), *(f"  - {item}" for item in sentence.items)]
 
 
 def main() -> None:

@@ -1,24 +1,28 @@
-"""Writes the answer in sentences: what was claimed, what was found, and the verdict.
+"""Writes the answer in sentences: what was claimed, what was found, and what cannot be true.
 
 Every number in them is computed from the suite and the records.
 """
 
 from __future__ import annotations
 
-from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from fmbench.analysis.evaluation import JudgedRow
 from fmbench.analysis.predictions import SuitePredictions
+from fmbench.analysis.statements import StatementResult, test_statements
 from fmbench.analysis.statistics import CONFIDENCE_TEXT
 from fmbench.analysis.summary import NO_RECORD
 from fmbench.analysis.verdicts import VerdictKind
+from fmbench.consistency import explain
 from fmbench.consistency.check import ConsistencyResult
 from fmbench.datasets.specs import get_dataset
 from fmbench.report.commands import Commands
+from fmbench.report.row_texts import count_verdicts, describe_source_protocol
 from fmbench.utils.formatting import format_interval
 from fmbench.utils.table import MeanSd
 
+MAX_NAMED = 6  # rows that a sentence names; the others are counted
 RECIPE_SENTENCES = {
     "stated": "The recipe is stated.",
     "partly stated": "The recipe is stated in part; the other details are our choice.",
@@ -34,37 +38,41 @@ class Strong(str):
 
 @dataclass(frozen=True)
 class Sentence:
-    """One or more sentences under a heading; each part is plain text or :class:`Strong`."""
+    """One or more sentences under a heading; each part is plain text or :class:`Strong`.
+
+    ``items`` are a list below them, each of one line.
+    """
 
     heading: str
     parts: tuple[str, ...]
+    items: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return "".join(self.parts)
+        return " ".join(["".join(self.parts), *self.items])
 
 
 def write_answer(
     predictions: SuitePredictions, consistency: ConsistencyResult | None, commands: Commands
 ) -> list[Sentence]:
-    """Write the three parts of the answer.
+    """Write the parts of the answer.
 
     They are about the model that the suite reports in detail. If there is no such model, or nothing
-    is claimed for it, they are about all rows.
+    is claimed for it, they are about all rows. ``consistency`` is None if no figure is reported.
     """
     row = predictions.subject
     if row is None or row.claimed is None:
-        return _write_answer_for_all_rows(predictions, consistency, commands)
-    return [
-        Sentence("What was claimed", _describe_claim(predictions, row)),
-        Sentence("What was found", _describe_measurement(row, commands)),
-        Sentence("Verdict", _describe_verdict(row, consistency)),
-    ]
-
-
-def count_verdicts(rows: list[JudgedRow]) -> dict[VerdictKind, int]:
-    """Count the rows with each verdict; verdicts that no row has are left out."""
-    found = Counter(row.verdict.kind for row in rows)
-    return {kind: found[kind] for kind in VerdictKind if found[kind]}
+        parts = _write_answer_for_all_rows(predictions, commands)
+    else:
+        parts = [
+            Sentence("What was claimed", _describe_claim(predictions, row)),
+            Sentence("What an honest rerun gets", _describe_measurement(row, commands)),
+            Sentence("Verdict", _describe_verdict(row)),
+        ]
+        others = [other for other in predictions.rows if other is not row and other.row.claimed]
+        if any(other.n for other in others):
+            parts.append(Sentence("The other claims", tuple(_describe_rows(others, "other "))))
+    statements = test_statements(predictions.results)
+    return [*parts, *_describe_contradictions(consistency, statements)]
 
 
 def cite_paper(predictions: SuitePredictions) -> str:
@@ -124,33 +132,118 @@ def _describe_measurement(row: JudgedRow, commands: Commands) -> tuple[str, ...]
     return (*parts, f" {RECIPE_SENTENCES[row.row.recipe]}")
 
 
-def _describe_verdict(row: JudgedRow, consistency: ConsistencyResult | None) -> tuple[str, ...]:
+def _describe_verdict(row: JudgedRow) -> tuple[str, ...]:
     verdict = row.verdict
     if verdict.sentence:
-        word = verdict.word[0].upper() + verdict.word[1:]
-        parts = [Strong(word), f"{verdict.sentence}."]
+        parts = [Strong(_capitalise(verdict.word)), f"{verdict.sentence}."]
     else:
         parts = ["There is no answer yet: ", Strong(str(verdict)), "."]
-    return (*parts, *_describe_consistency(consistency))
+    if row.source_protocol:
+        parts.append(f" By the source’s own protocol, {describe_source_protocol(row)}.")
+    return tuple(parts)
 
 
-def _describe_consistency(consistency: ConsistencyResult | None) -> tuple[str, ...]:
-    if consistency is None:
-        return ()
-    n = len(consistency.conflicts)
-    if not n:
-        return (" The paper's own figures do not contradict each other.",)
-    return (
-        " The paper's own figures ",
-        Strong(f"contradict each other {'in one way' if n == 1 else f'in {n} ways'}"),
-        ". That is arithmetic; no rerun can change it.",
-    )
+def _describe_rows(rows: Sequence[JudgedRow], which: str = "") -> Iterator[str]:
+    """Count the verdicts, then name the rows whose claim has an explanation."""
+    counts = count_verdicts(rows)
+    n = sum(counts.values())
+    yield f"Of the {n} {which}claim{'' if n == 1 else 's'}, "
+    yield _join([f"{number} {_use_as_verb(kind, number)}" for kind, number in counts.items()])
+    yield "."
+    by_source = [
+        row.label
+        for row in rows
+        if row.source_protocol
+        and row.source_protocol.verdict.kind is VerdictKind.REPRODUCED
+        and row.verdict.kind is not VerdictKind.REPRODUCED
+    ]
+    if by_source:
+        yield " By their source’s own protocol, "
+        yield Strong(f"{len(by_source)} more {'is' if len(by_source) == 1 else 'are'} reproduced")
+        yield f": {_join(by_source, MAX_NAMED)}."
+    for row in rows:
+        if row.misquote:
+            yield f" {row.label}: {row.misquote}."
 
 
-def _write_answer_for_all_rows(
-    predictions: SuitePredictions, consistency: ConsistencyResult | None, commands: Commands
-) -> list[Sentence]:
-    claims = [row.claimed for row in predictions.rows if row.claimed is not None]
+def _use_as_verb(kind: VerdictKind, n: int) -> str:
+    """Continue a number of claims with a verdict: ``is reproduced``, ``misquotes its source``."""
+    if kind is VerdictKind.MISQUOTED:
+        return kind.word if n == 1 else "misquote their source"
+    if kind is VerdictKind.MORE_SEEDS:
+        return "needs more seeds" if n == 1 else "need more seeds"
+    return f"{'is' if n == 1 else 'are'} {kind.word}"
+
+
+def _describe_contradictions(
+    consistency: ConsistencyResult | None, statements: Sequence[StatementResult]
+) -> Iterator[Sentence]:
+    """Name the pairs of sources that cannot both be true, the worst first, and wrong statements."""
+    wrong = tuple(found.sentence for found in statements if found.outcome == "false")
+    if consistency is not None and consistency.contradictory:
+        lines = (*_list_contradictions(consistency), *wrong)
+        yield Sentence("What cannot be true", tuple(_count_contradictions(consistency)), lines)
+        return
+    if consistency is not None:
+        text = "The paper’s own figures do not contradict each other."
+        yield Sentence("Can the figures be true together?", (text,))
+    if wrong:
+        yield Sentence("What cannot be true", ("Something that the paper says is wrong.",), wrong)
+
+
+def _count_contradictions(consistency: ConsistencyResult) -> Iterator[str]:
+    n = len(consistency.contradicting_pairs)
+    yield "The paper’s own figures "
+    if n == 0:
+        yield Strong("contradict each other")
+    else:
+        pairs = "1 pair" if n == 1 else f"{n} pairs"
+        yield Strong(f"contradict each other: {pairs} of tables or sentences cannot both be true")
+    yield ". That is arithmetic; no rerun can change it."
+    if n:
+        yield (
+            " Below is what each of the two allows, the worst pair first. Severity: by which "
+            "factor the rounding of all their figures must grow until both can be true."
+        )
+
+
+def _list_contradictions(consistency: ConsistencyResult) -> list[str]:
+    """Describe each contradiction in one line.
+
+    A part of a table ("Table 1, overall line") is left out where the whole table is listed beside
+    the same source.
+    """
+    names = [source.name for source in consistency.sources]
+    pairs = [
+        (pair, {names[pair.first], names[pair.second]}) for pair in consistency.contradicting_pairs
+    ]
+    found = [pair_names for _, pair_names in pairs]
+
+    def is_part(pair_names: set[str]) -> bool:
+        return any(
+            name.startswith(f"{whole}, ") and {whole, *(pair_names - {name})} in found
+            for name in pair_names
+            for whole in names
+        )
+
+    lines = [
+        explain.describe_pair(pair, consistency)
+        for pair, pair_names in pairs
+        if not is_part(pair_names)
+    ]
+    lines += [
+        explain.describe_source(source, consistency)
+        for source in consistency.sources
+        if source.possible is False
+    ]
+    if not lines:  # only three or more sources together contradict each other
+        lines = [explain.describe_conflict(c, consistency) for c in consistency.conflicts]
+    return [f"{line}." for line in lines]
+
+
+def _write_answer_for_all_rows(predictions: SuitePredictions, commands: Commands) -> list[Sentence]:
+    rows = [row for row in predictions.rows if row.claimed is not None]
+    claims = [row.claimed for row in rows if row.claimed is not None]
     n_measured = sum(row.mean is not None for row in predictions.rows)
     number = "1 accuracy is" if len(claims) == 1 else f"{len(claims)} accuracies are"
     claimed = f"{cite_paper(predictions)}: {number} claimed"
@@ -159,10 +252,20 @@ def _write_answer_for_all_rows(
     found = [Strong(f"{n_measured} of {len(predictions.rows)} rows"), " have been measured."]
     if not n_measured:
         found.append(f" Run `{commands.run('--all')}`.")
-    counts = count_verdicts(predictions.rows)
-    words = "; ".join(f"{n} {kind.word}" for kind, n in counts.items())
+    parts = tuple(_describe_rows(rows)) if rows else ("No row claims an accuracy.",)
     return [
         Sentence("What was claimed", (f"{claimed}.",)),
         Sentence("What was found", tuple(found)),
-        Sentence("Verdict", (Strong(words or "no row"), ".", *_describe_consistency(consistency))),
+        Sentence("Verdict", parts),
     ]
+
+
+def _capitalise(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _join(words: Sequence[str], most: int | None = None) -> str:
+    """Join words; those beyond the first ``most`` are only counted."""
+    if most and len(words) > most:
+        words = [*words[:most], f"{len(words) - most} more"]
+    return " and ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))

@@ -14,13 +14,21 @@ from fmbench.analysis.evaluation import JudgedRow, SuiteResults
 from fmbench.analysis.reference import SUMMARY_FILE, write_summary
 from fmbench.analysis.statistics import CONFIDENCE_TEXT
 from fmbench.analysis.summary import NO_RECORD, Status
-from fmbench.analysis.verdicts import ALPHA, MARGIN, explain_verdicts
+from fmbench.analysis.verdicts import ALPHA, MARGIN, VerdictKind, explain_verdicts
 from fmbench.datasets.specs import DEFAULT_DATASET, get_dataset
 from fmbench.errors import UserError
 from fmbench.metrics.compute import MetricValues
 from fmbench.metrics.metric import Metric
 from fmbench.metrics.registry import METRICS
 from fmbench.records.protocols import FULL, Protocol
+from fmbench.report.row_texts import (
+    BY_SOURCE_PROTOCOL,
+    CONTROL,
+    format_control,
+    format_source_protocol,
+    shorten_verdict,
+    summarise_verdicts,
+)
 from fmbench.suites.claims import ReportedFigure, Suite
 from fmbench.suites.reader import ACCURACIES, BY_CLASS, OVERALL, TABLES
 from fmbench.utils.files import write_text_atomically
@@ -29,10 +37,12 @@ from fmbench.utils.table import (
     COUNT,
     FORMATS,
     MEAN_SD,
+    P_VALUE,
     PERCENT,
     POINTS,
     PRINTED_FIGURE,
     SECONDS,
+    YES_NO,
     Column,
     MeanSd,
     Table,
@@ -55,7 +65,26 @@ ACCURACIES_COLUMNS = (
     Column("status"),
     Column("verdict"),
     Column("delta_star", PERCENT),
+    Column("to_the_digit", YES_NO),
+    Column("source_protocol_mean", PERCENT),
+    Column("flatters", POINTS),
+    Column("source_protocol_verdict"),
+    Column("control_claimed", PRINTED_FIGURE),
+    Column("control_mean", PERCENT),
+    Column("control_agrees", YES_NO, is_detail=True),
+    Column("source_protocol", is_detail=True),
+    Column("images", is_detail=True),
+    Column("claim_low", PERCENT, is_detail=True),
+    Column("claim_high", PERCENT, is_detail=True),
+    Column("p_within", P_VALUE, is_detail=True),
+    Column("p_beyond", P_VALUE, is_detail=True),
+    Column("p_holm", P_VALUE, is_detail=True),
+    Column("seeds_needed", COUNT, is_detail=True),
 )
+ACCURACIES_NAMES = tuple(column.name for column in ACCURACIES_COLUMNS)
+# These have no value in a table of figures that cannot be compared with the claims.
+NAMES_OF_VERDICTS = ACCURACIES_NAMES[ACCURACIES_NAMES.index("verdict") :]
+OPTIONAL = (BY_SOURCE_PROTOCOL, CONTROL)  # columns that a table has only if a row has a value
 
 
 @dataclass(frozen=True)
@@ -115,69 +144,102 @@ def build_accuracies(
     ``protocol_title`` is given for every protocol except the full one. Such figures cannot test a
     claim, so the table shows no verdict.
     """
-    second_hand = "We know the source's figure only from papers that quote it."
-    remarks = (
-        (row.label, " ".join(filter(None, [
-            row.remark, second_hand if row.certainty == "second hand" else ""
-        ])))
-        for row in suite.rows
-    )  # fmt: skip
+    has_verdicts = protocol_title is None
     summaries = {row.runner: row.summary for row in rows}
-    notes = [
-        "Accuracies in percent of the test images, gap in points (measured minus claimed); "
-        "claimed: as printed in the paper; source: the figure in the original that the paper "
-        "quotes, if known; reference: fmbench's own run; low, high: "
-        f"{CONFIDENCE_TEXT} prediction interval for one new run; n: seeds.",
-        f"verdict: {explain_verdicts(margin, alpha)}. delta_star: the smallest margin, in "
-        "points, with which the claim would be reproduced.",
-        *dict.fromkeys(f"{label}: {remark}" for label, remark in remarks if remark),
-        *(f"{name}: {text}" for name, s in summaries.items() for text in s.warnings),
-        *(
-            f"{name}: {description}: {format_mean_sd([100 * a for a in accuracies], 2)} % "
-            f"(n={len(accuracies)})"
-            for name in suite.runners
-            if name in summaries
-            for description, accuracies in summaries[name].flagged.items()
-            if accuracies
-        ),
-    ]
     return AccuracyTable(
         _build_title(suite, ACCURACIES, "", protocol_title),
         ACCURACIES_COLUMNS,
-        [_build_accuracies_row(row, has_verdicts=protocol_title is None) for row in rows],
-        tuple(notes),
+        [_build_accuracies_row(row, has_verdicts=has_verdicts) for row in rows],
+        (
+            "Accuracies in percent of the test images, gap in points (measured minus claimed); "
+            "claimed: as printed in the paper; source: the figure in the original that the paper "
+            "quotes, if known; reference: fmbench's own run; low, high: "
+            f"{CONFIDENCE_TEXT} prediction interval for one new run; n: seeds.",
+            *(_explain_verdicts(rows, margin, alpha) if has_verdicts else ()),
+            *_list_remarks(suite),
+            *(f"{name}: {text}" for name, s in summaries.items() for text in s.warnings),
+            *_list_flagged_figures(rows),
+        ),
         tuple(rows),
-        protocol_title is None,
+        has_verdicts,
     )
 
 
+def _explain_verdicts(rows: Sequence[JudgedRow], margin: float, alpha: float) -> Iterator[str]:
+    """Count the verdicts, and explain each word and each column that occurs."""
+    yield f"{summarise_verdicts(rows)}."
+    protocols = [row.source_protocol for row in rows if row.source_protocol]
+    used = {row.verdict.kind for row in rows} | {protocol.verdict.kind for protocol in protocols}
+    groups: dict[str, list[VerdictKind]] = {}
+    for kind in VerdictKind:
+        if kind in used:
+            groups.setdefault(kind.style.group or kind.word, []).append(kind)
+    for kinds in groups.values():
+        if text := explain_verdicts(margin, alpha, kinds):
+            yield f"{text}."
+    yield "delta_star: the smallest margin, in points, with which the claim would be reproduced."
+    if any(row.verdict.to_the_digit is not None for row in rows):
+        yield (
+            "to_the_digit: whether a deterministic model gives the claim to its last printed "
+            "digit. It has no spread, so any other figure is a difference of code, data or recipe."
+        )
+    if protocols:
+        yield (
+            "source_protocol_mean, source_protocol_verdict: the accuracy by the procedure that the "
+            "source itself used, and the verdict by it; flatters: how many points that adds to the "
+            "honest accuracy."
+        )
+    if any(row.control for row in rows):
+        yield (
+            "control_claimed, control_mean: what the same source prints for the same model on "
+            "other images, which have not changed, and what we measured on them."
+        )
+
+
+def _list_remarks(suite: Suite) -> Iterator[str]:
+    """Yield the remark on each row, once."""
+    second_hand = "We know the source's figure only from papers that quote it."
+    remarks = [
+        (row.label, [row.remark, second_hand if row.certainty == "second hand" else ""])
+        for row in suite.rows
+    ]
+    notes = (f"{label}: {' '.join(filter(None, texts))}" for label, texts in remarks if any(texts))
+    yield from dict.fromkeys(notes)
+
+
+def _list_flagged_figures(rows: Sequence[JudgedRow]) -> Iterator[str]:
+    """Yield each figure by another procedure of the source, with what that procedure is."""
+    shown = set()
+    for row in rows:
+        if result := row.source_protocol:
+            shown.add((row.runner, result.description))
+            figure = MeanSd(100 * result.mean, 100 * result.sd, 2)
+            yield f"{row.label}: {result.description}: {figure} % (n={result.n})"
+    for name, summary in {row.runner: row.summary for row in rows}.items():
+        for description, accuracies in summary.flagged.items():
+            if accuracies and (name, description) not in shown:
+                text = format_mean_sd([100 * a for a in accuracies], 2)
+                yield f"{name}: {description}: {text} % (n={len(accuracies)})"
+
+
 def _build_accuracies_row(row: JudgedRow, *, has_verdicts: bool) -> dict[str, object]:
-    return {
-        "label": row.label,
-        "runner": row.runner,
+    figures = row.as_dict()
+    row_figures = {name: figures.get(name) for name in ACCURACIES_NAMES} | {
         "claimed": row.row.claimed,
-        "source": row.source,
-        "reference": row.reference_mean,
-        "mean": row.mean,
-        "sd": row.sd,
         "n": row.n or None,
-        "gap": row.gap,
-        "low": row.low,
-        "high": row.high,
-        "fit_seconds": row.fit_seconds,
-        "device": row.device,
         "status": row.summary.status_text,
-        "verdict": str(row.verdict) if has_verdicts else None,
-        "delta_star": row.verdict.delta_star if has_verdicts else None,
+        "verdict": str(row.verdict),
+        "control_claimed": row.control.printed if row.control else None,
     }
+    return row_figures if has_verdicts else row_figures | dict.fromkeys(NAMES_OF_VERDICTS)
 
 
 def build_overview(table: AccuracyTable) -> Table:
-    """Build a short table of the rows with a claim: what was measured, and the verdict."""
-    columns = (
+    """Build a short table of the rows with a claim: what was measured, and the verdicts."""
+    columns = [
         Column("row"), Column("claimed", PRINTED_FIGURE), Column("measured"), Column("n", COUNT),
-        Column("one new run"), Column("verdict"),
-    )  # fmt: skip
+        Column("one new run"), Column("verdict"), Column(BY_SOURCE_PROTOCOL), Column(CONTROL),
+    ]  # fmt: skip
     rows = [
         {
             "row": row.label,
@@ -185,12 +247,15 @@ def build_overview(table: AccuracyTable) -> Table:
             "measured": compute_measured_accuracy(row) or NO_RECORD,
             "n": row.n or None,
             "one new run": format_interval(row.low, row.high),
-            "verdict": str(row.verdict),
+            "verdict": shorten_verdict(row),
+            BY_SOURCE_PROTOCOL: format_source_protocol(row),
+            CONTROL: format_control(row),
         }
         for row in table.judged
         if row.row.claimed
     ]
-    return Table(table.title, columns, rows)
+    shown = [c for c in columns if c.name not in OPTIONAL or any(row[c.name] for row in rows)]
+    return Table(table.title, tuple(shown), rows)
 
 
 def compute_measured_accuracy(row: JudgedRow) -> MeanSd | None:
@@ -244,14 +309,21 @@ def build_overall(
         {
             "metric": name,
             "claimed": _find_claimed_figures(suite, name, None, None)
-            or _find_claimed_figures(suite, name, None, "macro"),
+            or _find_claimed_figures(suite, name, None, "macro")
+            or _find_figures_of_ambiguous_name(suite, name),
             "measured": _compute_mean_over_seeds(metric, [m.overall[name] for m in metrics]),
         }
         for name, metric in METRICS.items()
     ]
     columns = (Column("metric"), Column("claimed"), Column("measured", MEAN_SD))
     title = _build_title(suite, OVERALL, f"{_find_subject_label(suite)}, overall", protocol_title)
-    return Table(title, columns, rows, tuple(_write_notes(suite, len(metrics), has_runner)))
+    ambiguous = (
+        f"{METRICS[figure.metric].title} {figure.value}: {figure.remark}"
+        for figure in suite.reported
+        if figure.of == suite.subject and figure.alternative_metric and figure.remark
+    )
+    notes = (*_write_notes(suite, len(metrics), has_runner), *dict.fromkeys(ambiguous))
+    return Table(title, columns, rows, notes)
 
 
 def _compute_mean_over_seeds(metric: Metric, values: Sequence[float | None]) -> MeanSd | None:
@@ -292,7 +364,22 @@ def _find_claimed_figures(
         where = (figure.of, figure.metric, figure.class_, figure.average)
         return where == (suite.subject, metric, class_, average)
 
-    return ", ".join(dict.fromkeys(figure.value for figure in suite.reported if fits(figure)))
+    return ", ".join(dict.fromkeys(_format_claim(f) for f in suite.reported if fits(f)))
+
+
+def _find_figures_of_ambiguous_name(suite: Suite, metric: str) -> str:
+    """List the figures that the paper prints under another name, but that may be this metric."""
+    found = (f for f in suite.reported if (f.of, f.alternative_metric) == (suite.subject, metric))
+    return ", ".join(
+        dict.fromkeys(f"{_format_claim(f)} (printed as {METRICS[f.metric].title})" for f in found)
+    )
+
+
+def _format_claim(figure: ReportedFigure) -> str:
+    """Return the figure as printed, and of how many runs it is the mean or the best."""
+    if figure.mean_of > 1:
+        return f"{figure.value} (mean of {figure.mean_of})"
+    return f"{figure.value} (best of {figure.best_of})" if figure.best_of > 1 else figure.value
 
 
 def _write_notes(suite: Suite, n_seeds: int, has_runner: bool) -> Iterator[str]:

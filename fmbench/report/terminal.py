@@ -16,7 +16,16 @@ from rich.text import Text
 
 from fmbench.analysis.evaluation import JudgedRow
 from fmbench.analysis.verdicts import VerdictKind
-from fmbench.report.tables import AccuracyTable
+from fmbench.report.row_texts import (
+    BY_SOURCE_PROTOCOL,
+    CONTROL,
+    TESTED,
+    format_control,
+    format_source_protocol,
+    shorten_verdict,
+    summarise_verdicts,
+)
+from fmbench.report.tables import OPTIONAL, AccuracyTable
 from fmbench.utils.formatting import format_interval
 from fmbench.utils.table import Table
 
@@ -46,8 +55,9 @@ def render_table(table: Table, width: int, *, one_line: bool = False) -> Group:
         _fill_accuracies(grid, table, width, one_line=one_line)
         note = "percent of the test images; ± standard deviation over n seeds"
         if not one_line:
-            note += "; `fmbench table --format md` has every column and the notes"
-        return Group(title, Text(), grid, Text(), Text(note, style="dim"))
+            note += "; `fmbench table --format md` explains every column and verdict"
+        counts = f"{summarise_verdicts(table.judged)}." if table.has_verdicts else ""
+        return Group(title, Text(), grid, Text(), Text(counts), Text(note, style="dim"))
     for i, column in enumerate(table.columns):
         # A figure and its spread stay on one line; the header wraps instead.
         header = column.name.replace(" ", "\n")
@@ -59,7 +69,7 @@ def render_table(table: Table, width: int, *, one_line: bool = False) -> Group:
 
 
 def _fill_accuracies(grid: RichTable, table: AccuracyTable, width: int, *, one_line: bool) -> None:
-    columns = [column for column in TERMINAL_COLUMNS if column.min_width <= width]
+    columns = [c for c in TERMINAL_COLUMNS if c.min_width <= width and _has_content(c, table)]
     for column in columns:
         grid.add_column(
             column.title,
@@ -73,9 +83,17 @@ def _fill_accuracies(grid: RichTable, table: AccuracyTable, width: int, *, one_l
     grid.expand = True
 
 
+def _has_content(column: TerminalColumn, table: AccuracyTable) -> bool:
+    """Whether a column is always shown, or has a text in some row."""
+    if column.title not in OPTIONAL:
+        return True
+    texts = zip(table.judged, table.text_rows(), strict=True)
+    return any(str(column.text(row, row_texts)) for row, row_texts in texts)
+
+
 def _format_verdict(row: JudgedRow, texts: Texts) -> Text:
     """A row's verdict with its mark and colour; under another protocol, its status."""
-    words = texts["verdict"] or texts["status"]
+    words = shorten_verdict(row) if texts["verdict"] else texts["status"]
     kind = row.verdict.kind
     if not texts["verdict"] and kind is VerdictKind.UNTESTABLE:  # measured, and not judged
         return Text(words)
@@ -91,16 +109,32 @@ def _format_measured(row: JudgedRow, texts: Texts) -> Text:
     return text
 
 
+def _format_source_protocol(row: JudgedRow, texts: Texts) -> Text:
+    """What the source's own protocol gives, with the mark of its verdict."""
+    if not texts["source_protocol_mean"] or row.source_protocol is None:
+        return Text("")
+    kind, words = row.source_protocol.verdict.kind, format_source_protocol(row)
+    if kind not in TESTED:
+        return Text(words)
+    return Text.assemble((f"{kind.style.mark} ", kind.style.terminal_style), words)
+
+
+def _format_control(row: JudgedRow, texts: Texts) -> str:
+    return format_control(row) if texts["control_claimed"] else ""
+
+
 TERMINAL_COLUMNS = (
     TerminalColumn("", lambda row, texts: Text(row.label), justify="left", wraps=True),
-    TerminalColumn("runner", lambda row, texts: Text(row.runner, style="dim"), 124, "left"),
+    TerminalColumn("runner", lambda row, texts: Text(row.runner, style="dim"), 134, "left"),
     TerminalColumn("claimed", lambda row, texts: texts["claimed"]),
-    TerminalColumn("source", lambda row, texts: texts["source"], 150),
-    TerminalColumn("reference", lambda row, texts: texts["reference"], 138),
+    TerminalColumn("source", lambda row, texts: texts["source"], 176),
+    TerminalColumn("reference", lambda row, texts: texts["reference"], 176),
     TerminalColumn("measured", _format_measured, justify="left"),
     TerminalColumn("n", lambda row, texts: texts["n"]),
     TerminalColumn("gap", lambda row, texts: texts["gap"], 92),
     TerminalColumn("one new run", lambda row, texts: format_interval(row.low, row.high), 110),
     TerminalColumn("fit, s", lambda row, texts: texts["fit_seconds"], 150),
     TerminalColumn("verdict", _format_verdict, justify="left", wraps=True),
+    TerminalColumn(BY_SOURCE_PROTOCOL, _format_source_protocol, 110, "left", wraps=True),
+    TerminalColumn(CONTROL, _format_control, 128, "left"),
 )

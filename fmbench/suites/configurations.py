@@ -146,6 +146,21 @@ def explain_no_runner(row: Row, known: Iterable[str]) -> str:
     return f"there is no {row.runner!r}{suggest_names(row.runner, known).removesuffix('.')}"
 
 
+def find_control_configurations(
+    suite: Suite, configurations: Iterable[Configuration]
+) -> list[Configuration]:
+    """Find what measures the control figures of rows: the same models on the control's images.
+
+    Only the rows that one of ``configurations`` measures are taken.
+    """
+    by_name = {configuration.name: configuration for configuration in configurations}
+    return [
+        replace(by_name[row.runner], dataset=DATASETS[row.control.dataset])
+        for row in suite.rows
+        if row.control is not None and row.runner in by_name
+    ]
+
+
 def _build_row_configuration(row: Row, suite: Suite) -> Configuration:
     spec = ModelSpec(row.estimator, row.parameters)
     given = partial(stated, where=f"{row.where} of {suite.path.stem}")

@@ -9,6 +9,7 @@ import importlib.metadata
 import os
 import platform
 import subprocess
+import tomllib
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -51,10 +52,18 @@ def collect_versions() -> dict[str, str]:
     return found
 
 
+def package_version() -> str:
+    """The version of fmbench: of the installed package, or of a checkout that is not installed."""
+    try:
+        return importlib.metadata.version("fmbench")
+    except importlib.metadata.PackageNotFoundError:
+        return tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["project"]["version"]
+
+
 @cache
 def describe_package() -> dict[str, Any]:
     """Version of fmbench and, in a checkout, its commit and whether the code differs from it."""
-    facts: dict[str, Any] = {"version": importlib.metadata.version("fmbench")}
+    facts: dict[str, Any] = {"version": package_version()}
     if (CHECKOUT / ".git").exists():
         commit = _run_git(CHECKOUT, "rev-parse", "HEAD")
         if commit is not None:
@@ -150,8 +159,10 @@ def describe_differences(
 def gpu_name() -> str | None:
     """The name of the GPU, if there is one.
 
-    PyTorch takes seconds to load, so it is asked only if there is an Nvidia driver.
+    PyTorch takes seconds to load, so it is asked only if there is an Nvidia driver. In some
+    containers only the device file shows it.
     """
-    if not Path("/proc/driver/nvidia").exists() or resolve_device("auto") == "cpu":
+    traces = (Path("/proc/driver/nvidia"), Path("/dev/nvidiactl"))
+    if not any(trace.exists() for trace in traces) or resolve_device("auto") == "cpu":
         return None
     return device_name("cuda")

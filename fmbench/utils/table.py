@@ -84,16 +84,21 @@ COUNT = ColumnKind("count", lambda n: f"{n:d}", int, "right")
 P_VALUE = ColumnKind(
     "p value", _format_p_value, lambda text: 0.0 if text.startswith("<") else float(text), "right"
 )
+YES_NO = ColumnKind("yes or no", lambda value: "yes" if value else "no", lambda text: text == "yes")
 # A figure as a paper prints it: its decimals say how exactly it is known.
 PRINTED_FIGURE = ColumnKind("figure as printed", str, _parse_figure, "right")
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column: its name, and how its values are printed."""
+    """A column: its name, and how its values are printed.
+
+    ``is_detail``: CSV and JSON have the column, Markdown leaves it out.
+    """
 
     name: str
     kind: ColumnKind = TEXT
+    is_detail: bool = False
 
     def text(self, value: Any) -> str:
         """A value of this column as it is printed."""
@@ -133,13 +138,15 @@ def format_markdown(table: Table) -> str:
     """Format title, table and notes as Markdown."""
     from tabulate import tabulate
 
-    cells = [[text.replace("|", "\\|") for text in row.values()] for row in table.text_rows()]
+    columns = [column for column in table.columns if not column.is_detail]
+    names = [column.name for column in columns]
+    cells = [[row[name].replace("|", "\\|") for name in names] for row in table.text_rows()]
     body = tabulate(
         cells,
-        headers=table.names,
+        headers=names,
         tablefmt="pipe",
         disable_numparse=True,
-        colalign=[column.kind.align for column in table.columns] if cells else None,
+        colalign=[column.kind.align for column in columns] if cells else None,
     )
     notes = "".join(f"\n- {note}" for note in table.notes)
     return f"# {table.title}\n\n{body}\n" + (f"{notes}\n" if notes else "")

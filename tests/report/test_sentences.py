@@ -5,60 +5,140 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+from msgspec import structs
+
 from fmbench.analysis import evaluation, predictions
+from fmbench.analysis.predictions import SuitePredictions
 from fmbench.analysis.verdicts import VerdictKind
 from fmbench.consistency.check import check_consistency
 from fmbench.report.commands import Commands
-from fmbench.report.sentences import write_answer
+from fmbench.report.mistakes import collect_findings
+from fmbench.report.sentences import Sentence, write_answer
+from fmbench.report.story import write_story
 from fmbench.suites import claims, reader
 
 SUITE = reader.read_suite()
-WITH_ACCURACY_ONLY = replace(SUITE, reported=SUITE.reported[6:7])
+IS_TABLE_3 = [figure for figure in SUITE.reported if figure.where == "Table 3"]
+WITH_ACCURACY_ONLY = replace(SUITE, reported=tuple(IS_TABLE_3), statements=())
+CONTRADICTORY = replace(
+    SUITE,
+    reported=tuple(f for f in SUITE.reported if f.where in ("Table 3", "Table 2, kappa")),
+    statements=(),
+)
+CLAIMED, FOUND, VERDICT = "What was claimed", "What an honest rerun gets", "Verdict"
+FALSE = "What cannot be true"
 
 
-def answer(folder: Path, source, suite: claims.Suite = SUITE) -> list[str]:
-    outcome = evaluation.read_results(folder, suite, data=source.folder)
+def load(folder: Path, source, suite: claims.Suite = SUITE) -> SuitePredictions:
+    return predictions.load_predictions(evaluation.read_results(folder, suite, data=source.folder))
+
+
+def answer(folder: Path, source, suite: claims.Suite = WITH_ACCURACY_ONLY) -> dict[str, Sentence]:
     consistency = check_consistency(suite) if suite.reported else None
-    sentences = write_answer(predictions.load_predictions(outcome), consistency, Commands())
-    return [str(sentence) for sentence in sentences]
+    sentences = write_answer(load(folder, source, suite), consistency, Commands())
+    return {sentence.heading: sentence for sentence in sentences}
 
 
 def capitalise(kind: VerdictKind) -> str:
     return kind.word[0].upper() + kind.word[1:]
 
 
-def test_the_answer_states_claim_measurement_and_verdict(folder, source):
-    claimed, found, sure = answer(folder({"lenet5": [0.9, 0.901, 0.902]}), source)
-    assert "98.80 % of the 10,000" in claimed
-    assert "highest of the 19 accuracies in Table 3" in claimed
-    assert "90.10 ± 0.10 %" in found and "n = 3" in found and "8.70 points below" in found
-    assert "One new run would get" in found
-    assert sure.startswith(capitalise(VerdictKind.CLAIM_HIGHER))
-    assert "contradict each other" in sure
+def test_the_answer_states_claim_measurement_verdict_and_contradiction(folder, source):
+    found = answer(folder({"lenet5": [0.9, 0.901, 0.902]}), source, CONTRADICTORY)
+    assert list(found) == [CLAIMED, FOUND, VERDICT, FALSE]
+    assert "98.80 % of the 10,000" in str(found[CLAIMED])
+    assert "highest of the 19 accuracies in Table 3" in str(found[CLAIMED])
+    rerun = str(found[FOUND])
+    assert "90.10 ± 0.10 %" in rerun and "n = 3" in rerun and "8.70 points below" in rerun
+    assert "One new run would get" in rerun
+    assert str(found[VERDICT]).startswith(capitalise(VerdictKind.CLAIM_HIGHER))
+    assert "contradict each other: 1 pair" in str(found[FALSE])
+    [pair] = found[FALSE].items
+    assert "Table 2, kappa" in pair and "Table 3" in pair and "severity 47" in pair
 
 
 def test_a_claim_that_the_rerun_reaches_is_called_reproduced(folder, source):
-    shares = {"lenet5": [0.988, 0.9881, 0.9882]}
-    _, found, sure = answer(folder(shares), source, WITH_ACCURACY_ONLY)
-    assert "0.01 points above" in found
-    assert sure.startswith(capitalise(VerdictKind.REPRODUCED))
-    assert "within 0.5 points of the claim" in sure
-    assert "do not contradict each other" in sure
+    found = answer(folder({"lenet5": [0.988, 0.9881, 0.9882]}), source)
+    assert "0.01 points above" in str(found[FOUND])
+    assert str(found[VERDICT]).startswith(capitalise(VerdictKind.REPRODUCED))
+    assert "within 0.5 points of the claim" in str(found[VERDICT])
+    assert "do not contradict each other" in " ".join(map(str, found.values()))
+    assert FALSE not in found
+
+
+def test_a_claim_within_one_runs_spread_has_nothing_odd_about_it(folder, source):
+    found = answer(folder({"lenet5": [0.975, 0.988, 0.995]}), source)
+    text = str(found[VERDICT])
+    assert text.startswith(capitalise(VerdictKind.WITHIN_SPREAD)) and "nothing is odd" in text
+
+
+def test_where_the_honest_run_explains_the_claim_no_mistake_is_named(folder, source):
+    path = folder({"lenet5": [0.988, 0.9881, 0.9882]})
+    loaded = load(path, source, WITH_ACCURACY_ONLY)
+    found = list(collect_findings(loaded.results))
+    told = write_story(loaded, check_consistency(WITH_ACCURACY_ONLY), found, Commands())
+    text = " ".join(map(str, told))
+    assert "No mistake is needed" in text
+    assert "digits" not in text and "story" not in text
+
+
+def test_the_verdict_by_the_sources_protocol_stands_beside_the_honest_one(folder, source):
+    [row] = [row for row in SUITE.rows if row.runner == "lenet5"]
+    suite = replace(
+        WITH_ACCURACY_ONLY, rows=(structs.replace(row, claimed="91.50", best_of=30),),
+        reported=(structs.replace(IS_TABLE_3[0], value="91.50"),),
+    )  # fmt: skip
+    found = answer(folder({"lenet5": [0.909, 0.9095, 0.910, 0.9105, 0.911]}), source, suite)
+    text = str(found[VERDICT])
+    assert "By the source’s own protocol, best of 30 runs" in text
+    assert "points more than by the honest protocol" in text
 
 
 def test_one_seed_of_a_stochastic_model_gives_no_answer(folder, source):
-    _, found, sure = answer(folder({"lenet5": [0.9]}), source, WITH_ACCURACY_ONLY)
-    assert "n = 1 run" in found and "prediction interval" not in found
-    assert f"{VerdictKind.UNTESTABLE.word}: 1 seed of a stochastic model" in sure
+    found = answer(folder({"lenet5": [0.9]}), source)
+    assert "n = 1 run" in str(found[FOUND]) and "prediction interval" not in str(found[FOUND])
+    assert f"{VerdictKind.UNTESTABLE.word}: 1 seed of a stochastic model" in str(found[VERDICT])
 
 
 def test_without_a_record_the_answer_names_the_command(tmp_path, source):
-    _, found, _ = answer(tmp_path / "none", source)
-    assert found == "Nothing yet: there is no record. Run `fmbench run lenet5`."
+    found = answer(tmp_path / "none", source)
+    assert str(found[FOUND]) == "Nothing yet: there is no record. Run `fmbench run lenet5`."
 
 
 def test_a_suite_without_a_subject_is_described_by_all_its_rows(folder, source):
-    suite = replace(SUITE, reported=())
-    claimed, found, _ = answer(folder({"sgd": [0.8]}), source, suite)
-    assert "from 77.50 to 98.80 %" in claimed
-    assert found.startswith(f"1 of {len(suite.rows)} rows")
+    suite = replace(SUITE, reported=(), statements=())
+    found = answer(folder({"three-layer-nn": [0.8]}), source, suite)
+    assert "from 77.50 to 98.80 %" in str(found[CLAIMED])
+    assert str(found["What was found"]).startswith(f"1 of {len(suite.rows)} rows")
+    n = sum(row.claimed is not None for row in suite.rows)
+    verdict = str(found[VERDICT])
+    assert verdict.startswith(f"Of the {n} claims, ") and "1 misquotes its source" in verdict
+    assert "GaussianNB: the source says 51.1, the claim is 88.00" in verdict
+
+
+@pytest.mark.slow
+def test_the_answer_names_the_four_contradictions_of_the_paper_and_equation_4(reference):
+    suite = reference.results.suite
+    sentences = write_answer(reference, check_consistency(suite), Commands())
+    [found] = [sentence for sentence in sentences if sentence.heading == FALSE]
+    lines = list(found.items)
+    order = [
+        next(i for i, line in enumerate(lines) if all(name in line for name in names))
+        for names in (
+            ("Table 2, kappa", "Table 3"), ("Table 1:", "Table 2, kappa"),
+            ("Table 1:", "Table 2, MSE"), ("Table 1:", "Table 3"),
+        )
+    ]  # fmt: skip
+    assert order == sorted(order), "the worst pair comes first"
+    assert lines[-1].startswith("Equation 4 gives 2")
+    assert not any("overall line" in line for line in lines), "the whole table stands for its line"
+
+
+@pytest.mark.slow
+def test_rows_that_only_the_sources_protocol_reproduces_are_named(reference):
+    sentences = write_answer(reference, None, Commands())
+    [others] = [str(s) for s in sentences if s.heading == "The other claims"]
+    assert "By their source’s own protocol, 2 more are reproduced" in others
+    assert "CNN using SVM activation function" in others
+    assert "CNN with Batch Normalization and Residual skip" in others

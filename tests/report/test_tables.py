@@ -18,6 +18,7 @@ from fmbench.analysis import evaluation
 from fmbench.analysis.evaluation import SuiteResults, judge_suite, read_results
 from fmbench.analysis.reference import SUMMARY_FILE
 from fmbench.analysis.summary import Status, Summary
+from fmbench.analysis.verdicts import Claim, VerdictKind, judge_claim
 from fmbench.metrics.compute import compute_metrics
 from fmbench.metrics.registry import METRICS
 from fmbench.records.cells import Cell
@@ -33,7 +34,7 @@ from fmbench.report.tables import (
     build_table,
     write_tables,
 )
-from fmbench.suites import reader
+from fmbench.suites import claims, reader
 from fmbench.utils.environment import CHECKOUT
 from fmbench.utils.table import Table, format_csv, format_json, format_markdown
 
@@ -72,7 +73,10 @@ def table() -> AccuracyTable:
 def test_the_columns_are_the_published_ones(table):
     assert table.names == (
         "label", "runner", "claimed", "source", "reference", "mean", "sd", "n", "gap", "low",
-        "high", "fit_seconds", "device", "status", "verdict", "delta_star",
+        "high", "fit_seconds", "device", "status", "verdict", "delta_star", "to_the_digit",
+        "source_protocol_mean", "flatters", "source_protocol_verdict", "control_claimed",
+        "control_mean", "control_agrees", "source_protocol", "images", "claim_low", "claim_high",
+        "p_within", "p_beyond", "p_holm", "seeds_needed",
     )  # fmt: skip
     assert all(tuple(row) == table.names for row in table.rows)
 
@@ -92,7 +96,8 @@ def test_claimed_figures_are_as_printed_in_the_paper(table):
 
 
 def test_a_measured_row_as_text(table):
-    assert by_runner(table)["lenet5"] == {
+    row = by_runner(table)["lenet5"]
+    assert {name: row[name] for name in NAMES[:16]} == {
         "label": "CNN-LeNet-5", "runner": "lenet5", "claimed": "98.80", "source": "",
         "reference": "90.00", "mean": "90.12", "sd": "0.25", "n": "5", "gap": "-8.68",
         "low": "89.35", "high": "90.90", "fit_seconds": "61.2", "device": "a GPU",
@@ -107,6 +112,22 @@ def test_a_measured_row_as_numbers(table):
     [row] = [row for row in json.loads(format_json(table)) if row["runner"] == "lenet5"]
     assert (row["claimed"], row["mean"], row["gap"], row["n"]) == (98.8, 90.12, -8.68, 5)
     assert row["source"] is None and row["verdict"] == "not reproduced, claim higher"
+
+
+def test_a_verdict_comes_with_its_p_values_and_the_interval_of_what_is_claimed(table):
+    accuracies_by_seed = (0.90, 0.901, 0.902, 0.903, 0.904)
+    summary = Summary("lenet5", Status.MEASURED, 5, 0.902, 0.0015811, 0.8972, 0.9068,
+                      accuracies=accuracies_by_seed)  # fmt: skip
+    [row] = [r for r in json.loads(format_json(accuracies({"lenet5": summary})))
+             if r["runner"] == "lenet5"]  # fmt: skip
+    judged = judge_claim(Claim(0.988, 0.00005), accuracies_by_seed, deterministic=False)
+    low, high = judged.interval
+    assert (row["claim_low"], row["claim_high"]) == (round(100 * low, 2), round(100 * high, 2))
+    assert row["p_within"] == pytest.approx(judged.p_within, rel=0.05)
+    assert row["p_beyond"] == row["p_holm"] == pytest.approx(judged.p_beyond, rel=0.05)
+    assert (row["to_the_digit"], row["seeds_needed"]) == (None, None)
+    header = format_markdown(table).splitlines()[2]
+    assert "delta_star" in header and "p_holm" not in header and "claim_low" not in header
 
 
 def test_one_run_without_spread_leaves_sd_and_interval_empty(table):
@@ -139,7 +160,7 @@ def test_a_row_without_a_claim_has_no_gap():
 def test_a_row_that_is_not_measured_says_why_and_has_no_figures(table):
     rows = by_runner(table)
     for name, status in [("mlp", "failed: ran out of memory"), ("sgd", "not run"),
-                         ("cnn", "stale: revision 1 -> 2"), ("eden", "no runner yet")]:  # fmt: skip
+                         ("cnn", "stale: revision 1 -> 2"), ("eden", "no runner")]:  # fmt: skip
         assert rows[name]["status"] == status
         assert {rows[name][column] for column in NAMES[4:13]} == {""}
         assert rows[name]["verdict"].endswith(status) and not rows[name]["delta_star"]
@@ -163,18 +184,54 @@ def test_every_remark_is_a_note_below_the_table(table):
 BEST = "best epoch picked on the test set, as the source did"
 
 
-def test_a_flagged_figure_is_a_note_and_changes_no_row():
+def test_a_figure_by_the_sources_protocol_stands_beside_the_honest_one_and_in_a_note():
     plain = Summary("cnn-bn", Status.MEASURED, 3, 0.91, accuracies=(0.91,) * 3)
     flagged = replace(plain, flagged={BEST: (0.92, 0.923, 0.929)})
-    one = Summary("cnn-svm", Status.MEASURED, 1, 0.9, flagged={"scored by signs": (0.88,)})
-    without = accuracies({"cnn-bn": plain, "cnn-svm": replace(one, flagged={})})
-    table = accuracies({"cnn-bn": flagged, "cnn-svm": one})
-    assert table.rows == without.rows
-    assert table.notes[: len(without.notes)] == without.notes
-    assert table.notes[len(without.notes) :] == (
-        "cnn-svm: scored by signs: 88.00 % (n=1)",
-        f"cnn-bn: {BEST}: 92.40 ± 0.46 % (n=3)",
+    without = by_runner(accuracies({"cnn-bn": plain}))["cnn-bn"]
+    table = accuracies({"cnn-bn": flagged})
+    row = by_runner(table)["cnn-bn"]
+    honest = NAMES[: NAMES.index("to_the_digit")]
+    assert {name: row[name] for name in honest} == {name: without[name] for name in honest}
+    assert (row["source_protocol_mean"], row["flatters"]) == ("92.40", "+1.40")
+    assert (without["source_protocol_mean"], without["source_protocol_verdict"]) == ("", "")
+    assert row["source_protocol_verdict"] == VerdictKind.WITHIN_SPREAD.word
+    assert f"CNN with Batch Normalization: {BEST}: 92.40 ± 0.46 % (n=3)" in table.notes
+
+
+def test_a_flagged_figure_that_is_no_protocol_of_a_row_is_a_note():
+    summary = Summary(
+        "perceptron", Status.MEASURED, 2, 0.79, flagged={"scored by signs": (0.7, 0.8)}
     )
+    suite = replace(SUITE, rows=())
+    table = build_accuracies(suite, judge_suite(suite, {"perceptron": summary}, {}))
+    assert "perceptron: scored by signs: 75.00 ± 7.07 % (n=2)" in table.notes
+
+
+def test_the_notes_count_the_verdicts_and_explain_each_that_occurs_once(table):
+    counts = next(note for note in table.notes if note.startswith(f"{len(table.rows)} rows: "))
+    assert "1 misquotes its source" in counts and "1 failed" in counts
+    for kind in VerdictKind:
+        occurs = any(row.verdict.kind is kind for row in table.judged)
+        begins = f"{kind.style.group or kind.word}: {kind.style.meaning[:20]}"
+        found = [note for note in table.notes if note.startswith(begins)]
+        assert len(found) <= 1
+        if kind.style.in_legend and not kind.style.group:
+            assert bool(found) is occurs, kind
+
+
+def test_the_digits_of_a_row_that_is_claimed_of_other_images_are_a_control():
+    controls = {"mnist": (0.8731, 0.8735, 0.8738)}
+    summary = Summary("decision-tree", Status.MEASURED, 3, 0.81, 0.001, accuracies=(0.81,) * 3,
+                      controls=controls)  # fmt: skip
+    table = accuracies({"decision-tree": summary})
+    row = by_runner(table)["decision-tree"]
+    assert row["verdict"].startswith(VerdictKind.OTHER_IMAGES.word)
+    assert (row["control_claimed"], row["control_mean"], row["control_agrees"]) == (
+        "87.3", "87.35", "yes",
+    )  # fmt: skip
+    assert row["images"] == "first release"
+    [short] = [r for r in build_overview(table).text_rows() if r["row"] == row["label"]]
+    assert (short["verdict"], short["control"]) == ("claimed of other images", "87.3 / 87.35")
 
 
 def test_the_overview_has_the_rows_with_a_claim(table):
@@ -202,8 +259,17 @@ def test_the_table_by_class_has_each_class_and_the_averages_that_the_paper_print
         "Ankle boot", "macro average",
     ]  # fmt: skip
     for name in ("precision", "recall", "f1"):
-        assert table.text_rows()[-1][f"{name} claimed"] == "99%"
+        assert table.text_rows()[-1][f"{name} claimed"] == "0.99"
         assert [row[f"{name} measured"] for row in table.text_rows()] == ["1.000"] * 11
+    claimed = {
+        name: " ".join(row[f"{name} claimed"] for row in table.text_rows()[:10])
+        for name in ("precision", "recall", "f1")
+    }
+    assert claimed == {
+        "precision": "1.00 1.00 0.99 0.99 0.99 1.00 0.99 0.99 1.00 0.99",
+        "recall": "1.00 1.00 0.99 1.00 0.99 0.99 0.99 0.99 0.99 0.99",
+        "f1": "1.00 1.00 0.99 0.99 0.99 0.99 0.99 0.99 0.99 0.99",
+    }
 
 
 def test_the_overall_table_has_each_metric_with_every_figure_that_the_paper_prints():
@@ -211,9 +277,11 @@ def test_the_overall_table_has_each_metric_with_every_figure_that_the_paper_prin
     assert [row["metric"] for row in table.text_rows()] == list(METRICS)
     claimed = {row["metric"]: row["claimed"] for row in table.text_rows() if row["claimed"]}
     assert claimed == {
-        "accuracy": "98.80%, 98.9%", "kappa": "0.75", "informedness": "0.77", "mse": "0.66",
-        "precision": "99%", "recall": "99%", "f1": "99%",
+        "accuracy": "98.80%, 98.9% (mean of 10)", "kappa": "0.75", "informedness": "0.77",
+        "mse": "0.66", "mae": "0.66 (printed as MSE)", "precision": "0.99", "recall": "0.99",
+        "f1": "0.99",
     }  # fmt: skip
+    assert any(note.startswith("MSE 0.66: Section 3.2 names the metric") for note in table.notes)
     assert table.text_rows()[0]["measured"] == "0.9000"
 
 
@@ -232,8 +300,10 @@ def test_without_a_measurement_both_tables_say_how_to_make_one():
 
 
 def test_figures_that_are_not_transcribed_are_named_below():
-    for shown in (build_by_class(SUITE, []), build_overall(SUITE, [])):
-        assert any(note.startswith("Not transcribed: Table 1, precision") for note in shown.notes)
+    left_out = (claims.NotTranscribed("Table 4", "precision", "the scan cannot be read"),)
+    suite = replace(SUITE, not_transcribed=left_out)
+    for shown in (build_by_class(suite, []), build_overall(suite, [])):
+        assert "Not transcribed: Table 4, precision: the scan cannot be read." in shown.notes
 
 
 # ---------------------------------------------------------------- formats
@@ -264,9 +334,11 @@ def test_markdown_csv_and_json_show_the_same_values(any_table):
     title, rows, notes = parse_markdown(format_markdown(any_table))
     assert title == f"# {any_table.title}"
     assert notes == list(any_table.notes)
-    assert rows == any_table.text_rows()
+    shown = [column.name for column in any_table.columns if not column.is_detail]
+    assert rows == [{name: row[name] for name in shown} for row in any_table.text_rows()]
     reader = csv.DictReader(io.StringIO(format_csv(any_table)))
     assert tuple(reader.fieldnames) == any_table.names
+    rows = any_table.text_rows()
     assert list(reader) == rows
     for texts, values in zip(rows, json.loads(format_json(any_table)), strict=True):
         for name, text in texts.items():
@@ -274,6 +346,8 @@ def test_markdown_csv_and_json_show_the_same_values(any_table):
             if isinstance(value, dict):
                 mean, _, sd = text.partition(" ± ")
                 assert value == {"mean": float(mean), "sd": float(sd)}
+            elif isinstance(value, bool):
+                assert value is (text == "yes")
             elif isinstance(value, int | float):
                 assert value == float(text)
             else:
@@ -284,8 +358,10 @@ def test_figures_are_aligned_to_the_right_and_words_to_the_left(table):
     ruler = next(line for line in format_markdown(table).splitlines() if line.startswith("|:-"))
     right = [cell.endswith(":") for cell in ruler.strip("|").split("|")]
     figures = {"claimed", "source", "reference", "mean", "sd", "n", "gap", "low", "high",
-               "fit_seconds", "delta_star"}  # fmt: skip
-    assert {name for name, is_right in zip(NAMES, right, strict=True) if is_right} == figures
+               "fit_seconds", "delta_star", "source_protocol_mean", "flatters", "control_claimed",
+               "control_mean"}  # fmt: skip
+    names = [column.name for column in ACCURACIES_COLUMNS if not column.is_detail]
+    assert {name for name, is_right in zip(names, right, strict=True) if is_right} == figures
 
 
 def test_a_reason_with_separators_stays_in_its_cell():

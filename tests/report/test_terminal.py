@@ -23,6 +23,7 @@ from fmbench.analysis.predictions import SuitePredictions
 from fmbench.analysis.summary import Status, Summary
 from fmbench.analysis.verdicts import VerdictKind
 from fmbench.records.protocols import QUICK
+from fmbench.report.row_texts import summarise_verdicts
 from fmbench.report.tables import build_accuracies
 from fmbench.report.terminal import render_table
 from fmbench.suites import reader
@@ -151,10 +152,23 @@ def test_a_wider_terminal_shows_more_columns_and_no_color_removes_the_colours(so
 
 
 def test_a_deterministic_row_shows_one_accuracy_in_place_of_an_interval(rows):
-    lines = lines_of(render(rows, 160))
+    lines = lines_of(render(rows, 180))
     assert "57.06 to" not in "\n".join(lines)
     [row] = [line for line in lines if line.startswith("GaussianNB ")]
     assert row.split().count("57.06") == 3  # reference, measured, one new run
+
+
+@pytest.mark.parametrize("width", [80, 100, 120, 138, 160, 200])
+def test_no_line_is_wider_than_the_terminal_and_the_last_ones_count_the_verdicts(rows, width):
+    lines = lines_of(render(rows, width))
+    assert max(map(len, lines)) <= width
+    text = re.sub(r"\s+", " ", " ".join(lines))
+    assert f"{summarise_verdicts(rows)}." in text
+    shown = "by the source's" in text
+    assert shown is (width >= 110)
+    if shown:
+        [row] = [line for line in lines if line.startswith("CNN using SVM")]
+        assert "● 90.55" in row
 
 
 def test_a_quick_table_shows_each_status_in_place_of_a_verdict():

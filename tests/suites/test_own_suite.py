@@ -10,11 +10,12 @@ import pytest
 from fmbench import runners
 from fmbench.analysis import evaluation
 from fmbench.analysis.summary import Status
+from fmbench.datasets.specs import DATASETS
 from fmbench.records.cells import Cell
 from fmbench.records.protocols import FULL
 from fmbench.records.store import Store
 from fmbench.report.tables import build_table, write_tables
-from fmbench.suites import bundled, claims, reader
+from fmbench.suites import bundled, claims, configurations, reader
 from fmbench.utils import table
 from tests.end_to_end.test_cli import assert_one_line_error, fmbench
 
@@ -246,3 +247,13 @@ def test_the_command_that_is_proposed_names_the_suite(tmp_path):
     path = own(tmp_path).path
     done = fmbench("table", "--quick", "--suite", path, "--results", tmp_path / "results")
     assert f"`fmbench run --suite {path} --quick --all` measures every row" in done.stderr
+
+
+def test_the_controls_of_the_measured_rows_are_the_same_models_on_the_controls_images():
+    suite = reader.read_suite()
+    found, _ = configurations.build_suite_configurations(suite)
+    chosen = [found["decision-tree"], found["lenet5"]]  # the second has no control
+    (control,) = configurations.find_control_configurations(suite, chosen)
+    assert control.runner == found["decision-tree"].runner
+    assert control.dataset == DATASETS["mnist"]
+    assert control.cell(FULL, 0).key != found["decision-tree"].cell(FULL, 0).key

@@ -23,11 +23,13 @@ from fmbench.report.figures.style import (
     Drawing,
     use_figure_style,
 )
-from fmbench.report.sentences import count_verdicts
+from fmbench.report.row_texts import BY_SOURCE_PROTOCOL, count_verdicts
 
 NARROW_WIDTH = 3.4  # inches: a phone
 MAX_LABEL = 52  # characters
 TICK_STEP = 5  # percent between ticks
+SOURCE_PROTOCOL_MARKER = "d"  # a thin diamond, never filled
+MIN_SHIFT = 0.002  # of the source's protocol; a smaller one would hide the measured mark
 
 
 def draw_dot_plot(predictions: SuitePredictions, *, narrow: bool = False) -> Drawing:
@@ -57,7 +59,7 @@ def draw_dot_plot(predictions: SuitePredictions, *, narrow: bool = False) -> Dra
         axes.grid(axis="y", visible=False)
         axes.spines["left"].set_visible(False)
         figure.legend(
-            handles=_build_legend_handles(rows), loc="outside upper left", ncols=1 if narrow else 4,
+            handles=_build_legend_handles(rows), loc="outside upper left", ncols=1 if narrow else 3,
             handletextpad=0.5, columnspacing=1.2, labelspacing=0.4, borderaxespad=0.2,
         )  # fmt: skip
     return Drawing(
@@ -80,7 +82,19 @@ def _write_caption(predictions: SuitePredictions) -> str:
         f"{caption}The thick bar is the {CONFIDENCE_TEXT} prediction interval of one new run; the "
         f"point hides it if it is narrow. {n_measured} of {len(rows)} rows are measured, each with "
         f"n = {n} seeds. A deterministic model gives the same result each time, so it needs one "
-        "seed and has no bar."
+        f"seed and has no bar.{_describe_source_protocols(rows)}"
+    )
+
+
+def _describe_source_protocols(rows: list[JudgedRow]) -> str:
+    n = sum(map(_is_apart, rows))
+    if not n:
+        return ""
+    number = "1 row" if n == 1 else f"{n} rows"
+    return (
+        f" A hollow diamond ({number}) is the accuracy by the source's own protocol, if that is "
+        f"{100 * MIN_SHIFT:g} points or more from the honest one; its colour is that of the "
+        "verdict by it."
     )
 
 
@@ -114,10 +128,21 @@ def _draw_row(axes: Axes, y: int, row: JudgedRow, *, bold: bool) -> None:
             mean, y, style.plot_marker, ms=style.plot_marker_size,
             mfc=colour if style.filled else PAPER, mec=colour, mew=1.1, zorder=5, clip_on=False,
         )  # fmt: skip
+    if row.source_protocol and _is_apart(row):
+        axes.plot(
+            100 * row.source_protocol.mean, y, SOURCE_PROTOCOL_MARKER, ms=5.5, mfc="none",
+            mec=COLOURS[row.source_protocol.verdict.kind.style.page_colour], mew=1.1, zorder=7,
+            clip_on=False,
+        )  # fmt: skip
     if claimed is not None:
         axes.plot(
             claimed, y, "|", ms=10, color=INK, mew=2.2 if bold else 1.5, zorder=6, clip_on=False
         )
+
+
+def _is_apart(row: JudgedRow) -> bool:
+    """Whether the source's own protocol gives another figure, far enough away to be seen."""
+    return row.source_protocol is not None and abs(row.source_protocol.flatters) >= MIN_SHIFT
 
 
 def _add_labels(
@@ -171,13 +196,18 @@ def _build_legend_handles(rows: list[JudgedRow]) -> list[Line2D]:
                    ms=style.plot_marker_size, mfc=colour if style.filled else PAPER, mew=1.1,
                    label=f"{kind.word} ({n})")
         )  # fmt: skip
+    if any(map(_is_apart, rows)):
+        handles.append(
+            Line2D([], [], ls="", marker=SOURCE_PROTOCOL_MARKER, ms=5.5, mfc="none", mec=INK,
+                   mew=1.1, label=BY_SOURCE_PROTOCOL)
+        )  # fmt: skip
     return handles
 
 
 def _compute_axis_limits(rows: list[JudgedRow]) -> tuple[float, float]:
     """Return limits in percent that hold everything drawn; the lower one is a multiple of 5."""
-    shown = [row.claimed for row in rows] + [row.mean for row in rows]
-    shown += [row.low for row in rows]
+    shown = [value for row in rows for value in (row.claimed, row.mean, row.low)]
+    shown += [row.source_protocol.mean for row in rows if row.source_protocol]
     lowest = 100 * min((value for value in shown if value is not None), default=0.5)
     return TICK_STEP * math.floor((lowest - 0.5) / TICK_STEP), 100.0
 

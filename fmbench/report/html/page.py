@@ -8,21 +8,23 @@ that the user typed.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from markupsafe import Markup, escape
 
+from fmbench.analysis.evaluation import JudgedRow
 from fmbench.analysis.forensics.findings import ForensicsFindings
 from fmbench.analysis.predictions import SuitePredictions
+from fmbench.analysis.statements import test_statements
 from fmbench.analysis.statistics import CONFIDENCE_TEXT
-from fmbench.analysis.summary import NO_RECORD, Status
+from fmbench.analysis.summary import NO_RECORD
 from fmbench.analysis.verdicts import VerdictKind
 from fmbench.consistency import explain
 from fmbench.consistency.check import ConsistencyResult, check_consistency
 from fmbench.metrics.registry import METRICS
-from fmbench.report import sentences
+from fmbench.report import row_texts, sentences
 from fmbench.report.commands import Commands
 from fmbench.report.figures.dot_plot import draw_dot_plot
 from fmbench.report.figures.style import Drawing, MissingData
@@ -30,6 +32,7 @@ from fmbench.report.figures.subject import draw_confusion_matrix, draw_learning_
 from fmbench.report.figures.write import FIGURES
 from fmbench.report.html import sections
 from fmbench.report.mistakes import collect_findings, explain_with_mistakes
+from fmbench.report.story import write_story
 from fmbench.report.tables import build_table
 from fmbench.suites.reader import ACCURACIES, BY_CLASS, OVERALL
 from fmbench.utils.formatting import format_interval
@@ -60,21 +63,24 @@ def _collect_values(predictions: SuitePredictions, commands: Commands) -> dict[s
     """Collect the values that the template needs, by their names in it."""
     suite = predictions.results.suite
     consistency = check_consistency(suite) if suite.reported else None
+    findings = list(collect_findings(predictions.results))
     drawings, missing_figures = _draw_figures(predictions)
     runner_sections = sections.build_runner_sections(predictions, commands)
     detail_tables = (BY_CLASS, OVERALL) if suite.subject else ()
     return {
         "heading": sections.write_heading(suite),
-        "answer": sentences.write_answer(predictions, consistency, commands),
+        "answer": write_story(predictions, consistency, findings, commands),
         "paper": sentences.cite_paper(predictions),
-        "counts": sentences.count_verdicts(predictions.rows),
+        "counts": row_texts.count_verdicts(predictions.rows),
         "suite": suite,
         "rows": predictions.rows,
         "subject": predictions.subject,
         "runnable": predictions.results.configurations,
         "commands": commands,
         "verdicts": VerdictKind,
-        "legend": _explain_verdicts(),
+        "legend": _explain_verdicts(predictions.rows),
+        "by_source_protocol": row_texts.BY_SOURCE_PROTOCOL,
+        "control": row_texts.CONTROL,
         "text_kind": TEXT,
         "interval": format_interval,
         "confidence": CONFIDENCE_TEXT,
@@ -90,21 +96,28 @@ def _collect_values(predictions: SuitePredictions, commands: Commands) -> dict[s
         "metric_titles": [metric.title for metric in METRICS.values() if metric.in_class_table],
         "curves": _draw_learning_curves(predictions),
         "consistency": consistency,
+        "pairs": explain.build_pair_rows(consistency) if consistency else [],
+        "sources": explain.build_source_rows(consistency) if consistency else [],
+        "agreeing": _name_agreeing(consistency),
         "reported_figures": explain.build_figure_rows(consistency) if consistency else [],
-        "conflicts": _describe_conflicts(consistency),
+        "conflicts": _describe_other_conflicts(consistency),
+        "statements": test_statements(predictions.results),
         "not_checked": _describe_unchecked(consistency),
-        "mistakes": list(map(_build_mistakes_section, collect_findings(predictions.results))),
+        "mistakes": list(map(_build_mistakes_section, findings)),
         "missing": sections.list_missing(predictions, missing_figures, commands),
         "reproduction": sections.list_commands(predictions, runner_sections, commands),
         "provenance": sections.describe_provenance(predictions),
     }
 
 
-def _explain_verdicts() -> list[tuple[str, list[VerdictKind]]]:
-    """Return each explanation with the verdicts that it is about."""
+def _explain_verdicts(rows: Sequence[JudgedRow]) -> list[tuple[str, list[VerdictKind]]]:
+    """Return each explanation with the verdicts that it is about, of those that occur."""
+    used = {row.verdict.kind for row in rows}
+    used |= {row.source_protocol.verdict.kind for row in rows if row.source_protocol}
     by_text: dict[str, list[VerdictKind]] = {}
     for kind in VerdictKind:
-        by_text.setdefault(kind.explanation(), []).append(kind)
+        if kind in used:
+            by_text.setdefault(kind.explanation(), []).append(kind)
     return list(by_text.items())
 
 
@@ -132,6 +145,9 @@ FILTERS: dict[str, Callable[..., str]] = {  # of the template
     "minus": lambda text: text.replace("-", "−"),
     "prose": _format_prose,
     "cost": sections.describe_cost,
+    "short_verdict": row_texts.shorten_verdict,
+    "source_protocol": row_texts.format_source_protocol,
+    "control": row_texts.format_control,
 }
 
 
@@ -153,10 +169,23 @@ def _draw_learning_curves(predictions: SuitePredictions) -> dict[str, Drawing]:
     return {name: drawing for name, drawing in drawn.items() if drawing}
 
 
-def _describe_conflicts(consistency: ConsistencyResult | None) -> list[str]:
+def _describe_other_conflicts(consistency: ConsistencyResult | None) -> list[str]:
+    """Describe the conflicts that are not the reason of a pair of sources."""
     if consistency is None:
         return []
-    return [explain.describe_conflict(conflict, consistency) for conflict in consistency.conflicts]
+    reasons = {pair.reason for pair in consistency.contradicting_pairs}
+    return [
+        explain.describe_conflict(conflict, consistency)
+        for conflict in consistency.conflicts
+        if conflict.members not in reasons
+    ]
+
+
+def _name_agreeing(consistency: ConsistencyResult | None) -> list[str]:
+    """Name the largest set of sources that agree; nothing if there is no contradiction."""
+    if consistency is None or not consistency.contradictory or len(consistency.agreeing) < 2:
+        return []
+    return [consistency.sources[i].name for i in consistency.agreeing]
 
 
 def _describe_unchecked(consistency: ConsistencyResult | None) -> list[str]:
@@ -171,23 +200,23 @@ def _describe_unchecked(consistency: ConsistencyResult | None) -> list[str]:
 
 @dataclass(frozen=True)
 class MistakesSection:
-    """What the page shows about the known mistakes, made with one runner."""
+    """What the page shows about the stories of one runner."""
 
     runner: str
     table: Table
-    n_not_run: int  # rows of the table without a record
+    n_not_run: int  # stories of the registered recipe without a record
+    candidates: Table | None  # every story that was measured; None if there are no more of them
     readings: Table | None  # None as long as no reading has been measured
     explanation: sentences.Sentence | None
 
 
 def _build_mistakes_section(findings: ForensicsFindings) -> MistakesSection:
-    readings = findings.build_readings_table() if findings.plan.readings else None
-    if readings and all(row["status"] == Status.NOT_RUN.value for row in readings.rows):
-        readings = None
+    table, candidates = findings.build_table(), findings.build_candidates_table()
     return MistakesSection(
-        findings.plan.runner.name,
-        findings.build_table(),
-        sum(variant.status is Status.NOT_RUN for variant in findings.variants),
-        readings,
+        findings.plan.name,
+        table,
+        findings.n_not_measured,
+        candidates if len(candidates.rows) > len(table.rows) else None,
+        findings.build_readings_table() if findings.measured_readings else None,
         explain_with_mistakes(findings),
     )

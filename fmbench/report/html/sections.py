@@ -14,19 +14,26 @@ from typing import Any
 
 import numpy as np
 
+from fmbench.analysis.controls import ControlResult
 from fmbench.analysis.evaluation import JudgedRow
 from fmbench.analysis.predictions import RunnerPredictions, SuitePredictions
+from fmbench.analysis.statistics import CONFIDENCE_TEXT
 from fmbench.analysis.summary import NO_RECORD, Status
-from fmbench.analysis.verdicts import FEWEST_SEEDS, VerdictKind
+from fmbench.analysis.verdicts import FEWEST_SEEDS, Verdict
 from fmbench.datasets.specs import DEFAULT_DATASET, get_dataset
 from fmbench.models.registry import Runner
 from fmbench.records.record import Record
 from fmbench.report.commands import Commands
 from fmbench.report.mistakes import find_examined_runners
+from fmbench.report.row_texts import (
+    describe_claim_kind,
+    describe_source_protocol,
+    describe_tests,
+)
 from fmbench.report.sentences import format_accuracy
 from fmbench.suites.claims import Suite
 from fmbench.suites.reader import ACCURACIES, BY_CLASS, OVERALL
-from fmbench.utils.formatting import format_count, format_mean_sd
+from fmbench.utils.formatting import format_count, format_interval, format_mean_sd
 
 MAX_SEEDS = 20  # rows of a table of seeds, so that thousands of records fit on one page
 MAX_DETAILS = 4000  # characters of the details about a fit that are shown
@@ -66,6 +73,7 @@ class RunnerSection:
     anchor: str
     name: str
     rows: list[JudgedRow]
+    facts: list[list[tuple[str, str]]]  # for each row: what is known of its claim
     runner: Runner | None
     measured: RunnerPredictions | None
     run: str  # the command that measures it in this results folder
@@ -115,6 +123,7 @@ def _build_section(
         anchor=anchor,
         name=name,
         rows=rows,
+        facts=[list_facts(row) for row in rows],
         runner=runner,
         measured=measured,
         run=commands.run(name),
@@ -126,6 +135,58 @@ def _build_section(
         environments=sorted({_format_versions(record) for record in records}),
         fit_details=fit_details,
     )
+
+
+def list_facts(row: JudgedRow) -> list[tuple[str, str]]:
+    """List what is known of a row's claim, each fact under its name; unknown ones are left out."""
+    suite_row, verdict, control = row.row, row.verdict, row.control
+    if not row.where:
+        return [("claim", "This runner is not in the suite.")]
+    claimed = f"Nothing is claimed ({row.where})."
+    if suite_row.claimed:
+        claimed = f"{suite_row.claimed} % ({row.where}): {describe_claim_kind(row)}"
+    source = f"{suite_row.source} %, {suite_row.cited}" if suite_row.source else suite_row.cited
+    facts = [
+        ("claim", claimed),
+        ("misquotation", f"{row.misquote}." if row.misquote else ""),
+        ("source", f"{source} ({suite_row.certainty})" if source else ""),
+        ("images", "" if suite_row.images == "today" else f"the {suite_row.images} of the images"),
+        ("verdict", f"{verdict.kind.style.mark} {verdict}"),
+        ("interval of what is claimed", _format_claim_interval(row)),
+        ("tests", describe_tests(verdict)),
+        ("margin needed", _format_margin(verdict)),
+        ("to the printed digit", _format_yes_no(verdict.to_the_digit)),
+        ("by the source’s protocol", describe_source_protocol(row)),
+        ("control", _describe_control(control) if control else ""),
+        ("recipe", f"{suite_row.recipe}"),
+        ("remark", suite_row.remark),
+    ]
+    return [(name, text) for name, text in facts if text]
+
+
+def _format_claim_interval(row: JudgedRow) -> str:
+    interval = row.verdict.interval
+    if interval is None or row.n < 2:
+        return ""
+    return f"{format_interval(*interval)} % ({CONFIDENCE_TEXT} prediction interval)"
+
+
+def _format_margin(verdict: Verdict) -> str:
+    return "" if verdict.delta_star is None else f"{100 * verdict.delta_star:.2f} points"
+
+
+def _format_yes_no(value: bool | None) -> str:
+    return "" if value is None else "yes" if value else "no"
+
+
+def _describe_control(control: ControlResult) -> str:
+    title = get_dataset(control.dataset).title
+    printed = f"For {title}, which have not changed, the source prints {control.printed}"
+    if control.mean is None:
+        return f"{printed}; not measured here."
+    agrees = {True: ": they agree", False: ": they differ", None: ""}[control.agrees]
+    accuracy = format_accuracy(control.mean, control.sd, control.n)
+    return f"{printed}; we get {accuracy}, n = {control.n}{agrees}."
 
 
 def _build_seed_rows(measured: RunnerPredictions) -> list[SeedRow]:
@@ -213,18 +274,18 @@ def list_missing(
     items, seen = [], set()
     for row in predictions.rows:
         name, label, status = row.runner, row.label, row.summary.status_text
-        if name in seen:
+        if (name or label) in seen:
             continue
-        seen.add(name)
+        seen.add(name or label)
         configuration = results.configurations.get(name)
         if row.status is Status.NO_RUNNER:
-            items.append(MissingItem(label, f"no runner has the name {name}", "fmbench list"))
+            items.append(MissingItem(label, row.reason or status, "fmbench list"))
         elif configuration is None:
             items.append(MissingItem(label, status, ""))
-        elif row.verdict.kind is VerdictKind.FAILED:
+        elif row.status is Status.FAILED:
             items.append(MissingItem(label, status, commands.run(name)))
-        elif row.verdict.kind is VerdictKind.NOT_RUN:
-            why = row.verdict.reason or NO_RECORD
+        elif not row.n:
+            why = NO_RECORD if row.status is Status.NOT_RUN else status
             cost = f"{why}; one run takes {describe_cost(configuration.runner)}"
             items.append(MissingItem(label, cost, commands.run(name)))
         elif not configuration.runner.deterministic and row.n < FEWEST_SEEDS:
@@ -322,7 +383,7 @@ def list_commands(
             for name in (BY_CLASS, OVERALL)
         ]
     if suite.reported:
-        rows.append(("The contradictions between reported figures", commands.check()))
+        rows.append(("The contradictions between tables and sentences", commands.check()))
     rows += [
         (f"The known mistakes, made with {name}", commands.forensics(name))
         for name in find_examined_runners(predictions.results)

@@ -13,7 +13,12 @@ from fmbench.analysis import evaluation, predictions
 from fmbench.records.cells import Cell
 from fmbench.records.protocols import FULL, load_labels
 from fmbench.records.store import Store
-from fmbench.report.figures.dot_plot import draw_dot_plot, sort_by_claim
+from fmbench.report.figures.dot_plot import (
+    MIN_SHIFT,
+    SOURCE_PROTOCOL_MARKER,
+    draw_dot_plot,
+    sort_by_claim,
+)
 from fmbench.report.figures.speed import draw_speed
 from fmbench.report.figures.style import WIDTH, MissingData
 from fmbench.report.figures.subject import draw_confusion_matrix, draw_loss_by_epoch
@@ -93,6 +98,33 @@ def test_the_dot_plot_shows_claim_and_measurement_at_their_values(toy):
     assert any(np.allclose(ends, interval) for ends in at if len(ends) == 2)
     low, high = axes.get_xlim()
     assert low <= 50 and high >= 100
+
+
+def test_the_sources_protocol_is_a_second_hollow_mark_where_it_can_be_seen_apart(reference):
+    rows = sort_by_claim(reference.rows)
+    drawing = draw_dot_plot(reference)
+    marks = {
+        float(line.get_ydata()[0]): (float(line.get_xdata()[0]), line.get_markerfacecolor())
+        for line in drawing.figure.axes[0].lines
+        if line.get_marker() == SOURCE_PROTOCOL_MARKER
+    }
+    expected = {
+        y: (100 * row.source_protocol.mean, "none")
+        for y, row in enumerate(rows)
+        if row.source_protocol and abs(row.source_protocol.flatters) >= MIN_SHIFT
+    }
+    assert marks == expected and len(expected) >= 3
+    assert f"hollow diamond ({len(expected)} rows)" in drawing.caption
+    legend = [text.get_text() for text in drawing.figure.legends[0].get_texts()]
+    assert legend[-1] == "by the source's protocol"
+
+
+def test_no_text_of_the_legend_leaves_the_figure(reference):
+    for narrow in (False, True):
+        figure = draw_dot_plot(reference, narrow=narrow).figure
+        figure.draw_without_rendering()
+        for text in figure.legends[0].get_texts():
+            assert text.get_window_extent().x1 <= figure.bbox.x1
 
 
 def test_rows_are_sorted_by_their_claims(toy):

@@ -138,6 +138,69 @@ def test_the_page_names_the_tables_as_the_suite_does(tmp_path):
     assert 'href="#accuracies"' in titled and 'href="#accuracies"' in plain
 
 
+def find_facts(report: Path, label: str) -> list[dict[str, str]]:
+    """The facts about the claim of each row in the section that begins with ``label``."""
+    html = report.read_text("utf-8")
+    sections = re.findall(r'<details id="row-\d+" class="row">.*?\n</details>', html, re.DOTALL)
+    [section] = [s for s in sections if f'<span class="name">{label}' in s]
+    lists = re.findall(r'<dl class="key facts">(.*?)</dl>', section, re.DOTALL)
+    pairs = [re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", found) for found in lists]
+    return [{name: Parsed(text).text for name, text in found} for found in pairs]
+
+
+def test_a_row_shows_the_kind_of_its_claim_both_verdicts_and_the_p_values(report, reference):
+    [facts] = find_facts(report, "CNN with Batch Normalization and Residual skip")
+    [row] = [row for row in reference.rows if row.runner == "cnn-bn-skip"]
+    assert facts["claim"] == "92.54 % (Table 3): one run, best epoch, picked on the test set"
+    assert facts["verdict"] == f"{row.verdict.kind.style.mark} {row.verdict}"
+    assert facts["interval of what is claimed"] == "91.46 to 92.48 % (95 % prediction interval)"
+    assert f"p = {row.verdict.p_within:.2g}" in facts["tests"]
+    assert facts["by the source’s protocol"].endswith("honest protocol; reproduced")
+    assert facts["margin needed"] == f"{100 * row.verdict.delta_star:.2f} points"
+
+
+def test_a_row_shows_its_misquotation_its_control_and_the_release_of_its_images(report):
+    [facts] = find_facts(report, "GaussianNB")
+    assert "51.1" in facts["misquotation"] and "88.00" in facts["misquotation"]
+    assert "GradientBoostingClassifier" in facts["misquotation"]
+    assert facts["images"] == "the first release of the images"
+    assert "the source prints 52.4" in facts["control"]
+    assert facts["to the printed digit"] == "no"
+    both = find_facts(report, "Support Vector Classifier with rbf kernel; SVC")
+    assert [facts["claim"][:7] for facts in both] == ["89.70 %", "89.70 %"]
+
+
+def test_the_page_lists_each_contradicting_pair_with_its_severity_and_each_source(report):
+    from fmbench.consistency import explain
+    from fmbench.consistency.check import check_consistency
+
+    result, text = check_consistency(SUITE), Parsed(report.read_text("utf-8")).text
+    assert f"{len(result.contradicting_pairs)} pairs of sources" in text
+    for row in (*explain.build_pair_rows(result), *explain.build_source_rows(result)):
+        for cell in row.values():
+            assert cell in text
+
+
+def test_the_page_says_which_statements_are_true(report, reference):
+    from fmbench.analysis.statements import test_statements as judge_statements
+
+    text = Parsed(report.read_text("utf-8")).text
+    found = judge_statements(reference.results)
+    assert {result.outcome for result in found} >= {"true", "false"}
+    for result in found:
+        assert result.statement.text in text and result.sentence in text
+
+
+def test_the_page_shows_the_matrix_of_stories_and_what_is_not_explained_first(report):
+    html = report.read_text("utf-8")
+    matrix = re.search(r'<table class="matches">.*?</table>', html, re.DOTALL)[0]
+    heads = re.findall(r'<th scope="col">(.*?)</th>', matrix)
+    assert heads.index("does not explain") < heads.index("explains")
+    assert any(head.startswith("Table 2, kappa") for head in heads)
+    assert 'class="yes"' in matrix and 'class="no"' in matrix
+    assert "evidence, not proof" in html
+
+
 # ---------------------------------------------------------------- other folders
 
 
@@ -156,6 +219,13 @@ def test_the_page_of_an_empty_folder_says_which_commands_to_run(tmp_path):
     for section in ("answer", "accuracies", "missing", "provenance", "mistakes"):
         assert section in parsed.all("id")
     assert parsed.text.count("no record") > len(SUITE.runners)
+
+
+def test_a_misquoting_row_without_a_record_is_among_what_is_missing(tmp_path):
+    text = Parsed(page_of(tmp_path / "none", SUITE)).text
+    missing = text[text.index("What is missing, and why") : text.index("How to reproduce each")]
+    assert "GaussianNB" in missing
+    assert f"fmbench run gaussian-nb --results {tmp_path / 'none'}" in missing
 
 
 def test_a_failed_row_shows_the_reason_and_a_measured_row_its_accuracy(folder, source, record_of):

@@ -1,0 +1,118 @@
+"""Says in short what is known about a row: its verdicts, its control, and the kind of its claim.
+
+Tables, the terminal, figures, the page and README.md all take these texts from here, so that they
+never disagree.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from fmbench.analysis.evaluation import JudgedRow
+from fmbench.analysis.summary import Status
+from fmbench.analysis.verdicts import Claim, Verdict, VerdictKind
+from fmbench.utils.table import MeanSd
+
+# What tables and figures call the figure by the source's own protocol, and that on other images.
+BY_SOURCE_PROTOCOL, CONTROL = "by the source's protocol", "control"
+# What is claimed was tested: the p values or the accuracy of a deterministic model decided.
+TESTED = frozenset(
+    {
+        VerdictKind.REPRODUCED, VerdictKind.WITHIN_SPREAD, VerdictKind.CLAIM_HIGHER,
+        VerdictKind.CLAIM_LOWER, VerdictKind.MORE_SEEDS, VerdictKind.UNDECIDABLE,
+    }
+)  # fmt: skip
+# The word says enough; the reason is a sentence of its own.
+WITHOUT_REASON = (TESTED - {VerdictKind.MORE_SEEDS}) | {VerdictKind.OTHER_IMAGES}
+
+
+def count_verdicts(rows: Sequence[JudgedRow]) -> dict[VerdictKind, int]:
+    """Count the rows with each verdict; verdicts that no row has are left out."""
+    found = Counter(row.verdict.kind for row in rows)
+    return {kind: found[kind] for kind in VerdictKind if found[kind]}
+
+
+def summarise_verdicts(rows: Sequence[JudgedRow]) -> str:
+    """Return ``29 rows: 5 reproduced; 2 not run``."""
+    counts = "; ".join(f"{n} {kind.word}" for kind, n in count_verdicts(rows).items())
+    return f"{len(rows)} row{'' if len(rows) == 1 else 's'}: {counts or 'nothing to judge'}"
+
+
+def shorten_verdict(row: JudgedRow) -> str:
+    """Return a row's verdict with its reason only where the word alone would say too little."""
+    verdict = row.verdict
+    if verdict.kind is VerdictKind.MISQUOTED and row.misquote:
+        return f"{verdict.word} ({row.misquote.source})"
+    if verdict.kind is VerdictKind.MORE_SEEDS and verdict.seeds_needed:
+        return f"{verdict.word} ({verdict.seeds_needed} in all)"
+    if verdict.kind is VerdictKind.NOT_RUN and row.status is Status.STALE:
+        return f"{verdict.word}: {row.status.value}"
+    return verdict.word if verdict.kind in WITHOUT_REASON else str(verdict)
+
+
+def format_source_protocol(row: JudgedRow) -> str:
+    """Return what the source's own protocol gives: ``92.33 (+0.23), reproduced``.
+
+    The number in parentheses is what the protocol adds to the honest accuracy, in points. The
+    verdict is left out where no rerun can test the claim. Empty if the source's protocol is the
+    honest one, or is not measured.
+    """
+    result = row.source_protocol
+    if result is None:
+        return ""
+    text = f"{100 * result.mean:.2f} ({format_points(result.flatters)})"
+    return f"{text}, {result.verdict.word}" if result.verdict.kind in TESTED else text
+
+
+def describe_source_protocol(row: JudgedRow) -> str:
+    """Say what the source's own protocol gives, and the verdict by it: what a colon can precede.
+
+    Such as ``best epoch picked on the test set: 92.33 ± 0.15 %, 0.36 points more than by the honest
+    protocol; reproduced``. Empty as :func:`format_source_protocol`.
+    """
+    result = row.source_protocol
+    if result is None:
+        return ""
+    figure = MeanSd(100 * result.mean, 100 * result.sd if result.n > 1 else None, 2)
+    gain = f"{abs(100 * result.flatters):.2f} points {'less' if result.flatters < 0 else 'more'}"
+    text = f"{result.description}: {figure} %, {gain} than by the honest protocol"
+    return f"{text}; {result.verdict}" if result.verdict.kind in TESTED else text
+
+
+def format_control(row: JudgedRow) -> str:
+    """Return the claimed and the measured figure on the control's images: ``87.3 / 87.35``."""
+    control = row.control
+    if control is None:
+        return ""
+    return f"{control.printed} / {'–' if control.mean is None else f'{100 * control.mean:.2f}'}"
+
+
+def format_points(difference: float) -> str:
+    """Return a difference of two fractions in percentage points, with its sign."""
+    return f"{round(100 * difference, 2) + 0.0:+.2f}"  # adding 0 removes -0
+
+
+def describe_claim_kind(row: JudgedRow) -> str:
+    """Say what kind of figure is claimed: ``the mean of 5 runs, best of a grid``."""
+    claim = Claim.from_row(row.row)
+    if claim is None:
+        return ""
+    picked = f", {claim.picked}, picked on the test set" if claim.picked else ""
+    return f"{claim.kind_text}{picked}"
+
+
+def describe_tests(verdict: Verdict) -> str:
+    """Return the p values of a verdict in words; empty if no test was made."""
+    if verdict.p_within is None or verdict.p_beyond is None:
+        return ""
+    holm = "" if verdict.p_holm is None else f", corrected for the rows {_format_p(verdict.p_holm)}"
+    return (
+        f"the mean is within the margin: {_format_p(verdict.p_within)}; "
+        f"the claim is beyond it: {_format_p(verdict.p_beyond)}{holm}"
+    )
+
+
+def _format_p(p: float) -> str:
+    """Return ``p = 0.034``, or ``p < 0.0001`` for anything smaller."""
+    return f"p = {p:.2g}" if p >= 1e-4 else "p < 0.0001"
