@@ -36,11 +36,11 @@ def flops_per_image(classifier: Any) -> float:
     return counter.get_total_flops() / config.batch_size
 
 
-def gemm_rate(device: str) -> float:
+def gemm_rate(device: str, size: int = GEMM_SIZE) -> float:
     """FLOP/s of one large product of float32 matrices: about the most that the device can do."""
     import torch
 
-    a, b = (torch.rand(GEMM_SIZE, GEMM_SIZE, device=device) for _ in range(2))
+    a, b = (torch.rand(size, size, device=device) for _ in range(2))
     seconds = []
     for _ in range(6):  # the first warms up
         start = time.perf_counter()
@@ -48,7 +48,7 @@ def gemm_rate(device: str) -> float:
         if device == "cuda":
             torch.cuda.synchronize()
         seconds.append(time.perf_counter() - start)
-    return 2 * GEMM_SIZE**3 / min(seconds[1:])
+    return 2 * size**3 / min(seconds[1:])
 
 
 def measure(task: Task) -> dict[str, float]:

@@ -48,12 +48,14 @@ def compare_epochs(options: argparse.Namespace) -> None:
 
 def compare_jobs(options: argparse.Namespace) -> None:
     """Print the seconds of the paper's whole protocol with both loops, and their ratio."""
-    from fmbench import runners
     from fmbench.utils import environment
 
-    n_epochs = runners.get_runner("lenet5").resolve()["epochs"]
     n_cores = environment.count_cores()
-    records, seconds = fmbench_job(options, n_cores)
+    with tempfile.TemporaryDirectory() as folder:
+        records, seconds = run_trials(
+            options.trials, options.device, options.data, Path(folder), jobs=n_cores
+        )
+    n_epochs = len(records[0].history)
     accuracies = [100 * record.history[-1]["heldout_accuracy"] for record in records]
     print(
         f"{options.trials} trials of {n_epochs} epochs of {N_IMAGES:,} images\n"
@@ -66,10 +68,7 @@ def compare_jobs(options: argparse.Namespace) -> None:
     if gpu := max(record.peak_gpu_memory_bytes or 0 for record in records):
         print(f"memory on the GPU:            {gpu / 2**30:8.2f} GB")
     task = Task("lenet5", N_IMAGES, options.epochs + 1, n_cores, options.device, options.data)
-    n_turns = task.n_turns(task.classifier().config.batch_size)
-    with Turns(task, plain_way) as turns:
-        turns.next(n_turns)  # warms up
-        epochs = [turns.next(n_turns)[0] for _ in range(options.epochs)]
+    epochs = time_plain_epochs(task)
     plain = statistics.median(epochs) * n_epochs * options.trials
     print(
         f"plain loop, {n_cores} thread(s):      {plain:8.1f} s; "
@@ -78,31 +77,41 @@ def compare_jobs(options: argparse.Namespace) -> None:
     )
 
 
-def fmbench_job(options: argparse.Namespace, n_cores: int) -> tuple[list[Any], float]:
-    """Run all trials; return their records and the seconds in all."""
+def run_trials(
+    trials: int, device: str, data: Path | None, folder: Path, *, jobs: int, quick: bool = False
+) -> tuple[list[Any], float]:
+    """Run trials of LeNet-5 as `fmbench run` does; return their records and the seconds in all.
+
+    The records are written into ``folder``.
+    """
     from fmbench import runners
     from fmbench.datasets import locate
     from fmbench.execution import schedule
     from fmbench.execution.backend import Limits
     from fmbench.records.cells import Cell
-    from fmbench.records.protocols import FULL
+    from fmbench.records.protocols import FULL, QUICK
     from fmbench.records.store import Store
 
-    together = options.trials if options.device == "cuda" else 1
-    limits = Limits(
-        timeout=3600, memory=8 * 2**30, jobs=n_cores, device=options.device, together=together
-    )
-    cells = [Cell(runners.get_runner("lenet5"), FULL, seed) for seed in range(options.trials)]
-    source = locate.locate_dataset(folder=options.data)
-    with tempfile.TemporaryDirectory() as folder:
-        store = Store(Path(folder))
-        store.prepare()
-        start = time.perf_counter()
-        records = schedule.run_cells(cells, store, source, limits, schedule.Observer())
-        seconds = time.perf_counter() - start
+    together = trials if device == "cuda" else 1
+    limits = Limits(timeout=3600, memory=8 * 2**30, jobs=jobs, device=device, together=together)
+    runner, protocol = runners.get_runner("lenet5"), QUICK if quick else FULL
+    cells = [Cell(runner, protocol, seed) for seed in range(trials)]
+    source = locate.locate_dataset(folder=data)
+    store = Store(folder)
+    store.prepare()
+    start = time.perf_counter()
+    records = schedule.run_cells(cells, store, source, limits, schedule.Observer())
+    seconds = time.perf_counter() - start
     if failed := [record.why for record in records if not record.finished]:
         raise SystemExit(f"a trial failed: {failed[0]}")
     return records, seconds
+
+
+def time_plain_epochs(task: Task) -> list[float]:
+    """The seconds of each epoch of the plain loop, after the first one, which warms up."""
+    n_turns = task.n_turns(task.classifier().config.batch_size)
+    with Turns(task, plain_way) as turns:
+        return [sum(turns.next(n_turns)) for _ in range(task.n_epochs)][1:]
 
 
 def main() -> None:

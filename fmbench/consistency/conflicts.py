@@ -357,8 +357,19 @@ class FigureGroup:
                     best = self._reduce(core, None if best is None else len(best) - 1) or best
             if best is not None:
                 return self._add_reduced(best)
-        everything = {*first, *second}
-        return self._add_reduced(everything) if self.decide(everything) is False else None
+        return self.find_conflict([*first, *second])
+
+    def find_conflict(self, members: Iterable[int]) -> frozenset[int] | None:
+        """Find one conflict in figures that cannot all be true, and add it.
+
+        It is one of those that a proof by linear programming needs, which are few as a rule.
+        Returns ``None`` if the search ends without a proof.
+        """
+        members = frozenset(members)
+        core = self.prove_conflict(members)
+        if core is None:
+            core = members if self.decide(members) is False else None
+        return None if core is None else self._add_reduced(core)
 
     def _choose_columns(
         self, first: Sequence[int], second: Sequence[int]

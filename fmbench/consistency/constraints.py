@@ -61,24 +61,28 @@ class ConstraintSystem:
         self.model, self.figures = model, figures
         self.n_integers = len(model.bounds)  # the variables after these are the r_k
         self.constraints = list(model.constraints)
-        # For each of the constraints the figure that it comes from; None: it comes from the model.
-        self.owners: list[int | None] = [None] * len(self.constraints)
         self.ratio_constraints: list[LinearConstraint] = []
+        # For each constraint the position of the figure that it comes from; None: of the model.
+        self.owners: list[int | None] = [None] * len(self.constraints)
+        self.ratio_owners: list[int] = []
         self.box: Box = list(model.bounds)
         self.ratio_variables: dict[Ratio, int] = {}
         for i, figure in enumerate(figures):
             if figure.expression.is_mean:
                 self._add_mean(figure)
+                self.ratio_owners.append(i)
             else:
                 self.constraints += figure.expression.parts[0].constraints(figure.interval)
                 self.owners += [i] * (len(self.constraints) - len(self.owners))
-        for figure in figures:  # a figure of one class bounds its ratio, unless that may be 0/0
+        # A figure of one class bounds its ratio, unless that may be 0/0.
+        for i, figure in enumerate(figures):
             part, interval = figure.expression.parts[0], figure.interval
             is_defined = not part.can_be_undefined or not (0 in interval or 1 in interval)
             if part in self.ratio_variables and not figure.expression.is_mean and is_defined:
                 low, high = interval.scaled(RATIO_UNIT).integer_range()
                 terms = ((self.ratio_variables[part], 1),)
                 self.ratio_constraints.append(LinearConstraint(terms, low - 1, high + 1))
+                self.ratio_owners.append(i)
 
     @property
     def limits_cells(self) -> bool:

@@ -215,6 +215,9 @@ def _list_other_conflicts(result: ConsistencyResult) -> Iterator[str]:
     for source in result.sources:
         if source.possible is False:
             inside = [c for c in result.conflicts if set(c.members) <= set(source.figures)]
+            if not inside:
+                yield f"{describe_source(source, result)}; no short reason was found in time"
+                continue
             text = f"{describe_source(source, result)}\n{_list_conflicts(inside[:FEW], result)}"
             more = f"\n{len(inside) - FEW} more contradictions in it: see --all"
             yield text + (more if len(inside) > FEW else "")

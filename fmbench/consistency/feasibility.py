@@ -104,32 +104,34 @@ def find_proof(system: ConstraintSystem, deadline: Deadline) -> frozenset[int] |
     there is no such proof. The figures may still contradict each other then: only whole numbers may
     show it.
     """
-    everything = frozenset(range(len(system.figures)))
-    if system.ratio_variables:  # the bounds that the proof uses come from all figures
-        try:
-            box = system.tightened(system.box)
-        except Infeasible:
-            return everything
-        constraints = system.relaxed(box)
-        _, factors = minimise_violation(constraints, box, system.n_integers, deadline)
-        return everything if proves_infeasibility(constraints, factors, box) else None
     for constraint, owner in zip(system.constraints, system.owners, strict=True):
         if owner is not None and _has_no_whole_number(constraint):
             return frozenset([owner])
-    values, factors = minimise_violation(
-        system.constraints, system.box, system.n_integers, deadline
-    )
-    if values is None or not proves_infeasibility(system.constraints, factors, system.box):
+    constraints = system.relaxed(system.box)
+    values, factors = minimise_violation(constraints, system.box, system.n_integers, deadline)
+    if values is None:
         return None
-    largest = max(map(abs, factors))
-    clear = [factor if abs(factor) > TOLERANCE * largest else 0.0 for factor in factors]
-    if not proves_infeasibility(system.constraints, clear, system.box):
-        clear = factors
-    return frozenset(
-        owner
-        for owner, factor in zip(system.owners, clear, strict=True)
-        if owner is not None and factor
-    )
+    if proves_infeasibility(constraints, factors, system.box):
+        largest = max(map(abs, factors))
+        clear = [factor if abs(factor) > TOLERANCE * largest else 0.0 for factor in factors]
+        if not proves_infeasibility(constraints, clear, system.box):
+            clear = factors
+        owners = [*system.owners, *system.ratio_owners]  # the constraints after these have none
+        return frozenset(
+            owner
+            for owner, factor in zip(owners, clear, strict=False)
+            if owner is not None and factor
+        )
+    if not system.ratio_variables:
+        return None
+    everything = frozenset(range(len(system.figures)))  # the tighter bounds come from all figures
+    try:
+        box = system.tightened(system.box)
+    except Infeasible:
+        return everything
+    constraints = system.relaxed(box)
+    _, factors = minimise_violation(constraints, box, system.n_integers, deadline)
+    return everything if proves_infeasibility(constraints, factors, box) else None
 
 
 def _has_no_whole_number(constraint: LinearConstraint) -> bool:

@@ -27,6 +27,7 @@ from fmbench.consistency.solver import Deadline, minimise_largest
 
 ACCURACY = 0.01  # of the severity, as a share of it
 ACCURACY_NEAR_ONE = 0.001  # the same if the severity is below 2
+MAX_SECONDS = 3.0  # computing time
 MAX_ROUNDS = 12  # linear programs of the first step; three or four suffice as a rule
 MAX_DOUBLINGS = 20  # of the factor, in the search for a matrix
 LARGEST_DENOMINATOR = 10**4  # of a factor as a fraction
@@ -39,6 +40,7 @@ def compute_severity(
 
     Returns ``None`` if the search does not find it in time.
     """
+    deadline = Deadline(MAX_SECONDS, deadline)
     guess = _solve_relaxation(model, figures, deadline)
     if guess is None:
         return None

@@ -102,6 +102,8 @@ def check_source(source: SourceResult, group: FigureGroup) -> SourceResult:
     if not source.checked:
         return source
     possible = group.decide(source.checked)
+    if possible is False:
+        group.find_conflict(source.checked)  # one comes fast; the search for all may not end
     if not possible:
         kept = tuple(group.find_conflicts(source.checked))
         if any(conflict <= set(source.checked) for conflict in group.conflicts):

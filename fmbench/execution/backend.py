@@ -34,7 +34,11 @@ class Limits:
 
     ``timeout`` is in seconds, ``memory`` in bytes of resident size. At most ``jobs`` launches run
     at the same time, each with ``threads`` threads. Up to ``together`` seeds of one neural runner
-    share a launch: their time limits add up, but the memory limit is that of one cell.
+    share a launch: their time limits add up, but the memory limit is that of one cell. A fit may
+    use ``workers`` processes or threads of its own.
+
+    On a GPU up to ``gpu_jobs`` launches run at the same time; they are not counted in ``jobs``.
+    Each may take ``gpu_memory`` bytes of the card's memory, or all of it if that is None.
     """
 
     timeout: float
@@ -43,6 +47,9 @@ class Limits:
     jobs: int = 1
     device: str = "cpu"
     together: int = 1
+    workers: int = 1
+    gpu_jobs: int = 1
+    gpu_memory: int | None = None
 
     def get_device(self, cell: Cell) -> str:
         """Return the device that this cell runs on: ``cpu`` or ``cuda``."""
@@ -111,7 +118,14 @@ class LaunchQueue(NamedTuple):
 
 
 class Backend(Protocol):
-    """Runs launches."""
+    """Runs launches.
+
+    ``shares_jobs``: all its jobs are cores of one machine, so a fit may use those that are free.
+    """
+
+    @property
+    def shares_jobs(self) -> bool:
+        """Whether a fit may use the jobs that are free."""
 
     def run_launch(
         self,
@@ -168,3 +182,28 @@ class RunningLaunches:
         """Wait until no launch runs."""
         with self._changed:
             self._changed.wait_for(lambda: not self._max_concurrent)
+
+
+class FreeJobs:
+    """The jobs of a run that no launch uses.
+
+    A launch needs one job. A fit that can use several takes the free ones too.
+    """
+
+    def __init__(self, n: int) -> None:
+        self._n_free = n
+        self._changed = threading.Condition()
+
+    @contextlib.contextmanager
+    def take(self, at_most: int) -> Iterator[int]:
+        """Wait for a free job; take those that are free, but ``at_most`` so many, in the block."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._n_free > 0)
+            n_taken = min(self._n_free, max(1, at_most))
+            self._n_free -= n_taken
+        try:
+            yield n_taken
+        finally:
+            with self._changed:
+                self._n_free += n_taken
+                self._changed.notify_all()

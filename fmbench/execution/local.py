@@ -33,6 +33,9 @@ from fmbench.execution.process import run_child_process
 class LocalBackend:
     """Runs launches on this machine. If ``neural``, the fork server also loads PyTorch."""
 
+    # Whether a fit may use the jobs that are free: they are cores of this machine.
+    shares_jobs = True
+
     def __init__(self, *, neural: bool) -> None:
         self._neural = neural
         self._running = RunningLaunches()
@@ -41,8 +44,14 @@ class LocalBackend:
         """Do nothing: local cells keep their progress in the results folder."""
 
     def split_into_queues(self, launches: Sequence[Launch], limits: Limits) -> list[LaunchQueue]:
-        """Put all launches into one queue."""
-        return [LaunchQueue(launches, limits.jobs)]
+        """Put the launches for the CPU and those for the GPU into two queues.
+
+        So neither kind waits for the other. A launch on the GPU hardly uses the CPU's cores.
+        """
+        gpu = [launch for launch in launches if limits.get_device(launch[0]) == "cuda"]
+        cpu = [launch for launch in launches if limits.get_device(launch[0]) != "cuda"]
+        queues = [LaunchQueue(cpu, limits.jobs), LaunchQueue(gpu, limits.gpu_jobs)]
+        return [queue for queue in queues if queue.launches]
 
     def run_launch(
         self,

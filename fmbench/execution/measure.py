@@ -8,6 +8,7 @@ It collects the predictions, and it alone compares them with the labels.
 
 from __future__ import annotations
 
+import gc
 import inspect
 import sys
 import time
@@ -21,6 +22,7 @@ import numpy as np
 
 from fmbench.datasets.specs import LocatedDataset, records_have_labels
 from fmbench.execution.backend import Measurement
+from fmbench.models import workers
 from fmbench.models.contract import InvalidPredictions, validate_predictions
 from fmbench.models.registry import BEST_EPOCH
 from fmbench.records.cells import Cell
@@ -49,8 +51,11 @@ def measure_launch(
     device: str,
     folder: Path,
     workspaces: Sequence[Path] = (),
+    gpu_memory: int | None = None,
 ) -> list[Measurement]:
     """Fit and predict the cells of a launch, which differ only by their seeds.
+
+    On a GPU they may take ``gpu_memory`` bytes of its memory; None means all of it.
 
     The predictions and scores of the cells are left in ``folder / "0"``, ``folder / "1"`` and so
     on. ``workspaces`` are the folders in which resumable runners keep their progress.
@@ -63,6 +68,8 @@ def measure_launch(
         InvalidPredictions: the predictions, or those of a flagged figure, are not ``(n,)`` class
             numbers; or the classifier lacks a flagged figure of its recipe.
     """
+    if device == "cuda":
+        limit_gpu_memory(gpu_memory)
     X_fit, y_fit, X_score = load_images(launch[0].protocol, source)
     fits = []
     for position, cell in enumerate(launch):
@@ -122,8 +129,10 @@ class _CellFit:
 
     @property
     def details(self) -> dict[str, Any]:
-        """The facts about its fit that the classifier reports."""
-        return getattr(self.classifier, "details_", {})
+        """The facts about its fit: what the classifier reports, and how many workers it had."""
+        details = getattr(self.classifier, "details_", {})
+        n_workers = min(workers.count_workers(), self._cell.runner.max_workers)
+        return {**details, "workers": n_workers} if n_workers > 1 else details
 
     def save_predictions(self) -> float:
         """Predict, write the predictions into the folder, and return the seconds of predicting."""
@@ -164,11 +173,50 @@ def _fit_all(
     classifiers: Sequence[Any], X: np.ndarray, y: np.ndarray, curves: Sequence[_TrainingCurve]
 ) -> None:
     if len(classifiers) > 1 and hasattr(classifiers[0], "fit_together"):
-        classifiers[0].fit_together(classifiers, X, y, curves)
+        _fit_together(classifiers, X, y, curves)
         return
     for classifier, curve in zip(classifiers, curves, strict=True):
         wants_callback = "on_epoch" in inspect.signature(classifier.fit).parameters
         classifier.fit(X, y, **({"on_epoch": curve} if wants_callback else {}))
+
+
+def _fit_together(
+    classifiers: Sequence[Any], X: np.ndarray, y: np.ndarray, curves: Sequence[_TrainingCurve]
+) -> None:
+    """Fit classifiers together; where the GPU's memory is too small, one half after the other."""
+    try:
+        classifiers[0].fit_together(classifiers, X, y, curves)
+        return
+    except RuntimeError as error:
+        if len(classifiers) == 1 or not is_out_of_gpu_memory(error):
+            raise
+    # Here the error, and with it all that the attempt kept on the GPU, is gone.
+    release_gpu_memory(classifiers)
+    n_first = (len(classifiers) + 1) // 2
+    warnings.warn(
+        f"the GPU has too little memory for {len(classifiers)} seeds together: {n_first} are "
+        "trained at a time",
+        RuntimeWarning,
+        stacklevel=2,
+    )
+    for half in (slice(n_first), slice(n_first, None)):
+        for curve in curves[half]:
+            curve.restart()
+        _fit_together(classifiers[half], X, y, curves[half])
+
+
+def is_out_of_gpu_memory(error: BaseException) -> bool:
+    """Whether PyTorch says that the GPU, not the host, has too little memory."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(error, torch.cuda.OutOfMemoryError)
+
+
+def release_gpu_memory(classifiers: Sequence[Any]) -> None:
+    """Give up what an attempt has left on the GPU."""
+    for classifier in classifiers:
+        vars(classifier).pop("network_", None)
+    gc.collect()
+    sys.modules["torch"].cuda.empty_cache()
 
 
 class _TrainingCurve:
@@ -183,6 +231,10 @@ class _TrainingCurve:
         self._X_score = X_score
         self._method = method
         self._save_scores = save_scores
+
+    def restart(self) -> None:
+        """Forget the epochs of an attempt that did not end; its time stays the fit's."""
+        self.history.clear()
 
     def __call__(self, classifier: Any, report: Any) -> None:
         start = time.perf_counter()
@@ -201,6 +253,15 @@ class _TrainingCurve:
 
 def _name_epoch_file(epoch: int) -> str:
     return f"epoch-{epoch:04d}.npy"
+
+
+def limit_gpu_memory(n_bytes: int | None) -> None:
+    """Let PyTorch take at most so many bytes of the GPU's memory in this process."""
+    if n_bytes is not None:
+        import torch
+
+        total = torch.cuda.get_device_properties(0).total_memory
+        torch.cuda.set_per_process_memory_fraction(min(1.0, n_bytes / total))
 
 
 def _synchronize(device: str) -> None:

@@ -33,7 +33,7 @@ from fmbench.execution.backend import (
     Measurement,
     StopSignal,
 )
-from fmbench.models import accelerators
+from fmbench.models import accelerators, workers
 from fmbench.utils import environment
 
 UNKNOWN_STATUS = 255  # multiprocessing's exit code if the fork server did not learn the real one
@@ -60,7 +60,7 @@ def run_child_process(
     device = limits.get_device(launch[0])
     process = context.Process(
         target=_run_child,
-        args=(sender, launch, source, device, limits.threads, folder, workspaces),
+        args=(sender, launch, source, device, limits, folder, workspaces),
         daemon=True,
     )
     try:
@@ -111,8 +111,16 @@ def run_child_process(
 
 def _make_failure(launch: Launch, limits: Limits, why: str, peak_memory: int) -> LaunchResult:
     result = LaunchResult(limits.threads, len(launch), why, peak_memory_bytes=peak_memory)
-    gpu = environment.gpu_name() if limits.get_device(launch[0]) == "cuda" else None
+    gpu = _find_gpu_name() if limits.get_device(launch[0]) == "cuda" else None
     return dataclasses.replace(result, device=gpu) if gpu else result
+
+
+def _find_gpu_name() -> str | None:
+    """Return the name of the GPU; None if it has none or was lost during the run."""
+    try:
+        return environment.gpu_name()
+    except (RuntimeError, AssertionError):  # what PyTorch raises if the driver does not answer
+        return None
 
 
 def _end_process(process: Any, *, ends_by_itself: bool) -> int | None:
@@ -164,7 +172,7 @@ def _run_child(
     launch: Launch,
     source: LocatedDataset,
     device: str,
-    threads: int,
+    limits: Limits,
     folder: Path,
     workspaces: Sequence[Path],
 ) -> None:
@@ -176,26 +184,39 @@ def _run_child(
     log = os.open(folder / LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(log, 1)
     os.dup2(log, 2)
-    use_threads(threads)
+    use_threads(limits.threads)
+    use_workers(limits.workers)
     keep_freed_memory()
     measurements: list[Measurement] = []
     failure = None
     try:
         from fmbench.execution.measure import measure_launch
 
-        measurements = measure_launch(launch, source, device, folder, workspaces)
+        measurements = measure_launch(launch, source, device, folder, workspaces, limits.gpu_memory)
     except MemoryError:
         failure = "ran out of memory"
     except BaseException as error:  # noqa: BLE001
         # Whatever a runner raises, SystemExit included, is the result of this launch.
         traceback.print_exc()
-        failure = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+        failure = describe_error(error)
     message = {
         "measurements": [dataclasses.asdict(measurement) for measurement in measurements],
         "failure": failure,
         "peak_memory_bytes": _measure_peak_resident_bytes(),
     }
     sender.send_bytes(json.dumps(message).encode())
+
+
+def describe_error(error: BaseException) -> str:
+    """Say on one line what a fit raised; for the usual errors of a GPU also what to do."""
+    text = " ".join(str(error).split())
+    name = type(error).__name__
+    if name in ("OutOfMemoryError", "AcceleratorError") or "CUDA error" in text:
+        first = text.partition(". ")[0].partition(" CUDA kernel errors")[0][:200]
+        if "out of memory" in text:
+            return f"ran out of the GPU's memory ({first}): allow more with --gpu-memory"
+        return f"the GPU failed ({first}): if nvidia-smi finds it, run the same command again"
+    return f"{name}: {text[:300]}"
 
 
 def _measure_peak_resident_bytes() -> int:
@@ -218,6 +239,15 @@ def use_threads(threads: int) -> None:
         import daal4py
 
         daal4py.daalinit(threads)
+
+
+def use_workers(n: int) -> None:
+    """Let a fit use several processes or threads."""
+    if n > 1:
+        # Python lets no daemon start processes, because they could outlive it. These cannot: they
+        # are in its process group, and end themselves without it.
+        multiprocessing.current_process().daemon = False
+        workers.allow_workers(n)
 
 
 def keep_freed_memory() -> None:

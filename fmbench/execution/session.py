@@ -63,6 +63,10 @@ class RunOptions:
     backend: "local" (this machine) or "dask" (the workers of a Dask cluster).
     scheduler: the address of the Dask cluster's scheduler.
     retries: how often a cell is sent out again when its Dask worker is lost.
+    order: "table" (a first table early), "finish" (longest first) or "auto": "finish" where cores
+        would idle at the end.
+    gpu_jobs: launches at a time on a GPU; they are not counted in ``jobs``.
+    gpu_memory_gib: GiB of a GPU's memory that all of them may take together.
     """
 
     jobs: int | None = None
@@ -74,6 +78,9 @@ class RunOptions:
     backend: str = "local"
     scheduler: str | None = None
     retries: int = 2
+    order: str = "auto"
+    gpu_jobs: int = 4
+    gpu_memory_gib: float = 16.0
 
     def limits(self, cells: Sequence[Cell], cluster: DaskBackend | None = None) -> Limits:
         """The limits for these cells. A GPU is looked for only if one of them can use it.
@@ -96,6 +103,9 @@ class RunOptions:
             jobs=jobs or max(1, environment.count_cores() // self.threads),
             device=device,
             together=self.together or (SEEDS_TOGETHER_ON_GPU if device == "cuda" else 1),
+            gpu_jobs=self.gpu_jobs,
+            # On a cluster each launch has a GPU of its own.
+            gpu_memory=int(self.gpu_memory_gib * 2**30) // (1 if cluster else self.gpu_jobs),
         )
 
     @contextmanager
@@ -133,17 +143,28 @@ class MeasuringSession:
         estimate: DurationEstimate,
         cluster: DaskBackend | None = None,
         make_observer: MakeObserver = show_no_progress,
+        order: str = "auto",
     ) -> None:
         self.records: list[Record] = []
         self.interrupted = False
         self._store, self._sources = store, sources
         self._limits, self._estimate = limits, estimate
         self._cluster, self._make_observer = cluster, make_observer
+        self._order = order
 
     @property
     def jobs(self) -> int:
         """Cells that run at the same time."""
         return self._limits.jobs
+
+    def sort(self, cells: Sequence[Cell]) -> list[Cell]:
+        """Sort cells as the option ``order`` says."""
+        from fmbench.execution import schedule
+
+        expected, order = self._estimate.expected_seconds, self._order
+        if order == "auto":
+            order = schedule.choose_order(cells, expected, self._limits)
+        return schedule.sort_cells(cells, expected, order)
 
     @contextmanager
     def catch_interrupt(self) -> Iterator[None]:

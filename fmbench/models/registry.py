@@ -101,6 +101,8 @@ class Runner:
     flagged: Mapping[str, str] = field(default_factory=dict)
     # True if the runner takes too long for `run --all`: it runs only if the user names it.
     by_name_only: bool = False
+    # Up to how many processes or threads one fit can use without any change of its predictions.
+    max_workers: int = 1
     # Questions that the source leaves open, each with its possible answers. One of the answers is
     # the recipe's own.
     readings: Readings = field(default_factory=dict)
@@ -200,6 +202,7 @@ def register(
     notes: tuple[str, ...] = (),
     flagged: Mapping[str, str] | None = None,
     by_name_only: bool = False,
+    max_workers: int = 1,
     readings: Readings | None = None,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Register the decorated factory under ``name``; :class:`Runner` explains the arguments.
@@ -220,7 +223,7 @@ def register(
         runner = Runner(
             name, title, factory, dict(hyperparameters), revision, cost, dict(quick or {}),
             dict(parameter_counts or {}), scores, notes, dict(flagged or {}), by_name_only,
-            dict(readings or {}),
+            max_workers, dict(readings or {}),
         )  # fmt: skip
         arguments = set(inspect.signature(factory).parameters) - CONTEXT_ARGUMENTS
         if arguments != set(hyperparameters):

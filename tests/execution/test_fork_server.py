@@ -52,3 +52,19 @@ def test_a_folder_for_temporary_files_with_too_long_a_path_is_refused(monkeypatc
     monkeypatch.setattr(tempfile, "tempdir", f"/tmp/{'x' * 100}")
     with pytest.raises(UserError, match="set TMPDIR to a folder with a shorter path"):
         start_fork_server(1, source, neural=False)
+
+
+@pytest.mark.slow
+def test_loading_the_libraries_asks_nothing_of_a_gpu():
+    """A process that has used CUDA cannot be forked: its children cannot use CUDA."""
+    code = (
+        "import importlib, torch\n"
+        "def refuse(*_):\n"
+        "    raise AssertionError('CUDA was asked')\n"
+        "torch.cuda.is_available = torch.cuda.device_count = torch.cuda._lazy_init = refuse\n"
+        "from fmbench.execution import preload\n"
+        "for name in (*preload.LIBRARIES, *preload.NEURAL_LIBRARIES):\n"
+        "    importlib.import_module(name)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

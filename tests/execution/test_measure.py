@@ -3,9 +3,12 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 
+from fmbench import runners
 from fmbench.execution import measure
 from fmbench.models import contract
+from fmbench.models.nn.training import TorchClassifier
 from fmbench.models.registry import BEST_EPOCH
 from fmbench.records import protocols
 from fmbench.records.cells import Cell
@@ -203,3 +206,65 @@ def test_a_best_epoch_needs_epochs(run_flagging):
 
     with pytest.raises(contract.InvalidPredictions, match="never called `on_epoch`"):
         run_flagging(Silent())
+
+
+def measure_together(source, folder, n_seeds):
+    folder.mkdir()
+    runner = runners.get_runner("three-layer-nn")
+    cells = [Cell(runner, QUICK, seed) for seed in range(n_seeds)]
+    found = measure.measure_launch(cells, source, "cpu", folder)
+    return [
+        measure.add_predictions(cell, source, folder / str(n), each)
+        for n, (cell, each) in enumerate(zip(cells, found, strict=True))
+    ]
+
+
+@pytest.mark.parametrize(
+    ("most", "attempts"), [(2, [5, 3, 2, 1, 2]), (1, [5, 3, 2, 1, 1, 1, 2, 1, 1])]
+)
+def test_a_stack_too_large_for_the_gpu_is_halved_and_goes_on(
+    source, tmp_path, monkeypatch, most, attempts
+):
+    plain, seen = TorchClassifier.fit_together, []
+
+    def fit_together(classifiers, X, y, on_epoch=()):
+        seen.append(len(classifiers))
+        if len(classifiers) <= most:
+            plain(classifiers, X, y, on_epoch)
+            return
+        # The memory may suffice for an epoch and not for the predictions after it.
+        on_epoch[0](SimpleNamespace(predict_proba=lambda X: np.zeros((len(X), 10))),
+                    SimpleNamespace(epoch=1, train_loss=9.0, train_accuracy=0.0))  # fmt: skip
+        raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+    expected = measure_together(source, tmp_path / "plain", 5)
+    monkeypatch.setattr(TorchClassifier, "fit_together", staticmethod(fit_together))
+    halved = measure_together(source, tmp_path / "halved", 5)
+    assert seen == attempts
+    for one, other in zip(expected, halved, strict=True):
+        assert [epoch["epoch"] for epoch in other.history] == [1, 2]
+        assert (one.arrays["y_pred"] == other.arrays["y_pred"]).mean() > 0.99
+    assert (
+        "RuntimeWarning: the GPU has too little memory for 5 seeds together: "
+        "3 are trained at a time" in halved[0].warnings
+    )
+
+
+def test_a_network_too_large_for_the_gpu_fails(source, tmp_path, monkeypatch):
+    def fit_together(classifiers, X, y, on_epoch=()):
+        raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(TorchClassifier, "fit_together", staticmethod(fit_together))
+    with pytest.raises(torch.cuda.OutOfMemoryError):
+        measure_together(source, tmp_path / "all", 3)
+
+
+def test_a_process_may_take_its_share_of_the_gpus_memory(monkeypatch):
+    shares = []
+    card = SimpleNamespace(total_memory=80 * 2**30)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _: card)
+    monkeypatch.setattr(torch.cuda, "set_per_process_memory_fraction", shares.append)
+    measure.limit_gpu_memory(4 * 2**30)
+    measure.limit_gpu_memory(100 * 2**30)
+    measure.limit_gpu_memory(None)
+    assert shares == [0.05, 1.0]

@@ -4,6 +4,7 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
+import torch
 
 from fmbench import runners
 from fmbench.execution import process
@@ -18,6 +19,7 @@ pytestmark = pytest.mark.slow
 FAULTS = {
     "raises": "ValueError: the matrix is singular",
     "raises on predict": "RuntimeError: no such kernel",
+    "loses the GPU": "the GPU failed (CUDA error: unspecified launch failure): if nvidia-smi finds",
     "exits": "SystemExit: 3",
     "exits without a result": "ended with status 7",
     "segfaults": "killed by signal 11 (SIGSEGV)",
@@ -48,6 +50,38 @@ def test_each_fault_fails_its_own_cell_with_a_reason_and_the_other_cells_finish(
         fault = cell.hyperparameters["fault"]
         assert FAULTS[fault] in contents.failed[cell.key].why
         assert "\n" not in contents.failed[cell.key].why
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (
+            torch.cuda.OutOfMemoryError(
+                "CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 ..."
+            ),
+            "ran out of the GPU's memory (CUDA out of memory): allow more with --gpu-memory",
+        ),
+        (
+            RuntimeError("CUDA error: an illegal memory access\nCUDA kernel errors might be ..."),
+            "the GPU failed (CUDA error: an illegal memory access): if nvidia-smi finds it, run "
+            "the same command again",
+        ),
+        (ValueError("two\nlines"), "ValueError: two lines"),
+    ],
+)
+def test_the_errors_of_a_gpu_are_told_on_one_line_with_what_to_do(error, expected):
+    assert process.describe_error(error) == expected
+
+
+def test_a_gpu_that_was_lost_has_no_name_and_does_not_end_the_run(monkeypatch):
+    def fail():
+        raise RuntimeError("No CUDA GPUs are available")
+
+    monkeypatch.setattr(process.environment, "gpu_name", fail)
+    cell = Cell(runners.get_runner("lenet5"), QUICK, 0)
+    limits = replace(LIMITS, device="cuda")
+    failure = process._make_failure([cell], limits, "the GPU failed", peak_memory=0)
+    assert (failure.failure, failure.device) == ("the GPU failed", process.environment.cpu_name())
 
 
 def test_a_cell_that_exceeds_its_time_limit_is_ended(store, source):

@@ -8,12 +8,16 @@ import pytest
 
 from fmbench import runners
 from fmbench.datasets.specs import DEFAULT_DATASET, MNIST_DIGITS
-from fmbench.execution.backend import LaunchResult, RunningLaunches
+from fmbench.execution.backend import FreeJobs, LaunchResult, RunningLaunches
+from fmbench.execution.local import LocalBackend
 from fmbench.execution.schedule import (
+    WORKER_BYTES,
     build_record,
+    choose_order,
     group_into_launches,
     run_cells,
     select_pending,
+    simulate_seconds,
     sort_cells,
 )
 from fmbench.models import registry
@@ -87,6 +91,104 @@ def test_cells_of_the_default_data_set_come_before_all_others():
              for seed in (0, 1)]  # fmt: skip
     ordered = sort_cells(cells, lambda cell: 1.0)
     assert [cell.dataset for cell in ordered] == [DEFAULT_DATASET] * 2 + [MNIST_DIGITS] * 2
+
+
+SECONDS = {"quick": 1.0, "slow": 100.0}
+
+
+def make_rows(n_seeds):
+    rows = [faulty.make_runner(name=name) for name in SECONDS]
+    return [Cell(row, QUICK, seed) for row in rows for seed in range(n_seeds)]
+
+
+def expected_seconds(cell):
+    return SECONDS[cell.runner.name]
+
+
+def test_to_finish_early_the_longest_cells_run_first():
+    ordered = sort_cells(make_rows(2), expected_seconds, "finish")
+    assert [(c.runner.name, c.seed) for c in ordered] == [
+        ("slow", 0), ("slow", 1), ("quick", 0), ("quick", 1),
+    ]  # fmt: skip
+
+
+def test_the_time_of_an_order_is_that_of_jobs_which_take_the_next_cell_when_they_are_free():
+    def simulate(seconds, jobs):
+        cells = [Cell(faulty.make_runner(), QUICK, seed) for seed in range(len(seconds))]
+        return simulate_seconds(cells, lambda cell: seconds[cell.seed], replace(LIMITS, jobs=jobs))
+
+    assert simulate([1, 1, 9], jobs=2) == 10
+    assert simulate([9, 1, 1], jobs=2) == 9
+    assert simulate([9, 1, 1], jobs=1) == 11
+    assert simulate([], jobs=3) == 0
+
+
+def test_a_fit_on_several_jobs_is_taken_to_be_so_many_times_as_fast():
+    wide = replace(faulty.make_runner(), max_workers=10)
+    cells = [Cell(runner, QUICK, 0) for runner in (wide, faulty.make_runner(), wide)]
+    limits = replace(LIMITS, jobs=4, memory=3 * WORKER_BYTES)
+    # Three jobs for 10 s beside a fourth for 30 s; then the three again.
+    assert simulate_seconds(cells, lambda cell: 30.0, limits) == 30
+    assert simulate_seconds(cells[:1], lambda cell: 30.0, limits) == 10
+    assert simulate_seconds(cells, lambda cell: 30.0, replace(limits, memory=2**30)) == 30
+    assert simulate_seconds(cells[:1], lambda cell: 30.0, replace(limits, memory=2**30)) == 30
+
+
+def test_the_order_is_that_of_a_table_unless_cores_would_idle_at_the_end():
+    quick, slow = (faulty.make_runner(name=name) for name in SECONDS)
+    cells = [*(Cell(quick, QUICK, seed) for seed in range(100)), Cell(slow, QUICK, 100)]
+    # One job does everything in any order. Of two, one would wait for the long cell at the end.
+    assert choose_order(cells, expected_seconds, replace(LIMITS, jobs=1)) == "table"
+    assert choose_order(cells, expected_seconds, replace(LIMITS, jobs=2)) == "finish"
+    assert choose_order(make_rows(50), expected_seconds, replace(LIMITS, jobs=2)) == "table"
+    assert choose_order([], expected_seconds, LIMITS) == "table"
+
+
+def test_cells_of_a_gpu_do_not_decide_the_order():
+    neural = [Cell(runners.get_runner(name), QUICK, 0) for name in ("lenet5", "lstm", "mlp-elu")]
+
+    def expected(cell):
+        return 900.0 if cell.runner.name == "lstm" else 500.0
+
+    assert choose_order(neural, expected, replace(LIMITS, jobs=2)) == "finish"
+    assert choose_order(neural, expected, replace(LIMITS, jobs=2, device="cuda")) == "table"
+
+
+def test_a_fit_takes_the_jobs_that_are_free_and_gives_them_back():
+    free = FreeJobs(4)
+    with free.take(1) as one:
+        with free.take(10) as others:
+            assert (one, others) == (1, 3)
+        with free.take(2) as two, free.take(0) as least:
+            assert (two, least) == (2, 1)
+    with free.take(10) as all_jobs:
+        assert all_jobs == 4
+
+
+def test_launches_of_the_gpu_and_of_the_cpu_do_not_wait_for_each_other():
+    neural, classical = runners.get_runner("lenet5"), faulty.make_runner()
+    launches = [[Cell(runner, QUICK, 0)] for runner in (classical, neural, classical)]
+    limits = replace(LIMITS, jobs=3, gpu_jobs=2, device="cuda")
+    cpu, gpu = LocalBackend(neural=True).split_into_queues(launches, limits)
+    assert (cpu.launches, cpu.jobs) == ([launches[0], launches[2]], 3)
+    assert (gpu.launches, gpu.jobs) == ([launches[1]], 2)
+    [together] = LocalBackend(neural=True).split_into_queues(launches, LIMITS)
+    assert (together.launches, together.jobs) == (launches, LIMITS.jobs)
+
+
+@pytest.mark.slow
+def test_a_lone_cell_fits_its_classes_on_all_cores_with_the_same_predictions(
+    store, source, tmp_path
+):
+    cell = Cell(runners.get_runner("logistic-regression"), QUICK, 0)
+    [alone] = execute([cell], store, source, replace(LIMITS, jobs=1, memory=3 * WORKER_BYTES))
+    again = Store(tmp_path / "again")
+    again.prepare()
+    [shared] = execute([cell], again, source, replace(LIMITS, jobs=8, memory=3 * WORKER_BYTES))
+    assert (alone.details, shared.details) == ({}, {"workers": 3})
+    assert shared.key == alone.key
+    assert shared.predictions_sha256 == alone.predictions_sha256
+    assert shared.warnings == alone.warnings != []
 
 
 def test_only_seeds_of_the_same_neural_recipe_share_a_launch():

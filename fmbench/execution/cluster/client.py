@@ -143,6 +143,8 @@ def _make_failure(launch: Launch, limits: Limits, why: str) -> LaunchResult:
 class DaskBackend:
     """Runs launches on the workers of the scheduler to which ``client`` is connected."""
 
+    shares_jobs = False  # a free job may be a core of another machine
+
     def __init__(
         self, client: Any, address: str, results: Path, retries: int, warn: Callable[[str], None]
     ) -> None:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -14,9 +14,12 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from torch import Tensor, nn
 
 from fmbench.models.nn.cuda_graph import GraphedStep
+from fmbench.models.nn.gpu_errors import is_no_engine, warn_once
 from fmbench.models.nn.losses import Loss, cross_entropy
 from fmbench.models.nn.optimizers import OPTIMIZERS
 from fmbench.models.nn.stacked import NetworkGroup, SingleNetwork, StackedNetworks
+
+Result = TypeVar("Result")
 
 PREDICT_BATCH = 1000  # images; it affects only memory and speed
 
@@ -133,22 +136,18 @@ class TorchClassifier(ClassifierMixin, BaseEstimator):
             )
         images = torch.tensor(X[config.held_out :], device=device)
         labels = torch.tensor(y[config.held_out :], device=device, dtype=torch.long)
-        on_gpu = [device] if images.is_cuda else []
-        with _use_full_precision(), torch.random.fork_rng(devices=on_gpu):
-            generators = []
-            for classifier in classifiers:
-                generators.append(_Generators(classifier.seed, device))
-                torch.manual_seed(generators[-1].weights_seed)
-                classifier.classes_ = np.unique(y)
-                classifier.network_ = classifier.network().to(device)
-            # From here on only the dropout of a single network uses the global generator.
-            torch.manual_seed(generators[-1].dropout_seed)
-            networks = [classifier.network_ for classifier in classifiers]
-            for reports in _train_epochs(networks, images, labels, generators, config):
+        classes = np.unique(y)
+        reported: list[int] = []  # the epochs that the callbacks know of
+
+        def train() -> None:
+            for reports in _train_classifiers(classifiers, images, labels, classes):
+                reported.append(reports[0].epoch)
                 for classifier, callback, report in zip(
                     classifiers, on_epoch, reports, strict=False
                 ):
                     callback(classifier, report)
+
+        _run_in_fixed_order(train, may_repeat=lambda: not reported)
 
     def decision_function(self, X: np.ndarray) -> np.ndarray:
         """Return the logits ``float32 (n, 10)`` of images ``uint8 (n, 28, 28)``."""
@@ -164,22 +163,48 @@ class TorchClassifier(ClassifierMixin, BaseEstimator):
 
     def _compute_logits(self, X: np.ndarray) -> Tensor:
         self.network_.eval()
-        with _use_full_precision(), torch.inference_mode():
-            parts = [
-                self.network_(batch.to(self.device)).cpu()
-                for batch in torch.tensor(X).split(PREDICT_BATCH)
-            ]
-        return torch.cat(parts)
+
+        def compute() -> Tensor:
+            with torch.inference_mode():
+                parts = [
+                    self.network_(batch.to(self.device)).cpu()
+                    for batch in torch.tensor(X).split(PREDICT_BATCH)
+                ]
+            return torch.cat(parts)
+
+        return _run_in_fixed_order(compute)
 
 
-def _use_full_precision() -> AbstractContextManager[None]:
-    """Make a GPU compute convolutions in float32 and add their sums in a fixed order.
+def _run_in_fixed_order(
+    work: Callable[[], Result], may_repeat: Callable[[], bool] = lambda: True
+) -> Result:
+    """Do ``work``, in which a GPU computes convolutions in float32 and adds in a fixed order.
+
+    If cuDNN has no engine that adds in a fixed order, one warning says so, and the work is done
+    again from its beginning in any order, unless ``may_repeat`` says that it must not be.
+    """
+    try:
+        with _use_full_precision(deterministic=True):
+            return work()
+    except RuntimeError as error:
+        if not (is_no_engine(error) and may_repeat()):
+            raise
+        warn_once(
+            "cuDNN cannot add in a fixed order here, so a second run may predict differently: "
+            f"{error}"
+        )
+    with _use_full_precision(deterministic=False):
+        return work()
+
+
+def _use_full_precision(*, deterministic: bool) -> AbstractContextManager[None]:
+    """Make a GPU compute convolutions in float32 and, if ``deterministic``, add in a fixed order.
 
     By default PyTorch rounds the factors to the 10 bits of TF32, and no source trained its network
     that way. A CPU always computes in float32.
     """
     return torch.backends.cudnn.flags(
-        enabled=True, benchmark=False, deterministic=True, allow_tf32=False
+        enabled=True, benchmark=False, deterministic=deterministic, allow_tf32=False
     )
 
 
@@ -191,6 +216,29 @@ class _Generators:
         self.weights_seed, order_seed, self.dropout_seed = (int(each) for each in seeds)
         self.order = torch.Generator().manual_seed(order_seed)  # the same on every device
         self.dropout = torch.Generator(device).manual_seed(self.dropout_seed)
+
+
+def _train_classifiers(
+    classifiers: Sequence[TorchClassifier], images: Tensor, labels: Tensor, classes: np.ndarray
+) -> Iterator[list[EpochReport]]:
+    """Give each classifier a fresh network, train all, and yield their reports of each epoch."""
+    device = classifiers[0].device
+    with torch.random.fork_rng(devices=[device] if images.is_cuda else []):
+        generators = []
+        for classifier in classifiers:
+            generators.append(_Generators(classifier.seed, device))
+            torch.manual_seed(generators[-1].weights_seed)
+            classifier.classes_ = classes
+            classifier.network_ = classifier.network().to(device)
+        # From here on only the dropout of a single network uses the global generator.
+        torch.manual_seed(generators[-1].dropout_seed)
+        networks = [classifier.network_ for classifier in classifiers]
+        yield from _train_epochs(networks, images, labels, generators, classifiers[0].config)
+
+
+def use_graphs(images: Tensor) -> bool:
+    """Whether a training on these images records its steps and replays them."""
+    return images.is_cuda
 
 
 def _train_epochs(
@@ -210,7 +258,7 @@ def _train_epochs(
     step = _TrainingStep(group, config, len(networks))
     do_step = (
         GraphedStep(step.run, group.prepare_step, config.batch_size)
-        if images.is_cuda
+        if use_graphs(images)
         else step.prepare_and_run
     )
     epoch, steps_left = 0, config.count_steps(len(images))

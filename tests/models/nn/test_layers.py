@@ -7,7 +7,9 @@ from torch import nn
 
 from fmbench.models.nn.layers import (
     LSTM,
+    ChannelScale,
     Residual,
+    SparseConv2d,
     build_sequential,
     count_parameters,
     init_keras_random,
@@ -43,6 +45,75 @@ def test_a_residual_adds_one_channel_to_every_channel_of_the_convolution():
     assert summed.shape == (2, 3, 5, 5)
     for channel in range(3):
         assert torch.allclose(summed[:, channel], X[:, 0] + conv(X)[:, channel].clamp(min=0))
+
+
+CONNECTIONS = ([0, 1], [2], [0, 1, 2])
+
+
+def expand(sparse):
+    """The weights of the full convolution with zeros where there is no connection."""
+    weight, rows = torch.zeros(3, 3, 5, 5), iter(sparse.weight)
+    for i, inputs in enumerate(CONNECTIONS):
+        for j in inputs:
+            weight[i, j] = next(rows).view(5, 5)
+    return weight
+
+
+def test_a_sparse_convolution_computes_what_a_full_one_with_zeros_does():
+    torch.manual_seed(0)
+    sparse, X = SparseConv2d(3, CONNECTIONS, 5), torch.randn(2, 3, 9, 9)
+    nn.init.normal_(sparse.bias)
+    assert count_parameters(nn.Sequential(sparse)) == {"0": 6 * 25 + 3}
+    expected = nn.functional.conv2d(X, expand(sparse), sparse.bias)
+    assert torch.allclose(sparse(X), expected, atol=1e-6)
+    sparse.bias.grad = sparse.weight.grad = None
+    sparse(X).square().sum().backward()
+    ours = sparse.weight.grad.clone()
+    sparse.weight.grad = None
+    nn.functional.conv2d(X, expand(sparse), sparse.bias).square().sum().backward()
+    assert torch.allclose(ours, sparse.weight.grad, rtol=1e-4, atol=1e-3)
+    assert ours.all()
+
+
+def test_a_map_of_a_sparse_convolution_ignores_the_maps_that_it_is_not_connected_to():
+    torch.manual_seed(0)
+    sparse, X = SparseConv2d(3, CONNECTIONS, 5), torch.randn(2, 3, 9, 9)
+    before = sparse(X)
+    for j in range(3):
+        changed = X.clone()
+        changed[:, j] += 1
+        after = sparse(changed)
+        for i, inputs in enumerate(CONNECTIONS):
+            assert torch.equal(after[:, i], before[:, i]) == (j not in inputs)
+
+
+def test_the_initial_weights_of_a_sparse_convolution_count_only_its_connections():
+    torch.manual_seed(0)
+    # Input map 0 feeds 8 output maps, every other one feeds 4.
+    connections = ([0],) * 4 + (range(8),) * 4
+    sparse = SparseConv2d(8, connections, 5)
+    assert not sparse.bias.any()
+    rows, largest = iter(sparse.weight.detach()), {}
+    for inputs in connections:
+        for j in inputs:
+            kind = len(inputs), 8 if j == 0 else 4
+            largest[kind] = max(largest.get(kind, 0), float(next(rows).abs().max()))
+    assert set(largest) == {(1, 8), (8, 8), (8, 4)}
+    for (n_inputs, n_fed), weight in largest.items():
+        bound = (6 / (25 * (n_inputs + n_fed))) ** 0.5
+        assert 0.95 * bound < weight <= bound
+
+
+def test_a_channel_scale_first_changes_nothing_and_then_scales_each_map():
+    scale, X = ChannelScale(4), torch.randn(2, 4, 3, 3)
+    assert torch.equal(scale(X), X)
+    with torch.no_grad():
+        scale.weight[1], scale.bias[2] = 3, 5
+    expected = X.clone()
+    expected[:, 1] *= 3
+    expected[:, 2] += 5
+    assert torch.equal(scale(X), expected)
+    assert count_parameters(nn.Sequential(scale)) == {"0": 8}
 
 
 def test_the_lstm_computes_what_pytorchs_does():

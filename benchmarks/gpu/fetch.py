@@ -1,0 +1,98 @@
+"""Fetches what `measure.py` needs on a machine without a network, into the folder .gpu.
+
+The wheels are those of the packages that an image with PyTorch often lacks, for the Python and the
+kind of machine that the options name. `measure.py` installs only those that are missing there. The
+data are Fashion-MNIST and the MNIST digits, checked. Copy the checkout with .gpu to the machine.
+
+    python benchmarks/gpu/fetch.py
+    python benchmarks/gpu/fetch.py --python 3.13
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+FETCHED = ROOT / ".gpu"
+
+# Everything that fmbench and its tests import, with what these import, but without the large
+# packages that belong to any image with PyTorch: numpy, scipy, scikit-learn, scikit-image, pandas
+# and matplotlib.
+WHEELS = (
+    "certifi", "cffi", "charset-normalizer", "click", "deap", "filelock", "hypothesis", "idna",
+    "iniconfig", "jinja2", "joblib", "markdown-it-py", "markupsafe", "mdurl", "moocore", "msgspec",
+    "packaging", "platformdirs", "pluggy", "pooch", "psutil", "pycparser", "pygments", "pytest",
+    "requests", "rich", "sortedcontainers", "tabulate", "threadpoolctl", "urllib3",
+)  # fmt: skip
+# The accelerated SVC and nearest neighbours, in a folder of their own because they are large.
+FAST_WHEELS = ("daal", "scikit-learn-intelex", "tbb", "tcmlib", "umf")
+# pip takes a wheel only if its platform is named exactly.
+PLATFORMS = [f"manylinux_2_{n}_{{machine}}" for n in (34, 31, 28, 27, 24, 17, 12, 5)]
+PLATFORMS += [f"manylinux{name}_{{machine}}" for name in ("2014", "2010", "1")]
+
+
+def fetch_wheels(names: tuple[str, ...], folder: Path, python: str, machine: str) -> None:
+    """Download the wheels of some packages, in the tested versions where there are such."""
+    temporary = folder.with_name(folder.name + ".part")
+    shutil.rmtree(temporary, ignore_errors=True)
+    command = [
+        sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:",
+        "--python-version", python, "--implementation", "cp",
+        "--constraint", str(ROOT / "constraints.txt"), "--dest", str(temporary),
+    ]  # fmt: skip
+    for platform in PLATFORMS:
+        command += ["--platform", platform.format(machine=machine)]
+    subprocess.run([*command, *names], check=True)
+    shutil.rmtree(folder, ignore_errors=True)
+    temporary.replace(folder)
+
+
+def fetch_data(folder: Path, digits: Path | None) -> None:
+    """Copy both data sets from where fmbench finds them, or fetch them; both are checked.
+
+    ``digits`` is the folder of the MNIST digits, if the user names it.
+    """
+    from fmbench.datasets.loading import find_file, verify_files
+    from fmbench.datasets.locate import locate_dataset
+    from fmbench.datasets.specs import FASHION_MNIST, FILES, MNIST_DIGITS
+
+    for spec, given in ((FASHION_MNIST, None), (MNIST_DIGITS, digits)):
+        source = locate_dataset(spec, given, fetch=True)
+        verify_files(spec, source.folder)
+        target = folder / spec.name
+        target.mkdir(parents=True, exist_ok=True)
+        for file in FILES:
+            path = find_file(spec, source.folder, file)
+            shutil.copyfile(path, target / path.name)
+        verify_files(spec, target)
+        print(f"{target}: {spec.title}, from {source.origin}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--python", default="3.12", help="version of Python there [3.12]")
+    parser.add_argument("--machine", default="x86_64", help="its processor [x86_64]")
+    parser.add_argument("--digits", type=Path, help="folder with the MNIST digits")
+    parser.add_argument("--no-data", action="store_true", help="only the wheels")
+    options = parser.parse_args()
+    fetch_wheels(WHEELS, FETCHED / "wheels", options.python, options.machine)
+    if options.machine == "x86_64":
+        fetch_wheels(FAST_WHEELS, FETCHED / "wheels-fast", options.python, options.machine)
+    if not options.no_data:
+        from fmbench.errors import UserError
+
+        try:
+            fetch_data(FETCHED / "data", options.digits)
+        except UserError as error:
+            sys.exit(str(error))
+    for path in sorted(FETCHED.iterdir()):
+        size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+        print(f"{path}: {size / 2**20:.1f} MiB")
+
+
+if __name__ == "__main__":
+    main()

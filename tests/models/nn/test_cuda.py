@@ -1,0 +1,78 @@
+"""Training on a GPU. `make gpu` runs this file first; without a GPU every test is skipped."""
+
+import pytest
+import torch
+
+from fmbench import runners
+from fmbench.models.nn import cuda_graph
+from fmbench.models.nn.optimizers import OPTIMIZERS
+from fmbench.models.nn.training import TorchClassifier, TrainConfig
+from fmbench.records.cells import Cell
+from fmbench.records.protocols import QUICK
+from tests.helpers.networks import CONFIG, build_network, with_averages
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here"),
+]
+
+NEURAL = sorted(
+    name
+    for name, runner in runners.load_runners().items()
+    if runner.uses_gpu and not runner.resumable
+)
+
+
+def test_cuda_agrees_with_the_cpu(small):
+    X, y, X_new = small
+    few = TrainConfig(None, 32, "adamax", 0.005, steps=20)  # replayed from the fourth on
+    cpu = TorchClassifier(build_network, few).fit(X, y)
+    cuda = TorchClassifier(build_network, few, device="cuda").fit(X, y)
+    # The weights and the order are the same, the dropout is not.
+    assert (cpu.predict(X_new) == cuda.predict(X_new)).mean() > 0.6
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_a_recorded_step_computes_the_same_as_the_step_itself(small, optimizer, monkeypatch):
+    """Replayed or one kernel at a time: the same networks, also after a smaller last batch."""
+    X, y, X_new = small
+    config = TrainConfig(2, 64, optimizer, 0.005, momentum=0.9 if optimizer == "sgd" else 0.0)
+
+    def fitted():
+        classifiers = [
+            TorchClassifier(with_averages, config, seed=s, device="cuda") for s in (0, 1)
+        ]
+        TorchClassifier.fit_together(classifiers, X, y)
+        return classifiers
+
+    replayed = fitted()
+    monkeypatch.setattr(cuda_graph, "EAGER_STEPS", 10**9)
+    for a, b in zip(replayed, fitted(), strict=True):
+        assert (a.predict(X_new) == b.predict(X_new)).mean() > 0.97
+
+
+def test_on_cuda_the_same_seed_gives_nearly_the_same_predictions(small):
+    """At most one in a hundred differs: some kernels add up in no fixed order."""
+    X, y, X_new = small
+    a, b = (TorchClassifier(build_network, CONFIG, device="cuda").fit(X, y).predict(X_new)
+            for _ in range(2))  # fmt: skip
+    assert (a == b).mean() >= 0.99
+
+
+@pytest.mark.parametrize("name", NEURAL)
+def test_two_seeds_of_every_neural_runner_train_together(small, name):
+    """Only that each network can be stacked, recorded and replayed: a few steps learn little."""
+    X, y, X_new = small
+    cells = [Cell(runners.get_runner(name), QUICK, seed) for seed in (0, 1)]
+    fitted = [
+        cell.runner.build(cell.hyperparameters, seed=cell.seed, device="cuda") for cell in cells
+    ]
+    losses: list[list[float]] = [[], []]
+    fitted[0].fit_together(
+        fitted, X, y, [lambda _, report, seen=seen: seen.append(report.train_loss)
+                       for seen in losses]
+    )  # fmt: skip
+    for classifier, seen in zip(fitted, losses, strict=True):
+        assert all(0 < loss < 1e4 for loss in seen)
+        assert classifier.predict(X_new).shape == (len(X_new),)
+    assert losses[0] != losses[1]
