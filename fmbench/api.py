@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from fmbench.analysis.comparison import Comparison
-    from fmbench.analysis.evaluation import SuiteResults
+    from fmbench.analysis.evaluation import JudgedRow, SuiteResults
     from fmbench.analysis.forensics.findings import ForensicsFindings
-    from fmbench.analysis.forensics.plan import ForensicsPlan
+    from fmbench.analysis.forensics.plan import CellGroup, ForensicsPlan
     from fmbench.analysis.predictions import SuitePredictions
     from fmbench.analysis.summary import Summary
     from fmbench.audit.rerun import RerunResult
@@ -414,19 +414,19 @@ def forensics(
     the model's source leaves open.
 
     Nothing is run unless ``run`` is true; then the cells that are missing are measured, the most
-    telling first. If the correct procedure explains everything, nothing else is measured. Ctrl-C
-    keeps what there is. Nothing is written unless ``write`` is true: then the tables go into the
-    suite's folder of the results. Without records in ``results``, fmbench's own are read, if they
-    are at hand.
+    telling first, and at the end more seeds of the stories that explain the most. If the correct
+    procedure explains everything, or no claim is about these images, nothing else is measured.
+    Ctrl-C keeps what there is. Nothing is written unless ``write`` is true: then the tables go into
+    the suite's folder of the results. Without records in ``results``, fmbench's own are read, if
+    they are at hand.
 
     Raises:
         UserError: as :func:`run`; or there is nothing to write.
     """
-    from fmbench.analysis.forensics.findings import ForensicsFindings
+    from fmbench.analysis.evaluation import read_results
+    from fmbench.analysis.forensics.findings import build_findings
     from fmbench.analysis.forensics.plan import ForensicsPlan
-    from fmbench.analysis.forensics.printed import collect_remarks, collect_sources
     from fmbench.analysis.forensics.stored import StoredPredictions
-    from fmbench.analysis.verdicts import Claim
     from fmbench.datasets import locate
     from fmbench.suites.configurations import build_suite_configurations
 
@@ -437,17 +437,15 @@ def forensics(
         configuration.runner, seeds or _choose_protocol(quick).default_seeds, quick, readings,
         configuration.parameters, configuration.dataset, configuration.name,
     )  # fmt: skip
-    claimed = (configuration.name, configuration.runner.name)
-    sources = next(filter(None, (collect_sources(loaded, name) for name in claimed)), ())
-    remarks = [remark for name in claimed for remark in collect_remarks(loaded, name)]
-    claims = (Claim.of_runner(loaded.rows, name) for name in claimed)
-    claim = next(filter(None, claims), None)
+    claimed = any(row.runner == plan.name and row.claimed for row in loaded.rows)
 
     def find(
-        store: Store, contents: StoreContents, source: LocatedDataset | None
+        store: Store, contents: StoreContents, source: LocatedDataset | None, judge: bool = True
     ) -> ForensicsFindings:
-        stored = StoredPredictions(store, contents, source)
-        return ForensicsFindings(plan, claim, stored, sources, tuple(dict.fromkeys(remarks)))
+        judged: Sequence[JudgedRow] = ()
+        if judge and claimed and source and not (quick or parameters):
+            judged = read_results(store.folder, loaded, data=source.folder, store=store).rows
+        return build_findings(plan, StoredPredictions(store, contents, source), loaded, judged)
 
     folder, records, interrupted = Path(results), [], False
     if run:
@@ -456,13 +454,13 @@ def forensics(
             store, contents = measuring.store, measuring.store.read_contents()
             found = find(store, contents, measuring.source)
             records, interrupted = session.records, session.interrupted
-        planned = _plan_cells(plan, contents)
+        own = contents
     else:
         folders = _collect_folders(data)
         locate.check_folders(folders)
         store, contents, own = _read_stories(plan, folder)
-        planned = _plan_cells(plan, own)
         found = find(store, contents, _locate_labels(plan, contents, folders))
+    planned = _plan_cells((*plan.groups, found.confirmation), plan, own)
     if write and store.folder != folder:
         raise UserError(f"{folder} has no record of {plan.name}: measure it with --run")
     written = found.write(loaded.folder_in(folder)) if write else []
@@ -474,9 +472,9 @@ def forensics(
 def _measure_stories(
     plan: ForensicsPlan,
     measuring: _MeasuringSetup,
-    find: Callable[[Store, StoreContents, LocatedDataset | None], ForensicsFindings],
+    find: Callable[[Store, StoreContents, LocatedDataset | None, bool], ForensicsFindings],
 ) -> MeasuringSession:
-    """Measure the cells of a plan: the correct procedure first, the best reading last."""
+    """Measure the cells of a plan: the correct procedure first, the best stories again last."""
     from fmbench.execution import schedule
     from fmbench.utils.formatting import format_duration
 
@@ -498,16 +496,22 @@ def _measure_stories(
         session.measure(todo, contents, n_planned=len(able))
 
     def found() -> ForensicsFindings:
-        return find(store, store.read_contents(), measuring.source)
+        return find(store, store.read_contents(), measuring.source, False)
 
     with session.catch_interrupt():
         measure(plan.honest.cells)
         if found().needs_no_mistake:
             logger.info("the correct procedure explains everything: nothing else is measured")
+        elif found().has_only_remarks:
+            logger.info("no claim is about these images: nothing else is measured")
         else:
             measure(plan.cells)
             if best := found().best_reading:
                 measure(plan.confirmation(best))
+            measured: set[str] = set()  # another story may be the best with the new seeds
+            while todo := [c for c in found().confirmation.cells if c.key not in measured]:
+                measure(todo)
+                measured.update(cell.key for cell in todo)
             if not session.records:
                 logger.info("nothing to do: all is measured already")
     return session
@@ -550,7 +554,9 @@ def _locate_labels(
     return None
 
 
-def _plan_cells(plan: ForensicsPlan, contents: StoreContents) -> tuple[PlannedCells, ...]:
+def _plan_cells(
+    groups: Iterable[CellGroup], plan: ForensicsPlan, contents: StoreContents
+) -> tuple[PlannedCells, ...]:
     """List the groups of cells that are not measured, with the time that they would take."""
     from fmbench.analysis.reference import load_reference_fit_seconds
     from fmbench.execution.estimate import DurationEstimate
@@ -558,7 +564,7 @@ def _plan_cells(plan: ForensicsPlan, contents: StoreContents) -> tuple[PlannedCe
 
     estimate = DurationEstimate(contents, load_reference_fit_seconds())
     planned = []
-    for group in plan.groups:
+    for group in groups:
         pending = select_pending(group.cells, contents)
         seconds = sum(
             estimate.expected_seconds(cell) * plan.count_recipe_runs(cell) for cell in pending

@@ -48,7 +48,11 @@ class ControlResult:
             f"on {spec.title if spec else self.dataset}, which have not changed, it gets "
             f"{100 * self.mean:.2f} against {claimed:f}"
         )
-        return f"{found}, outside of the prediction interval" if self.agrees is False else found
+        if self.agrees is not False:
+            return found
+        has_spread = self.sd != 0  # only a deterministic model has none
+        where = "outside of the prediction interval" if has_spread else "another printed figure"
+        return f"{found}, {where}"
 
 
 def compare_control(

@@ -11,6 +11,8 @@ from math import floor
 from fmbench.suites.claims import Row
 from fmbench.suites.rounding import parse_figure
 
+FAR_AWAY = Decimal("0.05")  # of accuracies
+
 
 @dataclass(frozen=True)
 class Misquote:
@@ -40,7 +42,11 @@ def find_misquote(row: Row, rows: Sequence[Row]) -> Misquote | None:
     claimed, source = parse_figure(row.claimed, "accuracy"), parse_figure(row.source, "accuracy")
     if _is_quoted_correctly(claimed, source):
         return None
-    slip = _find_neighbour(row, claimed, rows) or _describe_slip(claimed, source)
+    slip = (
+        _describe_slip(claimed, source)
+        or _find_neighbour(row, claimed, source, rows)
+        or "another figure"
+    )
     return Misquote(row.claimed, row.source, slip)
 
 
@@ -54,26 +60,35 @@ def _is_quoted_correctly(claimed: Decimal, source: Decimal) -> bool:
     return abs(difference) <= unit / 2 or Fraction(claimed) == floor(Fraction(source) / unit) * unit
 
 
-def _find_neighbour(row: Row, claimed: Decimal, rows: Sequence[Row]) -> str:
-    """Find another row of the same source whose figure is the claimed one."""
-    for other in rows:
-        if (
-            row.cited
-            and other.cited == row.cited
-            and other.source is not None
-            and other.label != row.label
-            and _is_quoted_correctly(claimed, parse_figure(other.source, "accuracy"))
-        ):
-            return f"the figure of another row of that source, {other.label}"
-    return ""
+def _find_neighbour(row: Row, claimed: Decimal, source: Decimal, rows: Sequence[Row]) -> str:
+    """Find another row of the same source whose figure is the claimed one; empty if there is none.
+
+    A figure that only rounds to the claim counts if the row's own is :data:`FAR_AWAY` from it: in a
+    long table some figure rounds to almost any claim.
+    """
+    others = {
+        other.label: parse_figure(other.source, "accuracy")
+        for other in reversed(rows)  # of rows with one label, the first
+        if row.cited
+        and other.cited == row.cited
+        and other.source is not None
+        and other.label != row.label
+    }
+    found = [label for label, figure in others.items() if figure == claimed]
+    if not found and abs(claimed - source) > FAR_AWAY:
+        found = [label for label, f in others.items() if _is_quoted_correctly(claimed, f)]
+    return f"the figure of another row of that source, {found[-1]}" if found else ""
 
 
 def _describe_slip(claimed: Decimal, source: Decimal) -> str:
+    """Say how the claim differs from the source's own figure; empty if no slip makes it so."""
     ours, theirs = _get_digits(claimed), _get_digits(source)
     places = range(len(theirs))
     has_fewer_digits = _get_unit(claimed) > _get_unit(source)
     if _is_swapped(ours, theirs) and not has_fewer_digits:
         return "two digits swapped"
+    if f"{claimed:f}".endswith("0") and _is_quoted_correctly(_drop_zero(claimed), source):
+        return "rounded, with a zero added"
     if any(theirs[:i] + theirs[i + 1 :] == ours for i in places):
         return "a digit left out"
     if any(theirs[: i + 1] + theirs[i:] == ours for i in places):
@@ -82,12 +97,10 @@ def _describe_slip(claimed: Decimal, source: Decimal) -> str:
         return "the error rate"
     if _is_quoted_correctly(source, claimed):
         return "more digits than the source prints"
-    if f"{claimed:f}".endswith("0") and _is_quoted_correctly(_drop_zero(claimed), source):
-        return "rounded, with a zero added"
     unit = _get_unit(claimed)
     if abs(Fraction(claimed) - Fraction(source)) < unit * Fraction(3, 2):
         return "the last digit off by one, as after wrong rounding"
-    return "another figure"
+    return ""
 
 
 def _is_swapped(ours: str, theirs: str) -> bool:

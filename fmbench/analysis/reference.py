@@ -13,7 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from fmbench.analysis.summary import Status, Summary
+from fmbench.analysis.summary import FlaggedFigure, Status, Summary
 from fmbench.errors import UserError
 from fmbench.models.registry import Runner
 from fmbench.records.cells import Cell
@@ -92,8 +92,8 @@ def read_summary(path: Path) -> dict[str, Summary]:
         return {name: _parse_summary(row) for name, row in rows.items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         raise UserError(
-            f"{path} is damaged: `fmbench table --write --results {path.parent.parent}` writes it "
-            "again"
+            f"{path} is damaged: `fmbench table --suite {path.parent.name} --write --results "
+            f"{path.parent.parent}` writes it again"
         ) from None
 
 
@@ -131,7 +131,10 @@ def _parse_summary(row: dict[str, Any]) -> Summary:
             "reason": reason,
             "accuracies": tuple(row["accuracies"]),
             "warnings": tuple(row["warnings"]),
-            "flagged": {k: tuple(v) for k, v in row.get("flagged", {}).items()},
+            "flagged": {
+                name: FlaggedFigure(figure["description"], tuple(figure["accuracies"]))
+                for name, figure in row.get("flagged", {}).items()
+            },
             "controls": {k: tuple(v) for k, v in row.get("controls", {}).items()},
         }
     )

@@ -45,14 +45,23 @@ class Status(Enum):
 
 
 @dataclass(frozen=True)
+class FlaggedFigure:
+    """The accuracies by seed of another way of scoring, which ``description`` says in words."""
+
+    description: str
+    accuracies: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
 class Summary:
     """One runner under one protocol. Accuracies are in [0, 1], by seed in ``accuracies``.
 
     ``status`` and ``reason`` say whether it was measured, and why not. Some seeds may be measured
     even though others failed. ``low`` and ``high`` are the ends of the prediction interval for *one
     new run* (Spence & Stanley 2016). For a deterministic runner, both are its accuracy. For a
-    stochastic runner with one seed, they are ``None``, and so is ``sd``. ``flagged`` holds the
-    accuracies by seed of another way of scoring that the source used; its keys describe that way.
+    stochastic runner with one seed, they are ``None``, and so is ``sd``. ``flagged`` holds
+    the figures of the recipe that are scored in another way, by their names in the recipe, and the
+    best epoch where a row of the suite asks for it; a row says whether its source used one.
     ``controls`` holds the accuracies by seed on other data sets, by their names, where a row of the
     suite compares them.
     """
@@ -68,7 +77,7 @@ class Summary:
     device: str = ""
     accuracies: tuple[float, ...] = ()
     warnings: tuple[str, ...] = ()  # each with the number of seeds that gave it
-    flagged: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    flagged: Mapping[str, FlaggedFigure] = field(default_factory=dict)
     reason: str = ""
     controls: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
@@ -127,7 +136,7 @@ def summarise(
         device=", ".join(sorted({r.device for r in records})),
         accuracies=tuple(accuracies),
         warnings=_count_warnings(records),
-        flagged=_compute_flagged_accuracies(runner, records, store, y_true, picks_epoch),
+        flagged=_compute_flagged_figures(runner, records, store, y_true, picks_epoch),
         reason=failure or "",
         controls={
             name: found
@@ -201,29 +210,30 @@ def _count_warnings(records: Sequence[Record]) -> tuple[str, ...]:
     return tuple(f"{text} ({n} of {len(records)} runs)" for text, n in sorted(counts.items()))
 
 
-def _compute_flagged_accuracies(
+def _compute_flagged_figures(
     runner: Runner,
     records: Sequence[Record],
     store: Store,
     y_true: np.ndarray | None,
     picks_epoch: bool,
-) -> dict[str, tuple[float, ...]]:
-    arrays_by_description = {d: flagged_array_name(name) for name, d in runner.flagged.items()}
-    if picks_epoch and BEST_EPOCH not in runner.flagged:
-        arrays_by_description[BEST_EPOCH_TEXT] = EPOCH_Y_PRED
-    if not arrays_by_description:
+) -> dict[str, FlaggedFigure]:
+    descriptions = dict(runner.flagged)
+    array_names = {name: flagged_array_name(name) for name in descriptions}
+    if picks_epoch and BEST_EPOCH not in descriptions:
+        descriptions[BEST_EPOCH], array_names[BEST_EPOCH] = BEST_EPOCH_TEXT, EPOCH_Y_PRED
+    if not descriptions:
         return {}
-    wanted = (Y_TRUE, *arrays_by_description.values())
-    found: dict[str, list[float]] = {description: [] for description in arrays_by_description}
+    wanted = (Y_TRUE, *array_names.values())
+    found: dict[str, list[float]] = {name: [] for name in descriptions}
     for record in records:
         arrays = store.load_arrays(record, *wanted)
         labels = arrays[Y_TRUE] if records_have_labels(record.cell["dataset"]) else y_true
-        for description, name in arrays_by_description.items():
-            if name in arrays:  # older records may lack this array
+        for name, array_name in array_names.items():
+            if array_name in arrays:  # older records may lack this array
                 # One row of predictions for each epoch, or a single one.
-                right = (arrays[name] == labels).mean(axis=-1)
-                found[description].append(float(right.max()))
-    return {description: tuple(accuracies) for description, accuracies in found.items()}
+                right = (arrays[array_name] == labels).mean(axis=-1)
+                found[name].append(float(right.max()))
+    return {name: FlaggedFigure(descriptions[name], tuple(a)) for name, a in found.items()}
 
 
 def _compute_control_accuracies(

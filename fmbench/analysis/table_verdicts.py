@@ -1,22 +1,27 @@
 """Judges the claims of a table: by the honest protocol, and by that of their source.
 
 Some sources report a figure that another procedure would not give: the best epoch on the test set,
-the best of several runs, the best of a grid of configurations, or another way of scoring. Such
-figures follow from what is stored already. So a row can have two verdicts: :func:`judge_rows` gives
+the best of a grid of configurations, or another way of scoring. Such figures follow from what is
+stored already. So a row that names such a procedure can have two verdicts: :func:`judge_rows` gives
 the one by the honest protocol, :func:`judge_source_protocols` the one by the source's own.
+
+A mean or the best of several runs is another matter: there the claim says what kind of figure it
+is, and the one verdict compares it with such a figure.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from fmbench import runners
 from fmbench.analysis.controls import ControlResult
 from fmbench.analysis.misquotes import find_misquote
 from fmbench.analysis.reference import SUMMARY_FILE, load_reference_summaries, read_summary
-from fmbench.analysis.statistics import GridFigure, SampleFigure, compute_interval
-from fmbench.analysis.summary import BEST_EPOCH_TEXT, Status, Summary
+from fmbench.analysis.statistics import TOLERANCE, GridFigure, SampleFigure, compute_interval
+from fmbench.analysis.summary import Status, Summary
 from fmbench.analysis.verdicts import (
     ALPHA,
     FEWEST_SEEDS,
@@ -30,12 +35,17 @@ from fmbench.analysis.verdicts import (
     is_to_the_digit,
     make_trial,
 )
+from fmbench.errors import UserError
+from fmbench.models.registry import BEST_EPOCH
 from fmbench.suites import reader
 from fmbench.suites.bundled import find_bundled_suite
 from fmbench.suites.claims import Row, Suite
 
-# The members of each grid on a data set, by the names of both; None for a member without records.
-Grids = Mapping[tuple[str, str], Sequence[Summary | None]]
+logger = logging.getLogger("fmbench")
+
+# The members of a grid on a data set, by the names of both and the runner that was picked from it;
+# None for a member without records.
+Grids = Mapping[tuple[str, str, str], Sequence[Summary | None]]
 
 
 # ---------------------------------------------------------------- the honest protocol
@@ -55,13 +65,34 @@ def judge_rows(
     ``summaries`` are by runner. ``untestable`` says why no claim of this table can be tested, for
     example because the claims are about another test set than the reruns; no test here includes the
     sampling error of the images. ``controls``: one for each row, or none at all.
+
+    A claim that misquotes its source keeps that verdict. If a rerun can test the figure as printed,
+    the reason also says what that gives; it does not count in the correction of the other rows.
     """
     untested = find_untested(rows, summaries, untestable=untestable, controls=controls)
-    return decide_together(
-        [
-            verdict or _make_row_trial(row, summaries[row.runner], margin, alpha)
-            for row, verdict in zip(rows, untested, strict=True)
-        ]
+    trials = [
+        verdict or _make_row_trial(row, summaries[row.runner], margin, alpha)
+        for row, verdict in zip(rows, untested, strict=True)
+    ]
+    verdicts = decide_together(trials)
+    misquoted = {
+        i: _make_row_trial(row, summaries[row.runner], margin, alpha)
+        for i, (row, verdict) in enumerate(zip(rows, verdicts, strict=True))
+        if verdict.kind is VerdictKind.MISQUOTED
+        and _find_reason_for_no_rerun(row, summaries.get(row.runner), untestable, None) is None
+    }
+    as_printed = decide_together([misquoted.get(i, trial) for i, trial in enumerate(trials)])
+    return [
+        _add_rerun(verdict, as_printed[i]) if i in misquoted else verdict
+        for i, verdict in enumerate(verdicts)
+    ]
+
+
+def _add_rerun(verdict: Verdict, as_printed: Verdict) -> Verdict:
+    if as_printed.kind is VerdictKind.UNTESTABLE:  # too few seeds
+        return verdict
+    return replace(
+        verdict, reason=f"{verdict.reason}; a rerun of the claim as printed: {as_printed.word}"
     )
 
 
@@ -81,20 +112,17 @@ def find_untested(
     verdicts = []
     for row, control in zip(rows, controls or [None] * len(rows), strict=True):
         summary = summaries.get(row.runner)
-        verdict = _find_reason_not_to_test(row, rows, summary, untestable, control)
+        if misquote := find_misquote(row, rows):
+            verdict: Verdict | None = Verdict(VerdictKind.MISQUOTED, str(misquote))
+        else:
+            verdict = _find_reason_for_no_rerun(row, summary, untestable, control)
         verdicts.append(verdict and _describe_measurement(verdict, row, summary))
     return verdicts
 
 
-def _find_reason_not_to_test(
-    row: Row,
-    rows: Sequence[Row],
-    summary: Summary | None,
-    untestable: str,
-    control: ControlResult | None,
+def _find_reason_for_no_rerun(
+    row: Row, summary: Summary | None, untestable: str, control: ControlResult | None
 ) -> Verdict | None:
-    if misquote := find_misquote(row, rows):
-        return Verdict(VerdictKind.MISQUOTED, str(misquote))
     if summary is None:
         return Verdict(VerdictKind.NOT_RUN, Status.NO_RUNNER.value)
     if summary.status is Status.FAILED:  # the other seeds alone would be a selection
@@ -150,17 +178,19 @@ def _describe_measurement(verdict: Verdict, row: Row, summary: Summary | None) -
 class ProtocolResult:
     """What the source's own protocol gives for a row, and the verdict on the claim by it.
 
-    ``accuracies`` are fractions by seed; for the best of several runs those of single runs; none
-    for a grid. ``mean`` and ``sd`` are those of the figure that the protocol reports; ``n`` is the
-    number of seeds. ``flatters`` is ``mean`` minus the mean by the honest protocol.
+    ``accuracies`` are fractions by seed; none for a grid. ``mean`` and ``sd`` are those of the
+    figure that the protocol reports; ``sd`` is None for one seed of a stochastic model. ``n`` is
+    the number of seeds; for a grid the smallest one of a stochastic configuration. ``flatters`` is
+    ``mean`` minus the mean by the honest protocol; None for a grid if it is smaller than its own
+    standard error.
     """
 
     description: str
     accuracies: tuple[float, ...]
     mean: float
-    sd: float
+    sd: float | None
     n: int
-    flatters: float
+    flatters: float | None
     verdict: Verdict
 
 
@@ -185,6 +215,7 @@ def judge_source_protocols(
 ) -> list[ProtocolResult | None]:
     """Judge each row by its source's protocol; None where that is the honest one, or not measured.
 
+    A row says what its source did: ``picked``, or ``scored_as`` with the name of a flagged figure.
     ``untested`` is what :func:`find_untested` returns: these verdicts hold for both protocols.
     Holm's correction counts the rows that are tested here.
     """
@@ -203,13 +234,20 @@ def judge_source_protocols(
 def _build_result(source: _SourceFigure, summary: Summary, verdict: Verdict) -> ProtocolResult:
     figure = source.figure
     assert summary.mean is not None, "it is measured"
+    flatters: float | None = figure.expected - summary.mean
+    n = figure.n_seeds
+    if isinstance(figure, GridFigure):
+        n = min((len(m.values) for m in figure.members if m.has_spread), default=1)
+        error = figure.compute_gain_error(SampleFigure(summary.accuracies))
+        if abs(figure.expected - summary.mean) + TOLERANCE < error:
+            flatters = None
     return ProtocolResult(
         source.description,
         source.accuracies,
         figure.expected,
-        figure.figure_sd,
-        figure.n_seeds,
-        figure.expected - summary.mean,
+        figure.figure_sd if n > 1 or source.deterministic else None,
+        n,
+        flatters,
         verdict,
     )
 
@@ -218,29 +256,25 @@ def _find_source_figure(row: Row, summary: Summary | None, grids: Grids) -> _Sou
     if summary is None or summary.status is not Status.MEASURED:
         return None
     if row.picked == "best of a grid":
-        return _build_grid_figure(row, summary, grids.get((row.grid, row.dataset), ()))
-    flagged = {text: values for text, values in summary.flagged.items() if values}
-    # If the claim is the best epoch, and the runner also has another way of scoring.
-    if row.picked == "best epoch":
-        flagged = {t: v for t, v in flagged.items() if t.startswith(BEST_EPOCH_TEXT)} or flagged
-    for description, values in flagged.items():
-        figure = SampleFigure(values, row.mean_of, row.best_of)
-        return _SourceFigure(description, figure, summary.deterministic, values)
-    if row.best_of > 1:
-        figure = SampleFigure(summary.accuracies, 1, row.best_of)
-        description = f"best of {row.best_of} runs, picked on the test set"
-        return _SourceFigure(description, figure, summary.deterministic, summary.accuracies)
-    return None
+        members = grids.get((row.grid, row.dataset, row.runner), ())
+        return _build_grid_figure(row, summary, members)
+    flagged = summary.flagged.get(BEST_EPOCH if row.picked == "best epoch" else row.scored_as)
+    if flagged is None or not flagged.accuracies:
+        return None
+    figure = SampleFigure(flagged.accuracies, row.mean_of, row.best_of)
+    return _SourceFigure(flagged.description, figure, summary.deterministic, flagged.accuracies)
 
 
 def _build_grid_figure(
     row: Row, summary: Summary, members: Sequence[Summary | None]
 ) -> _SourceFigure | None:
     """Build the figure of the best of a grid; None if a member lacks records."""
-    figures = []
+    figures, n_stochastic, n_single = [], 0, 0
     for member in members:
         if member is None or not member.n:
             return None
+        n_stochastic += not member.deterministic
+        n_single += not member.deterministic and member.n == 1
         borrows = not member.deterministic and member.n < FEWEST_SEEDS
         if borrows and (summary.deterministic or summary.n < FEWEST_SEEDS):
             return None
@@ -250,7 +284,8 @@ def _build_grid_figure(
     if not figures:
         return None
     figure = GridFigure(tuple(figures))
-    description = f"best of a grid of {len(figures)} configurations, picked on the test set"
+    single = ", most of them measured once" if 2 * n_single > n_stochastic else ""
+    description = f"best of a grid of {len(figures)} configurations{single}, picked on the test set"
     return _SourceFigure(description, figure, not figure.has_spread)
 
 
@@ -274,37 +309,65 @@ def load_grids(suite: Suite, folder: Path, summaries: Mapping[str, Summary]) -> 
     """Load the summaries of the grids' members, from which the suite's claims were picked.
 
     Members in rows of the same suite are in ``summaries``. Those of another suite are read from its
-    ``summary.json`` in the results ``folder``; if that lacks some, from fmbench's own run.
+    ``summary.json`` in the results ``folder``; if that lacks some, from fmbench's own run. The
+    member that is the same configuration as the picked row has the row's own summary.
+
+    Raises:
+        UserError: a grid names a row that does not exist.
     """
     grids = {grid.name: grid for grid in suite.grids}
     wanted = {
-        (row.grid, row.dataset)
+        (row.grid, row.dataset, row.runner)
         for row in suite.rows
         if row.grid in grids and row.runner in summaries and summaries[row.runner].n
     }
-    names = {grids[name].suite for name, _ in wanted} - {"", suite.name}
+    names = {grids[name].suite for name, _, _ in wanted} - {"", suite.name}
     others = {name: reader.read_suite(find_bundled_suite(name)) for name in sorted(names)}
     sources = {name: _read_summaries(other, folder) for name, other in others.items()}
-    found = {}
-    for name, dataset in wanted:
+    found: dict[tuple[str, str, str], list[Summary | None]] = {}
+    for name, dataset, picked in wanted:
         of_suite = others.get(grids[name].suite, suite)
-        members = grids[name].select_rows(of_suite.rows, dataset)
+        members = reader.find_grid_rows(suite, name, dataset)
         choices = sources.get(of_suite.name, [summaries])
-        found[name, dataset] = next(
-            (
-                [choice[row.runner] for row in members]
-                for choice in choices
-                if all(row.runner in choice for row in members)
-            ),
-            [choices[-1].get(row.runner) for row in members],
+        own = _find_own_member(picked, members)
+        choice = next(
+            (c for c in choices if all(row.runner in c for row in members if row != own)),
+            choices[-1],
         )
+        found[name, dataset, picked] = [
+            summaries[picked] if row == own else choice.get(row.runner) for row in members
+        ]
     return found
+
+
+def _find_own_member(picked: str, members: Sequence[Row]) -> Row | None:
+    """Find the member of a grid that is the configuration of the runner that was picked from it.
+
+    The runner is one of the grid's models, so equal parameters make it the same one. None if there
+    is no such member, or more than one.
+    """
+    if picked in (names := [row.runner for row in members]):
+        return members[names.index(picked)]
+    runner = runners.load_runners().get(picked)
+    if runner is None:
+        return None
+    values = runner.resolve()
+    same = [
+        row
+        for row in members
+        if row.parameters
+        and all(name in values and values[name] == v for name, v in row.parameters.items())
+    ]
+    return same[0] if len(same) == 1 else None
 
 
 def _read_summaries(suite: Suite, folder: Path) -> list[Mapping[str, Summary]]:
     """Read what a results folder says of a suite (if it does), then fmbench's own run of it."""
     own = suite.folder_in(folder) / SUMMARY_FILE
-    return [
-        *([read_summary(own)] if own.is_file() else []),
-        load_reference_summaries(suite),
-    ]
+    found: list[Mapping[str, Summary]] = []
+    if own.is_file():
+        try:
+            found.append(read_summary(own))
+        except UserError as error:  # a generated file; it must not stop the table of another suite
+            logger.warning("%s; until then fmbench's own run is used for its grids", error)
+    return [*found, load_reference_summaries(suite)]

@@ -534,7 +534,7 @@ class Trial:
         seeds = self._find_seeds_needed(self.alpha / n_tests)
         if seeds is None:
             return replace(
-                verdict, kind=VerdictKind.UNDECIDABLE, reason=self._explain_undecidable()
+                verdict, kind=VerdictKind.UNDECIDABLE, reason=self._explain_undecidable(n_tests)
             )
         reason = f"{seeds} in all would probably decide"
         return replace(verdict, kind=VerdictKind.MORE_SEEDS, reason=reason, seeds_needed=seeds)
@@ -577,7 +577,15 @@ class Trial:
         claim = self.claim
         return self.figure.power(n, claim.accuracy, claim.half_unit, self.margin, self.alpha, level)
 
-    def _explain_undecidable(self) -> str:
+    def _explain_undecidable(self, n_tests: int) -> str:
+        alone = self._find_seeds_needed(self.alpha) if n_tests > 1 else None
+        if self.p_beyond is not None and self.p_beyond < self.alpha:
+            alone = self.figure.n_seeds
+        if alone is not None:  # the correction for many rows is the cause
+            return (
+                f"{n_tests} rows are tested together, so {MAX_SEEDS} seeds would probably not "
+                f"decide; by itself, this row would need {alone}"
+            )
         gap = abs(self.claim.accuracy - self.figure.expected)
         noise = self.figure.figure_sd
         n = max(MAX_SEEDS, self.figure.n_seeds)

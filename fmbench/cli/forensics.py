@@ -96,6 +96,8 @@ def _format_planned(found: Forensics, command: str) -> str:
 
     if not found.planned:
         return ""
+    if found.findings.has_only_remarks:
+        return ""
     if found.findings.needs_no_mistake:
         return "\nNothing else has to be measured.\n"
     total = sum(cells.seconds for cells in found.planned)

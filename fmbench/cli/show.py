@@ -47,7 +47,10 @@ def show(name: str, parameters: tuple[str, ...]) -> None:
         text += ["", "parameters, as built:"]
         text += [f"  {layer:12} {count:>10,}" for layer, count in counts.items()]
         text.append(f"  {'total':12} {sum(counts.values()):>10,}")
-    flagged = [f"Reported beside it, as a flagged figure: {w}." for w in runner.flagged.values()]
+    flagged = [
+        f"Stored beside it, as the flagged figure {name}: {text}."
+        for name, text in runner.flagged.items()
+    ]
     for note in (*flagged, *runner.notes):
         text += ["", click.wrap_text(note, find_terminal_width() or 100)]
     print_output("\n".join(text))

@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from fmbench import runners
 from fmbench.analysis.evaluation import SuiteResults
-from fmbench.analysis.forensics.describe import name_explanations, name_sources
-from fmbench.analysis.forensics.findings import ForensicsFindings
-from fmbench.analysis.forensics.matrix import StoryPair, StoryRow
+from fmbench.analysis.forensics.describe import (
+    join_words,
+    name_attempt,
+    name_explanations,
+    name_misses,
+    name_sources,
+    name_tables,
+)
+from fmbench.analysis.forensics.findings import ForensicsFindings, build_findings
+from fmbench.analysis.forensics.matrix import FurtherStories, StoryPair, StoryRow
 from fmbench.analysis.forensics.outcomes import Outcome
 from fmbench.analysis.forensics.plan import ForensicsPlan
-from fmbench.analysis.forensics.printed import PrintedSource, collect_remarks, collect_sources
+from fmbench.analysis.forensics.printed import PrintedSource
 from fmbench.analysis.forensics.stored import StoredPredictions
 from fmbench.analysis.statistics import compute_mean_sd
-from fmbench.analysis.verdicts import Claim
+from fmbench.analysis.verdicts import FEWEST_SEEDS, VerdictKind
 from fmbench.records.protocols import MISTAKES
 from fmbench.report.sentences import Sentence, Strong, format_accuracy
 
 HEADING = "What could explain it"
+UNDECIDED = (VerdictKind.WITHIN_SPREAD, VerdictKind.MORE_SEEDS, VerdictKind.UNDECIDABLE)
+MOST_NAMED = 4  # stories that are named one by one; of more, only the number is given
 NOT_A_PROOF = "This is evidence, not proof: it shows what may have happened, not that it happened."
 
 
@@ -47,10 +56,7 @@ def collect_findings(results: SuiteResults) -> Iterator[ForensicsFindings]:
     for name in find_examined_runners(results):
         n = results.summaries[name].n if name in results.summaries else 0
         plan = ForensicsPlan(runners.get_runner(name), max(results.protocol.default_seeds, n))
-        yield ForensicsFindings(
-            plan, Claim.of_runner(results.suite.rows, name), stored,
-            collect_sources(results.suite, name), collect_remarks(results.suite, name),
-        )  # fmt: skip
+        yield build_findings(plan, stored, results.suite, results.rows)
 
 
 def explain_with_mistakes(findings: ForensicsFindings) -> Sentence | None:
@@ -60,10 +66,12 @@ def explain_with_mistakes(findings: ForensicsFindings) -> Sentence | None:
     nothing that can be compared has been measured, or nothing is printed of the model; but what is
     known without a measurement is always said.
     """
+    if findings.has_only_remarks:
+        return Sentence(HEADING, (" ".join(findings.remarks),))
     if not findings.printed or not findings.matrix.comparable:
         return None
     if findings.needs_no_mistake:
-        measured = Strong(_format_outcome(findings.honest))
+        measured = Strong(_format_accuracy(findings.honest))
         return Sentence(
             HEADING,
             ("No mistake is needed: the correct procedure gives ", measured, ", which explains ",
@@ -74,46 +82,132 @@ def explain_with_mistakes(findings: ForensicsFindings) -> Sentence | None:
     remarks = [f"{remark} " for remark in findings.remarks]
     settled = [s for s in findings.printed if s not in findings.matrix.open_sources]
     needless = [f"No mistake is needed for {name_sources(settled)}. "] if settled else []
-    parts = [*needless, *remarks, *_describe_best(findings)]
+    parts = [_describe_verdict(findings), *needless, *remarks, *_describe_best(findings)]
     parts += [_describe_counts(findings), _describe_readings(findings), NOT_A_PROOF]
     return Sentence(HEADING, tuple(filter(None, parts)))
 
 
+def _describe_verdict(findings: ForensicsFindings) -> str:
+    """Say first that the claim may be right, if the seeds do not decide whether it is."""
+    claim, verdict = findings.claim, findings.verdict
+    if claim is None or verdict is None or verdict.kind not in UNDECIDED:
+        return ""
+    for source in findings.matrix.open_sources:
+        if source.where == claim.where:
+            why = f"{verdict.seeds_needed} seeds in all would probably decide"
+            reason = why if verdict.seeds_needed else verdict.reason or verdict.word
+            return f"The rerun does not contradict {name_sources([source])}: {reason}. "
+    return ""
+
+
 def _describe_best(findings: ForensicsFindings) -> list[str]:
-    n, best, pair = len(findings.matrix.open_sources), findings.best_story, findings.best_pair
+    best, matrix = findings.best_story, findings.matrix
     stories = "1 story" if findings.n_compared == 1 else f"{findings.n_compared} stories"
     tried = f"We compared {stories} with what the paper prints of the model"
-    if best is None:
+    if best is None or matrix.top_story is None:
         return [f"{tried}, and ", Strong("none explains any of it"), ". "]
-    story, explained = best.outcome.story, len(best.explained)
-    if explained == n:
-        by_source = not best.departures and not story.is_reading
-        which = "the source’s own protocol" if by_source else "one story"
-        return [f"{tried}. ", Strong(f"It is explained by {which}"), f", “{story.name}”: "
-                f"{name_explanations(best)}. "]  # fmt: skip
-    rest = [source for source in findings.matrix.open_sources if source not in best.explained]
-    parts = [
-        f"{tried}. ", Strong("No single story explains all of it"), f". The best is “{story.name}” "
-        f"({explained} of {n} places). It does not explain {name_sources(rest)}. It explains "
-        f"{name_explanations(best)}. ",
-    ]  # fmt: skip
-    return parts + (_describe_pair(pair, best, n) if pair else [])
+    n, reached = len(matrix.open_sources), len(matrix.top_story.explained)
+    if best is not matrix.top_story:
+        parts = _describe_family(findings, best)
+    elif reached == n:
+        parts = _describe_full_explanation(findings, best)
+    else:
+        rest = [source for source in matrix.open_sources if source not in best.explained]
+        parts = [
+            f"The best is {_name_story(best)}, with {reached} of {n} places. It does not explain "
+            f"{name_sources(rest)}. It {_name_verb(best)} {name_explanations(best)}. ",
+            _describe_equals(matrix.equals_of_best),
+        ]  # fmt: skip
+    alone = [] if reached == n else [Strong("No single story explains all of it"), ". "]
+    pair = _describe_pair(findings.best_pair, matrix.top_story, n) if findings.best_pair else []
+    return [f"{tried}. ", *alone, *parts, *pair]
 
 
-def _describe_pair(pair: StoryPair, best: StoryRow, n: int) -> list[str]:
-    rest = name_sources(pair.missed) if pair.missed else "nothing"
-    reach = f"{len(pair.explained)} of {n} places and leave {rest} unexplained. "
-    if best in (pair.first, pair.second):
-        other = pair.second if best is pair.first else pair.first
-        return [
-            f"A second story, “{other.outcome.story.name}”, explains {name_explanations(other)}. "
-            f"Together the two explain {reach}"
-        ]
-    first, second = pair.first, pair.second
+def _describe_full_explanation(findings: ForensicsFindings, best: StoryRow) -> list[str]:
+    by_source = not best.departures and not best.outcome.story.is_reading
+    which = "the source’s own protocol" if by_source else "one story"
+    word = "is" if best.outcome.has_enough_seeds else "may be"
     return [
-        f"Two other stories explain more together. “{first.outcome.story.name}” explains "
-        f"{name_explanations(first)}; “{second.outcome.story.name}” explains "
-        f"{name_explanations(second)}. Together they explain {reach}"
+        Strong(f"It {word} explained by {which}"),
+        f", {_name_story(best)}: {name_explanations(best)}. ",
+        _describe_equals(findings.matrix.equals_of_best),
+    ]
+
+
+def _describe_family(findings: ForensicsFindings, best: StoryRow) -> list[str]:
+    """Describe a best story that others of its family, with few seeds, may surpass.
+
+    They differ from it only in the settings that the source leaves open.
+    """
+    further = findings.matrix.further_stories
+    reached = {each.source.where for each in further}
+    rest = [
+        source
+        for source in findings.matrix.open_sources
+        if source not in best.explained and source.where not in reached
+    ]
+    says = [f"misses {join_words(name_misses(best.get_match(each.source)) for each in further)}"]
+    if rest:
+        says.append(f"does not explain {join_words(name_tables(rest))}")
+    if best.explained:
+        says.append(f"explains {name_explanations(best)}")
+    others = [f"{len(each.rows)} of {each.n} may explain {_name_further(each)}" for each in further]
+    return [
+        f"The best is {_name_story(best)}. It {join_words(says)}. Of its other settings, "
+        f"measured with fewer than {FEWEST_SEEDS} seeds, {join_words(others)}. "
+    ]
+
+
+def _name_further(further: FurtherStories) -> str:
+    """Name a source and what stories with few seeds give for it: ``Table 3 (98.84 and 98.66)``."""
+    source, [first, *_] = further.source, further.rows
+    figures = first.get_match(source).figures
+    if len(figures) != 1 or len(further.rows) > MOST_NAMED:
+        return name_sources([source])
+    values = []
+    for row in further.rows:
+        [attempt] = row.get_match(source).attempts
+        assert attempt is not None, "it explains the source"
+        values.append(f"{name_attempt(figures[0], attempt)}, n = {row.outcome.n}")
+    return f"{source.where} ({'; '.join(values)})"
+
+
+def _name_story(row: StoryRow) -> str:
+    """Name a story with its seeds and its accuracy: ``“MNIST digits” (n = 5, ...)``."""
+    return f"“{row.outcome.story.name}” ({_format_outcome(row.outcome)})"
+
+
+def _name_verb(row: StoryRow) -> str:
+    return "explains" if row.outcome.has_enough_seeds else "may explain"
+
+
+def _describe_equals(equals: Sequence[StoryRow]) -> str:
+    """Say which stories are just as good: no order among them means anything."""
+    if not equals:
+        return ""
+    if len(equals) > MOST_NAMED:
+        return f"{len(equals)} other stories are just as good. "
+    names = join_words(f"“{row.outcome.story.name}”" for row in equals)
+    return f"Just as good: {names}. "
+
+
+def _describe_pair(pair: StoryPair, top: StoryRow, n: int) -> list[str]:
+    """Describe the best pair; its first story is described already if it is the top one."""
+    first, second = pair.first, pair.second
+    sure = all(row.outcome.has_enough_seeds for row in (first, second))
+    reach = f"{'' if sure else 'may '}explain {len(pair.explained)} of {n} places"
+    rest = name_sources(pair.missed) if pair.missed else "nothing"
+    equal = f"{pair.n_equal} other stories would do as well in its place. " if pair.n_equal else ""
+    if first is top:
+        begin = f"A second story, “{second.outcome.story.name}”,"
+    else:
+        begin = (
+            f"Two stories reach more together. {_name_story(first)} {_name_verb(first)} "
+            f"{name_explanations(first)}. {_name_story(second)}"
+        )
+    return [
+        f"{begin} {_name_verb(second)} {name_explanations(second)}. {equal}"
+        f"Together the two {reach} and leave {rest} unexplained. "
     ]
 
 
@@ -122,11 +216,12 @@ def _describe_counts(findings: ForensicsFindings) -> str:
     claim = findings.claim
     for count in findings.counts:
         if claim and count.source.where == claim.where and count.n_explaining > 1:
-            as_stated = "none" if not count.n_as_stated else str(count.n_as_stated)
+            by_name = count.n_by_its_name or "none"
+            few = f" ({count.n_with_few_seeds} with few seeds)" * bool(count.n_with_few_seeds)
             return (
                 f"A match alone means little: {count.n_explaining} of {count.n_stories} stories "
-                f"explain {name_sources([count.source])} in some way, {as_stated} of them as it "
-                "stands. "
+                f"explain {count.source.where} in some way{few}, {by_name} of them under the "
+                "printed name of the metric. "
             )
     return ""
 
@@ -136,10 +231,12 @@ def _describe_readings(findings: ForensicsFindings) -> str:
     confirmed = findings.confirmed_best
     if not measured or not confirmed.n:
         return ""
-    count = f"all {n}" if measured == n else f"{measured} of {n}"
+    dataset = findings.plan.dataset.title
+    on_digits = f", {findings.n_measured_on_digits} of {n} on the digits"
     return (
-        f"The source leaves some choices open. Of {count} combinations, the best one on held-out "
-        f"training images gets {_format_outcome(confirmed)} on the test images. "
+        f"Of the choices that the source leaves open, {measured} of {n} combinations are measured "
+        f"on {dataset}{on_digits if findings.plan.has_digits else ''}; the best one on held-out "
+        f"training images gets {_format_accuracy(confirmed)}, on the test images. "
     )
 
 
@@ -150,8 +247,15 @@ def _count_sources(sources: tuple[PrintedSource, ...]) -> str:
 
 
 def _format_outcome(outcome: Outcome) -> str:
+    """Give seeds and accuracy: ``n = 5, accuracy 99.14 ± 0.10 %``."""
     values = outcome.compute_values("accuracy")
     mean, sd = compute_mean_sd(values)
+    return f"n = {outcome.n}, accuracy {format_accuracy(mean, sd, len(values))}"
+
+
+def _format_accuracy(outcome: Outcome) -> str:
+    """Give accuracy and seeds: ``90.83 ± 0.19 %, n = 5``."""
+    mean, sd = compute_mean_sd(values := outcome.compute_values("accuracy"))
     return f"{format_accuracy(mean, sd, len(values))}, n = {len(values)}"
 
 
@@ -178,8 +282,9 @@ def _format_story(row: Mapping[str, str], titles: Mapping[str, str], width: int)
     groups = {
         "does not explain": [f"{w}: {t[4:]}" for w, t in cells.items() if t.startswith("no: ")],
         "explains": [f"{w}: {t[5:]}" for w, t in cells.items() if t.startswith("yes: ")],
+        "may explain": [f"{w}: {t[5:]}" for w, t in cells.items() if t.startswith("may: ")],
         "not decided": [
-            f"{w}: {t}" for w, t in cells.items() if not t.startswith(("no: ", "yes: "))
+            f"{w}: {t}" for w, t in cells.items() if not t.startswith(("no: ", "yes: ", "may: "))
         ],
     }
     if "explains" not in row:  # quick figures are not compared

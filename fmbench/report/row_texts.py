@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from fmbench.analysis.evaluation import JudgedRow
 from fmbench.analysis.summary import Status
+from fmbench.analysis.table_verdicts import ProtocolResult
 from fmbench.analysis.verdicts import Claim, Verdict, VerdictKind
 from fmbench.utils.table import MeanSd
 
@@ -35,8 +36,28 @@ def count_verdicts(rows: Sequence[JudgedRow]) -> dict[VerdictKind, int]:
 
 def summarise_verdicts(rows: Sequence[JudgedRow]) -> str:
     """Return ``29 rows: 5 reproduced; 2 not run``."""
-    counts = "; ".join(f"{n} {kind.word}" for kind, n in count_verdicts(rows).items())
+    counts = "; ".join(f"{n} {name_verdict(kind, n)}" for kind, n in count_verdicts(rows).items())
     return f"{len(rows)} row{'' if len(rows) == 1 else 's'}: {counts or 'nothing to judge'}"
+
+
+def name_verdict(kind: VerdictKind, n: int) -> str:
+    """Return a verdict's word as it follows a number of rows: ``(3) misquote their source``."""
+    if kind is VerdictKind.MISQUOTED and n != 1:
+        return "misquote their source"
+    if kind is VerdictKind.MORE_SEEDS:
+        return "needs more seeds" if n == 1 else "need more seeds"
+    return kind.word
+
+
+def find_reproduced_by_source(rows: Sequence[JudgedRow]) -> list[JudgedRow]:
+    """Return the rows that only their source's own protocol reproduces."""
+    return [
+        row
+        for row in rows
+        if row.source_protocol
+        and row.source_protocol.verdict.kind is VerdictKind.REPRODUCED
+        and row.verdict.kind is not VerdictKind.REPRODUCED
+    ]
 
 
 def shorten_verdict(row: JudgedRow) -> str:
@@ -54,14 +75,15 @@ def shorten_verdict(row: JudgedRow) -> str:
 def format_source_protocol(row: JudgedRow) -> str:
     """Return what the source's own protocol gives: ``92.33 (+0.23), reproduced``.
 
-    The number in parentheses is what the protocol adds to the honest accuracy, in points. The
-    verdict is left out where no rerun can test the claim. Empty if the source's protocol is the
-    honest one, or is not measured.
+    The number in parentheses is what the protocol adds to the honest accuracy, in points; it is
+    left out where it is smaller than its own error. The verdict is left out where no rerun can
+    test the claim. Empty if the source's protocol is the honest one, or is not measured.
     """
     result = row.source_protocol
     if result is None:
         return ""
-    text = f"{100 * result.mean:.2f} ({format_points(result.flatters)})"
+    gain = "" if result.flatters is None else f" ({format_points(result.flatters)})"
+    text = f"{100 * result.mean:.2f}{gain}"
     return f"{text}, {result.verdict.word}" if result.verdict.kind in TESTED else text
 
 
@@ -74,10 +96,16 @@ def describe_source_protocol(row: JudgedRow) -> str:
     result = row.source_protocol
     if result is None:
         return ""
-    figure = MeanSd(100 * result.mean, 100 * result.sd if result.n > 1 else None, 2)
-    gain = f"{abs(100 * result.flatters):.2f} points {'less' if result.flatters < 0 else 'more'}"
-    text = f"{result.description}: {figure} %, {gain} than by the honest protocol"
+    text = f"{result.description}: {format_protocol_figure(result)} %"
+    if result.flatters is not None:
+        which = "less" if result.flatters < 0 else "more"
+        text += f", {abs(100 * result.flatters):.2f} points {which} than by the honest protocol"
     return f"{text}; {result.verdict}" if result.verdict.kind in TESTED else text
+
+
+def format_protocol_figure(result: ProtocolResult) -> MeanSd:
+    """Return the accuracy by a source's protocol in percent, with its spread if it has one."""
+    return MeanSd(100 * result.mean, None if result.sd is None else 100 * result.sd, 2)
 
 
 def format_control(row: JudgedRow) -> str:
@@ -108,8 +136,9 @@ def describe_tests(verdict: Verdict) -> str:
         return ""
     holm = "" if verdict.p_holm is None else f", corrected for the rows {_format_p(verdict.p_holm)}"
     return (
-        f"the mean is within the margin: {_format_p(verdict.p_within)}; "
-        f"the claim is beyond it: {_format_p(verdict.p_beyond)}{holm}"
+        f"test of “the mean is within the margin”: {_format_p(verdict.p_within)}; "
+        f"test of “the claim is beyond it”: {_format_p(verdict.p_beyond)}{holm}. "
+        "Only a small p shows what is tested"
     )
 
 

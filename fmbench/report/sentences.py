@@ -16,9 +16,14 @@ from fmbench.analysis.summary import NO_RECORD
 from fmbench.analysis.verdicts import VerdictKind
 from fmbench.consistency import explain
 from fmbench.consistency.check import ConsistencyResult
+from fmbench.consistency.sources import PairResult
 from fmbench.datasets.specs import get_dataset
 from fmbench.report.commands import Commands
-from fmbench.report.row_texts import count_verdicts, describe_source_protocol
+from fmbench.report.row_texts import (
+    count_verdicts,
+    describe_source_protocol,
+    find_reproduced_by_source,
+)
 from fmbench.utils.formatting import format_interval
 from fmbench.utils.table import MeanSd
 
@@ -150,13 +155,7 @@ def _describe_rows(rows: Sequence[JudgedRow], which: str = "") -> Iterator[str]:
     yield f"Of the {n} {which}claim{'' if n == 1 else 's'}, "
     yield _join([f"{number} {_use_as_verb(kind, number)}" for kind, number in counts.items()])
     yield "."
-    by_source = [
-        row.label
-        for row in rows
-        if row.source_protocol
-        and row.source_protocol.verdict.kind is VerdictKind.REPRODUCED
-        and row.verdict.kind is not VerdictKind.REPRODUCED
-    ]
+    by_source = [row.label for row in find_reproduced_by_source(rows)]
     if by_source:
         yield " By their source’s own protocol, "
         yield Strong(f"{len(by_source)} more {'is' if len(by_source) == 1 else 'are'} reproduced")
@@ -201,14 +200,20 @@ def _count_contradictions(consistency: ConsistencyResult) -> Iterator[str]:
         yield Strong(f"contradict each other: {pairs} of tables or sentences cannot both be true")
     yield ". That is arithmetic; no rerun can change it."
     if n:
+        n_repeated = n - len(_find_listed_pairs(consistency))
+        repeated = (
+            f" ({n_repeated} of the {n} are left out: they repeat a pair with a part of its table)"
+            if n_repeated
+            else ""
+        )
         yield (
-            " Below is what each of the two allows, the worst pair first. Severity: by which "
-            "factor the rounding of all their figures must grow until both can be true."
+            f" Below is what each of the two allows, the worst pair first{repeated}. Severity: by "
+            "which factor the rounding of all their figures must grow until both can be true."
         )
 
 
-def _list_contradictions(consistency: ConsistencyResult) -> list[str]:
-    """Describe each contradiction in one line.
+def _find_listed_pairs(consistency: ConsistencyResult) -> list[PairResult]:
+    """Return the contradicting pairs without those that repeat another one.
 
     A part of a table ("Table 1, overall line") is left out where the whole table is listed beside
     the same source.
@@ -226,11 +231,12 @@ def _list_contradictions(consistency: ConsistencyResult) -> list[str]:
             for whole in names
         )
 
-    lines = [
-        explain.describe_pair(pair, consistency)
-        for pair, pair_names in pairs
-        if not is_part(pair_names)
-    ]
+    return [pair for pair, pair_names in pairs if not is_part(pair_names)]
+
+
+def _list_contradictions(consistency: ConsistencyResult) -> list[str]:
+    """Describe each contradiction in one line."""
+    lines = [explain.describe_pair(pair, consistency) for pair in _find_listed_pairs(consistency)]
     lines += [
         explain.describe_source(source, consistency)
         for source in consistency.sources

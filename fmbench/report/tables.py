@@ -25,6 +25,7 @@ from fmbench.report.row_texts import (
     BY_SOURCE_PROTOCOL,
     CONTROL,
     format_control,
+    format_protocol_figure,
     format_source_protocol,
     shorten_verdict,
     summarise_verdicts,
@@ -32,7 +33,7 @@ from fmbench.report.row_texts import (
 from fmbench.suites.claims import ReportedFigure, Suite
 from fmbench.suites.reader import ACCURACIES, BY_CLASS, OVERALL, TABLES
 from fmbench.utils.files import write_text_atomically
-from fmbench.utils.formatting import format_interval, format_mean_sd
+from fmbench.utils.formatting import format_interval
 from fmbench.utils.table import (
     COUNT,
     FORMATS,
@@ -208,18 +209,25 @@ def _list_remarks(suite: Suite) -> Iterator[str]:
 
 
 def _list_flagged_figures(rows: Sequence[JudgedRow]) -> Iterator[str]:
-    """Yield each figure by another procedure of the source, with what that procedure is."""
-    shown = set()
+    """Yield what a source did that is not the honest protocol, and the figure that it gives."""
     for row in rows:
+        name = row.row.scored_as
         if result := row.source_protocol:
-            shown.add((row.runner, result.description))
-            figure = MeanSd(100 * result.mean, 100 * result.sd, 2)
+            figure = format_protocol_figure(result)
             yield f"{row.label}: {result.description}: {figure} % (n={result.n})"
-    for name, summary in {row.runner: row.summary for row in rows}.items():
-        for description, accuracies in summary.flagged.items():
-            if accuracies and (name, description) not in shown:
-                text = format_mean_sd([100 * a for a in accuracies], 2)
-                yield f"{name}: {description}: {text} % (n={len(accuracies)})"
+        elif name and row.status is Status.MEASURED:
+            known = ", ".join(row.summary.flagged) or "none"
+            lacks = (
+                f'the records lack the flagged figure "{name}"'
+                if name in row.summary.flagged
+                else f'{row.runner} has no flagged figure "{name}" (it has: {known})'
+            )
+            yield f"{row.label}: {lacks}, so the claim is judged by the honest protocol alone"
+        if row.row.best_of > 1 and row.row.claimed:
+            yield (
+                f"{row.label}: the claim is the best of {row.row.best_of} runs, and is compared "
+                "with the best of as many"
+            )
 
 
 def _build_accuracies_row(row: JudgedRow, *, has_verdicts: bool) -> dict[str, object]:

@@ -6,7 +6,7 @@ words say the same as its colour.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -20,6 +20,7 @@ from fmbench.report.row_texts import (
     BY_SOURCE_PROTOCOL,
     CONTROL,
     TESTED,
+    find_reproduced_by_source,
     format_control,
     format_source_protocol,
     shorten_verdict,
@@ -30,6 +31,7 @@ from fmbench.utils.formatting import format_interval
 from fmbench.utils.table import Table
 
 Texts = Mapping[str, str]  # a row of the table of accuracies as it is printed
+WIDTH_OF_BOTH_VERDICTS = 110  # narrower tables show the second verdict below the first one
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ def render_table(table: Table, width: int, *, one_line: bool = False) -> Group:
         note = "percent of the test images; ± standard deviation over n seeds"
         if not one_line:
             note += "; `fmbench table --format md` explains every column and verdict"
-        counts = f"{summarise_verdicts(table.judged)}." if table.has_verdicts else ""
+        counts = _count_verdicts(table.judged) if table.has_verdicts else ""
         return Group(title, Text(), grid, Text(), Text(counts), Text(note, style="dim"))
     for i, column in enumerate(table.columns):
         # A figure and its spread stay on one line; the header wraps instead.
@@ -79,8 +81,20 @@ def _fill_accuracies(grid: RichTable, table: AccuracyTable, width: int, *, one_l
             ratio=None if not column.wraps else 3 if column.title == "" else 2,
         )
     for row, texts in zip(table.judged, table.text_rows(), strict=True):
-        grid.add_row(*(column.text(row, texts) for column in columns))
+        cells = {column.title: column.text(row, texts) for column in columns}
+        if BY_SOURCE_PROTOCOL not in cells and not one_line and _has_second_verdict(row):
+            second = _format_source_protocol(row, texts)
+            cells["verdict"] = Text.assemble(cells["verdict"], f"; {BY_SOURCE_PROTOCOL}: ", second)
+        grid.add_row(*cells.values())
     grid.expand = True
+
+
+def _count_verdicts(rows: Sequence[JudgedRow]) -> str:
+    """Count both verdicts: ``29 rows: 5 reproduced. By the source's protocol: 2 more ...``."""
+    text = f"{summarise_verdicts(rows)}."
+    if n := len(find_reproduced_by_source(rows)):
+        text += f" {BY_SOURCE_PROTOCOL.capitalize()}: {n} more reproduced."
+    return text
 
 
 def _has_content(column: TerminalColumn, table: AccuracyTable) -> bool:
@@ -119,6 +133,10 @@ def _format_source_protocol(row: JudgedRow, texts: Texts) -> Text:
     return Text.assemble((f"{kind.style.mark} ", kind.style.terminal_style), words)
 
 
+def _has_second_verdict(row: JudgedRow) -> bool:
+    return row.source_protocol is not None and row.source_protocol.verdict.kind in TESTED
+
+
 def _format_control(row: JudgedRow, texts: Texts) -> str:
     return format_control(row) if texts["control_claimed"] else ""
 
@@ -135,6 +153,8 @@ TERMINAL_COLUMNS = (
     TerminalColumn("one new run", lambda row, texts: format_interval(row.low, row.high), 110),
     TerminalColumn("fit, s", lambda row, texts: texts["fit_seconds"], 150),
     TerminalColumn("verdict", _format_verdict, justify="left", wraps=True),
-    TerminalColumn(BY_SOURCE_PROTOCOL, _format_source_protocol, 110, "left", wraps=True),
+    TerminalColumn(
+        BY_SOURCE_PROTOCOL, _format_source_protocol, WIDTH_OF_BOTH_VERDICTS, "left", wraps=True
+    ),
     TerminalColumn(CONTROL, _format_control, 128, "left"),
 )

@@ -88,6 +88,7 @@ class Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     best_of: Runs = 1  # the number of runs of which the claimed figure is the best
     picked: Picked | None = None  # what the source picked by looking at the test images
     grid: Line = ""  # the [[grid]] from which the figure was picked
+    scored_as: Line = ""  # the flagged figure of the runner, by name, that the source reports
     images: Images = "today"  # the release of the images that the claim is about
     control: Control | None = None
     # The largest difference between the claimed value and the value before rounding, if it is not

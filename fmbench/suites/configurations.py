@@ -100,6 +100,10 @@ def _apply_parameters(runner: Runner, parameters: Mapping[str, Any]) -> Configur
             raise UserError(
                 f"{runner.name}: {name} must be a value like {own[name]!r}, not {value!r}"
             )
+        if name == "epochs" and (value < 1 or not isinstance(value, int)):
+            raise UserError(
+                f"{runner.name}: epochs must be a whole number from 1 on, not {value!r}"
+            )
     requested = replace(runner, requested_as=runner.name) if parameters else runner
     return Configuration(requested, parameters)
 

@@ -259,6 +259,8 @@ class _SuiteBuilder:
             raise ValueError(
                 f"picked = \"{row.picked}\" needs the key 'grid', the name of a [[grid]]"
             )
+        if row.scored_as and row.picked is not None:
+            raise ValueError("give picked or scored_as, not both")
         if row.grid and row.picked != "best of a grid":
             raise ValueError("the key 'grid' needs picked = \"best of a grid\"")
 

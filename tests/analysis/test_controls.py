@@ -54,5 +54,7 @@ def test_what_was_found_is_said_in_one_scale():
     assert result.sentence_part == (
         "on the MNIST handwritten digits, which have not changed, it gets 87.40 against 87.3"
     )
+    fixed = compare_control(Control("mnist", "95.90"), (0.9587,), deterministic=True)
+    assert fixed.sentence_part.endswith("it gets 95.87 against 95.90, another printed figure")
     other = compare_control(Control("mnist", "95.90"), FIVE, deterministic=False)
     assert other.sentence_part.endswith("87.40 against 95.90, outside of the prediction interval")

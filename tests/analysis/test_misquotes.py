@@ -51,6 +51,7 @@ def test_correct_rounding_cutting_off_and_padding_are_no_misquotation(claimed, s
         ("48.90", "51.1", "the error rate"),
         ("79.83", "79.8", "more digits than the source prints"),
         ("79.80", "79.76", "rounded, with a zero added"),
+        ("90.80", "90.83", "rounded, with a zero added"),
         ("90.73", "90.71999788", "the last digit off by one, as after wrong rounding"),
         ("79.9", "79.8", "the last digit off by one, as after wrong rounding"),
         ("78.33", "87.1", "another figure"),
@@ -70,6 +71,28 @@ def test_the_figure_of_another_row_of_the_same_source_is_named():
     assert slip("88.00", "51.1", others) == expected
     assert slip("88.00", "51.1", others[1:]) == "another figure"
     assert slip("88.00", "51.1", [row("88.00", "51.1")]) == "another figure", "its own row"
+
+
+@pytest.mark.parametrize(
+    ("claimed", "source", "other", "expected"),
+    [
+        ("90.9", "90.83", "90.89", "the last digit off by one, as after wrong rounding"),
+        ("90.3", "90.83", "90.3", "a digit left out"),
+        ("91.71", "91.17", "91.71", "two digits swapped"),
+        ("89.2", "90.83", "89.2", "the figure of another row of that source, B"),
+        ("89.2", "90.83", "89.20", "the figure of another row of that source, B"),
+        ("89.2", "90.83", "89.24", "another figure"),  # some figure of a long table rounds to it
+        ("83.2", "90.83", "83.24", "the figure of another row of that source, B"),
+    ],
+)
+def test_slips_of_the_row_s_own_figure_come_before_another_row(claimed, source, other, expected):
+    assert slip(claimed, source, [row(None, other, label="B")]) == expected
+
+
+def test_among_the_other_rows_an_equal_figure_comes_before_one_that_rounds_to_the_claim():
+    others = [row(None, "83.24", label="B"), row(None, "83.2", label="C")]
+    assert slip("83.2", "90.83", others).endswith("C")
+    assert slip("83.2", "90.83", [*others[::-1], row(None, "83.2", label="D")]).endswith("C")
 
 
 @pytest.mark.parametrize("certainty", ["second hand", "recalled", "not found", "own"])

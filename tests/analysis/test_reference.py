@@ -18,7 +18,7 @@ from fmbench.analysis.reference import (
     summarise_by_file_names,
     write_summary,
 )
-from fmbench.analysis.summary import Status, Summary
+from fmbench.analysis.summary import FlaggedFigure, Status, Summary
 from fmbench.errors import UserError
 from fmbench.records.cells import Cell
 from fmbench.records.protocols import FULL
@@ -38,7 +38,10 @@ def test_a_summary_file_is_read_as_it_was_written(tmp_path):
         reason="ValueError: too few: 3",
     )  # fmt: skip
     flagged = replace(
-        MEASURED, runner="d", flagged={"scored by signs": (0.7, 0.75)}, controls={"mnist": (0.9,)}
+        MEASURED,
+        runner="d",
+        flagged={"sign": FlaggedFigure("scored by signs", (0.7, 0.75))},
+        controls={"mnist": (0.9,)},
     )
     not_run = Summary("c", Status.NOT_RUN)
     path = tmp_path / SUMMARY_FILE
@@ -66,7 +69,9 @@ def test_a_damaged_summary_file_is_an_error_that_says_what_to_do(tmp_path, conte
     path = tmp_path / "suite" / SUMMARY_FILE
     path.parent.mkdir()
     path.write_text(content, encoding="utf-8")
-    with pytest.raises(UserError, match=r"is damaged: `fmbench table --write --results .*` writes"):
+    with pytest.raises(
+        UserError, match=r"is damaged: `fmbench table --suite .* --write --results .*` writes"
+    ):
         read_summary(path)
 
 

@@ -296,3 +296,29 @@ def test_holms_correction_agrees_with_statsmodels(p_values):
     with mock.patch("gc.collect"):
         expected = multitest.multipletests(p_values, method="holm")[1]
     assert correct_p_values(p_values) == pytest.approx(expected.tolist(), abs=1e-12)
+
+
+@pytest.mark.parametrize("own", [0, 3])
+def test_the_error_of_what_a_grid_adds_is_that_of_a_simulation(own):
+    # The first configuration may be one of the grid, or (index 3) another model.
+    means, sds, sizes = (0.9, 0.899, 0.902, 0.9), (0.002, 0.004, 0.0, 0.002), (5, 1, 1, 5)
+    generator = np.random.default_rng(5)
+
+    def measure(noise):
+        return [
+            SampleFigure(
+                tuple(mean + noise * sd / math.sqrt(n) * generator.standard_normal()
+                      + sd * np.linspace(-1, 1, n) / max(np.linspace(-1, 1, n).std(ddof=1), 1e-9)
+                      if n > 1 else [mean + noise * sd * generator.standard_normal()]),
+                spread_of=(0.0, sd * math.sqrt(2)) if n == 1 and sd else (),
+            )
+            for mean, sd, n in zip(means, sds, sizes, strict=True)
+        ]  # fmt: skip
+
+    def gain(models):
+        return GridFigure(tuple(models[:3])).expected - models[own].mean
+
+    models = measure(0)
+    error = GridFigure(tuple(models[:3])).compute_gain_error(models[own])
+    gains = [gain(measure(1)) for _ in range(2000)]
+    assert error == pytest.approx(np.std(gains), rel=0.1)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from fmbench import runners
-from fmbench.analysis.summary import BEST_EPOCH_TEXT, Status, Summary, summarise
+from fmbench.analysis.summary import BEST_EPOCH_TEXT, FlaggedFigure, Status, Summary, summarise
 from fmbench.models.registry import BEST_EPOCH
 from fmbench.records.cells import Cell
 from fmbench.records.protocols import FULL, QUICK
@@ -131,7 +131,7 @@ def test_a_flagged_figure_is_scored_in_addition_to_the_result(store, toy_cell, r
     runner = replace(toy_cell().runner, flagged={"sign": "scored by signs"})
     found = summarise(Configuration(runner), FULL, store.read_contents(), store, Y_TRUE)
     assert found.accuracies == (0.8, 0.9)
-    assert found.flagged == {"scored by signs": (0.75, 0.85)}
+    assert found.flagged == {"sign": FlaggedFigure("scored by signs", (0.75, 0.85))}
     assert summary_of(toy_cell(), store).flagged == {}
 
 
@@ -140,7 +140,7 @@ def test_a_flagged_figure_counts_the_records_that_have_it(store, toy_cell, recor
     store.save(record_of(toy_cell(1)), {**right(90), "flagged_sign": right(70)["y_pred"]})
     runner = replace(toy_cell().runner, flagged={"sign": "scored by signs"})
     found = summarise(Configuration(runner), FULL, store.read_contents(), store, Y_TRUE)
-    assert (found.n, found.flagged) == (2, {"scored by signs": (0.7,)})
+    assert (found.n, found.flagged) == (2, {"sign": FlaggedFigure("scored by signs", (0.7,))})
 
 
 def test_the_best_epoch_is_scored_only_if_asked_for_and_not_stored_already(
@@ -156,9 +156,13 @@ def test_the_best_epoch_is_scored_only_if_asked_for_and_not_stored_already(
         return summarise(Configuration(runner), FULL, contents, store, Y_TRUE, **options).flagged
 
     assert flagged(runner) == {}
-    assert flagged(runner, picks_epoch=True) == {BEST_EPOCH_TEXT: (0.85, 0.95)}
+    assert flagged(runner, picks_epoch=True) == {
+        BEST_EPOCH: FlaggedFigure(BEST_EPOCH_TEXT, (0.85, 0.95))
+    }
     own = replace(runner, flagged={BEST_EPOCH: "as the source did"})
-    assert flagged(own, picks_epoch=True) == {"as the source did": (0.07, 0.07)}
+    assert flagged(own, picks_epoch=True) == {
+        BEST_EPOCH: FlaggedFigure("as the source did", (0.07, 0.07))
+    }
 
 
 def test_a_model_without_epochs_has_no_best_one(store, toy_cell, record_of):
@@ -167,7 +171,7 @@ def test_a_model_without_epochs_has_no_best_one(store, toy_cell, record_of):
     found = summarise(
         Configuration(toy_cell().runner), FULL, contents, store, Y_TRUE, picks_epoch=True
     )
-    assert found.flagged == {BEST_EPOCH_TEXT: ()}
+    assert found.flagged == {BEST_EPOCH: FlaggedFigure(BEST_EPOCH_TEXT)}
 
 
 def test_every_runner_that_flags_the_best_epoch_describes_it_by_the_same_words():

@@ -11,7 +11,7 @@ from fmbench.analysis.controls import compare_control
 from fmbench.analysis.evaluation import judge_suite, read_results
 from fmbench.analysis.reference import REFERENCE_RESULTS, SUMMARY_FILE, read_summary, write_summary
 from fmbench.analysis.statistics import SampleFigure
-from fmbench.analysis.summary import BEST_EPOCH_TEXT, Status, Summary
+from fmbench.analysis.summary import BEST_EPOCH_TEXT, FlaggedFigure, Status, Summary
 from fmbench.analysis.table_verdicts import (
     find_untested,
     judge_rows,
@@ -19,6 +19,8 @@ from fmbench.analysis.table_verdicts import (
     load_grids,
 )
 from fmbench.analysis.verdicts import VerdictKind
+from fmbench.errors import UserError
+from fmbench.models.registry import BEST_EPOCH
 from fmbench.suites import reader
 from fmbench.suites.bundled import find_bundled_suite
 from fmbench.suites.claims import Control, Grid, Row, Suite
@@ -43,6 +45,7 @@ NO_RUNNER = Summary("model", Status.NO_RUNNER, reason="there is no 'model'. Did 
 QUOTES = {"source": "51.1", "cited": "Xiao", "certainty": "verified"}
 OLD = {"images": "first release"}
 MISQUOTED = "misquotes its source: the source says 51.1, the claim is 90.00: another figure"
+RERUN = f"{MISQUOTED}; a rerun of the claim as printed: "
 
 
 # ---------------------------------------------------------------- which rule comes first
@@ -68,7 +71,11 @@ MISQUOTED = "misquotes its source: the source says 51.1, the claim is 90.00: ano
         (row(), STALE, "not run: stale: revision 1 -> 2"),
         (row(), FAILED, "failed: killed (seed 5)"),
         # A misquotation is known without a run, and comes before everything else.
-        (row(**QUOTES), FIVE, MISQUOTED),
+        (row(**QUOTES), FIVE, f"{RERUN}reproduced"),
+        (row(**QUOTES), measured(0.5), f"{RERUN}not reproduced, claim higher"),
+        (row(**QUOTES), ONE_SEED, MISQUOTED),
+        (row(**QUOTES, **OLD), FIVE, MISQUOTED),
+        (row(recipe="not stated", **QUOTES), FIVE, MISQUOTED),
         (row(**QUOTES), None, MISQUOTED),
         (row(**QUOTES), NOT_RUN, MISQUOTED),
         (row(**QUOTES), FAILED, MISQUOTED),
@@ -148,9 +155,38 @@ def test_rows_that_are_not_tested_do_not_count_for_the_correction():
     assert judge_rows([close, *others], {"model": FIVE})[0].kind is VerdictKind.CLAIM_HIGHER
 
 
+def test_the_rerun_of_a_misquotation_is_corrected_for_all_rows_with_a_test():
+    close = row("91.00", **QUOTES)
+    assert judge_rows([close], {"model": FIVE})[0].reason.endswith("claim higher")
+    among = judge_rows([close, *[row()] * 30], {"model": FIVE})
+    assert "not reproduced" not in among[0].reason
+    assert {v.kind for v in among[1:]} == {VerdictKind.REPRODUCED}
+
+
+def test_the_reason_names_the_number_of_rows_if_only_their_number_prevents_a_decision():
+    rows = [row("90.85"), *[row()] * 60]
+    alone, among = (judge_rows(some, {"model": FIVE})[0] for some in (rows[:1], rows))
+    assert alone.kind is VerdictKind.MORE_SEEDS
+    assert among.kind is VerdictKind.UNDECIDABLE
+    assert among.reason == (
+        "61 rows are tested together, so 20 seeds would probably not decide; by itself, this row "
+        f"would need {alone.seeds_needed}"
+    )
+    decided = judge_rows([row("91.00"), *rows[1:]], {"model": FIVE})[0]
+    assert judge_rows([row("91.00")], {"model": FIVE})[0].kind is VerdictKind.CLAIM_HIGHER
+    assert decided.kind is VerdictKind.UNDECIDABLE
+    assert decided.reason.endswith("by itself, this row would need 5")
+
+
 # ---------------------------------------------------------------- the source's own protocol
 
 SIGN = "scored by signs"
+SCORED = {"scored_as": "sign"}
+EPOCHS = FlaggedFigure(f"{BEST_EPOCH_TEXT}, as they did", (0.9, 0.91, 0.92))
+
+
+def sign(*accuracies):
+    return {"sign": FlaggedFigure(SIGN, accuracies)}
 
 
 def protocol_of(the_row, summary, grids=None):
@@ -162,8 +198,8 @@ def protocol_of(the_row, summary, grids=None):
 
 def test_another_way_of_scoring_is_judged_beside_the_honest_one():
     worse = tuple(a - 0.0125 for a in FIVE.accuracies)
-    summary = replace(FIVE, flagged={SIGN: worse})
-    result = protocol_of(row("88.75"), summary)
+    summary = replace(FIVE, flagged=sign(*worse))
+    result = protocol_of(row("88.75", **SCORED), summary)
     assert (result.description, result.accuracies, result.n) == (SIGN, worse, 5)
     assert (result.mean, result.flatters) == pytest.approx((0.8875, -0.0125))
     assert result.sd == pytest.approx(FIVE.sd)
@@ -176,48 +212,59 @@ def test_where_the_source_s_protocol_is_the_honest_one_there_is_no_second_verdic
     assert protocol_of(row(picked="best epoch"), FIVE) is None, "no epochs are stored"
 
 
-def test_the_best_epoch_is_preferred_if_the_claim_is_one():
-    flagged = {SIGN: (0.7, 0.71, 0.72), f"{BEST_EPOCH_TEXT}, as they did": (0.9, 0.91, 0.92)}
-    summary = replace(FIVE, flagged=flagged)
-    assert protocol_of(row(picked="best epoch"), summary).description.startswith(BEST_EPOCH_TEXT)
-    assert protocol_of(row(), summary).description == SIGN
+def test_a_row_gets_a_second_verdict_only_by_the_protocol_that_it_names():
+    summary = replace(FIVE, flagged={**sign(0.7, 0.71, 0.72), BEST_EPOCH: EPOCHS})
+    rows = [row(), row(picked="best epoch"), row(**SCORED), row(scored_as="sing"), row(best_of=5)]
+    untested = find_untested(rows, {"model": summary})
+    results = judge_source_protocols(rows, {"model": summary}, untested, {})
+    expected = [None, EPOCHS.description, SIGN, None, None]
+    assert [result and result.description for result in results] == expected
+    for the_row, description in zip(rows, expected, strict=True):
+        alone = protocol_of(the_row, summary)
+        assert (alone and alone.description) == description, "other rows change nothing"
+    assert protocol_of(row(picked="best epoch"), replace(FIVE, flagged=sign(0.7, 0.71))) is None
+
+
+def test_one_seed_of_a_stochastic_model_has_no_spread():
+    one = replace(ONE_SEED, flagged=sign(0.9))
+    assert (protocol_of(row(**SCORED), one).sd, protocol_of(row(**SCORED), one).n) == (None, 1)
+    fixed = replace(measured(0.9), flagged=sign(0.9))
+    assert protocol_of(row(**SCORED), fixed).sd == 0.0
 
 
 def test_a_source_figure_with_fewer_seeds_is_judged_by_its_own_number_of_seeds():
-    summary = replace(FIVE, flagged={SIGN: (0.9, 0.901)})
-    verdict = protocol_of(row(), summary).verdict
+    summary = replace(FIVE, flagged=sign(0.9, 0.901))
+    verdict = protocol_of(row(**SCORED), summary).verdict
     assert str(verdict) == "untestable: 2 seeds of a stochastic model, 3 needed"
 
 
-def test_the_best_of_several_runs_flatters_by_its_expectation():
-    result = protocol_of(row("90.20", best_of=5), FIVE)
-    assert result.description == "best of 5 runs, picked on the test set"
-    assert result.flatters == pytest.approx(1.16296 * FIVE.sd, rel=1e-4)
-    assert result.mean == pytest.approx(FIVE.mean + result.flatters)
-    [verdict] = judge_rows([row("90.20", best_of=5)], {"model": FIVE})
-    assert result.verdict == verdict, "the claim itself says that it is the best"
+def test_the_best_of_several_runs_has_one_verdict_which_compares_it_with_such_a_figure():
+    the_row = row("90.20", best_of=5)
+    assert protocol_of(the_row, FIVE) is None
+    [verdict] = judge_rows([the_row], {"model": FIVE})
+    assert verdict.interval == SampleFigure(FIVE.accuracies, 1, 5).interval
 
 
 @pytest.mark.parametrize("options", [{"recipe": "not stated"}, OLD, QUOTES, {"claimed": None}])
 def test_what_cannot_be_tested_has_the_same_verdict_by_both_protocols(options):
-    the_row = row(**({"claimed": "90.00"} | options))
-    summary = replace(FIVE, flagged={SIGN: FIVE.accuracies})
+    the_row = row(**({"claimed": "90.00"} | SCORED | options))
+    summary = replace(FIVE, flagged=sign(*FIVE.accuracies))
     [honest] = judge_rows([the_row], {"model": summary})
     by_source = protocol_of(the_row, summary).verdict
-    assert (by_source.kind, by_source.reason) == (honest.kind, honest.reason)
+    assert by_source.kind is honest.kind and honest.reason.startswith(by_source.reason)
     assert by_source.interval == SampleFigure(FIVE.accuracies).interval
 
 
 def test_a_row_that_is_not_measured_or_failed_has_no_second_verdict():
-    for summary in (NOT_RUN, STALE, replace(FAILED, flagged={SIGN: (0.9, 0.9, 0.9)})):
-        assert protocol_of(row(), summary) is None
+    for summary in (NOT_RUN, STALE, replace(FAILED, flagged=sign(0.9, 0.9, 0.9))):
+        assert protocol_of(row(**SCORED), summary) is None
 
 
 def test_the_second_verdicts_are_corrected_among_themselves():
-    summary = replace(FIVE, flagged={SIGN: FIVE.accuracies})
-    rows = [row("91.00"), *[row()] * 30]
+    summary = replace(FIVE, flagged=sign(*FIVE.accuracies))
+    rows = [row("91.00", **SCORED), *[row(**SCORED)] * 30, *[row()] * 30]
     untested = find_untested(rows, {"model": summary})
-    alone = protocol_of(row("91.00"), summary).verdict
+    alone = protocol_of(rows[0], summary).verdict
     among = judge_source_protocols(rows, {"model": summary}, untested, {})[0].verdict
     assert alone.kind is VerdictKind.CLAIM_HIGHER and not among.kind.differs
     assert among.p_holm == pytest.approx(31 * among.p_beyond)
@@ -226,7 +273,7 @@ def test_the_second_verdicts_are_corrected_among_themselves():
 # ---------------------------------------------------------------- grids
 
 PICKED = {"picked": "best of a grid", "grid": "All"}
-KEY = ("All", "fashion-mnist")
+KEY = ("All", "fashion-mnist", "model")
 
 
 def test_the_best_of_a_grid_is_judged_from_all_its_members():
@@ -245,8 +292,31 @@ def test_a_grid_with_a_member_without_records_gives_no_figure(members):
 
 def test_a_member_with_one_run_borrows_the_spread_of_the_picked_one():
     result = protocol_of(row(**PICKED), FIVE, {KEY: [FIVE, ONE_SEED]})
-    assert result.sd > 0
+    assert (result.n, result.sd) == (1, None), "the spread is not that of its own runs"
+    low, high = protocol_of(row(**PICKED), FIVE, {KEY: [FIVE, FIVE]}).verdict.interval
+    assert high - low > 0
+    assert result.verdict.interval[1] - result.verdict.interval[0] > high - low
     assert protocol_of(row(**PICKED), ONE_SEED, {KEY: [ONE_SEED]}) is None, "there is no spread"
+
+
+def test_the_description_says_if_most_configurations_were_measured_once():
+    def describe(*members):
+        return protocol_of(row(**PICKED), FIVE, {KEY: members}).description
+
+    once = "best of a grid of 3 configurations, most of them measured once, picked on the test set"
+    assert describe(FIVE, ONE_SEED, ONE_SEED) == once
+    assert "once" not in describe(FIVE, FIVE, ONE_SEED)
+    assert "once" not in describe(FIVE, measured(0.8), measured(0.81)), "they are deterministic"
+
+
+def test_what_a_grid_adds_is_given_if_it_is_larger_than_its_error():
+    far = measured(*(a + 0.01 for a in FIVE.accuracies))
+    result = protocol_of(row(**PICKED), FIVE, {KEY: [FIVE, far]})
+    assert result.flatters == pytest.approx(0.01, abs=1e-4)
+    noisy = protocol_of(row(**PICKED), FIVE, {KEY: [FIVE, replace(ONE_SEED, accuracies=(0.899,))]})
+    assert noisy.mean > FIVE.mean and noisy.flatters is None
+    sure = protocol_of(row(**PICKED), FIVE, {KEY: [FIVE, measured(0.85)]})
+    assert sure.flatters == pytest.approx(0, abs=1e-9), "the row is the best, whatever the noise"
 
 
 def make_suite(path, **options):
@@ -260,35 +330,72 @@ def make_suite(path, **options):
     return Suite(path, "A suite", (1000,) * 10, tuple(rows), grids=(grid,))
 
 
+FASHION = ["shallow fashion-mnist", "deep fashion-mnist"]
+
+
 def test_the_members_of_a_grid_in_the_same_suite_are_its_rows_on_the_same_data_set(tmp_path):
     suite = make_suite(tmp_path / "own.toml")
     summaries = {r.runner: replace(FIVE, runner=r.runner) for r in suite.rows[:3]}
     grids = load_grids(suite, tmp_path, summaries)
-    names = {key[1]: [m and m.runner for m in members] for key, members in grids.items()}
+    names = {key[1:]: [m and m.runner for m in members] for key, members in grids.items()}
     assert names == {
-        "fashion-mnist": ["shallow fashion-mnist", "deep fashion-mnist"],
-        "mnist": ["shallow mnist", None],
+        ("fashion-mnist", "shallow fashion-mnist"): FASHION,
+        ("fashion-mnist", "deep fashion-mnist"): FASHION,
+        ("mnist", "shallow mnist"): ["shallow mnist", None],
     }
 
 
 def test_the_members_of_a_grid_in_another_suite_come_from_the_results_folder_or_the_reference(
-    tmp_path,
+    tmp_path, caplog
 ):
     suite = reader.read_suite()
     [the_row] = [r for r in suite.rows if r.runner == "extra-tree"]
     summaries = {"extra-tree": replace(FIVE, runner="extra-tree")}
-    key = (the_row.grid, the_row.dataset)
+    key = (the_row.grid, the_row.dataset, "extra-tree")
     from_reference = load_grids(suite, tmp_path, summaries)[key]
-    assert len(from_reference) == 12 and from_reference[0].mean == pytest.approx(0.7792)
+    assert len(from_reference) == 12 and from_reference[1].mean == pytest.approx(0.78318)
     other = reader.read_suite(find_bundled_suite("xiao2017"))
-    own = [replace(FIVE, runner=member.runner) for member in from_reference]
+    members = reader.find_grid_rows(suite, the_row.grid, the_row.dataset)
+    own = [replace(FIVE, runner=member.runner) for member in members]
     path = other.folder_in(tmp_path) / SUMMARY_FILE
     path.parent.mkdir()
-    write_summary(path, own[1:], [])
+    write_summary(path, own[:-1], [])
     assert load_grids(suite, tmp_path, summaries)[key] == from_reference, "one is missing"
     write_summary(path, own, [])
     assert [m.mean for m in load_grids(suite, tmp_path, summaries)[key]] == [FIVE.mean] * 12
     assert load_grids(suite, tmp_path, {}) == {}, "nothing is measured that was picked"
+
+    path.write_text("{")
+    with caplog.at_level("WARNING", "fmbench"):
+        assert load_grids(suite, tmp_path, summaries)[key] == from_reference, "damaged"
+    assert "is damaged" in caplog.text and "fmbench's own run is used" in caplog.text
+
+
+def test_a_grid_that_names_a_row_that_does_not_exist_is_an_error(tmp_path):
+    the_row = row(picked="best of a grid", grid="trees")
+    grid = Grid("trees", "xiao2017", labels=("no such model",))
+    suite = Suite(tmp_path / "s.toml", "S", (1000,) * 10, (the_row,), grids=(grid,))
+    with pytest.raises(UserError, match=r"\[\[grid\]\] \(trees\): no row of xiao2017"):
+        load_grids(suite, tmp_path, {"model": FIVE})
+
+
+@pytest.mark.parametrize("runner", ["perceptron", "decision-tree", "random-forest", "linear-svc"])
+def test_the_member_that_is_the_row_s_own_configuration_has_all_seeds_of_the_row(tmp_path, runner):
+    suite = reader.read_suite()
+    [the_row] = [r for r in suite.rows if r.runner == runner]
+    own = replace(FIVE, runner=runner)
+    members = load_grids(suite, tmp_path, {runner: own})[the_row.grid, the_row.dataset, runner]
+    places = [i for i, member in enumerate(members) if member == own]
+    rows = reader.find_grid_rows(suite, the_row.grid, the_row.dataset)
+    source = float(the_row.source.strip("%")) / 100
+    assert [float(rows[i].claimed) for i in places] == pytest.approx([source])
+
+
+def test_a_runner_with_other_parameters_is_no_member(tmp_path):
+    suite = reader.read_suite()
+    summaries = {"svc-rbf": replace(FIVE, runner="svc-rbf")}
+    [members] = load_grids(suite, tmp_path, summaries).values()
+    assert summaries["svc-rbf"] not in members, "the grid states gamma in another way"
 
 
 # ---------------------------------------------------------------- controls of a suite
@@ -358,6 +465,25 @@ def test_the_best_of_the_twelve_extra_trees_is_a_mean_of_five_runs(reference):
     assert (row.mean, row.sd) == pytest.approx((0.7792, 0.0084), abs=5e-5)
 
 
+@pytest.mark.parametrize(
+    ("label", "mean", "flatters"),
+    [("Decision Tree Classifier", 0.8110, 0.0), ("RandomForestClassifier", 0.8779, None),
+     ("Perceptron", 0.8026, None)],
+)  # fmt: skip
+def test_grids_of_single_runs_use_all_seeds_of_the_row_and_say_no_noisy_gain(
+    reference, label, mean, flatters
+):
+    protocol = reference[label].source_protocol
+    assert protocol.mean == pytest.approx(mean, abs=1e-4)
+    assert (
+        protocol.flatters == (flatters and pytest.approx(flatters)) or abs(protocol.flatters) < 1e-6
+    )
+    assert "most of them measured once" in protocol.description
+    assert reference["ExtraTreeClassifier"].source_protocol.flatters == pytest.approx(
+        0.0062, abs=1e-4
+    )
+
+
 def test_rows_of_the_first_release_are_never_called_not_reproduced(reference):
     rows = [r for r in reference.values() if r.row.images == "first release" and r.n]
     assert len(rows) >= 8
@@ -390,6 +516,7 @@ def test_the_verdicts_can_be_given_from_the_written_summary_alone(reference, tmp
         assert (again.source_protocol is None) == (row.source_protocol is None)
         if row.source_protocol:
             assert again.source_protocol.verdict.kind is row.source_protocol.verdict.kind
-            assert again.source_protocol.flatters == pytest.approx(
-                row.source_protocol.flatters, abs=1e-6
+            assert again.source_protocol.mean == pytest.approx(row.source_protocol.mean, abs=1e-6)
+            assert again.source_protocol.flatters == (
+                row.source_protocol.flatters and pytest.approx(row.source_protocol.flatters)
             )

@@ -43,6 +43,11 @@ def simulate_verdicts():
     return importlib.import_module("simulate_verdicts")
 
 
+@pytest.fixture
+def simulate_costs():
+    return importlib.import_module("simulate_costs")
+
+
 def draw_rows(n_rows, n_seeds, seed=3):
     """Claims at all distances from the mean, and accuracies of models with all spreads."""
     generator = np.random.default_rng(seed)
@@ -171,6 +176,25 @@ def test_honest_claims_of_each_kind_are_called_not_reproduced_in_at_most_1_perce
         "best of a grid of 12, one run each", "best of a grid of 12, mean of 5 each",
     ]  # fmt: skip
     assert max(to_number(cell) for row in rows for cell in row[1:]) <= 1
+
+
+def test_the_text_names_the_spreads_and_the_numbers_of_rows_for_which_the_limits_hold():
+    text = (SCRIPTS / "results.md").read_text(encoding="utf-8")
+    worst = {float(r[0]): max(map(to_number, r[1:])) for r in find_rows(["spread in points"])}
+    low, high = (max(s for s, share in worst.items() if share <= limit) for limit in (1, 5))
+    assert f"at most 1 % up to {low:g}, at most the level of 5 % up to {high:g}," in text
+    assert "rows are tested together: 1, 6, 11. It does not with: 19." in text
+
+
+def test_the_costs_start_from_the_committed_summary(simulate_costs):
+    # Fails after new records: then run simulate_costs.py again.
+    tables = read_tables(SCRIPTS / "costs.md")
+    committed = {row[0]: row[3:6] for row in next(t for t in tables if t[0][0] == "row")[2:]}
+    assert committed == {
+        r.row.label: [f"{100 * r.summary.mean:.2f}", f"{100 * r.summary.sd:.2f}",
+                      f"{r.summary.fit_seconds:.0f}"]
+        for r in simulate_costs.find_rows()
+    }  # fmt: skip
 
 
 def test_five_seeds_find_the_claims_that_are_off():

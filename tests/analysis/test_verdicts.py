@@ -318,8 +318,8 @@ def test_a_grid_with_too_few_seeds_or_no_records_is_not_tested():
 
 
 def test_a_grid_that_varies_too_much_is_named_in_the_reason():
-    members = [make_runs(0.9, 0.004, 5), make_runs(0.9, 0.004, 5)]
-    verdict = judge_grid_claim(Claim(0.92, 0.00005), members, n_tests=1000)
+    members = [make_runs(0.9, 0.003, 5), make_runs(0.9, 0.003, 5)]
+    verdict = judge_grid_claim(Claim(0.9108, 0.00005), members)
     assert verdict.kind is VerdictKind.UNDECIDABLE
     assert "the claim is the best of a grid" in verdict.reason
 
@@ -360,13 +360,13 @@ def test_a_gap_near_the_margin_cannot_be_decided_and_says_so():
 
 
 def test_a_claim_of_one_noisy_run_cannot_be_decided_and_says_so():
-    verdict = judged(0.9108, make_runs(0.9, 0.0025, 4), n_tests=5)
+    verdict = judged(0.9108, make_runs(0.9, 0.003, 4))
     assert verdict.kind is VerdictKind.UNDECIDABLE
     assert verdict.reason == (
-        "the claim is one run, which varies by a standard deviation of 0.25 points; 20 seeds would "
+        "the claim is one run, which varies by a standard deviation of 0.30 points; 20 seeds would "
         "probably not decide"
     )
-    mean = judged(0.9108, make_runs(0.9, 0.0046, 4), n_runs=5, n_tests=50)
+    mean = judged(0.909, make_runs(0.9, 0.004, 4), n_runs=5)
     assert mean.reason.startswith("the claim is the mean of 5 runs, which varies by")
 
 

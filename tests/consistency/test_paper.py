@@ -201,3 +201,18 @@ def test_the_text_answers_first_and_fits_eighty_columns(nearest):
     explained = explain.format_result(nearest, explain=True)
     assert explained.count("Reason:") == 9
     assert "Reason: accuracy 98.80 % forces kappa 0.9867." in explained
+
+
+def test_the_rows_of_pairs_and_sources_say_the_same(nearest):
+    first, *_ = explain.build_pair_rows(nearest)
+    assert first == {
+        "severity": "47",
+        "what each allows": "Table 2, kappa: accuracy 77.05 to 77.95 %; Table 3: 98.80 %",
+        "a short reason": "accuracy 98.80 % forces kappa 0.9867",
+    }
+    assert len(explain.build_pair_rows(nearest)) == 9
+    rows = {row["source"]: row for row in explain.build_source_rows(nearest)}
+    assert rows[TABLE_1] == {
+        "source": TABLE_1, "accuracy, %": "98.91 to 99.60", "kappa": "0.987 to 0.996",
+        "MSE": "0.004 to 0.313", "MAE": "0.004 to 0.052",
+    }  # fmt: skip

@@ -388,6 +388,36 @@ def test_verdict_ranges_and_severity_are_those_of_all_matrices(rng: random.Rando
     assert severity <= 1 or pair.severity == pytest.approx(severity, rel=0.02)
 
 
+def list_mean_precisions(matrix):
+    """The mean precision, where a class that is never predicted counts as 0, as 1 or not at all."""
+    predicted = [sum(column) for column in zip(*matrix, strict=True)]
+    known = [Fraction(matrix[k][k], n) for k, n in enumerate(predicted) if n]
+    total, n_classes = sum(known), len(matrix)
+    return {total / n_classes, (total + n_classes - len(known)) / n_classes, total / len(known)}
+
+
+@pytest.mark.slow
+@settings(max_examples=40)
+@given(st.randoms(use_true_random=False), st.sampled_from([(4, 5), (3, 3), (2, 2, 3)]))
+def test_means_of_ratios_are_judged_as_all_matrices_say_or_not_at_all(rng: random.Random, n):
+    metrics = exact_metrics(make_matrix(rng, n))
+    name = rng.choice(MEANS_OF_RATIOS)
+    figures = [
+        figure("x", name, as_printed(metrics[name, None], 2, "nearest")),
+        *choose_figures(rng, n, n_figures=2, decimals=2)[2:],  # of another matrix
+    ]
+    result = check(n, *figures, seconds=30)
+    exists = False
+    for matrix in list_matrices(n):
+        found = exact_metrics(matrix)
+        means = list_mean_precisions(matrix) if name == "precision" else {found[name, None]}
+        exists |= any(mean in figures[0].interval() for mean in means) and all(
+            compute_distance(other, matrix, found) <= 1 for other in figures[1:]
+        )
+    proven = "agree" if exists else "contradictory"
+    assert result.pairs[0].verdict in ("not decided", "not compared", proven)
+
+
 def test_the_names_of_the_verdicts_are_those_of_the_json():
     names = {sources.AGREE, sources.CONTRADICTORY, sources.NOT_COMPARED, sources.NOT_DECIDED}
     assert names == {"agree", "contradictory", "not compared", "not decided"}

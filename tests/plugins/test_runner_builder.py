@@ -112,6 +112,8 @@ def test_an_inner_estimator_has_parameters_too(runner_of):
         (["sklearn.svm:SVC", "-p", "c=3"], "SVC has no parameter 'c': did you mean C"),
         (["a:b:c"], "is not FILE.py:NAME, not module:NAME and not a runner"),
         (["lenet5", "-p", "epochs=many"], "lenet5: epochs must be a value like 10, not 'many'"),
+        (["lenet5", "-p", "epochs=0"], "lenet5: epochs must be a whole number from 1 on, not 0"),
+        (["lenet5", "-p", "epochs=1.5"], "epochs must be a whole number from 1 on, not 1.5"),
         (["--all", "-p", "epochs=3"], "-p goes with the names"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

@@ -90,8 +90,14 @@ def test_the_figure_by_the_sources_protocol_says_what_it_adds_and_the_verdict_by
         "best epoch picked on the test set: 92.33 ± 0.15 %, 0.36 points more than by the honest "
         "protocol; reproduced"
     )
-    less = judged(row.verdict, source_protocol=result(VerdictKind.REPRODUCED, -0.0125, 1))
+    one_seed = replace(result(VerdictKind.REPRODUCED, -0.0125, 1), sd=None)
+    less = judged(row.verdict, source_protocol=one_seed)
     assert "92.33 %, 1.25 points less than" in describe_source_protocol(less)
+    noisy = judged(row.verdict, source_protocol=replace(one_seed, flatters=None))
+    assert format_source_protocol(noisy) == "92.33, reproduced"
+    assert describe_source_protocol(noisy) == (
+        "best epoch picked on the test set: 92.33 %; reproduced"
+    )
     untested = judged(row.verdict, source_protocol=result(VerdictKind.OTHER_IMAGES))
     assert format_source_protocol(untested) == "92.33 (+0.36)"
     assert describe_source_protocol(untested).endswith("honest protocol")
@@ -121,8 +127,8 @@ def test_p_values_are_named_and_small_ones_are_not_zero():
         Verdict(VerdictKind.CLAIM_HIGHER, p_within=0.5, p_beyond=1e-9, p_holm=0.02)
     )
     assert text == (
-        "the mean is within the margin: p = 0.5; the claim is beyond it: p < 0.0001, corrected for "
-        "the rows p = 0.02"
+        "test of “the mean is within the margin”: p = 0.5; test of “the claim is beyond it”: "
+        "p < 0.0001, corrected for the rows p = 0.02. Only a small p shows what is tested"
     )
     assert describe_tests(Verdict(VerdictKind.UNTESTABLE)) == ""
 
@@ -132,6 +138,19 @@ def test_verdicts_are_counted_in_the_order_of_their_declaration():
     rows = [judged(Verdict(kind)) for kind in kinds]
     assert summarise_verdicts(rows) == "3 rows: 2 reproduced; 1 not run"
     assert summarise_verdicts([]) == "0 rows: nothing to judge"
+
+
+@pytest.mark.parametrize(
+    ("n", "counts"),
+    [
+        (1, "1 row: 1 misquotes its source"),
+        (2, "2 rows: 2 misquote their source"),
+    ],
+)
+def test_a_count_of_rows_and_its_verdict_agree_in_number(n, counts):
+    assert summarise_verdicts([judged(Verdict(VerdictKind.MISQUOTED))] * n) == counts
+    seeds = summarise_verdicts([judged(Verdict(VerdictKind.MORE_SEEDS))] * n)
+    assert seeds.endswith("1 needs more seeds" if n == 1 else "2 need more seeds")
 
 
 # ---------------------------------------------------------------- everything says the same

@@ -17,7 +17,7 @@ from fmbench import runners
 from fmbench.analysis import evaluation
 from fmbench.analysis.evaluation import SuiteResults, judge_suite, read_results
 from fmbench.analysis.reference import SUMMARY_FILE
-from fmbench.analysis.summary import Status, Summary
+from fmbench.analysis.summary import FlaggedFigure, Status, Summary
 from fmbench.analysis.verdicts import Claim, VerdictKind, judge_claim
 from fmbench.metrics.compute import compute_metrics
 from fmbench.metrics.registry import METRICS
@@ -186,7 +186,7 @@ BEST = "best epoch picked on the test set, as the source did"
 
 def test_a_figure_by_the_sources_protocol_stands_beside_the_honest_one_and_in_a_note():
     plain = Summary("cnn-bn", Status.MEASURED, 3, 0.91, accuracies=(0.91,) * 3)
-    flagged = replace(plain, flagged={BEST: (0.92, 0.923, 0.929)})
+    flagged = replace(plain, flagged={"best_epoch": FlaggedFigure(BEST, (0.92, 0.923, 0.929))})
     without = by_runner(accuracies({"cnn-bn": plain}))["cnn-bn"]
     table = accuracies({"cnn-bn": flagged})
     row = by_runner(table)["cnn-bn"]
@@ -198,13 +198,34 @@ def test_a_figure_by_the_sources_protocol_stands_beside_the_honest_one_and_in_a_
     assert f"CNN with Batch Normalization: {BEST}: 92.40 ± 0.46 % (n=3)" in table.notes
 
 
-def test_a_flagged_figure_that_is_no_protocol_of_a_row_is_a_note():
-    summary = Summary(
-        "perceptron", Status.MEASURED, 2, 0.79, flagged={"scored by signs": (0.7, 0.8)}
-    )
-    suite = replace(SUITE, rows=())
-    table = build_accuracies(suite, judge_suite(suite, {"perceptron": summary}, {}))
-    assert "perceptron: scored by signs: 75.00 ± 7.07 % (n=2)" in table.notes
+SIGNS = {"sign": FlaggedFigure("scored by signs", (0.7, 0.72, 0.74))}
+
+
+@pytest.mark.parametrize(
+    ("options", "flagged", "note"),
+    [
+        ({"scored_as": "sign"}, SIGNS, "A model: scored by signs: 72.00 ± 2.00 % (n=3)"),
+        ({"scored_as": "sign"}, {"sign": FlaggedFigure("scored by signs", (0.7,))},
+         "A model: scored by signs: 70.00 % (n=1)"),
+        ({"scored_as": "sing"}, SIGNS, 'A model: cnn-svm has no flagged figure "sing" '
+         "(it has: sign), so the claim is judged by the honest protocol alone"),
+        ({"scored_as": "sign"}, {}, 'A model: cnn-svm has no flagged figure "sign" '
+         "(it has: none), so the claim is judged by the honest protocol alone"),
+        ({"scored_as": "sign"}, {"sign": FlaggedFigure("scored by signs")},
+         'A model: the records lack the flagged figure "sign", so the claim is judged by the '
+         "honest protocol alone"),
+        ({"best_of": 5}, {},
+         "A model: the claim is the best of 5 runs, and is compared with the best of as many"),
+        ({}, SIGNS, None),
+    ],
+)  # fmt: skip
+def test_the_notes_say_what_a_source_did_only_where_its_row_says_so(options, flagged, note):
+    summary = Summary("cnn-svm", Status.MEASURED, 3, 0.91, 0.01, accuracies=(0.9, 0.91, 0.92),
+                      flagged=flagged)  # fmt: skip
+    row = claims.Row("Table 1", "A model", "cnn-svm", "91.0", recipe="stated", **options)
+    suite = replace(SUITE, rows=(row,))
+    table = build_accuracies(suite, judge_suite(suite, {"cnn-svm": summary}, {}))
+    assert [n for n in table.notes if n.startswith("A model: ")] == ([note] if note else [])
 
 
 def test_the_notes_count_the_verdicts_and_explain_each_that_occurs_once(table):

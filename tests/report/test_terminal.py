@@ -164,11 +164,19 @@ def test_no_line_is_wider_than_the_terminal_and_the_last_ones_count_the_verdicts
     assert max(map(len, lines)) <= width
     text = re.sub(r"\s+", " ", " ".join(lines))
     assert f"{summarise_verdicts(rows)}." in text
-    shown = "by the source's" in text
-    assert shown is (width >= 110)
-    if shown:
+    assert "By the source's protocol: 2 more reproduced." in text
+    if width >= 110:
         [row] = [line for line in lines if line.startswith("CNN using SVM")]
         assert "● 90.55" in row
+
+
+def test_a_narrow_table_shows_the_second_verdict_below_the_first_one(rows):
+    console = Console(width=80)
+    [row] = [row for row in rows if row.runner == "cnn-svm"]
+    with console.capture() as captured:
+        console.print(render_table(build_accuracies(reader.read_suite(), [row]), 80))
+    cell = " ".join(line[48:].strip() for line in captured.get().splitlines())
+    assert "source's protocol" in cell and "reproduced" in captured.get().split("1 row:")[0]
 
 
 def test_a_quick_table_shows_each_status_in_place_of_a_verdict():

@@ -262,7 +262,7 @@ def test_the_message_names_the_nearest_key_and_the_allowed_ones(tmp_path):
     assert message == (
         "[[row]] 1 (A): unknown key 'runer': did you mean runner; allowed: where, label, runner, "
         "claimed, source, cited, certainty, recipe, remark, mean_of, best_of, picked, grid, "
-        "images, control, half_unit, estimator, parameters, dataset"
+        "scored_as, images, control, half_unit, estimator, parameters, dataset"
     )
 
 
@@ -370,6 +370,9 @@ GRID = '[[grid]]\nname = "trees"\nlabels = ["A"]\n'
 
 ADDED = {  # lines added to the row or the figure, or entries added at the end of WHOLE
     "best of no run": ("row", "best_of = 0", "best_of must be a whole number from 1 to 10,000"),
+    "picked and scored": (
+        "row", 'picked = "best epoch"\nscored_as = "sign"', "give picked or scored_as, not both",
+    ),
     "mean and best": ("row", "mean_of = 2\nbest_of = 3", "give mean_of or best_of, not both"),
     "unknown release": ("row", 'images = "second"', "must be one of: today, first release, not"),
     "unknown pick": ("row", 'picked = "best"', "must be one of: best epoch, best of a grid, not"),

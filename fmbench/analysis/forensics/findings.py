@@ -9,25 +9,36 @@ measured again, by the recipe's own protocol and with all seeds.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fmbench.analysis.forensics import describe
 from fmbench.analysis.forensics.matrix import Match, SourceCount, StoryMatrix, StoryPair, StoryRow
 from fmbench.analysis.forensics.outcomes import Outcome, collect_metrics, measure_story
-from fmbench.analysis.forensics.plan import ForensicsPlan, Reading, Story
-from fmbench.analysis.forensics.printed import PrintedFigure, PrintedSource, group_by_source
+from fmbench.analysis.forensics.plan import CellGroup, ForensicsPlan, Reading, Story
+from fmbench.analysis.forensics.printed import (
+    PrintedFigure,
+    PrintedSource,
+    collect_remarks,
+    collect_sources,
+    group_by_source,
+    select_comparable_rows,
+)
 from fmbench.analysis.forensics.stored import StoredPredictions
 from fmbench.analysis.statistics import CONFIDENCE_TEXT
 from fmbench.analysis.summary import Status
-from fmbench.analysis.verdicts import FEWEST_SEEDS, MARGIN, Claim
+from fmbench.analysis.verdicts import FEWEST_SEEDS, MARGIN, Claim, Verdict
 from fmbench.datasets.specs import MNIST_DIGITS
 from fmbench.metrics.registry import METRICS
+from fmbench.suites.claims import Suite
 from fmbench.utils.files import write_text_atomically
 from fmbench.utils.table import COUNT, FORMATS, PERCENT, Column, ColumnKind, Table
+
+if TYPE_CHECKING:
+    from fmbench.analysis.evaluation import JudgedRow
 
 MOST_CANDIDATES = 100  # in the Markdown table of candidates; the CSV has all
 BEST_SHOWN = 10  # readings' stories in the matrix; all are in the table of candidates
@@ -45,7 +56,8 @@ class ForensicsFindings:
 
     ``claim`` is the accuracy that a row claims of the model, if any; ``sources`` hold all of the
     paper's figures of the model, by default the claim alone. ``remarks``: what is known of these
-    claims and no story can show.
+    claims and no story can show. ``verdict``: how the table of accuracies judges ``claim``, if it
+    does.
     """
 
     plan: ForensicsPlan
@@ -53,6 +65,7 @@ class ForensicsFindings:
     stored: StoredPredictions
     sources: tuple[PrintedSource, ...] = ()
     remarks: tuple[str, ...] = ()
+    verdict: Verdict | None = None
 
     @cached_property
     def printed(self) -> tuple[PrintedSource, ...]:
@@ -148,7 +161,7 @@ class ForensicsFindings:
 
     @property
     def best_story(self) -> StoryRow | None:
-        """The story that explains the most sources; None if none explains any."""
+        """The story to call the best; None if none explains any source."""
         return self.matrix.best_story
 
     @property
@@ -172,6 +185,22 @@ class ForensicsFindings:
         """Whether the correct procedure explains everything that is printed."""
         return bool(self.printed) and not self.matrix.open_sources
 
+    @property
+    def has_only_remarks(self) -> bool:
+        """Whether all claims are about other images, so that no story can be compared."""
+        return not self.printed and bool(self.remarks)
+
+    @property
+    def needs_no_story(self) -> bool:
+        """Whether no story besides the correct procedure has to be measured."""
+        return self.needs_no_mistake or self.has_only_remarks
+
+    @cached_property
+    def confirmation(self) -> CellGroup:
+        """The cells that give the best story and the best pair their own spread over seeds."""
+        cells = [cell for row in self.matrix.unconfirmed for cell in row.outcome.story.cells]
+        return CellGroup("more seeds of the best stories", tuple(cells))
+
     # ------------------------------------------------------------ tables
 
     def build_table(self) -> Table:
@@ -188,7 +217,7 @@ class ForensicsFindings:
             Column("status"),
         )
         rows = [self._build_honest_row(), *map(self._build_row, self._select_rows())]
-        if not self.needs_no_mistake:
+        if not self.needs_no_story:
             rows += [_build_empty_row(o) for o in self._registered[1:] if not o.n]
         names = [column.name for column in columns]
         filled = [{name: row.get(name) for name in names} for row in rows]
@@ -245,7 +274,7 @@ class ForensicsFindings:
                   reverse=True)  # fmt: skip
         split = self.plan.random_split
         notes = (
-            f"Each combination was run once (seed 0), fitted on {split.fitted_on}. Accuracies in "
+            f"Seed 0 of each combination, fitted on {split.fitted_on}. Accuracies in "
             f"percent. held out: on {split.scored_on}; the rows are sorted by it. test: on the "
             "test images, which have no influence on the choice. digits: fitted and scored on the "
             "MNIST digits instead.",
@@ -283,7 +312,7 @@ class ForensicsFindings:
 
     def as_dict(self) -> dict[str, Any]:
         """Return sources, stories, the best story and pair, and the counts, in JSON's types."""
-        pair = self.best_pair
+        pair, best = self.best_pair, self.best_story
         return {
             "model": self.plan.name,
             "quick": self.plan.quick,
@@ -291,16 +320,31 @@ class ForensicsFindings:
             "needs_no_mistake": self.needs_no_mistake,
             "remarks": list(self.remarks),
             "stories": [describe.describe_row(row) for row in self._all_rows],
-            "best_story": self.best_story.outcome.story.name if self.best_story else None,
+            "verdict": self.verdict.word if self.verdict else None,
+            "best_story": best.outcome.story.name if best else None,
+            "best_story_n": best.outcome.n if best else None,
+            "equally_good": [row.outcome.story.name for row in self.matrix.equals_of_best],
+            "may_also_be_explained": [
+                {
+                    "where": further.source.where,
+                    "stories": [row.outcome.story.name for row in further.rows],
+                    "of": further.n,
+                }
+                for further in self.matrix.further_stories
+            ],
             "best_pair": pair and {
                 "stories": [pair.first.outcome.story.name, pair.second.outcome.story.name],
+                "n": [pair.first.outcome.n, pair.second.outcome.n],
                 "explained": [source.where for source in pair.explained],
                 "missed": [source.where for source in pair.missed],
             },
             "counts": [
                 {
                     "source": count.source.where, "stories": count.n_stories,
-                    "explaining": count.n_explaining, "as_stated": count.n_as_stated,
+                    "explaining": count.n_explaining,
+                    "explaining_with_few_seeds": count.n_with_few_seeds,
+                    "by_its_name": count.n_by_its_name,
+                    "as_stated": count.n_as_stated,
                     "candidates": count.n_candidates,
                     "explaining_candidates": count.n_explaining_candidates,
                     "share_of_range": count.share_of_range,
@@ -330,7 +374,7 @@ class ForensicsFindings:
 
     def _select_rows(self) -> list[StoryRow]:
         """The rows of the matrix after the first: of the recipe, and of the best readings."""
-        if self.needs_no_mistake:
+        if self.needs_no_story:
             return []
         selected, n_readings = [], 0
         for row in self._all_rows:
@@ -404,9 +448,9 @@ class ForensicsFindings:
             parts.insert(0, describe.name_table(match, outcome))
         if not any(parts):
             return ""
-        word = {True: "yes: ", False: "no: ", None: ""}[match.explained]
-        mark = " *" if outcome.borrows_spread and match.explained else ""
-        return f"{word}{', '.join(filter(None, parts))}{mark}"
+        yes = "yes: " if outcome.has_enough_seeds else "may: "
+        word = {True: yes, False: "no: ", None: ""}[match.explained]
+        return f"{word}{', '.join(filter(None, parts))}, n = {outcome.n}"
 
     @staticmethod
     def _name_values(outcome: Outcome, source: PrintedSource) -> str:
@@ -428,11 +472,13 @@ class ForensicsFindings:
             )
             yield from self.remarks
             return
-        if not self.printed:
+        if not self.printed and not self.remarks:
             yield "The suite prints no figure of this model: there is nothing to explain."
         elif self._compares:
             yield from self._explain_comparison()
         yield from self.remarks
+        if self.has_only_remarks:
+            return
         if any(outcome.story.needs_digits and not outcome.n for outcome in self._registered):
             yield f"The digits need the MNIST files: {MNIST_DIGITS.option} names their folder."
         yield from self._describe_long_run()
@@ -450,7 +496,7 @@ class ForensicsFindings:
             yield (
                 "A table of classes is explained if a run has as many figures in common with it "
                 f"as two runs of the story have with each other, within their {CONFIDENCE_TEXT} "
-                "prediction interval. p: how often shuffled classes have as many in common."
+                "prediction interval. p: how often shuffled classes share as many with it."
             )
         if len(self.matrix.open_sources) > 1:
             yield (
@@ -459,9 +505,9 @@ class ForensicsFindings:
             )
         if not all(row.outcome.deterministic for row in self.matrix.rows):
             yield (
-                f"*: fewer than {FEWEST_SEEDS} seeds, so the spread over seeds is taken from the "
-                "recipe as registered, on the same images and by the same metric. Without such a "
-                "spread there is no yes or no."
+                f"may: the story has fewer than {FEWEST_SEEDS} seeds, so it only may explain the "
+                "figure. Its interval is as wide as that of the recipe as registered, on the same "
+                "images and by the same metric. Without such an interval there is no answer."
             )
         yield from (describe.describe_count(count) for count in self.counts if count.n_stories)
         if hidden := self._n_hidden:
@@ -536,6 +582,27 @@ class ForensicsFindings:
     def _scale(self) -> str:
         title = self.plan.protocol.title
         return f" ({title}: not comparable with the claim)" if self.plan.quick else ""
+
+
+def build_findings(
+    plan: ForensicsPlan,
+    stored: StoredPredictions,
+    suite: Suite,
+    judged: Sequence[JudgedRow] = (),
+) -> ForensicsFindings:
+    """Build the findings for what a suite prints of the plan's model.
+
+    ``judged``: the suite's rows as the table of accuracies judges them, where that is known.
+    """
+    names = tuple(dict.fromkeys((plan.name, plan.runner.name)))
+    sources = next(filter(None, (collect_sources(suite, name) for name in names)), ())
+    rows = [row for name in names for row in select_comparable_rows(suite, name)]
+    claim = next(filter(None, map(Claim.from_row, rows)), None)
+    verdicts = (each.verdict for each in judged if each.row in rows and each.claimed is not None)
+    remarks = [remark for name in names for remark in collect_remarks(suite, name, judged)]
+    return ForensicsFindings(
+        plan, claim, stored, sources, tuple(dict.fromkeys(remarks)), next(verdicts, None)
+    )
 
 
 def _build_empty_row(outcome: Outcome) -> dict[str, Any]:

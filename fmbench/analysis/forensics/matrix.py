@@ -2,7 +2,12 @@
 
 Where the correct procedure explains a figure, no mistake is needed: that figure is compared with no
 other story. For the rest, stories are ranked by the number of sources that they explain. Among
-equals, the one that departs least from what is stated comes first.
+equals, a story with enough seeds of its own comes before one that only may explain, then the one
+that comes nearest to the figures, then the one that departs least from what is stated.
+
+Stories of one *family* differ only in the settings that the source leaves open. A story with few
+seeds is not called the best if its family has one with enough seeds: that one is, and the others
+are counted beside it.
 """
 
 from __future__ import annotations
@@ -21,7 +26,7 @@ from fmbench.analysis.forensics.outcomes import (
     Quoting,
     TableAttempt,
 )
-from fmbench.analysis.forensics.plan import PICKED_EPOCH
+from fmbench.analysis.forensics.plan import Story
 from fmbench.analysis.forensics.printed import PrintedFigure, PrintedSource
 from fmbench.analysis.verdicts import VerdictKind, judge_claim
 
@@ -54,6 +59,24 @@ class Match:
         """Whether it explains the source as it is named and described."""
         return bool(self.explained) and not self.departures
 
+    @property
+    def is_by_its_name(self) -> bool:
+        """Whether it explains the source by the printed names of the metrics."""
+        pairs = zip(self.figures, self.attempts, strict=True)
+        return bool(self.explained) and all(a is None or a.metric == f.metric for f, a in pairs)
+
+    @cached_property
+    def distance(self) -> float:
+        """The largest distance of an explained figure, in half widths of its interval."""
+        found = [
+            attempt.measure_distance(figure)
+            for figure, attempt in zip(self.figures, self.attempts, strict=True)
+            if attempt and attempt.explains
+        ]
+        if self.table and self.table.explains:
+            found.append(self.table.measure_distance())
+        return max(found, default=0.0)
+
 
 @dataclass(frozen=True)
 class StoryRow:
@@ -75,45 +98,79 @@ class StoryRow:
     @cached_property
     def departures(self) -> tuple[str, ...]:
         """What departs from what is stated, in the story itself and in what it explains."""
-        own = self.outcome.story.departures
-        if any(f.picked_epoch for match in self.matches for f in match.figures):
-            own = tuple(departure for departure in own if departure != PICKED_EPOCH)
+        story = self.outcome.story
+        figures = [figure for match in self.matches for figure in match.figures]
+        by_source = any(is_by_source(story, figure) for figure in figures)
+        own = story.contradicted if by_source else story.departures
         used = (d for match in self.matches if match.explained for d in match.departures)
         return tuple(dict.fromkeys((*own, *used)))
 
-    @property
-    def rank(self) -> tuple[int, int, int, int]:
-        """The smaller, the better: sources explained, departures, answers of our own, figures."""
+    @cached_property
+    def distance(self) -> float:
+        """The largest distance of a figure in an explained source, in half widths."""
+        return max((match.distance for match in self.matches if match.explained), default=0.0)
+
+    @cached_property
+    def rank(self) -> tuple[float, ...]:
+        """The smaller, the better.
+
+        Sources explained, enough seeds, distance, departures, answers of our own, figures.
+        """
         n_figures = sum(a is not None and a.explains for m in self.matches for a in m.attempts)
         return (
-            -len(self.explained), len(self.departures), len(self.outcome.story.answers), -n_figures
+            -len(self.explained), not self.outcome.has_enough_seeds, round(self.distance, 6),
+            len(self.departures), len(self.outcome.story.answers), -n_figures,
         )  # fmt: skip
+
+    def get_match(self, source: PrintedSource) -> Match:
+        """Return its match with a source."""
+        return next(match for match in self.matches if match.source is source)
 
 
 @dataclass(frozen=True)
 class StoryPair:
-    """Two stories that explain more together than one; ``explained`` and ``missed`` are sources."""
+    """Two stories that explain more together than one; ``explained`` and ``missed`` are sources.
+
+    ``n_equal``: how many other stories would do just as well in place of the second.
+    """
 
     first: StoryRow
     second: StoryRow
     explained: tuple[PrintedSource, ...]
     missed: tuple[PrintedSource, ...]
+    n_equal: int = 0
+
+
+@dataclass(frozen=True)
+class FurtherStories:
+    """The stories with few seeds that may explain a ``source`` which the best story misses.
+
+    They are ``rows``, the nearest first, of the ``n`` in the best story's family that have few
+    seeds and were compared with the source.
+    """
+
+    source: PrintedSource
+    rows: tuple[StoryRow, ...]
+    n: int
 
 
 @dataclass(frozen=True)
 class SourceCount:
     """How many stories and candidates were tried for one source, and how many explain it.
 
-    A candidate is a story with a metric and a way of quoting. ``n_as_stated``: stories that explain
-    the source as it is named and described. ``share_of_range``: the share of all figures between
-    the honest run's and 100 % that at least one candidate would explain; ``share_as_stated``: that
-    one would explain as it is named and described. Both are None where the source is not a single
-    accuracy.
+    A candidate is a story with a metric and a way of quoting. Among those that explain it are
+    ``n_with_few_seeds`` that only may explain it. ``n_by_its_name``: stories that explain the
+    source by the printed name of the metric. ``n_as_stated``: by its name and quoted as described.
+    ``share_of_range``: the share of all figures between the honest run's and 100 % that at least
+    one candidate would explain; ``share_as_stated``: that one would explain as it is named and
+    described. Both are None where the source is not a single accuracy.
     """
 
     source: PrintedSource
     n_stories: int
     n_explaining: int
+    n_with_few_seeds: int
+    n_by_its_name: int
     n_as_stated: int
     n_candidates: int
     n_explaining_candidates: int
@@ -264,42 +321,92 @@ class StoryMatrix:
         return Match(source, explained, figures, attempts, table, len(candidates), sum(candidates))
 
     @property
-    def best_story(self) -> StoryRow | None:
-        """The story that explains the most sources; None if none explains any."""
+    def top_story(self) -> StoryRow | None:
+        """The first of all stories by rank, however few seeds it has; None if none explains any."""
         return self.rows[0] if self.rows and self.rows[0].explained else None
 
     @cached_property
-    def best_pair(self) -> StoryPair | None:
-        """The two stories that explain the most sources together; None if one does as well."""
+    def best_story(self) -> StoryRow | None:
+        """The story to call the best: the top one, or the one of its family with enough seeds.
+
+        None if no story explains any source.
+        """
+        top = self.top_story
+        if top is None or top.outcome.has_enough_seeds:
+            return top
+        return next((row for row in self._family if row.outcome.has_enough_seeds), top)
+
+    @cached_property
+    def equals_of_best(self) -> tuple[StoryRow, ...]:
+        """The other stories that are just as good as the best one, the top story."""
+        if self.best_story is None or self.best_story is not self.top_story:
+            return ()
+        return tuple(row for row in self.rows[1:] if row.rank == self.best_story.rank)
+
+    @cached_property
+    def further_stories(self) -> tuple[FurtherStories, ...]:
+        """What else may be explained by stories with few seeds of the best story's family."""
         best = self.best_story
+        if best is None or best is self.top_story:
+            return ()
+        found = []
+        few = [row for row in self._family if not row.outcome.has_enough_seeds]
+        for source in self.open_sources:
+            if best.get_match(source).explained:
+                continue
+            tried = [
+                (match.distance, i, match.explained)
+                for i, row in enumerate(few)
+                if (match := row.get_match(source)).explained is not None
+            ]
+            reach = tuple(few[i] for _, i, explained in sorted(tried) if explained)
+            if reach:
+                found.append(FurtherStories(source, reach, len(tried)))
+        return tuple(found)
+
+    @property
+    def _family(self) -> list[StoryRow]:
+        """The stories of the top story's family, the best first."""
+        family = self.rows[0].outcome.story.family
+        return [row for row in self.rows if row.outcome.story.family == family]
+
+    @cached_property
+    def best_pair(self) -> StoryPair | None:
+        """The two stories that explain the most sources together; None if one does as well.
+
+        The first is the best by rank that such a pair can have. The second is chosen like the best
+        story, by what it adds: enough seeds, distance, departures, answers.
+        """
+        top = self.top_story
         rows = [row for row in self.rows if row.explained]
-        if best is None or len(best.explained) == len(self.open_sources):
+        if top is None or len(top.explained) == len(self.open_sources):
             return None
         explains = np.array([[bool(m.explained) for m in row.matches] for row in rows])
-        costs = np.array(
-            [[len(m.departures) if m.explained else np.inf for m in row.matches] for row in rows]
-        )
-        own = np.array([len(row.outcome.story.departures) for row in rows])
-        answers = np.array([len(row.outcome.story.answers) for row in rows])
-        found: list[tuple[tuple[float, ...], int, int]] = []
-        for i in range(len(rows)):
-            together = explains[i] | explains
-            cheapest = np.where(together, np.minimum(costs[i], costs), 0)
-            keys = (
-                -together.sum(axis=1),
-                own[i] + own + cheapest.sum(axis=1),
-                answers[i] + answers,
-            )
-            j = int(np.lexsort(keys[::-1])[0])
-            found.append((tuple(float(key[j]) for key in keys), min(i, j), max(i, j)))
-        _, i, j = min(found)
-        first, second = rows[i], rows[j]
-        together = explains[i] | explains[j]
-        if together.sum() <= len(best.explained):
+        n_together = [int((explains[i] | explains).sum(axis=1).max()) for i in range(len(rows))]
+        most = max(n_together)
+        if most <= len(top.explained):
             return None
+        i = n_together.index(most)
+        first = rows[i]
+        ranked = sorted(
+            (_rank_second(first, row), j)
+            for j, row in enumerate(rows)
+            if (explains[i] | explains[j]).sum() == most
+        )
+        best, j = ranked[0]
+        together = explains[i] | explains[j]
         explained = tuple(s for s, yes in zip(self.sources, together, strict=True) if yes)
         missed = tuple(source for source in self.open_sources if source not in explained)
-        return StoryPair(first, second, explained, missed)
+        n_equal = sum(rank == best for rank, _ in ranked) - 1
+        return StoryPair(first, rows[j], explained, missed, n_equal)
+
+    @property
+    def unconfirmed(self) -> tuple[StoryRow, ...]:
+        """The stories with few seeds on which the answer rests: the top one and those of a pair."""
+        pair = self.best_pair
+        rows = (self.top_story, pair and pair.first, pair and pair.second)
+        found = dict.fromkeys(row for row in rows if row and not row.outcome.has_enough_seeds)
+        return tuple(found)
 
     @cached_property
     def counts(self) -> tuple[SourceCount, ...]:
@@ -318,6 +425,11 @@ class StoryMatrix:
             source,
             sum(match.n_tried > 0 for match in matches),
             sum(bool(match.explained) for match in matches),
+            sum(
+                bool(row.matches[i].explained) and not row.outcome.has_enough_seeds
+                for row in self.rows
+            ),
+            sum(match.is_by_its_name for match in matches),
             sum(match.is_as_stated for match in matches),
             sum(match.n_tried for match in matches),
             sum(match.n_explaining for match in matches),
@@ -365,12 +477,34 @@ def attempt_as_verdict(outcome: Outcome, figure: PrintedFigure, quoting: Quoting
     return [replace(attempts[0], explains=reproduced), *attempts[1:]]
 
 
+def is_by_source(story: Story, figure: PrintedFigure) -> bool:
+    """Whether a story is the protocol by which the figure's source says that it was made."""
+    picked = figure.picked_epoch and story.epoch == "best epoch"
+    scored = bool(figure.scored_as) and figure.scored_as == story.flagged
+    return picked or scored
+
+
 def _attempt(outcome: Outcome, figure: PrintedFigure, quoting: Quoting) -> list[Attempt]:
     """Try a story for a figure; where it is the source's own protocol, as the verdict does."""
-    picked = figure.picked_epoch and outcome.story.epoch == "best epoch"
-    own = (picked or bool(outcome.story.flagged)) and not outcome.story.is_reading
+    own = is_by_source(outcome.story, figure) and not outcome.story.is_reading
     attempt = attempt_as_verdict if own else Outcome.attempt
     return attempt(outcome, figure, quoting)
+
+
+def _rank_second(first: StoryRow, second: StoryRow) -> tuple[float, ...]:
+    """Rank the second story of a pair by what it adds to the first; the smaller, the better."""
+    added = [
+        match
+        for match, others in zip(second.matches, first.matches, strict=True)
+        if match.explained and not others.explained
+    ]
+    story = second.outcome.story
+    return (
+        not second.outcome.has_enough_seeds,
+        round(max((match.distance for match in added), default=0.0), 6),
+        len({*story.departures, *(d for match in added for d in match.departures)}),
+        len(story.answers),
+    )
 
 
 def find_joint_explanation(

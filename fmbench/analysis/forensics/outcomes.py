@@ -1,8 +1,16 @@
 """Computes what the cells of a story give for a printed figure, and whether that explains it.
 
-A story *explains* a figure if the figure, widened by its rounding, lies in the 95 % prediction
-interval of what the story gives. A table of classes is explained if it has as many figures in
-common with a run of the story as two runs of the story have with each other.
+A story with at least 3 seeds *explains* a figure if the figure, widened by its rounding, lies in
+the 95 % prediction interval of what the story gives. A table of classes is explained if it has as
+many figures in common with a run of the story as two runs of the story have with each other.
+
+A story with fewer seeds *may explain* a figure. Its spread is not known, so it gets that of the
+registered recipe, scored on the same images: the recipe's own interval, with all the recipe's
+seeds, moved to the mean of the story. The interval is as wide as the recipe's and no wider. So a
+story never reaches a figure that the recipe misses because it has fewer seeds; it only does if its
+mean is nearer to the figure. As the mean of few seeds is not sure either, more seeds may take such
+an explanation away. A table of classes has to have as many figures in common with it as with the
+recipe.
 """
 
 from __future__ import annotations
@@ -47,7 +55,8 @@ class Attempt:
     """One candidate, tried for one figure: a story, a metric and a way of quoting.
 
     ``low`` and ``high`` are the ends of the prediction interval; ``value`` is the mean of the
-    measured runs. ``departures``: what it takes beyond the figure's own name and description.
+    measured runs. ``unit``: the half width in which distances are measured; by default its own.
+    ``departures``: what it takes beyond the figure's own name and description.
     ``clash``: a figure of the same table that the same runs cannot give beside this one.
     """
 
@@ -59,6 +68,22 @@ class Attempt:
     explains: bool
     departures: tuple[str, ...] = ()
     clash: str = ""
+    unit: float | None = None
+
+    def measure_distance(self, figure: PrintedFigure) -> float:
+        """Measure how far a figure lies from the middle of the interval, in half widths.
+
+        They are those of the registered recipe where it lends its spread or could: in half widths
+        of its own, a story whose runs differ more would count as closer.
+        """
+        half = self.unit or (self.high - self.low) / 2
+        if half <= TOLERANCE:  # a deterministic model has one value, rounded as printed
+            return 0.0
+        return abs(figure.value - (self.low + self.high) / 2) / half
+
+    def measure_miss(self, figure: PrintedFigure) -> float:
+        """Measure how far the interval ends from the values that are printed like a figure."""
+        return max(0.0, figure.low - self.high, self.low - figure.high)
 
 
 @dataclass(frozen=True)
@@ -77,6 +102,12 @@ class TableAttempt:
     low: float | None = None
     explains: bool | None = None
 
+    def measure_distance(self) -> float:
+        """Measure how far the hits are below what two runs share; 1 is the lowest that counts."""
+        if self.shared is None or self.low is None or self.shared - self.low <= TOLERANCE:
+            return 0.0
+        return max(0.0, (self.shared - self.hits) / (self.shared - self.low))
+
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
@@ -86,7 +117,7 @@ class Outcome:
     classes. ``accuracies`` stand in its place where only the accuracy is known; then ``confusions``
     is None. ``by_epoch``: the accuracy after each epoch of a story that may have stopped anywhere.
     ``like``: the outcome of the registered recipe on the same images, which lends its spread to a
-    story with one seed.
+    story with few seeds.
     """
 
     story: Story
@@ -107,15 +138,15 @@ class Outcome:
         return self.story.cells[0].runner.deterministic
 
     @cached_property
-    def borrows_spread(self) -> bool:
-        """Whether the spread is that of the registered recipe."""
-        return self._lender is not None
+    def has_enough_seeds(self) -> bool:
+        """Whether it can explain a figure; with fewer seeds it only may explain it."""
+        return self.deterministic or self.n >= FEWEST_SEEDS
 
     @cached_property
     def _lender(self) -> Outcome | None:
         """The outcome that lends its spread; None if this one has a spread of its own."""
-        has_own = self.deterministic or self.n >= FEWEST_SEEDS
-        return self.like if self.like and self.like.n >= FEWEST_SEEDS and not has_own else None
+        lends = self.like is not None and self.like.n >= FEWEST_SEEDS
+        return self.like if lends and not self.has_enough_seeds else None
 
     def compute_values(self, metric: str, class_: int | None = None) -> tuple[float, ...]:
         """Compute a metric of each seed; empty if it does not follow from what is known."""
@@ -184,9 +215,17 @@ class Outcome:
                 Attempt(
                     metric, quoting, math.fsum(values) / len(values), *interval,
                     lies_in(interval, figure.low, figure.high), (*meant, *quoted),
+                    unit=self._compute_unit(metric, figure.class_, quoting),
                 )
             )  # fmt: skip
         return attempts
+
+    def _compute_unit(self, metric: str, class_: int | None, quoting: Quoting) -> float | None:
+        """Compute the half width of the registered recipe's interval; None if it is not known."""
+        if self.like is None or self.like.n < FEWEST_SEEDS or self.by_epoch:
+            return None
+        interval = self.like._predict(metric, class_, quoting)
+        return (interval[1] - interval[0]) / 2 if interval else None
 
     def _predict(
         self, metric: str, class_: int | None, quoting: Quoting
@@ -234,13 +273,20 @@ class Outcome:
     def _compute_interval(
         self, values: Sequence[float], lent: Sequence[float], quoting: Quoting
     ) -> tuple[float, float] | None:
-        """Compute a prediction interval; None for too few seeds, as they get no verdict."""
+        """Compute a prediction interval; None for too few seeds without a lender.
+
+        With a lender it is the lender's, moved to the mean of ``values``.
+        """
         if len(lent or values) < FEWEST_SEEDS and not self.deterministic:
             return None
-        return compute_interval(
-            values, n_runs=quoting.n_runs, best_of=quoting.best_of,
-            deterministic=self.deterministic, spread_of=lent or None,
+        interval = compute_interval(
+            lent or values, n_runs=quoting.n_runs, best_of=quoting.best_of,
+            deterministic=self.deterministic,
         )  # fmt: skip
+        if interval is None or not lent:
+            return interval
+        shift = math.fsum(values) / len(values) - math.fsum(lent) / len(lent)
+        return interval[0] + shift, interval[1] + shift
 
     # ------------------------------------------------------------ tables of classes
 
@@ -253,12 +299,10 @@ class Outcome:
         if self.deterministic:
             n = table.n_figures
             return TableAttempt(mean, n, n, n, mean >= n)
-        if self._lender:
-            shared = choose_single_partners(self._lender.count_shared(table))
-        elif self.n >= FEWEST_SEEDS:
-            shared = average_over_partners(self.count_shared(table))
-        else:
+        several = self._lender or self
+        if several.n < FEWEST_SEEDS:
             return TableAttempt(mean, table.n_figures)
+        shared = average_over_partners(several.count_shared(table))
         interval = compute_interval(shared.tolist())
         assert interval is not None, "there are several runs"
         low = interval[0]
@@ -312,12 +356,6 @@ def average_over_partners(shared: np.ndarray) -> np.ndarray:
     """Average, for each run, what it would print and the other runs give: ``float (n,)``."""
     n = len(shared)
     return (shared.sum(axis=0) - np.diagonal(shared)) / (n - 1)
-
-
-def choose_single_partners(shared: np.ndarray) -> np.ndarray:
-    """Take, for each run, what it would print and the next run gives: ``float (n,)``."""
-    n = len(shared)
-    return np.array([shared[(run + 1) % n, run] for run in range(n)], float)
 
 
 def compute_permutation_p(agreement: np.ndarray) -> float:

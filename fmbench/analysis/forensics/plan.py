@@ -50,9 +50,9 @@ class Story:
     ``mistakes`` are the known mistakes that it makes, none for the correct procedure. ``answers``
     are the answers to open questions that differ from the registered recipe's; ``contradicted``
     are those among them that differ from what the source states. ``parts``: which of the scored
-    images count. ``like`` are the cells of the registered recipe with the same images: a story with
-    one seed gets its spread from them. ``flagged``: the predictions by a way of scoring that the
-    source used.
+    images count. ``like`` are the cells of the registered recipe with the same scored images: a
+    story with few seeds gets its spread from them. ``flagged``: the name of another way of scoring,
+    whose predictions are taken.
     """
 
     mistakes: tuple[str, ...]
@@ -70,7 +70,7 @@ class Story:
     def name(self) -> str:
         """What tables call it: the mistakes, then the answers that differ from the recipe's."""
         answers = [f"{question}: {answer}" for question, answer in self.answers.items()]
-        return "; ".join([" and ".join(self.mistakes) or NO_MISTAKE, *answers])
+        return "; ".join([self.family, *answers])
 
     @property
     def is_reading(self) -> bool:
@@ -84,11 +84,13 @@ class Story:
 
     @property
     def departures(self) -> tuple[str, ...]:
-        """What in it departs from what is stated or from the correct procedure.
+        """What in it departs from what is stated or from the correct procedure."""
+        return (*self.mistakes, *self.contradicted)
 
-        A way of scoring that the source itself used is no departure.
-        """
-        return self.contradicted if self.flagged else (*self.mistakes, *self.contradicted)
+    @property
+    def family(self) -> str:
+        """What it has in common with all settings of the same recipe: images and mistakes."""
+        return " and ".join(self.mistakes) or NO_MISTAKE
 
     @property
     def needs_digits(self) -> bool:
@@ -100,15 +102,26 @@ class Story:
 class Reading:
     """An answer to each question that the source leaves open, and the cells that measure them.
 
-    ``cell`` is fitted on a part of the training images and scored on the others and on the test
-    images, ``digits`` on the digits (None if the model is about the digits itself).
+    ``cells`` are fitted on a part of the training images and scored on the others and on the test
+    images, ``on_digits`` on the digits (none if the model is about the digits itself). There is one
+    for each seed; only seed 0 is measured for every reading.
     """
 
     answers: Mapping[str, str]
-    cell: Cell
-    digits: Cell | None
+    cells: tuple[Cell, ...]
+    on_digits: tuple[Cell, ...]
     different: Mapping[str, str]  # those of ``answers`` that are not the registered recipe's
     contradicted: tuple[str, ...]  # those that differ from what the source states
+
+    @property
+    def cell(self) -> Cell:
+        """Seed 0 on the training images."""
+        return self.cells[0]
+
+    @property
+    def digits(self) -> Cell | None:
+        """Seed 0 on the digits."""
+        return self.on_digits[0] if self.on_digits else None
 
 
 @dataclass(frozen=True)
@@ -124,7 +137,8 @@ class ForensicsPlan:
     """All stories of one model, and their cells.
 
     ``parameters`` replace some hyperparameters of the runner in all cells; ``name`` is what the
-    user calls the model. Stochastic models are measured with ``n_seeds`` seeds, readings with one.
+    user calls the model. Stochastic models are measured with ``n_seeds`` seeds, readings with one;
+    more seeds of a reading count if they have been measured.
     """
 
     runner: Runner
@@ -230,15 +244,15 @@ class ForensicsPlan:
 
     def _tell_without_answers(self, reading: Reading) -> Iterator[tuple[Story, tuple[Cell, ...]]]:
         """Yield each story of a reading with the registered recipe's cells of the same images."""
-        split, cells = self.random_split, (reading.cell,)
-        yield Story((), split.fitted_on, self._name_test(), cells), split.cells
+        split, cells = self.random_split, reading.cells
+        yield Story((), split.fitted_on, self._name_test(), cells), self.honest.cells
         yield replace(split, cells=cells), split.cells
         if self.runner.uses_gpu:
             yield Story((PRINTED_TRAINING,), split.fitted_on, "the same images, while training",
                         cells, epoch="while training"), split.cells  # fmt: skip
-        if reading.digits:
+        if reading.on_digits:
             like = self._cells(self._resized(DIGITS), MNIST_DIGITS)
-            for story in self._tell_digits((reading.digits,)):
+            for story in self._tell_digits(reading.on_digits):
                 yield story, like
 
     @property
@@ -279,10 +293,10 @@ class ForensicsPlan:
                 different[question] = texts[question]
                 if any(self.runner.hyperparameters[n].origin == "stated" for n in changed):
                     contradicted.append(f"{question}: {texts[question]}")
-        digits = None
+        digits: tuple[Cell, ...] = ()
         if self.has_digits:
-            digits = self._cell(self._resized(DIGITS), 0, MNIST_DIGITS, settings)
-        split = self._cell(self._resized(RANDOM_SPLIT), 0, self.dataset, settings)
+            digits = self._cells(self._resized(DIGITS), MNIST_DIGITS, settings)
+        split = self._cells(self._resized(RANDOM_SPLIT), self.dataset, settings)
         return Reading(texts, split, digits, different, tuple(contradicted))
 
     @cached_property
@@ -338,9 +352,15 @@ class ForensicsPlan:
     def _name_test(self) -> str:
         return f"{self._n_test:,} test images"
 
-    def _cells(self, protocol: Protocol, dataset: DatasetSpec | None = None) -> tuple[Cell, ...]:
+    def _cells(
+        self,
+        protocol: Protocol,
+        dataset: DatasetSpec | None = None,
+        settings: Mapping[str, Any] | None = None,
+    ) -> tuple[Cell, ...]:
+        first = self._cell(protocol, 0, dataset or self.dataset, settings)
         seeds = select_seeds(self.runner, self.n_seeds)
-        return tuple(self._cell(protocol, seed, dataset or self.dataset) for seed in seeds)
+        return tuple(replace(first, seed=seed) for seed in seeds)
 
     def _cell(
         self,

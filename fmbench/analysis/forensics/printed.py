@@ -11,13 +11,17 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fmbench.analysis.misquotes import find_misquote
 from fmbench.analysis.verdicts import Claim
 from fmbench.metrics.registry import METRICS
-from fmbench.suites.claims import ReportedFigure, Suite
+from fmbench.suites.claims import ReportedFigure, Row, Suite
+
+if TYPE_CHECKING:
+    from fmbench.analysis.evaluation import JudgedRow
 
 # What else the printed name of a metric may mean. Equation 3 of Kayed et al. 2020 calls the
 # one-vs-rest accuracy "accuracy"; a mean over one-vs-rest tables may also be the specificity.
@@ -31,8 +35,8 @@ class PrintedFigure:
     """A printed figure; ``low`` to ``high`` are the values that are printed like it.
 
     It is one run, the mean of ``n_runs`` or the best of ``best_of`` runs. ``other_meanings``: the
-    metrics that its name may mean as well. ``picked_epoch``: whether the source says that it picked
-    the epoch on the test images.
+    metrics that its name may mean as well. ``picked_epoch``: whether the source picked the epoch on
+    the test images. ``scored_as``: the other way of scoring that the source used, if it did.
     """
 
     where: str
@@ -45,13 +49,14 @@ class PrintedFigure:
     best_of: int = 1
     other_meanings: tuple[str, ...] = ()
     picked_epoch: bool = False
+    scored_as: str = ""
 
     @classmethod
-    def from_claim(cls, claim: Claim) -> PrintedFigure:
+    def from_claim(cls, claim: Claim, scored_as: str = "") -> PrintedFigure:
         """Build the figure of a row's claimed accuracy."""
         return cls(
             claim.where, "accuracy", claim.printed, claim.low, claim.high, None, claim.n_runs,
-            claim.best_of, OTHER_MEANINGS["accuracy"], claim.picked == "best epoch",
+            claim.best_of, OTHER_MEANINGS["accuracy"], claim.picked == "best epoch", scored_as,
         )  # fmt: skip
 
     @classmethod
@@ -93,11 +98,18 @@ class PrintedFigure:
     @property
     def title(self) -> str:
         """Metric and figure: ``accuracy 98.80 %``, ``class 3 recall 0.99``, ``MSE 0.66``."""
-        of_class = "" if self.class_ is None else f"class {self.class_} "
+        return f"{self.name_metric(self.metric)} {self.text}"
+
+    @property
+    def text(self) -> str:
+        """The figure with its unit: ``98.80 %``, ``0.99``."""
         unit = " %" if self.is_percentage else ""
-        return (
-            f"{of_class}{METRICS[self.metric].title} {self.printed.removesuffix('%').strip()}{unit}"
-        )
+        return f"{self.printed.removesuffix('%').strip()}{unit}"
+
+    def name_metric(self, metric: str) -> str:
+        """Name a metric of the figure's class: ``accuracy``, ``class 3 recall``."""
+        of_class = "" if self.class_ is None else f"class {self.class_} "
+        return f"{of_class}{METRICS[metric].title}"
 
     def format_value(self, value: float) -> str:
         """Format a measured value in the unit of the figure, with one more decimal."""
@@ -181,15 +193,28 @@ def collect_sources(suite: Suite, name: str) -> tuple[PrintedSource, ...]:
     """Collect all that a suite prints about one model, in the suite's order.
 
     A figure that is printed twice in one place counts once; so does a row that is also reported.
+    Claims about another release of the images are left out: no story has them.
     """
-    claims = (Claim.from_row(row) for row in suite.rows if row.runner == name)
-    figures = [PrintedFigure.from_claim(claim) for claim in claims if claim]
+    figures = [
+        PrintedFigure.from_claim(claim, row.scored_as)
+        for row in select_comparable_rows(suite, name)
+        if (claim := Claim.from_row(row))
+    ]
     figures += [PrintedFigure.from_reported(f) for f in suite.reported if f.of == name]
     return group_by_source(figures)
 
 
-def collect_remarks(suite: Suite, name: str) -> tuple[str, ...]:
-    """Collect what is known of the claims on a model and no story can show, in sentences."""
+def select_comparable_rows(suite: Suite, name: str) -> list[Row]:
+    """Select the rows on a model that are about the images that the stories have."""
+    return [row for row in suite.rows if row.runner == name and row.images == "today"]
+
+
+def collect_remarks(suite: Suite, name: str, judged: Iterable[JudgedRow] = ()) -> tuple[str, ...]:
+    """Collect what is known of the claims on a model and no story can show, in sentences.
+
+    ``judged``: the suite's rows as the table of accuracies judges them, where that is known.
+    """
+    by_protocol = [each.row for each in judged if each.source_protocol]
     remarks = []
     for row in suite.rows:
         if row.runner != name or row.claimed is None:
@@ -204,10 +229,11 @@ def collect_remarks(suite: Suite, name: str) -> tuple[str, ...]:
                 f"{row.where}: the claim is about the {row.images} of the images, which no story "
                 "here has."
             )
-        if row.picked == "best of a grid":
+        elif row.picked == "best of a grid":
+            also = ", but the table of accuracies also judges the row by that protocol"
             remarks.append(
                 f"{row.where}: the source picked its figure as the best of a grid; no story here "
-                "repeats that, but the table of accuracies judges the row by that protocol, too."
+                f"repeats that{also if row in by_protocol else ''}."
             )
     return tuple(dict.fromkeys(remarks))
 

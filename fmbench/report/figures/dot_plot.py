@@ -142,7 +142,9 @@ def _draw_row(axes: Axes, y: int, row: JudgedRow, *, bold: bool) -> None:
 
 def _is_apart(row: JudgedRow) -> bool:
     """Whether the source's own protocol gives another figure, far enough away to be seen."""
-    return row.source_protocol is not None and abs(row.source_protocol.flatters) >= MIN_SHIFT
+    if row.source_protocol is None or row.source_protocol.flatters is None:
+        return False
+    return abs(row.source_protocol.flatters) >= MIN_SHIFT
 
 
 def _add_labels(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from markupsafe import Markup, escape
@@ -19,7 +19,7 @@ from fmbench.analysis.forensics.findings import ForensicsFindings
 from fmbench.analysis.predictions import SuitePredictions
 from fmbench.analysis.statements import test_statements
 from fmbench.analysis.statistics import CONFIDENCE_TEXT
-from fmbench.analysis.summary import NO_RECORD
+from fmbench.analysis.summary import NO_RECORD, Status
 from fmbench.analysis.verdicts import VerdictKind
 from fmbench.consistency import explain
 from fmbench.consistency.check import ConsistencyResult, check_consistency
@@ -146,6 +146,7 @@ FILTERS: dict[str, Callable[..., str]] = {  # of the template
     "prose": _format_prose,
     "cost": sections.describe_cost,
     "short_verdict": row_texts.shorten_verdict,
+    "verdict_of": row_texts.name_verdict,
     "source_protocol": row_texts.format_source_protocol,
     "control": row_texts.format_control,
 }
@@ -200,7 +201,11 @@ def _describe_unchecked(consistency: ConsistencyResult | None) -> list[str]:
 
 @dataclass(frozen=True)
 class MistakesSection:
-    """What the page shows about the stories of one runner."""
+    """What the page shows about the stories of one runner.
+
+    If no story besides the correct procedure has to be measured, ``table`` has only its row, and
+    nothing else is shown.
+    """
 
     runner: str
     table: Table
@@ -211,12 +216,23 @@ class MistakesSection:
 
 
 def _build_mistakes_section(findings: ForensicsFindings) -> MistakesSection:
-    table, candidates = findings.build_table(), findings.build_candidates_table()
+    table = findings.build_table()
+    explanation = explain_with_mistakes(findings)
+    if findings.needs_no_story:
+        table = _drop_columns(table, "does not explain", "explains", "status")
+        return MistakesSection(findings.plan.name, table, 0, None, None, explanation)
+    if all(row["status"] == Status.MEASURED.value for row in table.rows):
+        table = _drop_columns(table, "status")
+    candidates = findings.build_candidates_table()
     return MistakesSection(
         findings.plan.name,
         table,
         findings.n_not_measured,
         candidates if len(candidates.rows) > len(table.rows) else None,
         findings.build_readings_table() if findings.measured_readings else None,
-        explain_with_mistakes(findings),
+        explanation,
     )
+
+
+def _drop_columns(table: Table, *names: str) -> Table:
+    return replace(table, columns=tuple(c for c in table.columns if c.name not in names))

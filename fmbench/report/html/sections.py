@@ -315,7 +315,7 @@ def describe_provenance(predictions: SuitePredictions) -> list[tuple[str, list[s
 
     days = sorted(record.started[:10] for record in records)
     return [
-        ("records", [f"{len(records)} finished runs of {len(predictions.by_name)} models"]),
+        ("records", [_count_records(len(records), len(predictions.by_name))]),
         ("measured", [days[0] if days[0] == days[-1] else f"{days[0]} to {days[-1]} (UTC)"]),
         ("commit of fmbench", count_values(_format_full_commit(record) for record in records)),
         ("device", count_values(record.device for record in records)),
@@ -328,6 +328,11 @@ def describe_provenance(predictions: SuitePredictions) -> list[tuple[str, list[s
         *_list_checksums(predictions),
         ("claims", _cite_suite(predictions.results.suite)),
     ]
+
+
+def _count_records(n: int, n_models: int) -> str:
+    runs = "1 finished run" if n == 1 else f"{n} finished runs"
+    return f"{runs} of {'1 model' if n_models == 1 else f'{n_models} models'}"
 
 
 def _list_checksums(predictions: SuitePredictions) -> list[tuple[str, list[str]]]:

@@ -5,8 +5,10 @@ import pytest
 
 from fmbench import runners
 from fmbench.analysis.evaluation import read_results
+from fmbench.analysis.forensics.findings import ForensicsFindings
 from fmbench.analysis.forensics.plan import ForensicsPlan
 from fmbench.analysis.forensics.stored import StoredPredictions
+from fmbench.analysis.verdicts import Claim
 from fmbench.records.store import Store
 from fmbench.report.mistakes import collect_findings, explain_with_mistakes
 from fmbench.suites.bundled import CHECKOUT
@@ -83,9 +85,45 @@ def test_the_second_story_is_one_that_gives_the_mae_for_the_mse(findings):
 
 def test_many_stories_explain_98_80_in_some_way(findings):
     [count] = [count for count in findings.counts if count.source.where == "Table 3"]
-    assert count.n_explaining >= 98 and count.n_candidates > 1000
+    assert count.n_explaining >= 75 and count.n_candidates > 1000
+    assert count.n_with_few_seeds > count.n_explaining / 2
     assert count.share_of_range == pytest.approx(1.0, abs=0.01)
     assert "A match alone means little" in str(explain_with_mistakes(findings))
+
+
+def test_the_best_story_has_enough_seeds_and_the_second_comes_near(findings):
+    best, second = findings.best_story, findings.best_pair.second
+    assert best.outcome.has_enough_seeds and best.outcome.story.family == DIGITS
+    added = [s for s in second.explained if s not in findings.best_pair.first.explained]
+    rivals = [
+        row for row in findings.matrix.rows
+        if row.outcome.has_enough_seeds == second.outcome.has_enough_seeds
+        and set(added) <= set(row.explained)
+    ]  # fmt: skip
+    largest = [max(row.get_match(source).distance for source in added) for row in rivals]
+    assert max(second.get_match(source).distance for source in added) == min(largest)
+    text = str(explain_with_mistakes(findings))
+    assert f"“{best.outcome.story.name}” (n = {best.outcome.n}, accuracy " in text
+    n, on_digits = len(findings.measured_readings), findings.n_measured_on_digits
+    assert (
+        f"{n} of 240 combinations are measured on Fashion-MNIST, {on_digits} of 240 on the digits"
+    ) in text
+
+
+@pytest.mark.parametrize("claimed", ["91.80", "91.50", "91.60"])
+def test_one_seed_near_the_honest_mean_explains_no_claim_that_the_honest_run_misses(
+    claimed, findings
+):
+    """The reading has 90.88 with one seed, the honest run 90.83 with five."""
+    accuracy = float(claimed) / 100
+    claim = Claim(accuracy, 0.00005, printed=claimed, where="Table 3")
+    made = ForensicsFindings(findings.plan, claim, findings.stored)
+    [row] = [
+        row for row in made.matrix.rows if row.outcome.story.name == "no mistake; pixels: standard"
+    ]
+    [honest] = [row for row in made.matrix.rows if row.outcome is made.honest]
+    assert row.outcome.n == 1 and honest.outcome.n == 5
+    assert not honest.matches[0].is_as_stated and not row.matches[0].is_as_stated
 
 
 def test_lenet5_is_the_best_of_the_readings_that_it_was_chosen_from(source):

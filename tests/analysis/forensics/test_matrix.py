@@ -75,15 +75,103 @@ def test_a_story_that_explains_more_comes_first_and_says_what_it_misses():
     assert pair.explained == printed and pair.missed == ()
 
 
-def test_among_equals_the_one_that_departs_least_from_what_is_stated_comes_first():
+def test_at_equal_distance_the_one_that_departs_least_from_what_is_stated_comes_first():
     printed = sources(figure("98.99%", other_meanings=MEANINGS))
-    in_other_words = outcome(story(), *HONEST)  # if specificity is meant
-    recipe = outcome(story("the digits"), 0.989, 0.990, 0.991)
-    reading = outcome(story("the digits", answers={"optimizer": "sgd"}), 0.989, 0.990, 0.991)
-    two = outcome(story("the digits", "training accuracy"), 0.989, 0.990, 0.991)
-    found = StoryMatrix(printed, in_other_words, (in_other_words, two, reading, recipe))
-    assert [row.outcome for row in found.rows] == [in_other_words, recipe, reading, two]
-    assert [len(row.departures) for row in found.rows] == [1, 1, 1, 2]
+    runs = 0.989, 0.990, 0.991
+    recipe = outcome(story("the digits"), *runs)
+    reading = outcome(story("the digits", answers={"optimizer": "sgd"}), *runs)
+    two = outcome(story("the digits", "training accuracy"), *runs)
+    found = matrix_of(printed, two, reading, recipe)
+    ranked = [row.outcome for row in found.rows if row.outcome is not found.honest]
+    assert ranked == [recipe, reading, two]
+    assert [row.departures for row in found.rows if row.outcome is recipe] == [("the digits",)]
+    assert [len(row.departures) for row in found.rows if row.outcome is two] == [2]
+
+
+def test_a_story_that_comes_nearer_comes_before_one_that_departs_less():
+    printed = sources(figure("98.8%"))
+    far = outcome(story("the digits"), *DIGITS)
+    near = outcome(story("the digits", "a mistake"), *(each - 0.0019 for each in DIGITS))
+    found = matrix_of(printed, far, near)
+    assert [row.outcome for row in found.rows[:2]] == [near, far]
+    assert found.rows[0].distance < found.rows[1].distance
+
+
+def few(answer, accuracy, like):
+    return outcome(story("the digits", answers={"optimizer": answer}), accuracy, like=like)
+
+
+def test_a_story_with_few_seeds_comes_after_one_with_enough_even_if_it_is_nearer():
+    digits = outcome(story("the digits"), *DIGITS)
+    near = few("sgd", 0.988, digits)
+    found = matrix_of(sources(figure("98.8%")), near, digits)
+    assert [row.outcome for row in found.rows[:2]] == [digits, near]
+    assert found.best_story.outcome is digits and found.further_stories == ()
+
+
+def test_a_story_with_few_seeds_is_not_the_best_if_its_family_has_one_with_enough():
+    printed = sources(figure("98.8%"), figure("98.6%", where="text"))
+    digits = outcome(story("the digits"), *DIGITS)
+    reach = [few("sgd", 0.9866, digits), few("adam", 0.9868, digits)]
+    far = few("rmsprop", 0.95, digits)
+    elsewhere = outcome(story("another mistake"), 0.90, 0.91, 0.90)
+    found = matrix_of(printed, digits, *reach, far, elsewhere)
+    assert found.top_story.outcome in reach and len(found.top_story.explained) == 2
+    assert found.best_story.outcome is digits
+    [further] = found.further_stories
+    assert further.source is printed[1] and further.n == 3
+    assert [row.outcome for row in further.rows] == reach  # the nearest first
+    assert found.equals_of_best == ()
+    assert [row.outcome for row in found.unconfirmed] == [found.top_story.outcome]
+
+
+def test_a_story_with_few_seeds_is_the_best_if_its_family_has_no_other():
+    digits = outcome(story("the digits"), *DIGITS)
+    other = outcome(story("a mistake", answers={"optimizer": "sgd"}), 0.95, like=digits)
+    found = matrix_of(sources(figure("95.0%")), digits, other)
+    assert found.best_story is found.top_story and found.best_story.outcome is other
+    assert found.further_stories == ()
+
+
+def test_stories_that_are_just_as_good_are_all_given():
+    first, second = (outcome(story(name), 0.989, 0.990, 0.991) for name in ("one", "two"))
+    for stories in ((first, second), (second, first)):
+        found = matrix_of(sources(figure("99.0%")), *stories)
+        best, others = found.best_story.outcome, found.equals_of_best
+        assert {best, *(row.outcome for row in others)} == {first, second}
+
+
+def test_a_way_of_scoring_is_no_departure_only_if_the_source_says_so():
+    sign = outcome(story("scored by the sign", flagged="sign"), *DIGITS)
+    for scored_as, departures in (("sign", ()), ("", ("scored by the sign",))):
+        found = matrix_of(sources(figure("98.8%", scored_as=scored_as)), sign)
+        assert found.best_story.departures == departures
+
+
+def test_the_second_story_of_a_pair_is_the_nearest_in_what_it_adds():
+    printed = sources(
+        figure("99.0%"), figure("0.99", "kappa", where="text"),
+        figure("0.75", "kappa", where="Table 2"),
+    )  # fmt: skip
+    digits = outcome(story("the digits"), *DIGITS)
+    runs = (0.770, 0.775, 0.780)
+    near, far = (
+        outcome(story(name, name), *(each + shift for each in runs))
+        for name, shift in (("near", 0.0), ("far", 0.01))
+    )
+    for stories in ((near, far), (far, near)):
+        pair = matrix_of(printed, digits, *stories).best_pair
+        assert (pair.first.outcome, pair.second.outcome, pair.n_equal) == (digits, near, 0)
+
+
+def test_second_stories_that_are_just_as_good_are_counted():
+    printed = sources(
+        figure("99.0%"), figure("0.99", "kappa", where="text"),
+        figure("0.75", "kappa", where="Table 2"),
+    )  # fmt: skip
+    digits = outcome(story("the digits"), *DIGITS)
+    others = [outcome(story(name), 0.770, 0.775, 0.780) for name in ("one", "two", "three")]
+    assert matrix_of(printed, digits, *others).best_pair.n_equal == 2
 
 
 def test_figures_of_one_table_must_fit_the_same_runs():

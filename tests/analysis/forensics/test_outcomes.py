@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from fmbench.analysis.forensics.outcomes import (
     Outcome,
     Quoting,
+    TableAttempt,
     average_over_partners,
-    choose_single_partners,
     compute_permutation_p,
 )
 from fmbench.analysis.forensics.printed import ClassTable, PrintedFigure
@@ -80,14 +80,46 @@ def test_fewer_than_three_seeds_without_a_recipe_to_compare_with_explain_nothing
     assert two.attempt(figure("90.0%"), ONE)[0].explains
 
 
-def test_one_seed_takes_the_spread_of_the_recipe_on_the_same_images():
+@pytest.mark.parametrize("quoting", [ONE, BEST, Quoting(n_runs=4)])
+def test_one_seed_takes_the_interval_of_the_recipe_moved_to_its_own_mean(quoting):
     lender = outcome(story(), *RUNS)
     reading = outcome(story(answers={"optimizer": "sgd"}), 0.85, like=lender)
+    printed = figure("85.5%")
+    found, lent = attempt(reading, printed, quoting), attempt(lender, printed, quoting)
+    assert lender.has_enough_seeds and not reading.has_enough_seeds
+    shift = 0.85 - np.mean(RUNS)
+    assert (found.low, found.high) == pytest.approx((lent.low + shift, lent.high + shift))
+
+
+@settings(max_examples=50)
+@given(st.integers(8900, 9300), st.integers(8900, 9300))
+def test_fewer_seeds_never_turn_a_miss_into_a_match(hundredths, mean):
+    lender = outcome(story(), *RUNS)
+    reading = outcome(story(answers={"optimizer": "sgd"}), mean / 10_000, like=lender)
+    printed = figure(f"{hundredths / 100:.2f}%")
+    recipe, one_seed = attempt(lender, printed), attempt(reading, printed)
+    if one_seed.explains and not recipe.explains:
+        assert abs(one_seed.value - printed.value) < abs(recipe.value - printed.value)
+
+
+def test_a_reading_with_three_seeds_has_a_spread_of_its_own():
+    lender = outcome(story(), *RUNS)
+    runs = (0.85, 0.86, 0.87)
+    reading = outcome(story(answers={"optimizer": "sgd"}), *runs, like=lender)
     found = attempt(reading, figure("85.5%"))
-    expected = compute_interval([0.85], spread_of=RUNS)
-    assert reading.borrows_spread and (found.low, found.high) == pytest.approx(expected)
-    half = (attempt(lender, figure("85.5%")).high - np.mean(RUNS)) * np.sqrt(2 / (1 + 1 / 5))
-    assert found.high - 0.85 == pytest.approx(half)  # one run says less of the mean than five
+    assert reading.has_enough_seeds
+    assert (found.low, found.high) == pytest.approx(compute_interval(runs))
+
+
+def test_distances_are_in_half_widths_and_misses_end_at_the_rounding():
+    found = attempt(outcome(story(), *RUNS), figure("90.8%"))
+    half = (found.high - found.low) / 2
+    high = figure("92.0%")
+    assert found.measure_distance(high) == pytest.approx((0.92 - np.mean(RUNS)) / half)
+    assert found.measure_miss(high) == pytest.approx(0.9195 - found.high)
+    assert found.measure_miss(figure("90.8%")) == 0
+    exact = attempt(outcome(story(deterministic=True), 0.9), figure("90.0%"))
+    assert exact.measure_distance(figure("90.0%")) == 0
 
 
 def test_where_only_the_accuracy_is_known_one_vs_rest_accuracy_follows_and_nothing_else():
@@ -193,20 +225,23 @@ def test_one_seed_without_a_recipe_to_compare_with_says_nothing_about_a_table():
     assert no_matrix.attempt_table(table) is None
 
 
-def test_one_seed_is_compared_with_what_two_single_runs_of_the_recipe_share():
-    lender = outcome(story(), 0.9, 0.9, 0.908, 0.9)
+def test_one_seed_needs_as_many_figures_of_a_table_as_the_recipe():
+    lender = outcome(story(), 0.9, 0.9, 0.902, 0.9)
     reading = outcome(story(answers={"optimizer": "sgd"}), 0.9, like=lender)
     table = table_of(outcome(story(), 0.9))
-    attempt = reading.attempt_table(table)
-    single = choose_single_partners(lender.count_shared(table)).tolist()
-    assert single == [20, 0, 0, 20]
-    assert attempt.low == pytest.approx(compute_interval(single)[0])
+    one_seed, recipe = reading.attempt_table(table), lender.attempt_table(table)
+    assert (one_seed.low, one_seed.shared) == (recipe.low, recipe.shared)
+    assert one_seed.hits == 20 and one_seed.measure_distance() == 0
 
 
-def test_partners_are_the_other_runs_and_the_next_run():
+def test_the_distance_of_a_table_is_one_at_the_fewest_hits_that_count():
+    assert TableAttempt(10.0, 30, 20.0, 10.0, True).measure_distance() == pytest.approx(1.0)
+    assert TableAttempt(25.0, 30, 20.0, 10.0, True).measure_distance() == 0.0
+
+
+def test_partners_are_the_other_runs():
     shared = np.array([[9, 1, 2], [3, 9, 4], [5, 6, 9]])  # row: gives, column: prints
     assert average_over_partners(shared).tolist() == [4.0, 3.5, 3.0]
-    assert choose_single_partners(shared).tolist() == [3, 6, 2]
 
 
 @settings(max_examples=20)

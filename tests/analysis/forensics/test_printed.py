@@ -5,8 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from fmbench.analysis.forensics.printed import collect_remarks, collect_sources
-from fmbench.analysis.verdicts import Claim
+from fmbench.analysis.evaluation import JudgedRow
+from fmbench.analysis.forensics.printed import (
+    collect_remarks,
+    collect_sources,
+    select_comparable_rows,
+)
+from fmbench.analysis.summary import Status, Summary
+from fmbench.analysis.table_verdicts import ProtocolResult
+from fmbench.analysis.verdicts import Claim, Verdict, VerdictKind
 from fmbench.suites.reader import build_suite, read_suite
 
 HEAD = """
@@ -103,8 +110,37 @@ def test_remarks_say_what_no_story_can_show():
     [misquoted, other_images] = collect_remarks(suite, "gaussian-nb")
     assert "88.00, but its source says 51.1: the figure of another row" in misquoted
     assert "first release of the images" in other_images
-    assert any("best of a grid" in remark for remark in collect_remarks(suite, "decision-tree"))
+    [only] = collect_remarks(suite, "decision-tree")
+    assert only.endswith("about the first release of the images, which no story here has.")
     assert collect_remarks(suite, "lenet5") == ()
+
+
+def test_claims_about_another_release_are_compared_with_nothing():
+    suite = read_suite()
+    assert collect_sources(suite, "decision-tree") == ()
+    assert select_comparable_rows(suite, "decision-tree") == []
+    assert [each.label for each in select_comparable_rows(suite, "lenet5")] == ["CNN-LeNet-5"]
+
+
+def test_the_remark_on_a_grid_mentions_the_table_only_if_the_table_has_such_a_figure():
+    grid = '\n[[grid]]\nname = "G"\nlabels = ["Tiny"]\n'
+    suite = suite_of(row(claimed="90.00", picked="best of a grid", grid="G") + grid)
+    [made] = suite.rows
+    [alone] = collect_remarks(suite, "lenet5")
+    assert alone.endswith("no story here repeats that.")
+    verdict = Verdict(VerdictKind.REPRODUCED)
+    measured = Summary("lenet5", Status.NOT_RUN)
+    assert collect_remarks(suite, "lenet5", [JudgedRow(made, measured, None, verdict)]) == (alone,)
+    protocol = ProtocolResult("best of a grid", (), 0.9, 0.001, 1, None, verdict)
+    [with_table] = collect_remarks(
+        suite, "lenet5", [JudgedRow(made, measured, None, verdict, protocol)]
+    )
+    assert with_table.endswith("the table of accuracies also judges the row by that protocol.")
+
+
+def test_a_row_says_how_its_source_scored_the_model():
+    suite = suite_of(row(claimed="90.00", scored_as="sign"))
+    assert collect_sources(suite, "lenet5")[0].figures[0].scored_as == "sign"
 
 
 def test_the_papers_figures_of_lenet5_are_in_seven_places():

@@ -111,7 +111,7 @@ def test_the_sources_protocol_is_a_second_hollow_mark_where_it_can_be_seen_apart
     expected = {
         y: (100 * row.source_protocol.mean, "none")
         for y, row in enumerate(rows)
-        if row.source_protocol and abs(row.source_protocol.flatters) >= MIN_SHIFT
+        if row.source_protocol and abs(row.source_protocol.flatters or 0) >= MIN_SHIFT
     }
     assert marks == expected and len(expected) >= 3
     assert f"hollow diamond ({len(expected)} rows)" in drawing.caption

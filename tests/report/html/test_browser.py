@@ -213,6 +213,18 @@ def test_the_page_fits_every_width_and_its_text_is_large_enough(opened, width):
     assert smallest >= 9
 
 
+@pytest.mark.parametrize("width", [360, 700, 1024, 1400])
+def test_every_width_shows_the_verdict_by_the_sources_protocol_once(opened, width):
+    size(opened, width)
+    row = "#rows-table tr:has(.second)"
+    found = opened.execute_script(
+        f"return [...document.querySelectorAll('{row}')].map(r => [...r.querySelectorAll("
+        "'.second, .verdict-cell + td')].map(e => e.offsetParent !== null))"
+    )
+    assert found
+    assert all(shown == ([False, True] if width > 1050 else [True, False]) for shown in found)
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_no_serious_accessibility_problem(opened, scheme):
     from axe_core_python.selenium import Axe

@@ -196,6 +196,7 @@ def test_the_page_shows_the_matrix_of_stories_and_what_is_not_explained_first(re
     matrix = re.search(r'<table class="matches">.*?</table>', html, re.DOTALL)[0]
     heads = re.findall(r'<th scope="col">(.*?)</th>', matrix)
     assert heads.index("does not explain") < heads.index("explains")
+    assert "status" not in heads or "not run" in matrix
     assert any(head.startswith("Table 2, kappa") for head in heads)
     assert 'class="yes"' in matrix and 'class="no"' in matrix
     assert "evidence, not proof" in html
@@ -209,6 +210,19 @@ def page_of(folder: Path, suite: claims.Suite, source=None) -> str:
     return render_page(predictions.load_predictions(outcome), Commands(folder))
 
 
+def test_where_no_mistake_is_needed_the_page_lists_no_other_story(folder, source):
+    path = folder({"lenet5": [0.988, 0.9881, 0.9882]})
+    html = page_of(path, WITH_ACCURACY_ONLY, source)
+    section = Parsed(
+        html[html.index('<section id="mistakes"') : html.index('<section id="missing"')]
+    )
+    assert "No mistake is needed" in section.text
+    matrix = re.search(r'<table class="matches">.*?</table>', html, re.DOTALL)[0]
+    assert re.findall(r'<th scope="row">(.*?)</th>', matrix) == ["no mistake"]
+    for word in ("digits", "no record", "Every story", "0 of 0", "--run"):
+        assert word not in section.text
+
+
 def test_the_page_of_an_empty_folder_says_which_commands_to_run(tmp_path):
     html = page_of(tmp_path / "none", SUITE)
     parsed = Parsed(html)
@@ -219,6 +233,12 @@ def test_the_page_of_an_empty_folder_says_which_commands_to_run(tmp_path):
     for section in ("answer", "accuracies", "missing", "provenance", "mistakes"):
         assert section in parsed.all("id")
     assert parsed.text.count("no record") > len(SUITE.runners)
+
+
+def test_the_page_of_a_suite_without_rows_asks_for_no_run(tmp_path):
+    text = Parsed(page_of(tmp_path / "none", replace(SUITE, rows=()))).text
+    assert "The suite has no row" in text and "All 0 rows" not in text
+    assert "--run" not in text and "--all --quick" not in text
 
 
 def test_a_misquoting_row_without_a_record_is_among_what_is_missing(tmp_path):
