@@ -83,7 +83,9 @@ def test_md_csv_and_json_show_the_same_values(measured, source):
     for of_json, of_csv in zip(as_json, as_csv, strict=True):
         for name, text in of_csv.items():
             value = of_json[name]
-            if isinstance(value, float | int):
+            if isinstance(value, bool):
+                assert text == ("yes" if value else "no"), name
+            elif isinstance(value, float | int):
                 assert value == float(text), name
             else:
                 assert (value or "") == text, name
