@@ -427,14 +427,21 @@ def forensics(
     from fmbench.analysis.forensics.findings import build_findings
     from fmbench.analysis.forensics.plan import ForensicsPlan
     from fmbench.analysis.forensics.stored import StoredPredictions
+    from fmbench.analysis.summary import find_current_records
     from fmbench.datasets import locate
+    from fmbench.records.store import Store
     from fmbench.suites.configurations import build_suite_configurations
 
     loaded = _load_suite(suite)
     rows, _ = build_suite_configurations(loaded)
     [configuration] = find_configurations([name], parameters, rows)
+    protocol = _choose_protocol(quick)
+    # The table counts every seed that has a record, so the stories must count them too.
+    n_measured = len(
+        find_current_records(configuration, protocol, Store(Path(results)).read_contents())
+    )
     plan = ForensicsPlan(
-        configuration.runner, seeds or _choose_protocol(quick).default_seeds, quick, readings,
+        configuration.runner, max(seeds or protocol.default_seeds, n_measured), quick, readings,
         configuration.parameters, configuration.dataset, configuration.name,
     )  # fmt: skip
     claimed = any(row.runner == plan.name and row.claimed for row in loaded.rows)

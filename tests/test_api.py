@@ -130,3 +130,10 @@ def test_the_commands_on_a_page_name_the_suite_only_if_it_is_not_the_default(tmp
         path = api.write_report(fmbench.load_results(tmp_path, name), tmp_path / f"{name}.html")
         suite = fmbench.load_suite(name)
         assert (f"--suite {suite.path}" in path.read_text(encoding="utf-8")) is is_named
+
+
+def test_forensics_counts_every_measured_seed_as_the_table_does():
+    found = fmbench.forensics("extra-tree", seeds=1, results=REFERENCE)
+    [row] = [r for r in fmbench.load_results(REFERENCE).evaluation.rows
+             if r.runner == "extra-tree"]  # fmt: skip
+    assert found.findings.honest.n == row.n == 5

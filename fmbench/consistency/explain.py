@@ -19,7 +19,7 @@ from fmbench.consistency.sources import (
     describe_kind,
 )
 from fmbench.metrics.registry import METRICS
-from fmbench.suites.claims import ReportedFigure
+from fmbench.suites.claims import ReportedFigure, Row, Suite
 from fmbench.suites.rounding import parse_figure
 
 MAX_LISTED = 6  # figures that are named in one contradiction; the rest are only counted
@@ -257,6 +257,26 @@ def _list_unanswered_pairs(result: ConsistencyResult) -> Iterator[str]:
             yield "\n".join([_wrap(f"{title}{why}:"), *(_wrap(pair, "- ", "  ") for pair in pairs)])
 
 
+def find_uncompared_claims(suite: Suite) -> list[Row]:
+    """Find the rows whose claim stands beside reported figures of its model and is not among them.
+
+    Only [[reported]] figures are compared with each other.
+    """
+    reported = {
+        (figure.of, parse_figure(figure.value, "accuracy"))
+        for figure in suite.reported
+        if figure.metric == "accuracy"
+    }
+    models = {figure.of for figure in suite.reported}
+    return [
+        row
+        for row in suite.rows
+        if row.claimed is not None
+        and row.runner in models
+        and (row.runner, parse_figure(row.claimed, "accuracy")) not in reported
+    ]
+
+
 def _format_sources(result: ConsistencyResult) -> str:
     rows = build_source_rows(result)
     return "What each source allows:\n" + _format_table(rows, widths=(16, *[None] * 4))
@@ -268,6 +288,11 @@ def _list_unchecked(result: ConsistencyResult) -> Iterator[str]:
         yield "Not checked:" + "".join(
             f"\n- {_describe_figure(suite.reported[i])}: {why}"
             for i, why in sorted(result.not_checked.items())
+        )
+    for row in find_uncompared_claims(suite):
+        yield (
+            f"Not compared: {row.label} ({row.where}), claimed {row.claimed}. Repeat it as a "
+            f'[[reported]] accuracy with of = "{row.runner}" to compare it.'
         )
     if suite.not_transcribed:
         yield "Not transcribed, so not checked:" + "".join(

@@ -124,11 +124,14 @@ def _describe_best(findings: ForensicsFindings) -> list[str]:
 
 
 def _describe_full_explanation(findings: ForensicsFindings, best: StoryRow) -> list[str]:
-    by_source = not best.departures and not best.outcome.story.is_reading
-    which = "the source’s own protocol" if by_source else "one story"
-    word = "is" if best.outcome.has_enough_seeds else "may be"
+    story, enough = best.outcome.story, best.outcome.has_enough_seeds
+    by_source = not (best.departures or story.is_reading or story is findings.plan.honest)
+    if by_source:
+        says = f"It {'is' if enough else 'may be'} explained by the source’s own protocol"
+    else:
+        says = f"One story {'would' if enough else 'may'} explain it"
     return [
-        Strong(f"It {word} explained by {which}"),
+        Strong(says),
         f", {_name_story(best)}: {name_explanations(best)}. ",
         _describe_equals(findings.matrix.equals_of_best),
     ]

@@ -3,6 +3,7 @@
 import random
 from fractions import Fraction
 from itertools import product
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from fmbench.consistency import explain, feasibility, sources
 from fmbench.consistency.check import NOT_DECIDED, check_consistency
 from fmbench.consistency.solver import Solution
+from fmbench.suites import reader
 from fmbench.suites.claims import ReportedFigure
 from fmbench.suites.rounding import ROUNDING_RULES
 from tests.consistency.test_check import BALANCED, as_printed, exact_metrics, suite
@@ -421,3 +423,19 @@ def test_means_of_ratios_are_judged_as_all_matrices_say_or_not_at_all(rng: rando
 def test_the_names_of_the_verdicts_are_those_of_the_json():
     names = {sources.AGREE, sources.CONTRADICTORY, sources.NOT_COMPARED, sources.NOT_DECIDED}
     assert names == {"agree", "contradictory", "not compared", "not decided"}
+
+
+def test_a_claim_of_a_row_that_is_not_reported_as_a_figure_is_named_as_not_compared():
+    """Only [[reported]] figures are compared, so "consistent" must not seem to cover the row."""
+    content = {
+        "test_set": {"n_per_class": [1000] * 10},
+        "row": [{"where": "Table 3", "label": "LeNet-5", "runner": "lenet5", "claimed": "98.80"}],
+        "reported": [{"where": "Table 2", "of": "lenet5", "metric": "kappa", "value": "0.75"}],
+    }
+    suite = reader.build_suite(content, Path("s.toml"))
+    text = explain.format_result(check_consistency(suite))
+    assert "Not compared: LeNet-5 (Table 3), claimed 98.80." in " ".join(text.split())
+    same = {"where": "Table 3", "of": "lenet5", "metric": "accuracy", "value": "0.988"}
+    content["reported"].append(same)
+    suite = reader.build_suite(content, Path("s.toml"))
+    assert "Not compared" not in explain.format_result(check_consistency(suite))

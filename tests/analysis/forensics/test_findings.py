@@ -241,7 +241,7 @@ def test_the_figures_that_need_no_mistake_are_named_beside_those_that_do(made, t
     findings = made.findings(plan, printed=[figure("98.80%"), figure("0.9", "kappa", where="text")])
     text = str(explain_with_mistakes(findings))
     assert text.startswith("No mistake is needed for text (kappa 0.9). ")
-    assert "It is explained by one story" in text
+    assert "One story would explain it" in text
     lines = lines_of(findings)
     assert lines["no mistake"]["text: kappa 0.9"] == "yes: 0.90, no mistake is needed"
     assert lines[DIGITS]["text: kappa 0.9"] == ""
