@@ -235,7 +235,7 @@ class Journal:
         return entry is not None and entry["status"] == FINISHED
 
     def total_seconds(self, step: str) -> tuple[float, int]:
-        """The seconds and the number of all attempts at a step, back to the last finished one."""
+        """Return the seconds of all attempts at a step, and the number of attempts."""
         attempts = [e for e in self.entries if e["step"] == step]
         return sum(e["seconds"] for e in attempts), len(attempts)
 
@@ -283,7 +283,7 @@ def run_step(command: Sequence[str], limit: float, result: Path, log: IO[str]) -
 
 
 def end_group(process: subprocess.Popen[str]) -> None:
-    """End a step and what it has started: first as Ctrl-C does, then at once."""
+    """End a step and the processes that it started: with Ctrl-C first, then by force."""
     for sent in (signal.SIGINT, signal.SIGKILL):
         if process.poll() is not None:
             break

@@ -398,7 +398,7 @@ def compare_with_cpu(step: Step) -> list[dict[str, Any]]:
 
 
 def format_row(row: dict[str, Any]) -> str:
-    """One line for a row of :func:`compare_with_cpu`."""
+    """Write one line of text about a row: its accuracy on the GPU beside that on the CPU."""
     here, there = (100 * statistics.mean(row[which]) for which in ("gpu", "cpu"))
     interval = "no interval: one seed"
     if row["inside"] is not None:

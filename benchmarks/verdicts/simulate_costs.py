@@ -9,7 +9,6 @@ so run it again after these have changed. The results are in `costs.md`; the see
 
 from __future__ import annotations
 
-import argparse
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -20,7 +19,7 @@ import numpy as np
 from many_claims import HALF_UNIT, POINT, Look, judge_many, judge_many_sequentially, round_to_images
 from scipy.optimize import brentq
 from scipy.stats import nct, t
-from simulate_verdicts import SEED, TRUE_MEAN, percent, write_table
+from simulate_verdicts import SEED, TRUE_MEAN, percent, run_script, write_table
 
 from fmbench.analysis.reference import load_reference_summaries
 from fmbench.analysis.sequential import FUTILITY, LookPlan
@@ -33,7 +32,6 @@ RESULTS = Path(__file__).with_name("costs.md")
 FIXED_SEEDS = 5
 N_TABLES = 10_000
 N_ROWS = 100_000
-QUICK = 100  # how many times fewer, with --quick
 
 # Weights of the comparison with an e-process: true distances from the boundary, in spreads.
 E_PROCESS_DISTANCES = np.array([0.5, 1.0, 2.0, 4.0, 8.0, 16.0])
@@ -228,17 +226,5 @@ If only the {len(tested)} rows are tested whose claims are about today's images:
 {report_ways(tested, n_tables, n_rows)}"""
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="few simulations, and no file")
-    parser.add_argument("--output", type=Path, default=RESULTS, help="default: costs.md here")
-    options = parser.parse_args()
-    if options.quick:
-        print(build_report(QUICK))
-        return
-    options.output.write_text(build_report(), encoding="utf-8")
-    print(f"wrote {options.output}")
-
-
 if __name__ == "__main__":
-    main()
+    run_script(__doc__ or "", build_report, RESULTS)

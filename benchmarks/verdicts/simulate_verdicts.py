@@ -468,17 +468,20 @@ simulation.
     return "\n".join(parts)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+def run_script(description: str, build: Callable[..., str], results: Path) -> None:
+    """Do what a simulation script does: build its report, and write it or, if quick, print it."""
+    parser = argparse.ArgumentParser(description=description.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="few simulations, and no file")
-    parser.add_argument("--output", type=Path, default=RESULTS, help="default: results.md here")
+    parser.add_argument(
+        "--output", type=Path, default=results, help=f"default: {results.name} here"
+    )
     options = parser.parse_args()
     if options.quick:
-        print(build_report(QUICK))
+        print(build(QUICK))
         return
-    options.output.write_text(build_report(), encoding="utf-8")
+    options.output.write_text(build(), encoding="utf-8")
     print(f"wrote {options.output}")
 
 
 if __name__ == "__main__":
-    main()
+    run_script(__doc__ or "", build_report, RESULTS)

@@ -11,13 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fmbench.analysis.statistics import compute_interval, compute_mean_sd, lies_in
+from fmbench.analysis.verdicts import FEWEST_SEEDS
 from fmbench.datasets.specs import DATASETS
 from fmbench.suites.claims import Control
 from fmbench.suites.rounding import compute_interval as compute_printed_interval
 from fmbench.suites.rounding import parse_figure
-
-# With fewer runs on the control's images, the spread is that on the row's own images.
-FEWEST_RUNS = 3
 
 
 @dataclass(frozen=True)
@@ -65,7 +63,7 @@ def compare_control(
     """Compare a control's claim with the accuracies by seed on its images.
 
     ``spread_of``: the accuracies on the row's own images. Their spread is used if there are fewer
-    than :data:`FEWEST_RUNS` runs on the control's images. The figure of a deterministic model must
+    than :data:`FEWEST_SEEDS` runs on the control's images. The figure of a deterministic model must
     agree to the printed digit.
     """
     printed = compute_printed_interval(control.claimed, "accuracy")
@@ -73,7 +71,7 @@ def compare_control(
     if not accuracies:
         return ControlResult(control.dataset, claimed, control.claimed)
     n = len(accuracies)
-    borrows = not deterministic and n < FEWEST_RUNS and len(spread_of) >= FEWEST_RUNS
+    borrows = not deterministic and n < FEWEST_SEEDS and len(spread_of) >= FEWEST_SEEDS
     interval = compute_interval(
         accuracies,
         n_runs=control.mean_of,

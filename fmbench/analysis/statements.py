@@ -19,7 +19,7 @@ from fmbench.records.record import HELDOUT_LOSS, TRAIN_LOSS, Record
 from fmbench.suites.claims import Statement, Suite
 from fmbench.suites.formulas import Formula, parse_formula
 from fmbench.suites.rounding import parse_minutes
-from fmbench.utils.formatting import format_duration
+from fmbench.utils.formatting import format_duration, join_words
 
 Outcome = Literal["true", "false", "not tested"]
 
@@ -80,7 +80,7 @@ def _test_formula(statement: Statement) -> StatementResult:
     """Compare a printed formula with the metric that it should give, at many exact counts."""
     assert statement.metric is not None and statement.formula is not None, "checked by the reader"
     formula, metric = parse_formula(statement.formula), METRICS[statement.metric]
-    place, names = _begin(statement), _join([METRICS[name].title for name in formula.metrics])
+    place, names = _begin(statement), join_words([METRICS[name].title for name in formula.metrics])
     found = list(_compute_both(formula, statement.metric))
     if not found:
         return StatementResult(
@@ -137,15 +137,11 @@ def _describe_point(values: dict[str, Fraction], formula: Formula) -> str:
     numbers = [_format_number(values[name]) for name in names]
     if len(formula.metrics) == 2 and len(set(numbers)) == 1:
         return f"where both are {numbers[0]}"
-    return "where " + _join([f"{t} is {n}" for t, n in zip(titles, numbers, strict=True)])
+    return "where " + join_words([f"{t} is {n}" for t, n in zip(titles, numbers, strict=True)])
 
 
 def _format_number(value: Fraction) -> str:
     return f"{float(value):.4g}"
-
-
-def _join(words: Sequence[str]) -> str:
-    return " and ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
 
 
 # ---------------------------------------------------------------- measured runs
@@ -186,7 +182,7 @@ def _compare_training_time(
         statement, "not tested",
         f"{_begin(statement)} gives {parse_minutes(statement.minutes)} minutes for "
         f"{_count(n_runs, 'run')}. Here {what} {'take' if n_runs > 1 else 'takes'} "
-        f"{_join(times)}. Another machine takes another time, so this is no test.",
+        f"{join_words(times)}. Another machine takes another time, so this is no test.",
     )  # fmt: skip
 
 

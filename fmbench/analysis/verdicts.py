@@ -309,7 +309,7 @@ def explain_verdicts(
 
 @dataclass(frozen=True)
 class Verdict:
-    """The verdict on one row. ``reason`` says why no test decided, where that needs saying.
+    """The verdict on one row. ``reason`` says why, if the verdict does not come from a test.
 
     ``delta_star``: the smallest margin with which the claim would be reproduced. ``p_within``: the
     p of the test that the mean is within the margin of the claim. ``p_beyond``: the one-sided p of

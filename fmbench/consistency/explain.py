@@ -20,7 +20,8 @@ from fmbench.consistency.sources import (
 )
 from fmbench.metrics.registry import METRICS
 from fmbench.suites.claims import ReportedFigure, Row, Suite
-from fmbench.suites.rounding import parse_figure
+from fmbench.suites.rounding import is_percentage, parse_figure
+from fmbench.utils.formatting import join_words
 
 MAX_LISTED = 6  # figures that are named in one contradiction; the rest are only counted
 FEW = 5  # conflicts inside one source that are listed without --all
@@ -407,9 +408,7 @@ def _format_implied(metric: str, values: ValueRange) -> str:
 
 
 def _join(names: Sequence[str]) -> str:
-    if len(names) > MAX_LISTED:
-        names = [*names[: MAX_LISTED - 1], f"{len(names) - MAX_LISTED + 1} more"]
-    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
+    return join_words(names, MAX_LISTED - 1 if len(names) > MAX_LISTED else None)
 
 
 def _name_figures(
@@ -471,8 +470,7 @@ def _format_printed_value(figure: ReportedFigure) -> str:
 
 
 def _is_percentage(figure: ReportedFigure) -> bool:
-    text = figure.value.strip()
-    return METRICS[figure.metric].can_be_percentage and (text.endswith("%") or Decimal(text) > 1)
+    return is_percentage(figure.value, figure.metric)
 
 
 def _compute_interval_ends(figure: ReportedFigure, rounding: str) -> ValueRange:

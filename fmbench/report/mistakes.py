@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from fmbench import runners
 from fmbench.analysis.evaluation import SuiteResults
 from fmbench.analysis.forensics.describe import (
-    join_words,
     name_attempt,
     name_explanations,
     name_misses,
@@ -25,6 +24,7 @@ from fmbench.analysis.statistics import compute_mean_sd
 from fmbench.analysis.verdicts import FEWEST_SEEDS, VerdictKind
 from fmbench.records.protocols import MISTAKES
 from fmbench.report.sentences import Sentence, Strong, format_accuracy
+from fmbench.utils.formatting import join_words
 
 HEADING = "What could explain it"
 UNDECIDED = (VerdictKind.WITHIN_SPREAD, VerdictKind.MORE_SEEDS, VerdictKind.UNDECIDABLE)

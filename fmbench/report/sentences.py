@@ -24,7 +24,7 @@ from fmbench.report.row_texts import (
     describe_source_protocol,
     find_reproduced_by_source,
 )
-from fmbench.utils.formatting import format_interval
+from fmbench.utils.formatting import format_interval, join_words
 from fmbench.utils.table import MeanSd
 
 MAX_NAMED = 6  # rows that a sentence names; the others are counted
@@ -153,13 +153,13 @@ def _describe_rows(rows: Sequence[JudgedRow], which: str = "") -> Iterator[str]:
     counts = count_verdicts(rows)
     n = sum(counts.values())
     yield f"Of the {n} {which}claim{'' if n == 1 else 's'}, "
-    yield _join([f"{number} {_use_as_verb(kind, number)}" for kind, number in counts.items()])
+    yield join_words([f"{number} {_use_as_verb(kind, number)}" for kind, number in counts.items()])
     yield "."
     by_source = [row.label for row in find_reproduced_by_source(rows)]
     if by_source:
         yield " By their source’s own protocol, "
         yield Strong(f"{len(by_source)} more {'is' if len(by_source) == 1 else 'are'} reproduced")
-        yield f": {_join(by_source, MAX_NAMED)}."
+        yield f": {join_words(by_source, MAX_NAMED)}."
     for row in rows:
         if row.misquote:
             yield f" {row.label}: {row.misquote}."
@@ -268,10 +268,3 @@ def _write_answer_for_all_rows(predictions: SuitePredictions, commands: Commands
 
 def _capitalise(text: str) -> str:
     return text[:1].upper() + text[1:]
-
-
-def _join(words: Sequence[str], most: int | None = None) -> str:
-    """Join words; those beyond the first ``most`` are only counted."""
-    if most and len(words) > most:
-        words = [*words[:most], f"{len(words) - most} more"]
-    return " and ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))

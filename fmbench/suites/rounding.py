@@ -39,6 +39,12 @@ def parse_figure(text: str, metric: str) -> Decimal:
     return value
 
 
+def is_percentage(text: str, metric: str) -> bool:
+    """Whether a valid figure is printed in percent: with the sign, or above the largest value 1."""
+    number, percent = _parse_number(text)
+    return METRICS[metric].can_be_percentage and (percent or number > 1)
+
+
 def parse_half_unit(text: str, metric: str) -> Decimal:
     """Parse half a unit of rounding: ``"0.05%"`` and ``"0.0005"`` are the same.
 

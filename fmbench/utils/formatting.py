@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from fmbench.utils.table import MeanSd
+
+
+def join_words(words: Iterable[str], most: int | None = None) -> str:
+    """Join words: ``a``, ``a and b``, ``a, b and c``. Words beyond ``most`` are only counted."""
+    listed = list(words)
+    if most and len(listed) > most:
+        listed = [*listed[:most], f"{len(listed) - most} more"]
+    return " and ".join(filter(None, [", ".join(listed[:-1]), *listed[-1:]]))
 
 
 def format_count(mean: float) -> str:

@@ -7,6 +7,7 @@ from fmbench.utils.formatting import (
     format_duration,
     format_interval,
     format_mean_sd,
+    join_words,
 )
 
 
@@ -33,3 +34,17 @@ def test_an_interval_without_width_is_one_number():
     assert format_interval(0.9024, 0.9141) == "90.24 to 91.41"
     assert format_interval(0.8986, 0.8986) == "89.86"
     assert format_interval(None, 0.9) == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "most", "text"),
+    [
+        ([], None, ""),
+        (["a"], None, "a"),
+        (["a", "b"], None, "a and b"),
+        (["a", "b", "c"], 3, "a, b and c"),
+        (["a", "b", "c", "d"], 2, "a, b and 2 more"),
+    ],
+)
+def test_words_are_joined_and_those_beyond_a_number_are_counted(words, most, text):
+    assert join_words(iter(words), most) == text

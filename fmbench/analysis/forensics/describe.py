@@ -9,6 +9,7 @@ from fmbench.analysis.forensics.matrix import Match, SourceCount, StoryMatrix, S
 from fmbench.analysis.forensics.outcomes import Attempt, Outcome
 from fmbench.analysis.forensics.printed import PrintedFigure, PrintedSource
 from fmbench.metrics.registry import METRICS
+from fmbench.utils.formatting import join_words
 
 # ---------------------------------------------------------------- words
 
@@ -95,12 +96,6 @@ def _join_by_table(named: Sequence[tuple[PrintedSource, list[str]]], end: str = 
         where = members[0][0].where if len(members) == 1 else table
         parts.append(f"{where} ({', '.join(f for _, figures in members for f in figures)}{end})")
     return join_words(parts)
-
-
-def join_words(words: Iterable[str]) -> str:
-    """Join one or more words: ``a``, ``a and b``, ``a, b and c``."""
-    *first, last = words
-    return f"{', '.join(first)} and {last}" if first else last
 
 
 def name_table(match: Match, outcome: Outcome) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -19,6 +18,7 @@ from fmbench.analysis.misquotes import find_misquote
 from fmbench.analysis.verdicts import Claim
 from fmbench.metrics.registry import METRICS
 from fmbench.suites.claims import ReportedFigure, Row, Suite
+from fmbench.suites.rounding import is_percentage
 
 if TYPE_CHECKING:
     from fmbench.analysis.evaluation import JudgedRow
@@ -92,8 +92,7 @@ class PrintedFigure:
     @property
     def is_percentage(self) -> bool:
         """Whether it is printed in percent."""
-        number = Decimal(self.printed.removesuffix("%").strip())
-        return METRICS[self.metric].can_be_percentage and (self.printed.endswith("%") or number > 1)
+        return is_percentage(self.printed, self.metric)
 
     @property
     def title(self) -> str:

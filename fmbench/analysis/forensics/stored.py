@@ -48,10 +48,6 @@ class StoredPredictions:
         record = self.contents.failed.get(cell.key)
         return (record.why or "") if record else None
 
-    def is_pending(self, cell: Cell) -> bool:
-        """Whether a cell has neither finished nor failed."""
-        return self.find_record(cell) is None and self.find_failure(cell) is None
-
     def compute_confusion(
         self,
         cell: Cell,

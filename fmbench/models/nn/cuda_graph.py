@@ -67,7 +67,7 @@ class GraphedStep:
             graph = torch.cuda.CUDAGraph()
             with torch.cuda.graph(graph, stream=self._stream):
                 self._step(*inputs)  # only recorded here; replay() runs it
-        except (RuntimeError, NotImplementedError, AttributeError) as error:
+        except RuntimeError as error:  # PyTorch has no narrower class for this
             if is_out_of_memory(error):
                 raise
             self._can_record = False
