@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from fmbench.datasets.specs import LocatedDataset
     from fmbench.execution.estimate import DurationEstimate
     from fmbench.execution.session import MakeObserver, MeasuringSession, RunOptions
+    from fmbench.judging.documents import Input
+    from fmbench.judging.judgement import Judgement
     from fmbench.models.registry import Runner
     from fmbench.records.cells import Cell
     from fmbench.records.protocols import Protocol
@@ -280,22 +282,90 @@ def run(
 
 
 def check(
-    suite: str | Path | Suite | None = None, rounding: str = "nearest", *, all_figures: bool = False
+    suite: Input | Suite | None = None,
+    rounding: str = "nearest",
+    *,
+    all_figures: bool = False,
+    kind: str | None = None,
+    column: str | None = None,
 ) -> ConsistencyResult:
-    """Can the figures that a suite reports be true together? Arithmetic alone; nothing is run.
+    """Can the figures of a paper be true together? Arithmetic alone; nothing is run.
 
-    ``rounding`` says how the figures were shortened: ``"nearest"`` or ``"truncated"``. The check
-    compares sources, such as tables; ``all_figures`` also compares figure with figure, which may
-    take many seconds.
+    ``suite`` is a suite, or any document that :func:`judge` reads; ``kind`` and ``column`` are as
+    there. ``rounding`` says how the figures were shortened: ``"nearest"``, ``"truncated"`` or
+    ``"either"``. The check compares sources, such as tables; ``all_figures`` also compares figure
+    with figure, which may take many seconds.
 
     Raises:
-        UserError: the suite is not valid.
+        UserError: the document cannot be read, or the suite is not valid.
     """
     from fmbench.consistency.check import check_consistency
     from fmbench.consistency.solver import silence_solver_output
 
     silence_solver_output()
-    return check_consistency(_load_suite(suite), rounding, all_figures=all_figures)
+    loaded = _load_claims(suite, kind, column)
+    return check_consistency(loaded, rounding, all_figures=all_figures)
+
+
+def judge(
+    *inputs: Input,
+    kind: str | None = None,
+    column: str | None = None,
+    mapping: Sequence[str] = (),
+    model: str = "",
+    results: str | Path | None = None,
+    rounding: str = "nearest",
+    margin: float = 0.005,
+    alpha: float = 0.05,
+) -> Judgement:
+    """Judge claims by what is measured already; nothing is run.
+
+    inputs: files, pasted text of several lines, or claims such as ``"LeNet-5 98.80 %"``.
+    kind: what a document is, by a name in :data:`fmbench.extraction.read.KINDS`; column: its
+        column with the accuracies. By default both are found.
+    mapping: ``"LABEL=RUNNER"``: what a label means. model: the runner of unnamed figures.
+    results: a results folder; by default fmbench's own measurements count.
+    rounding: how the figures were shortened: ``"nearest"``, ``"truncated"`` or ``"either"``.
+    margin (a fraction) and alpha are those of the verdicts.
+
+    Raises:
+        UserError: an input cannot be read or has no figure, or a name is not known.
+    """
+    from fmbench.judging.documents import name_input, read_documents
+    from fmbench.judging.judgement import judge_documents
+
+    return judge_documents(
+        read_documents(inputs, kind=kind, column=column),
+        mapping=mapping, model=model, results=None if results is None else Path(results),
+        rounding=rounding, margin=margin, alpha=alpha, arguments=tuple(map(name_input, inputs)),
+    )  # fmt: skip
+
+
+def import_suite(
+    *inputs: Input,
+    kind: str | None = None,
+    column: str | None = None,
+    mapping: Sequence[str] = (),
+    model: str = "",
+) -> str:
+    """Write the claims of documents as the TOML text of a suite; each entry says where it stands.
+
+    The arguments are those of :func:`judge`.
+
+    Raises:
+        UserError: see :func:`judge`; or an input is a suite already.
+    """
+    from fmbench.judging.documents import read_documents
+    from fmbench.judging.judgement import draft_suite
+    from fmbench.judging.suite_builder import describe_documents, write_suite_text
+    from fmbench.suites.claims import Suite
+
+    found = read_documents(inputs, kind=kind, column=column)
+    if isinstance(found, Suite):
+        raise UserError(f"{found.path} is a suite already")
+    draft = draft_suite(found, mapping=mapping, model=model)
+    draft.build(Path("suite.toml"))  # an error now is better than an invalid file
+    return write_suite_text(draft, describe_documents(found))
 
 
 def compare(
@@ -467,7 +537,7 @@ def forensics(
         locate.check_folders(folders)
         store, contents, own = _read_stories(plan, folder)
         found = find(store, contents, _locate_labels(plan, contents, folders))
-    planned = _plan_cells((*plan.groups, found.confirmation), plan, own)
+    planned = _plan_cells((*plan.groups, found.confirmation), own)
     if write and store.folder != folder:
         raise UserError(f"{folder} has no record of {plan.name}: measure it with --run")
     written = found.write(loaded.folder_in(folder)) if write else []
@@ -496,7 +566,7 @@ def _measure_stories(
         if todo := schedule.select_pending(able, contents):
             seconds = sum(map(measuring.estimate.expected_seconds, todo)) / session.jobs
             logger.info(
-                "%d of %d cells are to be measured, %d at a time: about %s; "
+                "not measured yet: %d of %d cells, %d at a time: about %s; "
                 "Ctrl-C keeps what is finished",
                 len(todo), len(able), session.jobs, format_duration(seconds),
             )  # fmt: skip
@@ -509,6 +579,8 @@ def _measure_stories(
         measure(plan.honest.cells)
         if found().needs_no_mistake:
             logger.info("the correct procedure explains everything: nothing else is measured")
+        elif found().matrix.clashes and found().needs_no_story:
+            logger.info("no run gives the other figures beside the accuracy: nothing else is run")
         elif found().has_only_remarks:
             logger.info("no claim is about these images: nothing else is measured")
         else:
@@ -562,7 +634,7 @@ def _locate_labels(
 
 
 def _plan_cells(
-    groups: Iterable[CellGroup], plan: ForensicsPlan, contents: StoreContents
+    groups: Iterable[CellGroup], contents: StoreContents
 ) -> tuple[PlannedCells, ...]:
     """List the groups of cells that are not measured, with the time that they would take."""
     from fmbench.analysis.reference import load_reference_fit_seconds
@@ -573,9 +645,7 @@ def _plan_cells(
     planned = []
     for group in groups:
         pending = select_pending(group.cells, contents)
-        seconds = sum(
-            estimate.expected_seconds(cell) * plan.count_recipe_runs(cell) for cell in pending
-        )
+        seconds = sum(map(estimate.expected_seconds, pending))
         if pending:
             planned.append(PlannedCells(group.what, len(pending), len(group.cells), seconds))
     return tuple(planned)
@@ -702,6 +772,39 @@ def write_report(found: Results, output: str | Path | None = None) -> Path:
     return path
 
 
+def format_review(found: Results, *, margin: float = 0.005, alpha: float = 0.05) -> str:
+    """Format the verdicts as paragraphs to paste into a review of the paper.
+
+    ``margin`` (a fraction) and ``alpha`` are those of the verdicts.
+    """
+    from fmbench.consistency.solver import silence_solver_output
+    from fmbench.report.review import describe_software, write_review
+    from fmbench.report.sentences import cite_suite
+
+    silence_solver_output()
+    suite, evaluation = found.suite, found.evaluation
+    commands = _build_commands(found)
+    rows = [row for row in evaluation.judge(margin, alpha) if row.row.claimed]
+    lines = [commands.run("--all"), commands.table()] if rows else []
+    return write_review(
+        cite_suite(suite), rows, check(suite) if suite.reported else None,
+        [*lines, *([commands.check()] if suite.reported else [])],
+        made_with=describe_software(evaluation.records), margin=margin,
+    )  # fmt: skip
+
+
+def format_eval_results(found: Results) -> str:
+    """Format what was measured as YAML, as a model hub's ``.eval_results`` files have it."""
+    from datetime import UTC, datetime
+
+    from fmbench.report.review import describe_software, write_eval_results
+
+    evaluation = found.evaluation
+    return write_eval_results(
+        evaluation.rows, made_with=describe_software(evaluation.records), today=datetime.now(UTC)
+    )
+
+
 def write_figures(
     found: Results, folder: str | Path | None = None, format_: str = "svg"
 ) -> tuple[list[Path], dict[str, str]]:
@@ -724,15 +827,20 @@ def write_figures(
 
 
 def _load_predictions(found: Results) -> tuple[SuitePredictions, Commands]:
-    """The predictions, and the commands that the page names: they leave out what is the default."""
     from fmbench.analysis.predictions import load_predictions
+
+    return load_predictions(found.evaluation), _build_commands(found)
+
+
+def _build_commands(found: Results) -> Commands:
+    """The commands that page and review name: they leave out what is the default."""
     from fmbench.report.commands import Commands
     from fmbench.suites.bundled import find_bundled_suite
 
     results = None if found.folder == DEFAULT_RESULTS else found.folder
     path = found.suite.path
     suite = None if path.resolve() == find_bundled_suite().resolve() else path
-    return load_predictions(found.evaluation), Commands(results, suite)
+    return Commands(results, suite)
 
 
 def _make_folder(folder: Path) -> None:
@@ -942,6 +1050,26 @@ class _MeasuringSetup:
             self.store, self._sources, limits, self.estimate, self._cluster,
             self._make_observer or show_progress, self._options.order,
         )  # fmt: skip
+
+
+def _load_claims(suite: Input | Suite | None, kind: str | None, column: str | None) -> Suite:
+    """Load a suite, or build one from a document."""
+    from fmbench.suites.claims import Suite
+
+    if suite is None or isinstance(suite, Suite):
+        return _load_suite(suite)
+    if isinstance(suite, str | Path) and Path(suite).suffix == ".toml" and not (kind or column):
+        return _load_suite(suite)
+    from fmbench.judging.documents import name_input, read_documents
+    from fmbench.judging.judgement import draft_suite
+
+    found = read_documents([suite], kind=kind, column=column)
+    if isinstance(found, Suite):
+        return found
+    draft = draft_suite(found)
+    for note in draft.notes:
+        logger.info("%s", note)
+    return draft.build(Path(name_input(suite)))
 
 
 def _load_suite(suite: str | Path | Suite | None) -> Suite:

@@ -14,7 +14,8 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-SUITES = sorted(path.stem for path in (ROOT / "benchmarks").glob("*.toml"))
+SUITES = sorted({path.stem for path in (ROOT / "benchmarks").glob("*.toml")} - {"ladder"})
+MEASURED = ("summary.json", "confusion.json")  # of each suite, in the reference
 
 
 def build(target, folder):
@@ -90,8 +91,8 @@ def test_the_wheel_holds_the_package_with_its_data_files_and_nothing_else(instal
         for path in package.rglob("*")
         if path.is_file() and path.suffix not in (".py", ".pyc")
     }
-    bundled = {f"_bundled/{suite}.toml" for suite in SUITES}
-    bundled |= {f"_bundled/reference/{suite}/summary.json" for suite in SUITES}
+    bundled = {f"_bundled/{name}.toml" for name in (*SUITES, "ladder")}
+    bundled |= {f"_bundled/reference/{suite}/{file}" for suite in SUITES for file in MEASURED}
     assert {"py.typed", "suites/template.toml", "report/html/templates/report.css"} <= data_files
     folder = installed / "fmbench"
     found = {path.relative_to(folder).as_posix() for path in folder.rglob("*")}
@@ -103,18 +104,21 @@ def test_the_source_distribution_holds_whatever_a_checkout_needs(tmp_path):
     build("sdist", tmp_path)
     with tarfile.open(next(tmp_path.glob("*.tar.gz"))) as archive:
         names = {str(PurePosixPath(*PurePosixPath(n).parts[1:])) for n in archive.getnames()}
-    bundled = {f"results/reference/{suite}/summary.json" for suite in SUITES}
-    bundled |= {f"benchmarks/{suite}.toml" for suite in SUITES}
+    bundled = {f"results/reference/{suite}/{file}" for suite in SUITES for file in MEASURED}
+    bundled |= {f"benchmarks/{name}.toml" for name in (*SUITES, "ladder")}
     documents = {"README.md", "CHANGELOG.md", "CONTRIBUTING.md", "CITATION.cff", "LICENSE"}
     assert bundled | documents | {"Makefile", "constraints.txt", "fmbench/py.typed"} <= names
     assert {"tests/conftest.py", "fmbench/README.md", "benchmarks/README.md"} <= names
     assert not any(name.startswith("results/local") for name in names)
 
 
-def test_every_suite_and_its_reference_summary_are_declared_as_part_of_the_wheel():
+def test_every_suite_and_what_was_measured_for_it_are_declared_as_part_of_the_wheel():
     tool = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]
     included = tool["hatch"]["build"]["targets"]["wheel"]["force-include"]
-    assert {Path(path).stem for path in included if path.startswith("benchmarks/")} == set(SUITES)
+    names = {Path(path).stem for path in included if path.startswith("benchmarks/")}
+    assert names == {*SUITES, "ladder"}
+    for suite in SUITES:
+        assert {f"results/reference/{suite}/{file}" for file in MEASURED} <= set(included)
     assert all((ROOT / path).is_file() for path in included)
 
 

@@ -56,7 +56,7 @@ def fetch_data(folder: Path, digits: Path | None) -> None:
 
     ``digits`` is the folder of the MNIST digits, if the user names it.
     """
-    from fmbench.datasets.loading import find_file, verify_files
+    from fmbench.datasets.loading import find_genuine_file, verify_files
     from fmbench.datasets.locate import locate_dataset
     from fmbench.datasets.specs import FASHION_MNIST, FILES, MNIST_DIGITS
 
@@ -66,7 +66,7 @@ def fetch_data(folder: Path, digits: Path | None) -> None:
         target = folder / spec.name
         target.mkdir(parents=True, exist_ok=True)
         for file in FILES:
-            path = find_file(spec, source.folder, file)
+            path = find_genuine_file(spec, source.folder, file)
             shutil.copyfile(path, target / path.name)
         verify_files(spec, target)
         print(f"{target}: {spec.title}, from {source.origin}")

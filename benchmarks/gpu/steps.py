@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "benchmarks" / "speed"))
 
 RUN, LENET5, REPEAT = "run", "lenet5", "repeat"  # folders of records in the output folder
-QUICK_ROWS = ("gaussian-nb", "eden", "three-layer-nn")
+QUICK_ROWS = ("gaussian-nb", "three-layer-nn")
 QUICK_IMAGES = 128
 
 

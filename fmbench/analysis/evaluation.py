@@ -177,10 +177,14 @@ class JudgedRow:
             "source_protocol": protocol.description if protocol else None,
             "source_protocol_mean": protocol.mean if protocol else None,
             "source_protocol_verdict": protocol.verdict.word if protocol else None,
+            "source_protocol_from_reference": protocol.from_reference if protocol else None,
+            "source_protocol_borrows_spread": protocol.borrows_spread if protocol else None,
             "flatters": protocol.flatters if protocol else None,
             "control_claimed": control.claimed if control else None,
             "control_mean": control.mean if control else None,
             "control_agrees": control.agrees if control else None,
+            "control_from_reference": control.from_reference if control else None,
+            "control_borrows_spread": control.borrows_spread if control else None,
             "status": self.status.value, "reason": self.reason,
             "fit_seconds": self.fit_seconds, "device": self.device,
         }  # fmt: skip
@@ -286,6 +290,16 @@ class SuiteResults:
         return np.array([confusion_matrix(y_true, y_pred, n) for y_true, y_pred in pairs])
 
     @cached_property
+    def matrices_by_runner(self) -> dict[str, np.ndarray]:
+        """The confusion matrices of each measured configuration on the default data set."""
+        return {
+            name: self.confusion_matrices(configuration, records)
+            for name, configuration in self.configurations.items()
+            if configuration.dataset == DEFAULT_DATASET
+            and (records := self.records_of(configuration))
+        }
+
+    @cached_property
     def y_true(self) -> np.ndarray | None:
         """Labels ``uint8 (n,)`` that the protocol scores, of the default data set; or None."""
         return load_labels(self.protocol, self.source) if self.source else None
@@ -386,6 +400,7 @@ def _compare_control(
                 accuracies,
                 deterministic=measured.deterministic,
                 spread_of=measured.accuracies,
+                from_reference=measured is not summary,
             )
     return compare_control(row.control, (), deterministic=False)
 

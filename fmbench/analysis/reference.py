@@ -1,8 +1,9 @@
-"""Writes and reads ``summary.json``, which says what a run measured.
+"""Writes and reads what a run measured: ``summary.json`` and ``confusion.json``.
 
-There is one such file for each suite of a user's results folder, and one for fmbench's own run of
-the suite: ``results/reference/<suite>/summary.json`` in the checkout. The installed package
-contains a copy of it, so that every table can show fmbench's figures.
+``confusion.json`` holds the confusion matrix of every seed. There is one such pair of files for
+each suite of a user's results folder, and one for fmbench's own run of the suite:
+``results/reference/<suite>/summary.json`` in the checkout. The installed package contains a copy,
+so that every table can show fmbench's figures.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from fmbench.analysis.summary import FlaggedFigure, Status, Summary
 from fmbench.errors import UserError
@@ -24,9 +27,24 @@ from fmbench.suites.claims import Suite
 from fmbench.utils.environment import CHECKOUT
 from fmbench.utils.files import write_text_atomically
 
-SUMMARY_FILE = "summary.json"  # in the folder of a suite
+if TYPE_CHECKING:
+    import numpy as np
+
+# In the folder of a suite.
+SUMMARY_FILE = "summary.json"
+CONFUSION_FILE = "confusion.json"
 REFERENCE_RESULTS = CHECKOUT / "results" / "reference"
 PACKAGED_REFERENCE = PACKAGED / "reference"
+
+# The confusion matrix of each seed, in the order of the seeds: row = true class.
+Matrices = tuple[tuple[tuple[int, ...], ...], ...]
+
+
+class _ConfusionFile(msgspec.Struct, forbid_unknown_fields=True):
+    """The content of ``confusion.json``."""
+
+    protocol: str
+    rows: dict[str, Matrices]  # by runner
 
 
 def load_reference_summaries(suite: Suite) -> dict[str, Summary]:
@@ -37,18 +55,13 @@ def load_reference_summaries(suite: Suite) -> dict[str, Summary]:
     """
     if not is_bundled(suite.path):
         return {}
-    path = _find_reference_file(suite.name)
-    if path is None:
-        raise UserError(
-            "this installation of fmbench lacks its reference results: install it again"
-        )
-    return read_summary(path)
+    return read_summary(find_reference_folder(suite.name) / SUMMARY_FILE)
 
 
 def load_reference_fit_seconds() -> dict[str, float]:
     """Load the mean seconds of a fit by runner, from fmbench's own runs of all its suites."""
-    paths = filter(None, map(_find_reference_file, list_suites()))
-    summaries = [summary for path in paths for summary in read_summary(path).values()]
+    folders = map(_look_for_reference_folder, list_suites())
+    summaries = [s for f in folders if f for s in read_summary(f / SUMMARY_FILE).values()]
     return {s.runner: s.fit_seconds for s in summaries if s.fit_seconds is not None}
 
 
@@ -91,10 +104,7 @@ def read_summary(path: Path) -> dict[str, Summary]:
         rows = json.loads(path.read_text(encoding="utf-8"))["rows"]
         return {name: _parse_summary(row) for name, row in rows.items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        raise UserError(
-            f"{path} is damaged: `fmbench table --suite {path.parent.name} --write --results "
-            f"{path.parent.parent}` writes it again"
-        ) from None
+        raise _describe_damage(path) from None
 
 
 def write_summary(path: Path, summaries: Iterable[Summary], versions: list[dict[str, str]]) -> None:
@@ -107,10 +117,71 @@ def write_summary(path: Path, summaries: Iterable[Summary], versions: list[dict[
     write_text_atomically(path, json.dumps(content, indent=1, sort_keys=True) + "\n")
 
 
-def _find_reference_file(suite: str) -> Path | None:
-    """Find the summary of fmbench's own run of a suite, in the checkout or the package."""
-    paths = (folder / suite / SUMMARY_FILE for folder in (REFERENCE_RESULTS, PACKAGED_REFERENCE))
-    return next((path for path in paths if path.is_file()), None)
+def write_confusion_matrices(path: Path, matrices: Mapping[str, np.ndarray]) -> None:
+    """Write the confusion matrices ``int (seeds, classes, classes)`` of each runner.
+
+    One line for each seed, so that the file stays short and its changes can be read.
+    """
+    rows = []
+    for name, of_seeds in sorted(matrices.items()):
+        lines = (json.dumps(matrix.tolist(), separators=(",", ":")) for matrix in of_seeds)
+        rows.append(f"  {json.dumps(name)}: [\n   " + ",\n   ".join(lines) + "\n  ]")
+    content = ",\n".join(rows)
+    write_text_atomically(
+        path, f'{{\n "protocol": {json.dumps(FULL.title)},\n "rows": {{\n{content}\n }}\n}}\n'
+    )
+
+
+def read_confusion_matrices(path: Path) -> dict[str, Matrices]:
+    """Read what :func:`write_confusion_matrices` wrote, by runner.
+
+    Raises:
+        UserError: the file holds anything else than square matrices of counts.
+    """
+    try:
+        rows = msgspec.json.decode(path.read_bytes(), type=_ConfusionFile).rows
+        if not all(map(_are_confusion_matrices, rows.values())):
+            raise ValueError("not square matrices of counts")
+    except (OSError, ValueError, msgspec.MsgspecError):
+        raise _describe_damage(path) from None
+    return rows
+
+
+def _are_confusion_matrices(matrices: Matrices) -> bool:
+    """Whether they are square, of one size, and count the same images of each class."""
+    sizes = {len(matrix) for matrix in matrices}
+    if len(sizes) != 1 or sizes == {0}:
+        return False
+    (n,) = sizes
+    if any(len(row) != n or min(row) < 0 for matrix in matrices for row in matrix):
+        return False
+    return len({tuple(map(sum, matrix)) for matrix in matrices}) == 1
+
+
+def find_reference_folder(suite: str) -> Path:
+    """Find the folder with fmbench's own run of a suite, in the checkout or the package.
+
+    Raises:
+        UserError: this installation lacks it.
+    """
+    folder = _look_for_reference_folder(suite)
+    if folder is None:
+        raise UserError(
+            "this installation of fmbench lacks its reference results: install it again"
+        )
+    return folder
+
+
+def _look_for_reference_folder(suite: str) -> Path | None:
+    folders = (folder / suite for folder in (REFERENCE_RESULTS, PACKAGED_REFERENCE))
+    return next((folder for folder in folders if (folder / SUMMARY_FILE).is_file()), None)
+
+
+def _describe_damage(path: Path) -> UserError:
+    return UserError(
+        f"{path} is damaged: `fmbench table --suite {path.parent.name} --write --results "
+        f"{path.parent.parent}` writes it again"
+    )
 
 
 def _format_summary(summary: Summary) -> dict[str, Any]:

@@ -27,7 +27,7 @@ from typing import Literal
 
 import numpy as np
 
-from fmbench.analysis.statistics import compute_mean_sd, get_law, lies_in
+from fmbench.analysis.statistics import compute_mean_sd, get_law
 from fmbench.analysis.verdicts import (
     ALPHA,
     FEWEST_SEEDS,
@@ -36,6 +36,7 @@ from fmbench.analysis.verdicts import (
     Figure,
     Verdict,
     VerdictKind,
+    choose_kind,
     judge_claim,
     make_trial,
 )
@@ -281,15 +282,7 @@ def _test_look(claim: Claim, figure: Figure, plan: LookPlan, before: Verdict | N
     if before and before.p_within is not None and before.p_beyond is not None:
         p_within, p_beyond = min(p_within, before.p_within), min(p_beyond, before.p_beyond)
     p_holm = min(1.0, plan.n_tests * p_beyond)
-    if p_within < plan.alpha:
-        kind = VerdictKind.REPRODUCED
-    elif lies_in(figure.interval, claim.low, claim.high):
-        kind = VerdictKind.WITHIN_SPREAD
-    elif p_holm < plan.alpha:
-        is_higher = claim.accuracy > figure.expected
-        kind = VerdictKind.CLAIM_HIGHER if is_higher else VerdictKind.CLAIM_LOWER
-    else:
-        kind = VerdictKind.UNDECIDABLE
+    kind = choose_kind(claim, figure, p_within, p_holm, plan.alpha) or VerdictKind.UNDECIDABLE
     delta_star = figure.smallest_margin(claim.accuracy, plan.find_level(claim, "reproduced"))
     return Verdict(
         kind,

@@ -30,6 +30,19 @@ N_ERROR_DRAWS = 1000  # for the standard error of what a grid adds, which they g
 N_DRAWS = 4000  # for the expectation of the best of a grid; a p of 0.05 has an error of 0.003
 
 
+@dataclass(frozen=True)
+class Quoting:
+    """Which of the runs a figure is: one run, the mean of several, or the best of several."""
+
+    n_runs: int = 1
+    best_of: int = 1
+
+    def __str__(self) -> str:
+        if self.best_of > 1:
+            return f"the best of {self.best_of} runs"
+        return f"the mean of {self.n_runs} runs" if self.n_runs > 1 else "one run"
+
+
 # ---------------------------------------------------------------- samples and intervals
 
 

@@ -16,6 +16,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import msgspec
+
 from fmbench import runners
 from fmbench.analysis.controls import ControlResult
 from fmbench.analysis.misquotes import find_misquote
@@ -43,9 +45,20 @@ from fmbench.suites.claims import Row, Suite
 
 logger = logging.getLogger("fmbench")
 
-# The members of a grid on a data set, by the names of both and the runner that was picked from it;
-# None for a member without records.
-Grids = Mapping[tuple[str, str, str], Sequence[Summary | None]]
+
+@dataclass(frozen=True)
+class GridMembers:
+    """What is measured of the configurations of a grid; None for one without records.
+
+    ``from_reference``: some of it comes from fmbench's own run and not from the results folder.
+    """
+
+    summaries: tuple[Summary | None, ...]
+    from_reference: bool = False
+
+
+# The members of a grid on a data set, by the names of both and the runner that was picked from it.
+Grids = Mapping[tuple[str, str, str], GridMembers]
 
 
 # ---------------------------------------------------------------- the honest protocol
@@ -96,6 +109,33 @@ def _add_rerun(verdict: Verdict, as_printed: Verdict) -> Verdict:
     )
 
 
+def judge_on_todays_images(
+    rows: Sequence[Row],
+    summaries: Mapping[str, Summary],
+    verdicts: Sequence[Verdict],
+    *,
+    margin: float = MARGIN,
+    alpha: float = ALPHA,
+) -> list[Verdict | None]:
+    """Give the verdict on each claim of other images as if it were about today's images.
+
+    ``verdicts`` are those of :func:`judge_rows`, whose arguments the others are, too. The result
+    is None for the other rows.
+    """
+    is_of_others = [verdict.kind is VerdictKind.OTHER_IMAGES for verdict in verdicts]
+    if not any(is_of_others):
+        return [None] * len(rows)
+    today = [
+        msgspec.structs.replace(row, images="today") if of_others else row
+        for row, of_others in zip(rows, is_of_others, strict=True)
+    ]
+    judged = judge_rows(today, summaries, margin=margin, alpha=alpha)
+    return [
+        verdict if of_others else None
+        for verdict, of_others in zip(judged, is_of_others, strict=True)
+    ]
+
+
 def find_untested(
     rows: Sequence[Row],
     summaries: Mapping[str, Summary],
@@ -107,7 +147,8 @@ def find_untested(
 
     The arguments are those of :func:`judge_rows`. The first rule that applies decides: the claim
     misquotes its source; a run failed, or there is none; nothing is claimed, or no claim of the
-    table can be tested; the recipe is not stated; the claim is about other images.
+    table can be tested; the recipe is not stated; the claim is about other images; the claim is a
+    limit, such as "over 90 %", and the rerun keeps it.
     """
     verdicts = []
     for row, control in zip(rows, controls or [None] * len(rows), strict=True):
@@ -140,7 +181,18 @@ def _find_reason_for_no_rerun(
         found = control.sentence_part if control else ""
         reason = f"the {row.images}; {found}" if found else f"the {row.images}"
         return Verdict(VerdictKind.OTHER_IMAGES, reason)
+    if row.bound is not None and _keeps_limit(row, summary):
+        reason = f"the claim is only a limit, {row.bound} {row.claimed}, and the rerun keeps it"
+        return Verdict(VerdictKind.UNTESTABLE, reason)
     return None
+
+
+def _keeps_limit(row: Row, summary: Summary) -> bool:
+    """Whether what is measured lies within the claim of a row that is a limit."""
+    claim = Claim.from_row(row)
+    if claim is None or summary.mean is None:
+        return False
+    return summary.mean >= claim.low if row.bound == "at least" else summary.mean <= claim.high
 
 
 def _make_row_trial(row: Row, summary: Summary, margin: float, alpha: float) -> Verdict | Trial:
@@ -182,7 +234,9 @@ class ProtocolResult:
     figure that the protocol reports; ``sd`` is None for one seed of a stochastic model. ``n`` is
     the number of seeds; for a grid the smallest one of a stochastic configuration. ``flatters`` is
     ``mean`` minus the mean by the honest protocol; None for a grid if it is smaller than its own
-    standard error.
+    standard error. ``from_reference``: some configurations of the grid were measured in fmbench's
+    own run and not here. ``borrows_spread``: some have too few seeds, so they get the spread of the
+    one that was picked.
     """
 
     description: str
@@ -192,6 +246,8 @@ class ProtocolResult:
     n: int
     flatters: float | None
     verdict: Verdict
+    from_reference: bool = False
+    borrows_spread: bool = False
 
 
 @dataclass(frozen=True)
@@ -202,6 +258,8 @@ class _SourceFigure:
     figure: Figure
     deterministic: bool
     accuracies: tuple[float, ...] = ()
+    from_reference: bool = False
+    borrows_spread: bool = False
 
 
 def judge_source_protocols(
@@ -249,6 +307,8 @@ def _build_result(source: _SourceFigure, summary: Summary, verdict: Verdict) -> 
         n,
         flatters,
         verdict,
+        source.from_reference,
+        source.borrows_spread,
     )
 
 
@@ -256,8 +316,8 @@ def _find_source_figure(row: Row, summary: Summary | None, grids: Grids) -> _Sou
     if summary is None or summary.status is not Status.MEASURED:
         return None
     if row.picked == "best of a grid":
-        members = grids.get((row.grid, row.dataset, row.runner), ())
-        return _build_grid_figure(row, summary, members)
+        members = grids.get((row.grid, row.dataset, row.runner))
+        return _build_grid_figure(row, summary, members) if members else None
     flagged = summary.flagged.get(BEST_EPOCH if row.picked == "best epoch" else row.scored_as)
     if flagged is None or not flagged.accuracies:
         return None
@@ -265,12 +325,10 @@ def _find_source_figure(row: Row, summary: Summary | None, grids: Grids) -> _Sou
     return _SourceFigure(flagged.description, figure, summary.deterministic, flagged.accuracies)
 
 
-def _build_grid_figure(
-    row: Row, summary: Summary, members: Sequence[Summary | None]
-) -> _SourceFigure | None:
+def _build_grid_figure(row: Row, summary: Summary, members: GridMembers) -> _SourceFigure | None:
     """Build the figure of the best of a grid; None if a member lacks records."""
-    figures, n_stochastic, n_single = [], 0, 0
-    for member in members:
+    figures, n_stochastic, n_single, n_borrowing = [], 0, 0, 0
+    for member in members.summaries:
         if member is None or not member.n:
             return None
         n_stochastic += not member.deterministic
@@ -279,6 +337,7 @@ def _build_grid_figure(
         if borrows and (summary.deterministic or summary.n < FEWEST_SEEDS):
             return None
         # A configuration with one run borrows the spread of the one that was picked.
+        n_borrowing += borrows
         spread_of = summary.accuracies if borrows else ()
         figures.append(SampleFigure(member.accuracies, row.mean_of, 1, spread_of))
     if not figures:
@@ -286,7 +345,9 @@ def _build_grid_figure(
     figure = GridFigure(tuple(figures))
     single = ", most of them measured once" if 2 * n_single > n_stochastic else ""
     description = f"best of a grid of {len(figures)} configurations{single}, picked on the test set"
-    return _SourceFigure(description, figure, not figure.has_spread)
+    return _SourceFigure(
+        description, figure, not figure.has_spread, (), members.from_reference, n_borrowing > 0
+    )
 
 
 def _make_source_trial(
@@ -309,8 +370,9 @@ def load_grids(suite: Suite, folder: Path, summaries: Mapping[str, Summary]) -> 
     """Load the summaries of the grids' members, from which the suite's claims were picked.
 
     Members in rows of the same suite are in ``summaries``. Those of another suite are read from its
-    ``summary.json`` in the results ``folder``; if that lacks some, from fmbench's own run. The
-    member that is the same configuration as the picked row has the row's own summary.
+    ``summary.json`` in the results ``folder``; if that lacks some, all of them are read from
+    fmbench's own run. The member that is the same configuration as the picked row has the row's own
+    summary.
 
     Raises:
         UserError: a grid names a row that does not exist.
@@ -324,19 +386,19 @@ def load_grids(suite: Suite, folder: Path, summaries: Mapping[str, Summary]) -> 
     names = {grids[name].suite for name, _, _ in wanted} - {"", suite.name}
     others = {name: reader.read_suite(find_bundled_suite(name)) for name in sorted(names)}
     sources = {name: _read_summaries(other, folder) for name, other in others.items()}
-    found: dict[tuple[str, str, str], list[Summary | None]] = {}
+    references = {name: load_reference_summaries(other) for name, other in others.items()}
+    found: dict[tuple[str, str, str], GridMembers] = {}
     for name, dataset, picked in wanted:
         of_suite = others.get(grids[name].suite, suite)
         members = reader.find_grid_rows(suite, name, dataset)
-        choices = sources.get(of_suite.name, [summaries])
+        choice, from_reference = sources.get(of_suite.name, summaries), False
         own = _find_own_member(picked, members)
-        choice = next(
-            (c for c in choices if all(row.runner in c for row in members if row != own)),
-            choices[-1],
+        if of_suite is not suite and any(r.runner not in choice for r in members if r != own):
+            choice, from_reference = references[of_suite.name], True
+        found[name, dataset, picked] = GridMembers(
+            tuple(summaries[picked] if row == own else choice.get(row.runner) for row in members),
+            from_reference,
         )
-        found[name, dataset, picked] = [
-            summaries[picked] if row == own else choice.get(row.runner) for row in members
-        ]
     return found
 
 
@@ -361,13 +423,12 @@ def _find_own_member(picked: str, members: Sequence[Row]) -> Row | None:
     return same[0] if len(same) == 1 else None
 
 
-def _read_summaries(suite: Suite, folder: Path) -> list[Mapping[str, Summary]]:
-    """Read what a results folder says of a suite (if it does), then fmbench's own run of it."""
+def _read_summaries(suite: Suite, folder: Path) -> Mapping[str, Summary]:
+    """Read what a results folder says of a suite; nothing if it says nothing."""
     own = suite.folder_in(folder) / SUMMARY_FILE
-    found: list[Mapping[str, Summary]] = []
     if own.is_file():
         try:
-            found.append(read_summary(own))
+            return read_summary(own)
         except UserError as error:  # a generated file; it must not stop the table of another suite
             logger.warning("%s; until then fmbench's own run is used for its grids", error)
-    return [*found, load_reference_summaries(suite)]
+    return {}

@@ -21,6 +21,7 @@ from fmbench.analysis.statistics import (
     CONFIDENCE_TEXT,
     TOLERANCE,
     GridFigure,
+    Quoting,
     SampleFigure,
     correct_p_values,
     lies_in,
@@ -196,13 +197,13 @@ class VerdictKind(Enum):
     OTHER_IMAGES = VerdictStyle(
         word="claimed of other images",
         meaning=(
-            "the claim is about another release of the images, which are not to be had, so no "
-            "rerun can test it"
+            "the claim is about another release of the images, so a rerun on today's images cannot "
+            "test it"
         ),
         explanation=(
-            "The claim is about another release of the images. They are not to be had, so no rerun "
-            "can test it. Where the same source also gives a figure for images that have not "
-            "changed, the row compares that one."
+            "The claim is about another release of the images, so a rerun on today’s images cannot "
+            "test it. Where the same source also gives a figure for images that have not changed, "
+            "the row compares that one."
         ),
         sentence=": {reason}",
         mark="□",
@@ -422,11 +423,9 @@ class Claim:
         return self.accuracy + self.half_unit
 
     @property
-    def kind_text(self) -> str:
-        """What is claimed: ``one run``, ``the mean of 5 runs`` or ``the best of 5 runs``."""
-        if self.best_of > 1:
-            return f"the best of {self.best_of} runs"
-        return f"the mean of {self.n_runs} runs" if self.n_runs > 1 else "one run"
+    def quoting(self) -> Quoting:
+        """Which of the runs it is."""
+        return Quoting(self.n_runs, self.best_of)
 
 
 def _compute_half_unit(printed: str, half_unit: str | None = None) -> Fraction:
@@ -465,33 +464,34 @@ def judge_claim(
 
     A model without spread is reproduced if the distance is at most the rounding plus the margin.
     """
-    return _decide_alone(
-        make_trial(claim, accuracies, deterministic=deterministic, margin=margin, alpha=alpha),
-        n_tests,
-    )
-
-
-def judge_grid_claim(
-    claim: Claim,
-    members: Sequence[Sequence[float]],
-    *,
-    margin: float = MARGIN,
-    alpha: float = ALPHA,
-    n_tests: int = 1,
-) -> Verdict:
-    """Judge a claim that is the best of a grid, by the rules of :func:`judge_claim`.
-
-    ``members``: the accuracies by seed of each configuration; one accuracy is that of a
-    deterministic one. Each figure of the grid is one run or the mean of ``claim.n_runs`` runs.
-    """
-    return _decide_alone(make_grid_trial(claim, members, margin=margin, alpha=alpha), n_tests)
-
-
-def _decide_alone(trial: Verdict | Trial, n_tests: int) -> Verdict:
+    trial = make_trial(claim, accuracies, deterministic=deterministic, margin=margin, alpha=alpha)
     if isinstance(trial, Verdict):
         return trial
     p = trial.p_beyond
     return trial.decide(None if p is None else min(1.0, n_tests * p), n_tests)
+
+
+def choose_kind(
+    claim: Claim, figure: Figure, p_within: float, p_beyond: float | None, alpha: float
+) -> VerdictKind | None:
+    """Choose the verdict by the first three rules of :func:`judge_claim`; None if none applies.
+
+    ``p_within`` and ``p_beyond`` are the p of the two tests of a figure with spread, after all
+    corrections.
+    """
+    if p_within < alpha:
+        return VerdictKind.REPRODUCED
+    if lies_in(figure.interval, claim.low, claim.high):
+        return VerdictKind.WITHIN_SPREAD
+    if p_beyond is not None and p_beyond < alpha:
+        return find_side(claim, figure)
+    return None
+
+
+def find_side(claim: Claim, figure: Figure) -> VerdictKind:
+    """Say on which side of a rerun a claim lies that is not reproduced."""
+    is_higher = claim.accuracy > figure.expected
+    return VerdictKind.CLAIM_HIGHER if is_higher else VerdictKind.CLAIM_LOWER
 
 
 @dataclass(frozen=True)
@@ -518,24 +518,18 @@ class Trial:
             return self._compare_directly()
         p_within = figure.p_within(claim.accuracy, self.margin)
         verdict = Verdict(
-            VerdictKind.REPRODUCED,
+            VerdictKind.UNDECIDABLE,
             delta_star=figure.smallest_margin(claim.accuracy, self.alpha),
             p_within=p_within,
             p_beyond=self.p_beyond,
             p_holm=p_holm,
             interval=figure.interval,
         )
-        if p_within < self.alpha:
-            return verdict
-        if lies_in(figure.interval, claim.low, claim.high):
-            return replace(verdict, kind=VerdictKind.WITHIN_SPREAD)
-        if p_holm is not None and p_holm < self.alpha:
-            return replace(verdict, kind=self._side)
+        if kind := choose_kind(claim, figure, p_within, p_holm, self.alpha):
+            return replace(verdict, kind=kind)
         seeds = self._find_seeds_needed(self.alpha / n_tests)
         if seeds is None:
-            return replace(
-                verdict, kind=VerdictKind.UNDECIDABLE, reason=self._explain_undecidable(n_tests)
-            )
+            return replace(verdict, reason=self._explain_undecidable(n_tests))
         reason = f"{seeds} in all would probably decide"
         return replace(verdict, kind=VerdictKind.MORE_SEEDS, reason=reason, seeds_needed=seeds)
 
@@ -543,17 +537,12 @@ class Trial:
     def _excess(self) -> float:
         return self.margin + self.claim.half_unit
 
-    @property
-    def _side(self) -> VerdictKind:
-        higher = self.claim.accuracy > self.figure.expected
-        return VerdictKind.CLAIM_HIGHER if higher else VerdictKind.CLAIM_LOWER
-
     def _compare_directly(self) -> Verdict:
         accuracy = self.figure.expected
         distance = abs(self.claim.accuracy - accuracy)
         reproduced = distance <= self._excess + TOLERANCE
         return Verdict(
-            VerdictKind.REPRODUCED if reproduced else self._side,
+            VerdictKind.REPRODUCED if reproduced else find_side(self.claim, self.figure),
             delta_star=max(0.0, distance - self.claim.half_unit),
             interval=self.figure.interval,
             to_the_digit=is_to_the_digit(self.claim, accuracy) if self.deterministic else None,
@@ -594,7 +583,8 @@ class Trial:
                 f"the gap of {100 * gap:.2f} points is near the margin of {100 * self.margin:g}; "
                 f"{n} seeds would probably not decide"
             )
-        what = "the best of a grid" if isinstance(self.figure, GridFigure) else self.claim.kind_text
+        is_grid = isinstance(self.figure, GridFigure)
+        what = "the best of a grid" if is_grid else self.claim.quoting
         return (
             f"the claim is {what}, which varies by a standard deviation of {100 * noise:.2f} "
             f"points; {n} seeds would probably not decide"
@@ -645,27 +635,3 @@ def make_trial(
             interval=None if n == 1 else figure.interval,
         )
     return Trial(claim, figure, deterministic, margin, alpha)
-
-
-def make_grid_trial(
-    claim: Claim,
-    members: Sequence[Sequence[float]],
-    *,
-    margin: float = MARGIN,
-    alpha: float = ALPHA,
-) -> Verdict | Trial:
-    """Put a claim that is the best of a grid beside the measured runs of its configurations.
-
-    ``members``: the accuracies by seed of each configuration; one accuracy is that of a
-    deterministic one.
-    """
-    if not members or not all(members):
-        return Verdict(VerdictKind.NOT_RUN)
-    n = min((len(member) for member in members if len(member) > 1), default=FEWEST_SEEDS)
-    if n < FEWEST_SEEDS:
-        return Verdict(
-            VerdictKind.UNTESTABLE,
-            f"{n} seeds of a stochastic configuration, {FEWEST_SEEDS} needed",
-        )
-    figure = GridFigure(tuple(SampleFigure(tuple(m), claim.n_runs) for m in members))
-    return Trial(claim, figure, not figure.has_spread, margin, alpha)

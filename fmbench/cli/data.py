@@ -8,13 +8,21 @@ import click
 
 from fmbench.cli import options
 from fmbench.cli.output import print_output
-from fmbench.datasets.specs import DATASETS, DEFAULT_DATASET, FILES, get_dataset
+from fmbench.datasets.specs import (
+    DATASETS,
+    DEFAULT_DATASET,
+    FILES,
+    LocatedDataset,
+    get_dataset,
+)
 from fmbench.errors import UserError
 
 
 @click.command(
     help="Find or fetch a data set, check its files, and describe them.\n\n"
-    f"NAME is one of: {', '.join(DATASETS)}. By default it is the one whose folder --data names.",
+    f"NAME is one of: {', '.join(DATASETS)}. By default it is the one whose folder --data names. "
+    "The folder may also be torchvision's root folder, Keras's cache, a folder of the data hub's "
+    "Parquet files, or an .npz file.",
     epilog="Examples: fmbench data; fmbench data mnist; fmbench data kmnist --data kmnist=DIR",
 )
 @click.argument("name", required=False)
@@ -33,8 +41,7 @@ def data(name: str | None, data: dict[str, Path]) -> None:
     source = locate.locate_dataset(spec, data.get(spec.name), fetch=True)
     dataset = loading.load_dataset(source)
     lines = [f"{spec.title}: {source.folder}", f"found in: {source.origin}", ""]
-    ending = ".gz" if spec.only_gz else ""
-    lines += [f"{spec.file_name(f)}{ending}  SHA-256 {spec.checksums[f]}  genuine" for f in FILES]
+    lines += [_describe_file(source, file) for file in FILES]
     lines.append("")
     for split in ("train", "test"):
         X, y = getattr(dataset, f"X_{split}"), getattr(dataset, f"y_{split}")
@@ -46,3 +53,15 @@ def data(name: str | None, data: dict[str, Path]) -> None:
             f"  {title:12} {count}" for title, count in zip(spec.classes, counts, strict=True)
         ]
     print_output("\n".join(lines))
+
+
+def _describe_file(source: LocatedDataset, file: str) -> str:
+    """Return a line with the checksum of one of the four files, and where it is, if elsewhere."""
+    from fmbench.datasets.loading import find_genuine_file
+
+    spec = source.spec
+    name = spec.file_name(file)
+    path = find_genuine_file(spec, source.folder, file).relative_to(source.folder)
+    where = "" if str(path) in (name, f"{name}.gz") else f"  in {path}"
+    ending = ".gz" if spec.only_gz else ""
+    return f"{name}{ending}  SHA-256 {spec.checksums[file]}  genuine{where}"

@@ -15,7 +15,7 @@ from fmbench.cli.output import FAILED, INTERRUPTED, find_terminal_width, print_o
 from fmbench.execution.session import RunOptions
 
 if TYPE_CHECKING:
-    from fmbench.api import Forensics
+    from fmbench.api import Forensics, PlannedCells
 
 WIDTH = 100  # columns, if the output does not go to a terminal
 
@@ -81,8 +81,13 @@ def forensics(
         width = find_terminal_width() or WIDTH
         words = ["fmbench", "forensics", name, *(w for p in parameters for w in ("-p", p))]
         words += ["--quick"] if quick else []
+        words += ["--seeds", str(seeds)] if seeds else []
+        words += [] if readings else ["--no-readings"]
+        words += ["--write"] if write else []
         words += ["--suite", str(suite_file)] if suite_file else []
         words += ["--results", str(results)] if results != api.DEFAULT_RESULTS else []
+        for dataset, folder in data.items():
+            words += ["--data", f"{dataset}={folder}"]
         command = shlex.join([*words, "--run"])
         print_output(format_findings(found.findings, width) + _format_planned(found, command))
     if found.interrupted:
@@ -98,14 +103,19 @@ def _format_planned(found: Forensics, command: str) -> str:
         return ""
     if found.findings.has_only_remarks:
         return ""
-    if found.findings.needs_no_mistake:
+    if found.findings.needs_no_story:
         return "\nNothing else has to be measured.\n"
     total = sum(cells.seconds for cells in found.planned)
     lines = ["", "Not measured yet, the most telling first:"]
     lines += [
-        f"  {cells.what}: {cells.n_pending} of {cells.n_cells} cells, about "
-        f"{format_duration(cells.seconds)} on one core"
+        f"  {cells.what}: {_count_cells(cells)}, about {format_duration(cells.seconds)} on one core"
         for cells in found.planned
     ]
     lines.append(f"In all about {format_duration(total)} on one core: `{command}` measures them.")
     return "\n".join(lines) + "\n"
+
+
+def _count_cells(cells: PlannedCells) -> str:
+    if cells.n_cells == 1:
+        return "1 cell"
+    return f"{cells.n_pending} of {cells.n_cells} cells"

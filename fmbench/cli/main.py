@@ -18,6 +18,7 @@ from fmbench.cli.compare import compare
 from fmbench.cli.data import data
 from fmbench.cli.figures import figures
 from fmbench.cli.forensics import forensics
+from fmbench.cli.judge import judge
 from fmbench.cli.list import list_runners
 from fmbench.cli.new import new
 from fmbench.cli.output import BAD_INPUT, INTERRUPTED, print_logged_messages, print_message
@@ -47,8 +48,8 @@ def cli(context: click.Context) -> None:
 
 
 for _command in (
-    data, list_runners, show, run, table, check, compare, forensics, report, figures, watch, suite,
-    new, check_runner, verify, results,
+    judge, data, list_runners, show, run, table, check, compare, forensics, report, figures, watch,
+    suite, new, check_runner, verify, results,
 ):  # fmt: skip
     cli.add_command(_command)
 

@@ -103,7 +103,6 @@ seeds = click.option(
     help="Seeds of each stochastic runner; a deterministic one runs once.  "
     f"[default: {FULL.default_seeds}; quick: {QUICK.default_seeds}]",
 )  # fmt: skip
-file = click.argument("file", required=False, type=NonEmptyPath(path_type=Path, dir_okay=False))
 
 _DATA_OPTIONS = (
     click.option(

@@ -4,31 +4,71 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from fmbench.cli import options
-from fmbench.cli.output import print_message, print_problems
+from fmbench.cli.output import print_message, print_output, print_problems
+
+if TYPE_CHECKING:
+    from fmbench.api import Results
 
 
-@click.command(epilog="Examples: fmbench report; fmbench report --results results/reference")
+@click.command(epilog="Examples: fmbench report; fmbench report --results results/reference; "
+               "fmbench report --format review")  # fmt: skip
 @click.option("-o", "--output", type=options.NonEmptyPath(path_type=Path, dir_okay=False),
               help="The file to write.  [default: report.html in the suite's folder of the "
-              "results]")  # fmt: skip
+              "results; other formats are printed]")  # fmt: skip
+@click.option(
+    "--format", "format_", type=click.Choice(["html", "tex", "review", "eval-results"]),
+    default="html", show_default=True,
+    help="`html`: the page; `tex`: its table for a LaTeX document; `review`: paragraphs for a "
+    "review of the paper; `eval-results`: YAML for a model hub.",
+)  # fmt: skip
 @options.suite
 @options.results
 @options.data
 def report(
-    output: Path | None, suite_file: Path | None, results: Path, data: dict[str, Path]
+    output: Path | None,
+    format_: str,
+    suite_file: Path | None,
+    results: Path,
+    data: dict[str, Path],
 ) -> None:
-    """Write one HTML page with all results of a suite, to open in a browser. Nothing is run."""
+    """Write all results of a suite as one HTML page, or for a review. Nothing is run."""
     from fmbench import api
     from fmbench.datasets import locate
 
     locate.check_folders(data)
     found = api.load_results(results, suite_file, data=data)
-    path = api.write_report(found, output)
-    print_message(f"written: {path} ({path.stat().st_size / 2**20:.1f} MiB)")
+    if format_ == "html":
+        path = api.write_report(found, output)
+        print_message(f"written: {path} ({path.stat().st_size / 2**20:.1f} MiB)")
+    else:
+        _print_or_write(_format(found, format_), output)
     if not found.evaluation.contents.finished:
         print_message(f"no results in {results} yet: the page says how to make them")
     sys.exit(print_problems(found.evaluation))
+
+
+def _format(found: Results, format_: str) -> str:
+    from fmbench import api
+    from fmbench.report.tables import build_accuracies_overview
+    from fmbench.utils.table import format_latex
+
+    if format_ == "review":
+        return api.format_review(found)
+    if format_ == "eval-results":
+        return api.format_eval_results(found)
+    return format_latex(build_accuracies_overview(found.evaluation))
+
+
+def _print_or_write(text: str, output: Path | None) -> None:
+    from fmbench.utils.files import write_text_atomically
+
+    if output is None:
+        print_output(text)
+    else:
+        write_text_atomically(output, text)
+        print_message(f"written: {output}")

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from fmbench.cli import options
+from fmbench.cli.judge import document_options, read_standard_input
 from fmbench.cli.output import print_message, print_output
 from fmbench.errors import UserError
 
@@ -38,3 +39,39 @@ def new_suite(file: Path) -> None:
         f"written: {file}; `fmbench check {file}` checks it, `fmbench run --suite {file} --all` "
         f"measures it"
     )
+
+
+@suite.command("import", epilog="Example: fmbench suite import table.md -o claims.toml")
+@document_options
+@click.option("-o", "--output", type=options.NonEmptyPath(path_type=Path, dir_okay=False),
+              help="The file to write.  [default: printed]")  # fmt: skip
+@click.option("--force", is_flag=True, help="Replace the file if it exists.")
+def import_suite(
+    inputs: tuple[str, ...],
+    kind: str | None,
+    column: str | None,
+    mapping: tuple[str, ...],
+    model: str,
+    output: Path | None,
+    force: bool,
+) -> None:
+    """Write the claims that documents print as a suite to edit; comments say where each stands.
+
+    INPUT is the same as for `fmbench judge`, which gives the suite the same judgement. A label
+    whose model is doubtful has the possible models as comments.
+    """
+    from fmbench import api
+    from fmbench.utils.files import write_text_atomically
+
+    if output is not None and output.exists() and not force:
+        raise UserError(f"{output} exists already and was not changed: --force replaces it")
+    if output is not None and output.suffix != ".toml":
+        raise UserError(f"{output}: the name of a suite ends with .toml")
+    text = api.import_suite(
+        *read_standard_input(inputs), kind=kind, column=column, mapping=mapping, model=model
+    )
+    if output is None:
+        print_output(text)
+        return
+    write_text_atomically(output, text)
+    print_message(f"written: {output}; `fmbench judge {output}` judges it")

@@ -9,16 +9,29 @@ from typing import TYPE_CHECKING
 import click
 
 from fmbench.cli import options
-from fmbench.cli.output import build_run_all_command, print_message, print_problems, print_table
+from fmbench.cli.output import (
+    build_run_all_command,
+    print_message,
+    print_output,
+    print_problems,
+    print_table,
+)
 from fmbench.errors import UserError
 
 if TYPE_CHECKING:
     from fmbench.suites.claims import Suite
 
 
-@click.command(epilog="Examples: fmbench table; fmbench table --format csv > accuracies.csv")
-@click.option("--format", "format_", type=click.Choice(["md", "csv", "json"]),
-              help="[default: fitted to the terminal; md elsewhere]")  # fmt: skip
+@click.command(
+    epilog="Examples: fmbench table; fmbench table --format csv > accuracies.csv; "
+    "fmbench table --format review"
+)
+@click.option(
+    "--format", "format_",
+    type=click.Choice(["md", "csv", "json", "tex", "html", "review", "eval-results"]),
+    help="`tex` for a LaTeX document, `review` for a paragraph of a review, `eval-results` for a "
+    "model hub.  [default: fitted to the terminal; md elsewhere]",
+)  # fmt: skip
 @click.option("--table", "name", metavar="NAME", default="accuracies", show_default=True,
               help="accuracies, by-class or overall; or the number that the paper gives the "
               "table.")  # fmt: skip
@@ -50,7 +63,7 @@ def table(
     """Print claimed beside measured, and the verdict on each claim. Nothing is run."""
     from fmbench import api
     from fmbench.datasets import locate
-    from fmbench.report.tables import build_table
+    from fmbench.report.tables import AccuracyTable, build_overview, build_table
 
     locate.check_folders(data)
     found = api.load_results(results, suite_file, quick=quick, data=data)
@@ -62,7 +75,14 @@ def table(
     if write:
         for path in api.write_tables(found):
             print_message(f"written: {path}")
-    print_table(shown, format_)
+    if format_ == "review":
+        print_output(api.format_review(found, margin=margin / 100, alpha=alpha))
+    elif format_ == "eval-results":
+        print_output(api.format_eval_results(found))
+    elif format_ in ("tex", "html") and isinstance(shown, AccuracyTable):
+        print_table(build_overview(shown), format_)
+    else:
+        print_table(shown, format_)
     if not found.evaluation.contents.finished and not found.evaluation.broken:
         command = build_run_all_command(suite_file, quick=quick)
         print_message(f"no results in {results} yet: {command} measures every row")

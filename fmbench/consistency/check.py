@@ -1,9 +1,10 @@
 """Checks whether the figures that a paper reports can be true together. No model is run.
 
-Figures of one model (same ``of``) and one kind of run (same ``mean_of`` and ``best_of``) describe
-one confusion matrix, whose row sums are known. They are compared in exact arithmetic. If the check
-cannot decide whether a figure is possible, the figure is listed as not checked. It never counts as
-a contradiction.
+Figures of one model (same ``of``) and one kind of run (same ``mean_of``, ``best_of`` and ``folds``)
+describe one confusion matrix, whose row sums are known. They are compared in exact arithmetic. If
+the check cannot decide whether a figure is possible, the figure is listed as not checked. It never
+counts as a contradiction. The claimed accuracies of rows are figures, too. A printed confusion
+matrix is held against every figure (:mod:`fmbench.consistency.printed_matrices`).
 
 The check goes from the whole to the parts (:mod:`fmbench.consistency.sources`): can everything be
 true together? Is each source possible alone, such as a table, and what does it imply? Which pairs
@@ -15,52 +16,79 @@ contradicts itself, or if the caller asks for it.
 is a proven contradiction: its figures cannot all be true, and if any one of them is left out, the
 others can.
 
-Macro precision and macro F1 are not linear. The check replaces them by linear constraints that are
-weaker. If these prove that the figures cannot be true, that counts as a conflict. If they prove
-nothing and no matrix is found either, the figure is listed as not checked.
+Macro and weighted precision and F1, and MCC, are not linear. The check replaces them by linear
+constraints that are weaker. If these prove that the figures cannot be true, that counts as a
+conflict. If they prove nothing and no matrix is found either, the figure is listed as not checked.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import combinations
 
 from fmbench.consistency.conflicts import Conflict, FigureGroup, ValueRange
 from fmbench.consistency.matrices import MatrixModel
+from fmbench.consistency.printed_matrices import PrintedMatrix
 from fmbench.consistency.solver import Deadline
 from fmbench.consistency.sources import (
     CONTRADICTORY,
-    Kind,
     PairResult,
     SourceResult,
     build_reading,
+    check_matrix,
     check_source,
     collect_sources,
     compare_sources,
+    find_claims_alone,
     find_joint_conflicts,
     find_largest_agreeing,
 )
+from fmbench.consistency.spreads import is_spread_possible
 from fmbench.errors import UserError
 from fmbench.metrics.registry import METRICS
 from fmbench.suites.claims import ReportedFigure, Suite
+from fmbench.suites.rounding import ROUNDING_RULES
+from fmbench.suites.sources import RunKind, collect_figures, find_run_kind
 
 MAX_SUITE_SECONDS = 20.0  # computing time for all searches of one suite
 NOT_DECIDED = "not decided within the limits of the search"
-NOT_LINEAR = "its mean over several runs does not follow from the sum of their confusion matrices"
+SPREAD_OF_OTHERS = "only the spread of accuracies, recalls and numbers of images can be checked"
+RUNS_OR_FOLDS = "it may be the standard deviation over the runs or over the folds"
+FOLD_SIZES = "the number of images of each fold is not known"
 NO_FORMULA = "it does not follow from the confusion matrix by a formula that can be checked"
+
+
+@dataclass(frozen=True)
+class SpreadResult:
+    """Whether runs exist with the printed mean and standard deviation of a figure, by its index.
+
+    ``possible`` is ``None`` if that is not decided; then ``why`` says why. ``n_runs`` are the runs
+    or folds, ``n_images`` the images of each.
+    """
+
+    figure: int
+    possible: bool | None
+    n_runs: int
+    n_images: int
+    why: str = ""
 
 
 @dataclass(frozen=True)
 class ConsistencyResult:
     """The result of the check of one suite.
 
-    Figures are numbered from 0, in the suite's order; so are sources. ``conflicts`` holds the
-    reason of each pair of sources that contradict each other, the conflicts inside a source, those
-    of three or more sources, and with ``all_figures`` further ones. ``implied`` holds for each
-    figure the lowest and the highest accuracy in [0, 1] with which the figure can be true. For
-    macro precision, macro F1, MSE and MAE the true range may be narrower. ``not_checked`` says why
-    a figure was not checked. ``agreeing`` is the largest set of sources that agree. If
-    ``complete`` is false, a search ended early, and there may be more conflicts.
+    ``figures`` are the suite's reported figures in its order, and behind them the claims of rows;
+    ``rows`` gives for each the position of its row, or None. Figures and sources are numbered from
+    0. ``conflicts`` holds the reason of each pair of sources that contradict each other, the
+    conflicts inside a source, those of three or more sources, and with ``all_figures`` further
+    ones. ``implied`` holds for each figure the lowest and the highest accuracy in [0, 1] with which
+    the figure can be true. For means of ratios, MCC, MSE and MAE the true range may be narrower.
+    ``not_checked`` says why a figure was not checked. ``agreeing`` is the largest set of sources
+    that agree, without claims of rows that stand alone. If ``complete`` is false, a search ended
+    early, and there may be more conflicts. ``consistent_under``: if the figures are contradictory,
+    the other rounding rules under which all checked figures can be true together. ``spreads`` has
+    an entry for each figure with a standard deviation.
     """
 
     suite: Suite
@@ -72,11 +100,16 @@ class ConsistencyResult:
     sources: tuple[SourceResult, ...] = ()
     pairs: tuple[PairResult, ...] = ()
     agreeing: tuple[int, ...] = ()
+    figures: tuple[ReportedFigure, ...] = ()
+    rows: tuple[int | None, ...] = ()
+    consistent_under: tuple[str, ...] = ()
+    spreads: tuple[SpreadResult, ...] = ()
 
     @property
     def contradictory(self) -> bool:
-        """Whether some figures cannot be true together."""
+        """Whether some figures cannot be true together, or one of them cannot be true."""
         is_impossible = any(source.possible is False for source in self.sources)
+        is_impossible |= any(spread.possible is False for spread in self.spreads)
         return bool(self.conflicts or self.contradicting_pairs) or is_impossible
 
     @property
@@ -86,20 +119,22 @@ class ConsistencyResult:
 
     def as_json(self) -> dict[str, object]:
         """Return the result for ``json.dumps``; see ``fmbench/cli/README.md`` for the keys."""
-        reported = self.suite.reported
         return {
             "verdict": "contradictory" if self.contradictory else "consistent",
+            "rounding": self.rounding,
+            "consistent_under": list(self.consistent_under),
             "conflicts": [list(conflict.members) for conflict in self.conflicts],
             "not_checked": sorted(self.not_checked),
             "implied_accuracy": [
-                None if values is None else [float(end) for end in values]
+                None if values is None else _as_list(values)
                 for values in self.implied
             ],
             "sources": [
                 {
                     "name": source.name, "of": source.of,
-                    "mean_of": source.mean_of, "best_of": source.best_of,
-                    "figures": list(source.figures), "possible": source.possible,
+                    "mean_of": source.mean_of, "best_of": source.best_of, "folds": source.folds,
+                    "figures": list(source.figures), "matrix": source.matrix,
+                    "possible": source.possible, "problem": source.problem,
                     "severity": source.severity, "implied": _as_floats(source.implied),
                 }
                 for source in self.sources
@@ -114,22 +149,36 @@ class ConsistencyResult:
                         _as_floats(self.sources[i].implied) for i in (pair.first, pair.second)
                     ],
                     "reason": list(pair.reason), "note": pair.note,
+                    "clashes": [
+                        {"figure": clash.figure, "matrix_gives": _as_list((clash.low, clash.high))}
+                        for clash in pair.clashes
+                    ],
                 }
                 for pair in self.pairs
             ],
             "agreeing": list(self.agreeing),
+            "spreads": [
+                {"figure": spread.figure, "possible": spread.possible, "why": spread.why}
+                for spread in self.spreads
+            ],
             "figures": [
                 {
                     "where": figure.where, "of": figure.of, "metric": figure.metric,
-                    "class": figure.class_, "average": figure.average, "value": figure.value,
+                    "class": figure.class_, "average": figure.average,
+                    "predicted_as": figure.predicted_as, "value": figure.value, "sd": figure.sd,
+                    "row": row,
                 }
-                for figure in reported
+                for figure, row in zip(self.figures, self.rows, strict=True)
             ],
         }  # fmt: skip
 
 
 def _as_floats(implied: Mapping[str, ValueRange]) -> dict[str, list[float]]:
-    return {name: [float(end) for end in values] for name, values in implied.items()}
+    return {name: _as_list(values) for name, values in implied.items()}
+
+
+def _as_list(values: ValueRange) -> list[float]:
+    return [float(end) for end in values]
 
 
 def check_consistency(
@@ -137,27 +186,41 @@ def check_consistency(
     rounding: str = "nearest",
     *,
     all_figures: bool = False,
+    find_implied: bool = True,
     seconds: float = MAX_SUITE_SECONDS,
 ) -> ConsistencyResult:
-    """Check whether a suite's reported figures can be true together.
+    """Check whether a suite's figures can be true together.
 
-    ``rounding`` is one of :data:`fmbench.suites.rounding.ROUNDING_RULES`. ``all_figures``: also
-    compare figure with figure. Every conflict of one or two figures is found then, and larger ones
-    until each figure outside of one consistent set is in a conflict; this may take many seconds.
-    ``seconds`` is the computing time after which the search ends.
+    ``rounding`` is one of :data:`fmbench.suites.rounding.ROUNDING_RULES`; a figure's own rule
+    replaces it. ``all_figures``: also compare figure with figure. Every conflict of one or two
+    figures is found then, and larger ones until each figure outside of one consistent set is in a
+    conflict; this may take many seconds. ``find_implied``: also find the accuracy that each figure
+    alone implies. ``seconds`` is the computing time after which the search ends.
 
     Raises:
-        UserError: the suite reports no figures.
+        UserError: there is nothing that could be checked.
     """
-    if not suite.reported:
-        raise UserError(
-            f"{suite.path}: the suite has no [[reported]] figure, so there is nothing to check"
-        )
     search = _Search(suite, rounding, Deadline(seconds))
+    if not search.figures and not suite.matrices:
+        raise UserError(
+            f"{suite.path}: the suite has no [[reported]] figure, no [[matrix]], and no [[row]] "
+            "with a claim about today's images of Fashion-MNIST, so there is nothing to check"
+        )
     search.check_sources()
     if all_figures:
         search.check_all_figures()
-    return search.build_result()
+    if find_implied:  # last, because it decides nothing
+        search.find_implied_accuracies()
+    result = search.build_result()
+    if result.contradictory:
+        others = [rule for rule in ROUNDING_RULES if rule != rounding]
+        consistent = [
+            rule
+            for rule in others
+            if _Search(suite, rule, Deadline(seconds)).is_consistent(result.conflicts)
+        ]
+        result = replace(result, consistent_under=tuple(consistent))
+    return result
 
 
 class _Search:
@@ -165,56 +228,113 @@ class _Search:
 
     def __init__(self, suite: Suite, rounding: str, deadline: Deadline) -> None:
         self.suite, self.rounding, self.deadline = suite, rounding, deadline
+        self.figures, self.rows = collect_figures(suite)
         self.not_checked: dict[int, str] = {}
         self.implied: dict[int, ValueRange | None] = {}
-        self.groups: dict[Kind, FigureGroup] = {}
-        figures: dict[Kind, dict[int, ReportedFigure]] = {}
-        for i, figure in enumerate(suite.reported):
+        by_kind: dict[RunKind, dict[int, ReportedFigure]] = {}
+        for i, figure in enumerate(self.figures):
             if _has_checkable_formula(figure):
-                kind = figure.of, figure.mean_of, figure.best_of
-                figures.setdefault(kind, {})[i] = figure
+                by_kind.setdefault(find_run_kind(figure), {})[i] = figure
             else:
                 self.not_checked[i] = NO_FORMULA
-        for kind, members in figures.items():
-            group = self._build_group(members)
-            if kind[1] > 1:
-                self.not_checked |= dict.fromkeys(group.exclude_nonlinear(), NOT_LINEAR)
-            self.groups[kind] = group
+        self.groups = {kind: self._build_group(members) for kind, members in by_kind.items()}
+        for group in self.groups.values():
+            self.not_checked |= group.not_checked
+        self.matrices = [
+            PrintedMatrix(
+                matrix, suite.n_per_class, by_kind.get(find_run_kind(matrix), {}), rounding,
+                deadline,
+            )
+            for matrix in suite.matrices
+        ]  # fmt: skip
+        for matrix in self.matrices:
+            if matrix.rows is not None and matrix.kind in self.groups:
+                self.groups[matrix.kind].remember_matrix(matrix.rows)
 
     def _build_group(self, figures: Mapping[int, ReportedFigure]) -> FigureGroup:
-        n_runs = next(iter(figures.values())).mean_of
-        sizes = [n * n_runs for n in self.suite.n_per_class]
-        return FigureGroup(sizes, figures, self.rounding, self.deadline)
+        return FigureGroup(self.suite.n_per_class, figures, self.rounding, self.deadline)
+
+    def is_consistent(self, conflicts: Sequence[Conflict]) -> bool:
+        """Whether all checked figures are true for matrices that were found.
+
+        ``conflicts`` are those under another rounding rule; they are decided first, as the fastest
+        way to a no.
+        """
+        for conflict in conflicts:
+            group = self.groups[find_run_kind(self.figures[conflict.members[0]])]
+            if not group.decide(conflict.members):
+                return False
+        known = {matrix.kind for matrix in self.matrices}
+        self.check_spreads()
+        return (
+            all(spread.possible for spread in self.spreads if not spread.why)
+            and all(
+                not matrix.problem and matrix.decide(matrix.group.constraints)
+                for matrix in self.matrices
+            )
+            and all(a.agrees_with(b) for a, b in combinations(self.matrices, 2) if a.kind == b.kind)
+            and all(
+                kind in known or group.decide(group.constraints)
+                for kind, group in self.groups.items()
+            )
+        )
+
+    def check_spreads(self) -> None:
+        """Decide for each printed standard deviation whether runs can have it."""
+        self.spreads = [
+            check_spread(i, figure, self.suite.n_per_class, self.rounding)
+            for i, figure in enumerate(self.figures)
+            if figure.sd is not None
+        ]
+
+    def find_implied_accuracies(self) -> None:
+        """Find for each figure the accuracies with which it can be true."""
+        for group in self.groups.values():
+            self.implied |= group.find_implied_accuracy()
 
     def check_sources(self) -> None:
         """Check each source alone, then the pairs, then sets of sources."""
+        self.check_spreads()
         for group in self.groups.values():
-            self.implied |= group.find_implied_accuracy()
             group.decide(group.constraints)  # one matrix for everything answers all that follows
-        collected = collect_sources(self.suite.reported, self.not_checked)
+        collected = collect_sources(self.figures, self.suite.matrices, self.not_checked)
+        alone = find_claims_alone(collected, self.rows)
         self.sources = [
-            check_source(source, self.groups[source.kind]) if source.checked else source
-            for source in collected
+            self._check_source(source, is_alone=source in alone) for source in collected
         ]
-        self.pairs = compare_sources(self.sources, self.groups, self._compare_reading)
-        undecided = find_joint_conflicts(self.sources, self.pairs, self.groups, self.deadline)
+        self.pairs = compare_sources(
+            self.sources, self.groups, self.matrices, self._compare_reading
+        )
+        undecided = find_joint_conflicts(
+            self.sources, self.pairs, self.groups, self.matrices, self.deadline
+        )
         for before, source in zip(collected, self.sources, strict=True):
             undecided.update(set(before.checked) - set(source.checked))
             if source.possible is None:
                 undecided.update(source.checked)
         self.not_checked |= dict.fromkeys(undecided, NOT_DECIDED)
+        positions = {i for i, source in enumerate(collected) if source in alone}
         self.agreeing, self.is_complete = find_largest_agreeing(
-            self.sources, self.pairs, self.groups, self.deadline
-        )
+            self.sources, self.pairs, self.groups, self.matrices, self.deadline,
+            left_out=positions,
+        )  # fmt: skip
+
+    def _check_source(self, source: SourceResult, *, is_alone: bool) -> SourceResult:
+        """Check one source; ``is_alone``: it is a claim, and nothing else is about its model."""
+        if source.matrix is not None:
+            return check_matrix(source, self.matrices[source.matrix])
+        if not source.checked:
+            return source
+        return check_source(source, self.groups[source.kind], accuracy_only=is_alone)
 
     def _compare_reading(self, members: Sequence[int]) -> tuple[str, float | None] | None:
         """Return the other reading of figures that contradict each other, and its severity."""
-        name, figures = build_reading({i: self.suite.reported[i] for i in members})
+        name, figures = build_reading({i: self.figures[i] for i in members})
         if not name or not all(map(_has_checkable_formula, figures.values())):
             return None
         group = self._build_group(figures)
-        answer = group.decide(figures)
-        if answer is None:
+        answer = group.decide(group.constraints)
+        if answer is None or group.not_checked:
             return None
         return name, None if answer else group.find_severity(figures)
 
@@ -235,13 +355,54 @@ class _Search:
             for group in self.groups.values()
             for members in group.conflicts
         ]
+        alone = {conflict.members for conflict in conflicts if len(conflict.members) == 1}
         conflicts.sort(key=lambda conflict: (len(conflict.members), conflict.members))
         return ConsistencyResult(
             self.suite, self.rounding, tuple(conflicts), self.not_checked,
-            tuple(self.implied.get(i) for i in range(len(self.suite.reported))),
+            tuple(self.implied.get(i) for i in range(len(self.figures))),
             self.is_complete and all(group.is_complete for group in self.groups.values()),
-            tuple(self.sources), tuple(self.pairs), self.agreeing,
+            tuple(self.sources), tuple(self.pairs), self.agreeing, self.figures, self.rows,
+            spreads=tuple(spread for spread in self.spreads if (spread.figure,) not in alone),
         )  # fmt: skip
+
+
+def check_spread(
+    i: int, figure: ReportedFigure, n_per_class: Sequence[int], rounding: str
+) -> SpreadResult:
+    """Decide whether runs exist with the mean and the standard deviation of a figure.
+
+    ``i`` is the figure's index.
+    """
+    mean, sd = figure.interval(rounding), figure.sd_interval(rounding)
+    assert sd is not None
+    n_images, n_runs = _count_images(figure, n_per_class), max(figure.mean_of, figure.folds)
+    if n_images is None:
+        return SpreadResult(i, None, n_runs, 0, SPREAD_OF_OTHERS)
+    if figure.folds > 1:
+        if figure.mean_of > 1:
+            return SpreadResult(i, None, n_runs, n_images, RUNS_OR_FOLDS)
+        if figure.fold_sizes != "equal" or n_images % n_runs:
+            return SpreadResult(i, None, n_runs, n_images, FOLD_SIZES)
+        n_images //= n_runs
+    if METRICS[figure.metric].is_count:
+        mean, sd = (
+            replace(values, low=values.low / n_images, high=values.high / n_images)
+            for values in (mean, sd)
+        )
+    possible = is_spread_possible(n_images, n_runs, mean, sd)
+    return SpreadResult(i, possible, n_runs, n_images, NOT_DECIDED if possible is None else "")
+
+
+def _count_images(figure: ReportedFigure, n_per_class: Sequence[int]) -> int | None:
+    """Return the images of which the figure is the share in each run; None if it is no share."""
+    if figure.class_ is not None:
+        is_share = figure.metric in ("recall", "cell")
+        return n_per_class[figure.class_] if is_share else None
+    is_as_accuracy = figure.metric == "recall" and figure.average in ("weighted", "micro")
+    if figure.metric in ("recall", "balanced accuracy") and len(set(n_per_class)) == 1:
+        is_as_accuracy = True
+    is_share = figure.metric in ("accuracy", "error rate", "correct", "errors") or is_as_accuracy
+    return sum(n_per_class) if is_share else None
 
 
 def _has_checkable_formula(figure: ReportedFigure) -> bool:
@@ -249,7 +410,9 @@ def _has_checkable_formula(figure: ReportedFigure) -> bool:
     metric = METRICS[figure.metric]
     if not metric.can_be_checked:
         return False
+    if figure.class_ is not None:
+        return True
     model = MatrixModel((2, 3), has_cells=metric.needs_cells)
-    is_mean = figure.class_ is None and model.expression(figure.metric).is_mean
+    expression = model.expression(figure.metric, average=figure.average)
     # The constraints for a mean of ratios are only valid if each ratio lies in [0, 1].
-    return not is_mean or (metric.lowest, metric.highest) == (0, 1)
+    return len(expression.parts) <= 1 or (metric.lowest, metric.highest) == (0, 1)

@@ -7,12 +7,12 @@ conflict is *irreducible*: if any one of its figures is left out, the others can
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
 from itertools import combinations, product
 
-from fmbench.consistency.constraints import ConstraintSystem, FigureConstraint
+from fmbench.consistency.constraints import Box, ConstraintSystem, FigureConstraint
 from fmbench.consistency.feasibility import (
     MANY_VARIABLES,
     decide_with_proof,
@@ -20,17 +20,26 @@ from fmbench.consistency.feasibility import (
     find_matrix,
     find_proof,
 )
-from fmbench.consistency.matrices import MatrixModel, Ratio
+from fmbench.consistency.folds import find_fold_error
+from fmbench.consistency.linear import Point
+from fmbench.consistency.matrices import Expression, MatrixModel, MetricExpression, Ratio
 from fmbench.consistency.severity import compute_severity
 from fmbench.consistency.solver import Deadline
 from fmbench.metrics.registry import METRICS
 from fmbench.suites.claims import ReportedFigure
+from fmbench.suites.sources import RunKind, find_run_kind
 
 MAX_CONFLICTS = 100  # the search for conflicts of one model ends here
+NOT_LINEAR = (
+    "its mean over several runs or folds does not follow from the sum of their confusion matrices"
+)
+FOLD_SIZES = "without the sizes of the folds, its mean over them does not follow from their sum"
 
 IMPLIED_METRICS = ("accuracy", "kappa", "mse", "mae")
 
 ValueRange = tuple[Fraction, Fraction]  # the least and the greatest value
+Rows = Sequence[Sequence[int]]  # of a confusion matrix; rows are the true classes
+CellBounds = tuple[Rows, Rows]  # the least and the greatest number of images in each cell
 
 
 @dataclass(frozen=True)
@@ -47,7 +56,13 @@ class Conflict:
 
 
 class FigureGroup:
-    """Figures that describe the same confusion matrix; the keys are their indices in the suite."""
+    """Figures that describe the same confusion matrix; the keys are their indices in the suite.
+
+    All are of one kind of run (:class:`fmbench.suites.sources.RunKind`). If it is a mean of
+    several runs, the matrix is the sum of theirs. ``n_per_class`` are the images of one run.
+    ``kind`` is needed if there are no figures. ``cell_bounds``: the least and the greatest number
+    of images in each cell of that matrix, if a printed matrix says them.
+    """
 
     def __init__(
         self,
@@ -55,43 +70,76 @@ class FigureGroup:
         figures: Mapping[int, ReportedFigure],
         rounding: str,
         deadline: Deadline,
+        *,
+        kind: RunKind | None = None,
+        cell_bounds: CellBounds | None = None,
     ) -> None:
         self._figures, self._deadline, self._rounding = figures, deadline, rounding
-        self._need_cells = {i for i, f in figures.items() if METRICS[f.metric].needs_cells}
-        self._small_model = MatrixModel(n_per_class, has_cells=False)
-        self.constraints = {i: self._build_constraint(figure) for i, figure in figures.items()}
+        self._n_per_class, self._cell_bounds = n_per_class, cell_bounds
+        if kind is None:
+            kind = find_run_kind(next(iter(figures.values())))
+        self._sizes = [n * kind.mean_of for n in n_per_class]
+        self._n_runs = kind.mean_of * kind.folds
+        self.is_mean = self._n_runs > 1
+        self._need_cells = {i for i, f in figures.items() if _needs_cells(f)}
+        self._small_model = MatrixModel(self._sizes, has_cells=False, n_runs=self._n_runs)
+        self.not_checked: dict[int, str] = {}
+        self.constraints: dict[int, FigureConstraint] = {}
+        for i, figure in figures.items():
+            self._add_figure(i, figure)
         self.conflicts: list[frozenset[int]] = []
         self.is_complete = True  # whether all conflicts were found
         self._compatible: list[frozenset[int]] = []  # each: all true for one matrix
         self._proven: list[frozenset[int]] = []  # each: proven to contradict each other
         self._answers: dict[frozenset[int], bool | None] = {}  # results of earlier searches
+        self._accuracies: dict[frozenset[int], ValueRange | None] = {}  # the same
 
     @cached_property
     def _large_model(self) -> MatrixModel:
         """The model with cells; slow, with 10,101 variables for 100 classes."""
-        return MatrixModel(self._small_model.n_per_class, has_cells=True)
+        return MatrixModel(self._sizes, has_cells=True, n_runs=self._n_runs)
 
-    def _build_constraint(self, figure: ReportedFigure) -> FigureConstraint:
-        needs_cells = METRICS[figure.metric].needs_cells
-        model = self._large_model if needs_cells else self._small_model
-        expression = model.expression(figure.metric, figure.class_)
-        return FigureConstraint(expression, figure.interval(self._rounding))
+    @cached_property
+    def _box(self) -> Box | None:
+        """The bounds of the variables that follow from those of the cells; None without these."""
+        if self._cell_bounds is None:
+            return None
+        model = self._large_model
+        low, high = (model.build_point(rows) for rows in self._cell_bounds)
+        return [
+            (max(least, a), min(greatest, b))
+            for (least, greatest), a, b in zip(model.bounds, low, high, strict=True)
+        ]
 
-    def exclude_nonlinear(self) -> list[int]:
-        """Remove the figures whose metric is not linear, and return their indices."""
-        nonlinear = [i for i, c in self.constraints.items() if not c.expression.is_linear]
-        for i in nonlinear:
-            del self.constraints[i]
-        return nonlinear
+    def _add_figure(self, i: int, figure: ReportedFigure) -> None:
+        """Add the constraint of a figure, or the reason why it cannot be checked."""
+        model = self._large_model if i in self._need_cells else self._small_model
+        expression = model.expression(
+            figure.metric, figure.class_, average=figure.average, predicted_as=figure.predicted_as
+        )
+        interval = figure.interval(self._rounding)
+        if self.is_mean and not expression.is_linear:
+            self.not_checked[i] = NOT_LINEAR
+            return
+        fold_error = find_fold_error(figure, self._n_per_class)
+        if fold_error is None:
+            self.not_checked[i] = FOLD_SIZES
+            return
+        widened = replace(interval, low=interval.low - fold_error, high=interval.high + fold_error)
+        self.constraints[i] = FigureConstraint(expression, widened)
 
     def _build_system(
         self, members: Iterable[int], *more: int, has_cells: bool = False
     ) -> ConstraintSystem:
         """Build the constraints of ``members``; the model also has the variables for ``more``."""
         members = sorted(members)
-        is_large = has_cells or self._need_cells.intersection((*members, *more))
+        is_large = (
+            has_cells
+            or self._cell_bounds is not None
+            or self._need_cells.intersection((*members, *more))
+        )
         model = self._large_model if is_large else self._small_model
-        return ConstraintSystem(model, [self.constraints[i] for i in members])
+        return ConstraintSystem(model, [self.constraints[i] for i in members], self._box)
 
     # --------------------------------------------------------------- what figures imply
 
@@ -102,17 +150,17 @@ class FigureGroup:
         for i, constraint in self.constraints.items():
             figure = self._figures[i]
             size = None if figure.class_ is None else self._small_model.n_per_class[figure.class_]
-            same = (
-                figure.metric,
-                size,
-                constraint.interval,
-            )  # classes of the same size share a result
+            # Classes of the same size share a result.
+            is_diagonal = figure.class_ == figure.predicted_as
+            same = figure.metric, figure.average, size, is_diagonal, constraint.interval
             if same not in known:
                 known[same] = self._find_accuracy([i])
             implied[i] = known[same]
         return implied
 
-    def find_implied(self, members: Iterable[int]) -> dict[str, ValueRange]:
+    def find_implied(
+        self, members: Iterable[int], *, accuracy_only: bool = False
+    ) -> dict[str, ValueRange]:
         """Return the least and the greatest value of each metric under some figures.
 
         The metrics are :data:`IMPLIED_METRICS`. One is left out if it takes too long: MSE and MAE
@@ -124,6 +172,8 @@ class FigureGroup:
         if (accuracy := self._find_accuracy(members)) is None:
             return implied
         implied["accuracy"] = accuracy
+        if accuracy_only:
+            return implied
         kappa = self._small_model.expression("kappa").parts[0]
         variables = {variable for variable, _ in kappa.numerator.terms}
         if kappa.is_linear and variables == {self._small_model.n_correct}:
@@ -145,9 +195,22 @@ class FigureGroup:
                 implied[name] = values
         return implied
 
-    def _find_accuracy(self, members: list[int]) -> ValueRange | None:
-        accuracy = self._small_model.expression("accuracy").parts[0]
-        return self._find_range(self._build_system(members), accuracy)
+    def _find_accuracy(self, members: Sequence[int]) -> ValueRange | None:
+        chosen = frozenset(members)
+        if chosen not in self._accuracies:
+            self._accuracies[chosen] = self._compute_accuracy(chosen)
+        return self._accuracies[chosen]
+
+    def _compute_accuracy(self, members: frozenset[int]) -> ValueRange | None:
+        accuracy = self._small_model.expression("accuracy")
+        if self._cell_bounds is None and len(members) == 1:
+            [constraint] = [self.constraints[i] for i in members]
+            if constraint.expression == accuracy:  # no program has to be solved
+                n = self._small_model.n_images
+                low, high = constraint.interval.scaled(n).integer_range()
+                low, high = max(low, 0), min(high, n)
+                return None if low > high else (Fraction(low, n), Fraction(high, n))
+        return self._find_range(self._build_system(members), accuracy.parts[0])
 
     def _find_range(
         self, system: ConstraintSystem, ratio: Ratio, *, bound_only: bool = False
@@ -206,8 +269,43 @@ class FigureGroup:
         self._proven.append(frozenset(ordered[position] for position in found))
         return self._proven[-1]
 
-    def _is_mean(self, i: int) -> bool:
-        return self.constraints[i].expression.is_mean
+    def _is_relaxed(self, i: int) -> bool:
+        return self.constraints[i].expression.is_relaxed
+
+    def remember_matrix(self, rows: Rows) -> None:
+        """Remember all figures that are true for a known confusion matrix."""
+        model = self._large_model if self._need_cells else self._small_model
+        self._remember_compatible(model.build_point(rows))
+
+    def find_implied_of(self, rows: Rows | None) -> dict[str, ValueRange]:
+        """Return the implied metrics of a known matrix; if None, of any within the bounds."""
+        if rows is None:
+            return self.find_implied([])
+        point = self._large_model.build_point(rows)
+        values = {
+            name: evaluate(self._large_model.expression(name), point) for name in IMPLIED_METRICS
+        }
+        return {name: (value, value) for name, value in values.items()}
+
+    def find_values(self, i: int) -> ValueRange | None:
+        """Return the least and the greatest value of a figure's metric in any matrix.
+
+        ``None`` if this takes too long, or for a metric that linear constraints do not describe.
+        """
+        expression = self.constraints[i].expression
+        if expression.is_relaxed:
+            return None
+        return self._find_range(self._build_system([], i), expression.parts[0], bound_only=True)
+
+    def find_false(self, members: Iterable[int], rows: Rows) -> dict[int, Fraction]:
+        """Return the figures that are not true for a known confusion matrix, with their values."""
+        model = self._large_model if self._need_cells else self._small_model
+        point = model.build_point(rows)
+        return {
+            i: evaluate(self.constraints[i].expression, point)
+            for i in members
+            if not self.constraints[i].expression.lies_in(self.constraints[i].interval, point)
+        }
 
     def _remember_compatible(self, point: Sequence[int]) -> None:
         """Remember all figures that are true for a matrix that was found."""
@@ -232,15 +330,15 @@ class FigureGroup:
         if self._can_be_true(everything):
             return everything
         # Means come last and one by one, because the search may not be able to decide them.
-        kept = self._extend([], [i for i in everything if not self._is_mean(i)])
+        kept = self._extend([], [i for i in everything if not self._is_relaxed(i)])
         for i in everything:
-            if self._is_mean(i):
+            if self._is_relaxed(i):
                 kept = self._extend(kept, [i])
         possible = [i for i in everything if frozenset([i]) not in self.conflicts]
         for i in possible:
             later = [j for j in possible if j > i]
-            self._find_pairs(i, [j for j in later if not self._is_mean(j)])
-            self._find_pairs(i, [j for j in later if self._is_mean(j)])
+            self._find_pairs(i, [j for j in later if not self._is_relaxed(j)])
+            self._find_pairs(i, [j for j in later if self._is_relaxed(j)])
         self.is_complete &= len(self.conflicts) < MAX_CONFLICTS and not self._deadline.passed
         return kept
 
@@ -265,7 +363,7 @@ class FigureGroup:
             return
         can_be_true = self._can_be_true([i, *others], thorough=False)
         # A mean is checked by weaker constraints, which would decide no more about a single pair.
-        with_mean = any(map(self._is_mean, [i, *others]))
+        with_mean = any(map(self._is_relaxed, [i, *others]))
         if can_be_true or (can_be_true is None and (len(others) == 1 or with_mean)):
             return
         if len(others) == 1:
@@ -408,7 +506,7 @@ class FigureGroup:
 
         for forced in sorted(ordered, key=rank):
             constraint = self.constraints[forced]
-            if len(ordered) == 1 or constraint.expression.is_mean:
+            if len(ordered) == 1 or constraint.expression.is_relaxed:
                 continue
             others = self._build_system(members - {forced}, forced)
             # A search for whole numbers takes long if the model has cells; a bound suffices.
@@ -419,3 +517,18 @@ class FigureGroup:
             if values and (values[1] < interval.low or values[0] > interval.high):
                 return Conflict(ordered, forced, values)
         return Conflict(ordered)
+
+
+def _needs_cells(figure: ReportedFigure) -> bool:
+    """Whether a figure depends on single cells off the diagonal of the matrix."""
+    is_on_diagonal = figure.class_ is not None and figure.class_ == figure.predicted_as
+    return METRICS[figure.metric].needs_cells and not is_on_diagonal
+
+
+def evaluate(expression: Expression, point: Point) -> Fraction:
+    """Compute a metric of a known matrix; a ratio of 0/0 counts as 0, and MCC is rounded."""
+    if not isinstance(expression, MetricExpression):
+        return Fraction(expression.linearise(point)[0])
+    values = [part.value_at(point) or Fraction(0) for part in expression.parts]
+    weighted = (w * value for w, value in zip(expression.weights, values, strict=True))
+    return sum(weighted, Fraction(0)) / sum(expression.weights)

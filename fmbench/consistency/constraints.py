@@ -13,13 +13,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from fmbench.consistency.matrices import (
-    LinearConstraint,
-    LinearForm,
-    MatrixModel,
-    MetricExpression,
-    Ratio,
-)
+from fmbench.consistency.correlation import CorrelationExpression
+from fmbench.consistency.linear import LinearConstraint, LinearForm
+from fmbench.consistency.matrices import Expression, MatrixModel, MetricExpression, Ratio
 from fmbench.suites.rounding import Interval
 
 RATIO_UNIT = 10**7  # the ratio r of a class is the variable RATIO_UNIT * r
@@ -36,7 +32,7 @@ class Infeasible(Exception):
 class FigureConstraint:
     """What a printed figure says: this metric lies in this interval."""
 
-    expression: MetricExpression
+    expression: Expression
     interval: Interval
 
     def widened(self, factor: Fraction) -> FigureConstraint:
@@ -54,10 +50,15 @@ class ConstraintSystem:
     [0, 1]. The equation ``numerator = r_k * denominator`` is not linear. It is replaced by
     McCormick's four linear inequalities, which follow from it within given bounds. They are weaker
     than the equation; the narrower the bounds, the smaller the difference. If a ratio is 0/0, its
-    r_k may have any value.
+    r_k may have any value. The MCC is bounded by linear constraints as well
+    (:mod:`fmbench.consistency.correlation`).
+
+    ``box`` may limit the model's variables further, for a confusion matrix that is known in part.
     """
 
-    def __init__(self, model: MatrixModel, figures: Sequence[FigureConstraint]) -> None:
+    def __init__(
+        self, model: MatrixModel, figures: Sequence[FigureConstraint], box: Box | None = None
+    ) -> None:
         self.model, self.figures = model, figures
         self.n_integers = len(model.bounds)  # the variables after these are the r_k
         self.constraints = list(model.constraints)
@@ -65,48 +66,76 @@ class ConstraintSystem:
         # For each constraint the position of the figure that it comes from; None: of the model.
         self.owners: list[int | None] = [None] * len(self.constraints)
         self.ratio_owners: list[int] = []
-        self.box: Box = list(model.bounds)
+        self.bounds: Box = list(model.bounds if box is None else box)
+        self.box: Box = list(self.bounds)
         self.ratio_variables: dict[Ratio, int] = {}
+        self._correlations: list[tuple[int, CorrelationExpression]] = []
+        single: list[tuple[int, Ratio]] = []
         for i, figure in enumerate(figures):
-            if figure.expression.is_mean:
-                self._add_mean(figure)
+            expression = figure.expression
+            if isinstance(expression, CorrelationExpression):
+                self._correlations.append((i, expression))
+            elif expression.is_relaxed:
+                self._add_mean(expression, figure.interval)
                 self.ratio_owners.append(i)
             else:
-                self.constraints += figure.expression.parts[0].constraints(figure.interval)
+                single.append((i, expression.parts[0]))
+                self.constraints += expression.parts[0].constraints(figure.interval)
                 self.owners += [i] * (len(self.constraints) - len(self.owners))
         # A figure of one class bounds its ratio, unless that may be 0/0.
-        for i, figure in enumerate(figures):
-            part, interval = figure.expression.parts[0], figure.interval
+        for i, part in single:
+            interval = figures[i].interval
             is_defined = not part.can_be_undefined or not (0 in interval or 1 in interval)
-            if part in self.ratio_variables and not figure.expression.is_mean and is_defined:
+            if part in self.ratio_variables and is_defined:
                 low, high = interval.scaled(RATIO_UNIT).integer_range()
                 terms = ((self.ratio_variables[part], 1),)
                 self.ratio_constraints.append(LinearConstraint(terms, low - 1, high + 1))
                 self.ratio_owners.append(i)
 
     @property
+    def is_exact(self) -> bool:
+        """Whether the linear constraints say exactly what the figures say."""
+        return not self.ratio_variables and not self._correlations
+
+    @property
+    def correlated_variables(self) -> tuple[int, ...]:
+        """The variables on which an MCC depends; empty if none is among the figures."""
+        return next((expression.variables for _, expression in self._correlations), ())
+
+    def excludes_correlation(self, box: Box, point: Sequence[int]) -> bool:
+        """Whether an MCC has one value only within the box, and that is not the printed one."""
+        return all(box[v][0] == box[v][1] == point[v] for v in self.correlated_variables) and any(
+            not expression.lies_in(self.figures[i].interval, point)
+            for i, expression in self._correlations
+        )
+
+    @property
     def limits_cells(self) -> bool:
         """Whether a figure, such as an MSE, limits single cells of the matrix."""
         n_sums = self.model.n_correct + 1
-        return any(
+        return self.bounds[n_sums:] != self.model.bounds[n_sums:] or any(
             v >= n_sums
             for figure in self.figures
-            for v, _ in figure.expression.parts[0].numerator.terms
+            for part in figure.expression.parts
+            for v, _ in part.numerator.terms
         )
 
-    def _add_mean(self, figure: FigureConstraint) -> None:
-        parts = figure.expression.parts
-        for part in parts:
+    def _add_mean(self, expression: MetricExpression, interval: Interval) -> None:
+        for part in expression.parts:
             if part not in self.ratio_variables:
                 self.ratio_variables[part] = len(self.box)
                 self.box.append((0, RATIO_UNIT))
-        low, high = figure.interval.scaled(RATIO_UNIT * len(parts)).integer_range()
-        terms = tuple((self.ratio_variables[part], 1) for part in parts)
+        total = sum(expression.weights)
+        low, high = interval.scaled(RATIO_UNIT * total).integer_range()
+        terms = tuple(
+            (self.ratio_variables[part], weight)
+            for part, weight in zip(expression.parts, expression.weights, strict=True)
+        )
         self.ratio_constraints.append(LinearConstraint(terms, low - 1, high + 1))
 
     def is_solved_by(self, point: Sequence[int]) -> bool:
         """Whether these whole numbers are a confusion matrix for which every figure is true."""
-        bounds = zip(point, self.model.bounds, strict=True)
+        bounds = zip(point, self.bounds, strict=True)
         return (
             all(low <= x <= high for x, (low, high) in bounds)
             and all(constraint.holds_at(point) for constraint in self.model.constraints)
@@ -123,6 +152,8 @@ class ConstraintSystem:
         for _ in range(MAX_ROUNDS):
             before = list(box)
             for constraint in (*self.constraints, *self.ratio_constraints):
+                self._tighten_by_constraint(constraint, box)
+            for constraint, _ in self._build_correlation_constraints(box):
                 self._tighten_by_constraint(constraint, box)
             for ratio, r in self.ratio_variables.items():
                 self._tighten_by_ratio(ratio, r, box)
@@ -186,10 +217,30 @@ class ConstraintSystem:
     def relaxed(self, box: Box) -> list[LinearConstraint]:
         """Return linear constraints that every solution within the box fulfils.
 
-        If no figure is a mean of ratios, they are exact: whole numbers that fulfil them are a
-        solution.
+        If :attr:`is_exact`, whole numbers that fulfil them are a solution.
         """
-        return [*self.constraints, *self.ratio_constraints, *self._build_mccormick_constraints(box)]
+        return [constraint for constraint, _ in self.relaxed_with_owners(box)]
+
+    def relaxed_with_owners(self, box: Box) -> list[tuple[LinearConstraint, int | None]]:
+        """Return each constraint of :meth:`relaxed` with the position of its figure, if any.
+
+        McCormick's inequalities belong to no figure, because they hold for every matrix.
+        """
+        return [
+            *zip(self.constraints, self.owners, strict=True),
+            *zip(self.ratio_constraints, self.ratio_owners, strict=True),
+            *self._build_correlation_constraints(box),
+            *((constraint, None) for constraint in self._build_mccormick_constraints(box)),
+        ]
+
+    def linear_constraints(self, box: Box) -> list[LinearConstraint]:
+        """Return the constraints of :meth:`relaxed` without those of means of ratios."""
+        return [*self.constraints, *(c for c, _ in self._build_correlation_constraints(box))]
+
+    def _build_correlation_constraints(self, box: Box) -> Iterator[tuple[LinearConstraint, int]]:
+        for i, expression in self._correlations:
+            for constraint in expression.constraints(self.figures[i].interval, box):
+                yield constraint, i
 
     def _build_mccormick_constraints(self, box: Box) -> Iterator[LinearConstraint]:
         """Yield McCormick's inequalities for each ratio within the box.

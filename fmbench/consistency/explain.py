@@ -10,6 +10,7 @@ from math import ceil, floor
 
 from fmbench.consistency.check import ConsistencyResult
 from fmbench.consistency.conflicts import IMPLIED_METRICS, Conflict, ValueRange
+from fmbench.consistency.printed_matrices import Clash
 from fmbench.consistency.sources import (
     CONTRADICTORY,
     NOT_COMPARED,
@@ -17,10 +18,12 @@ from fmbench.consistency.sources import (
     PairResult,
     SourceResult,
     describe_kind,
+    find_claims_alone,
 )
 from fmbench.metrics.registry import METRICS
 from fmbench.suites.claims import ReportedFigure, Row, Suite
 from fmbench.suites.rounding import is_percentage, parse_figure
+from fmbench.suites.sources import collect_figures, is_about_the_test_set
 from fmbench.utils.formatting import join_words
 
 MAX_LISTED = 6  # figures that are named in one contradiction; the rest are only counted
@@ -43,6 +46,7 @@ def format_result(
         _describe_verdict(result),
         *_list_pairs(result, explain=explain),
         *_list_other_conflicts(result),
+        *(_wrap(f"{sentence}.") for sentence in describe_spreads(result)),
     ]
     if all_figures and result.conflicts:
         parts.append(_list_all_conflicts(result))
@@ -51,8 +55,9 @@ def format_result(
     if result.contradictory:
         parts += _describe_agreeing(result)
     parts += [*_list_unanswered_pairs(result), _format_sources(result)]
-    if all_figures or len(result.suite.reported) <= FEW_FIGURES:
-        parts.append("Each figure alone:\n" + _format_table(build_figure_rows(result)))
+    rows = build_figure_rows(result)
+    if rows and (all_figures or len(rows) <= FEW_FIGURES):
+        parts.append("Each figure alone:\n" + _format_table(rows))
     parts += _list_unchecked(result)
     return "\n\n".join(filter(None, parts)) + "\n"
 
@@ -77,9 +82,10 @@ def describe_source(source: SourceResult, result: ConsistencyResult) -> str:
     if source.possible is False:
         severity = source.severity
         factor = "" if severity is None else f", severity {_format_severity(severity)}"
-        return f"{name}: impossible alone{factor}"
+        problem = f": {source.problem}" if source.problem else ""
+        return f"{name}: impossible alone{factor}{problem}"
     if not source.implied:
-        return f"{name}: {'not decided' if source.checked else 'not checked'}"
+        return f"{name}: {'not decided' if source.is_checked else 'not checked'}"
     ranges = [
         f"{METRICS[metric].title} {_format_implied(metric, values)}"
         for metric, values in source.implied.items()
@@ -89,23 +95,36 @@ def describe_source(source: SourceResult, result: ConsistencyResult) -> str:
 
 def describe_conflict(conflict: Conflict, result: ConsistencyResult) -> str:
     """Describe a contradiction in one sentence: which figures, and what they would force."""
-    figures = [result.suite.reported[i] for i in conflict.members]
+    figures = [result.figures[i] for i in conflict.members]
     names = _join(_name_figures(figures, result))
     if len(figures) == 1:
-        return f"{names}: no confusion matrix of this test set gives this value"
+        is_one_run = figures[0].mean_of == figures[0].folds == 1
+        hint = " in one run (of a mean, say mean_of)" if is_one_run else ""
+        return f"{names}: no confusion matrix of this test set gives this value{hint}"
     both = "both" if len(figures) == 2 else "all"
-    if len({(figure.metric, figure.class_) for figure in figures}) == 1:
+    if len({_format_metric_title(figure) for figure in figures}) == 1:
         return f"{names}: no {_format_metric_title(figures[0])} can be printed as {both} values"
     forced = describe_reason(conflict, result)
     return f"{names} cannot {both} be true" if forced is None else f"{names}: {forced}"
+
+
+def describe_spreads(result: ConsistencyResult) -> list[str]:
+    """Name each standard deviation that no runs of these images can have, in one sentence."""
+    return [
+        f"{_describe_figure(result.figures[spread.figure])}: no {spread.n_runs} "
+        f"{'runs' if result.figures[spread.figure].folds == 1 else 'folds'} of "
+        f"{spread.n_images:,} images have this mean and this standard deviation"
+        for spread in result.spreads
+        if spread.possible is False
+    ]
 
 
 def describe_reason(conflict: Conflict, result: ConsistencyResult) -> str | None:
     """Say what some figures of a contradiction force on another; ``None`` if that is not known."""
     if conflict.forced_figure is None or conflict.forced_range is None:
         return None
-    forced = result.suite.reported[conflict.forced_figure]
-    others = [result.suite.reported[i] for i in conflict.members if i != conflict.forced_figure]
+    forced = result.figures[conflict.forced_figure]
+    others = [result.figures[i] for i in conflict.members if i != conflict.forced_figure]
     causes = _name_figures(others, result, with_source=False)
     force = "forces" if len(causes) == 1 else "force"
     printed = _compute_interval_ends(forced, result.rounding)
@@ -114,9 +133,15 @@ def describe_reason(conflict: Conflict, result: ConsistencyResult) -> str | None
 
 
 def build_figure_rows(result: ConsistencyResult) -> list[dict[str, str]]:
-    """Return each reported figure and the accuracy that it implies; all rows have the same keys."""
-    reported, rows = result.suite.reported, []
-    for i, figure in enumerate(reported):
+    """Return each figure of a listed source and the accuracy that it implies.
+
+    All rows have the same keys. See :func:`list_sources` for the sources that are left out.
+    """
+    listed = {i for source in list_sources(result) for i in source.figures}
+    rows = []
+    for i, figure in enumerate(result.figures):
+        if i not in listed:
+            continue
         row = {"of": figure.of or ""} if _has_several_models(result) else {}
         row |= {
             "where": figure.where,
@@ -130,9 +155,9 @@ def build_figure_rows(result: ConsistencyResult) -> list[dict[str, str]]:
 
 
 def build_source_rows(result: ConsistencyResult) -> list[dict[str, str]]:
-    """Return each source and what it allows for each metric; all rows have the same keys."""
+    """Return each listed source and what it allows for each metric; all have the same keys."""
     rows = []
-    for source in result.sources:
+    for source in list_sources(result):
         row = {"source": _name_source(source, result)}
         for metric in IMPLIED_METRICS:
             values = source.implied.get(metric)
@@ -142,9 +167,18 @@ def build_source_rows(result: ConsistencyResult) -> list[dict[str, str]]:
         if source.possible is False:
             row["accuracy, %"] = "impossible"
         elif not source.implied:
-            row["accuracy, %"] = "not decided" if source.checked else "not checked"
+            row["accuracy, %"] = "not decided" if source.is_checked else "not checked"
         rows.append(row)
     return rows
+
+
+def list_sources(result: ConsistencyResult) -> list[SourceResult]:
+    """List the sources without the claims of rows that stand alone, and are possible.
+
+    Nothing else is printed of such a row's model, so there is nothing to compare it with.
+    """
+    alone = {id(source) for source in find_claims_alone(result.sources, result.rows)}
+    return [s for s in result.sources if id(s) not in alone or not s.possible]
 
 
 def build_pair_rows(result: ConsistencyResult) -> list[dict[str, str]]:
@@ -176,7 +210,7 @@ def _describe_suite(result: ConsistencyResult) -> str:
 
 def _describe_verdict(result: ConsistencyResult) -> str:
     if not result.contradictory:
-        n_checked = len(result.suite.reported) - len(result.not_checked)
+        n_checked = len(result.figures) - len(result.not_checked)
         figures = "all figures" if not result.not_checked else f"the {n_checked} checked figures"
         return f"Consistent: {figures} can be true together."
     n_compared = sum(pair.verdict != NOT_COMPARED for pair in result.pairs)
@@ -184,12 +218,32 @@ def _describe_verdict(result: ConsistencyResult) -> str:
     if n_pairs:
         found.append(f"{n_pairs} of {n_compared} pairs of sources cannot both be true")
     if n_impossible := sum(source.possible is False for source in result.sources):
-        of_sources = f"{n_impossible} of {len(result.sources)} sources"
+        of_sources = f"{n_impossible} of {len(list_sources(result))} sources"
         found.append(f"{of_sources} {'is' if n_impossible == 1 else 'are'} impossible alone")
     if n_others := len(_find_joint_conflicts(result)):
         groups = "1 group" if n_others == 1 else f"{n_others} groups"
         found.append(f"{groups} of three or more sources cannot all be true")
-    return _wrap(f"Contradictory: {'; '.join(found)}.")
+    if n_spreads := sum(spread.possible is False for spread in result.spreads):
+        are = (
+            "1 standard deviation is" if n_spreads == 1 else f"{n_spreads} standard deviations are"
+        )
+        found.append(f"{are} impossible")
+    verdict = f"Contradictory: {'; '.join(found)}."
+    return _wrap(" ".join([verdict, *describe_other_rounding(result)]))
+
+
+def describe_other_rounding(result: ConsistencyResult) -> Iterator[str]:
+    """Say in a sentence under which other rounding rule the figures can all be true, if any."""
+    if not result.consistent_under:
+        return
+    rule = result.consistent_under[0]
+    how = {
+        "nearest": "if they were rounded to the nearest digit",
+        "truncated": "if their further digits were cut off instead of rounded",
+        "either": "if some of them were rounded and others cut off",
+    }[rule]
+    figures = "all figures" if not result.not_checked else "all checked figures"
+    yield f"But {figures} can be true together {how} (--rounding {rule})."
 
 
 def _list_pairs(result: ConsistencyResult, *, explain: bool) -> Iterator[str]:
@@ -203,7 +257,9 @@ def _list_pairs(result: ConsistencyResult, *, explain: bool) -> Iterator[str]:
     ]
     for pair in result.contradicting_pairs:
         severity = "" if pair.severity is None else _format_severity(pair.severity)
-        clash = _describe_clash(pair, result).replace(f": {METRICS['accuracy'].title} ", ": ")
+        clash = _describe_clash(pair, result)
+        if not pair.clashes:
+            clash = clash.replace(f": {METRICS['accuracy'].title} ", ": ")
         text = "; ".join([clash, *_describe_notes(pair, result)])
         lines.append(_wrap(text, f"{severity:>4}  ", " " * 6))
         if explain and (reason := _describe_pair_reason(pair, result)):
@@ -258,42 +314,47 @@ def _list_unanswered_pairs(result: ConsistencyResult) -> Iterator[str]:
             yield "\n".join([_wrap(f"{title}{why}:"), *(_wrap(pair, "- ", "  ") for pair in pairs)])
 
 
-def find_uncompared_claims(suite: Suite) -> list[Row]:
-    """Find the rows whose claim stands beside reported figures of its model and is not among them.
+def find_uncompared_claims(suite: Suite) -> list[tuple[Row, str]]:
+    """Find the rows whose model has other figures, but whose claim is about other images, and why.
 
-    Only [[reported]] figures are compared with each other.
+    The claim is then no figure of the suite.
     """
-    reported = {
-        (figure.of, parse_figure(figure.value, "accuracy"))
-        for figure in suite.reported
-        if figure.metric == "accuracy"
-    }
-    models = {figure.of for figure in suite.reported}
+    models = {figure.of for figure in collect_figures(suite).figures}
     return [
-        row
+        (row, f"the {row.images} of the images" if row.images != "today" else row.dataset)
         for row in suite.rows
         if row.claimed is not None
-        and row.runner in models
-        and (row.runner, parse_figure(row.claimed, "accuracy")) not in reported
+        and not is_about_the_test_set(row)
+        and {row.runner, row.label} & (models - {None, ""})
     ]
 
 
 def _format_sources(result: ConsistencyResult) -> str:
-    rows = build_source_rows(result)
-    return "What each source allows:\n" + _format_table(rows, widths=(16, *[None] * 4))
+    parts = []
+    if rows := build_source_rows(result):
+        table = _format_table(rows, widths=(16, *[None] * 4))
+        parts.append(f"What each source allows:\n{table}")
+    if n_alone := len(result.sources) - len(rows):
+        claims = "The claim of 1 row" if n_alone == 1 else f"The claims of {n_alone} rows"
+        are = "is possible, and stands" if n_alone == 1 else "are possible, and stand"
+        parts.append(_wrap(f"{claims} {are} alone: nothing else is printed of the same model."))
+    return "\n\n".join(parts)
 
 
 def _list_unchecked(result: ConsistencyResult) -> Iterator[str]:
     suite = result.suite
     if result.not_checked:
         yield "Not checked:" + "".join(
-            f"\n- {_describe_figure(suite.reported[i])}: {why}"
+            f"\n- {_describe_figure(result.figures[i])}: {why}"
             for i, why in sorted(result.not_checked.items())
         )
-    for row in find_uncompared_claims(suite):
-        yield (
-            f"Not compared: {row.label} ({row.where}), claimed {row.claimed}. Repeat it as a "
-            f'[[reported]] accuracy with of = "{row.runner}" to compare it.'
+    for spread in result.spreads:
+        if spread.why:
+            figure = _describe_figure(result.figures[spread.figure])
+            yield _wrap(f"Standard deviation not checked, {figure}: {spread.why}.")
+    for row, images in find_uncompared_claims(suite):
+        yield _wrap(
+            f"Not compared: {row.label} ({row.where}), claimed {row.claimed}: it is about {images}."
         )
     if suite.not_transcribed:
         yield "Not transcribed, so not checked:" + "".join(
@@ -329,6 +390,15 @@ def _describe_clash(pair: PairResult, result: ConsistencyResult) -> str:
     """Say what each of two sources allows of the metric in which they differ."""
     first, second = result.sources[pair.first], result.sources[pair.second]
     names = _name_source(first, result), _name_source(second, result)
+    if pair.clashes:
+        return _describe_clash_with_matrix(pair, result)
+    if first.matrix is not None and second.matrix is not None:
+        return f"{names[0]} and {names[1]}: no one matrix is printed like both"
+    if (first.matrix, second.matrix) != (None, None):
+        figures = [result.figures[i] for i in pair.reason]
+        matrix, source = names if first.matrix is not None else names[::-1]
+        of_source = _join(_name_figures(figures, result, with_source=False))
+        return f"{source}: {of_source}; no matrix that is printed like {matrix} gives that"
     printed = _collect_metrics(first, result), _collect_metrics(second, result)
     # If a source prints nothing but the MSE, the MSE says more than the accuracy.
     by_cells = [m for m in IMPLIED_METRICS if METRICS[m].needs_cells and {m} in printed]
@@ -341,8 +411,30 @@ def _describe_clash(pair: PairResult, result: ConsistencyResult) -> str:
     return f"{names[0]} and {names[1]}: no one matrix gives both"
 
 
+def _describe_clash_with_matrix(pair: PairResult, result: ConsistencyResult) -> str:
+    """Name the figures that a printed matrix contradicts, and what it gives for each."""
+    first, second = result.sources[pair.first], result.sources[pair.second]
+    matrix, other = (first, second) if first.matrix is not None else (second, first)
+    found = [describe_value_of_matrix(clash, result) for clash in pair.clashes[:MAX_LISTED]]
+    if more := len(pair.clashes) - len(found):
+        found.append(f"and {more} more")
+    names = _name_source(matrix, result), _name_source(other, result)
+    return f"{names[1]} beside {names[0]}: {'; '.join(found)}"
+
+
+def describe_value_of_matrix(clash: Clash, result: ConsistencyResult) -> str:
+    """Say how a figure is printed, and what a printed matrix gives for it."""
+    figure = result.figures[clash.figure]
+    printed = _compute_interval_ends(figure, result.rounding)
+    gives = _format_values((clash.low, clash.high), figure, differs_from=printed)
+    return f"{_format_title_and_value(figure)}, the matrix gives {gives}"
+
+
 def _describe_pair_reason(pair: PairResult, result: ConsistencyResult) -> str:
-    """Describe the short conflict that makes a pair contradictory; empty if none was found."""
+    """Describe the short conflict that makes a pair contradictory; empty if none was found.
+
+    Beside a printed matrix there is none: the pair itself names the figures.
+    """
     for conflict in result.conflicts:
         if conflict.members == pair.reason:
             return describe_reason(conflict, result) or describe_conflict(conflict, result)
@@ -363,7 +455,7 @@ def _describe_notes(pair: PairResult, result: ConsistencyResult) -> Iterator[str
 
 
 def _collect_metrics(source: SourceResult, result: ConsistencyResult) -> set[str]:
-    return {result.suite.reported[i].metric for i in source.checked}
+    return {result.figures[i].metric for i in source.checked}
 
 
 def _find_joint_conflicts(result: ConsistencyResult) -> list[Conflict]:
@@ -385,7 +477,7 @@ def _name_source(source: SourceResult, result: ConsistencyResult) -> str:
 
 
 def _has_several_models(result: ConsistencyResult) -> bool:
-    return len({figure.of for figure in result.suite.reported}) > 1
+    return len({source.of for source in list_sources(result)}) > 1
 
 
 def _format_severity(severity: float) -> str:
@@ -415,7 +507,7 @@ def _name_figures(
     figures: Sequence[ReportedFigure], result: ConsistencyResult, *, with_source: bool = True
 ) -> list[str]:
     """Name figures, and many of one column together, such as "recall of classes 1, 2 and 4"."""
-    reported = result.suite.reported
+    reported = result.figures
     source_of = {id(reported[i]): source.name for source in result.sources for i in source.figures}
     columns: dict[object, list[ReportedFigure]] = {}
     for figure in figures:
@@ -431,7 +523,7 @@ def _name_figures(
         elif with_source:
             names += [_describe_figure(figure) for figure in members]
         else:
-            names += [f"{_format_metric_title(f)} {_format_printed_value(f)}" for f in members]
+            names += [_format_title_and_value(figure) for figure in members]
     return names
 
 
@@ -446,27 +538,42 @@ def _name_classes(figures: Sequence[ReportedFigure], result: ConsistencyResult) 
 
 def _format_metric_title(figure: ReportedFigure) -> str:
     title = METRICS[figure.metric].title
-    if figure.class_ is not None:
+    if figure.predicted_as is not None:
+        title = f"images of class {figure.class_} predicted as class {figure.predicted_as}"
+    elif figure.class_ is not None:
         title = f"class {figure.class_} {title}"
     if figure.average:
         title = f"{figure.average} {title}"
+    title = title if figure.folds == 1 else f"{figure.folds}-fold {title}"
     title = title if figure.best_of == 1 else f"best-of-{figure.best_of} {title}"
     return title if figure.mean_of == 1 else f"{figure.mean_of}-run {title}"
 
 
+def _format_title_and_value(figure: ReportedFigure) -> str:
+    """Return such as ``class 3 recall 0.99``, with a colon where the title ends with a number."""
+    colon = ":" if figure.predicted_as is not None else ""
+    return f"{_format_metric_title(figure)}{colon} {_format_printed_value(figure)}"
+
+
 def _describe_figure(figure: ReportedFigure) -> str:
-    title = _format_metric_title(figure)
+    title, value = _format_metric_title(figure), _format_printed_value(figure)
+    if figure.predicted_as is not None:
+        return f"{figure.where} {_format_title_and_value(figure)}"
     if figure.class_ is not None and figure.where.endswith(f"class {figure.class_}"):
         title = title.replace(f"class {figure.class_} ", "")
     if figure.where.lower().endswith(title.lower()):
         title = ""
-    return " ".join(filter(None, (figure.where, title, _format_printed_value(figure))))
+    return " ".join(filter(None, (figure.where, title, value)))
 
 
 def _format_printed_value(figure: ReportedFigure) -> str:
     """Return the figure as printed, with a percent sign if it is a percentage."""
     digits = figure.value.strip().removesuffix("%").strip()
-    return f"{digits} %" if _is_percentage(figure) else digits
+    text = f"{digits} %" if _is_percentage(figure) else digits
+    if figure.sd is not None:
+        sd = figure.sd.strip().removesuffix("%").strip()
+        text = f"{digits} ± {sd} %" if _is_percentage(figure) else f"{digits} ± {figure.sd}"
+    return f"{figure.bound} {text}" if figure.bound else text
 
 
 def _is_percentage(figure: ReportedFigure) -> bool:
@@ -496,6 +603,8 @@ def _format_values(
     If ``differs_from`` is given, more decimals are added until the text shows the difference.
     """
     percent = _is_percentage(figure)
+    if METRICS[figure.metric].is_count and all(end.denominator == 1 for end in values):
+        return _format_range(values, 0, percent=False)
     exponent = parse_figure(figure.value, figure.metric).as_tuple().exponent
     decimals = max(0, -int(exponent) - 2 * percent) + 1
     if differs_from is not None:

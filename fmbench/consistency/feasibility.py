@@ -25,7 +25,8 @@ from fmbench.consistency.constraints import (
     FigureConstraint,
     Infeasible,
 )
-from fmbench.consistency.matrices import LinearConstraint, LinearForm, Ratio
+from fmbench.consistency.linear import LinearConstraint, LinearForm
+from fmbench.consistency.matrices import Ratio
 from fmbench.consistency.solver import (
     Deadline,
     Solution,
@@ -60,10 +61,10 @@ def find_matrix(
 ) -> FeasibilityResult:
     """Look for a confusion matrix. A point is exact; ``infeasible`` is not proven.
 
-    If ``thorough`` is false and a figure is a mean of ratios, this only tests whether the figures
-    are infeasible.
+    If ``thorough`` is false and a figure is a mean of ratios or an MCC, this only tests whether the
+    figures are infeasible.
     """
-    if not system.ratio_variables:
+    if system.is_exact:
         found = _solve_in_integers(system, system.constraints, system.box, deadline)
         if found.values is None:
             return FeasibilityResult(infeasible=found.infeasible)
@@ -82,19 +83,20 @@ def find_matrix(
     if not thorough:
         return FeasibilityResult()
     # A matrix that fulfils the other figures often fulfils the means as well. If each class is
-    # predicted as often as it occurs, precision, recall and F1 are equal.
+    # predicted as often as it occurs, precision, recall and F1 are equal, and so are MCC and kappa.
     for tried in (box[: system.n_integers], _fix_predicted_counts(system, box)):
-        found = _solve_in_integers(system, system.constraints, tried, deadline)
+        found = _solve_in_integers(system, system.linear_constraints(tried), tried, deadline)
         if found.values is not None:
             point = _round_point(system, found.values)
             if system.is_solved_by(point):
                 return FeasibilityResult(point)
-    deadline = Deadline(APPROACH_SECONDS, deadline)
-    for start, reach in _choose_starts(system, box, values, deadline):
-        near = _search_for_means(system, box, start, reach, deadline)
+    limit = Deadline(APPROACH_SECONDS, deadline)
+    for start, reach in _choose_starts(system, box, values, limit):
+        near = _search_for_means(system, box, start, reach, limit)
         if near is not None:
             return FeasibilityResult(near)
-    return FeasibilityResult()
+    # Where the tangents lead nowhere, the corners of smaller and smaller boxes often do.
+    return decide_with_proof(system, Deadline(APPROACH_SECONDS, deadline))
 
 
 def find_proof(system: ConstraintSystem, deadline: Deadline) -> frozenset[int] | None:
@@ -107,7 +109,7 @@ def find_proof(system: ConstraintSystem, deadline: Deadline) -> frozenset[int] |
     for constraint, owner in zip(system.constraints, system.owners, strict=True):
         if owner is not None and _has_no_whole_number(constraint):
             return frozenset([owner])
-    constraints = system.relaxed(system.box)
+    constraints, owners = map(list, zip(*system.relaxed_with_owners(system.box), strict=True))
     values, factors = minimise_violation(constraints, system.box, system.n_integers, deadline)
     if values is None:
         return None
@@ -116,13 +118,12 @@ def find_proof(system: ConstraintSystem, deadline: Deadline) -> frozenset[int] |
         clear = [factor if abs(factor) > TOLERANCE * largest else 0.0 for factor in factors]
         if not proves_infeasibility(constraints, clear, system.box):
             clear = factors
-        owners = [*system.owners, *system.ratio_owners]  # the constraints after these have none
         return frozenset(
             owner
-            for owner, factor in zip(owners, clear, strict=False)
+            for owner, factor in zip(owners, clear, strict=True)
             if owner is not None and factor
         )
-    if not system.ratio_variables:
+    if system.is_exact:
         return None
     everything = frozenset(range(len(system.figures)))  # the tighter bounds come from all figures
     try:
@@ -149,6 +150,8 @@ def decide_with_proof(system: ConstraintSystem, deadline: Deadline) -> Feasibili
     for _ in range(MAX_PARTS):
         if not open_boxes:
             return FeasibilityResult(infeasible=True)
+        if deadline.passed:
+            break
         try:
             box = system.tightened(open_boxes.pop())
         except Infeasible:
@@ -162,6 +165,8 @@ def decide_with_proof(system: ConstraintSystem, deadline: Deadline) -> Feasibili
         point = _round_point(system, values)
         if system.is_solved_by(point):
             return FeasibilityResult(point)
+        if system.excludes_correlation(box, point):
+            continue
         parts = _split(system, box, values)
         if parts is None:
             break
@@ -183,11 +188,11 @@ def find_extreme(
     in a few steps. Returns ``None`` if there is no point, or no answer in time.
 
     In some cases the value is only a bound: the true lowest value may be higher (the true highest
-    lower). These are: ``bound_only``, a figure is a mean of ratios or limits the cells of the
-    matrix, and more than :data:`MANY_VARIABLES` besides the cells.
+    lower). These are: ``bound_only``, a figure is a mean of ratios or an MCC or limits the cells of
+    the matrix, and more than :data:`MANY_VARIABLES` besides the cells.
     """
     try:
-        box = system.tightened(system.box) if system.ratio_variables else system.box
+        box = system.box if system.is_exact else system.tightened(system.box)
     except Infeasible:
         return None
     constraints = system.relaxed(box)
@@ -281,7 +286,8 @@ def _split(system: ConstraintSystem, box: Box, values: Sequence[float]) -> tuple
     """Split the box into two that together hold all its whole-number points.
 
     It is cut at the variable whose value is furthest from a whole number. If all are whole numbers,
-    it is cut at the denominator of the ratio with the largest error.
+    it is cut at the denominator of the ratio with the largest error, or, if there is none, at the
+    predicted count, or the number of correct images, with the widest bounds.
     """
     largest_error, variable, value = TOLERANCE, None, 0.0
     for v in range(system.n_integers):
@@ -296,7 +302,10 @@ def _split(system: ConstraintSystem, box: Box, values: Sequence[float]) -> tuple
         if error > largest_error and box[v][0] < box[v][1]:
             largest_error, variable, value = error, v, values[v]
     if variable is None:
-        return None
+        variable = max(system.correlated_variables, key=lambda v: box[v][1] - box[v][0], default=0)
+        value = values[variable]
+        if not system.correlated_variables or box[variable][0] == box[variable][1]:
+            return None
     low, high = box[variable]
     cut = min(max(floor(value), low), high - 1)
     lower, upper = list(box), list(box)
@@ -304,7 +313,7 @@ def _split(system: ConstraintSystem, box: Box, values: Sequence[float]) -> tuple
     return lower, upper
 
 
-# ------------------------------------------- search for a point that fulfils means of ratios
+# ------------------------------- search for a point that fulfils means of ratios, or an MCC
 
 
 def _choose_starts(
@@ -316,9 +325,10 @@ def _choose_starts(
     nearest to the following: the recall of each class is the value of the first mean, and each is
     predicted as often as it occurs, or alternately more and less often. The latter matters: where
     precision equals recall, a small step does not change F1 against the mean of the two.
+    "Means" here and below are means of ratios, and MCCs.
     """
     yield values, system.model.n_images
-    mean = next(figure for figure in system.figures if figure.expression.is_mean)
+    mean = next(figure for figure in system.figures if figure.expression.is_relaxed)
     share = float(mean.interval.low + mean.interval.high) / 2
     n_integers, n_classes = system.n_integers, system.model.n_classes
     for excess in EXCESSES:
@@ -355,14 +365,14 @@ def _search_for_means(
     the next step is shorter, where tangents are more exact. Only a point that fulfils the exact
     figures is returned. No count changes by more than ``reach`` in the first step.
     """
-    means = [figure for figure in system.figures if figure.expression.is_mean]
-    n = system.n_integers
+    means = [figure for figure in system.figures if figure.expression.is_relaxed]
+    n, n_classes = system.n_integers, system.model.n_classes
     distances = {n + i: 1 for i in range(len(means))}  # the variable for the error of each mean
     far = [(0, 10 * RATIO_UNIT * system.model.n_classes) for _ in means]
     error = _compute_error(means, values)
     for _ in range(MAX_STEPS):
         near = _build_box_around(system, box, values, reach)
-        tangents = [c for mean in means for c in _build_tangents(mean, values, None)]
+        tangents = [c for mean in means for c in _build_tangents(mean, values, None, n_classes)]
         whole = _solve_in_integers(system, [*system.constraints, *tangents], near, deadline)
         if whole.values is not None:
             point = _round_point(system, whole.values)
@@ -370,7 +380,7 @@ def _search_for_means(
                 return point
         tangents = [
             constraint for mean, distance in zip(means, distances, strict=True)
-            for constraint in _build_tangents(mean, values, distance)
+            for constraint in _build_tangents(mean, values, distance, n_classes)
         ]  # fmt: skip
         nearer = minimise(
             distances, [*system.constraints, *tangents], [*near, *far], n, deadline,
@@ -389,18 +399,9 @@ def _search_for_means(
 
 def _compute_error(means: Sequence[FigureConstraint], values: Sequence[float]) -> float:
     """Compute how far the means are from the middle of their intervals, in all."""
-    return sum(
-        abs(_compute_mean(mean, values) - float(mean.interval.low + mean.interval.high) / 2)
-        for mean in means
-    )
-
-
-def _compute_mean(mean: FigureConstraint, values: Sequence[float]) -> float:
-    total = 0.0
-    for part in mean.expression.parts:
-        if (below := part.denominator.value_at(values)) >= TOLERANCE:
-            total += part.numerator.value_at(values) / below
-    return total / len(mean.expression.parts)
+    middles = [float(mean.interval.low + mean.interval.high) / 2 for mean in means]
+    found = [mean.expression.linearise(values)[0] for mean in means]
+    return sum(abs(value - middle) for value, middle in zip(found, middles, strict=True))
 
 
 def _fix_predicted_counts(system: ConstraintSystem, box: Box) -> Box:
@@ -425,32 +426,21 @@ def _build_box_around(
 
 
 def _build_tangents(
-    mean: FigureConstraint, values: Sequence[float], distance: int | None
+    mean: FigureConstraint, values: Sequence[float], distance: int | None, n_classes: int
 ) -> list[LinearConstraint]:
     """Build constraints that keep the mean's tangent near the middle of its interval.
 
     ``distance`` is the variable that says how far it may be from the middle. If it is None, the
     limit is two fifths of the interval's width.
     """
-    parts, interval = mean.expression.parts, mean.interval
-    slopes: dict[int, float] = {}
-    offset = len(parts) * float(interval.low + interval.high) / 2
-    for part in parts:
-        above, below = part.numerator.value_at(values), part.denominator.value_at(values)
-        if below < TOLERANCE:
-            continue
-        offset -= above / below
-        weights: tuple[tuple[LinearForm, float], ...] = (
-            (part.numerator, 1 / below), (part.denominator, -above / below**2),
-        )  # fmt: skip
-        for form, weight in weights:
-            for variable, factor in form.terms:
-                slopes[variable] = slopes.get(variable, 0.0) + weight * factor
-                offset += weight * factor * values[variable]
-    terms = tuple((variable, round(RATIO_UNIT * slope)) for variable, slope in slopes.items())
-    end = round(RATIO_UNIT * offset)
+    interval, unit = mean.interval, RATIO_UNIT * n_classes
+    value, slopes = mean.expression.linearise(values)
+    offset = float(interval.low + interval.high) / 2 - value
+    offset += sum(slope * values[variable] for variable, slope in slopes.items())
+    terms = tuple((variable, round(unit * slope)) for variable, slope in slopes.items())
+    end = round(unit * offset)
     if distance is None:
-        slack = round(RATIO_UNIT * len(parts) * float(interval.high - interval.low) * 0.4)
+        slack = round(unit * float(interval.high - interval.low) * 0.4)
         return [LinearConstraint(terms, end - slack, end + slack)]
     return [
         LinearConstraint((*terms, (distance, -1)), None, end),

@@ -31,84 +31,14 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import reduce
 from math import gcd, lcm
-from typing import overload
 
-from fmbench.metrics.metric import ClassCounts
+from fmbench.consistency.correlation import CorrelationExpression
+from fmbench.consistency.linear import LinearConstraint, LinearForm, Point
+from fmbench.metrics.metric import ClassCounts, Metric
 from fmbench.metrics.registry import METRICS
 from fmbench.suites.rounding import Interval
 
-Point = Sequence[int]  # a value for each variable
-
-
-@dataclass(frozen=True)
-class LinearForm:
-    """A sum of whole-number factors times variables, plus a constant."""
-
-    terms: tuple[tuple[int, int], ...] = ()  # (variable, factor)
-    constant: int = 0
-
-    @overload
-    def value_at(self, point: Sequence[int]) -> int: ...
-    @overload
-    def value_at(self, point: Sequence[float]) -> float: ...
-    def value_at(self, point: Sequence[int] | Sequence[float]) -> float:
-        """Its value at a point; exact if the point has whole numbers."""
-        return sum(factor * point[variable] for variable, factor in self.terms) + self.constant
-
-    def value_range(self, bounds: Sequence[tuple[int, int]]) -> tuple[int, int]:
-        """The least and the greatest value where each variable is within its bounds."""
-        low = high = self.constant
-        for variable, factor in self.terms:
-            ends = factor * bounds[variable][0], factor * bounds[variable][1]
-            low, high = low + min(ends), high + max(ends)
-        return low, high
-
-    def __add__(self, other: LinearForm | int) -> LinearForm:
-        if isinstance(other, int):
-            return LinearForm(self.terms, self.constant + other)
-        factors = dict(self.terms)
-        for variable, factor in other.terms:
-            factors[variable] = factors.get(variable, 0) + factor
-        terms = tuple((variable, factor) for variable, factor in factors.items() if factor)
-        return LinearForm(terms, self.constant + other.constant)
-
-    def __mul__(self, factor: int) -> LinearForm:
-        terms = tuple((variable, factor * value) for variable, value in self.terms if factor)
-        return LinearForm(terms, factor * self.constant)
-
-    def __neg__(self) -> LinearForm:
-        return self * -1
-
-    def __sub__(self, other: LinearForm | int) -> LinearForm:
-        return self + -other
-
-    def __rsub__(self, other: int) -> LinearForm:
-        return -self + other
-
-    __radd__, __rmul__ = __add__, __mul__
-
-    def divided_by(self, divisor: int) -> LinearForm:
-        """The form with every number divided by a common divisor of all."""
-        terms = tuple((variable, factor // divisor) for variable, factor in self.terms)
-        return LinearForm(terms, self.constant // divisor)
-
-    def common_divisor(self) -> int:
-        """The greatest common divisor of its factors and its constant."""
-        return gcd(self.constant, *(factor for _, factor in self.terms))
-
-
-@dataclass(frozen=True)
-class LinearConstraint:
-    """``low <= sum of factor * variable <= high``, in whole numbers; ``None`` is no limit."""
-
-    terms: tuple[tuple[int, int], ...]  # (variable, factor)
-    low: int | None
-    high: int | None
-
-    def holds_at(self, point: Point) -> bool:
-        """Whether a point fulfils it."""
-        value = sum(factor * point[variable] for variable, factor in self.terms)
-        return (self.low is None or self.low <= value) and (self.high is None or value <= self.high)
+SMALLEST_DENOMINATOR = 1e-6  # of a ratio in floating point; below it the ratio is left out
 
 
 @dataclass(frozen=True)
@@ -147,13 +77,13 @@ class Ratio:
         """
         if self.is_linear:
             scaled = interval.scaled(self.denominator.constant, -self.numerator.constant)
-            return [_reduce(self.numerator.terms, *scaled.integer_range())]
+            return [LinearConstraint(self.numerator.terms, *scaled.integer_range()).reduced()]
         low, high = interval.fraction_range(self.max_denominator)
         above = self.numerator * low.denominator - self.denominator * low.numerator  # >= 0
         below = self.numerator * high.denominator - self.denominator * high.numerator  # <= 0
         constraints = [
-            _reduce(above.terms, -above.constant, None),
-            _reduce(below.terms, None, -below.constant),
+            LinearConstraint(above.terms, -above.constant, None).reduced(),
+            LinearConstraint(below.terms, None, -below.constant).reduced(),
         ]
         if self.can_be_undefined and 0 not in interval and 1 not in interval:
             constraints.append(self.is_defined_constraint())
@@ -164,9 +94,13 @@ class Ratio:
 
 @dataclass(frozen=True)
 class MetricExpression:
-    """A metric as a formula of the variables: one ratio, or the mean of one for each class."""
+    """A metric as a formula of the variables: one ratio, or the mean of one for each class.
+
+    The mean is weighted by ``weights``, whole numbers above 0, one for each ratio.
+    """
 
     parts: tuple[Ratio, ...]
+    weights: tuple[int, ...] = (1,)
 
     @property
     def is_linear(self) -> bool:
@@ -174,8 +108,8 @@ class MetricExpression:
         return len(self.parts) == 1 and self.parts[0].is_linear
 
     @property
-    def is_mean(self) -> bool:
-        """Whether it is a mean of ratios, which linear constraints cannot express exactly."""
+    def is_relaxed(self) -> bool:
+        """Whether linear constraints are weaker than the metric: it is a mean of ratios."""
         return len(self.parts) > 1
 
     def lies_in(self, interval: Interval, point: Point) -> bool:
@@ -183,25 +117,43 @@ class MetricExpression:
 
         A ratio of 0/0 may count as 0 or as 1, or it may be left out of the mean.
         """
-        values = [part.value_at(point) for part in self.parts]
-        known = [value for value in values if value is not None]
-        total, n = sum(known, Fraction(0)), len(values)
-        if len(known) == n:
-            return total / n in interval
-        candidates = [total / n, (total + n - len(known)) / n]
+        total, known, n = Fraction(0), 0, sum(self.weights)
+        for part, weight in zip(self.parts, self.weights, strict=True):
+            if (value := part.value_at(point)) is not None:
+                total, known = total + weight * value, known + weight
+        candidates = {total / n, (total + n - known) / n}
         if known:
-            candidates.append(total / len(known))
+            candidates.add(total / known)
         return any(value in interval for value in candidates)
+
+    def linearise(self, values: Sequence[float]) -> tuple[float, dict[int, float]]:
+        """Compute its value at a point, and its derivative by each variable, in floating point."""
+        total, slopes, n = 0.0, dict[int, float](), sum(self.weights)
+        for part, weight in zip(self.parts, self.weights, strict=True):
+            above, below = part.numerator.value_at(values), part.denominator.value_at(values)
+            if below < SMALLEST_DENOMINATOR:
+                continue
+            total += weight / n * above / below
+            for form, slope in ((part.numerator, 1 / below), (part.denominator, -above / below**2)):
+                for variable, factor in form.terms:
+                    slopes[variable] = slopes.get(variable, 0.0) + weight / n * slope * factor
+        return total, slopes
+
+
+Expression = MetricExpression | CorrelationExpression
 
 
 class MatrixModel:
     """All confusion matrices of a test set with ``n_per_class`` images of each class.
 
-    ``has_cells``: the cells off the diagonal are variables as well.
+    ``has_cells``: the cells off the diagonal are variables as well. ``n_runs``: the matrix is the
+    sum of so many runs, and ``n_per_class`` counts each image as often. A printed number of images
+    is then the mean of the runs.
     """
 
-    def __init__(self, n_per_class: Sequence[int], *, has_cells: bool) -> None:
+    def __init__(self, n_per_class: Sequence[int], *, has_cells: bool, n_runs: int = 1) -> None:
         self.n_per_class = tuple(n_per_class)
+        self.n_runs = n_runs
         self.has_cells = has_cells
         self.n_classes, self.n_images = len(n_per_class), sum(n_per_class)
         self.n_correct = 2 * self.n_classes  # the index of this variable
@@ -246,30 +198,80 @@ class MatrixModel:
                 constraints.append(LinearConstraint((*column, (correct, 1), (predicted, -1)), 0, 0))
         return constraints
 
-    def expression(self, name: str, class_: int | None = None) -> MetricExpression:
+    def cell(self, true: int, predicted: int) -> int:
+        """The variable of one cell of the matrix.
+
+        Raises:
+            ValueError: it is off the diagonal, and this model does not have such cells.
+        """
+        if true == predicted:
+            return self.true_positives(true)
+        if not self.has_cells:
+            raise ValueError("this model has no cells off the diagonal")
+        return self.cells[true, predicted]
+
+    def build_point(self, rows: Sequence[Sequence[int]]) -> Point:
+        """Return the value of each variable for a matrix, whose rows are the true classes."""
+        classes = range(self.n_classes)
+        right = [rows[k][k] for k in classes]
+        predicted = [sum(rows[i][k] for i in classes) for k in classes]
+        return (*right, *predicted, sum(right), *(rows[i][j] for i, j in self.cells))
+
+    def expression(
+        self,
+        name: str,
+        class_: int | None = None,
+        *,
+        average: str | None = None,
+        predicted_as: int | None = None,
+    ) -> Expression:
         """Return a metric as a formula of the variables, from its declaration in the registry.
 
-        ``class_``: the metric of this class; if None, that of all classes. A macro average is the
-        mean over the classes.
+        ``class_``: the metric of this class; if None, that of all classes. ``average`` says how the
+        values of the classes become one: "macro" (the default) is their mean, "weighted" the mean
+        weighted by the size of each class, and "micro" the formula applied to the sums of the
+        counts of all classes. A cell is the number of images of ``class_`` that were predicted as
+        ``predicted_as``.
 
         Raises:
             ValueError: the metric cannot be computed from the confusion matrix, or it needs the
                 cells off the diagonal and this model does not have them.
         """
-        metric = METRICS[name]
-        if metric.overall_fraction is not None:
-            return MetricExpression(
-                (self._build_ratio(*metric.overall_fraction(_UnknownCounts(self))),)
+        if name == "mcc":
+            return CorrelationExpression(
+                self.n_per_class, tuple(map(self.predicted, range(self.n_classes))), self.n_correct
             )
+        metric = METRICS[name]
+        if metric.cell_fraction is not None:
+            if class_ is None or predicted_as is None:
+                raise ValueError(f"{name} needs a class and the class that was predicted")
+            cell = LinearForm(((self.cell(class_, predicted_as), 1),))
+            return self._build_single(metric, metric.cell_fraction(cell))
+        if metric.overall_fraction is not None:
+            return self._build_single(metric, metric.overall_fraction(_UnknownCounts(self)))
         if metric.class_fraction is None:
             raise ValueError(f"{name} is not a quotient of counts of the confusion matrix")
+        if class_ is not None:
+            return self._build_single(metric, metric.class_fraction(self._class_counts(class_)))
+        if average == "micro":
+            return self._build_single(metric, metric.class_fraction(self._pooled_counts()))
         parts = tuple(
             self._build_ratio(*metric.class_fraction(self._class_counts(k)))
-            for k in (range(self.n_classes) if class_ is None else [class_])
+            for k in range(self.n_classes)
         )
+        common = gcd(*self.n_per_class) if average == "weighted" else 0
+        weights = tuple(n // common if common else 1 for n in self.n_per_class)
         if len(parts) > 1 and all(part.is_linear for part in parts):
-            parts = (self._build_mean(parts),)
-        return MetricExpression(parts)
+            return MetricExpression((self._build_mean(parts, weights),))
+        return MetricExpression(parts, weights)
+
+    def _build_single(
+        self, metric: Metric, quotient: tuple[LinearForm | int, LinearForm | int]
+    ) -> MetricExpression:
+        above, below = quotient
+        return MetricExpression(
+            (self._build_ratio(above, below * self.n_runs if metric.is_count else below),)
+        )
 
     def _class_counts(self, k: int) -> ClassCounts:
         return ClassCounts(
@@ -277,6 +279,15 @@ class MatrixModel:
             predicted=LinearForm(((self.predicted(k), 1),)),
             actual=self.n_per_class[k],
             n_images=self.n_images,
+        )
+
+    def _pooled_counts(self) -> ClassCounts:
+        """The sums of the counts of all classes, each of which has all images of the test set."""
+        return ClassCounts(
+            true_positives=LinearForm(((self.n_correct, 1),)),
+            predicted=self.n_images,
+            actual=self.n_images,
+            n_images=self.n_images * self.n_classes,
         )
 
     def _build_ratio(self, numerator: LinearForm | int, denominator: LinearForm | int) -> Ratio:
@@ -293,16 +304,16 @@ class MatrixModel:
             least = max(least, below.constant + self.n_images * smallest)
         return Ratio(above, below, greatest, can_be_undefined=least <= 0)
 
-    def _build_mean(self, parts: Sequence[Ratio]) -> Ratio:
-        """Combine the mean of linear ratios into one ratio."""
-        denominator = reduce(lcm, (part.denominator.constant for part in parts))
+    def _build_mean(self, parts: Sequence[Ratio], weights: Sequence[int]) -> Ratio:
+        """Combine the weighted mean of linear ratios into one ratio."""
+        common = reduce(lcm, (part.denominator.constant for part in parts))
         numerator = LinearForm()
-        for part in parts:
-            numerator += part.numerator * (denominator // part.denominator.constant)
-        denominator *= len(parts)
-        return Ratio(
-            self._replace_known_sums(numerator), LinearForm((), denominator), denominator
-        )  # fmt: skip
+        for part, weight in zip(parts, weights, strict=True):
+            numerator += part.numerator * (weight * common // part.denominator.constant)
+        denominator = LinearForm((), common * sum(weights))
+        divisor = gcd(numerator.common_divisor(), denominator.constant)
+        numerator, denominator = numerator.divided_by(divisor), denominator.divided_by(divisor)
+        return Ratio(self._replace_known_sums(numerator), denominator, denominator.constant)
 
     def _replace_known_sums(self, form: LinearForm) -> LinearForm:
         """Replace sums over all classes, if all their factors are equal.
@@ -332,6 +343,9 @@ class _UnknownCounts:
         self.n_images = model.n_images
         self.actual = model.n_per_class
         self.n_correct = LinearForm(((model.n_correct, 1),))
+        self.correct_by_class = [
+            LinearForm(((model.true_positives(k), 1),)) for k in range(model.n_classes)
+        ]  # fmt: skip
         self.predicted = [
             LinearForm(((model.predicted(k), 1),)) for k in range(model.n_classes)
         ]  # fmt: skip
@@ -343,15 +357,3 @@ class _UnknownCounts:
         diagonal = {(k, k): model.true_positives(k) for k in range(model.n_classes)}
         terms = ((v, weight(i, j)) for (i, j), v in (model.cells | diagonal).items())
         return LinearForm(tuple((variable, factor) for variable, factor in terms if factor))
-
-
-def _reduce(
-    terms: tuple[tuple[int, int], ...], low: int | None, high: int | None
-) -> LinearConstraint:
-    """Divide a constraint by the common divisor of its factors, and round its limits inwards."""
-    divisor = gcd(*(factor for _, factor in terms)) or 1
-    return LinearConstraint(
-        tuple((variable, factor // divisor) for variable, factor in terms),
-        None if low is None else -(-low // divisor),
-        None if high is None else high // divisor,
-    )

@@ -88,7 +88,7 @@ def _solve_relaxation(
     parts = [
         (figure.expression.parts[0], figure.interval)
         for figure in figures
-        if not figure.expression.is_mean
+        if not figure.expression.is_relaxed
     ]
     point: Sequence[float] = [
         *model.n_per_class, *model.n_per_class, model.n_images,

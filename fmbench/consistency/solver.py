@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fmbench.consistency.constraints import RATIO_UNIT, Box
-from fmbench.consistency.matrices import LinearConstraint, LinearForm
+from fmbench.consistency.linear import LinearConstraint, LinearForm
 
 if TYPE_CHECKING:
     import numpy as np

@@ -1,40 +1,43 @@
-"""Compares the sources of a paper: its tables, their columns, and its sentences.
+"""Compares the sources of a paper: its tables, their columns, its sentences and its matrices.
 
-A *source* is all figures of one model that the suite gives the same ``where``, without a trailing
-", class 3". Two sources can be true together if one confusion matrix gives all their figures. Only
-sources that describe the same kind of run are compared so: one run, a mean of ten runs and the
-best of ten runs have different confusion matrices. Of two different kinds only the accuracies can
-be compared that they imply.
+A *source* is all figures of one model that stand in one place (:mod:`fmbench.suites.sources`), or a
+printed confusion matrix. Two sources can be true together if one confusion matrix gives all their
+figures. Only sources that describe the same kind of run are compared so: one run, a mean of ten
+runs and the best of ten runs have different confusion matrices. Of two different kinds only the
+accuracies can be compared that they imply.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
 
 import msgspec
 
 from fmbench.consistency.conflicts import FigureGroup, ValueRange
+from fmbench.consistency.printed_matrices import Clash, PrintedMatrix
 from fmbench.consistency.solver import Deadline
-from fmbench.suites.claims import ReportedFigure
+from fmbench.suites.claims import Matrix, ReportedFigure
+from fmbench.suites.sources import RunKind, find_run_kind, list_sources, name_source
 
 AGREE = "agree"
 CONTRADICTORY = "contradictory"
 NOT_COMPARED = "not compared"
 NOT_DECIDED = "not decided"
 
-Kind = tuple[str | None, int, int]  # of, mean_of, best_of
-FigureGroups = Mapping[Kind, FigureGroup]
+FigureGroups = Mapping[RunKind, FigureGroup]
+Matrices = Sequence[PrintedMatrix]
 
 
 @dataclass(frozen=True)
 class SourceResult:
     """One source alone: whether it is possible, and what it implies.
 
-    ``figures`` are indices of the suite's reported figures; ``checked`` are those of them that the
-    check has constraints for. ``implied`` gives for each metric of
+    ``figures`` are indices of the suite's figures; ``checked`` are those of them that the check has
+    constraints for. ``matrix`` is the index of a printed matrix, which is then the whole source;
+    ``problem`` says why no matrix is printed like it. ``implied`` gives for each metric of
     :data:`fmbench.consistency.conflicts.IMPLIED_METRICS` the least and the greatest value with
     which the source can be true. ``possible`` is ``None`` if that is not decided, or if no figure
     can be checked. ``severity``, only if it is not possible: by which factor its rounding
@@ -47,14 +50,22 @@ class SourceResult:
     checked: tuple[int, ...]
     mean_of: int = 1
     best_of: int = 1
+    folds: int = 1
     possible: bool | None = None
     implied: Mapping[str, ValueRange] = field(default_factory=dict)
     severity: float | None = None
+    matrix: int | None = None
+    problem: str = ""
 
     @property
-    def kind(self) -> Kind:
+    def kind(self) -> RunKind:
         """Sources of one kind describe one confusion matrix."""
-        return self.of, self.mean_of, self.best_of
+        return RunKind(self.of, self.mean_of, self.best_of, self.folds)
+
+    @property
+    def is_checked(self) -> bool:
+        """Whether the check has constraints for some of it."""
+        return bool(self.checked) or self.matrix is not None
 
 
 @dataclass(frozen=True)
@@ -64,7 +75,9 @@ class PairResult:
     ``verdict``: :data:`AGREE`, :data:`CONTRADICTORY`, :data:`NOT_DECIDED` or :data:`NOT_COMPARED`;
     ``note`` says why a pair was not compared, or what was. If the two contradict each other:
     ``severity`` is the factor by which the rounding intervals of both must grow until they agree
-    (``None``: not found in time), and ``reason`` a short conflict, as indices of figures.
+    (``None``: not found in time), and ``reason`` a short conflict, as indices of figures. Beside a
+    printed matrix, ``clashes`` are the figures that it contradicts one by one, and the severity
+    counts only their rounding.
     ``alternative``: another reading of a metric's printed name, and the severity with it; the
     severity is ``None`` if the two agree then.
     """
@@ -76,28 +89,61 @@ class PairResult:
     alternative: tuple[str, float | None] | None = None
     reason: tuple[int, ...] = ()
     note: str = ""
+    clashes: tuple[Clash, ...] = ()
 
 
 def collect_sources(
-    reported: Sequence[ReportedFigure], unchecked: Iterable[int]
+    figures: Sequence[ReportedFigure], matrices: Sequence[Matrix], unchecked: Iterable[int]
 ) -> list[SourceResult]:
-    """Collect the sources of a suite, in its order; nothing is checked yet."""
-    found: dict[tuple[str, Kind], list[int]] = {}
-    for i, figure in enumerate(reported):
-        name = re.sub(r",\s*class\s+\d+\s*$", "", figure.where)
-        found.setdefault((name, (figure.of, figure.mean_of, figure.best_of)), []).append(i)
+    """Collect the sources of a suite, in its order, then its matrices; nothing is checked yet."""
     left_out = set(unchecked)
     sources = []
-    for (name, (of, mean_of, best_of)), figures in found.items():
-        checked = tuple(i for i in figures if i not in left_out)
-        sources.append(SourceResult(name, of, tuple(figures), checked, mean_of, best_of))
+    for (name, kind), members in list_sources(figures).items():
+        checked = tuple(i for i in members if i not in left_out)
+        sources.append(
+            SourceResult(
+                name, kind.of, tuple(members), checked, kind.mean_of, kind.best_of, kind.folds
+            )
+        )
+    for i, matrix in enumerate(matrices):
+        kind, name = find_run_kind(matrix), name_source(matrix.where)
+        sources.append(
+            SourceResult(name, kind.of, (), (), kind.mean_of, kind.best_of, kind.folds, matrix=i)
+        )
     return sources
 
 
-def check_source(source: SourceResult, group: FigureGroup) -> SourceResult:
+def find_claims_alone(
+    sources: Sequence[SourceResult], rows: Sequence[int | None]
+) -> list[SourceResult]:
+    """Find the sources that are claims of rows, and the only ones about their model.
+
+    ``rows`` gives for each figure the position of its row; None for a reported figure.
+    """
+    n_sources = Counter(source.of for source in sources)
+    return [
+        source
+        for source in sources
+        if n_sources[source.of] == 1
+        and source.matrix is None
+        and all(rows[i] is not None for i in source.figures)
+    ]
+
+
+def check_matrix(source: SourceResult, matrix: PrintedMatrix) -> SourceResult:
+    """Decide whether a printed matrix is possible, and what it implies."""
+    if matrix.problem:
+        return replace(source, possible=False, problem=matrix.problem)
+    return replace(source, possible=True, implied=matrix.find_implied())
+
+
+def check_source(
+    source: SourceResult, group: FigureGroup, *, accuracy_only: bool = False
+) -> SourceResult:
     """Decide whether a source is possible alone, and what it implies; add its conflicts.
 
     Figures that keep the source from being decided are no longer among its checked figures.
+    ``accuracy_only``: of the implied metrics, compute only the accuracy.
     """
     if not source.checked:
         return source
@@ -112,13 +158,16 @@ def check_source(source: SourceResult, group: FigureGroup) -> SourceResult:
             source, possible = replace(source, checked=kept), True
     if possible is False:
         return replace(source, possible=False, severity=group.find_severity(source.checked))
-    implied = group.find_implied(source.checked) if possible else {}
+    if not possible:
+        return replace(source, possible=possible)
+    implied = group.find_implied(source.checked, accuracy_only=accuracy_only)
     return replace(source, possible=possible, implied=implied)
 
 
 def compare_sources(
     sources: Sequence[SourceResult],
     groups: FigureGroups,
+    matrices: Matrices,
     compare_reading: Callable[[Sequence[int]], tuple[str, float | None] | None],
 ) -> list[PairResult]:
     """Compare every two sources of a model; contradicting pairs come first, the worst of all first.
@@ -130,7 +179,10 @@ def compare_sources(
         if first.of != second.of:
             continue
         pair = PairResult(i, j, NOT_COMPARED)
-        if not (first.possible and second.possible):
+        is_with_matrix = (first.matrix, second.matrix) != (None, None)
+        if is_with_matrix and first.kind == second.kind:
+            pair = _compare_with_matrix(pair, first, second, matrices)
+        elif not (first.possible and second.possible):
             pair = replace(pair, note=_explain_not_compared(first, second))
         elif first.kind != second.kind:
             pair = _compare_accuracies(pair, first, second)
@@ -161,6 +213,32 @@ def _compare_figures(
     )  # fmt: skip
 
 
+def _compare_with_matrix(
+    pair: PairResult, first: SourceResult, second: SourceResult, matrices: Matrices
+) -> PairResult:
+    """Hold each figure of a source against a printed matrix, or compare two matrices."""
+    for source in (first, second):
+        if source.problem or not source.is_checked:
+            return replace(pair, note=_explain_not_compared(first, second))
+    if first.matrix is not None and second.matrix is not None:
+        agree = matrices[first.matrix].agrees_with(matrices[second.matrix])
+        return replace(pair, verdict=AGREE if agree else CONTRADICTORY)
+    source, position = (first, second.matrix) if first.matrix is None else (second, first.matrix)
+    assert position is not None
+    matrix = matrices[position]
+    clashes = matrix.find_clashes(source.checked)
+    if clashes:
+        return replace(
+            pair, verdict=CONTRADICTORY, severity=matrix.find_severity(clashes),
+            reason=tuple(clash.figure for clash in clashes), clashes=clashes,
+        )  # fmt: skip
+    answer = matrix.decide(source.checked)
+    if answer is not False:
+        return replace(pair, verdict=AGREE if answer else NOT_DECIDED)
+    reason = matrix.group.find_conflict(source.checked)
+    return replace(pair, verdict=CONTRADICTORY, reason=tuple(sorted(reason or source.checked)))
+
+
 def _compare_accuracies(pair: PairResult, first: SourceResult, second: SourceResult) -> PairResult:
     kinds = f"{describe_kind(first)} and {describe_kind(second)}"
     ranges = first.implied.get("accuracy"), second.implied.get("accuracy")
@@ -177,7 +255,7 @@ def _explain_not_compared(first: SourceResult, second: SourceResult) -> str:
     for source in (first, second):
         if source.possible is False:
             return f"{source.name} is impossible alone"
-        if not source.checked:
+        if not source.is_checked:
             return f"no figure of {source.name} can be checked"
         if source.possible is None:
             return f"it is not decided whether {source.name} is possible alone"
@@ -188,7 +266,8 @@ def describe_kind(source: SourceResult) -> str:
     """Say in words what kind of run a source describes."""
     mean = "" if source.mean_of == 1 else f"the mean of {source.mean_of} runs"
     best = "" if source.best_of == 1 else f"the best of {source.best_of} runs"
-    return " of ".join(filter(None, (mean, best))) or "one run"
+    folds = "" if source.folds == 1 else f"the mean of {source.folds} folds"
+    return " of ".join(filter(None, (mean, best, folds))) or "one run"
 
 
 def build_reading(figures: Mapping[int, ReportedFigure]) -> tuple[str, dict[int, ReportedFigure]]:
@@ -210,9 +289,14 @@ def find_largest_agreeing(
     sources: Sequence[SourceResult],
     pairs: Iterable[PairResult],
     groups: FigureGroups,
+    matrices: Matrices,
     deadline: Deadline,
+    *,
+    left_out: Container[int] = (),
 ) -> tuple[tuple[int, ...], bool]:
     """Find the largest set of sources that agree, by their positions; of equals most figures.
+
+    Sources at the positions ``left_out`` do not count.
 
     All figures of one kind of run can be true together; every two sources of different kinds
     agree. Returns also whether the search was complete.
@@ -226,10 +310,18 @@ def find_largest_agreeing(
         return len(chosen), sum(len(sources[i].checked) for i in chosen)
 
     def is_possible(chosen: Iterable[int]) -> bool:
-        members: dict[Kind, list[int]] = {}
+        members: dict[RunKind, list[int]] = {}
+        known: dict[RunKind, list[PrintedMatrix]] = {}
         for i in chosen:
             members.setdefault(sources[i].kind, []).extend(sources[i].checked)
-        return all(groups[kind].decide(figures) is True for kind, figures in members.items())
+            if (position := sources[i].matrix) is not None:
+                known.setdefault(sources[i].kind, []).append(matrices[position])
+        return all(
+            all(matrix.decide(figures) for matrix in known[kind])
+            if kind in known
+            else groups[kind].decide(figures) is True
+            for kind, figures in members.items()
+        )
 
     def search(chosen: tuple[int, ...], candidates: list[int]) -> None:
         nonlocal best
@@ -247,7 +339,9 @@ def find_largest_agreeing(
         search(chosen, rest)
 
     n_apart = [sum(i in pair for pair in apart) for i in range(len(sources))]
-    candidates = [i for i, source in enumerate(sources) if source.possible]
+    candidates = [
+        i for i, source in enumerate(sources) if source.possible and i not in left_out
+    ]  # fmt: skip
     search((), sorted(candidates, key=lambda i: n_apart[i]))
     return tuple(sorted(best)), not deadline.passed
 
@@ -256,6 +350,7 @@ def find_joint_conflicts(
     sources: Sequence[SourceResult],
     pairs: Sequence[PairResult],
     groups: FigureGroups,
+    matrices: Matrices,
     deadline: Deadline,
 ) -> set[int]:
     """Find conflicts of three or more sources, where no two of them contradict each other.
@@ -264,14 +359,17 @@ def find_joint_conflicts(
     """
     undecided: set[int] = set()
     for kind, group in groups.items():
-        own = [i for i, source in enumerate(sources) if source.kind == kind and source.possible]
+        own = [
+            i for i, source in enumerate(sources)
+            if source.kind == kind and source.possible and source.matrix is None
+        ]  # fmt: skip
         if group.decide([i for position in own for i in sources[position].checked]):
             continue
         alone = [
             source if i in own else replace(source, possible=False)
             for i, source in enumerate(sources)
         ]
-        largest, _ = find_largest_agreeing(alone, pairs, groups, deadline)
+        largest, _ = find_largest_agreeing(alone, pairs, groups, matrices, deadline)
         kept = [i for position in largest for i in sources[position].checked]
         for position in own:
             members = sources[position].checked

@@ -1,11 +1,13 @@
 """Fetches a data set that is not on the machine yet, with a progress bar.
 
 Tries each of the data set's URLs, then its Debian package, which is downloaded and unpacked
-without root: some machines reach only a Debian mirror.
+without root: some machines reach only a Debian mirror. Each file is checked as soon as it is here;
+a server that gives a wrong one is named, and the next one is tried.
 """
 
 from __future__ import annotations
 
+import logging
 import re
 import shutil
 import subprocess
@@ -21,11 +23,13 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-from fmbench.datasets.loading import verify_files
+from fmbench.datasets.loading import read_verified_file, verify_files
 from fmbench.datasets.specs import FILES, DatasetSpec
 from fmbench.errors import UserError
 
 HTTP_TIMEOUT_SECONDS = 15
+
+logger = logging.getLogger("fmbench")
 
 
 def fetch(spec: DatasetSpec, folder: Path) -> str:
@@ -49,11 +53,14 @@ def fetch(spec: DatasetSpec, folder: Path) -> str:
             attempt.mkdir()
             try:
                 origin = download(attempt)
+                verify_files(spec, attempt)
             except _UnreachableError as error:
                 reasons.append(str(error))
                 continue
-            try:
-                verify_files(spec, attempt)
+            except _WrongFileError as error:
+                reasons.append(str(error))
+                logger.warning("%s; it is not used", error)
+                continue
             except UserError:
                 reasons.append(f"{origin}: not the genuine files")
                 continue
@@ -70,6 +77,10 @@ def fetch(spec: DatasetSpec, folder: Path) -> str:
 
 class _UnreachableError(Exception):
     """A server did not answer: the next one is tried, and the reason is kept."""
+
+
+class _WrongFileError(Exception):
+    """A server gave a file that is not the genuine one."""
 
 
 def _list_downloads(spec: DatasetSpec) -> Iterator[Callable[[Path], str]]:
@@ -89,14 +100,21 @@ def _download_files(spec: DatasetSpec, url: str, folder: Path) -> str:
     import requests
 
     pooch.get_logger().setLevel("WARNING")  # the progress bar says what is being fetched
-    for name in _list_packed_names(spec):
-        with _show_progress(f"{spec.title}: {name}") as bar:
+    for file in reversed(FILES):  # labels first: a wrong server is known after a few kilobytes
+        name = f"{spec.file_name(file)}.gz"
+        with _show_progress(f"{spec.title}: {name}", spec.max_bytes) as bar:
             downloader = pooch.HTTPDownloader(progressbar=bar, timeout=HTTP_TIMEOUT_SECONDS)
             try:
                 # `fetch` checks the SHA-256 afterwards: most specs give that of the unpacked file.
                 pooch.retrieve(f"{url}{name}", None, name, folder, downloader=downloader)
             except (requests.RequestException, OSError) as error:
                 raise _UnreachableError(f"{url}: {_describe_briefly(error)}") from None
+            except _TooLargeError:
+                raise _WrongFileError(f"{url}{name}: larger than the genuine file") from None
+        try:
+            read_verified_file(spec, folder, file)
+        except UserError:
+            raise _WrongFileError(f"{url}{name}: not the genuine file") from None
     return f"the published files, {url}"
 
 
@@ -171,15 +189,26 @@ def _describe_briefly(error: Exception) -> str:
     return type(error).__name__ + (" (no network?)" if "resolve" in str(error) else "")
 
 
-class _ProgressBar:
-    """A progress bar with the methods of tqdm that pooch calls."""
+class _TooLargeError(Exception):
+    """A download is larger than it can be."""
 
-    def __init__(self, progress: Progress, title: str) -> None:
+
+class _ProgressBar:
+    """A progress bar with the methods of tqdm that pooch calls; it stops a download that is too
+    large.
+    """
+
+    def __init__(self, progress: Progress, title: str, max_bytes: int | None) -> None:
         self._progress = progress
         self._task = progress.add_task(title, total=None)
+        self._n_left = max_bytes
         self.total: int = 0
 
     def update(self, n_bytes: int) -> None:
+        if self._n_left is not None:
+            self._n_left -= n_bytes
+            if self._n_left < 0:
+                raise _TooLargeError
         self._progress.update(self._task, advance=n_bytes, total=self.total or None)
 
     def set_completed(self, n_bytes: int) -> None:
@@ -193,7 +222,7 @@ class _ProgressBar:
 
 
 @contextmanager
-def _show_progress(title: str) -> Iterator[_ProgressBar]:
+def _show_progress(title: str, max_bytes: int | None = None) -> Iterator[_ProgressBar]:
     columns = (
         TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn(),
     )  # fmt: skip
@@ -202,4 +231,4 @@ def _show_progress(title: str) -> Iterator[_ProgressBar]:
     if quiet:
         console.print(f"fetching {title}", highlight=False)
     with Progress(*columns, console=console, disable=quiet) as progress:
-        yield _ProgressBar(progress, title)
+        yield _ProgressBar(progress, title, max_bytes)

@@ -5,9 +5,12 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
+from fmbench.datasets import conversion
 from fmbench.datasets.loading import find_file, has_all_files, verify_files
+from fmbench.datasets.search import is_regular_file
 from fmbench.datasets.specs import (
     DEFAULT_DATASET,
     FILES,
@@ -29,10 +32,13 @@ def locate_dataset(
     """Find the folder of ``spec``. It is the first of these that exists:
 
     1. ``folder``, which the user names with the option ``--data``; for the default data set also
-       the environment variable ``FMBENCH_DATA``. If this folder lacks a file, that is an error;
+       the environment variable ``FMBENCH_DATA``. If this folder lacks a file, that is an error. It
+       may also be an .npz file, or hold files in another format (see ``conversion.py``), which are
+       converted once, into the user's cache;
     2. the user's cache;
     3. the folder of Debian's package, if there is one of this data set;
-    4. if ``fetch`` is true, the cache, after the files have been fetched from the internet.
+    4. Keras's cache, if it has the genuine files;
+    5. if ``fetch`` is true, the cache, after the files have been fetched from the internet.
 
     This only checks whether the files exist; their content is checked when they are read.
 
@@ -43,16 +49,14 @@ def locate_dataset(
     if folder is None and spec.is_default and (value := os.environ.get(ENVIRONMENT_VARIABLE)):
         folder, option = Path(value), f"${ENVIRONMENT_VARIABLE}"
     if folder is not None:
-        if not folder.is_dir():
-            raise UserError(f"{option}: {folder} is not a folder")
-        for file in FILES:
-            find_file(spec, folder, file)
-        return LocatedDataset(spec, folder.resolve(), f"the folder given by {option}")
+        return _locate_in(spec, folder, option)
     cache = cache_folder(spec)
     if has_all_files(spec, cache):
         return LocatedDataset(spec, cache, "the user's cache")
     if spec.debian_folder is not None and has_all_files(spec, spec.debian_folder):
         return LocatedDataset(spec, spec.debian_folder, f"Debian's package {spec.debian_package}")
+    if found := _locate_in_keras_cache(spec):
+        return found
     if not fetch:
         name = "" if spec.is_default else f" {spec.name}"
         raise UserError(
@@ -62,6 +66,58 @@ def locate_dataset(
     from fmbench.datasets import download
 
     return LocatedDataset(spec, cache, download.fetch(spec, cache))
+
+
+def _locate_in(spec: DatasetSpec, place: Path, option: str) -> LocatedDataset:
+    """Find the data set in a folder or an .npz file that the user names with ``option``."""
+    if place.is_dir():
+        if has_all_files(spec, place):
+            return LocatedDataset(spec, place.resolve(), f"the folder given by {option}")
+    elif place.suffix != ".npz" or not is_regular_file(place):
+        raise UserError(f"{option}: {place} is not a folder{_name_its_folder(place)}")
+    refusals = []
+    for given in conversion.find_inputs(spec, place):
+        try:
+            converted = conversion.convert(spec, given, _converted_folder(spec))
+        except UserError as error:
+            refusals.append(str(error))
+            continue
+        origin = f"{given.kind} given by {option}, {given}; converted to IDX files"
+        return LocatedDataset(spec, converted, origin)
+    if refusals:
+        raise UserError(refusals[0])
+    try:
+        for file in FILES:
+            find_file(spec, place, file)
+    except UserError as error:
+        raise UserError(f"{error}{conversion.name_unreadable_file(place)}") from None
+    return LocatedDataset(spec, place.resolve(), f"the folder given by {option}")
+
+
+def _name_its_folder(place: Path) -> str:
+    return f" but a file: name its folder, {place.parent}" if is_regular_file(place) else ""
+
+
+def _converted_folder(spec: DatasetSpec) -> Path:
+    """Return the folder for files that were converted from another format."""
+    return cache_folder(spec).parent / "converted"
+
+
+def _locate_in_keras_cache(spec: DatasetSpec) -> LocatedDataset | None:
+    """Find the data set in Keras's cache; None if it is not there, or not genuine."""
+    if spec.keras_name is None:
+        return None
+    home = os.environ.get("KERAS_HOME")
+    place = (Path(home) if home else Path.home() / ".keras") / "datasets" / spec.keras_name
+    if not (place.is_dir() or is_regular_file(place)):
+        return None
+    try:
+        found = _locate_in(spec, place, "Keras's cache")
+        verify_files(spec, found.folder)
+    except UserError as error:
+        logger.warning("Keras's cache is not used: %s", error)
+        return None
+    return replace(found, origin=f"Keras's cache, {place}")
 
 
 def find_other_datasets(

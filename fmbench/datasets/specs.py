@@ -58,6 +58,8 @@ class DatasetSpec:
     file_names: Mapping[str, str] = field(default_factory=dict)
     # Folders on the web that hold the .gz files; they are tried in this order.
     urls: tuple[str, ...] = ()
+    # Where Keras keeps its own copy, in its folder of data sets: a folder or an .npz file.
+    keras_name: str | None = None
     # Debian's package of this data set, and the folder into which it puts the .gz files.
     debian_package: str | None = None
     debian_folder: Path | None = None
@@ -95,6 +97,11 @@ class DatasetSpec:
     def only_gz(self) -> bool:
         """Whether the files must be compressed (``.gz``): then only those checksums are known."""
         return not self.sha256
+
+    @property
+    def max_bytes(self) -> int:
+        """Size in bytes of the largest of the four files, unpacked."""
+        return 16 + 28 * 28 * max(self.n_train, self.n_test)
 
     @property
     def fingerprint(self) -> str:
@@ -144,9 +151,14 @@ FASHION_MNIST = DatasetSpec(
         TEST_LABELS: "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
     },
     urls=(
-        "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
+        "https://fashion-mnist.s3.eu-central-1.amazonaws.com/",
+        "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
+        "https://storage.googleapis.com/tensorflow/tf-keras-datasets/",  # Keras's
+        "https://apache-mxnet.s3.amazonaws.com/gluon/dataset/fashion-mnist/",  # MXNet's
         "https://github.com/zalandoresearch/fashion-mnist/raw/master/data/fashion/",
+        "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",  # torchvision's
     ),
+    keras_name="fashion-mnist",
     debian_package="dataset-fashion-mnist",
     debian_folder=Path("/usr/share/datasets/fashion-mnist"),
     pixel_mean=0.28604,
@@ -172,7 +184,9 @@ MNIST_DIGITS = DatasetSpec(
     urls=(
         "https://ossci-datasets.s3.amazonaws.com/mnist/",
         "https://storage.googleapis.com/cvdf-datasets/mnist/",
+        "https://sagemaker-sample-files.s3.amazonaws.com/datasets/image/MNIST/",
     ),
+    keras_name="mnist.npz",
     pixel_mean=0.13066,
     pixel_sd=0.30811,
 )
@@ -192,11 +206,55 @@ KMNIST = DatasetSpec(
         TEST_IMAGES: "edd7a857845ad6bb1d0ba43fe7e794d164fe2dce499a1694695a792adfac43c5",
         TEST_LABELS: "20bb9a0ef54c7db3efc55a92eef5582c109615df22683c380526788f98e42a1c",
     },
-    urls=("http://codh.rois.ac.jp/kmnist/dataset/kmnist/",),
+    urls=(
+        "https://codh.rois.ac.jp/kmnist/dataset/kmnist/",
+        "http://codh.rois.ac.jp/kmnist/dataset/kmnist/",
+    ),
 )
 
 
-DATASETS = {spec.name: spec for spec in (FASHION_MNIST, MNIST_DIGITS, KMNIST)}
+# Fashion-MNIST as it was from 26 to 31 August 2017, in commit 9490065 of the authors' repository.
+# Some of its training images are also test images (issue 44 there). Checksums: of the .gz files,
+# recorded independently in an early batchup/datasets/fashion_mnist.py of Britefury/batchup and in
+# Connor Olding's mnists.py; those of the label files are also those of the files in that commit.
+FIRST_RELEASE = DatasetSpec(
+    name="fashion-mnist-first-release",
+    title="the first release of Fashion-MNIST",
+    classes=FASHION_MNIST.classes,
+    n_per_class=(1000,) * 10,
+    n_train=60_000,
+    sha256_gz={
+        TRAIN_IMAGES: "08dc20ab1689590a0bcd66e874647b6ee8464e2d501b5a3f1f78831db19a3fdc",
+        TRAIN_LABELS: "b0197879cbda89f3dc7b894f9fd52b858e68ea4182b6947c9d8c2b67e5f18dcc",
+        TEST_IMAGES: "78dcbbfb5a27efaf1b6c1d616caca68560be8766c5bffcb2791df9273a534229",
+        TEST_LABELS: "42bd18137a62d5998cdeae52bf3a0676ac6b706f5cf8439b47bb5b151ae3dccf",
+    },
+    urls=tuple(
+        f"https://{server}/949006594cc2f804a93b9155849734564c3545ec/data/fashion/"
+        for server in (
+            "raw.githubusercontent.com/zalandoresearch/fashion-mnist",
+            "github.com/zalandoresearch/fashion-mnist/raw",
+        )
+    ),
+)
+
+
+DATASETS = {spec.name: spec for spec in (FASHION_MNIST, MNIST_DIGITS, KMNIST, FIRST_RELEASE)}
+
+_FIRST_LABELS = f"the labels of {FIRST_RELEASE.title} (before 31 August 2017)"
+_FIRST_DAY = "the labels of Fashion-MNIST's first day (25 August 2017, sorted by class)"
+
+# Label files that no declaration covers, by their SHA-256: those of the first release, unpacked,
+# and those of the first day (commit 5e60fd2), unpacked and packed. The labels tell which images
+# belong to them: Kaggle's CSV has the first release's.
+OLD_LABELS = {
+    "c7673bb30764062aa9ddeaf6184d7043075ded6a31aee7d16f38402434ad395d": _FIRST_LABELS,
+    "0106d6dfb86a77b9299271c292262daad9001d5a44d251a3880227436b8ce3b1": _FIRST_LABELS,
+    "fd6af4812a52c84a4ad586a467c1706b56203dda6d5903cfa980e66287cede39": _FIRST_DAY,
+    "ebe12bc8de9440ef5b785b7c21fb67087b377cc851b65e009f278d22d099cdb2": _FIRST_DAY,
+    "b80e9d57e569fd67054f7f97ea159a621a436afa844dafc8606ff4c7f2ff184e": _FIRST_DAY,
+    "bda78048c35b6b8d5d49e186bd6e7d09a32420db7d943a6a1a36fbac75335737": _FIRST_DAY,
+}
 
 # The data set of every command, runner and suite's row that names no other.
 DEFAULT_DATASET = FASHION_MNIST

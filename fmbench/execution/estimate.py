@@ -5,6 +5,8 @@ The estimates decide the order of the cells (cheapest first) and the time left t
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from fmbench.records.cells import Cell
 from fmbench.records.record import Record
 from fmbench.records.store import StoreContents
@@ -12,19 +14,21 @@ from fmbench.records.store import StoreContents
 # Seconds on one core, by the cost that a runner declares. For runners that were never measured.
 DEFAULT_SECONDS = {"seconds": 20.0, "minutes": 300.0, "hours": 2400.0, "unknown": 300.0}
 DEFAULT_QUICK_SECONDS = 10.0
+EPOCHS = "epochs"  # the hyperparameter that the time of a fit is proportional to
 
 
 class DurationEstimate:
     """Estimates the seconds of a cell from the most similar cell that has been measured.
 
     ``reference``: for each runner the seconds of the committed records under the full protocol.
-    They are used for runners without a record in ``contents``.
+    They are used for runners without a record in ``contents``. If the similar cell has another
+    number of epochs, the time is scaled by it.
     """
 
     def __init__(self, contents: StoreContents, reference: dict[str, float] | None = None) -> None:
         self._reference = reference or {}
         # By runner and protocol, and by runner, protocol and variant: the newest duration.
-        self._measured: dict[tuple[str, ...], float] = {}
+        self._measured: dict[tuple[str, ...], tuple[float, object]] = {}  # with its epochs
         for record in contents.finished.values():
             self.learn(record)
 
@@ -35,15 +39,27 @@ class DurationEstimate:
             share = record.total_seconds / record.together
             # The fit of a resumed cell includes the time of earlier runs, the total does not.
             seconds = max(share, record.fit_seconds or 0.0)
-            self._measured[recipe] = seconds
-            self._measured[*recipe, record.cell["variant"]] = seconds
+            epochs = record.cell["hyperparameters"].get(EPOCHS)
+            self._measured[recipe] = seconds, epochs
+            self._measured[*recipe, record.cell["variant"]] = seconds, epochs
 
     def expected_seconds(self, cell: Cell) -> float:
         """Estimate the seconds that the cell takes."""
         recipe = (cell.runner.name, cell.protocol.name)
         for similar in ((*recipe, cell.variant), recipe):
             if similar in self._measured:
-                return self._measured[similar]
+                seconds, epochs = self._measured[similar]
+                return seconds * _compare_epochs(cell, epochs)
+        own = replace(cell, overrides={}).hyperparameters.get(EPOCHS)
+        seconds = self._reference.get(cell.runner.name, DEFAULT_SECONDS[cell.runner.cost])
         if cell.protocol.quick:
-            return DEFAULT_QUICK_SECONDS
-        return self._reference.get(cell.runner.name, DEFAULT_SECONDS[cell.runner.cost])
+            seconds = DEFAULT_QUICK_SECONDS
+        return seconds * _compare_epochs(cell, own)
+
+
+def _compare_epochs(cell: Cell, epochs: object) -> float:
+    """Return how many times as many epochs a cell has; 1 where either has no such number."""
+    own = cell.hyperparameters.get(EPOCHS)
+    if not isinstance(own, int) or not isinstance(epochs, int) or epochs < 1:
+        return 1.0
+    return own / epochs

@@ -15,6 +15,8 @@ import contextlib
 import importlib
 import json
 import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from fmbench.datasets.loading import preload_files
@@ -49,11 +51,28 @@ def _load(dataset: str, folder: str, neural: bool) -> None:
     modules = [*LIBRARIES, *(NEURAL_LIBRARIES if neural else [])]
     if accelerators.is_installed():
         modules.append("daal4py")
-    for module in modules:
-        importlib.import_module(module)
+    with _hide_pyarrow():
+        for module in modules:
+            importlib.import_module(module)
     with contextlib.suppress(UserError):  # the child process of the cell reports it
         source = LocatedDataset(get_dataset(dataset), Path(folder), "")
         preload_files(source, (TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES))
+
+
+@contextlib.contextmanager
+def _hide_pyarrow() -> Iterator[None]:
+    """Let no module find pyarrow, which starts a thread; pandas imports it where it is installed.
+
+    A child process that needs it can import it.
+    """
+    if "pyarrow" in sys.modules:
+        yield
+        return
+    sys.modules["pyarrow"] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        del sys.modules["pyarrow"]
 
 
 # The process that imported this module: in a forked child, the fork server.

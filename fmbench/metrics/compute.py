@@ -21,10 +21,10 @@ from fmbench.metrics.registry import METRICS
 class MetricValues:
     """Every metric of one set of predictions, by the metric's name.
 
-    ``overall`` holds all metrics; for a metric that exists for each class, its macro average, and
-    ``None`` for a metric that could not be computed. ``by_class`` holds the metrics that exist for
-    each class, ``float (n_classes,)``. ``confusion`` is ``int (n_classes, n_classes)``; its rows
-    are the true classes.
+    ``overall`` holds all metrics but those of a single cell; for a metric that exists for each
+    class, its macro average, and ``None`` for a metric that could not be computed. ``by_class``
+    holds the metrics that exist for each class, ``float (n_classes,)``. ``confusion`` is
+    ``int (n_classes, n_classes)``; its rows are the true classes.
     """
 
     overall: dict[str, float | None]
@@ -55,7 +55,8 @@ def compute_metrics(
 def compute_overall_value(confusion: np.ndarray, name: str) -> float | None:
     """Compute one metric of the whole test set from a confusion matrix.
 
-    None if the metric needs more than the confusion matrix, as top-2 accuracy needs the scores.
+    None if the metric needs more than the confusion matrix, as top-2 accuracy needs the scores, or
+    if it is of one cell and has no value of the whole test set.
     """
     metric = METRICS[name]
     if metric.class_fraction is not None:
@@ -63,7 +64,8 @@ def compute_overall_value(confusion: np.ndarray, name: str) -> float | None:
     if metric.overall_fraction is not None:
         above, below = metric.overall_fraction(_MatrixCounts(confusion))
         return above / below if below else metric.value_of_zero_by_zero
-    assert metric.overall_value is not None
+    if metric.overall_value is None:
+        return None
     nothing = np.empty(0, np.uint8)
     return metric.overall_value(Predictions(nothing, nothing, confusion))
 
@@ -103,6 +105,7 @@ class _MatrixCounts:
         self.n_correct = int(confusion.trace())
         self.actual: list[int] = confusion.sum(axis=1).tolist()
         self.predicted: list[int] = confusion.sum(axis=0).tolist()
+        self.correct_by_class: list[int] = np.diagonal(confusion).tolist()
 
     def weighted_sum(self, weight: Callable[[Any, Any], Any]) -> int:
         true, predicted = np.indices(self._confusion.shape)

@@ -59,6 +59,10 @@ class MatrixCounts(Protocol):
     def n_correct(self) -> Count:
         """Images that were predicted correctly."""
 
+    @property
+    def correct_by_class(self) -> Sequence[Count]:
+        """Images of each class that were predicted correctly."""
+
     def weighted_sum(self, weight: Callable[[Any, Any], Any]) -> Count:
         """The sum over all images of ``weight(true class number, predicted class number)``."""
 
@@ -82,13 +86,16 @@ class Predictions:
 class Metric:
     """One metric: its names, its formula, its range and how it is printed.
 
-    Exactly one of the three formulas is given:
+    Exactly one of the four formulas is given:
 
     - ``class_fraction``: numerator and denominator for one class. The metric then exists for each
       class, and its overall value is the macro average, the plain mean over the classes.
     - ``overall_fraction``: numerator and denominator for the whole confusion matrix.
+    - ``cell_fraction``: numerator and denominator for the number of images of one class that were
+      predicted as one class. Such a metric has no overall value and no value for each class.
     - ``overall_value``: any function of the predictions; it returns ``None`` if the metric cannot
-      be computed. Such a metric is shown, but ``fmbench check`` cannot check its printed figures.
+      be computed. Such a metric is shown, but ``fmbench check`` cannot check its printed figures,
+      unless :mod:`fmbench.consistency` has constraints of its own for it (``has_constraints``).
 
     A metric of the first two kinds is *linear* if its denominator is a known number (recall), and
     not linear if its denominator contains unknown counts (precision). ``fmbench check`` finds this
@@ -99,6 +106,7 @@ class Metric:
     title: str  # in sentences
     class_fraction: Callable[[ClassCounts], Quotient] | None = None
     overall_fraction: Callable[[MatrixCounts], Quotient] | None = None
+    cell_fraction: Callable[[Count], Quotient] | None = None
     overall_value: Callable[[Predictions], float | None] | None = None
     synonyms: tuple[str, ...] = ()  # other names that a suite may use
     lowest: int = 0  # the smallest possible value
@@ -106,18 +114,27 @@ class Metric:
     percent: bool = False  # whether tables print it in percent instead of as a fraction
     decimals: int = 4  # digits after the point in tables
     value_of_zero_by_zero: float = 0.0  # its value where the denominator is 0
+    has_constraints: bool = False
     needs_cells: bool = False  # its formula uses `MatrixCounts.weighted_sum`
-    average_is_stated: bool = False  # a suite must state a class or average = "macro"
+    average_is_stated: bool = False  # a suite must state a class or an average
     in_class_table: bool = False  # whether the table "by-class" has a column for it
+    # Whether the table "overall" has a line for it. It always has one if the suite reports the
+    # metric, so this is False for a metric that only repeats another one in other words.
+    in_overall_table: bool = True
+    is_count: bool = False  # its value is a number of images
+    less_is_better: bool = False
     # If several figures contradict each other, the sentence about this says that the others "force"
     # a value on the figure with the highest priority.
     forced_priority: int = 0
 
     def __post_init__(self) -> None:
-        formulas = (self.class_fraction, self.overall_fraction, self.overall_value)
+        formulas = (
+            self.class_fraction, self.overall_fraction, self.cell_fraction, self.overall_value,
+        )  # fmt: skip
         if sum(formula is not None for formula in formulas) != 1:
             raise ValueError(
-                f"metric {self.name!r}: give one of class_fraction, overall_fraction, overall_value"
+                f"metric {self.name!r}: give one of class_fraction, overall_fraction, "
+                "cell_fraction, overall_value"
             )
 
     @property
@@ -126,9 +143,14 @@ class Metric:
         return self.class_fraction is not None
 
     @property
+    def is_of_a_cell(self) -> bool:
+        """Whether it is the value of one cell of the confusion matrix."""
+        return self.cell_fraction is not None
+
+    @property
     def can_be_checked(self) -> bool:
         """Whether ``fmbench check`` can check a printed figure of this metric."""
-        return self.overall_value is None
+        return self.overall_value is None or self.has_constraints
 
     @property
     def can_be_percentage(self) -> bool:

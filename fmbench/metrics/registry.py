@@ -3,7 +3,8 @@
 To add a metric:
 
 1. Write a :class:`Metric` in :data:`_DECLARATIONS`, with a name, a title and a formula.
-2. Choose the formula's kind: of one class, of the confusion matrix, or of the predictions.
+2. Choose the formula's kind: of one class, of the confusion matrix, of one of its cells, or of the
+   predictions.
 3. State its range (``lowest``, ``highest``) if it is not 0 to 1. Add synonyms that papers use.
 4. Test it against another library in ``tests/metrics/test_metrics.py``.
 
@@ -22,6 +23,33 @@ from fmbench.utils.names import suggest_names
 
 def _accuracy(counts: MatrixCounts) -> Quotient:
     return counts.n_correct, counts.n_images
+
+
+def _error_rate(counts: MatrixCounts) -> Quotient:
+    return counts.n_images - counts.n_correct, counts.n_images
+
+
+def _correct(counts: MatrixCounts) -> Quotient:
+    return counts.n_correct, 1
+
+
+def _errors(counts: MatrixCounts) -> Quotient:
+    return counts.n_images - counts.n_correct, 1
+
+
+def _balanced_accuracy(counts: MatrixCounts) -> Quotient:
+    """The mean of the recalls of all classes; a class without images has the recall 0."""
+    common = math.lcm(*(n for n in counts.actual if n))
+    total: Count = sum(
+        correct * (common // n)
+        for correct, n in zip(counts.correct_by_class, counts.actual, strict=True)
+        if n
+    )
+    return total, common * len(counts.actual)
+
+
+def _cell(count: Count) -> Quotient:
+    return count, 1
 
 
 def _kappa(counts: MatrixCounts) -> Quotient:
@@ -119,7 +147,7 @@ _DECLARATIONS = (
     ),
     Metric(
         name="mcc", title="MCC", overall_value=_matthews_correlation,
-        synonyms=("Matthews correlation coefficient",), lowest=-1,
+        synonyms=("Matthews correlation coefficient",), lowest=-1, has_constraints=True,
     ),
     Metric(
         name="precision", title="precision", class_fraction=_precision, forced_priority=3,
@@ -143,15 +171,36 @@ _DECLARATIONS = (
     ),
     Metric(  # of the class numbers, as Kayed et al. 2020 report it
         name="mse", title="MSE", overall_fraction=_mean_squared_error, forced_priority=7,
-        synonyms=("mean squared error",), highest=None, needs_cells=True,
+        synonyms=("mean squared error",), highest=None, needs_cells=True, less_is_better=True,
     ),
     Metric(  # of the class numbers
         name="mae", title="MAE", overall_fraction=_mean_absolute_error, forced_priority=6,
-        synonyms=("mean absolute error",), highest=None, needs_cells=True,
+        synonyms=("mean absolute error",), highest=None, needs_cells=True, less_is_better=True,
     ),
     Metric(
         name="top-2 accuracy", title="top-2 accuracy", overall_value=_top_k_accuracy(2),
         synonyms=("top2", "top-2", "top_2_accuracy"),
+    ),
+    Metric(  # the same as macro recall
+        name="balanced accuracy", title="balanced accuracy", overall_fraction=_balanced_accuracy,
+        synonyms=("balanced_accuracy", "mean per-class accuracy"), in_overall_table=False,
+    ),
+    Metric(
+        name="error rate", title="error rate", overall_fraction=_error_rate, forced_priority=1,
+        synonyms=("test error", "test error rate"), in_overall_table=False, less_is_better=True,
+    ),
+    Metric(
+        name="correct", title="number of correct images", overall_fraction=_correct, highest=None,
+        synonyms=("number correct",), in_overall_table=False, is_count=True, decimals=0,
+    ),
+    Metric(
+        name="errors", title="number of wrong images", overall_fraction=_errors, highest=None,
+        synonyms=("number of errors",), in_overall_table=False, is_count=True, decimals=0,
+        less_is_better=True,
+    ),
+    Metric(  # images of one class that were predicted as one class
+        name="cell", title="cell", cell_fraction=_cell, highest=None, needs_cells=True,
+        in_overall_table=False, is_count=True, decimals=0,
     ),
 )  # fmt: skip
 

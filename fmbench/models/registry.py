@@ -112,6 +112,12 @@ class Runner:
     # For a plug-in: the hash of its file, or the version of its package. Together with the
     # hyperparameters it decides the predictions, so it is part of the key.
     source: str = ""
+    # What papers call this model. If several runners have the same alias, it may mean any of them,
+    # and the runner that lists it earliest is the best guess. It is not part of a cell's key.
+    aliases: tuple[str, ...] = ()
+    # Another runner of the same model, whose source can also be read as this one. `fmbench
+    # forensics` tries it for what is printed of the other. It is not part of a cell's key.
+    reading_of: str = ""
 
     def __post_init__(self) -> None:
         if not SAFE_NAME.fullmatch(self.name):
@@ -204,6 +210,8 @@ def register(
     by_name_only: bool = False,
     max_workers: int = 1,
     readings: Readings | None = None,
+    aliases: tuple[str, ...] = (),
+    reading_of: str = "",
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Register the decorated factory under ``name``; :class:`Runner` explains the arguments.
 
@@ -223,7 +231,7 @@ def register(
         runner = Runner(
             name, title, factory, dict(hyperparameters), revision, cost, dict(quick or {}),
             dict(parameter_counts or {}), scores, notes, dict(flagged or {}), by_name_only,
-            max_workers, dict(readings or {}),
+            max_workers, dict(readings or {}), aliases=aliases, reading_of=reading_of,
         )  # fmt: skip
         arguments = set(inspect.signature(factory).parameters) - CONTEXT_ARGUMENTS
         if arguments != set(hyperparameters):

@@ -99,6 +99,12 @@ QUICK = Protocol(
 
 DIGITS = Protocol("digits", "all 60,000 training and 10,000 test digits", detailed=False)
 
+ON_FIRST_RELEASE = Protocol(
+    "firstrelease",
+    "all 60,000 training and 10,000 test images of Fashion-MNIST's first release",
+    detailed=False,
+)
+
 SCORED_ON_TRAINING = Protocol(
     "seen",
     "all 60,000 training images, scored on themselves and the test images",
@@ -138,8 +144,8 @@ def make_quick(protocol: Protocol) -> Protocol:
     )
 
 
-# The protocols that make a mistake on purpose.
-MISTAKES = (DIGITS, SCORED_ON_TRAINING, RANDOM_SPLIT, TEST_IN_TRAINING)
+# The protocols that make a mistake on purpose, or take other images.
+MISTAKES = (DIGITS, ON_FIRST_RELEASE, SCORED_ON_TRAINING, RANDOM_SPLIT, TEST_IN_TRAINING)
 
 PROTOCOLS = {
     protocol.name: protocol for protocol in (FULL, QUICK, *MISTAKES, *map(make_quick, MISTAKES))

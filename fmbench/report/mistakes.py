@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from fmbench import runners
 from fmbench.analysis.evaluation import SuiteResults
 from fmbench.analysis.forensics.describe import (
+    describe_clash,
     name_attempt,
     name_explanations,
     name_misses,
@@ -24,6 +25,7 @@ from fmbench.analysis.statistics import compute_mean_sd
 from fmbench.analysis.verdicts import FEWEST_SEEDS, VerdictKind
 from fmbench.records.protocols import MISTAKES
 from fmbench.report.sentences import Sentence, Strong, format_accuracy
+from fmbench.suites.sources import name_source
 from fmbench.utils.formatting import join_words
 
 HEADING = "What could explain it"
@@ -35,7 +37,8 @@ NOT_A_PROOF = "This is evidence, not proof: it shows what may have happened, not
 def find_examined_runners(results: SuiteResults) -> list[str]:
     """Return the runners whose known mistakes the report shows.
 
-    These are the suite's subject, and every runner with a record of a mistake.
+    These are the suite's subject, and every runner with a record of a mistake. A runner that is
+    another reading of the subject is shown with the subject.
     """
     protocols = {protocol.name for protocol in MISTAKES}
     recorded = {
@@ -44,8 +47,12 @@ def find_examined_runners(results: SuiteResults) -> list[str]:
         if record.cell["protocol"]["name"] in protocols
     }
     known = runners.load_runners()
-    names = [results.suite.subject or "", *sorted(recorded)]
-    return [name for name in dict.fromkeys(names) if name in known]
+    subject = results.suite.subject or ""
+    return [
+        name
+        for name in dict.fromkeys([subject, *sorted(recorded)])
+        if name in known and (name == subject or known[name].reading_of != subject)
+    ]
 
 
 def collect_findings(results: SuiteResults) -> Iterator[ForensicsFindings]:
@@ -77,27 +84,58 @@ def explain_with_mistakes(findings: ForensicsFindings) -> Sentence | None:
             ("No mistake is needed: the correct procedure gives ", measured, ", which explains ",
              _count_sources(findings.printed), "."),
         )  # fmt: skip
+    if findings.needs_no_story:
+        measured = Strong(_format_accuracy(findings.honest))
+        return Sentence(
+            HEADING,
+            (_describe_settled(findings), "The correct procedure gives ", measured, ". ",
+             " ".join([_describe_clashes(findings).strip(), *findings.remarks])),
+        )  # fmt: skip
     if not findings.n_compared:
         return Sentence(HEADING, (" ".join(findings.remarks),)) if findings.remarks else None
     remarks = [f"{remark} " for remark in findings.remarks]
-    settled = [s for s in findings.printed if s not in findings.matrix.open_sources]
-    needless = [f"No mistake is needed for {name_sources(settled)}. "] if settled else []
+    needless = [_describe_settled(findings), _describe_clashes(findings)]
     parts = [_describe_verdict(findings), *needless, *remarks, *_describe_best(findings)]
     parts += [_describe_counts(findings), _describe_readings(findings), NOT_A_PROOF]
     return Sentence(HEADING, tuple(filter(None, parts)))
 
 
-def _describe_verdict(findings: ForensicsFindings) -> str:
-    """Say first that the claim may be right, if the seeds do not decide whether it is."""
-    claim, verdict = findings.claim, findings.verdict
-    if claim is None or verdict is None or verdict.kind not in UNDECIDED:
+def _describe_settled(findings: ForensicsFindings) -> str:
+    """Say which figures the correct procedure explains."""
+    matrix = findings.matrix
+    whole = [source for source in findings.printed if matrix.is_settled(source)]
+    named = [name_sources(whole)] if whole else []
+    named += [
+        f"{clash.source.where} ({clash.accuracy.title})"
+        for clash in matrix.clashes
+        if clash.accuracy in clash.source.figures
+    ]
+    return f"No mistake is needed for {join_words(named)}. " if named else ""
+
+
+def _describe_clashes(findings: ForensicsFindings) -> str:
+    """Say which figures cannot belong to the same run as an accuracy that needs no mistake."""
+    clashes = findings.matrix.clashes
+    if not clashes:
         return ""
+    one = len(clashes) == len(clashes[0].figures) == 1
+    return (
+        f"The accuracy needs no mistake; {join_words(map(describe_clash, clashes))} cannot belong "
+        f"to the same run as that accuracy, so no story is told for {'it' if one else 'them'}: see "
+        "`fmbench check`. "
+    )
+
+
+def _describe_verdict(findings: ForensicsFindings) -> str:
+    """Say first that a claim may be right, if the seeds do not decide whether it is."""
+    parts = []
     for source in findings.matrix.open_sources:
-        if source.where == claim.where:
+        verdict = next((figure.verdict for figure in source.figures if figure.verdict), None)
+        if verdict is not None and verdict.kind in UNDECIDED:
             why = f"{verdict.seeds_needed} seeds in all would probably decide"
             reason = why if verdict.seeds_needed else verdict.reason or verdict.word
-            return f"The rerun does not contradict {name_sources([source])}: {reason}. "
-    return ""
+            parts.append(f"The rerun does not contradict {name_sources([source])}: {reason}. ")
+    return "".join(parts)
 
 
 def _describe_best(findings: ForensicsFindings) -> list[str]:
@@ -154,7 +192,11 @@ def _describe_family(findings: ForensicsFindings, best: StoryRow) -> list[str]:
         says.append(f"does not explain {join_words(name_tables(rest))}")
     if best.explained:
         says.append(f"explains {name_explanations(best)}")
-    others = [f"{len(each.rows)} of {each.n} may explain {_name_further(each)}" for each in further]
+    others = [
+        f"{'the only one' if each.n == 1 else f'{len(each.rows)} of {each.n}'} may explain "
+        f"{_name_further(each)}"
+        for each in further
+    ]
     return [
         f"The best is {_name_story(best)}. It {join_words(says)}. Of its other settings, "
         f"measured with fewer than {FEWEST_SEEDS} seeds, {join_words(others)}. "
@@ -200,7 +242,8 @@ def _describe_pair(pair: StoryPair, top: StoryRow, n: int) -> list[str]:
     sure = all(row.outcome.has_enough_seeds for row in (first, second))
     reach = f"{'' if sure else 'may '}explain {len(pair.explained)} of {n} places"
     rest = name_sources(pair.missed) if pair.missed else "nothing"
-    equal = f"{pair.n_equal} other stories would do as well in its place. " if pair.n_equal else ""
+    others = "1 other story" if pair.n_equal == 1 else f"{pair.n_equal} other stories"
+    equal = f"{others} would do as well in its place. " if pair.n_equal else ""
     if first is top:
         begin = f"A second story, “{second.outcome.story.name}”,"
     else:
@@ -218,7 +261,8 @@ def _describe_counts(findings: ForensicsFindings) -> str:
     """Say how cheap an explanation of the claim is, if several stories explain it."""
     claim = findings.claim
     for count in findings.counts:
-        if claim and count.source.where == claim.where and count.n_explaining > 1:
+        is_claimed = claim is not None and count.source.place == name_source(claim.where)
+        if is_claimed and count.n_explaining > 1:
             by_name = count.n_by_its_name or "none"
             few = f" ({count.n_with_few_seeds} with few seeds)" * bool(count.n_with_few_seeds)
             return (
@@ -237,9 +281,10 @@ def _describe_readings(findings: ForensicsFindings) -> str:
     dataset = findings.plan.dataset.title
     on_digits = f", {findings.n_measured_on_digits} of {n} on the digits"
     return (
-        f"Of the choices that the source leaves open, {measured} of {n} combinations are measured "
-        f"on {dataset}{on_digits if findings.plan.has_digits else ''}; the best one on held-out "
-        f"training images gets {_format_accuracy(confirmed)}, on the test images. "
+        f"Of the choices that the source leaves open, {measured} of {n} combinations "
+        f"{'is' if measured == 1 else 'are'} measured on {dataset}"
+        f"{on_digits if findings.plan.has_digits else ''}; the best one on held-out training "
+        f"images gets {_format_accuracy(confirmed)}, on the test images. "
     )
 
 

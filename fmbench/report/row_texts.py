@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+from fmbench.analysis.controls import ControlResult
 from fmbench.analysis.evaluation import JudgedRow
 from fmbench.analysis.summary import Status
 from fmbench.analysis.table_verdicts import ProtocolResult
-from fmbench.analysis.verdicts import Claim, Verdict, VerdictKind
-from fmbench.utils.table import MeanSd
+from fmbench.analysis.verdicts import FEWEST_SEEDS, Claim, Verdict, VerdictKind
+from fmbench.utils.table import MeanSd, format_points
 
 # What tables and figures call the figure by the source's own protocol, and that on other images.
 BY_SOURCE_PROTOCOL, CONTROL = "by the source's protocol", "control"
@@ -100,7 +101,24 @@ def describe_source_protocol(row: JudgedRow) -> str:
     if result.flatters is not None:
         which = "less" if result.flatters < 0 else "more"
         text += f", {abs(100 * result.flatters):.2f} points {which} than by the honest protocol"
-    return f"{text}; {result.verdict}" if result.verdict.kind in TESTED else text
+    if result.verdict.kind in TESTED:
+        text += f"; {result.verdict}"
+    evidence = describe_evidence(result)
+    return f"{text} ({evidence})" if evidence else text
+
+
+def describe_evidence(result: ProtocolResult | ControlResult) -> str:
+    """Say whether a figure rests on fmbench's own records or on a borrowed spread; else nothing."""
+    if isinstance(result, ControlResult):
+        spread = f"fewer than {FEWEST_SEEDS} runs, so the spread is that on the row's own images"
+        records = "measured in fmbench's own run"
+    else:
+        spread = (
+            f"configurations with fewer than {FEWEST_SEEDS} seeds get the spread of the picked one"
+        )
+        records = "the grid was measured in fmbench's own run"
+    parts = [records] * result.from_reference + [spread] * result.borrows_spread
+    return "; ".join(parts)
 
 
 def format_protocol_figure(result: ProtocolResult) -> MeanSd:
@@ -116,18 +134,13 @@ def format_control(row: JudgedRow) -> str:
     return f"{control.printed} / {'–' if control.mean is None else f'{100 * control.mean:.2f}'}"
 
 
-def format_points(difference: float) -> str:
-    """Return a difference of two fractions in percentage points, with its sign."""
-    return f"{round(100 * difference, 2) + 0.0:+.2f}"  # adding 0 removes -0
-
-
 def describe_claim_kind(row: JudgedRow) -> str:
     """Say what kind of figure is claimed: ``the mean of 5 runs, best of a grid``."""
     claim = Claim.from_row(row.row)
     if claim is None:
         return ""
     picked = f", {claim.picked}, picked on the test set" if claim.picked else ""
-    return f"{claim.kind_text}{picked}"
+    return f"{claim.quoting}{picked}"
 
 
 def describe_tests(verdict: Verdict) -> str:

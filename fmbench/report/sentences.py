@@ -24,6 +24,8 @@ from fmbench.report.row_texts import (
     describe_source_protocol,
     find_reproduced_by_source,
 )
+from fmbench.suites.claims import Suite
+from fmbench.suites.sources import is_part_of
 from fmbench.utils.formatting import format_interval, join_words
 from fmbench.utils.table import MeanSd
 
@@ -82,7 +84,11 @@ def write_answer(
 
 def cite_paper(predictions: SuitePredictions) -> str:
     """Return ``M. Kayed, A. Anter, H. Mohamed (2020)``, or the suite's title without authors."""
-    suite = predictions.results.suite
+    return cite_suite(predictions.results.suite)
+
+
+def cite_suite(suite: Suite) -> str:
+    """Return what :func:`cite_paper` does, without any records."""
     year = f" ({suite.year})" if suite.year else ""
     return f"{suite.authors}{year}" if suite.authors else f"“{suite.title}”{year}"
 
@@ -180,7 +186,7 @@ def _describe_contradictions(
     """Name the pairs of sources that cannot both be true, the worst first, and wrong statements."""
     wrong = tuple(found.sentence for found in statements if found.outcome == "false")
     if consistency is not None and consistency.contradictory:
-        lines = (*_list_contradictions(consistency), *wrong)
+        lines = (*list_contradictions(consistency), *wrong)
         yield Sentence("What cannot be true", tuple(_count_contradictions(consistency)), lines)
         return
     if consistency is not None:
@@ -199,6 +205,8 @@ def _count_contradictions(consistency: ConsistencyResult) -> Iterator[str]:
         pairs = "1 pair" if n == 1 else f"{n} pairs"
         yield Strong(f"contradict each other: {pairs} of tables or sentences cannot both be true")
     yield ". That is arithmetic; no rerun can change it."
+    for sentence in explain.describe_other_rounding(consistency):
+        yield f" {sentence}"
     if n:
         n_repeated = n - len(_find_listed_pairs(consistency))
         repeated = (
@@ -224,17 +232,17 @@ def _find_listed_pairs(consistency: ConsistencyResult) -> list[PairResult]:
     ]
     found = [pair_names for _, pair_names in pairs]
 
-    def is_part(pair_names: set[str]) -> bool:
+    def repeats(pair_names: set[str]) -> bool:
         return any(
-            name.startswith(f"{whole}, ") and {whole, *(pair_names - {name})} in found
+            is_part_of(name, whole) and {whole, *(pair_names - {name})} in found
             for name in pair_names
             for whole in names
         )
 
-    return [pair for pair, pair_names in pairs if not is_part(pair_names)]
+    return [pair for pair, pair_names in pairs if not repeats(pair_names)]
 
 
-def _list_contradictions(consistency: ConsistencyResult) -> list[str]:
+def list_contradictions(consistency: ConsistencyResult) -> list[str]:
     """Describe each contradiction in one line."""
     lines = [explain.describe_pair(pair, consistency) for pair in _find_listed_pairs(consistency)]
     lines += [
@@ -242,6 +250,7 @@ def _list_contradictions(consistency: ConsistencyResult) -> list[str]:
         for source in consistency.sources
         if source.possible is False
     ]
+    lines += explain.describe_spreads(consistency)
     if not lines:  # only three or more sources together contradict each other
         lines = [explain.describe_conflict(c, consistency) for c in consistency.conflicts]
     return [f"{line}." for line in lines]

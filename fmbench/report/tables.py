@@ -11,7 +11,12 @@ from pathlib import Path
 
 from fmbench import runners
 from fmbench.analysis.evaluation import JudgedRow, SuiteResults
-from fmbench.analysis.reference import SUMMARY_FILE, write_summary
+from fmbench.analysis.reference import (
+    CONFUSION_FILE,
+    SUMMARY_FILE,
+    write_confusion_matrices,
+    write_summary,
+)
 from fmbench.analysis.statistics import CONFIDENCE_TEXT
 from fmbench.analysis.summary import NO_RECORD, Status
 from fmbench.analysis.verdicts import ALPHA, MARGIN, VerdictKind, explain_verdicts
@@ -20,17 +25,19 @@ from fmbench.errors import UserError
 from fmbench.metrics.compute import MetricValues
 from fmbench.metrics.metric import Metric
 from fmbench.metrics.registry import METRICS
+from fmbench.models.registry import BEST_EPOCH
 from fmbench.records.protocols import FULL, Protocol
 from fmbench.report.row_texts import (
     BY_SOURCE_PROTOCOL,
     CONTROL,
+    describe_evidence,
     format_control,
     format_protocol_figure,
     format_source_protocol,
     shorten_verdict,
     summarise_verdicts,
 )
-from fmbench.suites.claims import ReportedFigure, Suite
+from fmbench.suites.claims import ReportedFigure, Row, Suite
 from fmbench.suites.reader import ACCURACIES, BY_CLASS, OVERALL, TABLES
 from fmbench.utils.files import write_text_atomically
 from fmbench.utils.formatting import format_interval
@@ -199,13 +206,29 @@ def _explain_verdicts(rows: Sequence[JudgedRow], margin: float, alpha: float) ->
 
 def _list_remarks(suite: Suite) -> Iterator[str]:
     """Yield the remark on each row, once."""
-    second_hand = "We know the source's figure only from papers that quote it."
-    remarks = [
-        (row.label, [row.remark, second_hand if row.certainty == "second hand" else ""])
-        for row in suite.rows
-    ]
+    remarks = [(row.label, [row.remark, _describe_certainty(row)]) for row in suite.rows]
     notes = (f"{label}: {' '.join(filter(None, texts))}" for label, texts in remarks if any(texts))
     yield from dict.fromkeys(notes)
+
+
+def _lacks_epochs(row: JudgedRow) -> bool:
+    """Whether a row's source picked the best epoch of a model whose records have no epochs."""
+    is_measured = row.status is Status.MEASURED
+    return is_measured and row.row.picked == "best epoch" and BEST_EPOCH not in row.summary.flagged
+
+
+def _describe_certainty(row: Row) -> str:
+    """Say that nobody has read the source's figure in the original, where that is so."""
+    is_quoted = row.source is not None and row.claimed is not None
+    if row.certainty == "second hand":
+        compared = ", so it is not compared with the claim" if is_quoted else ""
+        return f"We know the source's figure only from papers that quote it{compared}."
+    if is_quoted and row.certainty != "verified":
+        return (
+            f"The source's figure, {row.source}, is not compared with the claim, because its "
+            f'certainty is "{row.certainty}" and not "verified".'
+        )
+    return ""
 
 
 def _list_flagged_figures(rows: Sequence[JudgedRow]) -> Iterator[str]:
@@ -213,8 +236,9 @@ def _list_flagged_figures(rows: Sequence[JudgedRow]) -> Iterator[str]:
     for row in rows:
         name = row.row.scored_as
         if result := row.source_protocol:
-            figure = format_protocol_figure(result)
-            yield f"{row.label}: {result.description}: {figure} % (n={result.n})"
+            figure, evidence = format_protocol_figure(result), describe_evidence(result)
+            counted = f"n={result.n}; {evidence}" if evidence else f"n={result.n}"
+            yield f"{row.label}: {result.description}: {figure} % ({counted})"
         elif name and row.status is Status.MEASURED:
             known = ", ".join(row.summary.flagged) or "none"
             lacks = (
@@ -223,6 +247,11 @@ def _list_flagged_figures(rows: Sequence[JudgedRow]) -> Iterator[str]:
                 else f'{row.runner} has no flagged figure "{name}" (it has: {known})'
             )
             yield f"{row.label}: {lacks}, so the claim is judged by the honest protocol alone"
+        elif _lacks_epochs(row):
+            yield (
+                f"{row.label}: {row.runner} has no epochs of which the source could have picked "
+                "the best, so the claim is judged by the honest protocol alone"
+            )
         if row.row.best_of > 1 and row.row.claimed:
             yield (
                 f"{row.label}: the claim is the best of {row.row.best_of} runs, and is compared "
@@ -240,6 +269,13 @@ def _build_accuracies_row(row: JudgedRow, *, has_verdicts: bool) -> dict[str, ob
         "control_claimed": row.control.printed if row.control else None,
     }
     return row_figures if has_verdicts else row_figures | dict.fromkeys(NAMES_OF_VERDICTS)
+
+
+def build_accuracies_overview(results: SuiteResults) -> Table:
+    """Build :func:`build_overview` of a suite's results, at the default margin and level."""
+    table = build_table(results)
+    assert isinstance(table, AccuracyTable), "it is the table of accuracies"
+    return build_overview(table)
 
 
 def build_overview(table: AccuracyTable) -> Table:
@@ -313,6 +349,7 @@ def build_overall(
     has_runner: bool = True,
 ) -> Table:
     """Build the table of overall metrics, for the suite's subject; see :func:`build_by_class`."""
+    reported = {f.metric for f in suite.reported if f.of == suite.subject}
     rows = [
         {
             "metric": name,
@@ -322,6 +359,7 @@ def build_overall(
             "measured": _compute_mean_over_seeds(metric, [m.overall[name] for m in metrics]),
         }
         for name, metric in METRICS.items()
+        if (metric.in_overall_table or name in reported) and not metric.is_of_a_cell
     ]
     columns = (Column("metric"), Column("claimed"), Column("measured", MEAN_SD))
     title = _build_title(suite, OVERALL, f"{_find_subject_label(suite)}, overall", protocol_title)
@@ -387,6 +425,8 @@ def _format_claim(figure: ReportedFigure) -> str:
     """Return the figure as printed, and of how many runs it is the mean or the best."""
     if figure.mean_of > 1:
         return f"{figure.value} (mean of {figure.mean_of})"
+    if figure.folds > 1:
+        return f"{figure.value} (mean of {figure.folds} folds)"
     return f"{figure.value} (best of {figure.best_of})" if figure.best_of > 1 else figure.value
 
 
@@ -418,7 +458,9 @@ def table_path(results: Path, suite: Suite, name: str, protocol: Protocol, endin
 
 
 def write_tables(results: SuiteResults, *, only_missing: bool = False) -> list[Path]:
-    """Write every table as Markdown and CSV, and the summary; return the table files.
+    """Write every table as Markdown and CSV, the summary and the confusion matrices.
+
+    Return the table files.
 
     Each file is replaced in one step, so that a reader sees either the old or the new one.
     """
@@ -430,6 +472,9 @@ def write_tables(results: SuiteResults, *, only_missing: bool = False) -> list[P
             suite.folder_in(folder) / SUMMARY_FILE,
             results.summaries.values(),
             [dict(v) for v in sorted(versions)],
+        )
+        write_confusion_matrices(
+            suite.folder_in(folder) / CONFUSION_FILE, results.matrices_by_runner
         )
     written = []
     for name in list_tables(suite):

@@ -71,6 +71,7 @@ def make_network_builder(
 @register(
     "cnn-softmax",
     title="Agarap's CNN with a softmax",
+    aliases=("CNN-Softmax", "Agarap's CNN with softmax", "CNN"),
     hyperparameters=COMMON,
     parameter_counts=PARAMETER_COUNTS,
     revision=1,
@@ -109,6 +110,7 @@ def cnn_softmax(
 @register(
     "cnn-svm",
     title="Agarap's CNN with an L2-SVM",
+    aliases=("CNN-SVM", "Agarap's CNN with SVM", "CNN"),
     hyperparameters={
         **COMMON,
         "C": from_source(1.0, "Agarap 2017, the paper; the code takes it from the command line"),

@@ -11,6 +11,13 @@ from fmbench.runners.classical import DEFAULT, XIAO
 @register(
     "gradient-boosting",
     title="Gradient-boosted trees",
+    aliases=(
+        "GradientBoostingClassifier",
+        "Gradient boosting",
+        "Gradient-boosted trees",
+        "GBM",
+        "GBDT",
+    ),
     hyperparameters={
         "n_estimators": from_source(100, XIAO),
         "loss": from_source("log_loss", f"{XIAO}: deviance, as scikit-learn called it then"),

@@ -23,6 +23,15 @@ DEFAULT = "Xiao 2017 states no value: scikit-learn's current default"
 @register(
     "svc-rbf",
     title="Support vector classifier, RBF kernel",
+    aliases=(
+        "SVC",
+        "SVM",
+        "Support vector machine",
+        "SVM (RBF)",
+        "RBF SVM",
+        "SVC (RBF)",
+        "Kernel SVM",
+    ),
     hyperparameters={
         "C": from_source(10.0, XIAO),
         "kernel": from_source("rbf", XIAO),
@@ -42,6 +51,7 @@ def svc_rbf(*, C: float, kernel: str, gamma: float) -> Any:
 @register(
     "decision-tree",
     title="Decision tree",
+    aliases=("DecisionTreeClassifier", "Decision tree", "DT", "CART"),
     hyperparameters={
         "criterion": from_source("entropy", XIAO),
         "max_depth": from_source(10, XIAO),
@@ -68,6 +78,7 @@ def decision_tree(*, criterion: str, max_depth: int, splitter: str, seed: int) -
 @register(
     "extra-tree",
     title="One extremely randomised tree",
+    aliases=("ExtraTreeClassifier", "Extra tree"),
     hyperparameters={
         "criterion": from_source("gini", XIAO),
         "max_depth": from_source(10, XIAO),
@@ -94,6 +105,7 @@ def extra_tree(*, criterion: str, max_depth: int, splitter: str, seed: int) -> A
 @register(
     "gaussian-nb",
     title="Gaussian naive Bayes",
+    aliases=("GaussianNB", "Gaussian naive Bayes", "GNB", "Naive Bayes", "NB"),
     hyperparameters={"priors": from_source([0.1] * 10, XIAO)},
     revision=1,
     cost="seconds",
@@ -114,6 +126,7 @@ def gaussian_nb(*, priors: list[float]) -> Any:
 @register(
     "k-neighbors",
     title="k-nearest neighbours, k=5, Manhattan distance, weighted by distance",
+    aliases=("KNeighborsClassifier", "k-NN", "k-nearest neighbours", "Nearest neighbours"),
     hyperparameters={
         "n_neighbors": from_source(5, XIAO),
         "weights": from_source("distance", XIAO),
@@ -140,6 +153,7 @@ def k_neighbors(*, n_neighbors: int, weights: str, p: int) -> Any:
 @register(
     "random-forest",
     title="Random forest",
+    aliases=("RandomForestClassifier", "Random forest", "RF"),
     hyperparameters={
         "n_estimators": from_source(100, XIAO),
         "criterion": from_source("entropy", XIAO),
@@ -165,6 +179,7 @@ def random_forest(*, n_estimators: int, criterion: str, max_depth: int, seed: in
 @register(
     "mlp",
     title="Multilayer perceptron, one hidden layer of 100",
+    aliases=("MLPClassifier", "MLP", "Multilayer perceptron", "Neural network"),
     hyperparameters={
         "activation": from_source("relu", XIAO),
         "hidden_layer_sizes": from_source([100], XIAO),

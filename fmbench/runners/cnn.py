@@ -24,6 +24,7 @@ FIRST_CONVOLUTION = (
 @register(
     "cnn",
     title="Two convolutions with pooling",
+    aliases=("CNN", "Convolutional neural network"),
     hyperparameters={
         "filters": our_choice(32, BHATNAGAR),
         "dense": our_choice(128, BHATNAGAR),
@@ -123,6 +124,7 @@ BN_NOTES = (
 @register(
     "cnn-bn",
     title="Two convolutions with batch normalisation",
+    aliases=("CNN with batch normalisation", "CNN"),
     hyperparameters=BN_HYPERPARAMETERS,
     parameter_counts={
         "bn1": 4, "conv1": 320, "bn2": 128, "conv2": 9_248, "dense": 147_584, "output": 1_290,
@@ -194,6 +196,11 @@ def cnn_bn(
 @register(
     "cnn-bn-skip",
     title="Two convolutions with batch normalisation and residual connections",
+    aliases=(
+        "CNN with batch normalisation and skip connections",
+        "CNN with skip connections",
+        "CNN",
+    ),
     hyperparameters=BN_HYPERPARAMETERS,
     parameter_counts={
         "bn1": 4, "conv1": 320, "bn2": 128, "conv2": 9_248, "bn3": 128,

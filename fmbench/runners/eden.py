@@ -64,6 +64,7 @@ QUICK = {
 @register(
     "eden",
     title="Evolutionary search for a network (EDEN), our budget",
+    aliases=("EDEN", "Evolutionary deep learning"),
     hyperparameters=_make_hyperparameters(
         {
             "population": our_choice(10, FITS),

@@ -12,6 +12,7 @@ DALAL = "the source's value was not found: as in Dalal & Triggs 2005, and scikit
 @register(
     "hog-svm",
     title="HOG features and a multi-class SVC",
+    aliases=("HOG+SVM", "HOG features and a support vector classifier"),
     hyperparameters={
         "orientations": our_choice(9, DALAL),
         "pixels_per_cell": our_choice(4, "not found: divides the image evenly, into 7 x 7 cells"),

@@ -39,6 +39,7 @@ INITIALISATION = (
 @register(
     "lenet5",
     title="LeNet-5 (Section 3 of the paper)",
+    aliases=("LeNet-5", "CNN-LeNet-5"),
     hyperparameters={
         "pooling": stated("average", f"{SECTION_3}: S2 and S4 average over 2 x 2"),
         "learning_rate": stated(0.005, "among the paper's settings"),
@@ -88,7 +89,7 @@ def lenet5(
     """
     from torch import nn
 
-    from fmbench.models.nn.layers import ACTIVATIONS, N_OUTPUTS, POOLING, build_sequential
+    from fmbench.models.nn.layers import ACTIVATIONS, POOLING, build_sequential
     from fmbench.models.nn.losses import LOSSES
     from fmbench.models.nn.training import TorchClassifier, TrainConfig
 
@@ -102,12 +103,7 @@ def lenet5(
             ("C3", nn.Conv2d(6, 16, 5)),
             ("C3_activation", act()),
             ("S4", POOLING[pooling](2)),
-            ("flatten", nn.Flatten()),
-            ("C5", nn.Linear(400, 120)),  # the same as a 5x5 convolution of a 5x5 map
-            ("C5_activation", act()),
-            ("F6", nn.Linear(120, 84)),
-            ("F6_activation", act()),
-            ("output", nn.Linear(84, N_OUTPUTS)),
+            *make_last_layers(act),
         )
 
     config = TrainConfig(epochs, batch_size, optimizer, learning_rate, momentum, loss=LOSSES[loss])
@@ -132,6 +128,22 @@ def make_first_layers(scaling: str, to_32: str) -> list[tuple[str, nn.Module]]:
     return [("pixels", Pixels(scaling)), *resize, ("C1", nn.Conv2d(1, 6, 5, padding=padding))]
 
 
+def make_last_layers(act: type[nn.Module]) -> list[tuple[str, nn.Module]]:
+    """Return the layers after S4, whose 16 maps are 5x5."""
+    from torch import nn
+
+    from fmbench.models.nn.layers import N_OUTPUTS
+
+    return [
+        ("flatten", nn.Flatten()),
+        ("C5", nn.Linear(400, 120)),  # the same as a 5x5 convolution of a 5x5 map
+        ("C5_activation", act()),
+        ("F6", nn.Linear(120, 84)),
+        ("F6_activation", act()),
+        ("output", nn.Linear(84, N_OUTPUTS)),
+    ]
+
+
 AS_LENET5 = "not stated: as in lenet5"
 # The maps of S2 to which each map of C3 is connected: LeCun et al. 1998, Table I.
 C3_CONNECTIONS = (
@@ -147,6 +159,7 @@ C3_CONNECTIONS = (
 @register(
     "lenet5-section3",
     title="LeNet-5 as Section 3 of the paper prints it, word for word",
+    reading_of="lenet5",
     hyperparameters={
         "pooling": stated("average", f"{SECTION_3}: S2 and S4 average over 2 x 2"),
         "learning_rate": stated(0.005, "among the paper's settings"),
@@ -197,11 +210,9 @@ def lenet5_section3(
     device: str,
 ) -> Any:
     """LeNet-5 with trained subsampling: an alternative to row 18 of the paper's Table 3."""
-    from torch import nn
 
     from fmbench.models.nn.layers import (
         ACTIVATIONS,
-        N_OUTPUTS,
         POOLING,
         ChannelScale,
         SparseConv2d,
@@ -222,12 +233,7 @@ def lenet5_section3(
             ("C3_activation", act()),
             ("S4", POOLING[pooling](2)),
             ("S4_scale", ChannelScale(16)),
-            ("flatten", nn.Flatten()),
-            ("C5", nn.Linear(400, 120)),  # the same as a 5x5 convolution of a 5x5 map
-            ("C5_activation", act()),
-            ("F6", nn.Linear(120, 84)),
-            ("F6_activation", act()),
-            ("output", nn.Linear(84, N_OUTPUTS)),
+            *make_last_layers(act),
         )
 
     config = TrainConfig(epochs, batch_size, optimizer, learning_rate, momentum, loss=LOSSES[loss])
@@ -240,6 +246,7 @@ NOT_SAID = "Section 4 does not say"
 @register(
     "lenet5-section4",
     title="LeNet-5 as Section 4 of the paper describes it",
+    reading_of="lenet5",
     hyperparameters={
         "filters": our_choice(
             [6, 16, 32, 32, 32], f"{NOT_SAID}: Section 3's C1 and C3, then twice as many maps"

@@ -20,6 +20,14 @@ FIVE_EPOCHS = {
 @register(
     "linear-svc",
     title="Linear support vector classifier",
+    aliases=(
+        "LinearSVC",
+        "Linear SVM",
+        "SVM",
+        "Support vector machine",
+        "SVM (linear)",
+        "Linear support vector classifier",
+    ),
     hyperparameters={
         "loss": from_source("hinge", XIAO),
         "penalty": from_source("l2", XIAO),
@@ -55,6 +63,7 @@ def linear_svc(
 @register(
     "logistic-regression",
     title="Logistic regression, L1 penalty, one against the rest",
+    aliases=("LogisticRegression", "Logistic regression", "LR", "LogReg"),
     hyperparameters={
         "penalty": from_source("l1", XIAO),
         "C": from_source(1.0, XIAO),
@@ -90,6 +99,7 @@ def logistic_regression(*, penalty: str, C: float, solver: str, max_iter: int) -
 @register(
     "sgd",
     title="Linear classifier by stochastic gradient descent",
+    aliases=("SGDClassifier", "SGD", "Stochastic gradient descent"),
     hyperparameters={
         "loss": from_source("hinge", XIAO),
         "penalty": from_source("l2", XIAO),
@@ -122,6 +132,7 @@ def sgd(*, loss: str, penalty: str, max_iter: int, tol: float | None, seed: int)
 @register(
     "perceptron",
     title="Perceptron, L1 penalty",
+    aliases=("Perceptron",),
     hyperparameters={
         "penalty": from_source("l1", XIAO),
         **FIVE_EPOCHS,

@@ -12,6 +12,7 @@ SHEN = "Shen 2018's layers and training were not found"
 @register(
     "lstm",
     title="Long short-term memory network over the rows of pixels",
+    aliases=("LSTM", "Long short-term memory"),
     hyperparameters={
         "units": our_choice(128, f"{SHEN}: a common size"),
         "scaling": our_choice("unit", f"{SHEN}: pixels in [0, 1]"),

@@ -13,6 +13,7 @@ NOT_STATED = "no source of this row was found"
 @register(
     "three-layer-nn",
     title="Three-layer network: input, one hidden layer, output",
+    aliases=("Three-layer neural network", "Neural network", "MLP"),
     hyperparameters={
         "hidden": our_choice(128, f"{NOT_STATED}: a power of two near Xiao's MLP of 100"),
         "activation": our_choice("relu", f"{NOT_STATED}: as in Xiao 2017's best MLP"),
@@ -99,6 +100,7 @@ for _activation, _title in (("sigmoid", "sigmoid"), ("relu", "ReLU"), ("elu", "E
     register(
         f"mlp-{_activation}",
         title=f"Deep network without convolutions, {_title}",
+        aliases=(f"MLP ({_title})", f"Deep neural network with {_title}", "MLP", "Neural network"),
         hyperparameters={
             "hidden": our_choice([256, 256, 256], f"{MCKENNA}: three hidden layers count as deep"),
             "activation": stated(_activation, "the paper's text names these three activations"),

@@ -11,6 +11,7 @@ PACKAGED = CHECKOUT / "fmbench" / "_bundled"
 _FOLDERS = (CHECKOUT / "benchmarks", PACKAGED)  # in a checkout, in an installed package
 
 DEFAULT_SUITE = "kayed2020"
+NOT_A_SUITE = "ladder.toml"  # lies beside the suites
 TEMPLATE = Path(__file__).with_name("template.toml")
 
 
@@ -20,10 +21,17 @@ def find_bundled_suite(name: str = DEFAULT_SUITE) -> Path:
     Raises:
         UserError: this installation lacks it.
     """
-    for folder in _FOLDERS:
-        if (folder / f"{name}.toml").is_file():
-            return folder / f"{name}.toml"
-    raise UserError(f"this installation of fmbench lacks its suite {name}.toml: install it again")
+    path = find_bundled_file(f"{name}.toml")
+    if path is None:
+        raise UserError(
+            f"this installation of fmbench lacks its suite {name}.toml: install it again"
+        )
+    return path
+
+
+def find_bundled_file(name: str) -> Path | None:
+    """Find a file that lies beside the suites, in the checkout or the package."""
+    return next((f / name for f in _FOLDERS if (f / name).is_file()), None)
 
 
 def find_suite(text: str) -> Path:
@@ -49,4 +57,5 @@ def is_bundled(path: Path) -> bool:
 
 def list_suites() -> list[str]:
     """List the names of the suites that come with fmbench."""
-    return sorted({file.stem for folder in _FOLDERS for file in folder.glob("*.toml")})
+    files = {file.name: file.stem for folder in _FOLDERS for file in folder.glob("*.toml")}
+    return sorted(stem for name, stem in files.items() if name != NOT_A_SUITE)

@@ -17,7 +17,7 @@ import msgspec
 from msgspec import Meta
 
 from fmbench.datasets.specs import DEFAULT_DATASET
-from fmbench.suites.rounding import Interval, compute_interval
+from fmbench.suites.rounding import Interval, compute_interval, compute_sd_interval
 
 # No character that str.splitlines takes as the end of a line.
 _ONE_LINE = r"\A[^\n\r\v\f\x1c-\x1e\x85\u2028\u2029]*\Z"
@@ -42,7 +42,21 @@ Recipe = Annotated[
 Labels = Annotated[
     tuple[Line, ...], Meta(description="a list of strings of one line")
 ]  # fmt: skip
-Average = Annotated[Literal["macro"], Meta(description='"macro"')]
+AverageKind = Literal["macro", "weighted", "micro"]
+Average = Annotated[AverageKind, Meta(description="one of: macro, weighted, micro")]
+RoundingRule = Annotated[
+    Literal["nearest", "truncated", "either"],
+    Meta(description="one of: nearest, truncated, either"),
+]  # fmt: skip
+Bound = Annotated[
+    Literal["at least", "at most"], Meta(description="one of: at least, at most")
+]  # fmt: skip
+FoldSizes = Annotated[Literal["equal", "unknown"], Meta(description="one of: equal, unknown")]
+Flag = Annotated[bool, Meta(description="true or false")]
+MatrixRows = Annotated[
+    tuple[tuple[int | Line, ...], ...],
+    Meta(description="a list of rows, each a list of whole numbers, or of strings for shares"),
+]  # fmt: skip
 Images = Annotated[
     Literal["today", "first release"], Meta(description="one of: today, first release")
 ]  # fmt: skip
@@ -94,6 +108,8 @@ class Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     # The largest difference between the claimed value and the value before rounding, if it is not
     # half a unit of the last printed decimal ("98.80" may be a padded "98.8").
     half_unit: Text = None
+    sd: Text = None  # the standard deviation over the runs of `mean_of`, as printed
+    bound: Bound | None = None  # the claim is a limit: "over 98 %" is at least 98
     estimator: Line = ""
     parameters: Parameters = msgspec.field(default_factory=dict)
     dataset: Line = DEFAULT_DATASET.name
@@ -108,8 +124,14 @@ class ReportedFigure(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     of: Text = None  # the model; figures of different models are never compared
     class_: ClassNumber | None = msgspec.field(name="class", default=None)  # counted from 0
     average: Average | None = None  # over the classes
+    predicted_as: ClassNumber | None = None  # of a cell: the class as which images were predicted
     mean_of: Runs = 1  # the number of runs that the figure averages
     best_of: Runs = 1  # the number of runs of which the figure is the best
+    folds: Runs = 1  # the number of folds of a cross-validation that the figure averages
+    fold_sizes: FoldSizes = "equal"  # whether the folds have equal sizes, and are stratified
+    sd: Text = None  # the standard deviation over the runs or folds, as printed
+    bound: Bound | None = None  # the figure is a limit: "over 98 %" is at least 98
+    rounding: RoundingRule | None = None  # of this figure; default: that of the whole check
     alternative_metric: Text = None  # what the printed name may mean as well, such as "mae"
     # The largest difference between the printed value and the value before rounding, if it is not
     # half a unit of the last printed decimal.
@@ -117,8 +139,35 @@ class ReportedFigure(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     remark: Line = ""
 
     def interval(self, rule: str = "nearest") -> Interval:
-        """Return the values that are printed as this figure; see :func:`compute_interval`."""
-        return compute_interval(self.value, self.metric, rule, self.half_unit)
+        """Return the values that are printed as this figure; see :func:`compute_interval`.
+
+        The figure's own rounding rule replaces ``rule``.
+        """
+        return compute_interval(
+            self.value, self.metric, self.rounding or rule, self.half_unit, self.bound
+        )
+
+    def sd_interval(self, rule: str = "nearest") -> Interval | None:
+        """Return the standard deviations that are printed as this figure's; None without one."""
+        if self.sd is None:
+            return None
+        return compute_sd_interval(self.sd, self.value, self.metric, self.rounding or rule)
+
+
+class Matrix(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A printed confusion matrix; the rows are the true classes, in the order of the class sizes.
+
+    ``rows`` are whole numbers of images; with ``shares`` strings, which are shares of their row:
+    fractions, or percentages with a percent sign.
+    """
+
+    where: Line  # in the paper
+    rows: MatrixRows
+    of: Text = None  # the model
+    shares: Flag = False
+    mean_of: Runs = 1  # the number of runs of which it is the sum or the mean
+    folds: Runs = 1  # the number of folds of a cross-validation of which it is the sum
+    remark: Line = ""
 
 
 class Grid(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -187,6 +236,7 @@ class Suite:
     doi: str = ""
     grids: tuple[Grid, ...] = ()
     statements: tuple[Statement, ...] = ()
+    matrices: tuple[Matrix, ...] = ()
 
     @property
     def name(self) -> str:

@@ -26,8 +26,10 @@ from fmbench.suites import estimators
 from fmbench.suites.bundled import find_bundled_suite, list_suites
 from fmbench.suites.claims import (
     Control,
+    Flag,
     Grid,
     Line,
+    Matrix,
     NotTranscribed,
     ReportedFigure,
     Row,
@@ -36,11 +38,18 @@ from fmbench.suites.claims import (
     Text,
 )
 from fmbench.suites.formulas import find_class_metric, parse_formula
-from fmbench.suites.rounding import parse_figure, parse_half_unit, parse_minutes
+from fmbench.suites.rounding import (
+    parse_count,
+    parse_figure,
+    parse_half_unit,
+    parse_minutes,
+    parse_sd,
+    parse_share,
+)
 from fmbench.utils.names import suggest_names
 
 MAX_BYTES = 2**20
-MAX_CLASSES, MAX_IMAGES, MAX_REPORTED = 100, 10**9, 1000
+MAX_CLASSES, MAX_IMAGES, MAX_REPORTED, MAX_MATRICES = 100, 10**9, 1000, 100
 RESERVED_NAMES = ("records", "unfinished", "locks")  # folders of a results folder
 STATEMENT_KEYS = {  # the keys that each kind of statement needs, and the other kinds refuse
     "formula": ("metric", "formula"),
@@ -95,11 +104,12 @@ class SuiteFile(msgspec.Struct, forbid_unknown_fields=True):
     row: _Entries = msgspec.field(default_factory=list)
     grid: _Entries = msgspec.field(default_factory=list)
     reported: _Entries = msgspec.field(default_factory=list)
+    matrix: _Entries = msgspec.field(default_factory=list)
     statement: _Entries = msgspec.field(default_factory=list)
     not_transcribed: _Entries = msgspec.field(default_factory=list)
     tables: _Table = msgspec.field(default_factory=dict)
     figures: _Table = msgspec.field(default_factory=dict)
-    other_runners: Annotated[bool, Meta(description="true or false")] = False
+    other_runners: Flag = False
     authors: Line = ""
     year: Annotated[int, Meta(description="a whole number")] | None = None
     venue: Line = ""
@@ -184,13 +194,18 @@ class _SuiteBuilder:
         self._refuse_duplicates(rows)
         grids = tuple(self._read_grid(i, entry, rows) for i, entry in enumerate(file.grid, 1))
         self._check_grids(rows, grids)
-        if len(file.reported) > MAX_REPORTED:
-            raise self._build_error(
-                "[[reported]]", f"{len(file.reported)} entries; at most {MAX_REPORTED} are allowed"
-            )
+        for key, entries, limit in (
+            ("reported", file.reported, MAX_REPORTED), ("matrix", file.matrix, MAX_MATRICES)
+        ):  # fmt: skip
+            if len(entries) > limit:
+                raise self._build_error(
+                    f"[[{key}]]", f"{len(entries)} entries; at most {limit} are allowed"
+                )
         reported = tuple(
-            self._read_reported(i, entry, len(n_per_class))
-            for i, entry in enumerate(file.reported, 1)
+            self._read_reported(i, entry, n_per_class) for i, entry in enumerate(file.reported, 1)
+        )
+        matrices = tuple(
+            self._read_matrix(i, entry, n_per_class) for i, entry in enumerate(file.matrix, 1)
         )
         statements = tuple(
             self._read_statement(i, entry) for i, entry in enumerate(file.statement, 1)
@@ -215,6 +230,7 @@ class _SuiteBuilder:
             doi=file.doi,
             grids=grids,
             statements=statements,
+            matrices=matrices,
         )
 
     def _read_test_set(self, entry: dict[str, Any]) -> tuple[int, ...]:
@@ -239,6 +255,8 @@ class _SuiteBuilder:
                 if entry.get(key) is not None:
                     self._check_figure(key, entry[key], "accuracy")
             self._check_kind_of_claim(row)
+            if row.sd is not None and row.claimed is not None:
+                self._check_sd(row.sd, row.claimed, "accuracy", is_mean=row.mean_of > 1)
             runner, parameters = (
                 estimators.parse_row_model_name(entry),
                 estimators.parse_row_parameters(entry),
@@ -253,8 +271,9 @@ class _SuiteBuilder:
         """Check whether the figure is of one run, a mean, or the best of some."""
         if row.mean_of > 1 and row.best_of > 1:
             raise ValueError("give mean_of or best_of, not both")
-        if row.half_unit is not None and row.claimed is None:
-            raise ValueError("the key 'half_unit' needs the key 'claimed'")
+        for key in ("half_unit", "sd", "bound"):
+            if getattr(row, key) is not None and row.claimed is None:
+                raise ValueError(f"the key {key!r} needs the key 'claimed'")
         if row.picked == "best of a grid" and not row.grid:
             raise ValueError(
                 f"picked = \"{row.picked}\" needs the key 'grid', the name of a [[grid]]"
@@ -321,38 +340,126 @@ class _SuiteBuilder:
                     f"[[row]] {i} ({row.label})", f"there is no [[grid]] {row.grid!r}{near}"
                 )
 
-    def _read_reported(self, i: int, entry: Any, n_classes: int) -> ReportedFigure:
+    def _read_reported(self, i: int, entry: Any, n_per_class: tuple[int, ...]) -> ReportedFigure:
         place = self._name_place(f"[[reported]] {i}", entry, "where")
         figure = self._convert(place, entry, ReportedFigure)
         try:
             metric = find_metric(figure.metric)
-            self._check_classes(figure, metric, n_classes)
+            self._check_classes(figure, metric, len(n_per_class))
             self._check_figure("value", figure.value, metric.name)
             if figure.half_unit is not None:
                 self._check_figure("half_unit", figure.half_unit, metric.name)
-            if figure.mean_of > 1 and figure.best_of > 1:
-                raise ValueError("give mean_of or best_of, not both")
-            if figure.best_of > 1 and metric.name != "accuracy":
-                raise ValueError(
-                    f"{metric.name} cannot have best_of: only accuracy can, since the best run is "
-                    "the one with the highest accuracy"
-                )
-            other = self._find_alternative_metric(figure, metric, n_classes)
+            self._check_kind_of_figure(figure, metric)
+            if metric.is_count:
+                self._check_count(figure, metric, n_per_class)
+            if figure.sd is not None:
+                is_mean = figure.mean_of > 1 or figure.folds > 1
+                self._check_sd(figure.sd, figure.value, metric.name, is_mean=is_mean)
+            other = self._find_alternative_metric(figure, metric, len(n_per_class))
         except ValueError as error:
             raise self._build_error(place, str(error)) from None
         return msgspec.structs.replace(figure, metric=metric.name, alternative_metric=other)
 
     @staticmethod
+    def _check_kind_of_figure(figure: ReportedFigure, metric: Metric) -> None:
+        """Check whether the figure is of one run, a mean, or the best of some; and its bound."""
+        if figure.mean_of > 1 and figure.best_of > 1:
+            raise ValueError("give mean_of or best_of, not both")
+        if figure.folds > 1 and figure.best_of > 1:
+            raise ValueError("give folds or best_of, not both")
+        if figure.best_of > 1 and metric.name != "accuracy":
+            raise ValueError(
+                f"{metric.name} cannot have best_of: only accuracy can, since the best run is "
+                "the one with the highest accuracy"
+            )
+        if figure.fold_sizes != "equal" and figure.folds == 1:
+            raise ValueError("the key 'fold_sizes' needs the key 'folds'")
+        if figure.bound == "at least" and metric.highest is None:
+            raise ValueError(
+                f'{metric.name} cannot have bound = "at least", since it has no largest value'
+            )
+
+    @staticmethod
     def _check_classes(figure: ReportedFigure, metric: Metric, n_classes: int) -> None:
+        if metric.is_of_a_cell:
+            if figure.average is not None:
+                raise ValueError(f"{metric.name} has no average")
+            if figure.class_ is None or figure.predicted_as is None:
+                raise ValueError(
+                    f"{metric.name} needs class = NUMBER (the true class) and predicted_as = NUMBER"
+                )
+        elif figure.predicted_as is not None:
+            raise ValueError("the key 'predicted_as' needs metric = \"cell\"")
+        for class_ in (figure.class_, figure.predicted_as):
+            if class_ is not None and not 0 <= class_ < n_classes:
+                raise ValueError(f"class {class_} is not one of 0 to {n_classes - 1}")
         if figure.class_ is not None:
             if figure.average is not None:
                 raise ValueError("a figure has a class or an average, not both")
-            if not metric.is_per_class:
+            if not (metric.is_per_class or metric.is_of_a_cell):
                 raise ValueError(f"{metric.name} is not a figure of one class")
-            if not 0 <= figure.class_ < n_classes:
-                raise ValueError(f"class {figure.class_} is not one of 0 to {n_classes - 1}")
+        elif figure.average in ("weighted", "micro") and not metric.is_per_class:
+            raise ValueError(f"{metric.name} has no {figure.average} average over the classes")
         elif metric.average_is_stated and figure.average is None:
-            raise ValueError(f'{metric.name} needs class = NUMBER or average = "macro"')
+            raise ValueError(
+                f'{metric.name} needs class = NUMBER, or average = "macro", "weighted" or "micro"'
+            )
+
+    @staticmethod
+    def _check_count(figure: ReportedFigure, metric: Metric, n_per_class: tuple[int, ...]) -> None:
+        """Check a number of images; a mean need not be a whole number."""
+        most = sum(n_per_class) if figure.class_ is None else n_per_class[figure.class_]
+        if figure.mean_of == 1 and figure.folds == 1:
+            try:
+                parse_count(figure.value)
+            except ValueError as error:
+                raise ValueError(f"value: {error}") from None
+        if parse_figure(figure.value, metric.name) > most:
+            images = "images" if figure.class_ is None else f"images of class {figure.class_}"
+            raise ValueError(f"value: {figure.value} of {most:,} {images} in [test_set]")
+
+    @staticmethod
+    def _check_sd(text: str, value: str, metric: str, *, is_mean: bool) -> None:
+        if not is_mean:
+            raise ValueError("the key 'sd' needs the number of runs: mean_of, or folds")
+        try:
+            parse_sd(text, value, metric)
+        except ValueError as error:
+            raise ValueError(f"sd: {error}") from None
+
+    def _read_matrix(self, i: int, entry: Any, n_per_class: tuple[int, ...]) -> Matrix:
+        place = self._name_place(f"[[matrix]] {i}", entry, "where")
+        matrix = self._convert(place, entry, Matrix)
+        n_classes = len(n_per_class)
+        lengths = {len(row) for row in matrix.rows}
+        try:
+            if len(matrix.rows) != n_classes or lengths != {n_classes}:
+                found = f"{len(matrix.rows)} rows of {' or '.join(map(str, sorted(lengths)))}"
+                raise ValueError(
+                    f"rows: {found}; [test_set] has {n_classes} classes, so give {n_classes} rows "
+                    f"of {n_classes}"
+                )
+            for k, row in enumerate(matrix.rows, 1):
+                for cell in row:
+                    self._check_cell(k, cell, is_share=matrix.shares)
+        except ValueError as error:
+            raise self._build_error(place, str(error)) from None
+        return matrix
+
+    @staticmethod
+    def _check_cell(row: int, cell: int | str, *, is_share: bool) -> None:
+        if is_share and isinstance(cell, int):
+            raise ValueError(
+                f'row {row}: {cell} is a number; write shares as strings, such as "0.85" or "85%"'
+            )
+        try:
+            if is_share:
+                parse_share(str(cell))
+            else:
+                parse_count(str(cell))
+        except ValueError as error:
+            hint = "" if is_share else "; a matrix of shares needs shares = true"
+            raise ValueError(f"row {row}: {error}{hint}") from None
 
     def _find_alternative_metric(
         self, figure: ReportedFigure, metric: Metric, n_classes: int

@@ -15,7 +15,7 @@ from math import ceil, floor
 from fmbench.metrics.registry import METRICS
 
 MAX_DIGITS = 24  # Decimal holds 28 digits exactly
-ROUNDING_RULES = ("nearest", "truncated")
+ROUNDING_RULES = ("nearest", "truncated", "either")
 
 
 def parse_figure(text: str, metric: str) -> Decimal:
@@ -63,6 +63,54 @@ def parse_half_unit(text: str, metric: str) -> Decimal:
         at_most = "" if highest is None else f" and at most {highest}"
         raise ValueError(f"{text} is not above 0{at_most}")
     return half
+
+
+def parse_sd(text: str, value: str, metric: str) -> Decimal:
+    """Parse the standard deviation that is printed beside a figure ``value``.
+
+    It is in percent if it has a percent sign, or if the figure is in percent.
+
+    Raises:
+        ValueError: not a number, below 0, or larger than the metric's range.
+    """
+    sd, percent = _parse_number(text)
+    lowest, highest = METRICS[metric].lowest, METRICS[metric].highest
+    if percent and highest is None:
+        raise ValueError(f"{metric} is not a percentage")
+    if percent or is_percentage(value, metric):
+        sd = sd.scaleb(-2)
+    if sd < 0:
+        raise ValueError(f"{text} is below 0")
+    if highest is not None and sd > highest - lowest:
+        raise ValueError(f"{text} is larger than the range of {metric}")
+    return sd
+
+
+def parse_count(text: str) -> int:
+    """Parse a number of images.
+
+    Raises:
+        ValueError: not a whole number of at least 0.
+    """
+    number, percent = _parse_number(text)
+    if percent or number < 0 or number != number.to_integral_value():
+        raise ValueError(f"{text!r} is not a whole number of images")
+    return int(number)
+
+
+def parse_share(text: str) -> Decimal:
+    """Parse a share of a row of a confusion matrix: ``"0.85"`` and ``"85%"`` are the same.
+
+    Raises:
+        ValueError: not a number from 0 to 1, or from 0 % to 100 %.
+    """
+    share, percent = _parse_number(text)
+    if percent:
+        share = share.scaleb(-2)
+    if not 0 <= share <= 1:
+        hint = "" if percent else "; a percentage needs a percent sign"
+        raise ValueError(f"{text!r} is not a share from 0 to 1{hint}")
+    return share
 
 
 def parse_minutes(text: str) -> Decimal:
@@ -125,28 +173,66 @@ class Interval:
 
 
 def compute_interval(
-    text: str, metric: str, rule: str = "nearest", half_unit: str | None = None
+    text: str,
+    metric: str,
+    rule: str = "nearest",
+    half_unit: str | None = None,
+    bound: str | None = None,
 ) -> Interval:
     """Compute the values of ``metric`` that are printed as ``text``.
 
     Rule ``nearest``: half a unit of the last printed decimal (or ``half_unit``) below and above.
     Both ends are included, because papers do not say how they round a half. Rule ``truncated``: the
     further decimals were cut off, towards zero; the end that is further from zero is not included.
+    Rule ``either``: all values of both rules. ``bound``: the figure is a limit, ``"at least"`` or
+    ``"at most"``, so the interval reaches to the metric's largest or smallest value. Without a
+    largest value (MSE, a number of images) there is no ``"at least"``.
     """
-    printed = parse_figure(text, metric)
+    half = None if half_unit is None else Fraction(parse_half_unit(half_unit, metric))
+    interval = round_back(parse_figure(text, metric), rule, half)
+    lowest, highest = METRICS[metric].lowest, METRICS[metric].highest
+    if bound == "at least" and highest is not None:
+        return Interval(interval.low, max(Fraction(highest), interval.high), interval.low_open)
+    if bound == "at most":
+        low = min(Fraction(lowest), interval.low)
+        return Interval(low, interval.high, high_open=interval.high_open)
+    return interval
+
+
+def compute_sd_interval(text: str, value: str, metric: str, rule: str = "nearest") -> Interval:
+    """Compute the standard deviations that are printed as ``text`` beside the figure ``value``."""
+    interval = round_back(parse_sd(text, value, metric), rule)
+    if interval.low >= 0:
+        return interval
+    return Interval(Fraction(0), interval.high, high_open=interval.high_open)
+
+
+def round_back(printed: Decimal, rule: str = "nearest", half: Fraction | None = None) -> Interval:
+    """Compute the values that are printed as a number; see :func:`compute_interval`.
+
+    ``half`` is the largest rounding error; by default half a unit of the last decimal.
+
+    Raises:
+        ValueError: there is no such rule.
+    """
     value, exponent = Fraction(printed), printed.as_tuple().exponent
-    half = Fraction(10) ** int(exponent) / 2
-    if half_unit is not None:
-        half = Fraction(parse_half_unit(half_unit, metric))
-    if rule == "nearest":
-        return Interval(value - half, value + half)
-    if rule != "truncated":
+    if half is None:
+        half = Fraction(10) ** int(exponent) / 2
+    if rule not in ROUNDING_RULES:
         raise ValueError(f"rounding {rule!r} is not one of: {', '.join(ROUNDING_RULES)}")
+    nearest = Interval(value - half, value + half)
+    if rule == "nearest":
+        return nearest
     if value > 0:
-        return Interval(value, value + 2 * half, high_open=True)
-    if value < 0:
-        return Interval(value - 2 * half, value, low_open=True)
-    return Interval(-2 * half, 2 * half, low_open=True, high_open=True)
+        cut = Interval(value, value + 2 * half, high_open=True)
+    elif value < 0:
+        cut = Interval(value - 2 * half, value, low_open=True)
+    else:
+        cut = Interval(-2 * half, 2 * half, low_open=True, high_open=True)
+    if rule == "truncated":
+        return cut
+    low, high = min(nearest.low, cut.low), max(nearest.high, cut.high)
+    return Interval(low, high, low_open=low < nearest.low, high_open=high > nearest.high)
 
 
 def _largest_fraction_below(bound: Fraction, max_denominator: int, *, strictly: bool) -> Fraction:

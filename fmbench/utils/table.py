@@ -1,4 +1,4 @@
-"""Formats tables as Markdown, CSV, JSON or plain text; cells are numbers until they are printed.
+"""Formats tables as Markdown, CSV, JSON, LaTeX or HTML; cells are numbers until they are printed.
 
 Each :class:`Column` has a :class:`ColumnKind` that says how its values are printed. All formats
 print the same digits; JSON has them as numbers, and ``null`` where there is no value.
@@ -12,6 +12,27 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
+
+# Cells of a CSV file that begin so are formulas in a spreadsheet.
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t")
+# In LaTeX, a column with longer texts than this many characters wraps them, at so many cm.
+_LONGEST_LINE, _WRAPPED_CM = 30, 5
+_HTML_STYLE = (
+    "body{font:16px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:80rem;padding:0 1rem;"
+    "color:#1b1b1b;background:#fff}h1{font-size:1.3rem}.wide{overflow-x:auto}"
+    "table{border-collapse:collapse}th,td{padding:.3rem .6rem;text-align:left;vertical-align:top;"
+    "border-bottom:1px solid #ddd}td.right{text-align:right;white-space:nowrap}li{color:#444}"
+)
+# What LaTeX reads of a table's file if the file is compiled on its own. Inside a document LaTeX has
+# set \@nodocument to \relax, so these lines have no effect there.
+_LATEX_BEGIN = r"""% A table for a document with \usepackage{booktabs}.
+% The next four lines and the last one have an effect only if this file is compiled on its own.
+\expandafter\ifx\csname @nodocument\endcsname\relax\else
+\documentclass{article}\usepackage[a4paper,landscape,margin=15mm]{geometry}\usepackage{booktabs}
+\begin{document}\def\fmbenchalone{}
+\fi
+"""
+_LATEX_END = r"\ifdefined\fmbenchalone\end{document}\fi"
 
 
 @dataclass(frozen=True)
@@ -54,7 +75,8 @@ class ColumnKind:
     align: Literal["left", "right"] = "left"
 
 
-def _format_signed(difference: float) -> str:
+def format_points(difference: float) -> str:
+    """Return a difference of two fractions in percentage points, with its sign."""
     return f"{round(100 * difference, 2) + 0.0:+.2f}"  # adding zero turns a rounded -0.0 into 0.0
 
 
@@ -76,7 +98,7 @@ def _parse_mean_sd(text: str) -> dict[str, float | None]:
 
 TEXT = ColumnKind("text")
 PERCENT = ColumnKind("percent", lambda share: f"{100 * share:.2f}", float, "right")
-POINTS = ColumnKind("points, with their sign", _format_signed, float, "right")
+POINTS = ColumnKind("points, with their sign", format_points, float, "right")
 SECONDS = ColumnKind("seconds", lambda seconds: f"{seconds:.1f}", float, "right")
 MEAN_SD = ColumnKind("mean ± standard deviation", str, _parse_mean_sd)
 COUNT = ColumnKind("count", lambda n: f"{n:d}", int, "right")
@@ -153,14 +175,25 @@ def format_markdown(table: Table) -> str:
 
 
 def format_csv(table: Table) -> str:
-    """Format the rows as CSV under a header line."""
+    """Format the rows as CSV under a header line.
+
+    A text that a spreadsheet would take for a formula gets an apostrophe in front.
+    """
     import csv
 
     buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, table.names, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(table.text_rows())
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(map(_defuse_formula, table.names))
+    writer.writerows(map(_defuse_formula, row.values()) for row in table.text_rows())
     return buffer.getvalue()
+
+
+def _defuse_formula(text: str) -> str:
+    """Put an apostrophe before a cell that begins like a formula; numbers stay as they are."""
+    text = text.replace("\r", " ")  # which the csv module does not quote
+    if text.lstrip(" \n").startswith(_FORMULA_STARTS) and isinstance(_parse_figure(text), str):
+        return f"'{text}"
+    return text
 
 
 def format_json(table: Table) -> str:
@@ -169,4 +202,73 @@ def format_json(table: Table) -> str:
     return json.dumps(rows, indent=1, ensure_ascii=False) + "\n"
 
 
-FORMATS = {"md": format_markdown, "csv": format_csv, "json": format_json}
+def format_latex(table: Table) -> str:
+    """Format title, table and notes as a LaTeX table; long texts wrap."""
+    from pylatexenc.latexencode import UnicodeToLatexEncoder
+
+    encoder = UnicodeToLatexEncoder(
+        replacement_latex_protection="braces", unknown_char_policy="replace",
+        unknown_char_warning=False,
+    )  # fmt: skip
+
+    def encode(text: str) -> str:
+        return encoder.unicode_to_latex(" ".join(text.split()))
+
+    def format_row(texts: Sequence[str]) -> str:
+        return " & ".join(map(encode, texts)) + r" \\"
+
+    columns = [column for column in table.columns if not column.is_detail]
+    rows = [[row[column.name] for column in columns] for row in table.text_rows()]
+    alignments = []
+    for i, column in enumerate(columns):
+        is_long = max((len(row[i]) for row in rows), default=0) > _LONGEST_LINE
+        plain = "r" if column.kind.align == "right" else "l"
+        alignments.append(f"p{{{_WRAPPED_CM}cm}}" if is_long else plain)
+    lines = [
+        r"\begin{table}",
+        rf"\caption{{{encode(table.title)}}}",
+        r"\centering\small",
+        rf"\begin{{tabular}}{{{''.join(alignments)}}}",
+        r"\toprule",
+        format_row([column.name for column in columns]),
+        r"\midrule",
+        *map(format_row, rows),
+        r"\bottomrule",
+        r"\end{tabular}",
+        *(f"\n{{\\footnotesize\\noindent {encode(note)}\\par}}" for note in table.notes),
+        r"\end{table}",
+    ]
+    return _LATEX_BEGIN + "\n".join(lines) + f"\n{_LATEX_END}\n"
+
+
+def format_html(table: Table) -> str:
+    """Format title, table and notes as a small page."""
+    from html import escape
+
+    columns = [column for column in table.columns if not column.is_detail]
+    head = "".join(f'<th scope="col">{escape(column.name)}</th>' for column in columns)
+    body = "".join(
+        "<tr>"
+        + "".join(
+            f'<td class="{column.kind.align}">{escape(row[column.name])}</td>' for column in columns
+        )
+        + "</tr>\n"
+        for row in table.text_rows()
+    )
+    notes = "".join(f"<li>{escape(note)}</li>\n" for note in table.notes)
+    title = escape(table.title)
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{title}</title>\n<style>{_HTML_STYLE}</style>\n</head>\n<body>\n<main>\n"
+        f'<h1>{title}</h1>\n<div class="wide" tabindex="0">\n<table>\n'
+        f"<thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody>\n</table>\n</div>\n"
+        + (f"<ul>\n{notes}</ul>\n" if notes else "")
+        + "</main>\n</body>\n</html>\n"
+    )
+
+
+FORMATS = {
+    "md": format_markdown, "csv": format_csv, "json": format_json, "tex": format_latex,
+    "html": format_html,
+}  # fmt: skip

@@ -39,6 +39,19 @@ def test_one_run_borrows_the_spread_on_the_row_s_own_images():
         Control("mnist", "0.89"), (0.8725,), deterministic=False, spread_of=shifted
     )
     assert far.agrees is False
+    assert far.borrows_spread and not alone.borrows_spread
+    assert far.sentence_part.endswith(
+        "outside of the prediction interval with the spread on the row's own images"
+    )
+    enough = compare_control(control, FIVE, deterministic=False, spread_of=shifted)
+    assert not enough.borrows_spread
+
+
+def test_a_control_that_was_measured_in_fmbench_s_own_run_says_so():
+    control = Control("mnist", "0.873")
+    own = compare_control(control, FIVE, deterministic=False, from_reference=True)
+    assert own.from_reference
+    assert own.sentence_part.endswith("it gets 87.40 against 87.3 (in fmbench's own run)")
 
 
 def test_without_a_run_there_is_only_the_claim():

@@ -11,11 +11,15 @@ import pytest
 from fmbench import runners
 from fmbench.analysis import reference as references
 from fmbench.analysis.reference import (
+    CONFUSION_FILE,
     SUMMARY_FILE,
+    find_reference_folder,
     load_reference_fit_seconds,
     load_reference_summaries,
+    read_confusion_matrices,
     read_summary,
     summarise_by_file_names,
+    write_confusion_matrices,
     write_summary,
 )
 from fmbench.analysis.summary import FlaggedFigure, Status, Summary
@@ -75,6 +79,54 @@ def test_a_damaged_summary_file_is_an_error_that_says_what_to_do(tmp_path, conte
         read_summary(path)
 
 
+# ---------------------------------------------------------------- the confusion matrices
+
+
+def test_confusion_matrices_are_read_as_they_were_written_whatever_the_order(tmp_path):
+    matrices = {
+        "b": np.array([[[3, 1], [0, 4]], [[4, 0], [2, 2]]]),
+        "./mine.py:make": np.array([[[4, 0], [0, 4]]]),
+    }
+    path, again = tmp_path / CONFUSION_FILE, tmp_path / "again"
+    write_confusion_matrices(path, matrices)
+    write_confusion_matrices(again, dict(reversed(matrices.items())))
+    assert path.read_bytes() == again.read_bytes()
+    found = read_confusion_matrices(path)
+    assert {name: np.array(of_seeds).tolist() for name, of_seeds in found.items()} == {
+        name: of_seeds.tolist() for name, of_seeds in matrices.items()
+    }
+    assert "   [[3,1],[0,4]],\n   [[4,0],[2,2]]\n" in path.read_text(encoding="utf-8")
+
+
+def test_a_file_without_any_matrix_can_be_read(tmp_path):
+    write_confusion_matrices(tmp_path / CONFUSION_FILE, {})
+    assert read_confusion_matrices(tmp_path / CONFUSION_FILE) == {}
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        "",
+        '"a": 1',
+        '"a": []',
+        '"a": [[]]',
+        '"a": [[[1, 2], [3]]]',
+        '"a": [[[1, 2]]]',
+        '"a": [[[1.5, 2], [3, 4]]]',
+        '"a": [[[-1, 2], [3, 4]]]',
+        '"a": [[[1, 2], [3, 4]], [[1]]]',
+        '"a": [[[1, 2], [3, 4]], [[2, 2], [3, 4]]]',  # other images in the second seed
+        '"a": [[[true, 2], [3, 4]]]',
+    ],
+)
+def test_a_file_with_anything_else_than_confusion_matrices_is_damaged(tmp_path, rows):
+    path = tmp_path / "suite" / CONFUSION_FILE
+    path.parent.mkdir()
+    path.write_text(f'{{"protocol": "all", "rows": {{{rows}}}' + "}" * bool(rows))
+    with pytest.raises(UserError, match=r"confusion.json is damaged: `fmbench table --suite suite"):
+        read_confusion_matrices(path)
+
+
 # ---------------------------------------------------------------- the committed run
 
 
@@ -98,6 +150,19 @@ def test_the_installed_package_has_the_summary_where_there_is_no_checkout(tmp_pa
     write.unlink()
     with pytest.raises(UserError, match="install it again"):
         load_reference_summaries(reader.read_suite())
+
+
+@pytest.mark.parametrize("name", list_suites())
+def test_the_committed_matrices_give_the_committed_accuracies(name):
+    folder = find_reference_folder(name)
+    summaries = read_summary(folder / SUMMARY_FILE)
+    matrices = read_confusion_matrices(folder / CONFUSION_FILE)
+    assert set(matrices) == {runner for runner in summaries if not runner.endswith(" on mnist")}
+    for runner, of_seeds in matrices.items():
+        counts = np.array(of_seeds)
+        assert (counts.sum(axis=2) == 1000).all()
+        accuracies = np.trace(counts, axis1=1, axis2=2) / 10_000
+        assert accuracies.tolist() == list(summaries[runner].accuracies)
 
 
 def test_a_users_own_suite_has_no_reference(tmp_path):

@@ -259,6 +259,13 @@ def test_a_grid_of_one_configuration_is_that_configuration():
     )
 
 
+def test_a_coarser_figure_of_a_grid_is_harder_to_refute():
+    grid = GridFigure((SampleFigure(FIVE), SampleFigure(tuple(a - 0.001 for a in FIVE))))
+    claimed = grid.expected + 0.008
+    sharp, coarse = (grid.power(10, claimed, half, 0.005, 0.05, 0.05) for half in (0, 0.002))
+    assert coarse < sharp - 0.1
+
+
 def test_a_grid_of_deterministic_configurations_gives_the_best_of_them():
     grid = GridFigure(tuple(SampleFigure((a,)) for a in (0.8, 0.86, 0.85)))
     assert not grid.has_spread

@@ -13,7 +13,9 @@ from fmbench.analysis.reference import REFERENCE_RESULTS, SUMMARY_FILE, read_sum
 from fmbench.analysis.statistics import SampleFigure
 from fmbench.analysis.summary import BEST_EPOCH_TEXT, FlaggedFigure, Status, Summary
 from fmbench.analysis.table_verdicts import (
+    GridMembers,
     find_untested,
+    judge_on_todays_images,
     judge_rows,
     judge_source_protocols,
     load_grids,
@@ -92,6 +94,19 @@ RERUN = f"{MISQUOTED}; a rerun of the claim as printed: "
         (row(**OLD), FIVE, "claimed of other images: the first release"),
         (row("98.80", **OLD), FIVE, "claimed of other images: the first release"),
         (row(**OLD), ONE_SEED, "claimed of other images: the first release"),
+        # A limit that the rerun keeps is no figure to compare with.
+        (
+            row("85", bound="at least"),
+            FIVE,
+            "untestable: the claim is only a limit, at least 85, and the rerun keeps it",
+        ),
+        (row("98.80", bound="at least"), FIVE, "not reproduced, claim higher"),
+        (
+            row("95", bound="at most"),
+            FIVE,
+            "untestable: the claim is only a limit, at most 95, and the rerun keeps it",
+        ),
+        (row("80.00", bound="at most"), FIVE, "not reproduced, claim lower"),
     ],
 )
 def test_each_row_of_a_table_gets_a_verdict(the_row, summary, verdict):
@@ -127,6 +142,21 @@ def test_an_untested_row_still_shows_its_interval_and_whether_it_agrees_to_the_d
     [verdict] = judge_rows([row("90.00", mean_of=5, **OLD)], {"model": FIVE})
     assert verdict.interval == SampleFigure(FIVE.accuracies, 5).interval
     assert (verdict.p_within, verdict.p_beyond, verdict.delta_star) == (None, None, None)
+    [verdict] = judge_rows([row("90.00", best_of=7, **OLD)], {"model": FIVE})
+    assert verdict.interval == SampleFigure(FIVE.accuracies, 1, 7).interval
+
+
+def test_a_claim_of_other_images_is_also_judged_as_if_it_were_about_todays():
+    rows = [row(**OLD), row("98.80", **OLD), row(), row(None, **OLD)]
+    verdicts = judge_rows(rows, {"model": FIVE})
+    found = judge_on_todays_images(rows, {"model": FIVE}, verdicts)
+    assert [verdict and verdict.word for verdict in found] == [
+        "reproduced", "not reproduced, claim higher", None, None
+    ]  # fmt: skip
+    assert found[1].p_holm == pytest.approx(3 * found[1].p_beyond), "three claims are tested"
+    assert judge_on_todays_images(rows[2:3], {"model": FIVE}, verdicts[2:3]) == [None]
+    wide = judge_on_todays_images(rows[:1], {"model": FIVE}, verdicts[:1], margin=0.0001)
+    assert wide[0].kind is VerdictKind.WITHIN_SPREAD
 
 
 def test_margin_and_level_change_the_verdict():
@@ -192,7 +222,8 @@ def sign(*accuracies):
 def protocol_of(the_row, summary, grids=None):
     rows, summaries = [the_row], {"model": summary}
     untested = find_untested(rows, summaries)
-    [result] = judge_source_protocols(rows, summaries, untested, grids or {})
+    found = {key: GridMembers(tuple(members)) for key, members in (grids or {}).items()}
+    [result] = judge_source_protocols(rows, summaries, untested, found)
     return result
 
 
@@ -293,6 +324,9 @@ def test_a_grid_with_a_member_without_records_gives_no_figure(members):
 def test_a_member_with_one_run_borrows_the_spread_of_the_picked_one():
     result = protocol_of(row(**PICKED), FIVE, {KEY: [FIVE, ONE_SEED]})
     assert (result.n, result.sd) == (1, None), "the spread is not that of its own runs"
+    assert result.borrows_spread
+    assert not protocol_of(row(**PICKED), FIVE, {KEY: [FIVE, FIVE]}).borrows_spread
+    assert not protocol_of(row(**PICKED), FIVE, {KEY: [FIVE, measured(0.8)]}).borrows_spread
     low, high = protocol_of(row(**PICKED), FIVE, {KEY: [FIVE, FIVE]}).verdict.interval
     assert high - low > 0
     assert result.verdict.interval[1] - result.verdict.interval[0] > high - low
@@ -337,7 +371,7 @@ def test_the_members_of_a_grid_in_the_same_suite_are_its_rows_on_the_same_data_s
     suite = make_suite(tmp_path / "own.toml")
     summaries = {r.runner: replace(FIVE, runner=r.runner) for r in suite.rows[:3]}
     grids = load_grids(suite, tmp_path, summaries)
-    names = {key[1:]: [m and m.runner for m in members] for key, members in grids.items()}
+    names = {key[1:]: [m and m.runner for m in g.summaries] for key, g in grids.items()}
     assert names == {
         ("fashion-mnist", "shallow fashion-mnist"): FASHION,
         ("fashion-mnist", "deep fashion-mnist"): FASHION,
@@ -353,7 +387,8 @@ def test_the_members_of_a_grid_in_another_suite_come_from_the_results_folder_or_
     summaries = {"extra-tree": replace(FIVE, runner="extra-tree")}
     key = (the_row.grid, the_row.dataset, "extra-tree")
     from_reference = load_grids(suite, tmp_path, summaries)[key]
-    assert len(from_reference) == 12 and from_reference[1].mean == pytest.approx(0.78318)
+    assert from_reference.from_reference and len(from_reference.summaries) == 12
+    assert from_reference.summaries[1].mean == pytest.approx(0.78318)
     other = reader.read_suite(find_bundled_suite("xiao2017"))
     members = reader.find_grid_rows(suite, the_row.grid, the_row.dataset)
     own = [replace(FIVE, runner=member.runner) for member in members]
@@ -362,7 +397,8 @@ def test_the_members_of_a_grid_in_another_suite_come_from_the_results_folder_or_
     write_summary(path, own[:-1], [])
     assert load_grids(suite, tmp_path, summaries)[key] == from_reference, "one is missing"
     write_summary(path, own, [])
-    assert [m.mean for m in load_grids(suite, tmp_path, summaries)[key]] == [FIVE.mean] * 12
+    found = load_grids(suite, tmp_path, summaries)[key]
+    assert [m.mean for m in found.summaries] == [FIVE.mean] * 12 and not found.from_reference
     assert load_grids(suite, tmp_path, {}) == {}, "nothing is measured that was picked"
 
     path.write_text("{")
@@ -384,7 +420,8 @@ def test_the_member_that_is_the_row_s_own_configuration_has_all_seeds_of_the_row
     suite = reader.read_suite()
     [the_row] = [r for r in suite.rows if r.runner == runner]
     own = replace(FIVE, runner=runner)
-    members = load_grids(suite, tmp_path, {runner: own})[the_row.grid, the_row.dataset, runner]
+    grids = load_grids(suite, tmp_path, {runner: own})
+    members = grids[the_row.grid, the_row.dataset, runner].summaries
     places = [i for i, member in enumerate(members) if member == own]
     rows = reader.find_grid_rows(suite, the_row.grid, the_row.dataset)
     source = float(the_row.source.strip("%")) / 100
@@ -395,7 +432,7 @@ def test_a_runner_with_other_parameters_is_no_member(tmp_path):
     suite = reader.read_suite()
     summaries = {"svc-rbf": replace(FIVE, runner="svc-rbf")}
     [members] = load_grids(suite, tmp_path, summaries).values()
-    assert summaries["svc-rbf"] not in members, "the grid states gamma in another way"
+    assert summaries["svc-rbf"] not in members.summaries, "the grid states gamma in another way"
 
 
 # ---------------------------------------------------------------- controls of a suite
@@ -408,8 +445,10 @@ def test_a_control_comes_from_the_user_s_runs_or_else_from_the_reference(tmp_pat
     reference = measured(0.9, controls={"mnist": (0.8,)})
     [judged] = judge_suite(suite, {"model": own}, {"model": reference})
     assert (judged.control.mean, judged.control.agrees) == (0.873, True)
+    assert not judged.control.from_reference and judged.control.borrows_spread is False
     [judged] = judge_suite(suite, {"model": measured(0.9)}, {"model": reference})
     assert (judged.control.mean, judged.control.agrees) == (0.8, False)
+    assert judged.control.from_reference and judged.as_dict()["control_from_reference"]
     [judged] = judge_suite(suite, {"model": measured(0.9)}, {})
     assert (judged.control.mean, judged.control.agrees) == (None, None)
     assert judged.as_dict()["control_claimed"] == 0.873

@@ -11,19 +11,19 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import stats
 
-from fmbench.analysis.statistics import CONFIDENCE_TEXT
+from fmbench.analysis.statistics import CONFIDENCE_TEXT, GridFigure, SampleFigure
 from fmbench.analysis.verdicts import (
     ALPHA,
     FEWEST_SEEDS,
     MARGIN,
     MAX_SEEDS,
     Claim,
+    Trial,
     Verdict,
     VerdictKind,
     decide_together,
     explain_verdicts,
     judge_claim,
-    judge_grid_claim,
     make_trial,
 )
 from fmbench.records.protocols import FULL, QUICK
@@ -294,32 +294,32 @@ def test_the_best_of_many_runs_may_be_higher_than_one_run():
     assert judged(0.9, FIVE, best_of=30).kind is VerdictKind.UNDECIDABLE
 
 
+def judge_grid(claim, *members):
+    """The verdict on the best of a grid; ``members`` are the accuracies of each configuration."""
+    figure = GridFigure(tuple(SampleFigure(tuple(member)) for member in members))
+    [verdict] = decide_together([Trial(claim, figure, not figure.has_spread, MARGIN, ALPHA)])
+    return verdict
+
+
 def test_the_best_of_a_grid_is_judged_by_the_law_of_the_maximum():
     worse, better = make_runs(0.89, 0.002, 5), make_runs(0.9, 0.002, 5)
     claim = Claim(0.902, 0.00005)
     alone = judge_claim(claim, better, deterministic=False)
-    grid = judge_grid_claim(claim, [worse, better, better, better])
+    grid = judge_grid(claim, worse, better, better, better)
     assert grid.kind is VerdictKind.REPRODUCED and grid.delta_star < alone.delta_star
-    assert judge_grid_claim(Claim(0.93, 0.00005), [worse, better]).kind is VerdictKind.CLAIM_HIGHER
-    assert judge_grid_claim(Claim(0.87, 0.00005), [worse, better]).kind is VerdictKind.CLAIM_LOWER
+    assert judge_grid(Claim(0.93, 0.00005), worse, better).kind is VerdictKind.CLAIM_HIGHER
+    assert judge_grid(Claim(0.87, 0.00005), worse, better).kind is VerdictKind.CLAIM_LOWER
 
 
 def test_a_grid_of_deterministic_configurations_is_compared_directly():
-    verdict = judge_grid_claim(Claim(0.9, 0.0005), [[0.88], [0.9003]])
+    verdict = judge_grid(Claim(0.9, 0.0005), [0.88], [0.9003])
     assert (verdict.kind, verdict.to_the_digit) == (VerdictKind.REPRODUCED, True)
-    assert judge_grid_claim(Claim(0.89, 0.0005), [[0.88], [0.9003]]).kind.differs
-
-
-def test_a_grid_with_too_few_seeds_or_no_records_is_not_tested():
-    verdict = judge_grid_claim(Claim(0.9, 0.0005), [[0.9, 0.901], list(FIVE)])
-    assert str(verdict) == "untestable: 2 seeds of a stochastic configuration, 3 needed"
-    assert judge_grid_claim(Claim(0.9, 0.0005), [[], list(FIVE)]).kind is VerdictKind.NOT_RUN
-    assert judge_grid_claim(Claim(0.9, 0.0005), []).kind is VerdictKind.NOT_RUN
+    assert judge_grid(Claim(0.89, 0.0005), [0.88], [0.9003]).kind.differs
 
 
 def test_a_grid_that_varies_too_much_is_named_in_the_reason():
     members = [make_runs(0.9, 0.003, 5), make_runs(0.9, 0.003, 5)]
-    verdict = judge_grid_claim(Claim(0.9108, 0.00005), members)
+    verdict = judge_grid(Claim(0.9108, 0.00005), *members)
     assert verdict.kind is VerdictKind.UNDECIDABLE
     assert "the claim is the best of a grid" in verdict.reason
 
@@ -472,7 +472,7 @@ def test_padded_zeros_are_no_precision(claimed, source, half_unit, expected):
 )
 def test_a_claim_says_what_kind_of_figure_it_is(options, text):
     claim = Claim.from_row(Row("Table 3", "A", "a", "90.0", **options))
-    assert claim.kind_text == text
+    assert str(claim.quoting) == text
     assert (claim.n_runs, claim.best_of) == (
         options.get("mean_of", 1), options.get("best_of", 1)
     )  # fmt: skip

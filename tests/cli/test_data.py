@@ -4,11 +4,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import click
+import numpy as np
 import pytest
 
 from fmbench.cli import options
 from fmbench.cli.main import main
-from fmbench.datasets import locate, specs
+from fmbench.datasets import loading, locate, specs
 from fmbench.datasets.specs import DATASETS
 from tests.helpers.small_datasets import FASHION, JAPANESE, compute_checksums, pack, write_packed
 
@@ -41,6 +42,7 @@ def run(capsys):
 def small(monkeypatch, tmp_path):
     """Fashion-MNIST and KMNIST with a few images, and a folder of the files of each."""
     monkeypatch.setattr(locate, "cache_folder", lambda spec: tmp_path / "cache" / spec.name)
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
     monkeypatch.delenv("FMBENCH_DATA", raising=False)
     for spec in (
         replace(specs.FASHION_MNIST, sha256=compute_checksums(FASHION), debian_folder=None),
@@ -115,6 +117,23 @@ def test_data_describes_the_data_set_that_is_named(run, small):
         sha256 = DATASETS["kmnist"].sha256_gz[specs.TEST_LABELS]
         assert f"t10k-labels-idx1-ubyte.gz  SHA-256 {sha256}  genuine\n" in out
         assert "  tsu " in out
+
+
+def test_data_describes_an_archive_that_was_converted(run, small, monkeypatch, tmp_path):
+    spec = replace(DATASETS["fashion-mnist"], n_train=6, n_per_class=(1,) * 4 + (0,) * 6)
+    monkeypatch.setitem(DATASETS, spec.name, spec)
+    arrays = loading.load_dataset(specs.LocatedDataset(spec, small[0], ""))
+    names = ("X_train", "y_train", "X_test", "y_test")
+    path = tmp_path / "fashion.npz"
+    np.savez(path, **{name.lower(): getattr(arrays, name) for name in names})
+    status, out, _ = run("data", "--data", path)
+    assert status == 0
+    [first, second, *_] = out.splitlines()
+    assert first.startswith(f"Fashion-MNIST: {tmp_path / 'cache' / 'converted'}/fashion-mnist-")
+    assert second == (
+        f"found in: a NumPy archive given by --data DIR, {path}; converted to IDX files"
+    )
+    assert out.count("  genuine\n") == 4
 
 
 def test_data_refuses_the_folder_of_another_data_set(run, small):

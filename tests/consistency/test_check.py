@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fmbench import api
 from fmbench.consistency import feasibility
 from fmbench.consistency.check import check_consistency
 from fmbench.suites.claims import ReportedFigure, Suite
@@ -29,7 +30,8 @@ def figure(metric, value, k=None, **more):
 
 
 def conflicts_of(n_per_class, *figures, rounding="nearest"):
-    return [c.members for c in check_consistency(suite(n_per_class, *figures), rounding).conflicts]
+    result = check_consistency(suite(n_per_class, *figures), rounding, seconds=600)
+    return [conflict.members for conflict in result.conflicts]
 
 
 @pytest.mark.parametrize(
@@ -261,8 +263,8 @@ def test_the_command_prints_json(tmp_path):
     answer = json.loads(done.stdout)
     assert done.returncode == 1
     assert set(answer) == {
-        "verdict", "conflicts", "not_checked", "implied_accuracy", "sources", "pairs", "agreeing",
-        "figures",
+        "verdict", "rounding", "consistent_under", "conflicts", "not_checked", "implied_accuracy",
+        "sources", "pairs", "agreeing", "spreads", "figures",
     }  # fmt: skip
     assert answer["verdict"] == "contradictory" and answer["conflicts"] == [[0, 1]]
     assert answer["implied_accuracy"][1] == [0.7705, 0.7795]
@@ -276,12 +278,57 @@ def test_the_command_prints_json(tmp_path):
     assert [pair["verdict"] for pair in others] == ["agree", "agree"]
     assert answer["agreeing"] == [0, 2]
     assert answer["figures"][2] == {
-        "where": "c", "of": None, "metric": "recall", "class": 3, "average": None, "value": "0.95"
+        "where": "c", "of": None, "metric": "recall", "class": 3, "average": None,
+        "predicted_as": None, "value": "0.95", "sd": None, "row": None,
     }  # fmt: skip
     path.write_text(HEAD + entry(where="a", metric="accuracy", value="98.80%"))
     done = run_check(path, "--json")
     assert done.returncode == 0
     assert json.loads(done.stdout)["verdict"] == "consistent"
+
+
+MATRIX = "[[90, 8, 2],\n [5, 85, 10],\n [0, 15, 85]]\n"
+REPORT = """
+              precision    recall  f1-score   support
+
+           0     0.9474    0.9000    0.9231       100
+           1     0.7870    0.8500    0.8173       100
+           2     0.8763    0.8500    0.8629       100
+
+    accuracy                         0.8667       300
+"""
+
+
+@pytest.mark.parametrize(("recall", "is_contradictory"), [("0.8500", False), ("0.8700", True)])
+def test_a_report_beside_a_matrix_is_read_from_any_file(tmp_path, recall, is_contradictory):
+    path = tmp_path / "results.txt"
+    changed = REPORT.replace("0.7870    0.8500", f"0.7870    {recall}")
+    path.write_text(MATRIX + changed)
+    result = api.check(path)
+    assert result.contradictory == is_contradictory
+    if is_contradictory:
+        [clash] = [clash for pair in result.pairs for clash in pair.clashes]
+        figure = result.figures[clash.figure]
+        assert (figure.metric, figure.class_, clash.low) == ("recall", 1, Fraction("0.85"))
+
+
+def test_words_are_checked_as_a_file_is():
+    assert not api.check("LeNet-5 98.80 %").contradictory
+    assert api.check("LeNet-5 98.805 %").contradictory  # of 10,000 images
+
+
+@pytest.mark.slow
+def test_the_command_reads_standard_input_and_says_which_kinds_there_are(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "fmbench", "check", "-"],
+        input=MATRIX, capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 0 and "confusion matrix" in done.stdout, done.stderr
+    path = tmp_path / "m.txt"
+    path.write_text(MATRIX)
+    for arguments in (["--as", "nonsense", path], ["--as", "table"], [tmp_path / "none.txt"]):
+        done = run_check(*arguments)
+        assert done.returncode == 2 and done.stderr.count("\n") == 1, done.stderr
 
 
 @pytest.mark.slow

@@ -24,7 +24,7 @@ def paper():
 
 @pytest.fixture(scope="module")
 def results(paper):
-    return {rule: check_consistency(paper, rule) for rule in ("nearest", "truncated")}
+    return {rule: check_consistency(paper, rule, seconds=600) for rule in ("nearest", "truncated")}
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,7 @@ def nearest(results):
 
 
 def source_of(result, name):
-    [source] = [source for source in result.sources if source.name == name]
+    [source] = [s for s in result.sources if (s.name, s.of) == (name, "lenet5")]
     return source
 
 

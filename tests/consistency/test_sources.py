@@ -5,6 +5,7 @@ from fractions import Fraction
 from itertools import product
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from fmbench.consistency import explain, feasibility, sources
 from fmbench.consistency.check import NOT_DECIDED, check_consistency
 from fmbench.consistency.solver import Solution
+from fmbench.errors import UserError
 from fmbench.suites import reader
 from fmbench.suites.claims import ReportedFigure
 from fmbench.suites.rounding import ROUNDING_RULES
@@ -24,7 +26,8 @@ def figure(where, metric, value, k=None, **more):
 
 
 def check(n_per_class, *figures, rounding="nearest", **options):
-    return check_consistency(suite(n_per_class, *figures), rounding, **options)
+    # By default without a limit of time, so that no test depends on the speed of the machine.
+    return check_consistency(suite(n_per_class, *figures), rounding, **{"seconds": 600, **options})
 
 
 def verdicts(result):
@@ -112,7 +115,7 @@ def test_the_severity_of_an_impossible_source_is_the_distance_to_the_nearest_cou
 
 
 def test_a_figure_that_cannot_be_checked_leaves_its_source_without_an_answer():
-    result = check(BALANCED, figure("x", "mcc", "0.9"), figure("y", "accuracy", "0.9"))
+    result = check(BALANCED, figure("x", "top-2 accuracy", "0.9"), figure("y", "accuracy", "0.9"))
     assert (result.sources[0].possible, result.sources[0].implied) == (None, {})
     assert verdicts(result) == {("x", "y"): "not compared"}
     assert result.pairs[0].note == "no figure of x can be checked"
@@ -425,17 +428,170 @@ def test_the_names_of_the_verdicts_are_those_of_the_json():
     assert names == {"agree", "contradictory", "not compared", "not decided"}
 
 
-def test_a_claim_of_a_row_that_is_not_reported_as_a_figure_is_named_as_not_compared():
-    """Only [[reported]] figures are compared, so "consistent" must not seem to cover the row."""
-    content = {
-        "test_set": {"n_per_class": [1000] * 10},
-        "row": [{"where": "Table 3", "label": "LeNet-5", "runner": "lenet5", "claimed": "98.80"}],
-        "reported": [{"where": "Table 2", "of": "lenet5", "metric": "kappa", "value": "0.75"}],
-    }
-    suite = reader.build_suite(content, Path("s.toml"))
-    text = explain.format_result(check_consistency(suite))
-    assert "Not compared: LeNet-5 (Table 3), claimed 98.80." in " ".join(text.split())
-    same = {"where": "Table 3", "of": "lenet5", "metric": "accuracy", "value": "0.988"}
-    content["reported"].append(same)
-    suite = reader.build_suite(content, Path("s.toml"))
-    assert "Not compared" not in explain.format_result(check_consistency(suite))
+# ------------------------------------------------------------------ claims of rows
+
+
+def check_content(reported=(), **content):
+    content = {"test_set": {"n_per_class": [1000] * 10}, "reported": list(reported), **content}
+    return check_consistency(reader.build_suite(content, Path("s.toml")), seconds=600)
+
+
+KAPPA = {"where": "Table 2", "of": "lenet5", "metric": "kappa", "value": "0.75"}
+CLAIM = {"where": "Table 3", "label": "LeNet-5", "runner": "lenet5", "claimed": "98.80"}
+
+
+def test_a_claim_of_a_row_is_compared_with_the_other_figures_of_its_model():
+    result = check_content([KAPPA], row=[CLAIM])
+    assert verdicts(result) == {("Table 2", "Table 3"): "contradictory"}
+    assert result.pairs[0].severity == pytest.approx(46.81, rel=0.01)
+    text = explain.format_result(result, explain=True)
+    assert "Table 3: 98.80 %" in text and "Reason: accuracy 98.80 % forces kappa 0.9867." in text
+    figures = result.as_json()["figures"]
+    assert [(f["metric"], f["where"], f["row"]) for f in figures] == [
+        ("kappa", "Table 2", None), ("accuracy", "Table 3", 0)
+    ]  # fmt: skip
+    assert result.as_json()["sources"][1]["figures"] == [1]
+
+
+def test_a_claim_that_is_reported_too_is_compared_once():
+    same = {"where": "Table 3", "of": "lenet5", "metric": "accuracy", "value": "0.9880"}
+    result = check_content([KAPPA, same], row=[CLAIM])
+    assert len(result.figures) == 2 and len(result.sources) == 2
+
+
+def test_a_claim_about_other_images_is_named_as_not_compared():
+    result = check_content([KAPPA], row=[{**CLAIM, "images": "first release"}])
+    assert not result.contradictory and len(result.figures) == 1
+    text = " ".join(explain.format_result(result).split())
+    assert (
+        "Not compared: LeNet-5 (Table 3), claimed 98.80: it is about the first release of the "
+        "images."
+    ) in text
+    assert "Not compared" not in explain.format_result(check_content([KAPPA]))
+
+
+def test_claims_alone_are_counted_and_not_listed():
+    rows = [CLAIM, {**CLAIM, "label": "MLP", "runner": "mlp", "claimed": "87.23"}]
+    result = check_content(row=rows)
+    assert not result.contradictory and result.agreeing == ()
+    text = " ".join(explain.format_result(result).split())
+    assert "The claims of 2 rows are possible, and stand alone" in text and "Each fig" not in text
+    assert explain.build_figure_rows(result) == explain.build_source_rows(result) == []
+
+
+def test_a_claim_that_no_count_of_images_gives_is_impossible_alone():
+    result = check_content(row=[{**CLAIM, "claimed": "98.805"}])
+    assert result.contradictory
+    text = " ".join(explain.format_result(result).split())
+    assert "1 of 1 sources is impossible alone" in text
+    assert "gives this value in one run (of a mean, say mean_of)" in text
+    assert not check_content(row=[{**CLAIM, "claimed": "98.805", "mean_of": 2}]).contradictory
+
+
+def test_two_claims_of_one_label_are_compared():
+    rows = [CLAIM, {**CLAIM, "where": "text", "claimed": "98.9"}]
+    assert verdicts(check_content(row=rows)) == {("Table 3", "text"): "contradictory"}
+
+
+def test_a_suite_with_nothing_to_check_is_refused():
+    with pytest.raises(UserError, match="nothing to check"):
+        check_content(row=[{**CLAIM, "images": "first release"}])
+
+
+# ------------------------------------------------------------------ limits and rounding
+
+SMALL = [5000] * 2  # with few classes, a check takes less time
+
+
+def test_a_limit_is_compared_on_one_side_only():
+    over = figure("x", "accuracy", "98%", bound="at least")
+    assert not check(SMALL, over, figure("y", "kappa", "0.99")).contradictory
+    assert check(SMALL, over, figure("y", "kappa", "0.75")).contradictory
+    below = figure("x", "accuracy", "98%", bound="at most")
+    assert check(SMALL, below, figure("y", "kappa", "0.99")).contradictory
+    assert "at least 98 %" in explain.format_result(check(SMALL, over))
+
+
+def cut_off(**more):
+    """An accuracy of 89.87 % and its kappa of 0.7974, both cut off."""
+    return [figure("x", "accuracy", "89.8%", **more), figure("y", "kappa", "0.7974", **more)]
+
+
+def test_figures_that_agree_under_another_rounding_are_said_to():
+    result = check(SMALL, *cut_off())
+    assert result.contradictory and result.consistent_under == ("truncated", "either")
+    text = " ".join(explain.format_result(result).split())
+    assert (
+        "But all figures can be true together if their further digits were cut off instead of "
+        "rounded (--rounding truncated)."
+    ) in text
+    assert result.as_json()["consistent_under"] == ["truncated", "either"]
+    for rule in ("truncated", "either"):
+        other = check(SMALL, *cut_off(), rounding=rule)
+        assert not other.contradictory and other.consistent_under == ()
+    assert check(SMALL, *cut_off(), figure("z", "mse", "50")).consistent_under == ()
+
+
+def test_figures_of_which_some_are_cut_off_agree_only_under_either_rule():
+    mixed = [*cut_off(), figure("z", "recall", "0.899")]
+    assert check(SMALL, *mixed).consistent_under == ("either",)
+    assert "some of them were rounded" in explain.format_result(check(SMALL, *mixed))
+
+
+def test_a_figure_may_have_its_own_rounding():
+    one, other = cut_off()
+    own = msgspec.structs.replace(one, rounding="truncated")
+    assert not check(SMALL, own, other).contradictory
+    nearest = [msgspec.structs.replace(f, rounding="nearest") for f in (one, other)]
+    assert check(SMALL, *nearest, rounding="truncated").contradictory
+
+
+# ------------------------------------------------------------------ more metrics
+
+
+def test_counts_and_error_rates_say_the_same_as_the_accuracy():
+    accuracy = figure("a", "accuracy", "91.12%")
+    for metric, value in (("correct", "9112"), ("errors", "888"), ("error rate", "8.88%")):
+        assert not check(SMALL, accuracy, figure("b", metric, value)).contradictory
+    for metric, value in (("correct", "9107"), ("errors", "893"), ("error rate", "8.93%")):
+        [pair] = check(SMALL, accuracy, figure("b", metric, value)).pairs
+        assert pair.verdict == "contradictory"
+    result = check(SMALL, accuracy, figure("b", "correct", "9107"))
+    text = " ".join(explain.format_result(result, explain=True).split())
+    assert "accuracy" in text and "9107" in text
+
+
+def test_a_count_that_is_a_mean_of_runs_is_the_mean_of_their_counts():
+    accuracy = figure("a", "accuracy", "91.12%", mean_of=5)
+    assert not check(SMALL, accuracy, figure("b", "correct", "9112", mean_of=5)).contradictory
+    assert check(SMALL, accuracy, figure("b", "correct", "9113.2", mean_of=5)).contradictory
+
+
+def test_a_cell_limits_the_recall_of_its_class_and_the_precision_of_the_other():
+    cell = ReportedFigure("text", "cell", "114", class_=1, predicted_as=0)
+    assert not check([1000] * 3, cell, figure("a", "recall", "0.886", 1)).contradictory
+    result = check([1000] * 3, cell, figure("a", "recall", "0.90", 1))
+    assert result.contradictory
+    text = " ".join(explain.format_result(result, explain=True).split())
+    assert "images of class 1 predicted as class 0: 114" in text
+
+
+def test_balanced_accuracy_is_the_macro_recall():
+    n = [1500, 1000, 500]
+    balanced, recall = figure("a", "balanced accuracy", "0.900"), figure("b", "recall", "0.91")
+    assert check(n, balanced, recall).contradictory
+    assert not check(n, balanced, figure("b", "recall", "0.900")).contradictory
+    assert not check(n, balanced, figure("b", "accuracy", "0.91")).contradictory
+
+
+def test_weighted_and_micro_averages_are_compared():
+    n = [30, 10]
+    accuracy = figure("a", "accuracy", "0.900")
+    for average in ("weighted", "micro"):
+        recall = ReportedFigure("b", "recall", "0.900", average=average)
+        assert not check(n, accuracy, recall).contradictory
+        recall = ReportedFigure("b", "recall", "0.95", average=average)
+        result = check(n, accuracy, recall)
+        assert result.contradictory and f"{average} recall 0.95" in explain.format_result(
+            result, all_figures=True, explain=True
+        )

@@ -26,6 +26,7 @@ def spec(monkeypatch, tmp_path) -> DatasetSpec:
     for declared in small:
         monkeypatch.setitem(DATASETS, declared.name, declared)
     monkeypatch.setattr(locate, "cache_folder", lambda spec: tmp_path / "cache" / spec.name)
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
     monkeypatch.delenv("FMBENCH_DATA", raising=False)
     return small[0]
 

@@ -65,6 +65,32 @@ def test_the_urls_are_tried_in_order_until_one_gives_the_genuine_files(spec, web
     loading.verify_files(spec, tmp_path / "cache")
 
 
+def test_a_server_with_a_wrong_file_is_named(spec, web, apt, tmp_path, monkeypatch):
+    lines = []
+    monkeypatch.setattr(download.logger, "warning", lambda text, *parts: lines.append(text % parts))
+    serve(web, spec.urls[0], DIGITS)
+    serve(web, spec.urls[1], {**FASHION, FILES[0]: DIGITS[FILES[0]]})
+    serve(web, spec.urls[2], FASHION)
+    assert download.fetch(spec, tmp_path / "cache") == f"the published files, {spec.urls[2]}"
+    assert lines == [
+        f"{spec.urls[0]}{FILES[-1]}.gz: not the genuine file; it is not used",
+        f"{spec.urls[1]}{FILES[0]}.gz: not the genuine file; it is not used",
+    ]
+
+
+def test_a_download_without_end_is_stopped(spec, apt, tmp_path, monkeypatch, refusal):
+    import pooch
+
+    def retrieve(url, known_hash, name, folder, downloader):
+        while True:
+            downloader.progressbar.update(2**20)
+
+    monkeypatch.setattr(pooch, "retrieve", retrieve)
+    message = refusal(lambda: download.fetch(spec, tmp_path / "parent" / "cache"))
+    assert f"{spec.urls[0]}{FILES[-1]}.gz: larger than the genuine file" in message
+    assert list((tmp_path / "parent").iterdir()) == []
+
+
 def test_a_server_with_only_some_of_the_files_is_skipped(spec, web, apt, tmp_path):
     serve(web, spec.urls[0], dict(list(DIGITS.items())[:3]))
     apt["files"] = FASHION
@@ -90,7 +116,7 @@ def test_if_no_server_has_the_genuine_files_nothing_is_kept(spec, web, apt, tmp_
     serve(web, spec.urls[0], DIGITS)
     apt["files"] = DIGITS
     message = refusal(lambda: download.fetch(spec, tmp_path / "parent" / "cache"))
-    assert f"{spec.urls[0]}: not the genuine files" in message
+    assert f"{spec.urls[0]}{FILES[-1]}.gz: not the genuine file" in message
     assert "a package: not the genuine files" in message
     assert list((tmp_path / "parent").iterdir()) == []
 

@@ -80,15 +80,32 @@ def test_a_file_with_any_byte_changed_is_refused(spec, tmp_path, refusal):
 def test_an_empty_file_is_refused(spec, tmp_path, refusal):
     write_packed(FASHION, tmp_path)
     (tmp_path / f"{TRAIN_IMAGES}.gz").write_bytes(b"")
-    assert f"{TRAIN_IMAGES}.gz is not the genuine" in refusal(
+    assert f"{TRAIN_IMAGES}.gz is empty, not the genuine" in refusal(
         lambda: loading.verify_files(spec, tmp_path)
     )
 
 
-def test_a_file_that_is_not_packed_is_refused(spec, tmp_path, refusal):
-    write_packed(FASHION, tmp_path)
-    (tmp_path / f"{TRAIN_IMAGES}.gz").write_text("<html>Please log in</html>")
-    assert "damaged" in refusal(lambda: loading.verify_files(spec, tmp_path))
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        (b"<html>Please log in</html>", "a web page"),
+        (b"\n<!DOCTYPE html><p>404", "a web page"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "a pointer of Git LFS"),
+        (b"PK\x03\x04...", "a ZIP archive"),
+        (b"\x80\x02}q\x00.", "a pickle, which fmbench does not read"),
+        (encode_idx(np.zeros((3, 28, 28), np.uint8)), "an IDX file of 3 x 28 x 28 bytes"),
+    ],
+)
+def test_a_file_that_is_something_else_is_refused_with_what_it_is(
+    spec, tmp_path, refusal, content, what
+):
+    for name, stored in ((f"{TRAIN_IMAGES}.gz", content), (TRAIN_IMAGES, gzip.compress(content))):
+        folder = tmp_path / name
+        write_packed({k: v for k, v in FASHION.items() if k != TRAIN_IMAGES}, folder)
+        (folder / name).write_bytes(stored)
+        message = refusal(lambda folder=folder: loading.verify_files(spec, folder))
+        assert message.startswith(f"{folder / name} is {what}")
+        assert "not the genuine Fashion-MNIST file" in message
 
 
 def test_wrong_content_is_refused_with_both_checksums(spec, tmp_path, refusal):
@@ -158,7 +175,7 @@ def test_an_unpacked_file_that_cannot_be_checked_is_refused(kmnist, tmp_path, re
     ):
         message = refusal(call)
         assert f"{TRAIN_IMAGES} is unpacked and cannot be checked" in message
-        assert f"put {TRAIN_IMAGES}.gz beside it" in message
+        assert "or run `fmbench data kmnist` to fetch it" in message
 
 
 def test_a_file_that_was_packed_again_is_refused(kmnist, tmp_path, refusal):

@@ -72,7 +72,8 @@ def test_a_wrong_folder_is_an_error_even_if_the_cache_has_the_data(
     (tmp_path / "file").touch()
     for folder in (tmp_path / "nowhere", tmp_path / "file"):
         message = refusal(lambda folder=folder: locate_in(folder))
-        assert message == f"{option}: {folder} is not a folder"
+        assert message.startswith(f"{option}: {folder} is not a folder")
+    assert message.endswith(f"but a file: name its folder, {tmp_path}")
     incomplete = write_packed({TRAIN_IMAGES: FASHION[TRAIN_IMAGES]}, tmp_path / "incomplete")
     message = refusal(lambda: locate_in(incomplete))
     assert message.startswith(f"{incomplete} holds no {TRAIN_LABELS}.gz: install the package")

@@ -39,6 +39,7 @@ claimed = "99.0"
 def folder(monkeypatch, tmp_path):
     monkeypatch.setitem(DATASETS, SHAPES.name, SHAPES)
     monkeypatch.setattr(locate, "cache_folder", lambda spec: tmp_path / "cache" / spec.name)
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
     return write_packed(FILES, tmp_path / "shapes files")
 
 

@@ -42,6 +42,14 @@ def test_a_declaration_agrees_with_the_genuine_files(name):
         assert (round(mean, 5), round(sd, 5)) == spec.pixel_statistics
 
 
+@pytest.mark.parametrize("spec", DATASETS.values(), ids=lambda spec: spec.name)
+def test_secure_servers_are_asked_first(spec):
+    secure = [url.startswith("https://") for url in spec.urls]
+    assert secure == sorted(secure, reverse=True) and secure[0]
+    assert all(url.endswith("/") for url in spec.urls)
+    assert len(set(spec.urls)) == len(spec.urls)
+
+
 def test_fashion_mnist_is_the_default_and_has_classes_of_equal_size(dataset):
     assert dataset.source.spec is DEFAULT_DATASET is FASHION_MNIST
     assert np.bincount(dataset.y_train).tolist() == [6_000] * 10
@@ -85,7 +93,8 @@ def test_pixel_statistics_that_are_not_declared_are_not_guessed():
 
 def test_only_records_of_fashion_mnist_lack_the_labels():
     assert {name: records_have_labels(name) for name in [*DATASETS, "a name of the future"]} == {
-        "fashion-mnist": False, "mnist": True, "kmnist": True, "a name of the future": True,
+        "fashion-mnist": False, "mnist": True, "kmnist": True,
+        "fashion-mnist-first-release": True, "a name of the future": True,
     }  # fmt: skip
 
 

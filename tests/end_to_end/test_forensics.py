@@ -1,8 +1,6 @@
 """`fmbench forensics`, from the command line to its tables, on a network that learns fast."""
 
 import csv
-import gzip
-import hashlib
 import json
 from dataclasses import replace
 
@@ -17,6 +15,7 @@ from fmbench.errors import UserError
 from fmbench.models.registry import isolate_registrations
 from fmbench.records.store import Store
 from tests.end_to_end.test_cli import assert_one_line_error, fmbench
+from tests.helpers.small_datasets import compute_checksums, encode_idx, pack, write_packed
 
 pytestmark = pytest.mark.slow
 
@@ -45,40 +44,55 @@ def tiny():
         yield runner
 
 
-@pytest.fixture
-def digits(tmp_path, monkeypatch):
-    """A folder of made-up digits: each image is a bar whose height is the label."""
-    folder = tmp_path / "made-up digits"
-    folder.mkdir()
+def write_bars(folder):
+    """Write made-up files: each image is a bar whose height is the label. Return their contents."""
+    folder.mkdir(parents=True)
     generator = np.random.default_rng(0)
-    sha256 = {}
+    contents = {}
     for kind, n in (("train", 400), ("t10k", 100)):
         y = generator.permutation(np.arange(n) % 10).astype(np.uint8)
         X = np.zeros((n, 28, 28), np.uint8)
         for image, label in zip(X, y, strict=True):
             image[: 2 * label + 2, generator.integers(20) :] = 255
-        contents = {
-            f"{kind}-images-idx3-ubyte": (3, X),
-            f"{kind}-labels-idx1-ubyte": (1, y),
+        contents |= {
+            f"{kind}-images-idx3-ubyte": encode_idx(X),
+            f"{kind}-labels-idx1-ubyte": encode_idx(y),
         }
-        for name, (n_dims, array) in contents.items():
-            head = bytes([0, 0, 8, n_dims]) + b"".join(k.to_bytes(4, "big") for k in array.shape)
-            content = head + array.tobytes()
-            (folder / f"{name}.gz").write_bytes(gzip.compress(content))
-            sha256[name] = hashlib.sha256(content).hexdigest()
-    spec = replace(specs.MNIST_DIGITS, sha256=sha256)
+    write_packed(contents, folder)
+    return contents
+
+
+def replace_dataset(monkeypatch, constant, **checksums):
+    spec = replace(getattr(specs, constant), **checksums)
     for module in (specs, plan):
-        monkeypatch.setattr(module, "MNIST_DIGITS", spec)
+        monkeypatch.setattr(module, constant, spec)
     monkeypatch.setitem(specs.DATASETS, spec.name, spec)
+
+
+@pytest.fixture
+def digits(tmp_path, monkeypatch):
+    """A folder of made-up digits."""
+    folder = tmp_path / "made-up digits"
+    contents = write_bars(folder)
+    replace_dataset(monkeypatch, "MNIST_DIGITS", sha256=compute_checksums(contents))
     return folder
 
 
 @pytest.fixture
-def investigate(tmp_path, source, tiny, capfd, monkeypatch):
+def first_release(tmp_path, monkeypatch):
+    """Put a made-up first release of Fashion-MNIST into the cache."""
+    contents = write_bars(tmp_path / "cache" / specs.FIRST_RELEASE.name)
+    checksums = compute_checksums(pack(contents))
+    replace_dataset(monkeypatch, "FIRST_RELEASE", sha256_gz=checksums)
+
+
+@pytest.fixture
+def investigate(tmp_path, source, tiny, first_release, capfd, monkeypatch):
     """``investigate(*arguments)``: run the command on the tiny runner; status, stdout, stderr."""
     suite = tmp_path / "suite.toml"
     suite.write_text(SUITE)
     monkeypatch.setattr(locate, "cache_folder", lambda spec: tmp_path / "cache" / spec.name)
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
     monkeypatch.setattr("signal.signal", lambda *_: None)  # keep the handlers of the tests
 
     def run(*arguments, name="tiny"):
@@ -108,7 +122,7 @@ def list_all(folder):
     return {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
 
 
-def test_without_run_nothing_is_run_or_written_and_the_time_is_told(investigate, tmp_path):
+def test_without_run_nothing_is_run_or_written_and_the_time_is_told(investigate, tmp_path, source):
     before = list_all(tmp_path)
     status, out, err = investigate()
     assert (status, err) == (0, "")
@@ -116,7 +130,18 @@ def test_without_run_nothing_is_run_or_written_and_the_time_is_told(investigate,
     assert "no mistake (not run)" in out
     assert "Not measured yet, the most telling first:\n  the correct procedure: 5 of 5 cells" in out
     assert f"`fmbench forensics tiny --suite {tmp_path / 'suite.toml'} --results " in out
-    assert out.endswith(f"{tmp_path / 'results'} --run` measures them.\n")
+    data = f"--data fashion-mnist={source.folder}"
+    assert out.endswith(f"{tmp_path / 'results'} {data} --run` measures them.\n")
+
+
+def test_the_command_that_measures_keeps_what_the_user_asked_for(investigate, tmp_path, digits):
+    options = ("-p", "epochs=4", "--quick", "--seeds", 3, "--no-readings", "--digits", digits)
+    _, out, _ = investigate(*options)
+    begin, _, end = out.rpartition("`fmbench forensics tiny ")
+    assert end.startswith("-p epochs=4 --quick --seeds 3 --no-readings --suite ")
+    assert f"--data 'mnist={digits}' --run`" in end
+    # Ten seconds for the two epochs of the recipe, so twenty for four.
+    assert "the correct procedure: 3 of 3 cells, about 1 min 00 s on one core" in begin
 
 
 def test_a_quick_run_measures_every_story_and_a_second_run_has_nothing_to_do(
@@ -124,10 +149,10 @@ def test_a_quick_run_measures_every_story_and_a_second_run_has_nothing_to_do(
 ):
     status, out, err = investigate("--quick", "--run", "--digits", digits)
     assert status == 0, err
-    # two seeds without a mistake; two seeds of four mistakes, three more readings on each data set,
+    # two seeds without a mistake; two seeds of five mistakes, three more readings on each data set,
     # the long run
-    assert "2 of 2 cells are to be measured, 2 at a time: about " in err
-    assert "15 of 17 cells are to be measured, 2 at a time: about " in err
+    assert "not measured yet: 2 of 2 cells, 2 at a time: about " in err
+    assert "not measured yet: 17 of 19 cells, 2 at a time: about " in err
     assert "Not measured" not in out
     results = tmp_path / "results"
     assert not (results / "suite").exists()  # tables are written only with --write
@@ -140,7 +165,7 @@ def test_a_quick_run_measures_every_story_and_a_second_run_has_nothing_to_do(
     assert accuracy["test images in the training set"] > honest
     assert accuracy["best epoch picked on the test set"] >= honest
     assert rows["MNIST digits in place of Fashion-MNIST"]["n"] == "2"
-    assert len(rows) == 10 + 3 * 5  # and of each reading: three stories, and two on the digits
+    assert len(rows) == 11 + 3 * 5  # and of each reading: three stories, and two on the digits
 
     store = Store(results)
     contents = store.read_contents()
@@ -173,8 +198,8 @@ def test_without_the_digits_all_other_mistakes_are_measured(investigate, without
     assert status == 0
     assert "left out what needs the MNIST handwritten digits: no source of" in err
     assert "MNIST digits in place of Fashion-MNIST (not run)" in out
-    assert out.count("(n = 1)") == 8
-    assert "the MNIST digits: 1 of 1 cells" in out
+    assert out.count("(n = 1)") == 9
+    assert "the MNIST digits: 1 cell, about" in out
 
 
 def test_failed_cells_are_named_and_the_exit_status_is_1(investigate, digits):
@@ -182,7 +207,7 @@ def test_failed_cells_are_named_and_the_exit_status_is_1(investigate, digits):
                                    "--seeds", 1, "--memory", 0.125)  # fmt: skip
     assert status == 1, err
     failed = "failed: used more than 0.125 GiB of memory (seed 0)"
-    assert " ".join(out.split()).count(failed) == 10
+    assert " ".join(out.split()).count(failed) == 11
 
 
 def test_if_the_correct_procedure_explains_the_claim_nothing_else_is_measured(
@@ -221,7 +246,7 @@ def test_a_model_of_the_users_own_is_examined_too(investigate, tmp_path, without
     status, out, err = investigate("--quick", "--run", "-p", "depth=2", name=name)
     assert status == 0, err
     assert "prints no figure of this model" in out
-    assert out.count("(n = 1)") == 5
+    assert out.count("(n = 1)") == 6
     status, again, err = investigate("--quick", "-p", "depth=2", name=name)
     assert status == 0 and "(n = 1)" in again
 

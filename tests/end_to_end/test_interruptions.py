@@ -138,6 +138,8 @@ Journal.load_or_compute = load_or_compute_and_pause
 def make(*, seed, device, workspace):
     runner = runners.get_runner("eden")
     values = runner.resolve(runner.quick)
+    values |= {{"train_images": 300, "validation_images": 200, "final_epochs": 1}}
+    values |= {{"max_work": 300_000}}
     return runner.build(values, seed=seed, device=device, workspace=workspace)
 """
 

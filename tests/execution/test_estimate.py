@@ -30,7 +30,23 @@ def test_records_of_the_same_variant_are_preferred_to_others_of_the_runner(toy_c
     estimate.learn(record_of(variant, total_seconds=50.0))
     estimate.learn(record_of(toy_cell(), total_seconds=5.0))
     assert estimate.expected_seconds(replace(variant, seed=1)) == 50.0
-    assert estimate.expected_seconds(replace(variant, overrides={"epochs": 98})) == 5.0
+    other = replace(variant, overrides={})
+    assert estimate.expected_seconds(other) == 5.0
+
+
+def test_the_time_grows_with_the_number_of_epochs(toy_cell, record_of):
+    estimate, cell = DurationEstimate(EMPTY, {"toy": 7.0}), toy_cell()
+    epochs = cell.hyperparameters["epochs"]
+    long = replace(cell, overrides={"epochs": 10 * epochs})
+    quick = replace(long, protocol=QUICK)
+    assert estimate.expected_seconds(long) == 70.0
+    recipe = replace(cell, protocol=QUICK).hyperparameters["epochs"]
+    assert estimate.expected_seconds(quick) == DEFAULT_QUICK_SECONDS * 10 * epochs / recipe
+    estimate.learn(record_of(cell, total_seconds=5.0))
+    assert estimate.expected_seconds(long) == 50.0
+    estimate.learn(record_of(long, total_seconds=44.0))
+    assert estimate.expected_seconds(long) == 44.0
+    assert estimate.expected_seconds(replace(cell, seed=1)) == 5.0, "of its own variant"
 
 
 def test_cells_of_one_launch_share_its_time_and_a_resumed_fit_includes_its_earlier_time(

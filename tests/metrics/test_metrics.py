@@ -93,11 +93,27 @@ def test_one_vs_rest_accuracy_follows_from_accuracy_whatever_the_class_sizes(ans
 
 @settings(max_examples=20)
 @given(predictions())
+def test_right_and_wrong_images_are_counted(answers):
+    y_true, y_pred = answers
+    found = compute_metrics(y_true, y_pred, N).overall
+    assert found["correct"] == (y_true == y_pred).sum()
+    assert found["correct"] + found["errors"] == len(y_true)
+
+
+def test_a_class_without_images_has_no_recall_and_counts_as_zero():
+    y_true, y_pred = np.array([0, 0, 1]), np.array([0, 1, 1])
+    found = compute_metrics(y_true, y_pred, 3).overall
+    assert found["balanced accuracy"] == found["recall"] == pytest.approx((0.5 + 1 + 0) / 3)
+
+
+@settings(max_examples=20)
+@given(predictions())
 def test_the_confusion_matrix_alone_gives_the_same_values(answers):
     found = compute_metrics(*answers, N)
     for name, value in found.overall.items():
         assert compute_overall_value(found.confusion, name) == pytest.approx(value), name
     assert compute_overall_value(found.confusion, "top-2 accuracy") is None
+    assert compute_overall_value(found.confusion, "cell") is None
 
 
 def test_the_claimed_accuracy_means_another_kappa_than_the_paper_prints():
@@ -132,10 +148,10 @@ def test_perfect_predictions_score_1_and_no_error():
     y = np.arange(N, dtype=np.uint8).repeat(2)
     found = compute_metrics(y, y, N, scores=np.eye(N)[y])
     for name, value in found.overall.items():
-        best = 0 if METRICS[name].highest is None else 1  # only errors have no largest value
+        best = len(y) if name == "correct" else 0 if METRICS[name].less_is_better else 1
         assert value == best, name
     assert all((values == 1).all() for values in found.by_class.values())
-    assert tuple(found.overall) == tuple(METRICS)
+    assert tuple(found.overall) == tuple(n for n, metric in METRICS.items() if n != "cell")
 
 
 @settings(max_examples=30)
@@ -157,6 +173,7 @@ def test_every_metric_agrees_with_scikit_learn(case):
     for name, function in {
         "accuracy": sk.accuracy_score, "kappa": sk.cohen_kappa_score, "mcc": sk.matthews_corrcoef,
         "mse": sk.mean_squared_error, "mae": sk.mean_absolute_error,
+        "balanced accuracy": sk.balanced_accuracy_score, "error rate": sk.zero_one_loss,
     }.items():  # fmt: skip
         assert found.overall[name] == pytest.approx(function(y_true, y_pred), abs=1e-12), name
 

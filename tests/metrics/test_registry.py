@@ -12,6 +12,7 @@ import pytest
 from fmbench import runners
 from fmbench.analysis import evaluation
 from fmbench.consistency.check import NO_FORMULA, check_consistency
+from fmbench.consistency.conflicts import evaluate
 from fmbench.consistency.matrices import MatrixModel
 from fmbench.metrics.compute import compute_metrics
 from fmbench.metrics.metric import Metric
@@ -109,6 +110,14 @@ def test_a_new_metric_is_on_the_page(monkeypatch, results):
         assert f">{name}</" in page
 
 
+def test_a_metric_that_repeats_another_is_in_the_table_only_if_the_suite_reports_it(results):
+    titles = table.format_markdown(build_table(results(), "overall"))
+    assert "| error rate " not in titles and "| mcc " in titles and "| cell " not in titles
+    text = SUITE.replace('"accuracy"', '"error rate"').replace("0.75", "25%")
+    row = overall_row(results(text), "error rate")
+    assert (row["claimed"], row["measured"]["mean"]) == ("25%", pytest.approx(0.25))
+
+
 def test_a_suite_may_report_a_new_metric(monkeypatch, results):
     monkeypatch.setitem(METRICS, HIT_RATE.name, HIT_RATE)
     text = SUITE.replace('"accuracy"', '"hit rate"').replace("0.75", "75%")
@@ -116,7 +125,7 @@ def test_a_suite_may_report_a_new_metric(monkeypatch, results):
 
 
 def test_a_figure_that_has_no_formula_is_not_checked(results):
-    text = SUITE + '[[reported]]\nwhere = "Table 2"\nmetric = "mcc"\nvalue = "0.9"\n'
+    text = SUITE + '[[reported]]\nwhere = "Table 2"\nmetric = "top-2 accuracy"\nvalue = "0.9"\n'
     result = check_consistency(results(text).suite)
     assert result.not_checked == {1: NO_FORMULA} and not result.contradictory
 
@@ -149,19 +158,17 @@ def test_the_constraints_of_a_metric_have_the_value_that_is_computed(name, sizes
         return
     computed = compute_metrics(y_true, y_pred, 3)
     model = MatrixModel(sizes, has_cells=metric.needs_cells)
-    point = [0] * len(model.bounds)
-    for k in range(3):
-        point[model.true_positives(k)] = int(computed.confusion[k, k])
-        point[model.predicted(k)] = int(computed.confusion[:, k].sum())
-    point[model.n_correct] = int(computed.confusion.trace())
-    for (i, j), variable in model.cells.items():
-        point[variable] = int(computed.confusion[i, j])
-    parts = model.expression(name).parts
-    values = [part.value_at(point) for part in parts]
-    assert float(sum(values) / len(values)) == pytest.approx(computed.overall[name])
+    point = model.build_point(computed.confusion.tolist())
+    if metric.is_of_a_cell:
+        for i, j in np.ndindex(3, 3):
+            found = evaluate(model.expression(name, int(i), predicted_as=int(j)), point)
+            assert found == computed.confusion[i, j]
+        return
+    found = evaluate(model.expression(name), point)
+    assert float(found) == pytest.approx(computed.overall[name])
     for k in range(3 if metric.is_per_class else 0):
-        [part] = model.expression(name, k).parts
-        assert float(part.value_at(point)) == pytest.approx(computed.by_class[name][k])
+        found = evaluate(model.expression(name, k), point)
+        assert float(found) == pytest.approx(computed.by_class[name][k])
 
 
 def test_every_value_is_in_the_range_that_its_metric_declares():

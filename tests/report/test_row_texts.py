@@ -15,6 +15,7 @@ import pytest
 from msgspec import structs
 
 from fmbench import api
+from fmbench.analysis.controls import ControlResult
 from fmbench.analysis.evaluation import JudgedRow, judge_suite
 from fmbench.analysis.predictions import SuitePredictions
 from fmbench.analysis.summary import Status, Summary
@@ -23,6 +24,7 @@ from fmbench.analysis.verdicts import Verdict, VerdictKind
 from fmbench.report.readme import write_block
 from fmbench.report.row_texts import (
     describe_claim_kind,
+    describe_evidence,
     describe_source_protocol,
     describe_tests,
     format_control,
@@ -98,11 +100,26 @@ def test_the_figure_by_the_sources_protocol_says_what_it_adds_and_the_verdict_by
     assert describe_source_protocol(noisy) == (
         "best epoch picked on the test set: 92.33 %; reproduced"
     )
+    borrowed = replace(one_seed, flatters=None, from_reference=True, borrows_spread=True)
+    assert describe_source_protocol(judged(row.verdict, source_protocol=borrowed)) == (
+        "best epoch picked on the test set: 92.33 %; reproduced (the grid was measured in "
+        "fmbench's own run; configurations with fewer than 3 seeds get the spread of the picked "
+        "one)"
+    )
     untested = judged(row.verdict, source_protocol=result(VerdictKind.OTHER_IMAGES))
     assert format_source_protocol(untested) == "92.33 (+0.36)"
     assert describe_source_protocol(untested).endswith("honest protocol")
     assert format_source_protocol(judged(row.verdict)) == ""
     assert describe_source_protocol(judged(row.verdict)) == ""
+
+
+def test_a_control_says_where_it_was_measured_and_whose_spread_it_has():
+    control = ControlResult("mnist", 0.873, "87.3", 0.8735, None, 1, True)
+    assert describe_evidence(control) == ""
+    assert describe_evidence(replace(control, from_reference=True, borrows_spread=True)) == (
+        "measured in fmbench's own run; fewer than 3 runs, so the spread is that on the row's own "
+        "images"
+    )
 
 
 def test_a_row_without_a_control_shows_none():

@@ -80,10 +80,12 @@ def test_the_template_can_be_checked_measured_and_printed_unchanged(template, so
 
 def test_the_template_shows_every_key_and_all_of_them_are_valid(tmp_path):
     text = bundled.TEMPLATE.read_text(encoding="utf-8")
-    every = re.sub(r"^# (\[+\w+\]+|[\w-]+ = .*)$", r"\1", text, flags=re.M)
+    key, row_of_matrix = r"\[+\w+\]+|[\w-]+ = .*", r" {4}\[.*\],|\]"
+    every = re.sub(rf"^# ({key}|{row_of_matrix})$", r"\1", text, flags=re.M)
     content = tomllib.loads(every)
     kinds = {"row": claims.Row, "grid": claims.Grid, "reported": claims.ReportedFigure,
-             "statement": claims.Statement, "not_transcribed": claims.NotTranscribed}  # fmt: skip
+             "matrix": claims.Matrix, "statement": claims.Statement,
+             "not_transcribed": claims.NotTranscribed}  # fmt: skip
     for name, kind in kinds.items():
         fields = set(kind.__struct_encode_fields__)
         assert fields == {key for entry in content[name] for key in entry}, name
@@ -98,9 +100,9 @@ def test_the_template_shows_every_key_and_all_of_them_are_valid(tmp_path):
 
 def test_the_guide_explains_every_key():
     guide = (bundled.CHECKOUT / "benchmarks" / "README.md").read_text(encoding="utf-8")
-    kinds = (claims.Row, claims.Control, claims.Grid, claims.ReportedFigure, claims.Statement,
-             claims.NotTranscribed, reader.TestSet, reader.TableTitles, reader.FigureTitles,
-             reader.SuiteFile)  # fmt: skip
+    kinds = (claims.Row, claims.Control, claims.Grid, claims.ReportedFigure, claims.Matrix,
+             claims.Statement, claims.NotTranscribed, reader.TestSet, reader.TableTitles,
+             reader.FigureTitles, reader.SuiteFile)  # fmt: skip
     for kind in kinds:
         for key in kind.__struct_encode_fields__:
             assert f"`{key}`" in guide or f"`[{key}]`" in guide or f"`[[{key}]]`" in guide, key
@@ -210,7 +212,7 @@ def test_a_row_without_a_runner_stops_no_command(source, tmp_path):
     done = fmbench("table", "--quick", *where)
     assert done.returncode == 0 and "Our network" in done.stdout, done.stderr
     assert "no runner: there is no 'lenet6': did you mean lenet5?" in done.stdout
-    assert fmbench("check", path).returncode == 0
+    assert fmbench("check", path).returncode == 1  # its claim contradicts its kappa
     assert fmbench("list", *where[:4]).returncode == 0
     done = fmbench("report", *where, "--output", tmp_path / "page.html")
     assert done.returncode == 0, done.stderr

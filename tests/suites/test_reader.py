@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import datetime
+from fractions import Fraction
 from pathlib import Path
 
 import msgspec
@@ -262,7 +263,7 @@ def test_the_message_names_the_nearest_key_and_the_allowed_ones(tmp_path):
     assert message == (
         "[[row]] 1 (A): unknown key 'runer': did you mean runner; allowed: where, label, runner, "
         "claimed, source, cited, certainty, recipe, remark, mean_of, best_of, picked, grid, "
-        "scored_as, images, control, half_unit, estimator, parameters, dataset"
+        "scored_as, images, control, half_unit, sd, bound, estimator, parameters, dataset"
     )
 
 
@@ -290,6 +291,65 @@ def test_a_suite_may_say_where_the_paper_was_published(tmp_path):
     text = 'venue = "Neurocomputing"\ndoi = "10.1/2"\n' + WHOLE
     suite = reader.read_suite(written(tmp_path, text))
     assert (suite.venue, suite.doi) == ("Neurocomputing", "10.1/2")
+
+
+MATRIX = """
+[[matrix]]
+where = "Figure 7"
+rows = [[5, 0, 0], [1, 4, 0], ["0", "1", "4"]]
+"""
+SHARES = MATRIX.split("rows")[0] + (
+    'shares = true\nrows = [["1.0", "0", "0"], ["20%", "80 %", "0%"], ["0", ".2", ".8"]]\n'
+)
+
+
+def test_a_matrix_holds_counts_or_shares(tmp_path):
+    [matrix] = reader.read_suite(written(tmp_path, WHOLE + MATRIX)).matrices
+    assert matrix.rows == ((5, 0, 0), (1, 4, 0), ("0", "1", "4"))
+    assert (matrix.where, matrix.of, matrix.shares, matrix.mean_of) == ("Figure 7", None, False, 1)
+    [matrix] = reader.read_suite(written(tmp_path, WHOLE + SHARES)).matrices
+    assert matrix.shares and matrix.rows[1] == ("20%", "80 %", "0%")
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        (MATRIX.replace("[5, 0, 0], ", ""), "rows: 2 rows of 3; [test_set] has 3 classes"),
+        (MATRIX.replace("[5, 0, 0]", "[5, 0]"), "rows: 3 rows of 2 or 3; [test_set] has"),
+        (MATRIX.replace("[5, 0, 0]", "[5.0, 0, 0]"), "rows must be a list of rows, each a list"),
+        (MATRIX.replace("[5, 0, 0]", "[-5, 0, 0]"), "row 1: '-5' is not a whole number"),
+        (MATRIX.replace('"4"', '"0.4"'), "row 3: '0.4' is not a whole number of images; a matrix"),
+        (SHARES.replace('"1.0"', "1"), "row 1: 1 is a number; write shares as strings"),
+        (SHARES.replace("20%", "20"), "row 2: '20' is not a share from 0 to 1; a percentage needs"),
+        (SHARES.replace("20%", "120%"), "row 2: '120%' is not a share from 0 to 1"),
+        (MATRIX.split("rows")[0], "the key 'rows' is missing"),
+        (101 * MATRIX, "101 entries; at most 100 are allowed"),
+    ],
+)
+def test_a_bad_matrix_is_refused_with_one_line(tmp_path, text, what):
+    message = refusal_of(written(tmp_path, WHOLE + text))
+    assert message.startswith(("[[matrix]] 1 (Figure 7): ", "[[matrix]]: ")) and what in message
+
+
+def test_a_figure_may_be_a_count_a_cell_a_limit_or_a_mean_over_folds(tmp_path):
+    text = TEST_SET + "".join(
+        f'[[reported]]\nwhere = "text"\n{keys}\n'
+        for keys in (
+            'metric = "correct"\nvalue = "13"', 'metric = "errors"\nvalue = "2.4"\nmean_of = 5',
+            'metric = "cell"\nclass = 2\npredicted_as = 0\nvalue = "5"',
+            'metric = "accuracy"\nvalue = "80%"\nbound = "at least"\nrounding = "truncated"',
+            'metric = "accuracy"\nvalue = "80"\nfolds = 3\nsd = "1.5"',
+            'metric = "f1"\naverage = "weighted"\nvalue = "0.8"',
+        )
+    )  # fmt: skip
+    figures = reader.read_suite(written(tmp_path, text)).reported
+    assert [f.metric for f in figures[:3]] == ["correct", "errors", "cell"]
+    assert (figures[2].class_, figures[2].predicted_as) == (2, 0)
+    limit = figures[3].interval("nearest")  # its own rule counts
+    assert (limit.low, limit.high) == (Fraction("0.8"), 1)
+    sd = figures[4].sd_interval()
+    assert (sd.low, sd.high) == (Fraction("0.0145"), Fraction("0.0155"))  # in percent like 80
+    assert figures[5].average == "weighted"
 
 
 def test_a_small_suite_is_read(tmp_path):
@@ -336,7 +396,51 @@ ALTERED = {  # old text in WHOLE, new text, beginning of the message, and a part
     "class and average": (
         '"kappa"', '"f1"\nclass = 1\naverage = "macro"', "[[reported]] 1", "not both",
     ),
-    "other average": ('"kappa"', '"f1"\naverage = "micro"', "[[reported]] 1", 'must be "macro"'),
+    "other average": (
+        '"kappa"', '"f1"\naverage = "samples"', "[[reported]] 1", "one of: macro, weighted, micro",
+    ),
+    "weighted kappa": ('"0.75"', '"0.75"\naverage = "weighted"', "[[reported]] 1", "no weighted"),
+    "sd of one run": ('"0.75"', '"0.75"\nsd = "0.1"', "[[reported]] 1", "needs the number of runs"),
+    "sd below 0": ('"0.75"', '"0.75"\nmean_of = 3\nsd = "-1"', "[[reported]] 1", "sd: -1 is below"),
+    "sd too large": (
+        '"0.75"', '"0.75"\nfolds = 3\nsd = "3"', "[[reported]] 1", "sd: 3 is larger than the range",
+    ),
+    "sd of a claim": ('"90.0"', '"90.0"\nsd = "0.1"', "[[row]] 1 (A)", "needs the number of runs"),
+    "bound of no claim": (
+        'where = "Table 3"\nlabel = "A"\nclaimed = "90.0"',
+        'where = "text"\nlabel = "A"\nbound = "at most"', "[[row]] 1 (A)", "'bound' needs the key",
+    ),
+    "other bound": ('"90.0"', '"90.0"\nbound = "over"', "[[row]] 1 (A)", "one of: at least, at mo"),
+    "least MSE": ('"kappa"', '"mse"\nbound = "at least"', "[[reported]] 1", "no largest value"),
+    "other rounding": ('"0.75"', '"0.75"\nrounding = "up"', "[[reported]] 1", "one of: nearest"),
+    "folds and best": (
+        '"kappa"', '"accuracy"\nfolds = 5\nbest_of = 2', "[[reported]] 1", "folds or best_of, not",
+    ),
+    "sizes of no folds": (
+        '"0.75"', '"0.75"\nfold_sizes = "unknown"', "[[reported]] 1", "'fold_sizes' needs the key",
+    ),
+    "no folds": ('"0.75"', '"0.75"\nfolds = 0', "[[reported]] 1", "from 1 to 10,000"),
+    "cell without a class": (
+        '"kappa"\nvalue = "0.75"', '"cell"\nvalue = "2"', "[[reported]] 1", "cell needs class =",
+    ),
+    "cell of a kappa": ('"0.75"', '"0.75"\npredicted_as = 1', "[[reported]] 1", 'metric = "cell"'),
+    "cell above the class": (
+        '"kappa"\nvalue = "0.75"', '"cell"\nvalue = "6"\nclass = 0\npredicted_as = 1',
+        "[[reported]] 1", "value: 6 of 5 images of class 0",
+    ),
+    "cell of another class": (
+        '"kappa"\nvalue = "0.75"', '"cell"\nvalue = "2"\nclass = 0\npredicted_as = 3',
+        "[[reported]] 1", "class 3 is not one of 0 to 2",
+    ),
+    "half an image right": (
+        '"kappa"\nvalue = "0.75"', '"correct"\nvalue = "2.5"', "[[reported]] 1", "whole number of",
+    ),
+    "more images than there are": (
+        '"kappa"\nvalue = "0.75"', '"errors"\nvalue = "16"', "[[reported]] 1", "16 of 15 images",
+    ),
+    "percent of images": (
+        '"kappa"\nvalue = "0.75"', '"errors"\nvalue = "16%"', "[[reported]] 1", "not a percentage",
+    ),
     "reason missing": ('why = "unread"\n', "", "[[not_transcribed]] 1", "'why' is missing"),
     "title as a number": (TEST_SET, "[tables]\noverall = 2\n" + TEST_SET, "[tables]", "a string"),
     "unknown table": (TEST_SET, '[tables]\nall = "T"\n' + TEST_SET, "[tables]", "'all'"),

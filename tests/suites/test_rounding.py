@@ -15,8 +15,12 @@ from fmbench.suites.rounding import (
     ROUNDING_RULES,
     Interval,
     compute_interval,
+    compute_sd_interval,
+    parse_count,
     parse_figure,
     parse_half_unit,
+    parse_sd,
+    parse_share,
 )
 
 
@@ -121,3 +125,56 @@ def test_the_outermost_fractions_of_an_interval_have_small_denominators(
     ]  # fmt: skip
     first, last = interval.fraction_range(limit)
     assert (min(inside), max(inside)) == (first, last) if inside else first > last
+
+
+def interval(text, metric="accuracy", *arguments, **options):
+    return compute_interval(text, metric, *arguments, **options)
+
+
+@given(st.integers(-1000, 1000), st.sampled_from(["nearest", "truncated"]))
+def test_rounded_in_either_way_has_the_values_of_both_rules(n, rule):
+    text = str(Decimal(n).scaleb(-3))
+    one, either = interval(text, "kappa", rule), interval(text, "kappa", "either")
+    assert either.low <= one.low and one.high <= either.high
+    for end in (one.low, one.high):
+        assert end in either or end not in one
+    width = either.high - either.low
+    assert width == Fraction(3, 2000) if n else Fraction(2, 1000)
+
+
+def test_a_limit_reaches_to_the_end_of_the_metrics_range():
+    over = interval("98%", bound="at least")
+    assert (over.low, over.high, over.high_open) == (Fraction("0.975"), 1, False)
+    below = interval("0.7", "mse", bound="at most")
+    assert (below.low, below.high) == (0, Fraction("0.75"))
+    cut = interval("-0.5", "kappa", "truncated", bound="at least")
+    assert (cut.low, cut.low_open, cut.high) == (Fraction("-0.6"), True, 1)
+
+
+@pytest.mark.parametrize(
+    ("sd", "value", "low", "high"),
+    [("0.21", "92.16", "0.00205", "0.00215"), ("0.21%", "0.92", "0.00205", "0.00215"),
+     ("0.002", "0.92", "0.0015", "0.0025"), ("0", "92.16%", "0", "0.005")],
+)  # fmt: skip
+def test_a_standard_deviation_is_in_the_unit_of_its_figure(sd, value, low, high):
+    found = compute_sd_interval(sd, value, "accuracy")
+    assert (found.low, found.high) == (Fraction(low), Fraction(high))
+
+
+@pytest.mark.parametrize(
+    ("parse", "arguments", "why"),
+    [(parse_sd, ("-0.1", "92", "accuracy"), "below 0"), (parse_sd, ("1%", "0.5", "mse"), "not a"),
+     (parse_sd, ("2", "0.5", "recall"), "larger than the range of recall"),
+     (parse_count, ("1.5",), "whole number"), (parse_count, ("-1",), "whole number"),
+     (parse_count, ("9,112",), "not a number"), (parse_count, ("5%",), "whole number"),
+     (parse_share, ("-0.1",), "from 0 to 1"), (parse_share, ("85",), "needs a percent sign"),
+     (parse_share, ("101%",), "from 0 to 1")],
+)  # fmt: skip
+def test_an_impossible_spread_count_or_share_is_refused_with_the_reason(parse, arguments, why):
+    with pytest.raises(ValueError, match=why):
+        parse(*arguments)
+
+
+def test_counts_and_shares_are_read():
+    assert (parse_count("9112"), parse_count("9112.0")) == (9112, 9112)
+    assert parse_share("85%") == parse_share("0.85") == Decimal("0.85")

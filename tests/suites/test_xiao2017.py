@@ -150,5 +150,6 @@ def test_the_committed_records_give_the_committed_table_again(tmp_path, suite, s
     monkeypatch.setattr(evaluation.SuiteResults, "is_reference", True)
     written = write_tables(outcome)
     assert len(written) == 2 and not outcome.broken
-    for path in (*written, tmp_path / "xiao2017" / "summary.json"):
+    measured = (tmp_path / "xiao2017" / name for name in ("summary.json", "confusion.json"))
+    for path in (*written, *measured):
         assert path.read_bytes() == (reference / "xiao2017" / path.name).read_bytes(), path.name

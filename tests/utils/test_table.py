@@ -1,8 +1,15 @@
 """Tables hold numbers until they are printed, and every format prints the same digits."""
 
+import csv
+import io
 import json
+import shutil
+import subprocess
 
 import pytest
+from bs4 import BeautifulSoup
+from hypothesis import given
+from hypothesis import strategies as st
 
 from fmbench.utils.formatting import format_interval, format_mean_sd
 from fmbench.utils.table import (
@@ -18,7 +25,9 @@ from fmbench.utils.table import (
     MeanSd,
     Table,
     format_csv,
+    format_html,
     format_json,
+    format_latex,
     format_markdown,
 )
 
@@ -79,6 +88,19 @@ def test_csv_quotes_what_it_has_to(table):
     assert format_csv(table) == 'name,share,n\na|b,50.00,2\n"c, ""d""",,\n'
 
 
+@pytest.mark.parametrize("begin", ["=", "+", "-", "@", "\t", " ="])
+def test_csv_has_no_cell_that_a_spreadsheet_takes_for_a_formula(begin):
+    text = f"{begin}cmd|' /C calc'!A0"
+    shown = Table("", (Column("name"), Column(text)), [{"name": text, text: text}])
+    rows = list(csv.reader(io.StringIO(format_csv(shown), newline="")))
+    assert rows == [["name", f"'{text}"], [f"'{text}", f"'{text}"]]
+
+
+def test_csv_leaves_signed_numbers_as_they_are():
+    shown = Table("", (Column("gap", POINTS), Column("text")), [{"gap": -0.08, "text": "+1.5"}])
+    assert format_csv(shown) == "gap,text\n-8.00,+1.5\n"
+
+
 def test_json_has_numbers_and_null(table):
     assert json.loads(format_json(table)) == [
         {"name": "a|b", "share": 50.0, "n": 2},
@@ -104,3 +126,54 @@ def test_an_interval_whose_ends_print_the_same_is_one_number():
     assert format_interval(0.9024, 0.9141) == "90.24 to 91.41"
     assert format_interval(0.8986, 0.89861) == "89.86"
     assert format_interval(None, None) == ""
+
+
+def test_html_has_every_text_and_no_markup_of_a_cell():
+    hostile = "<script>alert(1)</script> & 'x'"
+    shown = Table(hostile, (Column(hostile), Column("n", COUNT)), [{hostile: hostile, "n": 3}],
+                  (hostile,))  # fmt: skip
+    page = BeautifulSoup(format_html(shown), "html.parser")
+    assert page.script is None
+    assert [cell.text for cell in page.find_all(["th", "td"])] == [hostile, "n", hostile, "3"]
+    assert page.h1 is not None and page.li is not None
+    assert (page.h1.text, page.li.text) == (hostile, hostile)
+
+
+# Every character that has a meaning in LaTeX, commands among them, and characters that its fonts
+# may lack.
+HOSTILE_LATEX = r"\input{/etc/passwd} 5 % of $x_1^2$ & #1 {a} ~b ± ≤ ≠ – “q” é 汉 ● |<>"
+
+
+@given(st.text(max_size=30))
+def test_latex_has_no_command_of_a_cell(text):
+    def count(character, of):
+        return format_latex(Table("t", (Column("a"),), [{"a": of}])).count(character)
+
+    for character in "&$#_^~":  # a cell adds them only behind a backslash, or as a command
+        escaped = format_latex(Table("t", (Column("a"),), [{"a": text}])).replace(
+            "\\" + character, ""
+        )
+        assert escaped.count(character) == count(character, "x")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not shutil.which("pdflatex"), reason="needs pdflatex")
+@pytest.mark.parametrize("inside", [False, True], ids=["alone", "inside a document"])
+def test_latex_compiles(tmp_path, inside):
+    rows = [{"model": HOSTILE_LATEX, "share": 0.5, "m": MeanSd(90.1, 0.2, 2)},
+            {"model": "a long text " * 20, "share": None, "m": None}]  # fmt: skip
+    columns = (Column("model"), Column("share", PERCENT), Column("m", MEAN_SD))
+    text = format_latex(Table(HOSTILE_LATEX, columns, rows, (HOSTILE_LATEX,)))
+    (tmp_path / "table.tex").write_text(text, encoding="utf-8")
+    document = (
+        r"\documentclass{article}\usepackage{booktabs}\begin{document}"
+        r"Before. \input{table} After.\end{document}"
+    )
+    (tmp_path / "paper.tex").write_text(document, encoding="utf-8")
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape"]
+    done = subprocess.run(
+        [*command, "paper" if inside else "table"], cwd=tmp_path, capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-2000:]
+    assert "Output written" in done.stdout

@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from fmbench.analysis.forensics.matrix import Match, SourceCount, StoryMatrix, StoryRow
+from fmbench.analysis.forensics.matrix import (
+    Clash,
+    Match,
+    SourceCount,
+    StoryMatrix,
+    StoryRow,
+)
 from fmbench.analysis.forensics.outcomes import Attempt, Outcome
 from fmbench.analysis.forensics.printed import PrintedFigure, PrintedSource
 from fmbench.metrics.registry import METRICS
@@ -16,12 +22,16 @@ from fmbench.utils.formatting import join_words
 
 def describe_count(count: SourceCount) -> str:
     """Say in one sentence how many stories were tried for a source, and how many explain it."""
-    text = (
-        f"{count.source.title}: explained by {count.n_explaining} of {count.n_stories} stories "
-        f"tried ({count.n_with_few_seeds} of them have few seeds, so they only may explain it), by "
-        f"{count.n_as_stated} of these as it is named and described; and by "
-        f"{count.n_explaining_candidates} of {count.n_candidates} candidates (story, metric and "
-        "way of quoting)"
+    n, n_candidates = count.n_explaining, count.n_explaining_candidates
+    text = f"{count.source.title}: {_count(count.n_stories, 'story', 'stories')} tried; "
+    text += f"explained by {n or 'none'}"
+    if count.n_with_few_seeds:
+        text += f" ({count.n_with_few_seeds} with few seeds, which only may explain it)"
+    if n:
+        text += f", by {count.n_as_stated or 'none'} as it is named and described"
+    text += (
+        f"; {_count(count.n_candidates, 'candidate', 'candidates')} (story, metric and way of "
+        f"quoting) tried; explained by {n_candidates or 'none'}"
     )
     if count.share_of_range is not None and count.share_as_stated is not None:
         text += (
@@ -30,6 +40,10 @@ def describe_count(count: SourceCount) -> str:
             f"{100 * count.share_as_stated:.0f} % as named and described"
         )
     return f"{text}."
+
+
+def _count(n: int, one: str, several: str) -> str:
+    return f"{n} {one if n == 1 else several}"
 
 
 def name_sources(sources: Iterable[PrintedSource]) -> str:
@@ -41,6 +55,14 @@ def name_sources(sources: Iterable[PrintedSource]) -> str:
             figures.insert(0, f"{len(source.class_figures)} figures of classes")
         named.append((source, figures))
     return _join_by_table(named)
+
+
+def describe_clash(clash: Clash) -> str:
+    """Say that figures cannot belong to the run of an accuracy: ``Table 3 (kappa 0.75)``."""
+    figures = [figure.title for figure in clash.figures if figure.class_ is None]
+    if n_of_classes := len(clash.figures) - len(figures):
+        figures.insert(0, f"{n_of_classes} figures of classes")
+    return f"{clash.source.where} ({', '.join(figures)})"
 
 
 def name_tables(sources: Iterable[PrintedSource]) -> list[str]:
@@ -72,8 +94,7 @@ def name_explained(figure: PrintedFigure, attempt: Attempt) -> str:
     """Say what a story gives for a figure: ``accuracy 98.84 for 98.80 %``."""
     given = f"{figure.name_metric(attempt.metric)} {figure.format_value(attempt.value)}"
     text = f"{given} for {figure.text if attempt.metric == figure.metric else figure.title}"
-    quoted = (attempt.quoting.n_runs, attempt.quoting.best_of) != (figure.n_runs, figure.best_of)
-    return f"{text}, as {attempt.quoting}" if quoted else text
+    return text if attempt.quoting == figure.quoting else f"{text}, as {attempt.quoting}"
 
 
 def name_misses(match: Match) -> str:
@@ -123,7 +144,7 @@ def name_attempt(figure: PrintedFigure, attempt: Attempt) -> str:
     """Format what a story gives for a figure, and by which other meaning or way of quoting."""
     text = figure.format_value(attempt.value)
     notes = [METRICS[attempt.metric].title] if attempt.metric != figure.metric else []
-    if (attempt.quoting.n_runs, attempt.quoting.best_of) != (figure.n_runs, figure.best_of):
+    if attempt.quoting != figure.quoting:
         notes.append(str(attempt.quoting))
     if attempt.clash:
         notes.append(f"but not in the same run as {attempt.clash}")
@@ -142,7 +163,9 @@ def describe_source(source: PrintedSource, matrix: StoryMatrix) -> dict[str, Any
              "best_of": f.best_of}
             for f in source.figures
         ],
+        "model": source.model or None,
         "needs_no_mistake": matrix.comparable and matrix.is_settled(source),
+        "clashes_with_the_accuracy": any(clash.source is source for clash in matrix.clashes),
     }  # fmt: skip
 
 

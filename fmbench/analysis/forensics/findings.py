@@ -10,10 +10,12 @@ measured again, by the recipe's own protocol and with all seeds.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from msgspec import structs
 
 from fmbench.analysis.forensics import describe
 from fmbench.analysis.forensics.matrix import Match, SourceCount, StoryMatrix, StoryPair, StoryRow
@@ -31,7 +33,7 @@ from fmbench.analysis.forensics.stored import StoredPredictions
 from fmbench.analysis.statistics import CONFIDENCE_TEXT
 from fmbench.analysis.summary import Status
 from fmbench.analysis.verdicts import FEWEST_SEEDS, MARGIN, Claim, Verdict
-from fmbench.datasets.specs import MNIST_DIGITS
+from fmbench.datasets.specs import FIRST_RELEASE, MNIST_DIGITS
 from fmbench.metrics.registry import METRICS
 from fmbench.suites.claims import Suite
 from fmbench.utils.files import write_text_atomically
@@ -56,8 +58,8 @@ class ForensicsFindings:
 
     ``claim`` is the accuracy that a row claims of the model, if any; ``sources`` hold all of the
     paper's figures of the model, by default the claim alone. ``remarks``: what is known of these
-    claims and no story can show. ``verdict``: how the table of accuracies judges ``claim``, if it
-    does.
+    claims and no story can show. ``suite`` has the sizes of the classes, with which figures are
+    checked against each other.
     """
 
     plan: ForensicsPlan
@@ -65,7 +67,7 @@ class ForensicsFindings:
     stored: StoredPredictions
     sources: tuple[PrintedSource, ...] = ()
     remarks: tuple[str, ...] = ()
-    verdict: Verdict | None = None
+    suite: Suite | None = None
 
     @cached_property
     def printed(self) -> tuple[PrintedSource, ...]:
@@ -157,7 +159,28 @@ class ForensicsFindings:
     @cached_property
     def matrix(self) -> StoryMatrix:
         """Every measured story beside every printed source."""
-        return StoryMatrix(self.printed, self.honest, self.measured, not self.plan.quick)
+        return StoryMatrix(
+            self.printed, self.honest, self.measured, not self.plan.quick, self._contradict
+        )
+
+    def _contradict(self, figures: Sequence[PrintedFigure]) -> bool:
+        """Whether no single run can have all these figures, by the arithmetic of ``check``."""
+        reported = [figure.reported for figure in figures if figure.reported]
+        if self.suite is None or len(reported) < len(figures):
+            return False
+        from fmbench.consistency.check import check_consistency
+        from fmbench.consistency.solver import silence_solver_output
+
+        silence_solver_output()
+        of_one = tuple(structs.replace(figure, of="the model") for figure in reported)
+        alone = replace(self.suite, rows=(), matrices=(), reported=of_one)
+        return check_consistency(alone, find_implied=False).contradictory
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """How the table of accuracies judges the claim, if it does."""
+        figures = (figure for source in self.printed for figure in source.figures)
+        return next((figure.verdict for figure in figures if figure.verdict), None)
 
     @property
     def best_story(self) -> StoryRow | None:
@@ -183,7 +206,7 @@ class ForensicsFindings:
     @property
     def needs_no_mistake(self) -> bool:
         """Whether the correct procedure explains everything that is printed."""
-        return bool(self.printed) and not self.matrix.open_sources
+        return bool(self.printed) and all(map(self.matrix.is_settled, self.printed))
 
     @property
     def has_only_remarks(self) -> bool:
@@ -193,7 +216,8 @@ class ForensicsFindings:
     @property
     def needs_no_story(self) -> bool:
         """Whether no story besides the correct procedure has to be measured."""
-        return self.needs_no_mistake or self.has_only_remarks
+        is_settled = bool(self.printed) and not self.matrix.open_sources
+        return is_settled or self.has_only_remarks
 
     @cached_property
     def confirmation(self) -> CellGroup:
@@ -246,7 +270,7 @@ class ForensicsFindings:
         names = [column.name for column in columns]
         shown = f"; the best {limit} are shown" if limit and limit < len(self._all_rows) else ""
         notes = (
-            f"{len(self.measured)} stories have been measured{shown}. Means over n seeds, "
+            f"Stories measured: {len(self.measured)}{shown}. Means over n seeds, "
             "accuracies in percent.",
             *self._count_readings(),
             EVIDENCE,
@@ -292,7 +316,10 @@ class ForensicsFindings:
         return Table(title, columns, rows, notes)
 
     def write(self, folder: Path) -> list[Path]:
-        """Write the tables as Markdown and CSV into a suite's folder, and return the files."""
+        """Write the tables as Markdown and CSV into a suite's folder, and return the files.
+
+        If no story has to be told, only the first table is written, and earlier ones are removed.
+        """
         ending = "-quick" if self.plan.quick else ""
         stem = f"forensics-{self.plan.runner.name}"
         matrix, readings = self.build_table(), self.build_readings_table()
@@ -306,9 +333,14 @@ class ForensicsFindings:
             tables[f"{stem}-readings{ending}.md"] = readings
             tables[f"{stem}-readings{ending}.csv"] = readings
         folder.mkdir(parents=True, exist_ok=True)
+        written = []
         for name, table in tables.items():
-            write_text_atomically(folder / name, FORMATS[name.rpartition(".")[2]](table))
-        return [folder / name for name in tables]
+            if table is matrix or not self.needs_no_story:
+                write_text_atomically(folder / name, FORMATS[name.rpartition(".")[2]](table))
+                written.append(folder / name)
+            else:
+                (folder / name).unlink(missing_ok=True)
+        return written
 
     def as_dict(self) -> dict[str, Any]:
         """Return sources, stories, the best story and pair, and the counts, in JSON's types."""
@@ -395,9 +427,15 @@ class ForensicsFindings:
         own = (row for row in self._all_rows if row.outcome is self.honest)
         cells = self._build_row(next(own, StoryRow(self.honest, none)))
         for source in self.printed:
+            values = self._name_values(self.honest, source)
             if self._compares and self.matrix.is_settled(source):
-                values = self._name_values(self.honest, source)
                 cells[source.title] = f"yes: {values}, no mistake is needed"
+        for clash in self.matrix.clashes:
+            values = self._name_values(self.honest, clash.source)
+            figures = "the figure" if len(clash.figures) == 1 else "the figures"
+            cells[clash.source.title] = (
+                f"no: {values}; no run gives {figures} beside {clash.accuracy.title}"
+            )
         return cells
 
     def _build_row(self, row: StoryRow) -> dict[str, Any]:
@@ -477,10 +515,17 @@ class ForensicsFindings:
         elif self._compares:
             yield from self._explain_comparison()
         yield from self.remarks
-        if self.has_only_remarks:
+        if self.matrix.clashes:
+            yield (
+                "Where a figure cannot belong to the same run as an accuracy that needs no "
+                "mistake, no story is compared with it: `fmbench check` gives the reason."
+            )
+        if self.needs_no_story:
             return
         if any(outcome.story.needs_digits and not outcome.n for outcome in self._registered):
             yield f"The digits need the MNIST files: {MNIST_DIGITS.option} names their folder."
+        if any(outcome.story.needs_first_release and not outcome.n for outcome in self._registered):
+            yield f"The first release needs its files: {FIRST_RELEASE.option} names their folder."
         yield from self._describe_long_run()
         yield from self._write_notes_on_readings()
 
@@ -511,9 +556,12 @@ class ForensicsFindings:
             )
         yield from (describe.describe_count(count) for count in self.counts if count.n_stories)
         if hidden := self._n_hidden:
+            one = hidden == 1
             yield (
-                f"{hidden} more stories are not shown: they are readings that explain nothing, or "
-                f"not among the best {BEST_SHOWN}. The table of candidates has them."
+                f"{'1 more story is' if one else f'{hidden} more stories are'} not shown: "
+                f"{'it is a reading that explains' if one else 'they are readings that explain'} "
+                f"nothing, or not among the best {BEST_SHOWN}. The table of candidates has "
+                f"{'it' if one else 'them'}."
             )
 
     @property
@@ -531,8 +579,9 @@ class ForensicsFindings:
                 f"never passes {self.claim.printed}; the highest is {100 * max(curve):.2f}"
             )  # fmt: skip
             yield (
-                f"Trained for {len(curve)} epochs, the training accuracy {when}. After the last "
-                f"epoch the test accuracy is {100 * (test or 0.0):.2f}."
+                f"Trained for {len(curve)} epoch{'' if len(curve) == 1 else 's'}, the training "
+                f"accuracy {when}. After the last epoch the test accuracy is "
+                f"{100 * (test or 0.0):.2f}."
             )
 
     def _write_notes_on_readings(self) -> Iterable[str]:
@@ -545,6 +594,8 @@ class ForensicsFindings:
             return
         sizes = " x ".join(f"{len(answers)} {q}" for q, answers in questions.items())
         yield f"Readings of what the source leaves open: {sizes}."
+        if networks := [plan.runner.title for plan in self.plan.other_networks]:
+            yield f"Other networks that the source may mean: {'; '.join(networks)}."
         yield from self._list_stated_answers()
         yield from self._count_readings()
         if best := self.best_reading:
@@ -552,17 +603,16 @@ class ForensicsFindings:
             which = "It is the recipe as registered." if not best.different else (
                 "It is not the recipe as registered."
             )  # fmt: skip
-            yield (
-                f"Best of the {len(self.measured_readings)} measured readings on held-out images: "
-                f"{answers}. {which}"
-            )
+            n = len(self.measured_readings)
+            of = "Only measured reading" if n == 1 else f"Best of the {n} measured readings"
+            yield f"{of} on held-out images: {answers}. {which}"
 
     def _count_readings(self) -> Iterable[str]:
         n = len(self.plan.readings)
         if not n:
             return
         failed = sum(self.stored.find_failure(r.cell) is not None for r in self.plan.readings)
-        text = f"{len(self.measured_readings)} of {n} readings have been measured"
+        text = f"Readings measured: {len(self.measured_readings)} of {n}"
         if self.plan.has_digits:
             text += f", {self.n_measured_on_digits} of {n} on the digits"
         yield f"{text}; {failed} failed." if failed else f"{text}."
@@ -595,14 +645,11 @@ def build_findings(
     ``judged``: the suite's rows as the table of accuracies judges them, where that is known.
     """
     names = tuple(dict.fromkeys((plan.name, plan.runner.name)))
-    sources = next(filter(None, (collect_sources(suite, name) for name in names)), ())
+    sources = next(filter(None, (collect_sources(suite, name, judged) for name in names)), ())
     rows = [row for name in names for row in select_comparable_rows(suite, name)]
     claim = next(filter(None, map(Claim.from_row, rows)), None)
-    verdicts = (each.verdict for each in judged if each.row in rows and each.claimed is not None)
     remarks = [remark for name in names for remark in collect_remarks(suite, name, judged)]
-    return ForensicsFindings(
-        plan, claim, stored, sources, tuple(dict.fromkeys(remarks)), next(verdicts, None)
-    )
+    return ForensicsFindings(plan, claim, stored, sources, tuple(dict.fromkeys(remarks)), suite)
 
 
 def _build_empty_row(outcome: Outcome) -> dict[str, Any]:

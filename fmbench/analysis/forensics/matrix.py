@@ -12,22 +12,17 @@ are counted beside it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations
 
 import numpy as np
 
-from fmbench.analysis.forensics.outcomes import (
-    DEFAULT_RUNS,
-    Attempt,
-    Outcome,
-    Quoting,
-    TableAttempt,
-)
+from fmbench.analysis.forensics.outcomes import DEFAULT_RUNS, Attempt, Outcome, TableAttempt
 from fmbench.analysis.forensics.plan import Story
 from fmbench.analysis.forensics.printed import PrintedFigure, PrintedSource
+from fmbench.analysis.statistics import Quoting
 from fmbench.analysis.verdicts import VerdictKind, judge_claim
 
 
@@ -179,16 +174,30 @@ class SourceCount:
 
 
 @dataclass(frozen=True)
+class Clash:
+    """Figures of a source that no single run gives beside an accuracy of the same table.
+
+    The correct procedure explains the ``accuracy``, but not the ``figures``.
+    """
+
+    source: PrintedSource
+    accuracy: PrintedFigure
+    figures: tuple[PrintedFigure, ...]
+
+
+@dataclass(frozen=True)
 class StoryMatrix:
     """Every measured story against every source. ``honest`` is the outcome without a mistake.
 
     ``comparable`` is False for quick runs, whose figures cannot be compared with a paper's.
+    ``contradict``: says whether no single run can have some figures; by default that is not known.
     """
 
     sources: tuple[PrintedSource, ...]
     honest: Outcome
     outcomes: tuple[Outcome, ...]
     comparable: bool = True
+    contradict: Callable[[Sequence[PrintedFigure]], bool] = lambda _: False
 
     @cached_property
     def runs(self) -> int:
@@ -227,8 +236,27 @@ class StoryMatrix:
         return frozenset(found)
 
     @cached_property
+    def clashes(self) -> tuple[Clash, ...]:
+        """What cannot be of the same run as an accuracy that needs no mistake.
+
+        No story is compared with it: a run of any story has either the accuracy or these figures.
+        """
+        found = []
+        for sources in self._tables:
+            figures = [figure for source in sources for figure in source.single_figures]
+            accuracies = [f for f in figures if f.is_accuracy and f in self.needs_no_mistake]
+            for source in sources if accuracies else ():
+                left = self._list_unexplained(source)
+                if left and self.contradict((accuracies[0], *left)):
+                    found.append(Clash(source, accuracies[0], left))
+        return tuple(found)
+
+    @cached_property
     def open_sources(self) -> tuple[PrintedSource, ...]:
-        """The sources with a figure that the correct procedure does not explain."""
+        """The sources with a figure that the correct procedure does not explain, and a story may.
+
+        Those of :attr:`clashes` are not among them.
+        """
         return tuple(
             source
             for source in self.sources
@@ -237,20 +265,30 @@ class StoryMatrix:
 
     def is_settled(self, source: PrintedSource) -> bool:
         """Whether the correct procedure explains all of a source."""
-        return source.where not in {each.where for each in self.open_sources}
+        return not self._list_unexplained(source)
+
+    def _list_unexplained(self, source: PrintedSource) -> tuple[PrintedFigure, ...]:
+        """The figures of a source that the correct procedure does not explain."""
+        in_table = () if source.where in self.explained_tables else source.class_figures
+        single = (f for f in source.single_figures if f not in self.needs_no_mistake)
+        return (*in_table, *single)
 
     @cached_property
     def _open_figures(self) -> dict[str, tuple[PrintedFigure, ...]]:
-        """The single figures that the correct procedure leaves open, by the place of the source."""
+        """The single figures that stories are compared with, by the place of the source."""
         return {
-            source.where: tuple(
-                figure for figure in source.single_figures if figure not in self.needs_no_mistake
-            )
+            source.where: ()
+            if self._clashes(source)
+            else tuple(f for f in source.single_figures if f not in self.needs_no_mistake)
             for source in self.sources
         }
 
     def _has_open_table(self, source: PrintedSource) -> bool:
-        return bool(source.class_figures) and source.where not in self.explained_tables
+        is_explained = source.where in self.explained_tables
+        return bool(source.class_figures) and not is_explained and not self._clashes(source)
+
+    def _clashes(self, source: PrintedSource) -> bool:
+        return any(clash.source is source for clash in self.clashes)
 
     @cached_property
     def _tables(self) -> list[list[PrintedSource]]:
@@ -457,7 +495,7 @@ class StoryMatrix:
 
 def attempt_honestly(honest: Outcome, figure: PrintedFigure) -> Attempt | None:
     """Try the correct procedure for a figure as it is named and described."""
-    attempts = attempt_as_verdict(honest, figure, Quoting(figure.n_runs, figure.best_of))
+    attempts = attempt_as_verdict(honest, figure, figure.quoting)
     return attempts[0] if attempts and attempts[0].metric == figure.metric else None
 
 
@@ -469,7 +507,7 @@ def attempt_as_verdict(outcome: Outcome, figure: PrintedFigure, quoting: Quoting
     attempts = outcome.attempt(figure, quoting)
     if not attempts or attempts[0].departures or attempts[0].explains:
         return attempts
-    if figure.metric != "accuracy" or figure.class_ is not None:
+    if not figure.is_accuracy:
         return attempts
     values = outcome.compute_values("accuracy")
     verdict = judge_claim(figure.claim, values, deterministic=outcome.deterministic)
@@ -513,7 +551,7 @@ def find_joint_explanation(
     """Find which figures of one table a story explains together, as figures of the same runs.
 
     A figure that cannot be of the same runs as those kept does not count as explained; figures that
-    fit the fewest others are left out first.
+    fit the fewest others are left out first, the accuracy last.
     """
     joint = list(attempts)
     explained = [i for i, attempt in enumerate(attempts) if attempt and attempt.explains]
@@ -525,7 +563,7 @@ def find_joint_explanation(
             clashes[i].add(j)
             clashes[j].add(i)
     kept: list[int] = []
-    for i in sorted(explained, key=lambda i: len(clashes[i])):
+    for i in sorted(explained, key=lambda i: (not figures[i].is_accuracy, len(clashes[i]))):
         against = [j for j in kept if j in clashes[i]]
         attempt = attempts[i]
         if against and attempt:

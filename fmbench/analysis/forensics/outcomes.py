@@ -26,7 +26,7 @@ import numpy as np
 from fmbench.analysis.forensics.plan import Story
 from fmbench.analysis.forensics.printed import ClassTable, PrintedFigure
 from fmbench.analysis.forensics.stored import StoredPredictions
-from fmbench.analysis.statistics import TOLERANCE, compute_interval, lies_in
+from fmbench.analysis.statistics import TOLERANCE, Quoting, compute_interval, lies_in
 from fmbench.analysis.summary import Status
 from fmbench.analysis.verdicts import FEWEST_SEEDS
 from fmbench.metrics.compute import compute_class_metrics, compute_overall_value
@@ -35,19 +35,6 @@ from fmbench.metrics.registry import METRICS
 # The number of runs of which a figure may be the best, if the paper names no number of runs.
 DEFAULT_RUNS = 10
 N_PERMUTATIONS = 9_999
-
-
-@dataclass(frozen=True)
-class Quoting:
-    """Which of the runs a figure is: one run, the mean of several, or the best of several."""
-
-    n_runs: int = 1
-    best_of: int = 1
-
-    def __str__(self) -> str:
-        if self.best_of > 1:
-            return f"the best of {self.best_of} runs"
-        return f"the mean of {self.n_runs} runs" if self.n_runs > 1 else "one run"
 
 
 @dataclass(frozen=True)
@@ -186,10 +173,9 @@ class Outcome:
 
         Then come one run, and the best of ``runs`` runs. A deterministic model has one result.
         """
-        described = Quoting(figure.n_runs, figure.best_of)
         if self.deterministic or self.by_epoch:
-            return (described,)
-        return described, Quoting(), Quoting(best_of=runs)
+            return (figure.quoting,)
+        return figure.quoting, Quoting(), Quoting(best_of=runs)
 
     def attempt(self, figure: PrintedFigure, quoting: Quoting) -> list[Attempt]:
         """Try every metric that the figure's name may mean, first the one that it names.
@@ -202,8 +188,8 @@ class Outcome:
         return self._attempts[question]
 
     def _attempt(self, figure: PrintedFigure, quoting: Quoting) -> list[Attempt]:
-        described = Quoting(figure.n_runs, figure.best_of)
-        quoted = [] if quoting == described else [f"it is {quoting}, not {described}"]
+        as_described = quoting == figure.quoting
+        quoted = [] if as_described else [f"it is {quoting}, not {figure.quoting}"]
         attempts = []
         for metric in dict.fromkeys((figure.metric, *figure.other_meanings)):
             values = self.compute_values(metric, figure.class_)
@@ -238,7 +224,7 @@ class Outcome:
         if question not in self._intervals:
             values = self.compute_values(metric, class_)
             lent = self._lender.compute_values(metric, class_) if self._lender else ()
-            sign = -1.0 if METRICS[metric].highest is None else 1.0  # of errors the least is best
+            sign = -1.0 if METRICS[metric].less_is_better else 1.0
             interval = self._compute_interval(
                 [sign * value for value in values], [sign * value for value in lent], quoting
             )

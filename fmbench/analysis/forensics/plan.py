@@ -2,8 +2,9 @@
 
 A story says on which images a model was fitted, which images were scored and after which epoch. One
 story has no mistake; every other makes a known one. If the source of a model leaves something open
-(the runner's ``readings``), there are stories for every combination of answers, too. A story is
-measured like any other cell, and several stories may share a cell.
+(the runner's ``readings``), there are stories for every combination of answers, too, and for other
+runners that say that they are a reading of this one. A story is measured like any other cell, and
+several stories may share a cell.
 
 This module knows no claims, and these cells are measured like those of any other protocol.
 """
@@ -16,12 +17,19 @@ from functools import cached_property
 from itertools import product
 from typing import Any, Literal
 
-from fmbench.datasets.specs import DEFAULT_DATASET, MNIST_DIGITS, DatasetSpec
+from fmbench.datasets.specs import (
+    DEFAULT_DATASET,
+    FASHION_MNIST,
+    FIRST_RELEASE,
+    MNIST_DIGITS,
+    DatasetSpec,
+)
 from fmbench.models.registry import Runner
 from fmbench.records.cells import Cell, select_seeds
 from fmbench.records.protocols import (
     DIGITS,
     FULL,
+    ON_FIRST_RELEASE,
     QUICK,
     RANDOM_SPLIT,
     SCORED_ON_TRAINING,
@@ -30,6 +38,7 @@ from fmbench.records.protocols import (
     Protocol,
     make_quick,
 )
+from fmbench.runners import load_runners
 
 # "last epoch": the predictions after the last epoch. "best epoch": those of the epoch with the
 # highest accuracy on the test images. "while training": no predictions, only the accuracy that
@@ -39,8 +48,10 @@ EpochChoice = Literal["last epoch", "best epoch", "while training", "any epoch"]
 NO_MISTAKE = "no mistake"
 PICKED_EPOCH = "best epoch picked on the test set"
 PRINTED_TRAINING = "training accuracy quoted, as training prints it"
+FIRST_IMAGES = f"{FIRST_RELEASE.title} in place of today's"
 LONG_EPOCHS, QUICK_LONG_EPOCHS = 100, 10  # of the run that is trained longer than stated
 EPOCHS = "epochs"  # the hyperparameter that it changes
+NETWORK = "network"  # the question that another runner answers
 
 
 @dataclass(frozen=True)
@@ -96,6 +107,11 @@ class Story:
     def needs_digits(self) -> bool:
         """Whether it needs the MNIST digits, which this machine may not have."""
         return any(cell.dataset == MNIST_DIGITS for cell in self.cells)
+
+    @property
+    def needs_first_release(self) -> bool:
+        """Whether it needs Fashion-MNIST's first release, which this machine may not have."""
+        return any(cell.dataset == FIRST_RELEASE for cell in self.cells)
 
 
 @dataclass(frozen=True)
@@ -161,8 +177,9 @@ class ForensicsPlan:
 
     @cached_property
     def stories(self) -> tuple[Story, ...]:
-        """All stories: the correct one, each mistake, then the readings."""
-        return (*self.registered, *(s for reading in self.readings for s in self._tell(reading)))
+        """All stories: the correct one, each mistake, other networks, then the readings."""
+        readings = (story for reading in self.readings for story in self._tell(reading))
+        return (*self.registered, *self._tell_other_networks(), *readings)
 
     @property
     def honest(self) -> Story:
@@ -193,7 +210,7 @@ class ForensicsPlan:
         train, test = self._name_fitted(own), self._name_test()
         n = self._n_fitted(own) + self._n_test
         if self.has_digits:
-            yield from self._tell_digits(self._cells(self._resized(DIGITS), MNIST_DIGITS))
+            yield from self._tell_digits(self._digits_cells)
         seen = self._cells(self._resized(SCORED_ON_TRAINING))
         yield Story(("training accuracy quoted",), train, "the same images", seen, ("fitted",))
         yield Story(("scored on training and test images together",), train, f"all {n:,} images",
@@ -201,6 +218,9 @@ class ForensicsPlan:
         yield self.random_split
         leak = self._cells(self._resized(TEST_IN_TRAINING))
         yield Story(("test images in the training set",), f"{train}, {test}", test, leak)
+        if self.has_first_release:
+            yield Story((FIRST_IMAGES,), f"{train} of that release", f"{test} of that release",
+                        self._first_release_cells)  # fmt: skip
 
     def _tell_long_run(self) -> Iterator[Story]:
         if self.long_run:
@@ -251,14 +271,51 @@ class ForensicsPlan:
             yield Story((PRINTED_TRAINING,), split.fitted_on, "the same images, while training",
                         cells, epoch="while training"), split.cells  # fmt: skip
         if reading.on_digits:
-            like = self._cells(self._resized(DIGITS), MNIST_DIGITS)
             for story in self._tell_digits(reading.on_digits):
-                yield story, like
+                yield story, self._digits_cells
+
+    def _tell_other_networks(self) -> Iterator[Story]:
+        """Yield the stories of the networks that the source may mean instead."""
+        for plan in self.other_networks:
+            told = [(story, self.honest.cells) for story in plan._tell_honest_run()]
+            if self.has_digits:
+                told += [
+                    (story, self._digits_cells) for story in plan._tell_digits(plan._digits_cells)
+                ]
+            for story, like in told:
+                yield replace(story, answers={NETWORK: plan.runner.title}, like=like)
+
+    @cached_property
+    def other_networks(self) -> tuple[ForensicsPlan, ...]:
+        """The plans of the runners that are another reading of what the source says of this one.
+
+        None if some hyperparameters are the user's, since they are those of this runner.
+        """
+        if not self.with_readings or self.parameters:
+            return ()
+        others = (r for r in load_runners().values() if r.reading_of == self.runner.name)
+        return tuple(
+            ForensicsPlan(other, self.n_seeds, self.quick, False, dataset=self.dataset)
+            for other in others
+        )
 
     @property
     def has_digits(self) -> bool:
         """Whether the digits can have been taken for the data set of the claim."""
         return self.dataset != MNIST_DIGITS and self.dataset.n_classes == MNIST_DIGITS.n_classes
+
+    @property
+    def has_first_release(self) -> bool:
+        """Whether the data set of the claim has an older release."""
+        return self.dataset == FASHION_MNIST
+
+    @cached_property
+    def _digits_cells(self) -> tuple[Cell, ...]:
+        return self._cells(self._resized(DIGITS), MNIST_DIGITS)
+
+    @cached_property
+    def _first_release_cells(self) -> tuple[Cell, ...]:
+        return self._cells(self._resized(ON_FIRST_RELEASE), FIRST_RELEASE)
 
     @cached_property
     def long_run(self) -> Cell | None:
@@ -268,13 +325,6 @@ class ForensicsPlan:
             return None
         n = max(QUICK_LONG_EPOCHS if self.quick else LONG_EPOCHS, 2 * epochs)
         return self._cell(self._resized(SCORED_ON_TRAINING), 0, self.dataset, {EPOCHS: n})
-
-    def count_recipe_runs(self, cell: Cell) -> float:
-        """Return how many times as long as the recipe a cell trains; 1 for all but the long run."""
-        if cell is not self.long_run:
-            return 1.0
-        recipe = self._cell(self.protocol, 0, self.dataset)
-        return cell.hyperparameters[EPOCHS] / recipe.hyperparameters[EPOCHS]
 
     @cached_property
     def readings(self) -> tuple[Reading, ...]:
@@ -311,14 +361,18 @@ class ForensicsPlan:
         different = [reading for reading in self.readings if reading.different]
         near = [reading for reading in different if len(reading.different) == 1]
         far = [reading for reading in different if len(reading.different) > 1]
-        digits = self._cells(self._resized(DIGITS), MNIST_DIGITS) if self.has_digits else ()
+        digits = self._digits_cells if self.has_digits else ()
+        networks = (cell for story in self._tell_other_networks() for cell in story.cells)
+        first_release = self._first_release_cells if self.has_first_release else ()
         groups = [
             CellGroup("the correct procedure", self.honest.cells),
             CellGroup("the MNIST digits", digits),
             CellGroup("scored on training images", self._cells(seen)),
             CellGroup("other mistakes", tuple(sorted(others, key=lambda cell: cell.seed))),
+            CellGroup("the first release of the images", first_release),
             CellGroup("readings that differ in one answer, on the digits", _on_digits(near)),
             CellGroup("readings that differ in one answer", tuple(r.cell for r in near)),
+            CellGroup("other networks that the source may mean", _drop_repeats(networks)),
             CellGroup("trained longer", (self.long_run,) if self.long_run else ()),
             CellGroup("all other readings, on the digits", _on_digits(far)),
             CellGroup("all other readings", tuple(r.cell for r in far)),
@@ -381,6 +435,10 @@ class ForensicsPlan:
 
 def _on_digits(readings: Iterable[Reading]) -> tuple[Cell, ...]:
     return tuple(reading.digits for reading in readings if reading.digits)
+
+
+def _drop_repeats(cells: Iterable[Cell]) -> tuple[Cell, ...]:
+    return tuple({cell.key: cell for cell in cells}.values())
 
 
 def _describe_answer(answer: Mapping[str, Any]) -> str:

@@ -1,24 +1,25 @@
 """Collects what a paper prints about one model: its figures, grouped by the source that has them.
 
-A source is a table, a column of it, or a sentence: all figures with the same ``where``. The figures
-of single classes in one source form a table of classes, which is compared as a whole.
+A source is a table, a column of it, or a sentence (:mod:`fmbench.suites.sources`). The figures of
+single classes in one source form a table of classes, which is compared as a whole.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fmbench.analysis.misquotes import find_misquote
-from fmbench.analysis.verdicts import Claim
+from fmbench.analysis.statistics import Quoting
+from fmbench.analysis.verdicts import Claim, Verdict
 from fmbench.metrics.registry import METRICS
 from fmbench.suites.claims import ReportedFigure, Row, Suite
 from fmbench.suites.rounding import is_percentage
+from fmbench.suites.sources import name_source, name_table
 
 if TYPE_CHECKING:
     from fmbench.analysis.evaluation import JudgedRow
@@ -37,6 +38,9 @@ class PrintedFigure:
     It is one run, the mean of ``n_runs`` or the best of ``best_of`` runs. ``other_meanings``: the
     metrics that its name may mean as well. ``picked_epoch``: whether the source picked the epoch on
     the test images. ``scored_as``: the other way of scoring that the source used, if it did.
+    ``model``: which model it is of, if the paper prints several that one runner measures; figures
+    of different models are never taken as those of one run. ``reported``: the same figure for the
+    check of figures with each other. ``verdict``: that of the table of accuracies on it, if known.
     """
 
     where: str
@@ -50,13 +54,23 @@ class PrintedFigure:
     other_meanings: tuple[str, ...] = ()
     picked_epoch: bool = False
     scored_as: str = ""
+    model: str = ""
+    reported: ReportedFigure | None = None
+    verdict: Verdict | None = None
 
     @classmethod
-    def from_claim(cls, claim: Claim, scored_as: str = "") -> PrintedFigure:
+    def from_claim(
+        cls, claim: Claim, scored_as: str = "", verdict: Verdict | None = None
+    ) -> PrintedFigure:
         """Build the figure of a row's claimed accuracy."""
+        reported = ReportedFigure(
+            claim.where, "accuracy", claim.printed, mean_of=claim.n_runs, best_of=claim.best_of,
+            half_unit=f"{100 * claim.half_unit:.8f}%",
+        )  # fmt: skip
         return cls(
-            claim.where, "accuracy", claim.printed, claim.low, claim.high, None, claim.n_runs,
-            claim.best_of, OTHER_MEANINGS["accuracy"], claim.picked == "best epoch", scored_as,
+            name_source(claim.where), "accuracy", claim.printed, claim.low, claim.high, None,
+            claim.n_runs, claim.best_of, OTHER_MEANINGS["accuracy"],
+            claim.picked == "best epoch", scored_as, reported=reported, verdict=verdict,
         )  # fmt: skip
 
     @classmethod
@@ -69,7 +83,18 @@ class PrintedFigure:
         return cls(
             name_source(figure.where), figure.metric, figure.value.strip(), float(ends.low),
             float(ends.high), figure.class_, figure.mean_of, figure.best_of, meanings,
+            reported=figure,
         )  # fmt: skip
+
+    @property
+    def quoting(self) -> Quoting:
+        """Which of the runs it is, as the paper describes it."""
+        return Quoting(self.n_runs, self.best_of)
+
+    @property
+    def is_accuracy(self) -> bool:
+        """Whether it is an accuracy of all images."""
+        return self.metric == "accuracy" and self.class_ is None
 
     @property
     def value(self) -> float:
@@ -119,10 +144,19 @@ class PrintedFigure:
 
 @dataclass(frozen=True)
 class PrintedSource:
-    """All figures that a paper prints about one model in one place."""
+    """All figures that a paper prints about one model in one place.
 
-    where: str
+    ``model`` is given if the paper prints several models that one runner measures.
+    """
+
+    place: str
     figures: tuple[PrintedFigure, ...]
+    model: str = ""
+
+    @property
+    def where(self) -> str:
+        """The place, and the model if there are several: ``Table 3, LeNet-5 (ours)``."""
+        return _add_model(self.place, self.model)
 
     @cached_property
     def class_figures(self) -> tuple[PrintedFigure, ...]:
@@ -143,7 +177,7 @@ class PrintedSource:
     @property
     def table(self) -> str:
         """The table of which the place is a part: ``Table 2`` of ``Table 2, kappa``."""
-        return self.where.partition(",")[0]
+        return _add_model(name_table(self.place), self.model)
 
     @property
     def title(self) -> str:
@@ -183,24 +217,65 @@ class ClassTable:
         return int(np.isfinite(self.low).sum())
 
 
-def name_source(where: str) -> str:
-    """Return the name of a figure's source: its place, without the class."""
-    return re.sub(r", class \d+$", "", where)
-
-
-def collect_sources(suite: Suite, name: str) -> tuple[PrintedSource, ...]:
-    """Collect all that a suite prints about one model, in the suite's order.
+def collect_sources(
+    suite: Suite, name: str, judged: Iterable[JudgedRow] = ()
+) -> tuple[PrintedSource, ...]:
+    """Collect all that a suite prints about the models of one runner, in the suite's order.
 
     A figure that is printed twice in one place counts once; so does a row that is also reported.
-    Claims about another release of the images are left out: no story has them.
+    Rows with different labels are different models, unless one repeats the other. Claims about
+    another release of the images are left out. So are the figures that no story
+    can have, see :func:`collect_remarks`. ``judged``: the rows as the table of accuracies judges
+    them, where that is known.
     """
-    figures = [
-        PrintedFigure.from_claim(claim, row.scored_as)
-        for row in select_comparable_rows(suite, name)
-        if (claim := Claim.from_row(row))
-    ]
-    figures += [PrintedFigure.from_reported(f) for f in suite.reported if f.of == name]
-    return group_by_source(figures)
+    models = _collect_claims(suite, name, list(judged))
+    reported = [figure for figure in suite.reported if can_be_compared(figure)]
+    for figure in reported:
+        printed = PrintedFigure.from_reported(figure)
+        if figure.of == name:
+            models.setdefault(_choose_model(printed, models), []).append(printed)
+        elif figure.of in models:
+            models[figure.of].append(printed)
+    if len(models) == 1:
+        [figures] = models.values()
+        return group_by_source(figures)
+    return group_by_source(
+        replace(figure, model=model or name)
+        for model, figures in models.items()
+        for figure in figures
+    )
+
+
+def _collect_claims(
+    suite: Suite, name: str, judged: Sequence[JudgedRow]
+) -> dict[str, list[PrintedFigure]]:
+    """Collect the claimed accuracies of a runner's rows, by their model."""
+    models: dict[str, list[PrintedFigure]] = {}
+    for row in select_comparable_rows(suite, name):
+        claim = Claim.from_row(row)
+        if claim is None:
+            continue
+        verdict = next((each.verdict for each in judged if each.row == row), None)
+        figure = PrintedFigure.from_claim(claim, row.scored_as, verdict)
+        models.setdefault(row.label, []).append(figure)
+    distinct: dict[str, list[PrintedFigure]] = {}
+    for label, figures in models.items():
+        if not any(all(_is_among(f, others) for f in figures) for others in distinct.values()):
+            distinct[label] = figures
+    return distinct
+
+
+def _choose_model(figure: PrintedFigure, models: Mapping[str, Sequence[PrintedFigure]]) -> str:
+    """Choose the model of a figure that names only the runner; empty if it is none of them."""
+    if len(models) == 1:
+        return next(iter(models))
+    return next((model for model, figures in models.items() if _is_among(figure, figures)), "")
+
+
+def can_be_compared(figure: ReportedFigure) -> bool:
+    """Whether stories have such a figure: not a cell, a weighted average or a mean over folds."""
+    is_of_a_cell = METRICS[figure.metric].is_of_a_cell
+    return figure.average in (None, "macro") and figure.folds == 1 and not is_of_a_cell
 
 
 def select_comparable_rows(suite: Suite, name: str) -> list[Row]:
@@ -225,8 +300,8 @@ def collect_remarks(suite: Suite, name: str, judged: Iterable[JudgedRow] = ()) -
             )
         if row.images != "today":
             remarks.append(
-                f"{row.where}: the claim is about the {row.images} of the images, which no story "
-                "here has."
+                f"{row.where}: the claim is about the {row.images} of the images, so it is not "
+                "compared with the stories."
             )
         elif row.picked == "best of a grid":
             also = ", but the table of accuracies also judges the row by that protocol"
@@ -234,17 +309,36 @@ def collect_remarks(suite: Suite, name: str, judged: Iterable[JudgedRow] = ()) -
                 f"{row.where}: the source picked its figure as the best of a grid; no story here "
                 f"repeats that{also if row in by_protocol else ''}."
             )
+    left_out = [f for f in suite.reported if f.of == name and not can_be_compared(f)]
+    for where in dict.fromkeys(name_source(figure.where) for figure in left_out):
+        n = sum(name_source(figure.where) == where for figure in left_out)
+        figures = "1 figure is" if n == 1 else f"{n} figures are"
+        remarks.append(
+            f"{where}: {figures} left out, because no story here has single cells, weighted or "
+            "micro averages, or means over folds."
+        )
     return tuple(dict.fromkeys(remarks))
 
 
 def group_by_source(figures: Iterable[PrintedFigure]) -> tuple[PrintedSource, ...]:
     """Group figures by their source, in the order in which they come, each figure once."""
-    grouped: dict[str, list[PrintedFigure]] = {}
+    grouped: dict[tuple[str, str], list[PrintedFigure]] = {}
     for figure in figures:
-        found = grouped.setdefault(figure.where, [])
+        found = grouped.setdefault((figure.where, figure.model), [])
         if not any(_is_the_same(figure, other) for other in found):
             found.append(figure)
-    return tuple(PrintedSource(where, tuple(found)) for where, found in grouped.items())
+    return tuple(
+        PrintedSource(where, tuple(found), model) for (where, model), found in grouped.items()
+    )
+
+
+def _add_model(place: str, model: str) -> str:
+    return f"{place}, {model}" if model else place
+
+
+def _is_among(figure: PrintedFigure, others: Iterable[PrintedFigure]) -> bool:
+    """Whether one of the others is the same figure in the same place."""
+    return any(figure.where == other.where and _is_the_same(figure, other) for other in others)
 
 
 def _is_the_same(figure: PrintedFigure, other: PrintedFigure) -> bool:

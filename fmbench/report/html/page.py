@@ -36,7 +36,7 @@ from fmbench.report.story import write_story
 from fmbench.report.tables import build_table
 from fmbench.suites.reader import ACCURACIES, BY_CLASS, OVERALL
 from fmbench.utils.formatting import format_interval
-from fmbench.utils.table import TEXT, Table
+from fmbench.utils.table import TEXT, Table, format_points
 
 # The page shows these in its own way: as the main chart, and as a table that readers can search.
 NOT_AMONG_FIGURES = (draw_dot_plot, draw_confusion_matrix)
@@ -136,7 +136,7 @@ def _format_points(difference: float | None) -> str:
     """Return a difference in percentage points, with its sign."""
     if difference is None:
         return "–"
-    return f"{round(100 * difference, 2) + 0.0:+.2f}".replace("-", "−")  # adding 0 removes -0
+    return format_points(difference).replace("-", "−")
 
 
 FILTERS: dict[str, Callable[..., str]] = {  # of the template
@@ -171,14 +171,22 @@ def _draw_learning_curves(predictions: SuitePredictions) -> dict[str, Drawing]:
 
 
 def _describe_other_conflicts(consistency: ConsistencyResult | None) -> list[str]:
-    """Describe the conflicts that are not the reason of a pair of sources."""
+    """Describe the conflicts that are not the reason of a pair, and impossible spreads."""
     if consistency is None:
         return []
     reasons = {pair.reason for pair in consistency.contradicting_pairs}
     return [
-        explain.describe_conflict(conflict, consistency)
-        for conflict in consistency.conflicts
-        if conflict.members not in reasons
+        *(
+            explain.describe_conflict(conflict, consistency)
+            for conflict in consistency.conflicts
+            if conflict.members not in reasons
+        ),
+        *(
+            explain.describe_source(source, consistency)
+            for source in consistency.sources
+            if source.problem
+        ),
+        *explain.describe_spreads(consistency),
     ]
 
 
@@ -192,9 +200,9 @@ def _name_agreeing(consistency: ConsistencyResult | None) -> list[str]:
 def _describe_unchecked(consistency: ConsistencyResult | None) -> list[str]:
     if consistency is None:
         return []
-    reported = consistency.suite.reported
+    figures = consistency.figures
     return [
-        f"{reported[i].where}, {reported[i].metric}: {why}"
+        f"{figures[i].where}, {figures[i].metric}: {why}"
         for i, why in sorted(consistency.not_checked.items())
     ]
 

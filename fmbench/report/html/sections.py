@@ -27,6 +27,7 @@ from fmbench.report.commands import Commands
 from fmbench.report.mistakes import find_examined_runners
 from fmbench.report.row_texts import (
     describe_claim_kind,
+    describe_evidence,
     describe_source_protocol,
     describe_tests,
 )
@@ -186,7 +187,9 @@ def _describe_control(control: ControlResult) -> str:
         return f"{printed}; not measured here."
     agrees = {True: ": they agree", False: ": they differ", None: ""}[control.agrees]
     accuracy = format_accuracy(control.mean, control.sd, control.n)
-    return f"{printed}; we get {accuracy}, n = {control.n}{agrees}."
+    evidence = describe_evidence(control)
+    known = f" ({evidence})" if evidence else ""
+    return f"{printed}; we get {accuracy}, n = {control.n}{agrees}{known}."
 
 
 def _build_seed_rows(measured: RunnerPredictions) -> list[SeedRow]:

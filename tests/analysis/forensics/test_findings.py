@@ -7,7 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from fmbench.analysis.forensics.describe import describe_count
 from fmbench.analysis.forensics.findings import ForensicsFindings
+from fmbench.analysis.forensics.matrix import SourceCount
 from fmbench.analysis.forensics.plan import ForensicsPlan
 from fmbench.analysis.forensics.printed import PrintedFigure, group_by_source
 from fmbench.analysis.forensics.stored import StoredPredictions
@@ -18,6 +20,8 @@ from fmbench.models.registry import isolate_registrations
 from fmbench.records.protocols import load_labels_by_subset
 from fmbench.records.store import Store
 from fmbench.report.mistakes import explain_with_mistakes, format_findings
+from fmbench.suites.claims import ReportedFigure
+from fmbench.suites.reader import read_suite
 from fmbench.utils.table import format_csv, format_markdown
 from tests.analysis.forensics.made import figure
 
@@ -158,7 +162,7 @@ def test_a_story_without_records_is_not_run_and_a_failed_one_says_why(made, tiny
     assert lines["test images in the training set"]["status"] == "not run"
     assert lines["test images in the training set"]["n"] == ""
     assert any("--data mnist=DIR" in note for note in table.notes)
-    assert "0 of 4 readings have been measured, 0 of 4 on the digits." in table.notes
+    assert "Readings measured: 0 of 4, 0 of 4 on the digits." in table.notes
     assert findings.n_not_measured == len(plan.registered) - 3  # the others share failed cells
     assert explain_with_mistakes(findings) is None
 
@@ -293,7 +297,7 @@ def test_before_all_readings_are_measured_the_best_is_only_the_best_of_those_mea
     findings = made.findings(plan)
     assert findings.best_reading is plan.readings[1]
     notes = " ".join(findings.build_table().notes)
-    assert "3 of 4 readings have been measured, 0 of 4 on the digits." in notes
+    assert "Readings measured: 3 of 4, 0 of 4 on the digits." in notes
     assert "Best of the 3 measured readings on held-out images" in notes
     for cell in plan.confirmation(findings.best_reading):
         made.put(cell, test=0.9)
@@ -425,12 +429,14 @@ def test_a_claim_that_the_seeds_do_not_decide_is_not_contradicted(made, tiny, ve
     plan = ForensicsPlan(tiny, 3, with_readings=False)
     made.put_honest(plan, 0.907, 0.908, 0.909)
     made.put_digits(plan, 0.987, 0.988, 0.989)
-    findings = replace(made.findings(plan), verdict=verdict)
+    findings = made.findings(plan, printed=[PrintedFigure.from_claim(CLAIM, verdict=verdict)])
+    assert findings.verdict is verdict
     text = str(explain_with_mistakes(findings))
     assert text.startswith(
         f"The rerun does not contradict Table 3 (accuracy 98.80 %): {reason}. We compared"
     )
-    refuted = replace(findings, verdict=Verdict(VerdictKind.CLAIM_HIGHER))
+    higher = Verdict(VerdictKind.CLAIM_HIGHER)
+    refuted = made.findings(plan, printed=[PrintedFigure.from_claim(CLAIM, verdict=higher)])
     assert "does not contradict" not in str(explain_with_mistakes(refuted))
 
 
@@ -464,7 +470,7 @@ def test_a_failed_reading_does_not_stop_the_others(made, tiny):
     made.fail(plan.readings[3].cell, "timed out after 9 s")
     findings = made.findings(plan)
     assert findings.best_reading is plan.readings[1]
-    note = "3 of 4 readings have been measured, 0 of 4 on the digits; 1 failed."
+    note = "Readings measured: 3 of 4, 0 of 4 on the digits; 1 failed."
     assert note in findings.build_table().notes
     statuses = [line["status"] for line in findings.build_readings_table().text_rows()]
     assert statuses == ["measured"] * 3 + ["failed: timed out after 9 s"]
@@ -557,6 +563,77 @@ def test_the_tables_are_written_in_both_formats(made, tiny):
         "forensics-tiny-quick.md", "forensics-tiny-quick.csv",
         "forensics-tiny-candidates-quick.md", "forensics-tiny-candidates-quick.csv",
     ]  # fmt: skip
+
+
+def printed_in_one_table(kappa):
+    accuracy = PrintedFigure.from_claim(replace(CLAIM, accuracy=0.908, printed="90.80"))
+    reported = ReportedFigure("Table 3", "kappa", kappa)
+    return [accuracy, PrintedFigure.from_reported(reported)]
+
+
+def test_figures_that_clash_with_an_explained_accuracy_are_named_and_no_story_is_told(made, tiny):
+    plan = ForensicsPlan(tiny, 3)
+    made.put_honest(plan, 0.907, 0.908, 0.909)
+    made.put_digits(plan, 0.775, 0.776, 0.777)  # its kappa is 0.75
+    found = made.findings(plan, printed=printed_in_one_table("0.75"))
+    findings = replace(found, suite=read_suite())
+    assert findings.needs_no_story and not findings.needs_no_mistake
+    assert str(explain_with_mistakes(findings)) == (
+        "No mistake is needed for Table 3 (accuracy 90.80 %). The correct procedure gives "
+        "90.80 ± 0.10 %, n = 3. The accuracy needs no mistake; Table 3 (kappa 0.75) cannot belong "
+        "to the same run as that accuracy, so no story is told for it: see `fmbench check`."
+    )
+    text = format_findings(findings)
+    assert DIGITS not in text and "no run gives the figure beside accuracy 90.80 %" in text
+    [source] = findings.as_dict()["sources"]
+    assert source["clashes_with_the_accuracy"] and not source["needs_no_mistake"]
+    assert found.best_story is not None, "without the sizes of the classes nothing is known"
+
+
+def test_a_figure_that_can_be_of_the_same_run_still_gets_its_stories(made, tiny):
+    plan = ForensicsPlan(tiny, 3)
+    made.put_honest(plan, 0.907, 0.908, 0.909)
+    accuracy, _ = printed_in_one_table("0.75")
+    mse = PrintedFigure.from_reported(ReportedFigure("Table 3", "mse", "0.66"))
+    findings = replace(made.findings(plan, printed=[accuracy, mse]), suite=read_suite())
+    assert findings.matrix.clashes == () and not findings.needs_no_story
+
+
+def test_for_an_honest_claim_no_list_of_mistakes_is_written(made, tiny):
+    plan = ForensicsPlan(tiny, 3)
+    made.store.prepare()
+    made.put_honest(plan, 0.907, 0.908, 0.909)
+    made.put_digits(plan, 0.987, 0.988, 0.989)
+    folder = made.store.folder
+    assert len(made.findings(plan).write(folder)) == 6
+    honest = made.findings(plan, printed=[figure("90.8%")])
+    written = honest.write(folder)
+    assert [path.name for path in written] == ["forensics-tiny.md", "forensics-tiny.csv"]
+    assert sorted(folder.glob("forensics-*")) == sorted(written), "earlier lists are removed"
+    assert DIGITS not in written[0].read_text()
+
+
+def count(n_stories, n, few, as_stated, n_candidates, n_explaining):
+    [source] = group_by_source([figure("98.8%")])
+    return describe_count(
+        SourceCount(source, n_stories, n, few, 0, as_stated, n_candidates, n_explaining)
+    )
+
+
+def test_counts_are_said_in_plain_words_for_none_one_and_several():
+    start = "Table 3: accuracy 98.8 %: "
+    candidates = "(story, metric and way of quoting) tried; explained by"
+    assert count(1, 0, 0, 0, 1, 0) == (
+        f"{start}1 story tried; explained by none; 1 candidate {candidates} none."
+    )
+    assert count(2, 1, 1, 0, 4, 2) == (
+        f"{start}2 stories tried; explained by 1 (1 with few seeds, which only may explain it), by "
+        f"none as it is named and described; 4 candidates {candidates} 2."
+    )
+    assert count(2, 2, 0, 1, 4, 2) == (
+        f"{start}2 stories tried; explained by 2, by 1 as it is named and described; 4 candidates "
+        f"{candidates} 2."
+    )
 
 
 def test_a_claim_alone_is_what_is_printed(made, tiny):

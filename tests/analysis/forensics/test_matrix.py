@@ -164,6 +164,19 @@ def test_the_second_story_of_a_pair_is_the_nearest_in_what_it_adds():
         assert (pair.first.outcome, pair.second.outcome, pair.n_equal) == (digits, near, 0)
 
 
+def test_the_second_story_of_a_pair_is_the_one_that_departs_least_if_both_are_as_near():
+    printed = sources(
+        figure("99.0%"), figure("0.99", "kappa", where="text"),
+        figure("0.75", "kappa", where="Table 2"),
+    )  # fmt: skip
+    digits = outcome(story("the digits"), *DIGITS)
+    runs = 0.770, 0.775, 0.780
+    one, two = outcome(story("one"), *runs), outcome(story("one", "another"), *runs)
+    for stories in ((one, two), (two, one)):
+        pair = matrix_of(printed, digits, *stories).best_pair
+        assert (pair.second.outcome, pair.n_equal) == (one, 0)
+
+
 def test_second_stories_that_are_just_as_good_are_counted():
     printed = sources(
         figure("99.0%"), figure("0.99", "kappa", where="text"),
@@ -184,6 +197,44 @@ def test_figures_of_one_table_must_fit_the_same_runs():
     elsewhere = figure("0.77", "informedness", where="text")
     row = matrix_of(sources(kappa, elsewhere), wide).rows[0]
     assert [match.explained for match in row.matches] == [True, True]
+
+
+def contradict(figures):
+    return {f.metric for f in figures} == {"accuracy", "kappa"}
+
+
+def test_what_cannot_be_of_the_run_of_an_explained_accuracy_is_compared_with_no_story():
+    printed = sources(
+        figure("91.0%"), figure("0.75", "kappa"), figure("1.4", "mse", where="Table 3, MSE"),
+        figure("0.76", "kappa", where="text"),
+    )  # fmt: skip
+    other = outcome(story("a mistake"), 0.77, 0.775, 0.78)
+    honest = outcome(story(), *HONEST)
+    found = StoryMatrix(printed, honest, (honest, other), contradict=contradict)
+    [clash] = found.clashes
+    assert (clash.source, clash.accuracy) == (printed[0], printed[0].figures[0])
+    assert clash.figures == printed[0].figures[1:]
+    assert [s.where for s in found.open_sources] == ["Table 3, MSE", "text"]
+    assert not found.is_settled(printed[0])
+    [row] = [row for row in found.rows if row.outcome is other]
+    assert row.get_match(printed[0]) == Match(printed[0], None)
+    assert [s.where for s in row.explained] == ["text"], "another place may have another run"
+    assert StoryMatrix(printed, honest, (honest, other)).clashes == ()
+
+
+def test_an_accuracy_that_is_not_explained_takes_no_other_figure_away():
+    printed = sources(figure("98.0%"), figure("0.75", "kappa"))
+    honest = outcome(story(), *HONEST)
+    assert StoryMatrix(printed, honest, (honest,), contradict=contradict).clashes == ()
+
+
+def test_if_two_figures_and_the_accuracy_clash_the_accuracy_is_kept():
+    wide = (0.70, 0.78, 0.86)
+    printed = sources(
+        figure("86.0%"), figure("0.75", "kappa"), figure("0.75", "informedness"),
+    )  # fmt: skip
+    found = matrix_of(printed, honest=wide)
+    assert [f.metric for f in found.needs_no_mistake] == ["accuracy"]
 
 
 def test_a_table_is_not_one_run_in_one_figure_and_the_best_of_ten_in_another():

@@ -1,5 +1,7 @@
 """When a story explains a printed figure or a table of classes."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,13 +9,12 @@ from hypothesis import strategies as st
 
 from fmbench.analysis.forensics.outcomes import (
     Outcome,
-    Quoting,
     TableAttempt,
     average_over_partners,
     compute_permutation_p,
 )
 from fmbench.analysis.forensics.printed import ClassTable, PrintedFigure
-from fmbench.analysis.statistics import compute_interval, lies_in
+from fmbench.analysis.statistics import Quoting, compute_interval, lies_in
 from fmbench.analysis.summary import Status
 from tests.analysis.forensics.made import confusion, figure, outcome, story
 
@@ -206,6 +207,17 @@ def test_a_table_of_another_run_is_explained_and_that_of_another_model_is_not():
     assert own.explains and own.hits > 8
     other = model.attempt_table(table_of(outcome(story(), matrices=[run(hard)])))
     assert other.explains is False and other.hits < own.low
+
+
+def test_a_deterministic_model_must_give_every_figure_of_a_table():
+    fixed = outcome(story(deterministic=True), 0.9)
+    every = table_of(fixed)
+    own = fixed.attempt_table(every)
+    assert own.explains and own.hits == own.low == every.n_figures
+    low, high = every.low.copy(), every.high.copy()
+    low[0, 0], high[0, 0] = 0.495, 0.505
+    other = fixed.attempt_table(replace(every, low=low, high=high))
+    assert other.explains is False and other.hits == every.n_figures - 1
 
 
 def test_two_runs_that_share_too_few_figures_decide_nothing():

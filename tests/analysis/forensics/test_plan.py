@@ -3,7 +3,7 @@
 import pytest
 
 from fmbench import runners
-from fmbench.analysis.forensics.plan import LONG_EPOCHS, NO_MISTAKE, ForensicsPlan
+from fmbench.analysis.forensics.plan import LONG_EPOCHS, NETWORK, NO_MISTAKE, ForensicsPlan
 from fmbench.datasets.specs import KMNIST, MNIST_DIGITS
 from fmbench.models import registry
 from fmbench.models.registry import our_choice
@@ -32,6 +32,7 @@ def test_every_known_mistake_is_planned_with_every_seed():
         "it",
         "training accuracy quoted", "scored on training and test images together",
         "scored on a random split of the training images", "test images in the training set",
+        "the first release of Fashion-MNIST in place of today's",
         "trained for up to 100 epochs, until the training accuracy is the claim",
     ]  # fmt: skip
     assert all([c.seed for c in s.cells] == [0, 1, 2, 3, 4] for s in plan.registered[:-1])
@@ -63,8 +64,10 @@ def test_the_most_telling_cells_come_first():
     groups = {group.what: group.cells for group in plan.groups}
     assert list(groups) == [
         "the correct procedure", "the MNIST digits", "scored on training images", "other mistakes",
+        "the first release of the images",
         "readings that differ in one answer, on the digits", "readings that differ in one answer",
-        "trained longer", "all other readings, on the digits", "all other readings",
+        "other networks that the source may mean", "trained longer",
+        "all other readings, on the digits", "all other readings",
     ]  # fmt: skip
     near = groups["readings that differ in one answer"]
     assert len(near) == (5 - 1) + (3 - 1) + 1 + 1 + 1 + 1
@@ -118,9 +121,46 @@ def test_a_reading_has_a_cell_for_every_seed_but_only_seed_0_is_planned():
     plan = ForensicsPlan(LENET5, 3)
     planned = {cell.key for cell in plan.cells}
     for story in plan.stories[len(plan.registered) :]:
+        if NETWORK in story.answers:  # it is measured with every seed
+            continue
         assert [cell.seed for cell in story.cells] == [0, 1, 2]
         assert [cell.key in planned for cell in story.cells] == [True, False, False]
         assert len({str(cell.overrides) for cell in story.cells}) == 1
+
+
+def test_other_networks_that_the_source_may_mean_are_tried_too():
+    plan = ForensicsPlan(LENET5, 3)
+    assert [p.runner.name for p in plan.other_networks] == ["lenet5-section3", "lenet5-section4"]
+    stories = [story for story in plan.stories if NETWORK in story.answers]
+    assert {story.family for story in stories} == {
+        NO_MISTAKE, "best epoch picked on the test set",
+        "training accuracy quoted, as training prints it",
+        "MNIST digits in place of Fashion-MNIST",
+        "MNIST digits in place of Fashion-MNIST and training accuracy quoted, as training prints "
+        "it",
+    }  # fmt: skip
+    planned = {cell.key for cell in plan.cells}
+    for story in stories:
+        assert story.is_reading and not story.contradicted
+        assert {cell.runner.name for cell in story.cells} <= {"lenet5-section3", "lenet5-section4"}
+        assert all(cell.key in planned for cell in story.cells) and len(story.cells) == 3
+        of_digits = story.family.startswith("MNIST")
+        lender = plan.registered[3] if of_digits else plan.honest
+        assert story.like == lender.cells, "the registered recipe on the same images"
+    [first, *_] = stories
+    assert first.cells[0].key == Cell(runners.get_runner("lenet5-section3"), FULL, 0).key
+    assert first.name == f"no mistake; network: {first.cells[0].runner.title}"
+
+
+@pytest.mark.parametrize(
+    "plan",
+    [ForensicsPlan(LENET5, 1, with_readings=False),
+     ForensicsPlan(LENET5, 1, parameters={"epochs": 3}),
+     ForensicsPlan(runners.get_runner("lenet5-section3"), 1)],
+)  # fmt: skip
+def test_without_readings_or_with_parameters_no_other_network_is_tried(plan):
+    assert plan.other_networks == ()
+    assert not any(NETWORK in story.answers for story in plan.stories)
 
 
 def test_a_reading_is_confirmed_with_the_protocol_and_seeds_of_the_recipe():
@@ -136,8 +176,6 @@ def test_a_reading_is_confirmed_with_the_protocol_and_seeds_of_the_recipe():
 def test_the_long_run_trains_for_many_more_epochs_than_the_recipe():
     plan = ForensicsPlan(LENET5, 1)
     assert plan.long_run.hyperparameters["epochs"] == LONG_EPOCHS
-    assert plan.count_recipe_runs(plan.long_run) == 10
-    assert plan.count_recipe_runs(plan.honest.cells[0]) == 1
     fifty = ForensicsPlan(LENET5, 1, parameters={"epochs": 90})
     assert fifty.long_run.hyperparameters["epochs"] == 180
     assert ForensicsPlan(runners.get_runner("cnn-svm"), 1).long_run is None  # it counts steps
@@ -169,7 +207,7 @@ def test_the_numbers_of_images_in_the_table_are_those_of_the_protocols(quick, so
 def test_a_runner_without_epochs_or_readings_has_the_other_mistakes():
     plan = ForensicsPlan(runners.get_runner("gaussian-nb"), 5)
     assert {story.epoch for story in plan.stories} == {"last epoch"}
-    assert len(plan.stories) == 6 and not plan.readings
+    assert len(plan.stories) == 7 and not plan.readings
     assert all(len(story.cells) == 1 for story in plan.stories)
 
 

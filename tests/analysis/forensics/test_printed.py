@@ -59,6 +59,40 @@ def test_a_row_and_the_same_reported_figure_count_once():
     assert claimed.other_meanings == ("one-vs-rest accuracy", "specificity")
 
 
+def test_rows_of_one_runner_with_different_labels_are_different_models():
+    suite = suite_of(
+        row(label="LeNet (ours)", claimed="98.80")
+        + row(label="LeNet (baseline)", claimed="91.20")
+        + reported(where="Table 3", metric="accuracy", value="98.80%")
+        + reported(where="Table 3, kappa", metric="kappa", value="0.98")
+        + reported(where="Table 4", metric="kappa", value="0.90", of="LeNet (baseline)")
+    )
+    sources = {source.where: source for source in collect_sources(suite, "lenet5")}
+    assert {where: [f.printed for f in source.figures] for where, source in sources.items()} == {
+        "Table 3, LeNet (ours)": ["98.80"],
+        "Table 3, LeNet (baseline)": ["91.20"],
+        "Table 4, LeNet (baseline)": ["0.90"],
+        "Table 3, kappa, lenet5": ["0.98"],  # nothing says which of the two it is about
+    }
+    assert sources["Table 3, LeNet (ours)"].title == "Table 3, LeNet (ours): accuracy 98.80 %"
+    tables = [source.table for source in sources.values()]
+    assert len(set(tables)) == 4, "figures of two models are never taken as those of one run"
+
+
+def test_figures_of_one_label_in_two_places_are_of_one_model():
+    elsewhere = suite_of(row(claimed="98.80") + row(claimed="91.20", where="text"))
+    assert [s.where for s in collect_sources(elsewhere, "lenet5")] == ["Table 3", "text"]
+
+
+def test_the_verdict_of_the_table_stands_beside_the_claim():
+    suite = suite_of(row(claimed="98.80") + row(label="Other", claimed="91.20"))
+    verdict = Verdict(VerdictKind.CLAIM_HIGHER)
+    summary = Summary("lenet5", Status.NOT_RUN)
+    judged = [JudgedRow(suite.rows[1], summary, None, verdict)]
+    ours, other = collect_sources(suite, "lenet5", judged)
+    assert (ours.figures[0].verdict, other.figures[0].verdict) == (None, verdict)
+
+
 def test_the_figures_of_many_classes_are_one_table_and_those_of_few_are_not():
     def of_classes(n):
         return "".join(
@@ -111,7 +145,7 @@ def test_remarks_say_what_no_story_can_show():
     assert "88.00, but its source says 51.1: the figure of another row" in misquoted
     assert "first release of the images" in other_images
     [only] = collect_remarks(suite, "decision-tree")
-    assert only.endswith("about the first release of the images, which no story here has.")
+    assert only.endswith("of the images, so it is not compared with the stories.")
     assert collect_remarks(suite, "lenet5") == ()
 
 
@@ -136,6 +170,20 @@ def test_the_remark_on_a_grid_mentions_the_table_only_if_the_table_has_such_a_fi
         suite, "lenet5", [JudgedRow(made, measured, None, verdict, protocol)]
     )
     assert with_table.endswith("the table of accuracies also judges the row by that protocol.")
+
+
+def test_figures_that_no_story_has_are_left_out_with_a_remark():
+    suite = suite_of(
+        reported(where="Table 1", metric="f1", average="weighted", value="0.9")
+        + reported(where="Table 1", metric="accuracy", value="90%", folds=5)
+        + reported(where="text", metric="cell", value="114", predicted_as=0, **{"class": 6})
+        + reported(where="Table 2", metric="error rate", value="9%")
+        + reported(where="Table 2", metric="f1", average="macro", value="0.9")
+    )
+    [source] = collect_sources(suite, "lenet5")
+    assert source.title == "Table 2: error rate 9 %, F1 0.9"
+    table, text = collect_remarks(suite, "lenet5")
+    assert table.startswith("Table 1: 2 figures are left out") and text.startswith("text: 1 figure")
 
 
 def test_a_row_says_how_its_source_scored_the_model():

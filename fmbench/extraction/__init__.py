@@ -1,0 +1,1 @@
+"""Reads claims from what papers, logs and pages print."""

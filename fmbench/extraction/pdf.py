@@ -1,0 +1,177 @@
+"""Reads claims from the tables and the running text of a PDF.
+
+The PDF is read in a process of its own (:mod:`fmbench.extraction.pdf_worker`) that has limits of
+time and memory; only tables and text come back. What they mean is decided here.
+"""
+
+from __future__ import annotations
+
+import importlib.machinery
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from fmbench.errors import UserError
+from fmbench.extraction.found import Extraction, FoundClaim
+from fmbench.extraction.grid import Cell, Grid, build_grid
+from fmbench.extraction.pdf_worker import MAX_OUTPUT_BYTES
+
+MAX_BYTES = 100 << 20
+MAX_PAGES = 200
+
+# Python's isolated mode imports nothing from the current folder and reads no variables, so it may
+# not find fmbench itself. The process gets the folder of the package and the folder of pdfplumber.
+_START = """
+import importlib.util, sys
+package, libraries = sys.argv.pop(1), sys.argv.pop(1)
+if libraries not in sys.path:
+    sys.path.append(libraries)
+spec = importlib.util.spec_from_file_location(
+    "fmbench", package + "/__init__.py", submodule_search_locations=[package]
+)
+sys.modules["fmbench"] = module = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(module)
+from fmbench.extraction.pdf_worker import main
+main()
+"""
+
+
+def read_pdf(
+    path: Path,
+    *,
+    column: str | None = None,
+    name: str = "",
+    seconds: float = 60,
+    memory_gib: float = 2,
+) -> Extraction:
+    """Return the claims in a PDF's tables and sentences; each says on which page it stands.
+
+    ``column`` is the head of the column to read, if a table has several that could be the
+    accuracy; ``name`` is what messages call the file, by default its own name. The process that
+    reads the PDF is ended after ``seconds``, or when it needs more than ``memory_gib``.
+
+    Raises:
+        UserError: the file cannot be read: it is encrypted, scanned, broken, too large, or takes
+            too long; or a table has several columns of accuracies.
+    """
+    from fmbench.extraction.tables import read_grids
+    from fmbench.extraction.words import find_sentences
+
+    name = name or path.name
+    found = _run_worker(path, name, seconds, memory_gib)
+    grids = [grid for table in found["tables"] if (grid := _make_grid(table)) is not None]
+    notes: list[str] = [str(note) for note in found["notes"]]
+    claims: list[FoundClaim] = []
+    if grids:
+        claims, remarks = read_grids(grids, column=column, name=name)
+        notes += remarks
+    for number, text in enumerate(found["texts"], start=1):
+        if text:
+            taken, remarks = find_sentences(text, f"page {number}")
+            claims += taken
+            notes += remarks
+    return Extraction("PDF", name, tuple(claims), notes=tuple(dict.fromkeys(notes)))
+
+
+def _make_grid(table: dict[str, Any]) -> Grid | None:
+    first, last = table["pages"][0], table["pages"][-1]
+    pages = f"page {first}" if first == last else f"pages {first} to {last}"
+    rows = [
+        [Cell(text, index < table["n_headers"], bold, repeats) for text, bold, repeats in row]
+        for index, row in enumerate(table["rows"])
+    ]
+    return build_grid(rows, caption=table["caption"], where=f"{pages}, table {table['number']}")
+
+
+def _run_worker(path: Path, name: str, seconds: float, memory_gib: float) -> dict[str, Any]:
+    """Return what the process that reads the PDF has found.
+
+    Raises:
+        UserError: the file cannot be read.
+    """
+    try:
+        if not path.is_file():
+            raise UserError(f"{name}: is not a file")
+        if path.stat().st_size > MAX_BYTES:
+            raise UserError(
+                f"{name}: is larger than {MAX_BYTES >> 20} MiB: give a PDF of only the pages "
+                "that hold the claims"
+            )
+        with path.open("rb") as pdf, tempfile.TemporaryFile() as output:
+            status = _wait_for_worker(pdf, output, seconds, memory_gib)
+            output.seek(0)
+            printed = output.read(MAX_OUTPUT_BYTES + 1)
+    except OSError as error:
+        raise UserError(f"{name}: cannot be read: {error.strerror or error}") from None
+    if status is None:
+        raise UserError(
+            f"{name}: reading it took more than the limit of {seconds:g} s: give a PDF of only the "
+            "pages that hold the claims"
+        )
+    try:
+        result = json.loads(printed)
+    except ValueError:  # the process ended before it had printed everything
+        result = {"problem": "ended", "detail": str(status)}
+    if "problem" in result:
+        raise UserError(f"{name}: {_describe_problem(result, memory_gib)}")
+    return result
+
+
+def _wait_for_worker(pdf: Any, output: Any, seconds: float, memory_gib: float) -> int | None:
+    """Run the process that reads the PDF; return its exit status, None if it took too long."""
+    command = [
+        sys.executable, "-I", "-B", "-c", _START, str(Path(__file__).parents[1].resolve()),
+        _find_libraries(), str(int(seconds) + 1), str(int(memory_gib * 2**30)), str(MAX_PAGES),
+    ]  # fmt: skip
+    # A Python that was built with shared libraries may need the first; nothing else is passed on.
+    variables = {key: os.environ[key] for key in ("LD_LIBRARY_PATH",) if key in os.environ}
+    with subprocess.Popen(
+        command,
+        stdin=pdf,
+        stdout=output,
+        stderr=subprocess.DEVNULL,
+        cwd="/",
+        env=variables,
+        close_fds=True,
+        start_new_session=True,
+    ) as process:
+        try:
+            return process.wait(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            return None
+        finally:
+            process.kill()
+
+
+def _find_libraries() -> str:
+    """Return the folder in which pdfplumber is installed, never the current folder."""
+    here = Path.cwd()
+    folders = [folder for folder in sys.path if folder and Path(folder).resolve() != here]
+    spec = importlib.machinery.PathFinder.find_spec("pdfplumber", folders)
+    if spec is None or spec.origin is None:
+        raise UserError("the library pdfplumber is missing: pip install pdfplumber")
+    return str(Path(spec.origin).parents[1].resolve())
+
+
+def _describe_problem(result: dict[str, Any], memory_gib: float) -> str:
+    detail = str(result.get("detail", ""))
+    part = "give a PDF of only the pages that hold the claims"
+    texts = {
+        "not a PDF": "is not a PDF file",
+        "encrypted": "is encrypted with a password: save a copy without one, and give that",
+        "no text": "has no text: it is probably scanned; recognise its text first, for example "
+        "with ocrmypdf, or type the table into a text file",
+        "no letters": "its text cannot be read, because its fonts do not name their letters: "
+        "recognise its text first, for example with ocrmypdf",
+        "pages": f"has more than {MAX_PAGES} pages: {part}",
+        "memory": f"reading it takes more than the limit of {memory_gib:g} GiB of memory: {part}",
+        "broken": f"is broken and cannot be read ({detail}): open it in a viewer and print it to a "
+        "new PDF",
+        "ended": f"the process that reads it ended with status {detail}, perhaps at the limit of "
+        f"{memory_gib:g} GiB of memory: {part}",
+    }
+    return texts[result["problem"]]

@@ -1,0 +1,517 @@
+"""Finds figures, models, data sets and numbers of runs in one sentence of running text.
+
+:mod:`fmbench.extraction.words` puts them together. A number is a figure only if nothing beside it
+says that it is something else: a part of a name (``ResNet-18``), a parameter (``k=5``), a size
+(``28x28``), a count (``10 epochs``), a year, a citation, a difference (``by 2.1 %``) or a range.
+
+All positions count characters of the sentence as :func:`clean_sentence` returns it.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from fmbench.extraction.class_names import find_class_number
+from fmbench.extraction.figures import ABOUT, AT_LEAST, AT_MOST, normalise_signs
+from fmbench.extraction.metric_names import MetricMention, find_mentions
+
+MAX_SENTENCE = 2000  # characters; the rest of a longer one is not read
+FASHION = "Fashion-MNIST"
+FIRST_OF_TWO = "the first of two values"  # from 90.1 % to 92.2 %
+FIRST_OF_TWO = FIRST_OF_TWO  # from 90.1 % to 92.2 %
+
+_NUMBER = r"(?:[0-9]+(?:[.,'][0-9]+)*|(?<![0-9])[.,][0-9]+)(?:[eE]-[0-9]{1,2})?"
+_PERCENT = r"(?:%|per ?cent\b|pct\b\.?|prozent\b|pour ?cent\b)"
+_SPREAD = rf"(?: ?\(? ?(?:\+ ?/? ?-) ?{_NUMBER} ?{_PERCENT}? ?\)?|\([0-9]{{1,2}}\)(?! ?%))?"
+_GROUPED = r"[0-9]{1,3}(?:[,'][0-9]{3})+|[0-9]+"
+_FIGURE = re.compile(
+    rf"(?<![\w.^/\\])(?<![A-Za-z)\]]-)(?<![0-9],)(?<![x×*] )"
+    rf"(?:(?P<quotient>(?:{_GROUPED}) ?(?:/|(?:out )?of(?: the)?) ?(?:{_GROUPED})(?![\w%.,][0-9]?)"
+    rf"(?: ?\( ?{_NUMBER} ?{_PERCENT} ?\))?)"
+    rf"|\( ?{_NUMBER} ?\+ ?/? ?- ?{_NUMBER} ?\) ?{_PERCENT}"
+    rf"|%?{_NUMBER} ?{_PERCENT}?{_SPREAD}(?: ?{_PERCENT})?)",
+    re.IGNORECASE,
+)
+_CITATION = re.compile(
+    r"\[[0-9][0-9,;\s-]{0,60}\]|\((?:[^()%]{0,80}[ ,])?(?:19|20)[0-9]{2}[a-z]?\)"
+)
+
+_PART_OF_WORD_AFTER = re.compile(r"\w|-[A-Za-z]| ?x ?[0-9]|[.,][0-9]|'s\b")
+_DECIMALS = re.compile(r"[0-9][.,][0-9]{1,2}(?![0-9])|\.[0-9]|(?<![0-9])0,[0-9]")
+
+# Words that may stand between the name of a metric and its figure.
+_LINK = (
+    r"(?:of|is|was|are|were|at|to|reach(?:es|ed|ing)?|as|being|equals?|became|with|by|scores?"
+    r"|values?|rates?|results?|averag(?:e|es|ed|ing)|avg|mean|obtained|achieve[sd]?|only|even|just"
+    r"|high|low|close|an?|the|test|macro|weighted|micro|in|for|on|from|sets?|data|datasets?|images"
+    r"|models?|network|proposed|method|approach|our|this|its|increas\w+|improv\w+|rose|found|be"
+    r"|been|has|have|shows?|final|best|overall|total|percent|that|which)"
+)
+_BOUND_WORDS = re.compile(rf"(?:{AT_LEAST}|{AT_MOST}|{ABOUT}|as high as) ?$", re.IGNORECASE)
+# Possessive, so that a long row of such words takes no longer than its length.
+_CONNECTED = re.compile(
+    rf"(?:(?>[\s()]*(?:{_LINK}(?!\w)|{AT_LEAST}|{AT_MOST}|{ABOUT}|[:=|,%])))*+[\s()]*",
+    re.IGNORECASE,
+)
+_CONNECTED_BACK = re.compile(
+    r"[\s()]*(?>(?:of|in|test|classification|overall|top-1|mean|average|averaged|as|the|for|macro"
+    r"|weighted|micro|balanced|total)(?![a-z])[\s-]*)*+",
+    re.IGNORECASE,
+)
+_CONJUNCTION_OR_VERB = (
+    r"(?:and|or|but|while|whereas|versus|vs\.?|than|against|we|it|they|that|about|around|over"
+    r"|under|nearly|only|respectively|compared|achiev\w+|obtain\w*|attain\w*|scor\w+|gets?|got"
+    r"|yield\w*|gives?|gave|perform\w*|outperform\w*)"
+)
+_LINKED = re.compile(
+    rf"(?>[\s()]*(?:{_LINK}(?!\w)|{_CONJUNCTION_OR_VERB}(?!\w)|[-:;=|,%<>~]))*+[\s()]*",
+    re.IGNORECASE,
+)
+_MAX_LINK = 80  # characters between a metric and its figure
+_REFERENCE_BEFORE = re.compile(
+    r"(?:tables?|tab\.|figures?|figs?\.|sections?|sect?\.|eqs?\.|equations?|chapter|pages?|pp?\."
+    r"|steps?|algorithm|appendix|refs?\.|lines?|versions?|v|no\.|nr\.|fold|layers?|block|experiment"
+    r"|epochs?|seeds?|issue|class|label|category|gtx|rtx|python|keras|tensorflow|pytorch|cifar)"
+    r"[\s#(]*(?:[0-9.]+ ?(?:and|,|-|to) ?)*$",
+    re.IGNORECASE,
+)
+_UNIT_AFTER = re.compile(
+    r"^[\s-]?(?:(?:independent|different|random|training|testing|test|hidden|convolutional|gray"
+    r"|more|further|additional|image|of the|trainable|nearest|labell?ed|separate|repeated|output"
+    r"|feature|separate|individual|fully[- ]connected|such|total|learnable|model) )*"
+    r"(?:epochs?|runs?|trials?|seeds?|times|repetitions?|images?|pictures?|samples?|examples?"
+    r"|instances?|layers?|classes|categories|labels?|seconds?|secs?|s|ms|minutes?|mins?|hours?|hrs?"
+    r"|h|days?|px|pixels?|params?|parameters|weights|m|k|b|mb|gb|kb|gib|mib|million|billion"
+    r"|thousand|neurons?|units?|nodes?|filters?|maps?|kernels?|channels?|trees?|neighbou?rs|steps?"
+    r"|iterations?|batches|gpus?|cpus?|cores?|bits?|dimensions?|features?|folds?|models?|networks?"
+    r"|blocks?|experiments?|configurations?|connections|participants|persons|people|annotators"
+    r"|years?|papers?|datasets?|data sets?|splits?|fold)(?![\w])",
+    re.IGNORECASE,
+)
+_DIFFERENCE_BEFORE = re.compile(
+    rf"(?:\bby(?: only| up to| as much as| another| a)?|\bby a margin of"
+    rf"|\b(?:improvements?|increases?|gains?|reductions?|decreases?|drops?|differences?|gaps?"
+    rf"|margins?|declines?|rise|boosts?|loss|spread|deviation|std\.?|sd)(?: in \w+(?: \w+)?)?"
+    rf"(?: of| by| is| was|:)?|\bplus|\bminus)\s*(?:{ABOUT}|{AT_LEAST}|{AT_MOST}|an?)?\s*$",
+    re.IGNORECASE,
+)
+_DIFFERENCE_AFTER = re.compile(
+    r"^\s?(?:-?(?:percentage[- ]?)?points?\b|pp\b|p\.p\.|(?:absolute |relative |test |higher )*"
+    r"(?:improvements?|increases?|gains?|reductions?|decreases?|drops?|differences?|higher|lower"
+    r"|better|worse|more|less|fewer|faster|slower|above|below|points?)\b"
+    r"|(?:in )?(?:accuracy )?(?:improvement|gain|increase|drop)\b)",
+    re.IGNORECASE,
+)
+_OTHER_SHARE_AFTER = re.compile(
+    r"^\s?(?:confidence|ci\b|credible|prediction interval|significance|level|percentile|dropout"
+    r"|sparsity|compression|noise|of (?:the |all )?(?:cases|runs|trials|training|train"
+    r"|original|data\b|dataset|parameters|weights|labels|labell?ed|memory|time|total|neurons|units|pixels|features|variance|energy)"
+    r"|(?:of )?(?:training|validation|test) (?:data|set|split|images)\b|for (?:training|testing"
+    r"|validation)\b|training and|train[-/ ])",
+    re.IGNORECASE,
+)
+_PARAMETER_BEFORE = re.compile(
+    r"(?:\b(?P<name>[^\W\d][\w-]*)\s*=\s*|\b(?:learning[- ]rate|dropout(?: rate)?|momentum"
+    r"|weight decay|batch[- ]size|alpha|beta|gamma|lambda|epsilon|lr|α|β|γ|λ|ε|σ|threshold"
+    r"|probability|temperature|keep_prob|size|stride|p|split|ratio|step)\s*"
+    r"(?:of|is|was|=|:|<|>|<=|>=|to|at)?\s*(?:about )?)$",
+    re.IGNORECASE,
+)
+_INTERVAL_BEFORE = re.compile(
+    rf"(?:interval|\bci)\b[:\s]*(?:of |from |is |= ?)?[\[( ]*(?:{_NUMBER} ?%? ?(?:,|-|to|and) ?)?$"
+    rf"|\[ ?{_NUMBER} ?%? ?[,;-] ?$",
+    re.IGNORECASE,
+)
+_INTERVAL_AFTER = re.compile(rf"^ ?[,;-] ?{_NUMBER} ?%? ?\]")
+_TESTED_ON = re.compile(
+    r"\b(?:tested|trained|validated|evaluated|training|testing|validation) (?:it |them )?on "
+    r"(?:the |only )*(?:remaining |other |about )*$",
+    re.IGNORECASE,
+)
+_RANGE_AFTER = re.compile(rf"^ ?%? ?(?:-|to|and) ?{_NUMBER}", re.IGNORECASE)
+_RANGE_BEFORE = re.compile(
+    rf"(?<![\w=-]){_NUMBER} ?%? ?(?:-|to) ?$|\bbetween {_NUMBER} ?%? and $", re.IGNORECASE
+)
+_FROM = re.compile(rf"\bfrom (?:about )?{_NUMBER} ?%? to $", re.IGNORECASE)
+_BETWEEN = re.compile(r"\b(?:between|from|range[sd]?(?: \w+)?) ?(?:about )?$", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Mention:
+    """Something inside a sentence, from ``start`` to ``end``; ``name`` is what it is called."""
+
+    start: int
+    end: int
+    name: str
+
+
+@dataclass(frozen=True)
+class FigureMention:
+    """A number inside a sentence.
+
+    ``text`` has the words before it that belong to it (``over``, ``about``). ``why_not`` says why
+    it is no claim, if the words beside it say so: ``a difference``.
+    """
+
+    start: int
+    end: int
+    text: str
+    is_percent: bool
+    has_decimals: bool
+    is_quotient: bool
+    why_not: str = ""
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether the number alone looks like a share: it has a percent sign or decimals."""
+        return self.is_percent or self.has_decimals or self.is_quotient
+
+
+@dataclass(frozen=True)
+class Repetition:
+    """How often a figure was measured, as a phrase says it; see :class:`FoundClaim`."""
+
+    mean_of: int = 1
+    best_of: int = 1
+    folds: int = 1
+    remark: str = ""
+
+
+def clean_sentence(text: str) -> str:
+    """Return a sentence on one line, with ASCII signs, without citations and simple markup."""
+    text = text[:MAX_SENTENCE]
+    text = re.sub(r"\\(?:cite\w*|ref|label|footnote)\*?(?:\[[^\]]*\])*\{[^{}]*\}", " ", text)
+    text = re.sub(r"\\[a-zA-Z]+\{([^{}]*)\}", r"\1", text)
+    text = (
+        text.replace("\\%", "%").replace("\\pm", " \u00b1 ").replace("\\,", "").replace("\\_", "_")
+    )
+    text = text.replace("\\times", "x").replace("$", "").replace("{,}", ",").replace("\\&", "&")
+    text = re.sub(r"!?\[([^\][]{1,200})\]\([^()\s]{1,300}\)", r"\1", text)  # Markdown's links
+    text = re.sub(r"</?[a-zA-Z][^<>]{0,200}>|\*\*|__|`", "", text)
+    text = re.sub(r"(?<=[\w.])~(?=\w)", " ", text)  # LaTeX's blank without a line break
+    text = normalise_signs(text.replace("\u2014", " - ").replace("\u00d7", "x"))
+    text = re.sub(r"[“”„«»]", '"', text)
+    return " ".join(_CITATION.sub(" ", text).split())
+
+
+# ---- figures -------------------------------------------------------------------------------------
+
+
+def find_figures(sentence: str) -> list[FigureMention]:
+    """Find every number of a sentence that may be a figure, from left to right."""
+    figures = []
+    for match in _FIGURE.finditer(sentence):
+        text = match[0].rstrip(" ,")
+        start, end = match.start(), match.start() + len(text)
+        before, after = sentence[:start], sentence[end:]
+        if _PART_OF_WORD_AFTER.match(after) or re.search(r"[0-9] ?x ?$|\^ ?$", before[-5:]):
+            continue
+        bound = _BOUND_WORDS.search(before[-20:])
+        first = start - len(before[-20:]) + bound.start() if bound else start
+        figure = FigureMention(
+            start=first,
+            end=end,
+            text=sentence[first:end].rstrip("."),
+            is_percent=re.search(_PERCENT, text, re.IGNORECASE) is not None,
+            has_decimals=_DECIMALS.search(text) is not None,
+            is_quotient=match["quotient"] is not None,
+        )
+        figures.append(replace(figure, why_not=_explain_number(sentence, figure)))
+    return figures
+
+
+def _explain_number(sentence: str, figure: FigureMention) -> str:
+    """Say what a number is, if the words beside it show that it is no figure of a model."""
+    before, after = sentence[max(0, figure.start - 80) : figure.start], sentence[figure.end :][:80]
+    if not figure.is_percent and not figure.is_quotient:
+        if _REFERENCE_BEFORE.search(before):
+            return "a number of a table, figure, version or the like"
+        if _UNIT_AFTER.match(after):
+            return "a count or a quantity with a unit"
+        if re.fullmatch(r"(?:19|20)[0-9]{2}", figure.text):
+            return "a year"
+    parameter = _PARAMETER_BEFORE.search(before)
+    if parameter and not (parameter["name"] and _is_metric(parameter["name"])):
+        return "a parameter"
+    if _DIFFERENCE_BEFORE.search(before) or _DIFFERENCE_AFTER.match(after):
+        return "a difference"
+    if figure.is_percent and _OTHER_SHARE_AFTER.match(after):
+        return "a share of something else"
+    if figure.is_percent and _TESTED_ON.search(before):
+        return "a share of something else"
+    if _INTERVAL_BEFORE.search(before) or (before.endswith("[") and _INTERVAL_AFTER.match(after)):
+        return "an end of an interval"
+    if _BETWEEN.search(before) and _RANGE_AFTER.match(after):
+        return FIRST_OF_TWO if before.lower().rstrip().endswith("from") else "a range"
+    if _RANGE_BEFORE.search(before):
+        return "" if _FROM.search(before) else "a range"
+    if re.match(r" ?%? ?(?:-|to) ?[0-9]", after):
+        return "a range"
+    return ""
+
+
+def _is_metric(text: str) -> bool:
+    return next(find_mentions(text.replace("_", " ")), None) is not None
+
+
+def is_linked(text: str) -> bool:
+    """Whether a text consists of linking words, verbs of achieving and conjunctions only."""
+    return _LINKED.fullmatch(text) is not None
+
+
+def is_connected(
+    sentence: str, metric: MetricMention, figure: FigureMention, names: Sequence[Mention]
+) -> bool:
+    """Whether only linking words and ``names`` stand between a metric and a figure.
+
+    ``accuracy of about 0.91`` and ``0.91 test accuracy`` are connected; ``names`` are the models,
+    data sets and classes of the sentence.
+    """
+    is_before = metric.end <= figure.start
+    start, end = (metric.end, figure.start) if is_before else (figure.end, metric.start)
+    if end - start > _MAX_LINK + sum(m.end - m.start for m in names if start <= m.start < end):
+        return False
+    between = list(sentence[start:end])
+    for name in names:
+        for i in range(max(name.start, start), min(name.end, end)):
+            between[i - start] = " "
+    text = "".join(between)
+    if is_before:
+        return _CONNECTED.fullmatch(text) is not None
+    if "(" in text and not sentence[metric.end :].lstrip().startswith(")"):
+        return False  # 0.898 (error 0.102)
+    return _CONNECTED_BACK.fullmatch(text) is not None
+
+
+# ---- data sets -----------------------------------------------------------------------------------
+
+_FASHION = r"(?:fashion[- _]?mnist|f[- _]?mnist|fashion (?:images|dataset|data set|articles?))"
+_OTHER_DATASET = (
+    r"(?:(?:e|k|q|not|kannada[- ]?|rotated[- ]?|permuted[- ]?|affine[- ]?|bi)?mnist(?:-m|-c)?"
+    r"|hand-?written digits?|cifar(?:[- ]?10{1,2})?|svhn|(?:tiny[- ]?|mini[- ]?)?image ?net(?:-1k)?"
+    r"|stl[- ]?10|usps|caltech[- ]?(?:101|256)|deep ?fashion2?|omniglot|celeba|ms[- ]?coco|coco"
+    r"|pascal voc|kuzushiji(?:-\w+)?|gtsrb|food-?101|flowers-?102|reuters|imdb|20 ?newsgroups"
+    r"|isic|chexpert|places365|lsun|norb|iris)"
+)
+_DATASETS = re.compile(
+    rf"(?<![\w-])(?:(?P<fashion>{_FASHION})|(?P<other>{_OTHER_DATASET}))(?![\w])", re.IGNORECASE
+)
+_ONLY_COMPARED = re.compile(
+    r"(?:pre-?trained (?:on|with)(?: the)?|weights (?:of|from)|than(?: the)?(?: original)?"
+    r"|replacement (?:of|for)(?: the)?(?: original)?|transfer(?:red)? from|like|unlike|similar to"
+    r"|instead of)\s*$",
+    re.IGNORECASE,
+)
+
+
+def find_datasets(sentence: str) -> list[Mention]:
+    """Find the data sets that a sentence names; :data:`FASHION` is the name of Fashion-MNIST.
+
+    Data sets on which a network was only pre-trained, or with which only a comparison is made
+    (``harder than MNIST``), are left out.
+    """
+    found = []
+    for match in _DATASETS.finditer(sentence):
+        before, after = (
+            sentence[max(0, match.start() - 50) : match.start()],
+            sentence[match.end() :],
+        )
+        if match["other"] and (
+            _ONLY_COMPARED.search(before) or re.match(r"[- ](?:pre-?trained|weights)", after)
+        ):
+            continue
+        found.append(Mention(match.start(), match.end(), FASHION if match["fashion"] else match[0]))
+    return found
+
+
+# ---- models --------------------------------------------------------------------------------------
+
+_NAMED_NETWORK = (
+    r"(?-i:(?!Image ?Net)(?:[A-Z][A-Za-z]*Nets?(?![a-z])|(?:Alex|Google|Dense|Res|Le|VGG) Net"
+    r"|VGG(?:Net)?|WRN|ViT|WideResNet|CapsNet|Inception|Xception|LeNet)"
+    r"(?:[- ]?[vV]?[0-9]+(?![0-9]*[.,][0-9])(?:[-x/][0-9]+)*)?(?:[-/][A-Z][\w]*(?:/[0-9]+)?)*)"
+)
+_KIND_OF_MODEL = (
+    r"(?:linear ?svc|svc|svms?|support[- ]vector (?:machines?|classifiers?)|k-?nn|k-?nearest"
+    r"[- ]neighbou?rs?|kneighborsclassifier|random ?forests?(?: ?classifiers?)?|decision ?trees?"
+    r"(?: ?classifiers?)?|extra ?trees?(?: ?classifiers?)?|logistic ?regression"
+    r"|softmax regression|(?:gaussian |multinomial |bernoulli )?na[iï]ve bayes|gaussian ?nb"
+    r"|gradient ?boosting(?: ?classifier)?|xgboost|lightgbm|catboost|adaboost|sgd ?classifier"
+    r"|multi-?layer perceptrons?|perceptrons?|mlp(?: ?classifier)?|d?cnns?[0-9]?"
+    r"|conv(?:olutional)?(?: neural)? ?net(?:work)?s?"
+    r"|(?:bi-?)?lstms?|grus?|rnns?|capsule networks?|auto-?encoders?|(?:vision )?transformers?"
+    r"|(?:[a-z]+-layer |deep |artificial |spiking |fully[- ]connected |feed-?forward |simple "
+    r"|shallow )*neural net(?:work)?s?|dnns?|anns?|snns?|bnns?"
+    r"|eden|evolutionary deep learning(?: framework)?|auto-?sklearn|tpot"
+    r"|autogluon|ensembles?|humans?|crowd workers?)"
+)
+_MODEL = re.compile(
+    rf"(?<![\w])(?:(?:(?-i:[A-Z0-9][\w]{{0,20}})[-+/] ?){{0,4}}"
+    rf"(?:{_NAMED_NETWORK}|{_KIND_OF_MODEL}(?![\w])))"
+    rf"(?:-[\w]+)*(?: classifiers?)?(?: ?\+ ?[A-Za-z][\w-]*(?: (?-i:[A-Z])[\w-]*)*)*"
+    rf"(?: ?\((?![^()]*(?:[0-9]\.[0-9]|%|accura|error))[^()]{{1,40}}\))?",
+    re.IGNORECASE,
+)
+_MAX_QUALIFIER = 8  # words
+_ARTICLE = re.compile(r"^(?:an? |the |our )", re.IGNORECASE)
+_QUALIFIER = re.compile(r"\s(?:with|using|without)\s(?:an?\s|the\s)?", re.IGNORECASE)
+_STOP_WORD = re.compile(
+    r"(?:achiev\w*|reach\w*|obtain\w*|attain\w*|scor\w*|gets?|got|give[sn]?|gave|yield\w*|ha[sd]"
+    r"|have|perform\w*|outperform\w*|show\w*|is|was|are|were|on|for|at|by|to|from|in|of|that|which"
+    r"|compared|trained|classif\w*|record\w*|report\w*|result\w*|improv\w*|can|could|we|it|as|than"
+    r"|over|about|above|around|accuracy|acc|an?|the)$",
+    re.IGNORECASE,
+)
+
+
+def find_models(sentence: str) -> list[Mention]:
+    """Find the names of models that a sentence prints, with what qualifies them.
+
+    ``CNN with batch normalization and residual skip`` is one name.
+    """
+    models: list[Mention] = []
+    for match in _MODEL.finditer(sentence):
+        if models and match.start() < models[-1].end:
+            continue
+        end = _extend_name(sentence, match.end())
+        models.append(Mention(match.start(), end, sentence[match.start() : end].strip()))
+    return models
+
+
+def _extend_name(sentence: str, end: int) -> int:
+    """Return the end of a model's name with the phrase that qualifies it (``with RBF kernel``)."""
+    qualifier = _QUALIFIER.match(sentence, end)
+    if qualifier is None:
+        return end
+    position = qualifier.end()
+    words = re.finditer(r"([^\W\d_][\w/-]*)(\s|$|[,.;:()|])", sentence[position:][:120])
+    for i, match in enumerate(words):
+        start, word = position + match.start(), match[1]
+        if i and not sentence[start - 1].isspace():
+            break
+        if i == _MAX_QUALIFIER or _STOP_WORD.match(word) or next(find_mentions(word), None):
+            break
+        if word.lower() != "and":
+            end = start + len(word)
+        elif _MODEL.match(_ARTICLE.sub("", sentence[position + match.end() :])):
+            break
+        if match[2] != " ":
+            break
+    return end
+
+
+# ---- classes and repetitions ---------------------------------------------------------------------
+
+_CLASS = re.compile(
+    r"(?:(?<![\w])(?:for|of|on|in) )?(?:the )?(?:class(?:es)?|category|label) (?:of )?"
+    r"[\"'(]?(?P<named>[0-9](?![\w.,])|[a-z][a-z-]*(?:[ /](?:top|boots?))?)[\"')]?"
+    r"|(?<![\w-])(?P<before>t-?shirts?(?:/tops?)?|trousers?|pullovers?|dress(?:es)?|coats?|sandals?"
+    r"|shirts?|sneakers?|bags?(?![- ]of[- ])|ankle[- ]boots?)(?: class)?(?![\w-])",
+    re.IGNORECASE,
+)
+
+
+def find_classes(sentence: str) -> list[tuple[Mention, int]]:
+    """Find the classes that a sentence names, each with its number."""
+    found = []
+    for match in _CLASS.finditer(sentence):
+        name = match["named"] or match["before"]
+        number = int(name) if name.isdigit() else find_class_number(name)
+        if number is not None:
+            found.append((Mention(match.start(), match.end(), match[0]), number))
+    return found
+
+
+_COUNT_WORDS = {
+    "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9,
+    "ten": 10, "twelve": 12, "fifteen": 15, "twenty": 20, "thirty": 30, "fifty": 50, "hundred": 100,
+}  # fmt: skip
+_COUNT = rf"(?P<n>[0-9]{{1,3}}|{'|'.join(_COUNT_WORDS)})"
+_RUNS = (
+    r"(?:(?:independent|random|different|separate|repeated|training|individual|test) )*(?:runs?"
+    r"|trials?|(?:random )?seeds?|repetitions?|repeats?|times|experiments?|initiali[sz]ations?"
+    r"|executions?|restarts?)(?![\w])"
+)
+_OVER = r"(?:of|over|across|from|for|among|in|out of)"
+_MEAN = re.compile(
+    rf"\b(?:averag\w*|means?)\b[^.;]{{0,40}}?\b{_OVER} (?:the |all |a total of )*{_COUNT} {_RUNS}",
+    re.IGNORECASE,
+)
+_MEAN_SHORT = re.compile(rf"\b{_COUNT}[- ]run (?:average|mean)", re.IGNORECASE)
+_MEDIAN = re.compile(rf"\bmedian\b[^.;]{{0,40}}?\b{_OVER} (?:the |all )*{_COUNT} {_RUNS}", re.I)
+_BEST = re.compile(
+    rf"\b(?:best|maximum|max|highest|top)\b[^.;]{{0,40}}?\b{_OVER} (?:the |all )*{_COUNT} {_RUNS}",
+    re.IGNORECASE,
+)
+_COUNT_AGAIN = _COUNT.replace("<n>", "<m>")
+_FOLDS = re.compile(
+    rf"\b{_COUNT}[- ]?folds?[- ](?:stratified )?(?:cross|cv\b)"
+    rf"|\b(?:averag\w*|means?)\b[^.;]{{0,30}}?{_OVER} (?:the |all )*{_COUNT_AGAIN} folds",
+    re.IGNORECASE,
+)
+_RUNS_ALONE = re.compile(
+    rf"(?:\b(?:over|across|from|in) (?:the |all )*|\( ?){_COUNT} {_RUNS}"
+    rf"|\bn ?= ?(?P<m>[0-9]{{1,3}})\b(?! ?neigh)",
+    re.IGNORECASE,
+)
+
+
+def find_repetition(phrase: str, *, has_spread: bool = False) -> Repetition | None:
+    """Find how many runs or folds a figure sums up; ``None`` if the phrase does not say it.
+
+    ``has_spread``: a spread is printed beside the figure, so ``over 5 runs`` means their mean.
+    """
+    match = _FOLDS.search(phrase)
+    if match:
+        return Repetition(folds=_read_count(match["n"] or match["m"]))
+    match = _BEST.search(phrase)
+    if match:
+        return Repetition(best_of=_read_count(match["n"]))
+    match = _MEAN.search(phrase) or _MEAN_SHORT.search(phrase)
+    if match:
+        return Repetition(mean_of=_read_count(match["n"]))
+    match = _MEDIAN.search(phrase)
+    if match:
+        return Repetition(remark=f"the median of {match['n']} runs")
+    match = _RUNS_ALONE.search(phrase)
+    if match and has_spread:
+        return Repetition(mean_of=_read_count(match["n"] or match["m"]))
+    return None
+
+
+def _read_count(text: str) -> int:
+    return _COUNT_WORDS.get(text.lower()) or max(int(text) if text.isdigit() else 1, 1)
+
+
+# ---- clauses -------------------------------------------------------------------------------------
+
+_CLAUSE_END = re.compile(
+    r";|,(?= )| - |\s(?:and|but|while|whereas|although|versus|vs\.?|or)(?= )"
+    r"|\s(?:as )?compared (?:to|with)(?= )|\s(?:than|against|followed by)(?= )"
+    r"|\s(?:in contrast to|rather than|instead of)(?= )",
+    re.IGNORECASE,
+)
+
+
+def split_clauses(sentence: str, kept: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Split a sentence into clauses (start, end), never inside one of the ``kept`` spans."""
+    ends = [
+        match.start()
+        for match in _CLAUSE_END.finditer(sentence)
+        if not any(start <= match.start() < end for start, end in kept)
+    ]
+    borders = [0, *ends, len(sentence)]
+    return [(a, b) for a, b in itertools.pairwise(borders) if b > a]
+
+
+def iterate_clauses(
+    clauses: Sequence[tuple[int, int]], figure: FigureMention
+) -> Iterator[tuple[int, int]]:
+    """Yield the clause of a figure, then those before it from the nearest on, then those after."""
+    own = next(i for i, (_, end) in enumerate(clauses) if figure.start < end)
+    yield clauses[own]
+    yield from reversed(clauses[:own])
+    yield from clauses[own + 1 :]

@@ -1,0 +1,670 @@
+"""Reads any input: finds out what it is from its content, and calls the readers that apply.
+
+A document may hold several things at once, such as a README with a table, a classification report
+and a sentence. Each reader gets what the readers before it have not taken, and what two of them
+found twice is kept once.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from fmbench.errors import UserError
+from fmbench.extraction.found import Extraction, FoundClaim, FoundMatrix
+from fmbench.suites.claims import Suite
+
+KINDS = {
+    "classification report": "scikit-learn's classification_report, printed, as JSON or as CSV",
+    "confusion matrix": "a confusion matrix: NumPy, pandas, CSV, JSON, or a block of numbers",
+    "table": "a table of models and accuracies in any of the next six forms",
+    "Markdown": "tables in Markdown",
+    "LaTeX": "tables in LaTeX",
+    "HTML": "tables in HTML",
+    "reStructuredText": "tables in reStructuredText",
+    "separated values": "CSV, TSV or semicolons",
+    "aligned text": "tables aligned with blanks",
+    "text": "sentences, or lines such as 'LeNet-5: 98.80 %'",
+    "PDF": "the tables and sentences of a PDF",
+    "notebook": "the outputs and texts of a Jupyter notebook",
+    "JSON": "JSON with reports, matrices or accuracies",
+    "model hub": "a model hub's .eval_results, or the metadata of a model card",
+    "suite": "fmbench's own TOML file",
+    "document": "text that holds several of these",
+}
+_SHORT_NAMES = {
+    "report": "classification report", "matrix": "confusion matrix", "md": "Markdown",
+    "tex": "LaTeX", "htm": "HTML", "rst": "reStructuredText", "csv": "separated values",
+    "tsv": "separated values", "words": "text", "txt": "text", "ipynb": "notebook",
+    "yaml": "model hub", "toml": "suite",
+}  # fmt: skip
+_TABLES = ("Markdown", "LaTeX", "HTML", "reStructuredText", "separated values", "aligned text")
+
+MAX_TEXT_BYTES = 20_000_000
+MAX_FILE_BYTES = 100 << 20
+MAX_NOTES = 40
+MAX_CLAIMS = 5_000
+_OTHER_FILES = (
+    (b"\x89PNG", "a picture; fmbench reads text and PDF"),
+    (b"\xff\xd8\xff", "a picture; fmbench reads text and PDF"),
+    (b"GIF8", "a picture; fmbench reads text and PDF"),
+    (b"PK\x03\x04", "a ZIP archive, perhaps a Word or Excel file: save it as PDF or CSV"),
+    (b"\xd0\xcf\x11\xe0", "an old Word or Excel file: save it as PDF or CSV"),
+    (b"\x1f\x8b", "compressed with gzip: unpack it first"),
+    (b"PAR1", "a Parquet file: save it as CSV"),
+    (b"\x93NUMPY", "a NumPy file: print the matrix, or save it with numpy.savetxt"),
+    (b"\x89HDF", "an HDF5 file; fmbench reads text and PDF"),
+)
+
+
+def find_kind(text: str) -> str:
+    """Return the name in :data:`KINDS` that the user means.
+
+    Raises:
+        UserError: there is no such kind; the message lists them.
+    """
+    wanted = text.strip().replace("-", " ").replace("_", " ").lower()
+    wanted = _SHORT_NAMES.get(wanted, wanted).lower()
+    for kind in KINDS:
+        if kind.lower() == wanted:
+            return kind
+    raise UserError(f"there is no kind of input {text!r}; known: {', '.join(KINDS)}")
+
+
+def read_input(
+    source: Path | str | bytes,
+    *,
+    kind: str | None = None,
+    column: str | None = None,
+    name: str = "",
+) -> Extraction | Suite:
+    """Read the claims of a file (a path), of a text, or of the bytes of standard input.
+
+    Args:
+        source: a path, or the content itself as a string or as bytes.
+        kind: a name in :data:`KINDS`; None: it is found from the content.
+        column: the head of the column that holds the accuracies, where a table has several.
+        name: what messages call the input; by default the file's name.
+
+    Raises:
+        UserError: one line: the input cannot be read, holds no claim, or is ambiguous.
+    """
+    wanted = None if kind is None else find_kind(kind)
+    name = name or (source.name if isinstance(source, Path) else "standard input")
+    if isinstance(source, str):
+        return _read_text(source, name, wanted, column, [])
+    data = _read_file(source, name) if isinstance(source, Path) else source
+    if data is None or data[:1024].lstrip().startswith(b"%PDF") or wanted == "PDF":
+        return _read_pdf(source, name, column)
+    text, notes = decode_text(data, name)
+    if isinstance(source, Path) and (wanted == "suite" or (wanted is None and _is_suite(text))):
+        from fmbench.suites.reader import read_suite
+
+        return read_suite(source)
+    return _read_text(text, name, wanted, column, notes)
+
+
+# ---- files and encodings -------------------------------------------------------------------------
+
+
+def _read_file(path: Path, name: str) -> bytes | None:
+    """Read a file; None if it is a PDF.
+
+    Raises:
+        UserError: it cannot be read, is not a regular file, or is too large.
+    """
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):  # before it is opened: a pipe would wait
+            what = "a folder" if path.is_dir() else "not a regular file"
+            raise UserError(f"{name} is {what}; give one file")
+        with os.fdopen(os.open(path, flags), "rb") as file:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise UserError(f"{name} is not a regular file; give one file")
+            if status.st_size > MAX_FILE_BYTES:
+                raise UserError(
+                    f"{name} has {status.st_size / 1e6:.0f} MB; at most "
+                    f"{MAX_TEXT_BYTES / 1e6:.0f} MB of text are read: give only the results"
+                )
+            begin = file.read(1024)
+            if begin.lstrip().startswith(b"%PDF"):
+                return None
+            _check_size(status.st_size, name)
+            return begin + file.read(MAX_TEXT_BYTES)
+    except OSError as error:
+        raise UserError(f"{name} cannot be read: {error.strerror or error}") from None
+    except ValueError as error:  # a NUL character in the path
+        raise UserError(f"{name!r} is not a file name: {error}") from None
+
+
+def _check_size(n_bytes: int, name: str) -> None:
+    if n_bytes > MAX_TEXT_BYTES:
+        raise UserError(
+            f"{name} has {n_bytes / 1e6:.0f} MB; at most {MAX_TEXT_BYTES / 1e6:.0f} MB of text are "
+            "read: give only the results"
+        )
+
+
+def decode_text(data: bytes, name: str) -> tuple[str, list[str]]:
+    """Decode a text, and note the encoding if it is not UTF-8.
+
+    UTF-16 and UTF-32 are known by their byte-order mark; UTF-16 also by its zero bytes.
+
+    Raises:
+        UserError: it is empty, too large, another kind of file, or not a text.
+    """
+    _check_size(len(data), name)
+    for begin, what in _OTHER_FILES:
+        if data.startswith(begin):
+            raise UserError(f"{name} is {what}")
+    text, note = _decode(data)
+    if text is None or _count_control_characters(text) > len(text) // 1000:
+        raise UserError(f"{name} is not a text file (binary data)")
+    if not text.strip():
+        raise UserError(f"{name} is empty")
+    return text, [note] if note else []
+
+
+def _decode(data: bytes) -> tuple[str | None, str]:
+    for mark, encoding in (
+        (b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe\x00\x00", "utf-32"),
+        (b"\x00\x00\xfe\xff", "utf-32"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"),
+    ):  # fmt: skip
+        if data.startswith(mark):
+            with suppress(UnicodeDecodeError):
+                return data.decode(encoding), ""
+            return None, ""
+    sample = data[:4096]
+    if len(sample) >= 8 and b"\x00" in sample:
+        for first, encoding in ((1, "utf-16-le"), (0, "utf-16-be")):
+            if sample[first::2].count(0) > len(sample) // 3 and not sample[1 - first :: 2].count(0):
+                with suppress(UnicodeDecodeError):
+                    return data.decode(encoding), "the text is read as UTF-16"
+        return None, ""
+    with suppress(UnicodeDecodeError):
+        return data.decode(), ""
+    for encoding, title in (("cp1252", "Windows-1252"), ("latin-1", "Latin-1")):
+        with suppress(UnicodeDecodeError):
+            text = data.decode(encoding)
+            letters = sum(c.isascii() or c.isalpha() or c in "±°–—“”‘’…%€·×" for c in text[:10_000])
+            if not re.search(r"[\x80-\x9f]", text) and letters > 0.95 * len(text[:10_000]):
+                return text, f"the text is not UTF-8; it is read as {title}"
+    return None, ""
+
+
+def _count_control_characters(text: str) -> int:
+    """Count characters that no text holds; those of coloured terminal output do not count."""
+    sample = text[:200_000]
+    return len(re.findall(r"[\x00-\x06\x0e-\x1a\x1c-\x1f\x7f]", sample))
+
+
+def _read_pdf(source: Path | bytes, name: str, column: str | None) -> Extraction:
+    from fmbench.extraction.pdf import read_pdf
+
+    if isinstance(source, Path):
+        found = read_pdf(source, column=column, name=name)
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "input.pdf"
+            path.write_bytes(source)
+            found = read_pdf(path, column=column, name=name)
+    return _finish(found)
+
+
+# ---- text ----------------------------------------------------------------------------------------
+
+
+def _read_text(
+    text: str, name: str, kind: str | None, column: str | None, notes: Sequence[str]
+) -> Extraction | Suite:
+    _check_size(len(text), name)
+    if not text.strip():
+        raise UserError(f"{name} is empty")
+    text = re.sub(r"\x1b\[[0-9;]{0,20}[A-Za-z]", "", text.removeprefix("\ufeff"))  # colours
+    text = re.sub(r"[\x08\x0b\x0c\x1c-\x1e\x85\u2028\u2029]", " ", text)
+    text = re.sub(r"\r\n?", "\n", text)
+    if kind == "suite" or (kind is None and _is_suite(text)):
+        return _read_suite_text(text, name)
+    found = _read_as(text, name, kind, column)
+    return _finish(replace(found, notes=(*notes, *found.notes)))
+
+
+def _is_suite(text: str) -> bool:
+    return re.search(r"^\s*\[test_set\]\s*(?:#.*)?$", text, re.MULTILINE) is not None and (
+        re.search(r"^\s*n_per_class\s*=", text, re.MULTILINE) is not None
+    )
+
+
+def _read_suite_text(text: str, name: str) -> Suite:
+    import tomllib
+
+    from fmbench.suites.reader import MAX_BYTES, build_suite
+
+    if len(text) > MAX_BYTES:
+        raise UserError(f"{name}: larger than {MAX_BYTES >> 20} MiB, not a suite")
+    try:
+        content = tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{name}: not valid TOML: {error}") from None
+    return build_suite(content, Path(name))
+
+
+def _read_as(text: str, name: str, kind: str | None, column: str | None) -> Extraction:
+    """Read a text as this kind, or as what it looks like."""
+    from fmbench.extraction.classification_reports import read_report
+    from fmbench.extraction.json_values import find_json, parse_json
+    from fmbench.extraction.matrices import read_matrix
+    from fmbench.extraction.model_hub import looks_like_model_hub, read_model_hub
+    from fmbench.extraction.tables import read_tables
+    from fmbench.extraction.words import read_words
+
+    readers: dict[str, Callable[[], Extraction]] = {
+        "classification report": lambda: read_report(text, name),
+        "confusion matrix": lambda: read_matrix(text, name),
+        "table": lambda: read_tables(text, name, None, column),
+        "text": lambda: read_words(text.splitlines(), name),
+        "notebook": lambda: _read_notebook(text, name, column),
+        "JSON": lambda: _read_json(parse_json(text, name), name, column),
+        "model hub": lambda: read_model_hub(text, name),
+    }
+    if kind == "PDF":
+        raise UserError(f"{name} is not a PDF")
+    if kind in _TABLES:
+        return read_tables(text, name, kind, column)
+    if kind is not None and kind != "document":
+        return readers[kind]()
+    content = find_json(text, name) if kind is None else None
+    if content is not None:
+        return _read_json(content, name, column)
+    if kind is None and looks_like_model_hub(text):
+        found = read_model_hub(text, name)
+        body = re.sub(r"\A\s*---\n.*?\n---[ \t]*(?:\n|\Z)", "", text, count=1, flags=re.DOTALL)
+        if body == text or not body.strip():
+            return found
+        rest = _read_document([_Part("", body)], name, column)
+        return _merge("document", name, [found, rest])
+    return _read_document([_Part("", text)], name, column)
+
+
+def _finish(found: Extraction) -> Extraction:
+    """Drop what was found twice, bound the notes, and refuse an input without a claim."""
+    claims: dict[tuple[Any, ...], FoundClaim] = {}
+    for claim in found.claims:
+        key = (
+            claim.label, claim.metric, claim.figure.value, claim.source, claim.class_,
+            claim.average, claim.predicted_as, claim.mean_of, claim.best_of, claim.folds,
+        )  # fmt: skip
+        claims.setdefault(key, claim)
+    if len(claims) > MAX_CLAIMS:
+        raise UserError(f"{found.name} holds more than {MAX_CLAIMS:,} figures: give only a part")
+    notes = list(dict.fromkeys(_to_line(note) for note in found.notes))
+    if not claims and not found.matrices:
+        why = f" ({'; '.join(notes[:2])})" if notes else ""
+        raise UserError(
+            f"{found.name}: no accuracy found{why}; these kinds are read: {', '.join(KINDS)}"
+        )
+    if len(notes) > MAX_NOTES:
+        notes = [*notes[:MAX_NOTES], f"... and {len(notes) - MAX_NOTES} more notes like these"]
+    return replace(found, claims=tuple(claims.values()), notes=tuple(notes))
+
+
+def _to_line(text: str) -> str:
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:400]
+
+
+def _merge(kind: str, name: str, parts: Sequence[Extraction]) -> Extraction:
+    return Extraction(
+        kind=kind,
+        name=name,
+        claims=tuple(claim for part in parts for claim in part.claims),
+        matrices=tuple(matrix for part in parts for matrix in part.matrices),
+        n_per_class=next((part.n_per_class for part in parts if part.n_per_class), None),
+        class_names=next((part.class_names for part in parts if part.class_names), ()),
+        notes=tuple(note for part in parts for note in part.notes),
+    )
+
+
+# ---- JSON and notebooks --------------------------------------------------------------------------
+
+
+def _read_json(content: Any, name: str, column: str | None) -> Extraction:
+    """Read the reports, matrices and accuracies in a JSON content, and the texts in it."""
+    from fmbench.extraction.blocks import combine_blocks
+    from fmbench.extraction.classification_reports import find_reports_in_json
+    from fmbench.extraction.json_values import find_strings
+    from fmbench.extraction.matrices import find_matrices_in_json
+
+    if isinstance(content, dict) and "cells" in content and "nbformat" in content:
+        return _read_cells(content, name, column)
+    blocks = find_reports_in_json(content) + find_matrices_in_json(content)
+    combined = combine_blocks(blocks)
+    values = _find_json_figures(content)
+    found = Extraction(
+        kind=_name_kind({block.kind for block in blocks}, bool(values)),
+        name=name,
+        claims=(*combined.claims, *values),
+        matrices=combined.matrices,
+        n_per_class=combined.n_per_class,
+        class_names=combined.class_names,
+        notes=combined.notes,
+    )
+    strings = find_strings(content)
+    if not strings:
+        return found
+    rest = _read_document([_Part("", text) for text in strings], name, column)
+    return _merge("JSON", name, [found, rest])
+
+
+def _name_kind(kinds: set[str], has_more: bool) -> str:
+    return kinds.pop() if len(kinds) == 1 and not has_more else "JSON"
+
+
+def _find_json_figures(content: Any) -> list[FoundClaim]:
+    """Find figures such as ``{"LeNet-5": {"test_accuracy": 0.91}}``."""
+    from fmbench.extraction.figures import check_range, parse_printed_figure
+    from fmbench.extraction.json_values import walk_json
+    from fmbench.extraction.metric_names import find_metric_name
+    from fmbench.metrics.registry import METRICS
+
+    claims = []
+    for place in walk_json(content):
+        if not isinstance(place.value, dict) or place.images:
+            continue
+        has_averages = any(isinstance(value, dict) for value in place.value.values())
+        for key, value in place.value.items():
+            if not isinstance(value, str) or len(value) > 40 or len(key) > 60:
+                continue
+            metric = find_metric_name(key.replace("_", " "))
+            figure = parse_printed_figure(value, error_rate=bool(metric and metric.is_error_rate))
+            if metric is None or figure is None or metric.per_class:
+                continue
+            if METRICS[metric.metric].average_is_stated and metric.average is None:
+                continue  # precision of which class, or which average?
+            if has_averages and "macro avg" in place.value:
+                continue  # a classification report, which has its own reader
+            try:
+                check_range(figure, metric.metric)
+                if not figure.value.endswith("%") and 1 < float(figure.value) < 10:
+                    raise ValueError(f"{metric.metric} {value} is above 1")
+            except ValueError as error:
+                raise UserError(f"{'/'.join((*place.keys, key))[:100]}: {error}") from None
+            claims.append(
+                FoundClaim(
+                    label=place.model, metric=metric.metric, figure=figure, source="JSON",
+                    where=_to_line("/".join((*place.keys, key)))[:100], average=metric.average,
+                    remark=metric.remark,
+                )
+            )  # fmt: skip
+    return claims
+
+
+def _read_notebook(text: str, name: str, column: str | None) -> Extraction:
+    from fmbench.extraction.json_values import parse_json
+
+    content = parse_json(text, name)
+    if not isinstance(content, dict) or not isinstance(content.get("cells"), list):
+        raise UserError(f"{name} is not a Jupyter notebook")
+    return _read_cells(content, name, column)
+
+
+def _read_cells(content: dict[str, Any], name: str, column: str | None) -> Extraction:
+    """Read the printed outputs and the texts between the code of a notebook."""
+    parts = []
+    cells = content["cells"] if isinstance(content["cells"], list) else []
+    for number, cell in enumerate(cells, start=1):
+        if not isinstance(cell, dict):
+            continue
+        if cell.get("cell_type") == "markdown":
+            parts.append(_Part(f"cell {number}", _join(cell.get("source"))))
+        outputs = cell.get("outputs")
+        for output in outputs if isinstance(outputs, list) else []:
+            if isinstance(output, dict) and output.get("output_type") != "error":
+                parts.append(_Part(f"output of cell {number}", _read_output(output)))
+    parts = [part for part in parts if part.text.strip()]
+    if not parts:
+        raise UserError(f"{name}: the notebook has no outputs and no text: run it and save it")
+    return replace(_read_document(parts, name, column), kind="notebook")
+
+
+def _read_output(output: dict[str, Any]) -> str:
+    data = output.get("data")
+    if not isinstance(data, dict):
+        return _join(output.get("text"))
+    html, plain = _join(data.get("text/html")), _join(data.get("text/plain"))
+    return html if "<table" in html.lower() else plain
+
+
+def _join(lines: Any) -> str:
+    if isinstance(lines, list):
+        return "".join(line for line in lines if isinstance(line, str))
+    return lines if isinstance(lines, str) else ""
+
+
+# ---- a document of several parts -----------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A text of a document, and its place for people (empty if it is the whole document)."""
+
+    place: str
+    text: str
+
+
+@dataclass
+class _Document:
+    """The text of all parts, and what has been found in it."""
+
+    text: str
+    starts: list[tuple[int, str]]  # the first line of each part, and its place
+    notes: list[str] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, parts: Iterable[_Part]) -> _Document:
+        from fmbench.extraction.blocks import expand_newlines
+
+        texts, starts, line = [], [], 0
+        for part in parts:
+            text = re.sub(r"\r\n?", "\n", expand_newlines(part.text)).rstrip("\n") + "\n"
+            starts.append((line, part.place))
+            texts.append(text)
+            line += text.count("\n") + 1
+        return cls("\n".join(texts), starts)
+
+    def name_place(self, where: str) -> str:
+        """Turn ``line 12`` of the whole text into ``cell 5, line 3``."""
+        match = re.match(r"line ([0-9]+)", where)
+        if match is None or len(self.starts) == 1 == (self.starts[0][1] == ""):
+            return where
+        line = int(match.group(1)) - 1
+        first, place = max(
+            (start for start in self.starts if start[0] <= line), default=self.starts[0]
+        )
+        if not place:
+            return where
+        return f"{place}, line {line - first + 1}{where[match.end() :]}"
+
+
+def _read_document(parts: Sequence[_Part], name: str, column: str | None) -> Extraction:
+    """Read a text by all readers that apply."""
+    from fmbench.extraction.blocks import combine_blocks
+    from fmbench.extraction.tables import read_tables
+
+    document = _Document.of(parts)
+    blocks, rest = _find_blocks(document.text)
+    combined = combine_blocks(blocks)
+    table = Extraction("table", name)
+    if any("0" <= c <= "9" for c in rest):
+        table = read_tables(rest, name, None, column)
+    sentences, notes = _read_words(document, rest, table, name, bool(blocks))
+    sentences = _separate_unnamed(sentences, combined.claims, combined.matrices, combined.n_models)
+    claims = [*combined.claims, *table.claims, *sentences]
+    kinds = {block.kind for block in blocks if block.claims or block.matrix}
+    kinds |= {"table"} if table.claims else set()
+    kinds |= {"text"} if sentences else set()
+    kind = kinds.pop() if len(kinds) == 1 else "document"
+    return Extraction(
+        kind=kind if kind in KINDS else "document",
+        name=name,
+        claims=tuple(replace(claim, where=document.name_place(claim.where)) for claim in claims),
+        matrices=tuple(
+            replace(matrix, where=document.name_place(matrix.where)) for matrix in combined.matrices
+        ),
+        n_per_class=combined.n_per_class,
+        class_names=combined.class_names,
+        notes=(*combined.notes, *table.notes, *notes, *_note_limits(rest)),
+    )
+
+
+def _find_blocks(text: str) -> tuple[list[Any], str]:
+    """Find the reports and matrices; return them, and the text without their lines."""
+    from fmbench.extraction.blocks import find_html_tables_as_text
+    from fmbench.extraction.classification_reports import find_reports
+    from fmbench.extraction.matrices import find_matrices
+
+    blocks, pieces, end = [], [], 0
+    for table in find_html_tables_as_text(text):
+        found = find_reports(table.text) or find_matrices(table.text)
+        if not found:
+            continue
+        blocks += [
+            replace(
+                block,
+                first_line=table.line + block.first_line,
+                last_line=table.line + block.last_line,
+            )
+            for block in found
+        ]
+        pieces += [text[end : table.start], "\n" * text.count("\n", table.start, table.end)]
+        end = table.end
+    text = "".join([*pieces, text[end:]])
+    reports = find_reports(text)
+    taken = {k for block in reports for k in range(block.first_line, block.last_line + 1)}
+    matrices = find_matrices(text, taken=taken)
+    is_short = text.count("\n") < 1_000
+    if is_short and not any(block.matrix for block in matrices) and not reports and not blocks:
+        matrices = _read_lone_matrix(text) or matrices
+    taken |= {k for block in matrices for k in range(block.first_line, block.last_line + 1)}
+    rest = "\n".join("" if k in taken else line for k, line in enumerate(text.split("\n")))
+    return [*blocks, *reports, *matrices], rest
+
+
+def _read_lone_matrix(text: str) -> list[Any]:
+    """Read a square block of numbers that is all there is."""
+    from fmbench.extraction.matrices import find_matrices
+
+    blocks = find_matrices(text, is_alone=True)
+    if len(blocks) != 1:
+        return []
+    lines = text.split("\n")
+    others = lines[: blocks[0].first_line] + lines[blocks[0].last_line + 1 :]
+    return [] if any(line.strip() for line in others) else blocks
+
+
+def _read_words(
+    document: _Document, rest: str, table: Extraction, name: str, has_blocks: bool
+) -> tuple[list[FoundClaim], list[str]]:
+    """Read the sentences, or the lines of a list such as ``LeNet-5: 98.80 %``."""
+    from fmbench.extraction.words import find_sentences, read_words
+
+    lines = rest.split("\n")
+    for claim in table.claims:
+        match = re.match(r"line ([0-9]+)", claim.where)
+        if match and int(match.group(1)) <= len(lines):
+            lines[int(match.group(1)) - 1] = ""
+    filled = [line for line in lines if line.strip()]
+    if not has_blocks and not table.claims and filled:
+        with_number = sum(len(line) <= 200 and any(c.isdigit() for c in line) for line in filled)
+        if with_number >= 0.8 * len(filled) and len(filled) <= 2_000:
+            found = read_words(lines, name)
+            if found.claims:
+                return list(found.claims), list(found.notes)
+    claims: list[FoundClaim] = []
+    notes: list[str] = []
+    starts = [*document.starts, (len(lines) + 1, "")]
+    for (first, place), (end, _) in pairwise(starts):
+        found_claims, found_notes = find_sentences("\n".join(lines[first:end]), place or "text")
+        claims += found_claims
+        notes += found_notes
+    if not claims and not has_blocks and not table.claims and 0 < len(filled) <= 2_000:
+        found = read_words(lines, name)
+        if found.claims:
+            return list(found.claims), list(found.notes)
+    return claims, notes
+
+
+def _note_limits(text: str) -> list[str]:
+    from fmbench.extraction.blocks import MAX_LINES
+
+    if text.count("\n") > MAX_LINES:
+        return [f"only the first {MAX_LINES:,} lines are searched for reports and matrices"]
+    if re.search(r"^\[[0-9]+ rows x [0-9]+ columns\]", text, re.MULTILINE) and "..." in text:
+        return ["pandas left columns out ('...'): print the table with to_string()"]
+    return []
+
+
+def _separate_unnamed(
+    sentences: list[FoundClaim],
+    claims: Sequence[FoundClaim],
+    matrices: Sequence[FoundMatrix],
+    n_models: int,
+) -> list[FoundClaim]:
+    """Give accuracies of sentences that name no model, and differ, labels of their own.
+
+    Held against each other, honest figures of two models would contradict each other. One that
+    agrees with the report or the matrix of the same text is of that model.
+    """
+    unnamed = [c for c in sentences if not c.label and c.metric == "accuracy" and c.class_ is None]
+    if len({claim.figure.value for claim in unnamed}) < 2:
+        return sentences
+    known = [c for c in claims if c.metric == "accuracy"] if n_models == 1 else []
+    exact = [_compute_accuracy(m) for m in matrices if not m.is_shares] if n_models == 1 else []
+    agreeing = {
+        id(claim)
+        for claim in unnamed
+        if any(_overlap(claim, other) for other in known)
+        or any(_find_interval(claim)[0] <= value <= _find_interval(claim)[1] for value in exact)
+    }
+    first = unnamed[0] if not known and not exact else None
+    separated = []
+    for claim in sentences:
+        is_unnamed = any(claim is other for other in unnamed)
+        is_other = (
+            is_unnamed
+            and id(claim) not in agreeing
+            and (first is None or not _overlap(claim, first))
+        )
+        label = f"unnamed ({claim.figure.printed})" if is_other else claim.label
+        separated.append(replace(claim, label=label))
+    return separated
+
+
+def _overlap(one: FoundClaim, other: FoundClaim) -> bool:
+    (low, high), (other_low, other_high) = _find_interval(one), _find_interval(other)
+    return low <= other_high and other_low <= high
+
+
+def _find_interval(claim: FoundClaim) -> tuple[Fraction, Fraction]:
+    from fmbench.suites.rounding import compute_interval
+
+    figure = claim.figure
+    if figure.out_of:
+        share = Fraction(int(figure.value), figure.out_of)
+        return share, share
+    interval = compute_interval(figure.value, "accuracy")
+    return interval.low, interval.high
+
+
+def _compute_accuracy(matrix: FoundMatrix) -> Fraction:
+    total = sum(int(value) for row in matrix.rows for value in row)
+    return Fraction(sum(int(matrix.rows[k][k]) for k in range(len(matrix.rows))), total)

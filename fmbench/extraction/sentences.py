@@ -1,0 +1,627 @@
+"""Decides what each number of one sentence is: a claim, or something else and why.
+
+A number belongs to the metric to which only linking words connect it, or to the nearest one in its
+clause. In the same way it belongs to a model, a data set and a class. Where two readings are
+possible, the number is no claim, and the reason is given.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
+
+from fmbench.extraction.figures import check_range, parse_printed_figure
+from fmbench.extraction.found import FoundClaim, PrintedFigure
+from fmbench.extraction.metric_names import MetricMention, MetricName, find_mentions
+from fmbench.extraction.phrases import (
+    FASHION,
+    FIRST_OF_TWO,
+    FigureMention,
+    Mention,
+    Repetition,
+    clean_sentence,
+    find_classes,
+    find_datasets,
+    find_figures,
+    find_models,
+    find_repetition,
+    is_connected,
+    is_linked,
+    iterate_clauses,
+    split_clauses,
+)
+from fmbench.metrics.registry import METRICS
+
+SOURCE = "text"
+UNNAMED = "the text does not say what it is"
+TRAINING_IMAGES = "training or validation images"
+ACCURACY = MetricName("accuracy")
+_NOT_SAID = "the text does not say that it is an accuracy"
+_MAX_LABEL = 120  # characters
+_SNIPPET = 60  # characters of a sentence that are quoted
+
+
+@dataclass
+class Sentence:
+    """One sentence, with everything that was found in it."""
+
+    text: str
+    figures: list[FigureMention]
+    metrics: list[MetricMention]
+    datasets: list[Mention]
+    models: list[Mention]
+    classes: list[tuple[Mention, int]]
+    clauses: list[tuple[int, int]] = field(default_factory=list)
+    context: str | None = None  # the data set of the sentences before
+
+    @classmethod
+    def of(cls, raw: str, context: str | None = None) -> Sentence:
+        """Find everything in a sentence; ``context`` is the data set of the sentences before."""
+        text = clean_sentence(raw)
+        models = find_models(text)
+        figures = [
+            figure
+            for figure in find_figures(text)
+            if figure.is_percent or not any(m.start <= figure.start < m.end for m in models)
+        ]
+        kept = [(m.start, m.end) for m in models]
+        kept += [(f.start, f.end) for f in figures]
+        return cls(
+            text=text,
+            figures=figures,
+            metrics=list(find_mentions(text)),
+            datasets=find_datasets(text),
+            models=models,
+            classes=find_classes(text),
+            clauses=split_clauses(text, kept),
+            context=context,
+        )
+
+    @property
+    def is_respective(self) -> bool:
+        """Whether the sentence pairs names and figures in order with ``respectively``."""
+        return re.search(r"\brespectively\b", self.text, re.IGNORECASE) is not None
+
+
+_Named = TypeVar("_Named", Mention, MetricMention)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What one figure of a sentence turned out to be: a claim, or ``why_not`` and nothing else."""
+
+    figure: FigureMention
+    claim: FoundClaim | None = None
+    why_not: str = ""
+
+
+def read_figure(sentence: Sentence, figure: FigureMention) -> Reading:
+    """Decide what one figure of a sentence is."""
+    if figure.why_not:
+        is_worth_a_note = figure.is_percent and bool(sentence.metrics or sentence.datasets)
+        return Reading(figure, why_not=figure.why_not if is_worth_a_note else "")
+    cell = _read_cell(sentence, figure)
+    if cell is not None:
+        return Reading(figure, cell)
+    metric = find_metric_of(sentence, figure)
+    if isinstance(metric, str) and metric != UNNAMED:
+        return Reading(figure, why_not=metric)
+    dataset = find_dataset_of(sentence, figure)
+    if dataset != FASHION or isinstance(metric, str):
+        return Reading(figure, why_not=dataset if dataset != FASHION else str(metric))
+    if not figure.is_clear and not 2 <= int(re.sub("[^0-9]", "", figure.text) or 0) <= 100:
+        return Reading(figure)
+    return make_claim(sentence, figure, metric, find_label_of(sentence, figure))
+
+
+def make_claim(sentence: Sentence, figure: FigureMention, name: MetricName, label: str) -> Reading:
+    """Make a claim of a figure whose metric and model are known; it has no ``where`` yet."""
+    printed = parse_printed_figure(
+        _restore_signs(figure.text), error_rate=name.is_error_rate, percent=name.percent
+    )
+    if printed is None:
+        return Reading(figure, why_not="not understood")
+    class_ = _find_class(sentence, figure, name)
+    if isinstance(class_, str):
+        return Reading(figure, why_not=class_)
+    metric, remark = name.metric, name.remark
+    if class_ is not None and metric == "accuracy":
+        metric, remark = "recall", "the accuracy within one class is the recall of the class"
+    if METRICS[metric].average_is_stated and class_ is None and name.average is None:
+        return Reading(figure, why_not=f"{metric} without its class or average")
+    try:
+        check_range(printed, metric)
+    except ValueError as error:
+        return Reading(figure, why_not=str(error))
+    repetition = _find_repetition(sentence, figure, printed)
+    return Reading(
+        figure,
+        FoundClaim(
+            label=label,
+            metric=metric,
+            figure=printed,
+            source=SOURCE,
+            where="",
+            class_=class_,
+            average=name.average,
+            mean_of=repetition.mean_of,
+            best_of=repetition.best_of,
+            folds=repetition.folds,
+            remark="; ".join(filter(None, [remark, repetition.remark])),
+        ),
+    )
+
+
+_ACHIEVED = re.compile(
+    r"\b(?:achiev\w*|reach\w*|obtain\w*|attain\w*|scor\w*|gets?|got|yield\w*|perform\w*|hits?)\b",
+    re.IGNORECASE,
+)
+_RESULT = re.compile(r"\b(?:results?|performance|average|metrics?|scores?|rates?|best)\b", re.I)
+_CLASSIFIED = re.compile(
+    r"^ ?(?:of )?(?:all |the )*(?:test(?:ing)? )?(?:images|pictures|samples|examples|garments)?"
+    r"[^,.;]{0,20}?\b(?:classified correctly|correctly classified|recogni[sz]ed correctly"
+    r"|correctly recogni[sz]ed|(?:are|were|is) (?:correct|right))",
+    re.IGNORECASE,
+)
+_MISCLASSIFIED = re.compile(
+    r"^ ?(?:of )?(?:all |the )*(?:test(?:ing)? )?(?:images|pictures|samples|examples|garments)?"
+    r"[^,.;]{0,20}?\b(?:misclassified|classified wrongly|wrongly classified|(?:are|were) wrong)",
+    re.IGNORECASE,
+)
+_CLASSIFIES = re.compile(
+    r"\b(?:classif|recogni[sz])\w+ (?:correctly )?(?:about )?$"
+    r"|\bcorrectly (?:classif|recogni[sz])\w+ (?:about )?$",
+    re.IGNORECASE,
+)
+
+
+def find_metric_of(sentence: Sentence, figure: FigureMention) -> MetricName | str:
+    """Find the metric of a figure, or say why it has none; ``""``: not worth a word."""
+    before, after = sentence.text[: figure.start], sentence.text[figure.end :]
+    if figure.is_percent or figure.is_quotient:
+        if _MISCLASSIFIED.match(after) or re.search(r"\bmisclassif\w+ $", before, re.IGNORECASE):
+            return MetricName("accuracy", is_error_rate=True)
+        if _CLASSIFIED.match(after) or _CLASSIFIES.search(before):
+            return ACCURACY
+    images = _pair_images(sentence, figure) or _find_images(before)
+    if images == "other":
+        return f"of {TRAINING_IMAGES}"
+    reason = _explain_clause(sentence, figure)
+    if reason:
+        return reason
+    mention = _choose_mention(sentence, figure)
+    if mention is None and not figure.is_percent:
+        return UNNAMED if _looks_like_share(sentence, figure) else ""
+    if mention is None and images == "test":
+        return replace(ACCURACY, remark=_NOT_SAID)
+    if mention is None:
+        return _find_metric_without_name(sentence, figure)
+    if images != "test" and (mention.is_training or _is_of_training(sentence, figure)):
+        return f"of {TRAINING_IMAGES}"
+    if mention.name is None:
+        return f"{mention.text} is not judged" if figure.is_clear else ""
+    return mention.name
+
+
+def _choose_mention(sentence: Sentence, figure: FigureMention) -> MetricMention | None:
+    """Choose the metric to which a figure belongs: the nearest in its clause, then in others.
+
+    A figure without a percent sign belongs to a metric only if linking words alone stand between.
+    """
+    if len(sentence.metrics) > 1:
+        paired = _pair(sentence, figure, sentence.metrics)
+        if paired is not None:
+            return _share_average(sentence, paired)
+    connected = [m for m in sentence.metrics if is_connected_in(sentence, m, figure)]
+    if connected:
+        # 98.8 % accuracy and 0.98 F1: the name behind a figure counts if none stands before it.
+        return min(connected, key=lambda m: (measure_distance(m, figure), m.start))
+    if not figure.is_percent:
+        return _inherit_mention(sentence, figure)
+    (first, last), *others = iterate_clauses(sentence.clauses, figure)
+    inside = [m for m in sentence.metrics if first <= m.start < last]
+    if inside:
+        return min(inside, key=lambda m: measure_distance(m, figure))
+    if not is_linked(_remove_names(sentence, first, figure.start)):
+        return None
+    for start, end in others:
+        inside = [m for m in sentence.metrics if start <= m.start < end]
+        if inside and (end <= figure.start or not _has_figure(sentence, start, end)):
+            return inside[-1] if end <= figure.start else inside[0]
+    return None
+
+
+def _has_figure(sentence: Sentence, start: int, end: int) -> bool:
+    return any(start <= f.start < end and f.is_clear for f in sentence.figures)
+
+
+def _remove_names(sentence: Sentence, start: int, end: int) -> str:
+    """Return a part of the sentence without the names of models, data sets and classes."""
+    text = list(sentence.text[start:end])
+    classes = [mention for mention, _ in sentence.classes]
+    for name in (*sentence.models, *sentence.datasets, *classes):
+        for i in range(max(name.start, start), min(name.end, end)):
+            text[i - start] = " "
+    return "".join(text)
+
+
+def _share_average(sentence: Sentence, mention: MetricMention) -> MetricMention:
+    """Read ``macro precision, recall and F1``: the average holds for all three."""
+    first = sentence.metrics[0].name
+    name = mention.name
+    between = sentence.text[sentence.metrics[0].end : mention.start]
+    is_listed = re.fullmatch(r"(?:[\s,]|and|or|precision|recall|f1(?:[- ]score)?)*", between, re.I)
+    if first is None or name is None or name.average or not first.average or not is_listed:
+        return mention
+    return replace(mention, name=replace(name, average=first.average))
+
+
+def _looks_like_share(sentence: Sentence, figure: FigureMention) -> bool:
+    """Whether a number without a percent sign may be a figure that this module does not see."""
+    start, end = next(iterate_clauses(sentence.clauses, figure))
+    printed = parse_printed_figure(figure.text)
+    return (
+        figure.has_decimals
+        and printed is not None
+        and any(start <= m.start < end and m.name is not None for m in sentence.metrics)
+        and (printed.value[:2] in ("0.", "1.") or 50 <= float(printed.value.rstrip("%")) <= 100)
+    )
+
+
+def _inherit_mention(sentence: Sentence, figure: FigureMention) -> MetricMention | None:
+    """Take over the metric of the figure before, in an enumeration: ``0.91, 0.89 and 0.85``."""
+    earlier = [f for f in sentence.figures if f.end <= figure.start and not f.why_not]
+    if not earlier or not figure.is_clear or not earlier[-1].is_clear:
+        return None
+    last = earlier[-1]
+    between = sentence.text[last.end : figure.start]
+    names = [m for m in sentence.models if last.end <= m.start and m.end <= figure.start]
+    for model in names:
+        between = between.replace(model.name, "")
+    if not re.fullmatch(r"[\s,()]*(?:(?:and|for|with|by|or|the|is)[\s,()]*)*", between):
+        return None
+    return _choose_mention(sentence, last)
+
+
+def is_connected_in(sentence: Sentence, mention: MetricMention, figure: FigureMention) -> bool:
+    """Whether only linking words and names stand between a metric and a figure."""
+    names = [*sentence.models, *sentence.datasets, *(mention for mention, _ in sentence.classes)]
+    names += [
+        Mention(f.start, f.end, f.text) for f in sentence.figures if f.why_not == FIRST_OF_TWO
+    ]
+    return is_connected(sentence.text, mention, figure, names)
+
+
+def measure_distance(mention: MetricMention | Mention, figure: FigureMention) -> int:
+    """Number of characters between a mention and a figure."""
+    if mention.end <= figure.start:
+        return figure.start - mention.end
+    return max(mention.start - figure.end, 0)
+
+
+def _find_metric_without_name(sentence: Sentence, figure: FigureMention) -> MetricName | str:
+    """``LeNet-5 achieves 98.8 % on Fashion-MNIST`` means the accuracy."""
+    before = sentence.text[: figure.start].strip()
+    if any(
+        before.strip(" :=|-*\u2022") == m.name and before[-1:] in ":=|" for m in sentence.models
+    ):
+        return replace(ACCURACY, remark=_NOT_SAID)
+    # After the first figure, the verb may be left out: LeNet-5 reaches 91 % and SVC 90 %.
+    is_first = figure is next(f for f in sentence.figures if f.is_percent)
+    verb = _ACHIEVED.search(sentence.text, 0, figure.start if is_first else len(sentence.text))
+    is_of_something = re.match(r" ?(?:of|less|fewer|faster|more)\b", sentence.text[figure.end :])
+    if (sentence.models or sentence.datasets) and verb and not is_of_something:
+        return replace(ACCURACY, remark=_NOT_SAID)
+    names = (sentence.datasets, sentence.models, sentence.metrics)
+    return UNNAMED if any(names) or _RESULT.search(sentence.text) else ""
+
+
+_PAIR = re.compile(
+    r"\b(?P<first>train(?:ing)?|test(?:ing)?|val(?:idation)?)(?: accurac\w+| set)?"
+    r" ?(?:and|/|&|,) ?(?:the )?(?P<second>train(?:ing)?|test(?:ing)?|val(?:idation)?)\b",
+    re.IGNORECASE,
+)
+
+
+def _pair_images(sentence: Sentence, figure: FigureMention) -> str | None:
+    """Read ``training and test accuracy of 99.1 % and 91.2 %``: is it of ``test`` images?"""
+    pair = _PAIR.search(sentence.text)
+    if pair is None:
+        return None
+    behind = [f for f in sentence.figures if f.start >= pair.end() and not f.why_not and f.is_clear]
+    if len(behind) != 2 or figure not in behind:
+        return None
+    images = pair["first" if figure is behind[0] else "second"].lower()
+    return "test" if images.startswith("test") else "other"
+
+
+_IMAGES_BEFORE = re.compile(
+    r"\b(?:for|on|in|during) (?:the )?(?P<stated>train(?:ing)?|val(?:id(?:ation)?)?|test(?:ing)?)"
+    r"(?: set| data| images| samples)?\s?[:,]|\b(?P<beside>train(?:ing)?|val(?:id(?:ation)?)?"
+    r"|test(?:ing)?)(?: set)?\s?[:=]?\s?$",
+    re.IGNORECASE,
+)
+
+
+def _find_images(before: str) -> str | None:
+    """Read ``Scores for training: 95.12 %`` and ``train 99.1 %``: is it of ``test`` images?"""
+    found = [match["stated"] or match["beside"] for match in _IMAGES_BEFORE.finditer(before)]
+    if not found:
+        return None
+    return "test" if found[-1].lower().startswith("test") else "other"
+
+
+_REASONS = (
+    (
+        re.compile(
+            r"\b(?:can(?:no|')t|can not|could(?:n't| not)|fail(?:s|ed)? to|unable to|never"
+            r"|do(?:es)?(?:n't| not)|did(?:n't| not))\b(?! only)[^,;]{0,60}$",
+            re.IGNORECASE,
+        ),
+        "a figure that is not reached",
+    ),
+    (
+        re.compile(r"\b(?:random(?:ly)? guess\w*|guessing|by chance|chance level)\b", re.I),
+        "of guessing",
+    ),
+)
+_CHANGED_IMAGES = re.compile(
+    r"\b(?:adversar\w+|attack(?:s|ed)?|fgsm|pgd|perturb\w+|corrupt(?:ed|ions?)|noisy)\b", re.I
+)
+
+
+def _explain_clause(sentence: Sentence, figure: FigureMention) -> str:
+    """Say why no figure of this clause is a result on the test images; empty if it may be one."""
+    start, end = next(iterate_clauses(sentence.clauses, figure))
+    for pattern, reason in _REASONS:
+        if pattern.search(sentence.text[start : figure.start]):
+            return reason
+    return "of changed images" if _CHANGED_IMAGES.search(sentence.text, start, end) else ""
+
+
+def _is_of_training(sentence: Sentence, figure: FigureMention) -> bool:
+    """Whether the words behind say that a figure is of training or validation images."""
+    after = sentence.text[figure.end :][:60]
+    return (
+        re.match(
+            r"^\)?,?\s?(?:on|in|for|during|at) (?:the |all )*(?:train(?:ing)?|val(?:idation)?)"
+            r"(?! (?:for|with|on))\b",
+            after,
+            re.IGNORECASE,
+        )
+        is not None
+    )
+
+
+# ---- data sets, labels, classes ------------------------------------------------------------------
+
+
+def find_dataset_of(sentence: Sentence, figure: FigureMention) -> str:
+    """Return :data:`FASHION`, or the reason why the figure is not of Fashion-MNIST.
+
+    A sentence that names no data set is about that of the sentences before; a text that names none
+    is about Fashion-MNIST.
+    """
+    datasets = sentence.datasets
+    if not datasets:
+        other = sentence.context not in (None, FASHION)
+        return f"of {sentence.context}" if other else FASHION
+    names = {mention.name for mention in datasets}
+    if len(names) == 1:
+        name = names.pop()
+        return FASHION if name == FASHION else f"of {name}"
+    paired = _pair(sentence, figure, datasets)
+    if paired is None:
+        paired = _nearest_in_clause(sentence, figure, datasets)
+    if paired is None:
+        return "the sentence names several data sets"
+    return FASHION if paired.name == FASHION else f"of {paired.name}"
+
+
+def _pair(sentence: Sentence, figure: FigureMention, mentions: Sequence[_Named]) -> _Named | None:
+    """Pair figures with names in order, where all names stand before all figures or behind them.
+
+    ``SVC and CNN reach 89.7 % and 91.6 %``.
+    """
+    figures = [f for f in sentence.figures if not f.why_not and f.is_clear]
+    if len(figures) != len(mentions) or figure not in figures:
+        return None
+    are_before = mentions[-1].end <= figures[0].start
+    if are_before or mentions[0].start >= figures[-1].end or sentence.is_respective:
+        return mentions[figures.index(figure)]
+    return None
+
+
+def _nearest_in_clause(
+    sentence: Sentence, figure: FigureMention, mentions: Sequence[Mention]
+) -> Mention | None:
+    """Choose the mention in the figure's clause, else the last before it, else the first behind.
+
+    Of several in one clause, only one that stands directly beside the figure is chosen.
+    """
+    for start, end in iterate_clauses(sentence.clauses, figure):
+        inside = [m for m in mentions if start <= m.start < end]
+        if start > figure.start and _has_figure(sentence, start, end):
+            continue  # they belong to that figure
+        if len({m.name for m in inside}) > 1:
+            return _find_beside(sentence.text, figure, inside)
+        if inside:
+            return inside[0]
+    return None
+
+
+def _find_beside(text: str, figure: FigureMention, mentions: Sequence[Mention]) -> Mention | None:
+    for mention in mentions:
+        between = text[figure.end : mention.start]
+        if mention.start >= figure.end and re.fullmatch(
+            r"[\s)]*(?:accuracy |accurate )?(?:on|for|in|with|by|\()\s?(?:the )?", between, re.I
+        ):
+            return mention
+    for mention in mentions:
+        between = text[mention.end : figure.start]
+        if mention.end <= figure.start and re.fullmatch(
+            r"[\s:=|()]*(?:(?:test|accuracy|dataset|data|set|is|was|of|with)[\s:=|()]*)*",
+            between,
+            re.I,
+        ):
+            return mention
+    return None
+
+
+def find_label_of(sentence: Sentence, figure: FigureMention) -> str:
+    """Find the model to which a figure belongs; empty if the sentence names none."""
+    models = sentence.models
+    if not models:
+        return ""
+    start, _ = next(iterate_clauses(sentence.clauses, figure))
+    chosen = _pair(sentence, figure, models) if len(models) > 1 else None
+    if chosen is None:
+        chosen = _nearest_in_clause(sentence, figure, models)
+        if chosen is None or _is_enumerated(sentence.text, chosen, models):
+            return ""
+        if chosen.start < start and _OWN_MODEL.search(sentence.text, start, figure.start):
+            return ""
+    return clean_label(chosen.name)
+
+
+_OWN_MODEL = re.compile(
+    r"\b(?:our|the proposed|proposed|this) (?:[\w-]+ )?(?:model|method|approach|network"
+    r"|architecture|system)\b",
+    re.IGNORECASE,
+)
+
+
+def _is_enumerated(text: str, model: Mention, models: Sequence[Mention]) -> bool:
+    """Whether a model stands in a row with others, as in ``VGG-16 and ResNet-50 both exceed``."""
+    place = models.index(model)
+    near = [
+        text[first.end : second.start]
+        for first, second in itertools.pairwise(models[max(place - 1, 0) : place + 2])
+    ]
+    is_in_list = any(gap == ", " for gap in near) and re.match(
+        r",?\s(?:and|or)\s", text[model.end :]
+    )
+    return bool(is_in_list) or any(
+        re.fullmatch(r",?\s(?:and|or)\s(?:an?\s|the\s)?", gap) for gap in near
+    )
+
+
+_CLASS_METRICS = {name for name, metric in METRICS.items() if metric.class_fraction is not None}
+
+
+def _find_class(sentence: Sentence, figure: FigureMention, name: MetricName) -> int | str | None:
+    """Find the class to which a figure belongs, or say why it cannot be told."""
+    start, end = next(iterate_clauses(sentence.clauses, figure))
+    inside = [
+        (mention, number) for mention, number in sentence.classes if start <= mention.start < end
+    ]
+    numbers = {number for _, number in inside}
+    if not numbers:
+        is_of_class = name.per_class or re.search(
+            r"\b(?:each|every|per|this|one|worst|hardest|(?:most )?difficult) (?:class|category)\b",
+            sentence.text[start:end],
+            re.IGNORECASE,
+        )
+        return "of one class or of each class" if is_of_class else None
+    if name.average is not None or name.metric not in _CLASS_METRICS | {"accuracy"}:
+        return None
+    if len(numbers) > 1:
+        return "the clause names several classes"
+    mention = inside[0][0]
+    is_clear = (
+        re.search(r"\b(?:class|category|label)", sentence.text[start:end], re.IGNORECASE)
+        or re.search(r"\b(?:for|of|on|in) (?:the )?[\"']?$", sentence.text[: mention.start])
+        or any(_is_beside(sentence.text, mention, metric) for metric in sentence.metrics)
+        or not sentence.text[: mention.start].strip()
+    )
+    return numbers.pop() if is_clear else "the clause names a class"
+
+
+def _is_beside(text: str, mention: Mention, metric: MetricMention) -> bool:
+    start, end = min(mention.end, metric.end), max(mention.start, metric.start)
+    return re.fullmatch(r"[\s:'()-]*", text[start:end]) is not None
+
+
+_CLOTHES = r"[\w-]+(?:[ /](?:tops?|boots?))?"
+_CELL = re.compile(
+    rf"(?P<count>[0-9][0-9,']*)(?: of (?:the )?(?:[0-9][0-9,']* )?)? ?{_CLOTHES}(?: images)?"
+    r" (?:(?:is|are|were|was|got|being) )?(?:taken|mistaken|misclassified|classified|confused"
+    rf"|predicted|labell?ed)(?: for| as| with|) (?:an? |the )?{_CLOTHES}",
+    re.IGNORECASE,
+)
+
+
+def _read_cell(sentence: Sentence, figure: FigureMention) -> FoundClaim | None:
+    """Read ``114 shirts taken for T-shirts``: one cell of the confusion matrix."""
+    match = _CELL.match(sentence.text, figure.start)
+    if match is None or figure.is_percent:
+        return None
+    inside = [
+        number
+        for mention, number in sentence.classes
+        if match.start() <= mention.start < match.end()
+    ]
+    count = match["count"].replace(",", "").replace("'", "")
+    if len(inside) != 2 or inside[0] == inside[1] or not count.isdigit():
+        return None
+    return FoundClaim(
+        label=find_label_of(sentence, figure),
+        metric="cell",
+        figure=PrintedFigure(printed=match["count"], value=count),
+        source=SOURCE,
+        where="",
+        class_=inside[0],
+        predicted_as=inside[1],
+    )
+
+
+def _find_repetition(
+    sentence: Sentence, figure: FigureMention, printed: PrintedFigure
+) -> Repetition:
+    """Find how many runs a figure sums up: in its clause, else in the whole sentence."""
+    has_spread = printed.sd is not None
+    start, end = next(iterate_clauses(sentence.clauses, figure))
+    for phrase in (sentence.text[start:end], sentence.text):
+        found = find_repetition(phrase, has_spread=has_spread)
+        if found is not None:
+            return found
+    return Repetition()
+
+
+# ---- names and quotations ------------------------------------------------------------------------
+
+_NO_NAME = re.compile(
+    r"(?:(?:proposed|our|this|the|new|final) ?)*(?:models?|methods?|approach|network|system"
+    r"|architecture|classifier|results?)?",
+    re.IGNORECASE,
+)
+
+
+def clean_label(text: str) -> str:
+    """Return a label without quotes and a closing ``model``."""
+    text = re.sub(r"\s+models?$", "", text.strip(" \"'*_.,"), flags=re.IGNORECASE)
+    if _NO_NAME.fullmatch(text):
+        return ""
+    if text.count("(") < text.count(")"):
+        text = text.rstrip(")")
+    return text[:_MAX_LABEL]
+
+
+def quote(text: str, figure: FigureMention) -> str:
+    """Quote the words around a figure."""
+    start = max(0, figure.start - _SNIPPET)
+    if start:
+        start = text.find(" ", start, figure.start) + 1 or start
+    end = min(len(text), figure.end + _SNIPPET // 2)
+    if end < len(text):
+        space = text.rfind(" ", figure.end, end)
+        end = space if space > 0 else end
+    snippet = _restore_signs(text[start:end].strip().replace('"', "'"))
+    return f'"{"... " if start else ""}{snippet}{" ..." if end < len(text) else ""}"'
+
+
+def _restore_signs(text: str) -> str:
+    return re.sub(r"\+ ?/? ?-", "\u00b1", text)

@@ -1,0 +1,523 @@
+"""Finds out what each column of a table holds: its header, its metric, its data set.
+
+:meth:`Table.build` puts models into rows, :func:`choose_columns` says which columns are read.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from statistics import median
+
+from fmbench.errors import UserError
+from fmbench.extraction.class_names import find_class_number
+from fmbench.extraction.figures import choose_percent, parse_printed_figure
+from fmbench.extraction.grid import Cell, Grid, tidy
+from fmbench.extraction.metric_names import MetricName, find_metric_name, is_training_metric
+from fmbench.metrics.registry import METRICS
+from fmbench.utils.formatting import join_words
+
+_MAX_HEADER_ROWS = 4
+
+
+# ---------------------------------------------------------------- texts of cells
+
+_REFERENCE = r"(?:\d{1,3}|[A-Z][A-Za-z+]{0,10}['’]?\d{2}[a-z]?)"
+_CITATION = re.compile(
+    rf"\s*\[\s*{_REFERENCE}(?:\s*[,;–—-]\s*{_REFERENCE})*\s*\]"
+    r"|\s*\((?:[^()]{0,80}\bet al\b[^()]{0,20}"
+    r"|[A-Z][\w'’-]{1,30}(?: (?:and|&) [A-Z][\w'’-]{1,30})?,? (?:19|20)\d\d[a-z]?)\)"
+)
+_MARKS = re.compile(r"(?:\s*[*†‡§¶‖¹²³⁰⁴-⁹ᵃ-ᶻ↑↓✓★☆]|\s*\^[\w*†‡]\b)+$")
+_OURS = re.compile(
+    r"\s*[(\[]\s*(?:ours?|proposed(?: (?:method|model))?|this (?:work|paper|study)"
+    r"|our (?:method|model|work))\s*[)\]]$",
+    re.IGNORECASE,
+)
+_MISSING = re.compile(
+    r"(?:[-–—−.?/\s]*|n\.?\s?[/.]?\s?a\.?|none|nan|null|tbd|x"
+    r"|not (?:reported|available|given|stated))",
+    re.IGNORECASE,
+)
+
+
+def strip_figure(text: str) -> str:
+    """Return a figure's text without citations, arrows and the change beside it."""
+    text = re.sub(r"\s*\[\s*\d{1,3}(?:\s*[,–-]\s*\d{1,3})*\s*\]$", "", text.strip())
+    text = re.sub(r"\s*\(\s*[+\-−–↑↓▲▼△]\s*[\d.,]+\s*%?\s*\)$", "", text)
+    return re.sub(r"[↑↓▲▼★☆✓]+", "", text).strip()
+
+
+def is_missing(text: str) -> bool:
+    """Whether a cell says that there is no figure: ``-``, ``n/a``."""
+    return _MISSING.fullmatch(text.strip()) is not None
+
+
+def is_figure(text: str) -> bool:
+    """Whether a cell holds one figure and nothing else."""
+    return bool(text) and parse_printed_figure(strip_figure(text)) is not None
+
+
+def clean_label(text: str) -> str:
+    """Return a model's name without citations, footnote marks and ``(ours)``."""
+    label = tidy(text)
+    for _ in range(3):
+        before = label
+        shorter = _OURS.sub("", _MARKS.sub("", _CITATION.sub("", label)))
+        label = tidy(shorter).rstrip(" :,;") or label
+        if label == before:
+            break
+    return re.sub(r"^(?:\(?\d{1,3}[.)]\s+|[•·▪‣*]\s*|[-–—]\s+)(?=\D)", "", label)
+
+
+# ---------------------------------------------------------------- the parts of a table
+
+
+@dataclass
+class Column:
+    """One column: its head, what the head says, and its cells below the header."""
+
+    index: int
+    parts: tuple[str, ...]  # the texts of the head, from top to bottom
+    cells: tuple[Cell, ...]
+    metric: MetricName | None = None
+    role: str = ""  # label, data set, metric, weak, spread, training, other data, class or other
+    n_figures: int = 0
+    n_texts: int = 0
+
+    @property
+    def head(self) -> str:
+        """The texts of the head, joined."""
+        return " ".join(self.parts)
+
+
+@dataclass
+class Table:
+    """A table with models (or classes) in its rows."""
+
+    grid: Grid
+    source: str
+    n_header: int
+    columns: list[Column]
+    is_transposed: bool = False
+    notes: list[str] = field(default_factory=list)
+
+    @classmethod
+    def build(cls, grid: Grid) -> Table:
+        """Build a table; models that stand in the columns are put into the rows."""
+        table = cls._build_upright(grid)
+        if table._has_metrics_in_rows():
+            turned = tuple(zip(*grid.rows, strict=True))
+            rows = tuple(
+                tuple(replace(cell, is_header=row == 0) for cell in cells)
+                for row, cells in enumerate(turned)
+            )
+            upright = cls._build_upright(replace(grid, rows=rows, lines=()), n_header=1)
+            upright.is_transposed = True
+            upright.grid = replace(upright.grid, where=grid.where or "the table")
+            for column in upright.columns[: table.n_header]:
+                column.role = "label"
+            return upright
+        return table
+
+    @classmethod
+    def _build_upright(cls, grid: Grid, n_header: int | None = None) -> Table:
+        if n_header is None:
+            n_header = _count_header_rows(grid)
+        columns = []
+        for index in range(grid.n_columns):
+            texts = (tidy(grid.rows[row][index].text) for row in range(n_header))
+            parts = tuple(dict.fromkeys(text for text in texts if text))
+            cells = tuple(row[index] for row in grid.rows[n_header:])
+            columns.append(Column(index, parts, cells))
+        table = cls(grid, _name_source(grid), n_header, columns)
+        for column in columns:
+            _find_role(column)
+        return table
+
+    def _has_metrics_in_rows(self) -> bool:
+        """Whether the first column names metrics or data sets, and the heads do not."""
+        if self.grid.n_columns < 2 or not self.columns[0].cells:
+            return False
+        others = self.columns[1:]
+        if any(column.metric or column.role in ("training", "class") for column in self.columns):
+            return False
+        names = [strip_figure(cell.text) for cell in self.columns[0].cells if cell.text]
+        if sum(column.n_figures for column in others) == 0:
+            return False
+        metrics = [bool(find_metric_name(remove_data_sets(name))) for name in names]
+        if any(metrics):
+            # Half of the rows must be such as heads of columns are: accuracy, loss, time, ...
+            known = [
+                m or is_training_metric(n) or bool(_OTHER.search(n))
+                for m, n in zip(metrics, names, strict=True)
+            ]
+            return sum(known) * 2 >= len(known)
+        has_models = any(
+            column.parts and column.role != "weak" and not find_data_sets(column.head)
+            for column in others
+        )
+        has_data = any(find_data_sets(column.head).any for column in others)
+        return (
+            has_models
+            and not has_data
+            and bool(names)
+            and all(find_data_sets(name).is_only_name for name in names)
+        )
+
+    def name_row(self, row: int) -> str:
+        """Return the place of a row below the header (counted from 0), in words."""
+        if self.is_transposed:
+            return f"{self.grid.where}, column {row + 1 + self.n_header}"
+        return self.grid.name_row(row + self.n_header)
+
+
+def _count_header_rows(grid: Grid) -> int:
+    """Return how many rows at the top are the header."""
+    n_marked = 0
+    for row in grid.rows[:_MAX_HEADER_ROWS]:
+        texts = [cell for cell in row if cell.text]
+        if not all(cell.is_header for cell in texts):
+            break
+        n_marked += 1
+    if n_marked and any(
+        re.search(r"\d[.,]\d|%\s*$", cell.text) and is_figure(cell.text)
+        for cell in grid.rows[n_marked - 1]
+    ):
+        n_marked = 0  # marked as a header, but it holds figures
+    n_header = n_marked
+    while n_header < min(_MAX_HEADER_ROWS, len(grid.rows) - 1):
+        row = grid.rows[n_header]
+        figures = [cell for cell in row if is_figure(cell.text)]
+        if n_marked:
+            # A second row of heads, which the markup does not mark.
+            if figures or not any(find_metric_name(cell.text) for cell in row[1:]):
+                break
+            if n_header > n_marked:
+                break
+        elif (
+            figures and not all(cell.is_bold for cell in row if cell.text)
+        ) or not _has_figures_below(grid, n_header):
+            break
+        n_header += 1
+    return min(n_header, len(grid.rows))
+
+
+def _has_figures_below(grid: Grid, row: int) -> bool:
+    return any(is_figure(cell.text) for cells in grid.rows[row + 1 :] for cell in cells)
+
+
+_CAPTION_NUMBER = re.compile(
+    r"\W*(?:table|tab\.|tabelle|tableau|tabla|tabela)\s*([A-Z]?\.?\d{1,3}[a-z]?|[IVX]{1,5})\b",
+    re.IGNORECASE,
+)
+
+
+def _name_source(grid: Grid) -> str:
+    """Return ``Table 3`` if the caption says so, else the place of the table."""
+    found = _CAPTION_NUMBER.match(grid.caption)
+    return f"Table {found[1]}" if found else grid.where or "table 1"
+
+
+# ---------------------------------------------------------------- heads
+
+FASHION = re.compile(
+    r"(?<![^\W_])(?:zalando(?:'s)?[\s_-]*)?(?:fashion[\s_-]*m?nist|f[\s_-]?mnist|fashion)(?![^\W_])",
+    re.IGNORECASE,
+)
+OTHER_DATA = re.compile(
+    r"(?<![^\W_])(?:(?:[ekqn]|not|extended|kuzushiji|rotated|permuted|affine|sequential|split)?"
+    r"[\s_-]?mnist(?:[\s_-]?(?:c|digits?))?|cifar[\s_-]?\d*|svhn|usps|stl[\s_-]?10"
+    r"|(?:tiny[\s_-]?)?imagenet(?:[\s_-]?\d+k?)?|caltech[\s_-]?\d+|coil[\s_-]?\d+|gtsrb|celeba"
+    r"|omniglot|digits)(?![^\W_])",
+    re.IGNORECASE,
+)
+_LABEL = re.compile(
+    r"^(?:the )?(?:(?:cnn|dnn|deep learning|ml|classification|learning|proposed) )?"
+    r"(?:models?|methods?|classifiers?|architectures?|approach(?:es)?|algorithms?|networks?|names?"
+    r"|systems?|techniques?|labels?|works?|stud(?:y|ies)|configurations?|variants?"
+    r"|authors? and models?|modell|verfahren|modèle|modelo)"
+    r"\b(?! (?:size|parameters|accuracy|type|year|time))",
+    re.IGNORECASE,
+)
+CLASS_LABEL = re.compile(
+    r"^(?:class(?:es)?|categor(?:y|ies)|labels?|class(?:es)? .{0,20}|items?|klasse|clase|classe)$",
+    re.IGNORECASE,
+)
+_DATA_LABEL = re.compile(r"^(?:data ?-?sets?|data|benchmarks?|corpus|task)$", re.IGNORECASE)
+# Heads of columns that hold neither a model's name nor a metric.
+_OTHER = re.compile(
+    r"(?<![^\W_])(?:years?|date|params?|parameters?|weights|size|mb|gb|kb|times?|secs?|seconds"
+    r"|minutes|min|hours?|speed|epochs?|iterations?|steps|[gm]?flops|macs|memory|layers?|depth|refs?"
+    r"|references?|citations?|cites?|sources?|code|links?|urls?|submitters?|authors?|rank(?:ing)?|no"
+    r"|nr|id|index|loss|latency|energy|power|learning rate|lr|batch|neurons|images|samples|support"
+    r"|venue|journal|notes?|comments?|remarks?|issue|preprocessing|augmentation|optimi[sz]er"
+    r"|activation|hyperparameters?|settings?|configuration|hardware|device|gpu|framework|fold)"
+    r"(?![^\W_])|^#\s*\w*$|^\W*$",
+    re.IGNORECASE,
+)
+REFERENCES = re.compile(
+    r"ref|cit|source|code|link|url|submitter|author|note|comment|remark|year|date|issue|venue",
+    re.IGNORECASE,
+)
+NUMBERING = re.compile(r"#|no\.?|nr\.?|rank(?:ing)?|id|index|year", re.IGNORECASE)
+_NOT_A_METRIC = re.compile(
+    r"(?<![^\W_])(?:gains?|improvements?|drops?|delta|diff|differences?|change|gap|rank|margin"
+    r"|p-?values?|ci|intervals?|lower|upper|minimum|variance|var|time)(?![^\W_])|[δ∆]",
+    re.IGNORECASE,
+)
+SPREAD = re.compile(
+    r"(?<![^\W_])(?:stds?|std\.? ?dev\.?|stdev|stddev|s\.?d\.?|standard deviations?|deviation"
+    r"|spread)(?![^\W_])|σ|^\s*(?:±|\+/?-)|(?:±|\+/?-)\s*$",
+    re.IGNORECASE,
+)
+# Heads that name no metric, below which an accuracy may stand.
+_WEAK = re.compile(
+    r"^(?:(?:the|on|for|our|final|overall|best|reported|claimed|published|test(?:ing)?"
+    r"|eval(?:uation)?)\s*)*(?:test(?:ing)?(?: set| data)?|scores?|results?|performances?|claimed"
+    r"|claims?|reported|published|measured|figures?|values?|eval(?:uation)?)?"
+    r"\s*(?:[(\[]?\s*%\s*[)\]]?)?$",
+    re.IGNORECASE,
+)
+_TEST = re.compile(r"(?<![^\W_])(?:test(?:ing)?|eval(?:uation)?)(?![^\W_])", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class DataSets:
+    """The data sets that a text names."""
+
+    is_fashion: bool
+    others: tuple[str, ...]
+    is_only_name: bool = False  # the text is the name of a data set and nothing else
+
+    @property
+    def any(self) -> bool:
+        """Whether any data set is named."""
+        return self.is_fashion or bool(self.others)
+
+    def __bool__(self) -> bool:
+        return self.any
+
+    @property
+    def is_other(self) -> bool:
+        """Whether only data sets other than Fashion-MNIST are named."""
+        return bool(self.others) and not self.is_fashion
+
+
+def find_data_sets(text: str) -> DataSets:
+    """Return the data sets that a head, a cell or a caption names."""
+    rest = FASHION.sub(" ", text)
+    others = tuple(dict.fromkeys(match[0].strip() for match in OTHER_DATA.finditer(rest)))
+    bare = re.sub(r"data ?-?set|data|[\W_]+", "", OTHER_DATA.sub("", rest), flags=re.IGNORECASE)
+    return DataSets(rest != text, others, bool(text.strip()) and not bare)
+
+
+def remove_data_sets(text: str) -> str:
+    """Return the text without the names of data sets."""
+    return tidy(OTHER_DATA.sub(" ", FASHION.sub(" ", text)).replace("_", " "))
+
+
+def _find_role(column: Column) -> None:
+    """Decide what a column holds, by its head and its cells."""
+    texts = [
+        strip_figure(cell.text) for cell in column.cells if cell.text and not is_missing(cell.text)
+    ]
+    column.n_figures = sum(parse_printed_figure(text) is not None for text in texts)
+    column.n_texts = len(texts) - column.n_figures
+    head = column.head
+    data_sets = find_data_sets(head)
+    plain = remove_data_sets(head)
+    if _DATA_LABEL.match(plain) or (
+        not _LABEL.match(plain) and texts and all(find_data_sets(t).is_only_name for t in texts)
+    ):
+        column.role = "data set"
+    elif _LABEL.match(plain) and column.n_texts >= column.n_figures:
+        column.role = "label"
+    elif (
+        SPREAD.search(plain)
+        and column.n_figures
+        and not re.search(r"mean|average|avg", plain, re.I)
+    ):
+        column.role = "spread"
+        column.metric = None
+    elif is_training_metric(plain):
+        column.role = "training"
+    elif data_sets.is_other:
+        column.role = "other data"
+    elif _NOT_A_METRIC.search(plain):
+        column.role = "other"
+    else:
+        column.metric = find_metric_name(plain) or _find_metric_in_parts(column.parts)
+        if column.metric is not None:
+            column.role = "metric"
+        elif column.n_figures and column.n_figures >= column.n_texts:
+            if find_class_number(head) is not None:
+                column.role = "class"
+            elif data_sets.is_fashion or (column.parts and _WEAK.match(plain)):
+                column.role = "weak"
+            elif _OTHER.search(plain):
+                column.role = "other"
+        elif _OTHER.search(plain) and column.parts:
+            column.role = "other"
+
+
+def _find_metric_in_parts(parts: Sequence[str]) -> MetricName | None:
+    """Return the metric that the lowest part of a head names, as in ``SVM | F1``."""
+    for part in reversed(parts):
+        metric = find_metric_name(remove_data_sets(part))
+        if metric is not None:
+            return metric
+    return None
+
+
+# ---------------------------------------------------------------- which columns are read
+
+
+def describe_column(column: Column) -> str:
+    """Return a column's head in quotation marks; empty if it has none."""
+    return repr(column.head) if column.head else ""
+
+
+def find_named_column(table: Table, name: str) -> Column | None:
+    """Return the column with this head, whole or in part, or with this number (from 1)."""
+    wanted = tidy(name).casefold()
+    for names in (
+        lambda column: [column.head.casefold()],
+        lambda column: [part.casefold() for part in column.parts],
+    ):
+        found = [column for column in table.columns if wanted in names(column)]
+        if len(found) == 1:
+            return found[0]
+    found = [column for column in table.columns if wanted and wanted in column.head.casefold()]
+    if len(found) == 1:
+        return found[0]
+    if wanted.isascii() and wanted.isdigit() and 1 <= int(wanted[:4]) <= len(table.columns):
+        return table.columns[int(wanted[:4]) - 1]
+    if len(found) > 1:
+        raise UserError(
+            f"{len(found)} columns of {table.source} fit --column {name!r}: "
+            f"{join_words(_number_columns(found))}; give one by its number"
+        )
+    return None
+
+
+def _number_columns(columns: Iterable[Column]) -> list[str]:
+    return [f"{column.head!r} (column {column.index + 1})" for column in columns]
+
+
+def choose_columns(table: Table, *, is_by_class: bool) -> list[Column]:
+    """Return the columns to read, at most one for each metric; note the others.
+
+    Raises:
+        UserError: two columns may hold the accuracy.
+    """
+    usable = [column for column in table.columns if column.role == "metric" and column.n_figures]
+    if not usable:
+        usable = _choose_weak_columns(table)
+    _note_columns(table)
+    groups: dict[tuple[object, ...], list[Column]] = {}
+    for column in usable:
+        assert column.metric is not None
+        key = (column.metric.metric, column.metric.average, column.metric.is_error_rate)
+        groups.setdefault(key, []).append(column)
+    chosen = []
+    for (metric, *_), columns in groups.items():
+        left = _narrow(table, columns)
+        if len(left) == 1 or (is_by_class and name_models(left)):
+            chosen += left
+        elif metric == "accuracy":
+            raise UserError(
+                f"{table.source} has {len(left)} columns that may hold the accuracy: "
+                f"{join_words(_number_columns(left))}; choose one with --column NAME"
+            )
+        else:
+            table.notes.append(
+                f"{table.source}: {join_words(_number_columns(left))} may each hold the "
+                f"{METRICS[str(metric)].title} and were not read; choose one with --column NAME"
+            )
+    return sorted(chosen, key=lambda column: column.index)
+
+
+def _narrow(table: Table, columns: list[Column]) -> list[Column]:
+    """Leave out columns of another kind where one names Fashion-MNIST, or the test images."""
+    for pattern in (FASHION, _TEST):
+        kept = [column for column in columns if pattern.search(column.head)]
+        if kept and len(kept) < len(columns):
+            left_out = [column for column in columns if column not in kept]
+            table.notes.append(
+                f"{table.source}: {join_words(_number_columns(kept))} was read, "
+                f"{join_words(_number_columns(left_out))} was not"
+            )
+            columns = kept
+    return columns
+
+
+def _choose_weak_columns(table: Table) -> list[Column]:
+    """Return the column whose head names no metric but that seems to hold the accuracies."""
+    if is_training_metric(table.grid.caption):
+        return []
+    metric = find_metric_name(remove_data_sets(table.grid.caption))
+    weak = [column for column in table.columns if column.role == "weak" and column.n_figures]
+    columns = [column for column in weak if FASHION.search(column.head)]
+    names_models = any(column.role == "label" for column in table.columns)
+    if not columns and len(weak) == 1 and (metric or names_models):
+        columns = weak
+    has_heads = any(column.parts for column in table.columns)
+    if not columns and not has_heads and (metric or table.grid.is_whole):
+        columns = [c for c in table.columns if c.n_figures > c.n_texts and c.index]
+        columns = columns if len(columns) == 1 else []
+    plausible = [column for column in columns if metric or _is_like_accuracies(column)]
+    for column in plausible:
+        column.metric = metric or MetricName("accuracy")
+        if metric is None:
+            head = f"{column.head!r}" if column.head else f"number {column.index + 1}"
+            table.notes.append(
+                f"{table.source}: the column {head} names no metric and was read as the accuracy"
+            )
+    return plausible
+
+
+def _is_like_accuracies(column: Column) -> bool:
+    """Whether the figures can be accuracies: fractions or percentages, most of them above half."""
+    texts = [strip_figure(cell.text) for cell in column.cells]
+    percent = choose_percent(texts, None)
+    values = []
+    for text in texts:
+        figure = parse_printed_figure(text, percent=percent)
+        if figure is not None and figure.out_of is None:
+            value = Decimal(figure.value.rstrip("%"))
+            values.append(value.scaleb(-2) if figure.value.endswith("%") else value)
+    return (
+        bool(values)
+        and all(0 <= value <= 1 for value in values)
+        and median(values) >= Decimal("0.5")
+    )
+
+
+def _note_columns(table: Table) -> None:
+    for role, reason in (
+        ("training", "is of training or validation images"),
+        ("other data", "is of another data set"),
+    ):
+        columns = [column for column in table.columns if column.role == role and column.n_figures]
+        if columns:
+            verb = reason if len(columns) == 1 else reason.replace("is of", "are of", 1)
+            table.notes.append(
+                f"{table.source}: {join_words([describe_column(c) for c in columns], 6)} {verb}: "
+                "not taken"
+            )
+
+
+def name_models(columns: Sequence[Column]) -> dict[int, str]:
+    """Return the models that the upper parts of heads name: ``SVM | F1``; empty if not all do."""
+    names = {}
+    for column in columns:
+        rest = [part for part in column.parts if not find_metric_name(remove_data_sets(part))]
+        names[column.index] = clean_label(" ".join(rest))
+    metrics = Counter((str(c.metric), names[c.index]) for c in columns)
+    if not all(names.values()) or max(metrics.values(), default=0) > 1:
+        return {}
+    return names

@@ -1,0 +1,636 @@
+"""Reads claims from tables: finds the header, the models' names and the columns of figures.
+
+A table lists models in its rows (or, transposed, in its columns), or the classes of one model.
+Taken are the columns that a head names as a metric of the test images of Fashion-MNIST. Columns of
+training or validation images, of other data sets, of times and sizes are noted, never taken.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from fmbench.errors import UserError
+from fmbench.extraction.class_names import N_CLASSES, find_class_number, find_class_numbers
+from fmbench.extraction.figures import (
+    check_range,
+    choose_percent,
+    find_decimal_comma,
+    parse_printed_figure,
+)
+from fmbench.extraction.found import Average, Extraction, FoundClaim, PrintedFigure
+from fmbench.extraction.grid import Grid
+from fmbench.extraction.markup import (
+    find_aligned_columns,
+    find_html_tables,
+    find_latex_tables,
+    find_markdown_tables,
+    find_rst_tables,
+    find_separated_values,
+)
+from fmbench.extraction.metric_names import MetricName, find_metric_name
+from fmbench.extraction.table_heads import (
+    CLASS_LABEL,
+    FASHION,
+    NUMBERING,
+    OTHER_DATA,
+    REFERENCES,
+    SPREAD,
+    Column,
+    DataSets,
+    Table,
+    choose_columns,
+    clean_label,
+    describe_column,
+    find_data_sets,
+    find_named_column,
+    is_figure,
+    is_missing,
+    name_models,
+    remove_data_sets,
+    strip_figure,
+)
+from fmbench.metrics.registry import METRICS
+from fmbench.utils.formatting import join_words
+
+_MAX_HEADER_ROWS = 4
+
+_MAX_PART = 60  # characters of a second name, such as the parameters
+
+_MARKUP_FINDERS = {
+    "Markdown": find_markdown_tables,
+    "LaTeX": find_latex_tables,
+    "HTML": find_html_tables,
+    "reStructuredText": find_rst_tables,
+}
+_TEXT_FINDERS = {"separated values": find_separated_values, "aligned text": find_aligned_columns}
+TABLE_FORMATS = tuple(_MARKUP_FINDERS | _TEXT_FINDERS)
+
+
+def read_tables(
+    text: str, name: str, kind: str | None = None, column: str | None = None
+) -> Extraction:
+    """Read the claims of all tables in a text.
+
+    Args:
+        text: the document.
+        name: the file's name, for the result.
+        kind: one of :data:`TABLE_FORMATS`; None: all of them. A text is read as separated values
+            only if it holds no table in markup.
+        column: the head of the column that holds the accuracies, if there are several.
+
+    Raises:
+        UserError: two columns may hold the accuracy, no table has the named column, a figure is
+            out of its metric's range, or a table is too large.
+    """
+    grids = [replace(grid, where=f"table {n}") for n, grid in enumerate(_find_grids(text, kind), 1)]
+    if len(grids) == 1:
+        first, last = grids[0].extent
+        lines = text.split("\n")
+        is_whole = not any(line.strip() for line in [*lines[: first - 1], *lines[last:]])
+        grids = [replace(grids[0], is_whole=is_whole)]
+    claims, notes = read_grids(grids, column=column, name=name)
+    return Extraction("table", name, tuple(claims), notes=tuple(dict.fromkeys(notes)))
+
+
+def read_grids(
+    grids: Sequence[Grid], *, column: str | None = None, name: str = ""
+) -> tuple[list[FoundClaim], list[str]]:
+    """Return the claims of all tables of a document, and notes, as :func:`read_grid` does for one.
+
+    With ``column``, tables without such a column are noted, not read.
+
+    Raises:
+        UserError: two columns may hold the accuracy, no table has the named column, or a figure is
+            out of its metric's range.
+    """
+    tables = [Table.build(grid) for grid in grids]
+    read = [table for table in tables if column is None or find_named_column(table, column)]
+    if column is not None and not read:
+        heads = dict.fromkeys(h for t in tables for h in map(describe_column, t.columns) if h)
+        raise UserError(
+            f"no table in {name} has a column {column!r}"
+            + (f"; the columns are {join_words(heads, 12)}" if heads else "")
+        )
+    claims: list[FoundClaim] = []
+    notes = [f"{t.source} has no column {column!r}: not read" for t in tables if t not in read]
+    for table in read:
+        found, remarks = _read_table(table, column)
+        claims += found
+        notes += remarks
+    return claims, notes
+
+
+def _find_grids(text: str, kind: str | None) -> list[Grid]:
+    """Return the tables of a text in their order, those without a header with that of the last."""
+    if kind is not None:
+        grids = (_MARKUP_FINDERS | _TEXT_FINDERS)[kind](text)
+    else:
+        grids = [grid for finder in _MARKUP_FINDERS.values() for grid in finder(text)]
+        if not grids:
+            grids = find_separated_values(text)
+        taken = {line for grid in grids for line in range(grid.extent[0], grid.extent[1] + 1)}
+        lines = text.split("\n")
+        rest = "\n".join("" if n in taken else line for n, line in enumerate(lines, start=1))
+        grids += find_aligned_columns(rest)
+        grids.sort(key=lambda grid: grid.extent)
+    for index in range(1, len(grids)):
+        grids[index] = _continue_table(grids[index - 1], grids[index])
+    return grids
+
+
+def _continue_table(above: Grid, grid: Grid) -> Grid:
+    """Return the grid, with the header of the table above if it seems to go on below a break."""
+    first, last = Table.build(above), Table.build(grid)
+    is_close = 0 < grid.extent[0] - above.extent[1] <= 4
+    has_heads = any(column.parts for column in last.columns)
+    if has_heads or grid.caption or not is_close or above.n_columns != grid.n_columns:
+        return grid
+    n = first.n_header
+    if first.is_transposed or not n:
+        return grid
+    rows = tuple(tuple(replace(cell, is_header=True) for cell in row) for row in above.rows[:n])
+    lines = above.lines[:n] + grid.lines if grid.lines else ()
+    return replace(grid, rows=rows + grid.rows, lines=lines, caption=above.caption)
+
+
+def read_grid(
+    grid: Grid, *, column: str | None = None, name: str = ""
+) -> tuple[list[FoundClaim], list[str]]:
+    """Return the claims of one table, and notes on what was seen and not taken.
+
+    ``column`` is the head of the column to read, or its number, counted from 1; only this column
+    is read then. ``name`` is that of the file, for messages.
+
+    Raises:
+        UserError: two columns may hold the accuracy, the named column does not exist, or a figure
+            is out of its metric's range.
+    """
+    table = Table.build(grid)
+    if column is not None and find_named_column(table, column) is None:
+        heads = [head for head in map(describe_column, table.columns) if head]
+        raise UserError(
+            f"{name + ': ' if name else ''}{table.source} has no column {column!r}; "
+            f"its columns are {join_words(heads, 12)}"
+        )
+    return _read_table(table, column)
+
+
+# ---------------------------------------------------------------- labels and figures
+
+_AVERAGED = r"[ -]*(?:avg\.?|averaged?|mean)?"
+_AVERAGES = re.compile(
+    rf"(?:the )?(?:(?P<macro>(?:macro|unweighted){_AVERAGED}|averages?|avg\.?|mean|overall|total"
+    r"|all(?: classes)?|overall (?:average|mean)|(?:average|avg) */ *total|durchschnitt|promedio"
+    rf"|moyenne)|(?P<weighted>weighted{_AVERAGED})|(?P<micro>micro{_AVERAGED})"
+    r"|(?P<accuracy>(?:overall |test |total )?accuracy))\s*(?:\(.{0,20}\))?",
+    re.IGNORECASE,
+)
+_STATISTICS = re.compile(
+    r"(?:std\.?(?: ?dev\.?)?|standard deviation|s\.?d\.?|median|min(?:imum)?|max(?:imum)?|count"
+    r"|sum|range|variance)",
+    re.IGNORECASE,
+)
+_TRAINING_PLACES = re.compile(r"^(?:epochs?|iterations?|steps?)$", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class _Row:
+    """One row below the header, as it is read."""
+
+    index: int  # counted from 0 below the header
+    label: str
+    class_: int | None = None
+    average: Average | None = None
+    is_accuracy: bool = False  # a row "accuracy" in a table of classes
+
+
+def _read_table(table: Table, column: str | None) -> tuple[list[FoundClaim], list[str]]:
+    if _is_matrix(table):
+        return [], []
+    by_class = _find_class_rows(table)
+    if by_class is None and any(column.role == "class" for column in table.columns):
+        return _read_class_columns(table), table.notes
+    named = find_named_column(table, column) if column is not None else None
+    if named is not None:
+        if named.metric is None:
+            named.metric = MetricName("accuracy")
+            table.notes.append(f"{table.source}: {named.head!r} was read as the accuracy")
+        chosen = [named]
+    else:
+        caption = find_data_sets(table.grid.caption)
+        if (
+            caption.is_other
+            and not any(FASHION.search(c.head) for c in table.columns)
+            and not any(FASHION.search(cell.text) for row in table.grid.rows for cell in row)
+        ):
+            return [], [f"{table.source} is of {join_words(caption.others)}: not taken"]
+        chosen = choose_columns(table, is_by_class=by_class is not None)
+    if not chosen:
+        heads = [text for text in map(describe_column, table.columns) if text]
+        if heads and any(c.n_figures for c in table.columns):
+            table.notes.append(
+                f"{table.source}: no column is named as a metric of the test images "
+                f"({join_words(heads, 8)}); choose one with --column NAME"
+            )
+        return [], table.notes
+    rows = by_class if by_class is not None else list(_find_model_rows(table, chosen))
+    claims = []
+    for chosen_column in chosen:
+        is_alone = sum(c.metric == chosen_column.metric for c in chosen) == 1
+        model = "" if is_alone else name_models(chosen)[chosen_column.index]
+        claims += _read_column(table, chosen_column, rows, model, is_by_class=by_class is not None)
+    order = {row.index: place for place, row in enumerate(rows)}
+    claims.sort(key=lambda pair: order[pair[0]])
+    # Once, where the accuracy of a table of classes is printed in each of its columns.
+    return list(dict.fromkeys(claim for _, claim in claims)), table.notes
+
+
+def _read_column(
+    table: Table, column: Column, rows: Sequence[_Row], model: str, *, is_by_class: bool
+) -> list[tuple[int, FoundClaim]]:
+    """Return the claims of one column, each with the row's index."""
+    metric = column.metric
+    assert metric is not None
+    texts = [strip_figure(column.cells[row.index].text) for row in rows]
+    comma = find_decimal_comma(texts)
+    percent = _choose_percent(texts, metric)
+    spread = _find_spread(table, column)
+    mean_of, best_of, folds = _find_repetitions(f"{column.head}. {table.grid.caption}")
+    claims = []
+    for row, text in zip(rows, texts, strict=True):
+        cell = column.cells[row.index]
+        if not text or is_missing(text) or cell.repeats_above or cell.repeats_left:
+            continue
+        where = table.name_row(row.index)
+        figure = parse_printed_figure(
+            text, error_rate=metric.is_error_rate, percent=percent, decimal_comma=comma
+        )
+        if figure is None:
+            table.notes.append(f"{where}: {text[:60]!r} is not one figure: not taken")
+            continue
+        figure = _add_spread(figure, spread, row.index, text, metric, percent, comma)
+        claim = _build_claim(table, metric, row, figure, where, model, is_by_class=is_by_class)
+        if claim is not None:
+            claims.append(
+                (row.index, replace(claim, mean_of=mean_of, best_of=best_of, folds=folds))
+            )
+    return claims
+
+
+def _choose_percent(texts: list[str], metric: MetricName) -> bool | None:
+    if METRICS[metric.metric].highest is None:  # MSE, MAE, counts
+        return None
+    percent = choose_percent(texts, metric.percent)
+    if percent is None and metric.is_error_rate:
+        # 0.84 beside 1.2: both are percentages, because an error rate is at most 1.
+        values = [figure.value for text in texts if (figure := parse_printed_figure(text))]
+        return any(not v.endswith("%") and Decimal(v) > 1 for v in values) or None
+    return percent
+
+
+def _build_claim(
+    table: Table, metric: MetricName, row: _Row, figure: PrintedFigure, where: str, model: str,
+    *, is_by_class: bool,
+) -> FoundClaim | None:  # fmt: skip
+    """Return the claim of one cell; None (and a note) if the metric does not fit the row."""
+    name, average, class_, remark = metric.metric, metric.average, row.class_, metric.remark
+    label = model or row.label
+    if row.is_accuracy:
+        name, average, remark = "accuracy", None, ""
+    elif class_ is not None:
+        if name == "accuracy":
+            name = "recall"
+            remark = "the accuracy of a class is read as its recall"
+        if not _is_of_classes(name):
+            table.notes.append(f"{where}: {METRICS[name].title} of one class: not taken")
+            return None
+        average = None
+    elif row.average is not None:
+        if _is_of_classes(name):
+            average = average or row.average
+        elif name != "accuracy" and row.average != "macro":
+            return None
+    elif METRICS[name].average_is_stated and average is None:
+        average = "macro"
+        remark = remark or "no average is named: read as the mean over the classes (macro)"
+    try:
+        if name in METRICS:
+            check_range(figure, name)
+    except ValueError as error:
+        raise UserError(f"{where}: {error}") from None
+    return FoundClaim(
+        label, name, figure, table.source, where, class_=class_, average=average, remark=remark
+    )
+
+
+def _is_of_classes(name: str) -> bool:
+    metric = METRICS[name]
+    return metric.class_fraction is not None
+
+
+# ---------------------------------------------------------------- rows
+
+
+def _find_model_rows(table: Table, chosen: Sequence[Column]) -> Iterator[_Row]:
+    """Yield the rows of models, with their labels; note rows of other data sets and statistics."""
+    label_columns = _find_label_columns(table, chosen)
+    data_column = next((c for c in table.columns if c.role == "data set"), None)
+    n_rows = len(table.columns[0].cells)
+    section, section_data = "", DataSets(False, ())
+    found: list[tuple[int, list[str], str]] = []
+    skipped: Counter[str] = Counter()
+    for index in range(n_rows):
+        cells = [column.cells[index] for column in table.columns]
+        if not any(is_figure(column.cells[index].text) for column in chosen):
+            texts = {cell.text for cell in cells if cell.text and not is_missing(cell.text)}
+            unread = [c.cells[index].text for c in chosen if not is_missing(c.cells[index].text)]
+            if len(texts) > 1 and unread and not any(t in c.parts for t in unread for c in chosen):
+                place = table.name_row(index)
+                table.notes.append(f"{place}: {unread[0][:60]!r} is not one figure: not taken")
+            if len(texts) == 1:
+                section = clean_label(texts.pop())
+                section_data = find_data_sets(section)
+            continue
+        data = find_data_sets(data_column.cells[index].text) if data_column else section_data
+        names = [clean_label(column.cells[index].text) for column in label_columns]
+        if data.is_other or _is_label_of_other_data(names[0] if names else ""):
+            skipped[join_words(data.others or find_data_sets(names[0]).others)] += 1
+            continue
+        found.append((index, names, section))
+    for data_set, count in skipped.items():
+        rows = "1 row is" if count == 1 else f"{count} rows are"
+        table.notes.append(f"{table.source}: {rows} of {data_set}: not taken")
+    yield from _build_rows(table, label_columns, found)
+
+
+def _build_rows(
+    table: Table, columns: Sequence[Column], found: Sequence[tuple[int, list[str], str]]
+) -> Iterator[_Row]:
+    _carry_labels_down(found)
+    labels = _join_names(found)
+    head = columns[0].head if columns else ""
+    for (index, names, _), label in zip(found, labels, strict=True):
+        first = names[0] if names else ""
+        if len(found) > 1 and (_AVERAGES.fullmatch(first) or _STATISTICS.fullmatch(first)):
+            table.notes.append(f"{table.name_row(index)}: {first!r} is no model: not taken")
+            continue
+        if _TRAINING_PLACES.match(head) and re.fullmatch(r"\d+", first):
+            table.notes.append(f"{table.source}: its rows are epochs of one training: not taken")
+            return
+        if label and len(found) > 1 and re.fullmatch(r"[\d.,e+-]+", label) and head:
+            label = f"{clean_label(head)} {label}"
+        if not label and len(found) > 1:
+            table.notes.append(f"{table.name_row(index)}: the row names no model: not taken")
+            continue
+        if table.is_transposed and re.fullmatch(
+            r"(?:value|score|result|figure|test)s?|%", label, re.I
+        ):
+            label = ""
+        yield _Row(index, label)
+
+
+def _carry_labels_down(found: Sequence[tuple[int, list[str], str]]) -> None:
+    """Fill an empty name with the one above, where a second column tells the rows apart."""
+    previous = ""
+    for _, names, _ in found:
+        if len(names) > 1 and not names[0] and any(names[1:]):
+            names[0] = previous
+        previous = names[0] if names else ""
+
+
+def _join_names(found: Sequence[tuple[int, list[str], str]]) -> list[str]:
+    """Return a label for each row: its first name, and more names only where rows share it.
+
+    Rows that still share a label are told apart by the heading above them, and at last by numbers,
+    because figures of one label are held against each other.
+    """
+    width = max((len(names) for _, names, _ in found), default=0)
+    labels = [names[0] if names else "" for _, names, _ in found]
+    for column in range(1, width):
+        values = [names[column] if len(names[column]) <= _MAX_PART else "" for _, names, _ in found]
+        labels = _tell_apart(labels, values, "{0} {1}")
+    labels = _tell_apart(labels, [section for _, _, section in found], "{1}: {0}")
+    seen: Counter[str] = Counter()
+    numbers = []
+    for label in labels:
+        seen[label] += 1
+        numbers.append(str(seen[label]))
+    return _tell_apart(labels, numbers, "{0} ({1})") if all(labels) else labels
+
+
+def _tell_apart(labels: list[str], values: list[str], template: str) -> list[str]:
+    """Add to each label that several rows share the row's value, if the values differ."""
+    groups: dict[str, set[str]] = {}
+    for label, value in zip(labels, values, strict=True):
+        groups.setdefault(label, set()).add(value)
+    return [
+        template.format(label, value) if value and len(groups[label]) > 1 else label
+        for label, value in zip(labels, values, strict=True)
+    ]
+
+
+def _find_label_columns(table: Table, chosen: Sequence[Column]) -> list[Column]:
+    """Return the columns that name the models: the main one first, then those that tell more."""
+    columns = [column for column in table.columns if column not in chosen]
+    named = [column for column in columns if column.role == "label"]
+    texts = [
+        column
+        for column in columns
+        if column.role == "" and column.n_texts and column.n_texts >= column.n_figures
+    ]
+    more = [
+        column
+        for column in columns
+        if column.role == "other" and not REFERENCES.search(column.head) and column.n_texts
+    ]
+    references = [c for c in columns if c.role == "other" and c.n_texts and c not in more]
+    result = [*named, *texts, *more]
+    if result:
+        result += references
+    if not named and not texts and not more:
+        numbers = [
+            column for column in columns if column.role in ("", "other") and column.n_figures
+        ]
+        plain = [c for c in numbers if not NUMBERING.fullmatch(c.head)]
+        result = [c for c in plain if c.parts][:1] or (
+            [numbers[0]] if numbers and not numbers[0].parts else []
+        )
+    return result
+
+
+def _is_label_of_other_data(label: str) -> bool:
+    """Whether a model's name says that its figure is of another data set."""
+    data = find_data_sets(label)
+    if not data.is_other or re.search(r"train|transfer|weights|tun|imagenet", label, re.I):
+        return False
+    other = OTHER_DATA.pattern
+    return (
+        re.search(rf"\bon (?:the )?{other}|\(\s*{other}\s*\)\s*$|^{other}\b", label, re.I)
+        is not None
+    )
+
+
+# ---------------------------------------------------------------- classes
+
+
+def _is_matrix(table: Table) -> bool:
+    """Whether rows and columns are both classes: a confusion matrix, which is read elsewhere."""
+    heads = [column.head for column in table.columns[1:]]
+    names = [cell.text for cell in table.columns[0].cells]
+    if len(heads) < 3 or len(names) < 3:
+        return False
+
+    def share(texts: Sequence[str]) -> float:
+        named = [
+            t for t in texts if find_class_number(t) is not None or re.fullmatch(r"\d", t.strip())
+        ]
+        return len(named) / len(texts)
+
+    return share(heads) > 0.7 and share(names) > 0.7
+
+
+def _find_class_rows(table: Table) -> list[_Row] | None:
+    """Return the rows of a table of classes (and of averages over them); None if it is not one."""
+    for column in table.columns:
+        if (
+            column.metric is not None
+            and column.metric.metric != "accuracy"
+            and column.n_figures == len(column.cells)
+        ):
+            continue
+        names = [clean_label(cell.text) for cell in column.cells]
+        rows = [
+            index
+            for index, name in enumerate(names)
+            if name and not _AVERAGES.fullmatch(name) and _has_figures(table, index, column)
+        ]
+        if len(rows) < 2:
+            continue
+        known = [find_class_number(names[index]) for index in rows]
+        by_name = sum(number is not None for number in known) > len(rows) / 2
+        by_head = CLASS_LABEL.match(column.head) is not None and any(
+            other.metric is not None and _is_of_classes(other.metric.metric)
+            for other in table.columns
+        )
+        if by_name or (by_head and len(rows) == N_CLASSES):
+            return _number_classes(table, names, rows)
+    return None
+
+
+def _has_figures(table: Table, row: int, label: Column) -> bool:
+    return any(is_figure(c.cells[row].text) for c in table.columns if c is not label)
+
+
+def _number_classes(table: Table, names: list[str], rows: list[int]) -> list[_Row] | None:
+    numbers = find_class_numbers([names[index] for index in rows])
+    if numbers is None:
+        table.notes.append(f"{table.source}: its classes cannot be told apart: not taken")
+        return []
+    if numbers.note:
+        table.notes.append(f"{table.source}: {numbers.note}")
+    class_of = dict(zip(rows, numbers.numbers, strict=True))
+    result = []
+    for index, name in enumerate(names):
+        if index in class_of:
+            result.append(_Row(index, "", class_of[index]))
+            continue
+        found = _AVERAGES.fullmatch(name)
+        if found is None:
+            continue
+        average: Average = (
+            "weighted" if found["weighted"] else "micro" if found["micro"] else "macro"
+        )
+        result.append(_Row(index, "", average=average, is_accuracy=bool(found["accuracy"])))
+    return result
+
+
+def _read_class_columns(table: Table) -> list[FoundClaim]:
+    """Read a table with a model in each row and a class in each column."""
+    columns = [column for column in table.columns if column.role == "class"]
+    metric = find_metric_name(remove_data_sets(table.grid.caption))
+    numbers = find_class_numbers([column.head for column in columns])
+    if metric is None or numbers is None:
+        table.notes.append(
+            f"{table.source} has a column for each class and no caption with a metric: not taken"
+        )
+        return []
+    claims = []
+    rows = list(_find_model_rows(table, columns))
+    for column, class_ in zip(columns, numbers.numbers, strict=True):
+        column.metric = metric
+        of_class = [replace(row, class_=class_) for row in rows]
+        claims += _read_column(table, column, of_class, "", is_by_class=True)
+    return [claim for _, claim in sorted(claims, key=lambda pair: pair[0])]
+
+
+# ---------------------------------------------------------------- spreads and repetitions
+
+_NUMBER_WORDS = {
+    "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9,
+    "ten": 10, "twenty": 20, "thirty": 30,
+}  # fmt: skip
+_NUMBER = r"(\d{1,3}|" + "|".join(_NUMBER_WORDS) + r")"
+_RUNS = (
+    r"(?:\w+ ){0,2}(?:runs?|seeds|trials|repetitions|experiments|times|initiali[sz]ations|models)"
+)
+_MEAN_OF = re.compile(
+    rf"(?:mean|average[ds]?|avg\.?|averaging)\b[^.;]{{0,60}}?\b(?:over|of|across|from)\s+"
+    rf"(?:the )?{_NUMBER}\s+{_RUNS}",
+    re.IGNORECASE,
+)
+_BEST_OF = re.compile(
+    rf"\b(?:best|max(?:imum)?|highest)\b[^.;]{{0,30}}?\b(?:over|of|across|in)\s+(?:the )?"
+    rf"{_NUMBER}\s+{_RUNS}",
+    re.IGNORECASE,
+)
+_FOLDS = re.compile(rf"{_NUMBER}[\s-]*folds?\b", re.IGNORECASE)
+
+
+def _find_repetitions(text: str) -> tuple[int, int, int]:
+    """Return of how many runs the figures are the mean or the best, and over how many folds."""
+    numbers = []
+    for pattern in (_MEAN_OF, _BEST_OF, _FOLDS):
+        found = pattern.search(text)
+        printed = next((group for group in found.groups() if group), "1").lower() if found else "1"
+        numbers.append(max(_NUMBER_WORDS.get(printed) or int(printed), 1))
+    mean_of, best_of, folds = numbers
+    return mean_of, best_of, folds
+
+
+def _find_spread(table: Table, column: Column) -> Column | None:
+    """Return the column of standard deviations that belongs to a column of figures."""
+    spreads = [other for other in table.columns if other.role == "spread"]
+    own = [
+        other
+        for other in spreads
+        if (name := find_metric_name(SPREAD.sub(" ", remove_data_sets(other.head))))
+        and column.metric is not None
+        and name.metric == column.metric.metric
+    ]
+    if own:
+        return own[0] if len(own) == 1 else None
+    next_one = table.columns[column.index + 1 : column.index + 2]
+    return next_one[0] if next_one and next_one[0].role == "spread" else None
+
+
+def _add_spread(
+    figure: PrintedFigure, spread: Column | None, row: int, text: str, metric: MetricName,
+    percent: bool | None, comma: bool | None,
+) -> PrintedFigure:  # fmt: skip
+    """Return the figure with the standard deviation that stands in its own column."""
+    if spread is None or figure.sd is not None or figure.out_of is not None:
+        return figure
+    value = strip_figure(spread.cells[row].text).lstrip("±+-/ ")
+    if is_missing(value):
+        return figure
+    joined = f"{text.rstrip('% ')} ± {value.rstrip('% ')}" + ("%" if "%" in text + value else "")
+    both = parse_printed_figure(
+        joined, error_rate=metric.is_error_rate, percent=percent, decimal_comma=comma
+    )
+    if both is None or both.value != figure.value:
+        return figure
+    return replace(both, printed=f"{text} ± {value}")

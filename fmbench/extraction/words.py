@@ -1,0 +1,304 @@
+"""Reads claims from words: from the command line, from lines of text, and from running text.
+
+:func:`read_words` takes one claim a line, such as ``LeNet-5 98.80 %`` or ``SVC: kappa 0.885``.
+:func:`find_sentences` looks for claims in a paper's text. Both take only figures of test images of
+Fashion-MNIST. What else looks like a claim (training accuracy, another data set, a difference) goes
+into the notes, with the reason.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+from fmbench.errors import UserError
+from fmbench.extraction.found import Extraction, FoundClaim
+from fmbench.extraction.metric_names import MetricName
+from fmbench.extraction.phrases import FASHION, FigureMention, Mention
+from fmbench.extraction.prose import is_log_line, is_training_log, split_sentences
+from fmbench.extraction.sentences import (
+    ACCURACY,
+    SOURCE,
+    TRAINING_IMAGES,
+    UNNAMED,
+    Reading,
+    Sentence,
+    clean_label,
+    find_dataset_of,
+    find_metric_of,
+    is_connected_in,
+    make_claim,
+    measure_distance,
+    quote,
+    read_figure,
+)
+
+KIND = SOURCE  # a name in fmbench.extraction.read.KINDS
+MAX_LINES = 5_000  # lines of read_words
+MAX_SENTENCES = 5_000  # sentences with numbers that find_sentences reads
+MAX_FIGURES = 30  # of one sentence; more numbers than that are data, not prose
+MAX_NOTES = 30
+_MAX_SHORT = 400  # characters of a line that is read as one claim
+_MAX_SHOWN = 60  # characters of a line in a message
+
+
+def read_words(texts: Sequence[str], name: str) -> Extraction:
+    """Read one claim or several from each text: the arguments of a command, or lines of a file.
+
+    Raises:
+        UserError: a figure is out of range, or there are too many lines.
+    """
+    claims: list[FoundClaim] = []
+    notes: list[str] = []
+    unit = "argument" if name == "the command line" else "line"
+    lines = [line for text in texts for line in re.split(r"\r\n|\r|\n", text)]
+    if len(lines) > MAX_LINES:
+        raise UserError(f"{name} has more than {MAX_LINES:,} lines of words: give fewer")
+    for i, line in enumerate(lines, start=1):
+        if line.strip():
+            found, seen = _read_line(line, f"{unit} {i}")
+            claims += found
+            notes += seen
+    return Extraction(kind=KIND, name=name, claims=tuple(claims), notes=_limit(notes))
+
+
+def find_sentences(text: str, where: str) -> tuple[list[FoundClaim], list[str]]:
+    """Find the claims that running text makes, and describe what looks like one and is not taken.
+
+    ``where`` is the place of the text, for people: ``page 3``. Rows of tables, program code and the
+    list of references are left out.
+    """
+    claims: list[FoundClaim] = []
+    logged: list[FoundClaim] = []
+    notes: list[str] = []
+    n_read = n_training = n_crowded = 0
+    for raw, context in split_sentences(text):
+        if n_read == MAX_SENTENCES:
+            notes.insert(0, f"{where}: only the first {MAX_SENTENCES:,} sentences are read")
+            break
+        n_read += 1
+        if is_training_log(raw):
+            n_training += 1
+            continue
+        sentence = Sentence.of(raw, context)
+        if len(sentence.figures) > MAX_FIGURES:
+            n_crowded += 1
+            continue
+        readings = [read_figure(sentence, figure) for figure in sentence.figures]
+        found = _list_claims(sentence, readings, where)
+        claims += found
+        if is_log_line(raw):
+            logged += [claim for claim in found if not claim.label]
+        notes += [
+            f"{where}: not taken ({reading.why_not}): {quote(sentence.text, reading.figure)}"
+            for reading in readings
+            if reading.why_not
+        ]
+    notes = list(_limit(notes))
+    for count, what in (
+        (n_training, "of a training log"),
+        (n_crowded, f"with more than {MAX_FIGURES} numbers"),
+    ):
+        if count:
+            notes.append(f"{where}: not read: {count} line{'s' * (count > 1)} {what}")
+    earlier, repeated = _find_earlier_epochs(logged)
+    return [claim for claim in claims if id(claim) not in earlier], [*notes, *repeated]
+
+
+def _list_claims(sentence: Sentence, readings: Sequence[Reading], where: str) -> list[FoundClaim]:
+    return [
+        replace(reading.claim, where=f"{where}, {quote(sentence.text, reading.figure)}")
+        for reading in readings
+        if reading.claim is not None
+    ]
+
+
+def _find_earlier_epochs(logged: Sequence[FoundClaim]) -> tuple[set[int], list[str]]:
+    """Find all but the last value of each metric in the lines of a log: it prints each epoch.
+
+    Returns their ids, and a note for each metric.
+    """
+    groups: dict[tuple[str, int | None, str | None], list[FoundClaim]] = {}
+    for claim in logged:
+        groups.setdefault((claim.metric, claim.class_, claim.average), []).append(claim)
+    earlier: set[int] = set()
+    notes = []
+    for (metric, _, _), group in groups.items():
+        values = {claim.figure.value for claim in group}
+        if len(values) > 1:
+            earlier |= {id(claim) for claim in group[:-1]}
+            notes.append(
+                f"{metric} is printed {len(group)} times without a model's name, as in a log of"
+                f" epochs: only the last one is taken, {group[-1].figure.printed}"
+            )
+    return earlier, notes
+
+
+# ---- one line of words ---------------------------------------------------------------------------
+
+
+def _read_line(line: str, where: str) -> tuple[list[FoundClaim], list[str]]:
+    """Read one line such as ``LeNet-5: 98.80 %``, or the sentences in it."""
+    text = re.sub(r"^\s*(?:[-*\u2022>|]+\s+|[0-9]{1,2}[.)]\s+)|\s*\|\s*$", "", line)
+    sentence = Sentence.of(re.sub(r"\s*\t\s*", " | ", text))
+    figures = _choose_figures(sentence)
+    if (
+        len(figures) != 1
+        or len(sentence.text) > _MAX_SHORT
+        or re.search(r"\w[.!?] [A-Z]", sentence.text)
+    ):
+        return _read_line_as_prose(line, sentence, where)
+    figure = figures[0]
+    name: MetricName | str = ACCURACY
+    if sentence.metrics:
+        name = find_metric_of(sentence, figure)
+        if name == "" or (isinstance(name, str) and name == UNNAMED):
+            nearest = min(sentence.metrics, key=lambda m: measure_distance(m, figure))
+            name = (
+                f"of {TRAINING_IMAGES}" if nearest.is_training else nearest.name or "is not judged"
+            )
+    reason = name if isinstance(name, str) else find_dataset_of(sentence, figure)
+    if reason != FASHION or isinstance(name, str):
+        return [], [f"{where}: not taken ({reason}): {quote(sentence.text, figure)}"]
+    reading = make_claim(sentence, figure, name, _cut_label(sentence, figure))
+    if reading.claim is None:
+        if "outside" in reading.why_not or "not a share" in reading.why_not:
+            raise UserError(f"{where}: {reading.why_not}: correct the figure")
+        return [], [f"{where}: not taken ({reading.why_not}): {quote(sentence.text, figure)}"]
+    claim = reading.claim
+    if claim.class_ is not None:
+        names = [m for m, number in sentence.classes if number == claim.class_]
+        claim = replace(claim, label=_cut_label(sentence, figure, names))
+    notes = [
+        f"{where}: not taken (a second figure): {quote(sentence.text, other)}"
+        for other in sentence.figures
+        if other.is_clear and other is not figure and not other.why_not
+    ]
+    return [replace(claim, where=where)], notes
+
+
+def _read_line_as_prose(
+    line: str, sentence: Sentence, where: str
+) -> tuple[list[FoundClaim], list[str]]:
+    """Read a line with no figure or several."""
+    claims, notes = find_sentences(line, where)
+    pieces = [piece for piece in re.split(r"[;,](?=\s)|\s+and\s+", line) if piece.strip()]
+    if len(pieces) > 1 and len(claims) < len(pieces):
+        parts = [Sentence.of(piece) for piece in pieces]
+        if all(len(_choose_figures(part)) == 1 for part in parts):
+            return _read_pieces(pieces, where)
+    if not claims and not notes:
+        text = _shorten(sentence.text)
+        if len(_choose_figures(sentence)) > 1:
+            notes.append(f"{where}: several figures in {text!r}: give each with its own label")
+        elif re.search("[0-9]", text):
+            notes.append(
+                f"{where}: no figure is clear in {text!r}; write it with a percent sign or after a"
+                " colon, such as 'ResNet-18: 93.1 %'"
+            )
+        else:
+            notes.append(f"{where}: no figure in {text!r}")
+    return claims, notes
+
+
+def _read_pieces(pieces: Sequence[str], where: str) -> tuple[list[FoundClaim], list[str]]:
+    """Read ``LeNet-5 91.2 %, kappa 0.90``: a piece without a label belongs to the one before."""
+    claims: list[FoundClaim] = []
+    notes: list[str] = []
+    label = ""
+    for piece in pieces:
+        found, seen = _read_line(piece, where)
+        notes += seen
+        for claim in found:
+            label = claim.label or label
+            claims.append(replace(claim, label=label))
+    return claims, notes
+
+
+def _choose_figures(sentence: Sentence) -> list[FigureMention]:
+    """Choose the figures of a short line: clear ones, else a whole number that is set off.
+
+    ``ResNet 18`` holds none, ``SVC: 90`` and ``accuracy 90`` hold one.
+    """
+    possible = [figure for figure in sentence.figures if not figure.why_not]
+    clear = [figure for figure in possible if figure.is_clear]
+    if clear:
+        # The accuracy has a percent sign where another number has none, unless that is a metric's.
+        main = [
+            figure
+            for figure in clear
+            if figure.is_percent
+            or figure.is_quotient
+            or any(is_connected_in(sentence, m, figure) for m in sentence.metrics)
+        ]
+        return main if len(main) == 1 else clear
+    set_off = [
+        figure
+        for figure in possible
+        if re.search(r"[:=|]\s?$", sentence.text[: figure.start])
+        or figure.text[:1] in "<>~"
+        or any(is_connected_in(sentence, m, figure) for m in sentence.metrics)
+    ]
+    return set_off[-1:]
+
+
+_LABEL_END = re.compile(
+    r"(?:\b(?:achiev\w*|reach\w*|obtain\w*|attain\w*|scor\w*|gets?|got|has|have|had|with|yields?"
+    r"|gives?|gave|is|was|of|an?|the|at|to|up|test(?:ing)?|overall|mean|average|averaged|final|on"
+    r"|for|in|over|across|results?|rate|score|classification|set|data|value|by|as|and|its|macro"
+    r"|weighted|micro)|[\s:=|,;>(\[~-]+|\b(?:[0-9]+|two|three|five|ten) (?:runs|seeds|trials))$",
+    re.IGNORECASE,
+)
+_LABEL_START = re.compile(
+    r"^(?:[\s:=|,;.)\]-]+|(?:with|by|of|for|from|using|on|in|the|an?|our|is|was|test|set|accuracy"
+    r"|obtained|achieved|reached|averaged)\b)",
+    re.IGNORECASE,
+)
+
+
+def _cut_label(sentence: Sentence, figure: FigureMention, others: Sequence[Mention] = ()) -> str:
+    """Cut a label out of a short line: what is left without the figure, metric and data set."""
+    text = list(sentence.text)
+    spans = [(m.start, m.end) for m in sentence.metrics]
+    spans += [(m.start, m.end) for m in (*sentence.datasets, *others)]
+    spans += [(f.start, f.end) for f in sentence.figures if f.is_clear and not f.why_not]
+    spans += [(figure.start, len(text))]
+    for start, end in spans:
+        text[start:end] = "\0" * (end - start)
+    label = _trim("".join(text))
+    if not label:
+        text = list(sentence.text)
+        for start, end in [*spans[:-1], (0, figure.end)]:
+            text[start:end] = "\0" * (end - start)
+        label = _trim("".join(text))
+    return clean_label(label)
+
+
+def _trim(text: str) -> str:
+    """Drop linking words from both ends of a label, and phrases about runs."""
+    text = re.sub(r"\0+", " ", text)
+    text = re.sub(
+        r"\(?(?:averaged? |mean |best )?(?:of|over|across) [\w-]+ (?:runs|seeds|trials|folds)\)?"
+        r"|\(?[0-9]+-fold (?:cross[- ]validation|cv)\)?|\(\s*\)",
+        " ",
+        text,
+        flags=re.IGNORECASE,
+    )
+    text = " ".join(text.split())
+    for pattern in (_LABEL_END, _LABEL_START):
+        shorter = pattern.sub("", text).strip()
+        while shorter != text:
+            text, shorter = shorter, pattern.sub("", shorter).strip()
+    return text
+
+
+def _shorten(text: str) -> str:
+    return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]} ..."
+
+
+def _limit(notes: Sequence[str]) -> tuple[str, ...]:
+    """Return the first notes, and the number of the others."""
+    if len(notes) <= MAX_NOTES:
+        return tuple(notes)
+    return (*notes[:MAX_NOTES], f"{len(notes) - MAX_NOTES} more numbers were seen and not taken")

@@ -1,0 +1,1 @@
+"""Judges the claims of any paper by what is measured already."""

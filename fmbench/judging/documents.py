@@ -1,0 +1,132 @@
+"""Reads the inputs of ``fmbench judge`` and ``fmbench suite import``: files, texts, or words.
+
+A word that names a file is read. A word that only looks like a file name is refused, so that a
+mistyped name is never taken for a claim.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from fmbench.errors import UserError
+from fmbench.extraction.found import Extraction
+from fmbench.suites.bundled import find_bundled_suite, list_suites
+from fmbench.suites.claims import Suite
+from fmbench.utils.names import suggest_names
+
+COMMAND_LINE = "the command line"
+STANDARD_INPUT = "standard input"
+PASTED = "the pasted text"
+WITHOUT_FILE = (COMMAND_LINE, STANDARD_INPUT, PASTED)
+# A path, or a name with a known ending; "SVC 89.7" is neither, and "9123/10000" is a quotient.
+_ENDINGS = (
+    "txt|text|md|markdown|rst|tex|latex|csv|tsv|tab|htm|html|xhtml|pdf|json|jsonl|yaml|yml|toml|log|"
+    "ipynb|py|xml|docx?|xlsx?|odt|ods|zip|gz|png|jpe?g"
+)
+_FILE_NAME = re.compile(
+    rf"(?:~|\.\.?)?[/\\].*|(?!.*\d/\d)\S*[/\\]\S*|.*\.(?:{_ENDINGS})", re.IGNORECASE
+)
+
+
+Input = str | Path | bytes  # text or a name, a file, the content of standard input
+
+
+def read_documents(
+    inputs: Sequence[Input], *, kind: str | None = None, column: str | None = None
+) -> list[Extraction] | Suite:
+    """Read files, pasted text, or words such as ``"LeNet-5 98.80 %"``; words are one document.
+
+    A :class:`Path` is a file; so is a text of one line that names one, or a suite of fmbench.
+    Bytes are what standard input holds.
+    ``kind`` says how to read a document, ``column`` which column holds the accuracies.
+
+    Raises:
+        UserError: an input cannot be read or holds no figure, or a suite is not alone.
+    """
+    if not inputs:
+        raise UserError("nothing to judge: name a file, or claims such as 'LeNet-5 98.80 %'")
+    from fmbench.extraction.read import read_input
+
+    found: list[Extraction | Suite] = []
+    words: list[str] = []
+    for entry in inputs:
+        if isinstance(entry, bytes):
+            found.append(read_input(entry, kind=kind, column=column, name=STANDARD_INPUT))
+        elif (path := _find_path(entry)) is not None:
+            found.append(read_input(path, kind=kind, column=column, name=path.name))
+        elif "\n" in str(entry):
+            found.append(read_input(str(entry), kind=kind, column=column, name=PASTED))
+        else:
+            words.append(str(entry))
+    if words:
+        found.append(_read_words(words, kind, column))
+    extractions = [entry for entry in found if isinstance(entry, Extraction)]
+    suites = [entry for entry in found if isinstance(entry, Suite)]
+    if not suites:
+        return extractions
+    if len(found) > 1:
+        raise UserError(f"{suites[0].path}: a suite is judged by itself, without other inputs")
+    return suites[0]
+
+
+def name_input(entry: Input) -> str:
+    """Return what a user types in a shell for an input; ``-`` for what has no name."""
+    return "-" if isinstance(entry, bytes) or "\n" in str(entry) else str(entry)
+
+
+def _find_path(entry: str | Path) -> Path | None:
+    """Return the file that an input names; None if it is text.
+
+    Raises:
+        UserError: it looks like the name of a file that does not exist, or names a folder.
+    """
+    text = str(entry)
+    if not text.strip():
+        raise UserError("an input is empty: name a file, or claims such as 'LeNet-5 98.80 %'")
+    if isinstance(entry, str) and ("\n" in text or len(text) > 1000):
+        return None
+    path = Path(entry).expanduser()
+    try:
+        is_folder, exists = path.is_dir(), path.exists()
+    except (OSError, ValueError):  # too long for a path, or with a null character
+        return None
+    if is_folder:
+        raise UserError(f"{text} is a folder: name a file")
+    if exists or isinstance(entry, Path):
+        return path
+    if text in list_suites():
+        return find_bundled_suite(text)
+    if _FILE_NAME.fullmatch(text.strip()):
+        raise UserError(f"there is no file {text!r}{_suggest_files(path)}")
+    if not any(character.isdigit() for character in text):
+        raise UserError(
+            f"{text!r} is neither a file nor a claim with a figure{_suggest_files(path)}"
+        )
+    return None
+
+
+def _suggest_files(path: Path) -> str:
+    """Return the names of files in the same folder that are near, to continue a message."""
+    try:
+        names = [file.name for file in path.parent.iterdir() if file.is_file()][:1000]
+    except OSError:
+        return ""
+    return suggest_names(path.name, names).removesuffix(".")
+
+
+def _read_words(words: Sequence[str], kind: str | None, column: str | None) -> Extraction | Suite:
+    from fmbench.extraction.read import read_input
+    from fmbench.extraction.words import read_words
+
+    if kind is not None:
+        return read_input("\n".join(words), kind=kind, column=column, name=COMMAND_LINE)
+    extraction = read_words(words, COMMAND_LINE)
+    if not extraction.claims:
+        notes = f" ({extraction.notes[0]})" if extraction.notes else ""
+        raise UserError(
+            f"no accuracy found in {' '.join(words)!r}{notes}: write claims such as "
+            "'LeNet-5 98.80 %', or name a file"
+        )
+    return extraction

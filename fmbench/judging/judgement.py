@@ -1,0 +1,642 @@
+"""Judges claims by what is measured already; nothing is run.
+
+The verdicts are those of :mod:`fmbench.analysis.table_verdicts`, from the accuracies of each seed
+that travel with fmbench, or that the user has measured. The arithmetic is that of
+:mod:`fmbench.consistency`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from fmbench import runners
+from fmbench.analysis.evaluation import JudgedRow, judge_suite
+from fmbench.analysis.reference import REFERENCE_RESULTS
+from fmbench.analysis.summary import Status, Summary
+from fmbench.analysis.table_verdicts import Grids, judge_on_todays_images, load_grids
+from fmbench.analysis.verdicts import ALPHA, FEWEST_SEEDS, MARGIN, Verdict, VerdictKind
+from fmbench.datasets.specs import DEFAULT_DATASET
+from fmbench.errors import UserError
+from fmbench.extraction.found import Extraction
+from fmbench.judging.known_claims import RECIPE, REMARK, find_known_claim, find_source_rows
+from fmbench.judging.labels import simplify
+from fmbench.judging.ladder import Ladder, LadderPlace, load_ladder
+from fmbench.judging.matching import (
+    LabelMatch,
+    describe_configuration,
+    match_labels,
+    parse_mapping,
+)
+from fmbench.judging.measurements import Measurements, load_measurements
+from fmbench.judging.suite_builder import Place, SuiteDraft, build_draft, list_labels
+from fmbench.metrics.registry import METRICS
+from fmbench.records.protocols import FULL
+from fmbench.suites.claims import Matrix, ReportedFigure, Row, Suite
+from fmbench.suites.rounding import compute_interval
+from fmbench.suites.sources import is_about_the_test_set
+from fmbench.utils.formatting import join_words
+
+if TYPE_CHECKING:
+    from fmbench.consistency.check import ConsistencyResult
+
+AGAINST = frozenset({VerdictKind.CLAIM_HIGHER, VerdictKind.CLAIM_LOWER, VerdictKind.MISQUOTED})
+N_NEAREST = 2  # of fmbench's rows, for a claim without a runner
+CELL = "cell"
+
+
+@dataclass(frozen=True)
+class ReadInput:
+    """What was read: the name of the input, its kind, and how many claims and matrices it has."""
+
+    name: str
+    kind: str
+    n_claims: int
+    n_matrices: int = 0
+    claims: tuple[tuple[str, str], ...] = ()  # label, and the place with what is printed there
+
+
+@dataclass(frozen=True)
+class JudgedClaim:
+    """One claimed accuracy with everything that can be said of it.
+
+    ``judged`` has the claim, the measurement and the verdict. ``place`` says where the document
+    prints it. ``match`` says how the label became a runner; None if the suite names the runner, or
+    nothing names a model. ``configuration`` describes what was measured. ``ladder`` says where the
+    figure stands among published ones, ``nearest`` which of fmbench's rows have such an accuracy.
+    ``exceeds_checked``: it is above all that a third party has checked, by more than the margin.
+    ``seeds`` is the number of seeds that would decide: 0 for the default number, None if no run
+    would. ``as_today``: the verdict on a claim of other images if it were about today's.
+    """
+
+    judged: JudgedRow
+    place: Place | None = None
+    match: LabelMatch | None = None
+    configuration: str = ""
+    ladder: LadderPlace | None = None
+    nearest: tuple[Summary, ...] = ()
+    exceeds_checked: bool = False
+    seeds: int | None = None
+    as_today: Verdict | None = None
+
+    @property
+    def has_model(self) -> bool:
+        """Whether it is known which model the claim is about."""
+        return self.judged.status is not Status.NO_RUNNER
+
+    @property
+    def match_is_doubtful(self) -> bool:
+        """Whether it is a question which model the claim is about."""
+        return self.match is not None and self.match.is_doubtful
+
+    @property
+    def speaks_against(self) -> bool:
+        """Whether this claim alone has a problem."""
+        return self.judged.verdict.kind in AGAINST or self.exceeds_checked
+
+
+@dataclass(frozen=True)
+class FigureComparison:
+    """A figure besides the accuracy, beside what was measured of the same model.
+
+    ``class_`` is None for a figure of the whole test set. ``claimed`` is as printed; ``measured``
+    has the value of each seed, as a fraction or in the unit of the metric.
+    """
+
+    metric: str
+    class_: int | None
+    average: str | None
+    predicted_as: int | None
+    claimed: str
+    measured: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class ModelComparison:
+    """The figures of one model that are not its accuracy, beside those of a runner."""
+
+    label: str
+    runner: str
+    figures: tuple[FigureComparison, ...]
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """Everything that can be said of the claims of some documents without running a model.
+
+    ``comparisons`` has the figures that are not accuracies of the whole test set. ``consistency``
+    is None if no two figures can be compared. ``origin`` says what the claims were compared with.
+    """
+
+    suite: Suite
+    inputs: tuple[ReadInput, ...]
+    claims: tuple[JudgedClaim, ...]
+    comparisons: tuple[ModelComparison, ...]
+    consistency: ConsistencyResult | None
+    notes: tuple[str, ...]
+    origin: str
+    margin: float = MARGIN
+    alpha: float = ALPHA
+    results: Path | None = None
+    arguments: tuple[str, ...] = ()  # what a user types to name the same documents
+
+    @property
+    def rows(self) -> list[JudgedRow]:
+        """The judged rows, in the order of the document."""
+        return [claim.judged for claim in self.claims]
+
+    @property
+    def questions(self) -> list[JudgedClaim]:
+        """The claims whose label may mean a runner, but which one is not sure."""
+        return [claim for claim in self.claims if claim.match_is_doubtful]
+
+    @property
+    def contradictory(self) -> bool:
+        """Whether the printed figures contradict each other."""
+        return self.consistency is not None and self.consistency.contradictory
+
+    @property
+    def speaks_against(self) -> bool:
+        """Whether anything speaks against the claims."""
+        return self.contradictory or any(claim.speaks_against for claim in self.claims)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return everything for ``json.dumps``; accuracies are fractions in [0, 1]."""
+        return {
+            "verdict": "something speaks against the claims" if self.speaks_against
+            else "nothing speaks against the claims",
+            "title": self.suite.title,
+            "inputs": [
+                {"name": i.name, "kind": i.kind, "claims": i.n_claims, "matrices": i.n_matrices}
+                for i in self.inputs
+            ],
+            "n_per_class": list(self.suite.n_per_class),
+            "measurements": self.origin, "margin": self.margin, "alpha": self.alpha,
+            "claims": [_describe_claim(claim) for claim in self.claims],
+            "figures": [
+                {
+                    "where": f.where, "of": f.of, "metric": f.metric, "class": f.class_,
+                    "average": f.average, "predicted_as": f.predicted_as, "value": f.value,
+                }
+                for f in self.suite.reported
+            ],
+            "matrices": [
+                {"where": m.where, "of": m.of, "rows": m.rows, "shares": m.shares}
+                for m in self.suite.matrices
+            ],
+            "comparisons": [_describe_comparison(model) for model in self.comparisons],
+            "consistency": _describe_consistency(self.consistency),
+            "notes": list(self.notes),
+        }  # fmt: skip
+
+
+def judge_documents(
+    documents: Sequence[Extraction] | Suite,
+    *,
+    mapping: Sequence[str] = (),
+    model: str = "",
+    results: Path | None = None,
+    rounding: str = "nearest",
+    margin: float = MARGIN,
+    alpha: float = ALPHA,
+    arguments: tuple[str, ...] = (),
+) -> Judgement:
+    """Judge what was read from one or more documents, or a suite, by what is measured already.
+
+    ``mapping``: texts ``LABEL=RUNNER`` that say which runner a label means; ``model``: the runner
+    of the figures that name no model. ``results``: a results folder of the user's; by default
+    fmbench's own measurements count. ``rounding``: how the figures were shortened, for the check.
+    ``arguments``: what names the documents on the command line.
+
+    Raises:
+        UserError: a figure or a name is not valid, or the results folder has no measurements.
+    """
+    if isinstance(documents, Suite):
+        if model:
+            raise UserError(
+                f"{documents.path}: --model is for figures without a name; a suite names its models"
+            )
+        suite, matches = _match_rows(documents, mapping)
+        n = len(suite.rows) + len(suite.reported)
+        inputs = [ReadInput(suite.path.name, "suite", n, len(suite.matrices))]
+        notes: list[str] = []
+        places: dict[int, Place] = {}
+    else:
+        draft = draft_suite(documents, mapping=mapping, model=model)
+        suite, matches, notes = draft.build(Path(documents[0].name)), draft.matches, draft.notes
+        inputs = list(map(_describe_input, documents))
+        places = {i: place for (kind, i), place in draft.places.items() if kind == "row"}
+    measurements, ladder = load_measurements(results), load_ladder()
+    rows = _judge_rows(suite, measurements, results, margin, alpha)
+    as_today = judge_on_todays_images(
+        [row.row for row in rows],
+        {row.runner: row.summary for row in rows},
+        [row.verdict for row in rows],
+        margin=margin,
+        alpha=alpha,
+    )
+    claims = tuple(
+        _build_claim(
+            row,
+            places.get(i),
+            matches.get(i),
+            measurements,
+            ladder,
+            margin,
+            is_same_test_set=suite.n_per_class == DEFAULT_DATASET.n_per_class,
+            as_today=as_today[i],
+        )
+        for i, row in enumerate(rows)
+    )
+    about_claims = [*_list_notes(suite, rows), *_note_verdicts_as_today(claims)]
+    return Judgement(
+        suite,
+        tuple(inputs),
+        claims,
+        tuple(_compare_figures(suite, measurements)),
+        _check(suite, rounding),
+        tuple(dict.fromkeys([*notes, *about_claims, *measurements.notes])),
+        measurements.origin,
+        margin,
+        alpha,
+        results,
+        arguments,
+    )
+
+
+def draft_suite(
+    extractions: Sequence[Extraction], *, mapping: Sequence[str] = (), model: str = ""
+) -> SuiteDraft:
+    """Match the labels with runners, and build the content of a suite.
+
+    Raises:
+        UserError: a name is not known, or a figure is not valid.
+    """
+    labels, named = list_labels(extractions), dict(map(parse_mapping, mapping))
+    matches = {match.label: match for match in match_labels(labels, named)}
+    said = {simplify(label) for label in named}
+    draft = build_draft(
+        extractions,
+        matches,
+        model=find_model(model) if model else "",
+        mapped=[label for label in labels if simplify(label) in said],
+    )
+    if not any(kind in draft.content for kind in ("row", "reported", "matrix")):
+        raise UserError(
+            f"{extractions[0].name}: no figure that can be judged was found"
+            + (f" ({draft.notes[0]})" if draft.notes else "")
+        )
+    return draft
+
+
+# ---------------------------------------------------------------- names
+
+
+def find_model(name: str) -> str:
+    """Check the name of a runner, of a bundled row's configuration, or of a plug-in.
+
+    Raises:
+        UserError: there is none.
+    """
+    try:
+        return parse_mapping(f"model={name}")[1]
+    except UserError as error:
+        raise UserError(str(error).replace("--map", "--model", 1)) from None
+
+
+def _match_rows(suite: Suite, mapping: Sequence[str]) -> tuple[Suite, dict[int, LabelMatch]]:
+    """Apply what the user said to a suite's rows, and match the labels that have no runner.
+
+    The suite decides: a match that it does not name is only a question.
+    """
+    named = dict(map(parse_mapping, mapping))
+    said = {simplify(label) for label in named}
+    matches = dict(enumerate(match_labels([row.label for row in suite.rows], named)))
+    rows = tuple(
+        msgspec.structs.replace(
+            row, runner=matches[i].runner or "", estimator="", parameters={}, recipe=RECIPE
+        )
+        if simplify(row.label) in said
+        else row
+        for i, row in enumerate(suite.rows)
+    )
+    return replace(suite, rows=rows), {
+        i: replace(match, is_doubtful=match.runner is not None)
+        for i, match in matches.items()
+        if not rows[i].runner
+    }
+
+
+# ---------------------------------------------------------------- verdicts
+
+
+def _judge_rows(
+    suite: Suite, measurements: Measurements, results: Path | None, margin: float, alpha: float
+) -> list[JudgedRow]:
+    """Judge the rows of a suite by the rules of a table."""
+    known = runners.load_runners()
+    summaries = {
+        row.runner: measurements.find(row.runner) or Summary(row.runner, Status.NOT_RUN)
+        for row in suite.rows
+        if row.runner in known or row.estimator or measurements.find(row.runner)
+    }
+    # They claim nothing: a misquoted figure may be that of another row of its source.
+    context = find_source_rows(suite.rows)
+    judged = judge_suite(
+        replace(suite, rows=(*suite.rows, *context)),
+        summaries,
+        summaries,
+        FULL,
+        margin=margin,
+        alpha=alpha,
+        grids=_load_grids(suite, summaries, results),
+    )
+    return judged[: len(suite.rows)]
+
+
+def _load_grids(suite: Suite, summaries: Mapping[str, Summary], results: Path | None) -> Grids:
+    """Load the grids of claims that a rerun can test; to simulate one takes time."""
+    tested = tuple(row for row in suite.rows if row.images == "today" and row.claimed)
+    if not any(row.picked == "best of a grid" for row in tested):
+        return {}
+    return load_grids(replace(suite, rows=tested), results or REFERENCE_RESULTS, summaries)
+
+
+def _build_claim(
+    row: JudgedRow,
+    place: Place | None,
+    match: LabelMatch | None,
+    measurements: Measurements,
+    ladder: Ladder,
+    margin: float,
+    *,
+    is_same_test_set: bool,
+    as_today: Verdict | None = None,
+) -> JudgedClaim:
+    claimed = row.claimed
+    is_about_today = is_same_test_set and is_about_the_test_set(row.row)
+    has_runner = row.status is not Status.NO_RUNNER
+    place_on_ladder = ladder.place(claimed) if claimed is not None and is_about_today else None
+    return JudgedClaim(
+        judged=row,
+        place=place,
+        match=None if match is None or (match.is_doubtful and row.runner) else match,
+        configuration=describe_configuration(row.runner) if has_runner else "",
+        ladder=place_on_ladder,
+        nearest=tuple(measurements.find_nearest(claimed, N_NEAREST))
+        if claimed is not None and not has_runner
+        else (),
+        exceeds_checked=place_on_ladder is not None
+        and ladder.exceeds_checked(place_on_ladder.accuracy, margin),
+        seeds=_find_seeds(row) if has_runner and is_about_today else None,
+        as_today=as_today,
+    )
+
+
+def _find_seeds(row: JudgedRow) -> int | None:
+    """The number of seeds that would decide a claim; 0 for the default, None if no run would."""
+    verdict, summary = row.verdict, row.summary
+    if row.claimed is None or row.row.recipe == "not stated" or row.misquote:
+        return None
+    if verdict.kind is VerdictKind.MORE_SEEDS:
+        return verdict.seeds_needed
+    if summary.status is not Status.MEASURED:
+        return 0
+    has_few = not summary.deterministic and summary.n < FEWEST_SEEDS
+    return FULL.default_seeds if has_few else None
+
+
+# ---------------------------------------------------------------- arithmetic
+
+
+def _check(suite: Suite, rounding: str) -> ConsistencyResult | None:
+    """Check whether the figures can be true together; None if no model has two of them."""
+    if not suite.reported and not suite.matrices:
+        labels = [row.label for row in suite.rows if row.claimed is not None]
+        if len(set(labels)) == len(labels):
+            return None
+    from fmbench.consistency.check import check_consistency
+    from fmbench.consistency.solver import silence_solver_output
+
+    silence_solver_output()
+    return check_consistency(suite, rounding, find_implied=False)
+
+
+def _compare_figures(suite: Suite, measurements: Measurements) -> Iterator[ModelComparison]:
+    """Put each figure that is not an accuracy beside the measurements of its model."""
+    if suite.n_per_class != DEFAULT_DATASET.n_per_class:
+        return
+    entries: dict[str, list[ReportedFigure | Matrix]] = {}
+    all_entries: list[ReportedFigure | Matrix] = [*suite.reported, *suite.matrices]
+    for entry in all_entries:
+        if entry.of:
+            entries.setdefault(entry.of, []).append(entry)
+    for of, found in entries.items():
+        runner = _find_runner(of, suite)
+        confusions = measurements.confusion_matrices(runner) if runner else None
+        if confusions is None or not len(confusions):
+            continue
+        has_recalls = any(
+            isinstance(entry, ReportedFigure) and entry.metric == "recall" for entry in found
+        )
+        figures = [
+            figure
+            for entry in found
+            if not (has_recalls and isinstance(entry, Matrix))
+            for figure in _compare(entry, confusions)
+        ]
+        if figures:
+            label = next((row.label for row in suite.rows if of in (row.label, row.runner)), of)
+            yield ModelComparison(label, runner, tuple(dict.fromkeys(figures)))
+
+
+def _find_runner(of: str, suite: Suite) -> str:
+    """Find the runner of the model that figures name by its label or by its runner."""
+    for row in suite.rows:
+        if of in (row.label, row.runner) and row.runner:
+            return row.runner
+    return ""
+
+
+def _compare(entry: ReportedFigure | Matrix, confusions: Any) -> Iterator[FigureComparison]:
+    """Compare one figure, or the recalls of a matrix, with the confusion matrices of the seeds."""
+    from fmbench.metrics.compute import compute_class_metrics
+
+    if isinstance(entry, Matrix):
+        if entry.shares or len(entry.rows) != len(confusions[0]):
+            return
+        recalls = compute_class_metrics(confusions)["recall"]
+        for k, row in enumerate(entry.rows):
+            share = Fraction(int(row[k]), max(1, sum(map(int, row))))
+            values = tuple(float(v) for v in recalls[:, k])
+            yield FigureComparison("recall", k, None, None, f"{float(share):.3f}", values)
+        return
+    values = _measure(entry, confusions)
+    if values:
+        yield FigureComparison(
+            entry.metric, entry.class_, entry.average, entry.predicted_as, entry.value, values
+        )
+
+
+def _measure(figure: ReportedFigure, confusions: Any) -> tuple[float, ...]:
+    """Compute a figure of each seed from its confusion matrix; nothing if it takes more."""
+    from fmbench.metrics.compute import compute_class_metrics, compute_overall_value
+
+    metric, k = METRICS[figure.metric], figure.class_
+    if k is not None and k >= len(confusions[0]):
+        return ()
+    if metric.name == CELL:
+        if k is None or figure.predicted_as is None:
+            return ()
+        return tuple(float(v) for v in confusions[:, k, figure.predicted_as])
+    if metric.class_fraction is not None:
+        values = compute_class_metrics(confusions)[metric.name]
+        if k is not None:
+            return tuple(float(v) for v in values[:, k])
+        if figure.average == "micro":  # of a set of classes that is complete, all are the accuracy
+            if metric.name not in ("precision", "recall", "f1"):
+                return ()
+            return tuple(float(c.trace() / c.sum()) for c in confusions)
+        # The classes of the test set are equally large, so the weighted average is the macro one.
+        return tuple(float(v) for v in values.mean(axis=1))
+    found = [compute_overall_value(confusion, metric.name) for confusion in confusions]
+    return tuple(v for v in found if v is not None)
+
+
+# ---------------------------------------------------------------- notes and JSON
+
+
+def _list_notes(suite: Suite, rows: Sequence[JudgedRow]) -> Iterator[str]:
+    """Yield what a reader should know about the claims, each once."""
+    if any(row.row.remark.endswith(REMARK) and row.mean is not None for row in rows):
+        yield (
+            "A verdict holds for the configuration that was measured; the claim may be about "
+            "another one."
+        )
+    labels: dict[str, list[str]] = {}  # by the sentence that holds for them
+    for row in suite.rows:
+        remark = row.remark.removesuffix(REMARK).strip()
+        has_both = remark and row.claimed is not None
+        known = find_known_claim(row.label, row.claimed or "", row.runner) if has_both else None
+        if known is not None and known.sentence in remark:
+            labels.setdefault(known.sentence, []).append(row.label)
+            remark = " ".join(remark.replace(known.sentence, "").split())
+        if remark:
+            labels.setdefault(remark, []).append(row.label)
+    for sentence, found in labels.items():
+        yield f"{join_words(dict.fromkeys(found))}: {sentence}"
+    if suite.n_per_class != DEFAULT_DATASET.n_per_class:
+        sizes = sum(suite.n_per_class)
+        yield (
+            f"The claims are about a test set of {sizes:,} images in {len(suite.n_per_class)} "
+            "classes, not that of Fashion-MNIST, so no rerun is compared with them."
+        )
+    for row in suite.rows:
+        if note := _note_impossible_figure(row, sum(suite.n_per_class)):
+            yield f"{row.label}: {note}."
+
+
+def _note_verdicts_as_today(claims: Sequence[JudgedClaim]) -> Iterator[str]:
+    """Say what the verdict on claims of other images would be if they were about today's."""
+    labels: dict[str, list[str]] = {}
+    for claim in claims:
+        if claim.as_today is not None:
+            labels.setdefault(str(claim.as_today), []).append(claim.judged.label)
+    for words, found in labels.items():
+        yield (
+            f"{join_words(dict.fromkeys(found))}: if the figure was measured on today's images, "
+            f"the verdict would be: {words}."
+        )
+
+
+def _note_impossible_figure(row: Row, n_images: int) -> str:
+    """Say if no number of right images gives the claimed accuracy."""
+    if row.claimed is None or row.best_of > 1 or row.bound or row.images != "today":
+        return ""
+    interval = compute_interval(row.claimed, "accuracy", "either", row.half_unit)
+    n = n_images * row.mean_of
+    low, high = interval.scaled(n).integer_range()
+    if low <= high:
+        return ""
+    runs = f"{row.mean_of} runs of " if row.mean_of > 1 else ""
+    return (
+        f"no whole number of right images in {runs}{n_images:,} gives {row.claimed}. It may be a "
+        "mean of several runs, be about other images, or have a rounding error of its program"
+    )
+
+
+def _describe_input(extraction: Extraction) -> ReadInput:
+    claims = tuple(
+        (claim.label, f"{claim.where}: {claim.figure.printed}") for claim in extraction.claims
+    )
+    n, n_matrices = len(extraction.claims), len(extraction.matrices)
+    return ReadInput(extraction.name, extraction.kind, n, n_matrices, claims)
+
+
+def _describe_consistency(result: ConsistencyResult | None) -> dict[str, Any] | None:
+    """Return what ``fmbench check --json`` prints, but for the ranges of single figures."""
+    if result is None:
+        return None
+    return {k: value for k, value in result.as_json().items() if k != "implied_accuracy"}
+
+
+def _describe_claim(claim: JudgedClaim) -> dict[str, Any]:
+    row, match, ladder = claim.judged, claim.match, claim.ladder
+    return row.as_dict() | {
+        "claimed_as_printed": row.row.claimed,
+        "found": str(claim.place.where) if claim.place else row.where,
+        "printed": claim.place.printed if claim.place else row.row.claimed,
+        "mean_of": row.row.mean_of, "best_of": row.row.best_of,
+        "accuracies": list(row.summary.accuracies),
+        "configuration": claim.configuration or None,
+        "match": match and {
+            "runner": match.runner, "score": match.score, "is_doubtful": match.is_doubtful,
+            "runner_up": list(match.runner_up) if match.runner_up else None,
+            "alternatives": list(match.alternatives), "why": match.why,
+        },
+        "certainty": row.row.certainty, "cited": row.row.cited, "recipe": row.row.recipe,
+        "picked": row.row.picked, "remark": row.row.remark,
+        "ladder": ladder and {
+            "sentence": ladder.sentence,
+            "above": [_describe_entry(e) for e in ladder.above],
+            "equal": [_describe_entry(e) for e in ladder.equal],
+            "below": [_describe_entry(e) for e in ladder.below],
+        },
+        "exceeds_checked": claim.exceeds_checked,
+        "nearest": [{"runner": s.runner, "mean": s.mean, "n": s.n} for s in claim.nearest],
+        "seeds_to_run": claim.seeds,
+        "verdict_on_todays_images": claim.as_today and claim.as_today.word,
+        "speaks_against": claim.speaks_against,
+    }  # fmt: skip
+
+
+def _describe_entry(entry: Any) -> dict[str, Any]:
+    return {
+        "model": entry.model, "accuracy": entry.fraction, "evidence": entry.evidence,
+        "source": entry.source,
+    }  # fmt: skip
+
+
+def _describe_comparison(model: ModelComparison) -> dict[str, Any]:
+    return {
+        "label": model.label,
+        "runner": model.runner,
+        "figures": [
+            {
+                "metric": f.metric, "class": f.class_, "average": f.average,
+                "predicted_as": f.predicted_as, "claimed": f.claimed, "measured": list(f.measured),
+            }
+            for f in model.figures
+        ],
+    }  # fmt: skip
+
+
+def format_json(judgement: Judgement) -> str:
+    """Format a judgement as JSON, ending with a line break."""
+    return json.dumps(judgement.as_json(), indent=1, ensure_ascii=False) + "\n"

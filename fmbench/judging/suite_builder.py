@@ -1,0 +1,533 @@
+"""Turns what was read from documents into a suite, and writes it as a TOML file with comments.
+
+The suite is what :mod:`fmbench.judging.judgement` judges, so the file that ``fmbench suite import``
+writes gets the same judgement as the document.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from decimal import Decimal, localcontext
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from fmbench.datasets.specs import DEFAULT_DATASET
+from fmbench.errors import UserError
+from fmbench.extraction.found import Extraction, FoundClaim, FoundMatrix, PrintedFigure
+from fmbench.judging.known_claims import (
+    RECIPE,
+    REMARK,
+    KnownClaim,
+    find_known_claim,
+    find_row_model,
+)
+from fmbench.judging.matching import LabelMatch
+from fmbench.suites.claims import Suite
+from fmbench.suites.reader import build_suite
+from fmbench.suites.rounding import parse_figure
+from fmbench.utils.formatting import join_words
+
+UNNAMED = "unnamed model"
+MAX_LABEL = 120  # characters
+MAX_CANDIDATES = 4  # models that a question names
+QUOTIENT_DIGITS = 12  # decimals of a quotient of two counts that has no end
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an entry of a suite was found, and what is printed there."""
+
+    where: str
+    printed: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.printed}" if self.printed else self.where
+
+
+@dataclass
+class SuiteDraft:
+    """The content of a suite's TOML file, with what a comment can say about its entries.
+
+    ``places`` are by kind of entry (``row``, ``reported``, ``matrix``) and its position.
+    ``matches`` says how the label of a row was matched, ``known`` are the published claims with the
+    same figure, both by the position of the row.
+    """
+
+    content: dict[str, Any]
+    places: dict[tuple[str, int], Place] = field(default_factory=dict)
+    matches: dict[int, LabelMatch] = field(default_factory=dict)
+    known: dict[int, KnownClaim] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    def build(self, path: Path) -> Suite:
+        """Build the suite; ``path`` is its name in messages.
+
+        Raises:
+            UserError: a figure is not valid.
+        """
+        return build_suite(self.content, path)
+
+
+@dataclass
+class _Model:
+    """All figures of one model. ``label`` is unique; ``printed`` is what the document calls it."""
+
+    label: str
+    printed: str
+    runner: str = ""
+    match: LabelMatch | None = None
+    is_mapped: bool = False  # the user named the runner
+    accuracies: list[FoundClaim] = field(default_factory=list)
+    figures: list[FoundClaim] = field(default_factory=list)
+    matrices: list[FoundMatrix] = field(default_factory=list)
+
+
+def list_labels(extractions: Iterable[Extraction]) -> list[str]:
+    """List the labels of everything that was read, each once, without the empty one."""
+    found = [e for extraction in extractions for e in _list_found(extraction)]
+    return [label for label in dict.fromkeys(map(_get_label, found)) if label]
+
+
+def build_draft(
+    extractions: Sequence[Extraction],
+    matches: Mapping[str, LabelMatch],
+    *,
+    model: str = "",
+    mapped: Iterable[str] = (),
+    title: str = "",
+) -> SuiteDraft:
+    """Build the content of a suite from what was read.
+
+    ``matches`` are by label. A doubtful one is not used. ``model`` is the runner of the figures
+    that name no model; ``mapped`` are the labels whose runner the user named.
+
+    Raises:
+        UserError: a figure is outside the range of its metric.
+    """
+    builder = _DraftBuilder(matches, model, frozenset(mapped))
+    builder.choose_test_set(extractions)
+    many = len(extractions) > 1
+    for extraction in extractions:
+        builder.add(extraction, prefix=f"{extraction.name}, " if many else "")
+    names = join_words(dict.fromkeys(extraction.name for extraction in extractions), 3)
+    return builder.finish(title or f"Claims read from {clean_line(names)}")
+
+
+class _DraftBuilder:
+    """Collects the models of all extractions, then writes their entries."""
+
+    def __init__(
+        self, matches: Mapping[str, LabelMatch], model: str, mapped: frozenset[str]
+    ) -> None:
+        self._matches, self._model, self._mapped = matches, model, mapped
+        self._models: dict[str, _Model] = {}
+        self._n_per_class: tuple[int, ...] = DEFAULT_DATASET.n_per_class
+        self._draft = SuiteDraft({})
+        self._taken: set[tuple[str, str]] = set()  # place and label of each row
+
+    def choose_test_set(self, extractions: Sequence[Extraction]) -> None:
+        """Take the class sizes that a document says; by default those of Fashion-MNIST."""
+        said = [e.n_per_class for e in extractions if e.n_per_class]
+        self._n_per_class = said[0] if said else DEFAULT_DATASET.n_per_class
+
+    # ------------------------------------------------------------ collecting
+
+    def add(self, extraction: Extraction, prefix: str) -> None:
+        """Add what one document says; ``prefix`` tells its tables from those of the others."""
+        if extraction.n_per_class not in (None, self._n_per_class):
+            self._draft.notes.append(
+                f"{extraction.name} is left out: its test set has other class sizes than that of "
+                "the first document; judge it by itself"
+            )
+            return
+        self._draft.notes += [clean_line(note) for note in extraction.notes]
+        numbers = _number_models(extraction)
+        n_unnamed = len({numbers[id(e)] for e in _list_found(extraction) if not _get_label(e)})
+        if n_unnamed > 1:
+            self._draft.notes.append(
+                f"{extraction.name} has figures of {n_unnamed} models without a name, which are "
+                "not compared with each other"
+            )
+        unnamed = f"{UNNAMED} of {clean_line(extraction.name)}" if prefix else UNNAMED
+        for found in _list_found(extraction):
+            model = self._find_model(found, numbers[id(found)], unnamed)
+            moved = replace(found, source=clean_line(f"{prefix}{found.source}") or "text")
+            if isinstance(moved, FoundMatrix):
+                model.matrices.append(moved)
+            else:
+                self._add_claim(model, moved)
+
+    def _find_model(self, found: FoundClaim | FoundMatrix, number: int, unnamed: str) -> _Model:
+        label = _get_label(found)
+        match = self._matches.get(label)
+        runner = match.runner if match and match.runner and not match.is_doubtful else ""
+        if not label:
+            runner, label = self._model, self._model or unnamed
+        name = f"{label} ({number + 1})" if number else label
+        model = _Model(
+            name, label if found.label else "", runner, match,
+            is_mapped=label in self._mapped or (not found.label and bool(runner)),
+        )  # fmt: skip
+        return self._models.setdefault(name, model)
+
+    def _add_claim(self, model: _Model, claim: FoundClaim) -> None:
+        value = self._find_value(claim)
+        if value is None:
+            return
+        if _is_number_of_right_images(claim):
+            claim = replace(claim, metric="accuracy")
+        try:
+            parse_figure(value, claim.metric)
+        except (KeyError, ValueError) as error:
+            raise UserError(f"{clean_line(claim.where)}: {error}") from None
+        claim = replace(claim, figure=replace(claim.figure, value=value, out_of=None))
+        is_accuracy = (claim.metric, claim.class_, claim.average) == ("accuracy", None, None)
+        kept = model.accuracies if is_accuracy and claim.folds == 1 else model.figures
+        if is_accuracy and claim.folds > 1:
+            self._draft.notes.append(
+                f"{model.label}: {claim.figure.printed} is the mean of {claim.folds} folds, not an "
+                "accuracy of the test images, so no rerun is compared with it"
+            )
+        if all(_identify(claim) != _identify(other) for other in kept):
+            kept.append(claim)
+
+    def _find_value(self, claim: FoundClaim) -> str | None:
+        """Return the figure as a suite takes it; None if it is about other images."""
+        figure, n_images = claim.figure, sum(self._n_per_class)
+        if figure.out_of is None:
+            is_count = _is_number_of_right_images(claim)
+            return _divide(figure.value, n_images) if is_count else figure.value
+        if claim.class_ is None and figure.out_of != n_images:
+            self._draft.notes.append(
+                f"{clean_line(claim.where)}: {clean_line(figure.printed)} is about "
+                f"{figure.out_of:,} images, the test set has {n_images:,}; it is not judged"
+            )
+            return None
+        return _divide(figure.value, figure.out_of)
+
+    # ------------------------------------------------------------ writing
+
+    def finish(self, title: str) -> SuiteDraft:
+        """Write the entries of all models."""
+        draft = self._draft
+        entries: dict[str, list[dict[str, Any]]] = {"row": [], "reported": [], "matrix": []}
+        for model in self._models.values():
+            if not model.accuracies and (derived := _find_derived(model, self._n_per_class)):
+                model.accuracies.append(derived)
+            for claim in model.accuracies:
+                self._add_row(entries["row"], model, claim)
+            for claim in model.figures:
+                draft.places["reported", len(entries["reported"])] = _find_place(claim)
+                entries["reported"].append(_build_figure(claim, model.label))
+            for matrix in model.matrices:
+                draft.places["matrix", len(entries["matrix"])] = Place(clean_line(matrix.where))
+                entries["matrix"].append(_build_matrix(matrix, model.label))
+        draft.content = {"title": title, "test_set": {"n_per_class": list(self._n_per_class)}}
+        draft.content |= {kind: found for kind, found in entries.items() if found}
+        grids = {known.grid.name: known.grid for known in draft.known.values() if known.grid}
+        if grids:
+            draft.content["grid"] = [_build_grid(grid) for grid in grids.values()]
+        return draft
+
+    def _add_row(self, rows: list[dict[str, Any]], model: _Model, claim: FoundClaim) -> None:
+        draft, i, value = self._draft, len(rows), _drop_percent_sign(claim.figure.value)
+        known = find_known_claim(model.printed, value, model.runner, is_mapped=model.is_mapped)
+        runner = known.row.runner if known and not model.is_mapped else model.runner
+        where = next(w for w in _list_places(claim) if (w, model.label) not in self._taken)
+        self._taken.add((where, model.label))
+        row = {"where": where, "label": model.label}
+        row |= {"claimed": value} | find_row_model(runner)
+        if known is not None:
+            row, draft.known[i] = row | known.list_facts(value), known
+        elif runner:
+            row |= {"recipe": RECIPE, "remark": REMARK}
+        if model.match is not None:
+            draft.matches[i] = model.match
+        row |= _list_kind_of_figure(claim)
+        row["remark"] = " ".join(filter(None, [clean_line(claim.remark), row.get("remark")]))
+        draft.places["row", i] = _find_place(claim)
+        rows.append({key: entry for key, entry in row.items() if entry != ""})
+
+
+def clean_line(text: str) -> str:
+    """Return a text on one line, without control characters, shortened if it is long."""
+    line = " ".join(_CONTROL.sub(" ", text).split())
+    return line if len(line) <= 4 * MAX_LABEL else f"{line[: 4 * MAX_LABEL].rstrip()}…"
+
+
+# ---------------------------------------------------------------- which figures are of one model
+
+
+def _list_found(extraction: Extraction) -> list[FoundClaim | FoundMatrix]:
+    return [*extraction.claims, *extraction.matrices]
+
+
+def _get_label(found: FoundClaim | FoundMatrix) -> str:
+    return clean_line(found.label)[:MAX_LABEL].strip()
+
+
+def _number_models(extraction: Extraction) -> dict[int, int]:
+    """Number the models of each label; by the ``id`` of what was found. The first one is 0.
+
+    A table that names two rows alike means two models, such as one classifier with two sets of
+    parameters. Of figures without a label, :func:`_number_sources` tells which are of one model.
+    """
+    of_sources = _number_sources([e for e in _list_found(extraction) if not _get_label(e)])
+    numbers: dict[int, int] = {}
+    printed: dict[tuple[str, str, int], dict[object, str]] = {}
+    for found in _list_found(extraction):
+        label = _get_label(found)
+        number = 0 if label else of_sources[found.source]
+        if isinstance(found, FoundClaim):
+            key = _identify(found)[1:-1]
+            while (
+                printed.setdefault((found.source, label, number), {}).setdefault(
+                    key, found.figure.value
+                )
+                != found.figure.value
+            ):
+                number += 1 if label else len(of_sources)
+        numbers[id(found)] = number
+    return numbers
+
+
+def _number_sources(found: Sequence[FoundClaim | FoundMatrix]) -> dict[str, int]:
+    """Number the models that sources without a label are about.
+
+    Two classification reports in one text are about two models, or about two parts of the data.
+    They are told apart by their sources: "classification report 1", "classification report 2". As
+    many matrices as reports belong to them in their order. It is not known to which of them a
+    single other source belongs, so it is a model of its own.
+    """
+    kinds: dict[str, list[str]] = {}
+    for source in dict.fromkeys(e.source for e in found):
+        kinds.setdefault(re.sub(r"\d+", "", source).strip(" ,:"), []).append(source)
+    n = max(map(len, kinds.values()), default=0)
+    numbers: dict[str, int] = {}
+    n_models = n
+    for sources in kinds.values():
+        first = 0 if len(sources) == n else n_models
+        numbers |= {source: first + i for i, source in enumerate(sources)}
+        n_models = max(n_models, first + len(sources))
+    return numbers
+
+
+def _list_places(claim: FoundClaim) -> Iterator[str]:
+    """Yield the source of a claim, then the source with what else is known of the claim.
+
+    A table may print the mean and the best of several runs, which are two rows of one label.
+    """
+    kind = f"best of {claim.best_of}" if claim.best_of > 1 else f"mean of {claim.mean_of}"
+    yield from (claim.source, f"{claim.source}, {kind}")
+    exact = f"{claim.source}, {clean_line(claim.where)}"
+    yield exact
+    yield from (f"{exact} ({number})" for number in count(2))
+
+
+# ---------------------------------------------------------------- figures
+
+
+def _is_number_of_right_images(claim: FoundClaim) -> bool:
+    return claim.metric == "correct" and claim.class_ is None
+
+
+def _drop_percent_sign(value: str) -> str:
+    """Return an accuracy without its percent sign, if that means the same."""
+    bare = value.removesuffix("%").strip()
+    with_sign, without = (parse_figure(text, "accuracy") for text in (value, bare))
+    return bare if with_sign.as_tuple() == without.as_tuple() else value
+
+
+def _divide(count: str, n: int) -> str:
+    """Return a quotient of two counts, with all its decimals if they end."""
+    with localcontext() as context:
+        context.prec = QUOTIENT_DIGITS
+        return f"{Decimal(count) / n:f}"
+
+
+def _identify(claim: FoundClaim) -> tuple[object, ...]:
+    return (
+        claim.source, claim.metric, claim.class_, claim.average, claim.predicted_as,
+        claim.mean_of, claim.best_of, claim.folds, claim.figure.value,
+    )  # fmt: skip
+
+
+def _find_place(claim: FoundClaim) -> Place:
+    return Place(clean_line(claim.where), clean_line(claim.figure.printed))
+
+
+def _list_kind_of_figure(claim: FoundClaim) -> dict[str, Any]:
+    """Return the keys that say what kind of figure it is: a mean, the best, a bound, a spread."""
+    figure, kind = claim.figure, {}
+    if claim.folds > 1:
+        kind["folds"] = claim.folds
+    elif claim.mean_of > 1:
+        kind["mean_of"] = claim.mean_of
+    elif claim.best_of > 1 and claim.metric == "accuracy":
+        kind["best_of"] = claim.best_of
+    found: dict[str, Any] = dict(kind)
+    if figure.sd is not None and ("mean_of" in kind or "folds" in kind):
+        found["sd"] = figure.sd
+    if figure.bound:
+        found["bound"] = figure.bound
+    return found
+
+
+def _build_figure(claim: FoundClaim, of: str) -> dict[str, Any]:
+    entry = {
+        "where": clean_line(claim.source), "of": of, "metric": claim.metric, "class": claim.class_,
+        "predicted_as": claim.predicted_as, "average": claim.average,
+        "value": claim.figure.value,
+    }  # fmt: skip
+    entry |= _list_kind_of_figure(claim)
+    entry["remark"] = clean_line(claim.remark)
+    return {key: value for key, value in entry.items() if value not in (None, "")}
+
+
+def _build_matrix(matrix: FoundMatrix, of: str) -> dict[str, Any]:
+    rows: list[list[Any]] = (
+        [list(row) for row in matrix.rows]
+        if matrix.is_shares
+        else [[int(Decimal(cell)) for cell in row] for row in matrix.rows]
+    )
+    entry: dict[str, Any] = {"where": clean_line(matrix.source), "of": of, "rows": rows}
+    return entry | ({"shares": True} if matrix.is_shares else {})
+
+
+def _build_grid(grid: Any) -> dict[str, Any]:
+    entry = {"name": grid.name, "suite": grid.suite, "estimator": grid.estimator}
+    entry |= {"labels": list(grid.labels)}
+    return {key: value for key, value in entry.items() if value}
+
+
+# ---------------------------------------------------------------- accuracies that follow
+
+
+def _find_derived(model: _Model, n_per_class: Sequence[int]) -> FoundClaim | None:
+    """Find the accuracy that a matrix has, or that equals another printed figure."""
+    for matrix in model.matrices:
+        if (value := _compute_accuracy(matrix, n_per_class)) is not None:
+            return _make_accuracy(matrix, value, "This is the accuracy of the confusion matrix.")
+    is_balanced = len(set(n_per_class)) == 1
+    for claim in model.figures:
+        whole = claim.class_ is None and claim.folds == 1
+        is_micro = claim.average == "micro" and claim.metric in ("precision", "recall", "f1")
+        is_weighted = claim.average == "weighted" and claim.metric == "recall"
+        is_macro = (claim.average == "macro" and claim.metric == "recall") or (
+            claim.metric == "balanced accuracy"
+        )
+        if whole and (is_micro or is_weighted or (is_balanced and is_macro)):
+            name = " ".join(filter(None, [claim.average, claim.metric]))
+            return replace(
+                claim,
+                metric="accuracy",
+                average=None,
+                remark=f"The {name}, which equals the accuracy on this test set.",
+            )
+    return None
+
+
+def _compute_accuracy(matrix: FoundMatrix, n_per_class: Sequence[int]) -> str | None:
+    """Compute the accuracy of a matrix; None for shares, whose accuracy is not exact."""
+    if matrix.is_shares or len(matrix.rows) != len(n_per_class):
+        return None
+    rows = [[int(Decimal(cell)) for cell in row] for row in matrix.rows]
+    if [sum(row) for row in rows] != list(n_per_class):
+        return None
+    return _divide(str(sum(row[i] for i, row in enumerate(rows))), sum(n_per_class))
+
+
+def _make_accuracy(matrix: FoundMatrix, value: str, remark: str) -> FoundClaim:
+    return FoundClaim(
+        matrix.label, "accuracy", PrintedFigure(value, value), matrix.source, matrix.where,
+        remark=remark,
+    )  # fmt: skip
+
+
+# ---------------------------------------------------------------- the file
+
+
+def describe_documents(extractions: Sequence[Extraction]) -> str:
+    """Say what was read: ``results.md (a Markdown table)``."""
+    return join_words([f"{clean_line(e.name)} ({e.kind})" for e in extractions], 5)
+
+
+def write_suite_text(draft: SuiteDraft, read_from: str) -> str:
+    """Write a draft as a TOML file, with a comment on each entry that says where it was found.
+
+    ``read_from`` says what was read, such as ``a Markdown table in results.md``.
+    """
+    content = dict(draft.content)
+    lines = [
+        f"# Written by `fmbench suite import` from {clean_line(read_from)}.",
+        "# Each figure is a string, as printed. The guide to all keys is benchmarks/README.md of",
+        "# fmbench. `fmbench judge FILE` judges this file; `fmbench check FILE` is the arithmetic.",
+        *(f"# Note: {note}" for note in draft.notes),
+        "",
+        f"title = {_format_value(content.pop('title'))}",
+        "",
+        "[test_set]",
+        f"n_per_class = {_format_value(content.pop('test_set')['n_per_class'])}",
+    ]
+    for kind, entries in content.items():
+        for i, entry in enumerate(entries):
+            lines += ["", *_write_comment(draft, kind, i), f"[[{kind}]]"]
+            lines += [_format_key(key, value) for key, value in entry.items()]
+            if kind == "row" and i in draft.matches and draft.matches[i].is_doubtful:
+                lines += [] if _has_model(entry) else _write_question(draft.matches[i])
+    return "\n".join(lines) + "\n"
+
+
+def _write_comment(draft: SuiteDraft, kind: str, i: int) -> list[str]:
+    place = draft.places.get((kind, i))
+    return [f"# {place}"] if place else []
+
+
+def _has_model(row: Mapping[str, Any]) -> bool:
+    return "runner" in row or "estimator" in row
+
+
+def _write_question(match: LabelMatch) -> list[str]:
+    """Write the runners that a label may mean, as comments; none of them is used."""
+    names = list_candidates(match)
+    models = [find_row_model(name) for name in names[:MAX_CANDIDATES]]
+    more = f" The first {len(models)} of {len(names)}:" if len(names) > len(models) else ""
+    return [
+        f"# Which model is “{clean_line(match.label)}”? It is not sure: {clean_line(match.why)}.",
+        f"# Remove the # before what is right.{more}",
+        *(f"# {_format_key(key, value)}" for model in models for key, value in model.items()),
+    ]
+
+
+def list_candidates(match: LabelMatch) -> list[str]:
+    """List the runners that a label may mean, the best guess first."""
+    runner_up = [match.runner_up[0]] if match.runner_up else []
+    return [n for n in dict.fromkeys([match.runner, *match.alternatives, *runner_up]) if n]
+
+
+def _format_key(key: str, value: Any) -> str:
+    if key == "rows":  # of a matrix: a line for each row
+        return "\n".join(["rows = [", *(f"    {_format_value(row)}," for row in value), "]"])
+    return f"{key} = {_format_value(value)}"
+
+
+def _format_value(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        return json.dumps(_CONTROL.sub(" ", value), ensure_ascii=False)
+    if isinstance(value, dict):
+        inside = ", ".join(f"{_format_name(k)} = {_format_value(v)}" for k, v in value.items())
+        return f"{{ {inside} }}" if inside else "{}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_format_value, value))}]"
+    return repr(value)
+
+
+def _format_name(name: str) -> str:
+    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else json.dumps(name)

@@ -1,0 +1,253 @@
+"""From a paper to a verdict: `fmbench judge` and `fmbench suite import` on whole documents."""
+
+import csv
+import io
+import json
+import sys
+
+import pytest
+
+from fmbench import judge
+from fmbench.cli.main import main
+from fmbench.errors import UserError
+from fmbench.judging.measurements import load_measurements
+from tests.helpers.found import list_table3
+from tests.helpers.printed import print_array, print_report
+from tests.helpers.typeset import Paper, TableToSet
+from tests.judging.test_known_claims import describe, list_reference_rows
+
+
+@pytest.fixture
+def run(capsys):
+    """Run fmbench in this process: exit status, output, messages."""
+
+    def run(*arguments):
+        with pytest.raises(SystemExit) as exit_:
+            main(list(map(str, arguments)))
+        captured = capsys.readouterr()
+        return exit_.value.code, captured.out, captured.err
+
+    return run
+
+
+def write_as_text(rows):
+    return "Table 3\n" + "".join(f"{label:<60}{figure} %\n" for label, figure in rows)
+
+
+def write_as_markdown(rows):
+    lines = "".join(f"| {label} | {figure} |\n" for label, figure in rows)
+    return f"# Results\n\n| Classifier | Test accuracy (%) |\n|:--|--:|\n{lines}"
+
+
+def write_as_latex(rows):
+    lines = "".join(f"{label} & {figure}\\% \\\\\n" for label, figure in rows)
+    return (
+        "\\begin{table}\n\\caption{Accuracy of each classifier}\n\\begin{tabular}{lr}\n\\toprule\n"
+        "Model & Accuracy \\\\\n\\midrule\n"
+        + lines
+        + "\\bottomrule\n\\end{tabular}\n\\end{table}\n"
+    )
+
+
+def write_as_csv(rows):
+    file = io.StringIO()
+    csv.writer(file).writerows([("model", "accuracy"), *rows])
+    return file.getvalue()
+
+
+def write_as_html(rows):
+    lines = "".join(f"<tr><td>{label}</td><td>{figure}</td></tr>\n" for label, figure in rows)
+    head = "<tr><th>Model</th><th>Accuracy (%)</th></tr>"
+    return f"<!doctype html><p>Results</p><table>{head}\n{lines}</table>"
+
+
+FORMS = {
+    "txt": write_as_text, "md": write_as_markdown, "tex": write_as_latex, "csv": write_as_csv,
+    "html": write_as_html,
+}  # fmt: skip
+
+
+# ---------------------------------------------------------------- Table 3 in every form
+
+
+def assert_verdicts_of_the_committed_table(judgement):
+    """Compare with `fmbench table --results results/reference`."""
+    assert [row.label for row in judgement.rows] == [label for label, _ in list_table3()]
+    assert list(map(describe, judgement.rows)) == list(map(describe, list_reference_rows()))
+    assert judgement.speaks_against
+
+
+@pytest.mark.parametrize("ending", FORMS)
+def test_table_3_gets_the_same_19_verdicts_in_every_form(ending, tmp_path):
+    path = tmp_path / f"table3.{ending}"
+    path.write_text(FORMS[ending](list_table3()), encoding="utf-8")
+    assert_verdicts_of_the_committed_table(judge(path))
+
+
+def test_table_3_gets_the_same_19_verdicts_from_words():
+    words = [f"{label}: {figure} %" for label, figure in list_table3()]
+    assert_verdicts_of_the_committed_table(judge(*words))
+
+
+@pytest.mark.slow
+def test_table_3_gets_the_same_19_verdicts_from_a_paper_in_two_columns(tmp_path):
+    path = tmp_path / "paper.pdf"
+    path.write_bytes(Paper([TableToSet(list_table3(), label_width=150)]).typeset())
+    assert_verdicts_of_the_committed_table(judge(path))
+
+
+def test_the_imported_suite_gets_the_same_verdicts(run, tmp_path):
+    table, path = tmp_path / "table3.md", tmp_path / "claims.toml"
+    table.write_text(write_as_markdown(list_table3()), encoding="utf-8")
+    status, output, message = run("suite", "import", table, "-o", path)
+    assert (status, output) == (0, "")
+    assert "fmbench judge" in message
+    assert "# line " in path.read_text()
+    assert_verdicts_of_the_committed_table(judge(path))
+
+
+# ---------------------------------------------------------------- the command
+
+
+def test_words_are_judged_at_once(run):
+    status, output, message = run("judge", "LeNet-5 98.80 %", "SVC 89.7")
+    assert status == 1
+    assert output.startswith("Read the command line as text: 2 figures\n")
+    assert "not reproduced, claim higher" in output
+    assert "for the first release of the images" in " ".join(output.split())
+    assert message == ""
+
+
+def test_nothing_against_the_claims_is_status_0(run):
+    status, output, _ = run("judge", "LeNet-5 90.8 %")
+    assert status == 0
+    assert "Nothing speaks against the claims." in output
+
+
+def test_a_quotient_is_no_path(run):
+    status, output, _ = run("judge", "LeNet-5: 9083/10000")
+    assert status == 0
+    assert "0.9083" in output
+
+
+def test_standard_input_is_read(run, monkeypatch):
+    text = write_as_csv([("LeNet-5", "90.8")]).encode()
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text)))
+    status, output, _ = run("judge", "-")
+    assert status == 0
+    assert output.startswith("Read standard input as ")
+
+
+@pytest.mark.slow
+def test_a_report_and_a_matrix_of_a_measured_run_agree_with_everything(run, tmp_path):
+    confusion = load_measurements().confusion_matrices("lenet5")[0]
+    path = tmp_path / "log.txt"
+    path.write_text(f"{print_report(confusion)}\n{print_array(confusion)}\n")
+    status, output, _ = run("judge", path, "--model", "lenet5")
+    assert status == 0
+    assert "The printed figures can be true together." in output
+    assert "Ankle boot" in output
+    report = print_report(confusion).replace("0.91     10000", "0.95     10000", 1)
+    path.write_text(f"{report}\n{print_array(confusion)}\n")
+    status, output, _ = run("judge", path, "--model", "lenet5")
+    assert status == 1
+    assert "cannot be true together" in output
+
+
+def test_a_question_is_answered_with_the_option_that_it_names(run):
+    status, output, _ = run("judge", "SVM 89.9 %")
+    assert "--map SVM=svc-rbf" in output
+    assert "? no model of fmbench is matched" in output
+    status, output, _ = run("judge", "SVM 89.9 %", "--map", "SVM=svc-rbf")
+    assert status == 0
+    assert "reproduced" in output
+
+
+@pytest.mark.parametrize("option", ["--json", "--format=json"])
+def test_json_goes_to_a_file(run, tmp_path, option):
+    path = tmp_path / "out.json"
+    status, output, message = run("judge", "LeNet-5 90.8 %", option, "-o", path)
+    assert (status, output) == (0, "")
+    assert str(path) in message
+    content = json.loads(path.read_text())
+    assert content["claims"][0]["verdict"] == "reproduced"
+
+
+@pytest.mark.parametrize("format_", ["md", "csv", "tex", "html", "review", "eval-results"])
+def test_other_formats_are_printed(run, format_):
+    status, output, _ = run("judge", "LeNet-5 90.8 %", "--format", format_)
+    assert status == 0
+    assert "90.8" in output
+
+
+# ---------------------------------------------------------------- bad input
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["no-such.pdf"], "there is no file 'no-such.pdf'"),
+        (["./folder/table 3"], "there is no file"),
+        (["results"], "'results' is neither a file nor a claim with a figure"),
+        (["LeNet-5"], "no accuracy found"),
+        ([""], "an input is empty"),
+        (["LeNet-5 98.8", "--map", "LeNet-5=lenet55"], "lenet55"),
+        (["LeNet-5 98.8", "--map", "AlexNet=lenet5"], "AlexNet"),
+        (["LeNet-5 98.8", "--as", "parchment"], "parchment"),
+        (["LeNet-5 98.8", "--results", "no-such-folder"], "no-such-folder"),
+        (["LeNet-5 98.8", "--json", "--format", "csv"], "not both"),
+        (["kayed2020", "LeNet-5 98.8"], "judged by itself"),
+        (["LeNet-5 198 %"], "198"),
+    ],
+)
+def test_bad_input_is_one_line_and_status_2(run, arguments, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    status, output, error = run("judge", *arguments)
+    assert (status, output) == (2, "")
+    assert error.count("\n") == 1, error
+    assert message in error
+
+
+def test_a_mistyped_file_is_suggested(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "table3.md").write_text("x")
+    _, _, error = run("judge", "tabel3.md")
+    assert "did you mean table3.md" in error
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "empty"),
+        (b"nothing to see here\n", "no accuracy found"),
+        (bytes(range(256)) * 40, "binary"),
+        (b"%PDF-1.4\nbroken", "PDF"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(100), "picture"),
+    ],
+)
+def test_files_without_claims_are_one_line(run, tmp_path, content, message):
+    path = tmp_path / "input"
+    path.write_bytes(content)
+    status, output, error = run("judge", path)
+    assert (status, output) == (2, "")
+    assert error.count("\n") == 1, error
+    assert message.lower() in error.lower()
+
+
+def test_a_suite_that_exists_is_replaced_only_with_force(run, tmp_path):
+    path = tmp_path / "claims.toml"
+    path.write_text("mine")
+    status, _, error = run("suite", "import", "LeNet-5 98.8", "-o", path)
+    assert status == 2
+    assert "--force" in error
+    assert path.read_text() == "mine"
+    assert run("suite", "import", "LeNet-5 98.8", "-o", path, "--force")[0] == 0
+    assert 'runner = "lenet5"' in path.read_text()
+
+
+def test_the_api_takes_pasted_text_and_raises_for_what_it_cannot_read():
+    judgement = judge(write_as_markdown([("LeNet-5", "90.8")]))
+    assert judgement.rows[0].runner == "lenet5"
+    assert judgement.as_json()["claims"][0]["found"].startswith("line ")
+    with pytest.raises(UserError, match="nothing to judge"):
+        judge()

@@ -1,0 +1,362 @@
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fmbench.errors import UserError
+from fmbench.extraction.found import Extraction
+from fmbench.extraction.read import KINDS, MAX_FILE_BYTES, decode_text, find_kind, read_input
+from fmbench.suites.claims import Suite
+from tests.helpers.printed import (
+    NAMES,
+    expected_figures,
+    found_figures,
+    make_confusion,
+    print_array,
+    print_frame,
+    print_notebook,
+    print_report,
+    report_dictionary,
+)
+
+CONFUSION = make_confusion(1)
+ACCURACY = np.trace(CONFUSION) / 10_000
+ROWS = tuple(tuple(map(str, row)) for row in CONFUSION.tolist())
+TABLE = "| Model | Accuracy |\n|---|---|\n| LeNet-5 | 98.80 |\n| SVC | 89.70 |\n"
+SUITE = """
+[test_set]
+n_per_class = [1000, 1000]
+
+[[reported]]
+where = "a"
+metric = "accuracy"
+value = "0.9"
+"""
+
+
+def labels_and_values(found):
+    return [(claim.label, claim.figure.value) for claim in found.claims]
+
+
+def error_of(source, **options):
+    with pytest.raises(UserError) as error:
+        read_input(source, **options)
+    text = str(error.value)
+    assert "\n" not in text
+    assert len(text) < 1000
+    return text
+
+
+# ---- kinds ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_kind_is_known_by_its_name_with_blanks_or_hyphens(kind):
+    assert find_kind(kind) == find_kind(kind.replace(" ", "-").upper()) == kind
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("report", "classification report"), ("md", "Markdown"), ("tsv", "separated values")],
+)
+def test_a_kind_has_a_short_name(name, kind):
+    assert find_kind(name) == kind
+
+
+def test_an_unknown_kind_is_refused_with_the_known_ones():
+    assert "confusion matrix" in error_of("x", kind="spreadsheet")
+
+
+def test_the_kind_is_found_from_the_content():
+    assert read_input(print_report(CONFUSION)).kind == "classification report"
+    assert read_input(print_array(CONFUSION)).kind == "confusion matrix"
+    assert read_input(TABLE).kind == "table"
+    assert read_input("LeNet-5: 98.80 %\nSVC: 89.7 %\n").kind == "text"
+    assert read_input(print_notebook(print_report(CONFUSION))).kind == "notebook"
+    assert read_input(json.dumps(report_dictionary(CONFUSION))).kind == "classification report"
+
+
+def test_another_kind_can_be_demanded():
+    text = print_array(np.random.default_rng(0).integers(1, 9, (10, 10)))
+    assert "no accuracy found" in error_of(text)
+    assert len(read_input(text, kind="confusion matrix").matrices) == 1
+    assert "no classification report" in error_of(TABLE, kind="report")
+
+
+# ---- documents -----------------------------------------------------------------------------------
+
+
+def readme():
+    return (
+        "# A CNN for Fashion-MNIST\n\nTrained for 10 epochs with 60,000 images.\n\n"
+        f"The test accuracy is {100 * ACCURACY:.2f} %.\n\n{TABLE}\n## Classification report\n\n"
+        f"```\n{print_report(CONFUSION, 4)}```\n\n## Confusion matrix\n\n```\n"
+        f"{print_array(CONFUSION)}\n```\n"
+    )
+
+
+def test_a_readme_is_read_by_all_readers():
+    found = read_input(readme(), name="README.md")
+    assert found.kind == "document"
+    assert labels_and_values(found)[37:39] == [("LeNet-5", "98.80%"), ("SVC", "89.70%")]
+    unnamed = [c for c in found.claims if c.label == "" and c.metric == "accuracy"]
+    assert [c.figure.value for c in unnamed] == [f"{ACCURACY:.4f}", f"{100 * ACCURACY:.2f}%"]
+    assert len(found.claims) == 37 + 2 + 1
+    assert found.matrices[0].rows == ROWS
+    assert found.n_per_class == (1000,) * 10
+    assert found.class_names == NAMES
+
+
+def test_a_report_between_text_is_not_read_again_as_a_table():
+    text = f"Results\n\n{print_frame(CONFUSION, 'markdown')}\n\n{print_report(CONFUSION)}\n"
+    found = read_input(text)
+    assert {claim.label for claim in found.claims} == {""}
+    assert len(found.claims) == 37
+    assert len(found.matrices) == 1
+
+
+def test_what_is_found_twice_is_kept_once():
+    text = "The LeNet-5 has an accuracy of 91.20 %. The LeNet-5 has an accuracy of 91.20 %.\n"
+    assert labels_and_values(read_input(text)) == [("LeNet-5", "91.20%")]
+
+
+def test_unnamed_accuracies_that_differ_from_the_report_and_each_other_get_labels_of_their_own():
+    text = (
+        f"The test accuracy is {100 * ACCURACY:.2f} %.\n\n"
+        "With augmentation the test accuracy rises to 91.35 %.\n\n" + print_report(CONFUSION, 4)
+    )
+    found = [c for c in read_input(text).claims if c.metric == "accuracy"]
+    assert len(found) == 3
+    assert {c.label for c in found if c.figure.value != "91.35%"} == {""}
+    assert all(c.label for c in found if c.figure.value == "91.35%")
+
+
+def test_one_unnamed_accuracy_stays_beside_the_report_that_it_contradicts():
+    """A real README: 'Accuracy en test: 91.12%' above a report whose accuracy is 0.9107."""
+    found = read_input("Test accuracy: 91.12%\n\n" + print_report(CONFUSION, 4))
+    accuracies = [c.figure.value for c in found.claims if c.metric == "accuracy" and not c.label]
+    assert sorted(accuracies) == [f"{ACCURACY:.4f}", "91.12%"]
+
+
+def test_places_in_a_notebook_name_the_cell():
+    text = print_notebook("hello", f"Classification report\n{print_report(CONFUSION)}")
+    claim = read_input(text).claims[0]
+    assert claim.where == "output of cell 2, line 4"
+
+
+def test_figures_in_json_get_the_names_of_their_keys():
+    text = json.dumps({"LeNet-5": {"test_accuracy": 0.912}, "SVC": {"accuracy": 0.897}})
+    assert labels_and_values(read_input(text)) == [("LeNet-5", "0.912"), ("SVC", "0.897")]
+
+
+def test_a_printed_report_in_json_is_read():
+    text = json.dumps({"report": print_report(CONFUSION, 4)})
+    assert found_figures(read_input(text)) == expected_figures(CONFUSION, 4)
+
+
+def test_html_tables_of_matrices_are_read_among_other_text():
+    page = (
+        f"<h1>Results</h1><p>Accuracy on the test set: 91.0 %</p>{print_frame(CONFUSION, 'html')}"
+    )
+    assert read_input(page).matrices[0].rows == ROWS
+
+
+def test_a_suite_is_read_as_a_suite(tmp_path):
+    path = tmp_path / "claims.toml"
+    path.write_text(SUITE)
+    assert isinstance(read_input(path), Suite)
+    assert isinstance(read_input(SUITE), Suite)
+    path.write_text(SUITE.replace("0.9", "190%"))
+    assert "claims.toml" in error_of(path)
+
+
+# ---- encodings -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
+def test_unicode_files_are_read(tmp_path, encoding):
+    path = tmp_path / "results.txt"
+    path.write_bytes("LeNet-5: 91.20 ± 0.21 %\n".encode(encoding))
+    found = read_input(path)
+    assert labels_and_values(found) == [("LeNet-5", "91.20%")]
+    assert found.name == "results.txt"
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "latin-1"])
+def test_a_file_that_is_not_utf_8_is_read_with_a_note(tmp_path, encoding):
+    path = tmp_path / "results.txt"
+    path.write_bytes("LeNet-5: 91.20 ± 0.21 %\n".encode(encoding))
+    found = read_input(path)
+    assert found.claims[0].figure.sd == "0.21%"
+    assert any("Windows-1252" in note for note in found.notes)
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
+def test_every_kind_of_line_end_is_read(newline):
+    text = print_report(CONFUSION).replace("\n", newline)
+    assert found_figures(read_input(text.encode())) == expected_figures(CONFUSION, 2)
+
+
+def test_the_colours_of_a_terminal_are_removed():
+    text = print_report(CONFUSION).replace("0.83", "\x1b[1;32m0.83\x1b[0m")
+    assert found_figures(read_input(text)) == expected_figures(CONFUSION, 2)
+
+
+# ---- bad input -----------------------------------------------------------------------------------
+
+
+def test_an_input_without_a_claim_lists_the_kinds_that_are_read():
+    message = error_of("Nothing is claimed here.\n")
+    assert "no accuracy found" in message
+    assert all(kind in message for kind in KINDS)
+
+
+@pytest.mark.parametrize("data", [b"", b"  \n\n", b"\xef\xbb\xbf", b"\xff\xfe"])
+def test_an_empty_file_is_refused(tmp_path, data):
+    path = tmp_path / "empty.txt"
+    path.write_bytes(data)
+    assert "empty" in error_of(path)
+
+
+@pytest.mark.parametrize(
+    ("data", "what"),
+    [
+        (b"\x89PNG\r\n\x1a\n" + bytes(100), "a picture"),
+        (b"PK\x03\x04" + bytes(100), "ZIP archive"),
+        (b"\x1f\x8b\x08" + bytes(100), "gzip"),
+        (b"PAR1" + bytes(100), "Parquet"),
+        (b"\x93NUMPY\x01\x00" + bytes(100), "savetxt"),
+        (bytes(1000), "not a text file"),
+        (np.random.default_rng(0).bytes(5000), "not a text file"),
+        (bytes(range(128, 256)) * 20, "not a text file"),
+        (b"accuracy 0.9\n" + b"\x01\x02\x03" * 50, "not a text file"),
+        ("Genauigkeit".encode("utf-16")[:-1], "not a text file"),
+    ],
+)
+def test_binary_files_are_refused_with_what_they_are(tmp_path, data, what):
+    path = tmp_path / "file.bin"
+    path.write_bytes(data)
+    assert what in error_of(path)
+
+
+@pytest.mark.parametrize("size", [21_000_000, 200_000_000])
+def test_a_large_file_is_refused_by_its_size(tmp_path, size):
+    path = tmp_path / "large.txt"
+    with path.open("wb") as file:
+        file.truncate(size)  # takes no space on disk
+    assert f"{size / 1e6:.0f} MB" in error_of(path)
+
+
+def test_a_file_of_two_hundred_megabytes_is_refused_without_reading_it(tmp_path, monkeypatch):
+    class Unreadable:
+        def __init__(self, descriptor):
+            self.descriptor = descriptor
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            os.close(self.descriptor)
+
+        def fileno(self):
+            return self.descriptor
+
+        def read(self, *_):
+            raise AssertionError("the file was read")
+
+    path = tmp_path / "large.pdf"
+    with path.open("wb") as file:
+        file.truncate(2 * MAX_FILE_BYTES)
+    monkeypatch.setattr(os, "fdopen", lambda descriptor, mode: Unreadable(descriptor))
+    assert "MB" in error_of(path)
+
+
+def test_a_folder_is_refused(tmp_path):
+    assert "folder" in error_of(tmp_path)
+
+
+def test_a_missing_file_is_refused(tmp_path):
+    assert "No such file" in error_of(tmp_path / "nothing.txt")
+
+
+def test_a_name_with_a_nul_character_is_refused(tmp_path):
+    assert "file name" in error_of(tmp_path / "a\0b")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    assert "not a regular file" in error_of(tmp_path / "pipe")
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="no devices here")
+def test_a_device_is_refused():
+    assert "not a regular file" in error_of(Path("/dev/zero"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        print_report(CONFUSION).replace("0.83", "1.83", 1),
+        json.dumps({"accuracy": 191.2}),
+        json.dumps({"accuracy": 1.91}),
+        "LeNet-5: 191.2 %\n",
+        TABLE.replace("98.80", "198.80"),
+    ],
+)
+def test_a_figure_out_of_range_is_refused(text):
+    message = error_of(text)
+    assert "1" in message
+    assert "no accuracy found;" not in message
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"a":' * 100_000, "[" * 200 + "]" * 200])
+def test_deeply_nested_json_is_refused(text):
+    assert "nested" in error_of(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"accuracy": ' + "9" * 100_000 + "}",
+        '{"accuracy": 1e999999999}',
+        '{"accuracy": NaN}',
+        '{"confusion_matrix": [[' + "9" * 5000 + ", 1, 2], [1, 2, 3], [1, 2, 3]]}",
+        '{"accuracy": [0.9, 0.8]}',
+        '{"a": {"precision": "x", "recall": null, "f1-score": []}, "b": 3}',
+        "null",
+        "[]",
+        '{"nbformat": 4, "cells": 7}',
+        '{"nbformat": 4, "cells": [null, {"outputs": 3}, {"outputs": [4, {"data": {"a": 1}}]}]}',
+        "9" * 100_000 + "\n",
+    ],
+)
+def test_odd_json_and_endless_numbers_end_in_one_line(text):
+    error_of(text)
+
+
+@pytest.mark.parametrize("column", ["Nothing", "2"])
+def test_a_column_that_does_not_exist_is_refused(column):
+    if column == "Nothing":
+        assert "column" in error_of(TABLE, column=column)
+    else:
+        assert len(read_input(TABLE, column=column).claims) == 2
+
+
+def test_notes_are_bounded_and_have_no_control_characters():
+    text = "".join(f"The training accuracy of model{k} is 9{k % 10}.{k} %.\n\n" for k in range(300))
+    found = read_input(text + "LeNet-5 has a test accuracy of 91.2 %.\n")
+    assert len(found.notes) <= 45
+    assert all(note.isprintable() for note in found.notes)
+
+
+def test_decoding_notes_nothing_for_utf_8():
+    assert decode_text("κ = 0.9".encode(), "x") == ("κ = 0.9", [])
+
+
+def test_the_result_names_the_input():
+    found = read_input(TABLE.encode(), name="standard input")
+    assert isinstance(found, Extraction)
+    assert found.name == "standard input"

@@ -1,0 +1,538 @@
+"""Tests that claims are read from tables in every format, and nothing else is."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
+from fmbench.errors import UserError
+from fmbench.extraction.grid import Cell, build_grid
+from fmbench.extraction.tables import read_grid, read_tables
+from tests.extraction.table_writers import (
+    WRITERS,
+    write_latex,
+    write_markdown,
+    write_separated,
+)
+
+SUITE = tomllib.loads(Path("benchmarks/kayed2020.toml").read_text(encoding="utf-8"))
+# Table 3 of Kayed, Anter & Mohamed 2020.
+TABLE_3 = [(row["label"], row["claimed"]) for row in SUITE["row"] if row["where"] == "Table 3"]
+
+
+def read(text, **options):
+    """Return (label, value) of each claim, as percentages without the sign."""
+    claims = read_tables(text, "input", **options).claims
+    assert all(claim.metric == "accuracy" and claim.class_ is None for claim in claims)
+    return [(claim.label, claim.figure.value.rstrip("%")) for claim in claims]
+
+
+# ---------------------------------------------------------------- Table 3 in every format
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_table_3_gives_the_same_19_claims_in_every_format(name):
+    rows = [("Model (Method)", "Test Accuracy"), *((label, f"{v}%") for label, v in TABLE_3)]
+    assert len(TABLE_3) == 19
+    assert read(WRITERS[name](rows)) == TABLE_3
+
+
+def test_table_3_is_read_from_booktabs_with_spreads_bold_and_multirow():
+    def line(number, label, value):
+        figure = rf"\textbf{{{value}}}" if number % 3 == 0 else rf"${value} \pm 0.1$"
+        reference = r"\multirow{2}{*}{\cite{xiao2017}}" if number % 2 == 0 else ""
+        comment = " % and 12.34 & a comment" if number == 4 else ""
+        return rf"{label}~\cite{{a,b}} & {reference} & {figure}\footnotemark[1] \\[2pt]{comment}"
+
+    body = "\n".join(line(i, label, value) for i, (label, value) in enumerate(TABLE_3))
+    text = (
+        "\\begin{table*}\\centering\\caption{Accuracies on \\textit{Fashion-MNIST}.}\\label{t}\n"
+        "\\begin{tabularx}{\\textwidth}{@{}Xlr@{}} \\toprule\n"
+        "\\multirow{2}{*}{Model} & \\multicolumn{2}{c}{Results} \\\\ \\cmidrule(lr){2-3}\n"
+        " & Ref. & Acc.~(\\%) \\\\ \\midrule\n"
+        "\\multicolumn{3}{l}{\\emph{Models of earlier works}} \\\\\n"
+        f"{body}\n\\bottomrule\\end{{tabularx}}\\end{{table*}}"
+    )
+    assert read(text) == TABLE_3
+    claims = read_tables(text, "paper.tex").claims
+    assert [claim.figure.sd for claim in claims[:4]] == [None, "0.1%", "0.1%", None]
+    assert claims[0].where == "line 6"
+
+
+def test_table_3_is_read_from_semicolons_with_decimal_commas_and_a_byte_order_mark():
+    rows = [("Modell", "Genauigkeit"), *((a, b.replace(".", ",")) for a, b in TABLE_3)]
+    assert read("\ufeff" + write_separated(rows, ";", "\r\n")) == TABLE_3
+    assert read("\ufeffsep=;\r\n" + write_separated(rows, ";", "\r\n")) == TABLE_3
+    assert read("\ufeff" + write_separated(rows, ",")) == TABLE_3  # 87,23 in quotes
+
+
+def test_table_3_is_read_from_columns_that_pandas_prints():
+    import pandas as pd
+
+    frame = pd.DataFrame({"model": [a for a, _ in TABLE_3], "accuracy": [b for _, b in TABLE_3]})
+    assert read(frame.to_string()) == TABLE_3
+    assert read(frame.to_csv()) == TABLE_3
+    assert read(frame.to_html()) == TABLE_3
+    assert read(frame.to_latex()) == TABLE_3
+    assert read(frame.set_index("model").to_csv(sep="\t")) == TABLE_3
+
+
+@pytest.mark.parametrize(
+    "style",
+    [
+        "plain",
+        "grid",
+        "psql",
+        "rounded_outline",
+        "fancy_grid",
+        "rst",
+        "github",
+        "html",
+        "latex_booktabs",
+        "latex",
+        "tsv",
+        "presto",
+    ],
+)
+def test_table_3_is_read_from_tables_that_tabulate_prints(style):
+    from tabulate import tabulate
+
+    text = tabulate(TABLE_3, ["Model", "Accuracy"], style, disable_numparse=True)
+    assert read(text) == TABLE_3
+
+
+def test_a_table_that_a_page_break_splits_is_read_with_the_header_of_its_first_part():
+    rows = [f"{label}\t{value}%" for label, value in TABLE_3]
+    text = "\n".join(
+        [
+            "Results.",
+            "",
+            "Table 3. A comparison on the Fashion MNIST dataset.",
+            "",
+            "Model (Method)\tTest Accuracy",
+            *rows[:10],
+            "",
+            *rows[10:],
+            "",
+            "5. CONCLUSION",
+        ]
+    )
+    assert read(text) == TABLE_3
+    assert {claim.source for claim in read_tables(text, "paper.txt").claims} == {"Table 3"}
+    prose = "The results of all models are printed here.\n" * 30
+    for separator in ("\t", "   "):
+        lines = [f"{label.ljust(50)}{separator}{value}%" for label, value in TABLE_3]
+        head = "Model (Method)".ljust(50) + separator + "Test Accuracy"
+        lines = [head, *lines[:10], "", *lines[10:]]
+        text = f"{prose}\nTable 3. A comparison.\n\n" + "\n".join(lines) + f"\n\n{prose}"
+        assert read(text) == TABLE_3
+
+
+def test_a_figure_that_spans_several_rows_is_taken_once():
+    text = (
+        r"\begin{tabular}{lr}Model & Acc\\ \hline SVC & \multirow{2}{*}{89.7}\\ (rbf) & \\"
+        r"CNN & 91.6\\ \end{tabular}"
+    )
+    assert read(text) == [("SVC", "89.7"), ("CNN", "91.6")]
+
+
+# ---------------------------------------------------------------- random tables
+
+WORDS = st.sampled_from([
+    "SVC", "LeNet-5", "CNN", "k-NN", "ResNet-18", "ViT_b", "R&D", "VGG-16", "50%", "C=1.5", "a|b",
+    "café", "Netz", "#2", "[2x2]", "~net", "a<b", "kernel(rbf)", "3-layer", "größer", "a/b", "1e-3",
+])  # fmt: skip
+LABELS = st.lists(WORDS, min_size=1, max_size=4).map(" ".join).filter(lambda t: t[0].isalpha())
+EXTRA_COLUMNS = {
+    "Parameters": st.sampled_from(["61,706", "1.2M", "99", "-"]),
+    "Year": st.sampled_from(["1998", "2017", "2020"]),
+    "Training time (s)": st.sampled_from(["12.5", "98.3", "1e3"]),
+    "Reference": st.sampled_from(["[21]", "Xiao et al.", ""]),
+    "Train accuracy (%)": st.sampled_from(["99.1", "100.00", "97"]),
+    "Validation acc": st.sampled_from(["91.2", "0.93"]),
+    "MNIST accuracy": st.sampled_from(["99.2", "98.80"]),
+    "CIFAR-10": st.sampled_from(["70.1", "n/a"]),
+}
+
+
+@st.composite
+def tables(draw):
+    labels = draw(st.lists(LABELS, min_size=1, max_size=6, unique=True))
+    decimals = draw(st.integers(1, 4))
+    numbers = draw(
+        st.lists(
+            st.decimals(min_value=2, max_value=99, places=decimals),
+            min_size=len(labels),
+            max_size=len(labels),
+        )
+    )
+    head, form = draw(st.sampled_from([
+        ("Accuracy (%)", "{}"), ("Test accuracy", "{}%"), ("Acc.", "{} %"),
+        ("Top-1 acc (%)", "{} ± 0.12"), ("Fashion-MNIST test accuracy (%)", "{}"),
+    ]))  # fmt: skip
+    columns = [("Model", labels), (head, [form.format(number) for number in numbers])]
+    for name in draw(st.lists(st.sampled_from(sorted(EXTRA_COLUMNS)), max_size=3, unique=True)):
+        values = st.lists(EXTRA_COLUMNS[name], min_size=len(labels), max_size=len(labels))
+        columns.append((name, draw(values)))
+    columns = draw(st.permutations(columns))
+    rows = [[name for name, _ in columns]]
+    rows += [[values[i] for _, values in columns] for i in range(len(labels))]
+    return rows, [(label, str(number)) for label, number in zip(labels, numbers, strict=True)]
+
+
+@pytest.mark.parametrize("name", WRITERS)
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@given(table=tables())
+def test_random_tables_are_read_back_with_the_same_claims_and_no_other(name, table):
+    rows, expected = table
+    if name in ("box of characters", "aligned text"):  # these cannot escape a bar
+        rows = [[cell.replace("|", "/") for cell in row] for row in rows]
+        expected = [(label.replace("|", "/"), value) for label, value in expected]
+    if name == "reStructuredText, simple":  # an empty first cell continues the row above
+        rows = [[cell or "-" for cell in row] for row in rows]
+    assume(len({label for label, _ in expected}) == len(expected))
+    claims = read_tables(WRITERS[name](rows), "input").claims
+    assert [(claim.label, claim.figure.value.rstrip("%")) for claim in claims] == expected
+
+
+# ---------------------------------------------------------------- which column is read
+
+
+def test_a_second_column_of_accuracies_asks_which_to_read():
+    text = write_markdown([["Model", "Acc. (ours)", "Acc. (paper)"], ["CNN", "91.2", "92.3"]])
+    with pytest.raises(UserError, match=r"'Acc\. \(ours\)'.*'Acc\. \(paper\)'.*--column NAME"):
+        read_tables(text, "input")
+    assert read(text, column="Acc. (ours)") == [("CNN", "91.2")]
+    assert read(text, column="PAPER") == [("CNN", "92.3")]
+    assert read(text, column="3") == [("CNN", "92.3")]
+    with pytest.raises(UserError, match="has a column 'F1'; the columns are 'Model', "):
+        read_tables(text, "input", column="F1")
+    with pytest.raises(UserError, match="2 columns of table 1 fit"):
+        read_tables(text, "input", column="acc")
+
+
+def test_the_column_of_fashion_mnist_is_taken_beside_those_of_other_data():
+    text = (
+        "| Classifier | Preprocessing | Fashion test accuracy | MNIST test accuracy | Submitter |\n"
+        "| --- | --- | --- | --- | --- |\n"
+        "|2 Conv+pooling | None | 0.876 | - | [Kashif Rasul](https://twitter.com/krasul) |\n"
+        "|2 Conv | Normalization | 0.919| 0.971 | [Kyriakos](https://github.com/kefth) |\n"
+    )
+    extraction = read_tables(text, "README.md")
+    assert read(text) == [("2 Conv+pooling", "0.876"), ("2 Conv", "0.919")]
+    assert extraction.notes == ("table 1: 'MNIST test accuracy' is of another data set: not taken",)
+    heads = [["", "Accuracy", "Accuracy"], ["Model", "MNIST", "F-MNIST"], ["SVC", "97.3", "89.7"]]
+    grid = build_grid([[Cell(c, i < 2) for c in row] for i, row in enumerate(heads)])
+    claims, _ = read_grid(grid)
+    assert [claim.figure.value for claim in claims] == ["89.7%"]
+
+
+def test_figures_of_training_and_validation_images_are_noted_and_not_taken():
+    rows = [["Model", "Train acc", "Val accuracy", "Test acc"], ["CNN", "99.9", "92.0", "91.5"]]
+    extraction = read_tables(write_markdown(rows), "input")
+    assert [claim.figure.value for claim in extraction.claims] == ["91.5%"]
+    assert (
+        "'Train acc' and 'Val accuracy' are of training or validation images"
+        in (extraction.notes[0])
+    )
+    without = read_tables(write_markdown([row[:3] for row in rows]), "input")
+    assert without.claims == ()
+
+
+def test_a_test_accuracy_is_taken_before_an_accuracy_that_does_not_say_of_what():
+    rows = [["Model", "Accuracy", "Test accuracy"], ["CNN", "99.9", "91.5"]]
+    extraction = read_tables(write_markdown(rows), "input")
+    assert [claim.figure.value for claim in extraction.claims] == ["91.5%"]
+    assert "'Accuracy' (column 2) was not" in extraction.notes[0]
+
+
+def test_rows_of_other_data_sets_are_left_out():
+    rows = [["Data set", "Model", "Acc"], ["MNIST", "CNN", "99"], ["Fashion-MNIST", "CNN", "92.1"],
+            ["CIFAR-10", "CNN", "71"]]  # fmt: skip
+    assert read(write_markdown(rows)) == [("CNN", "92.1")]
+    rows = [["Model", "Acc"], ["LeNet-5 on MNIST", "99.1"], ["LeNet-5", "90.1"],
+            ["VGG (ImageNet weights)", "93.4"]]  # fmt: skip
+    assert read(write_markdown(rows)) == [("LeNet-5", "90.1"), ("VGG (ImageNet weights)", "93.4")]
+    rows = [["Model", "Acc"], ["MNIST", ""], ["CNN", "99.1"], ["Fashion-MNIST", ""],
+            ["CNN", "92.1"]]  # fmt: skip
+    assert read(write_markdown(rows)) == [("CNN", "92.1")]
+    extraction = read_tables(
+        write_markdown([["Model", "Acc"], ["CNN", "70"]], "Table 4: Accuracy on CIFAR-10"), "input"
+    )
+    assert (extraction.claims, extraction.notes) == ((), ("Table 4 is of CIFAR-10: not taken",))
+
+
+def test_a_column_that_names_no_metric_is_read_only_if_it_is_the_only_one_and_says_so():
+    extraction = read_tables("SVC,89.7\nCNN,91.6\n", "input")
+    assert [(c.label, c.figure.value) for c in extraction.claims] == [
+        ("SVC", "89.7%"), ("CNN", "91.6%"),
+    ]  # fmt: skip
+    assert extraction.notes == (
+        "table 1: the column number 2 names no metric and was read as the accuracy",
+    )
+    assert read_tables("SVC,89.7,91.2\nCNN,91.6,92.1\n", "input").claims == ()
+    loss = write_markdown([["Model", "Loss"], ["CNN", "0.91"], ["SVC", "0.88"]])
+    assert read_tables(loss, "input").claims == ()
+    assert "choose one with --column NAME" in read_tables(loss, "input").notes[0]
+
+
+@pytest.mark.parametrize("text", [
+    "| Hyperparameter | Value |\n|-|-|\n| dropout | 0.5 |\n| momentum | 0.9 |\n",
+    "Settings are these.\n\ndropout    0.5\nmomentum   0.9\n",
+    "Layer        Output\nconv         0.9\npool         0.8\n",
+    "Training accuracy:\n\n| Model | Result |\n|-|-|\n| CNN | 99.1 |\n",
+    "| Model | Time (s) | Parameters (M) | Epochs |\n|-|-|-|-|\n| CNN | 91.2 | 0.9 | 90 |\n",
+    "| Model | Accuracy gain | p-value |\n|-|-|-|\n| CNN | 0.91 | 0.88 |\n",
+    "| word | status |\n|-|-|\n| errors | 1 |\n| bad input | 2 |\n| interrupted | 130 |\n",
+    "| Model | Top-5 accuracy | AUC |\n|-|-|-|\n| CNN | 0.99 | 0.98 |\n",
+])  # fmt: skip
+def test_tables_of_other_things_give_no_claims(text):
+    assert read_tables(text, "input").claims == ()
+
+
+# ---------------------------------------------------------------- figures
+
+
+def test_spreads_are_read_beside_the_figure_and_from_their_own_column():
+    rows = [["Model", "Acc (%)"], ["A", "92.16 ± 0.21"], ["B", "91.5 (±0.3)"], ["C", "90.10(12)"]]
+    claims = read_tables(write_latex(rows), "input").claims
+    assert [claim.figure.sd for claim in claims] == ["0.21%", "0.3%", "0.12%"]
+    text = "model,accuracy,std,f1 macro,f1 std\nA,0.9216,0.0021,.91,0.01\nB,0.9,-,.89,.02\n"
+    claims = read_tables(text, "input").claims
+    assert [(c.metric, c.figure.value, c.figure.sd) for c in claims] == [
+        ("accuracy", "0.9216", "0.0021"), ("f1", "0.91", "0.01"),
+        ("accuracy", "0.9", None), ("f1", "0.89", "0.02"),
+    ]  # fmt: skip
+
+
+def test_error_rates_become_accuracies_in_percent_throughout_a_column():
+    rows = [["Method", "Test error (%)"], ["A", "9.16"], ["B", "0.84"], ["C", "10.0 ± 0.2"]]
+    claims = read_tables(write_markdown(rows), "input").claims
+    assert [claim.figure.value for claim in claims] == ["90.84%", "99.16%", "90.0%"]
+    assert all(claim.figure.is_error_rate for claim in claims)
+    rows[0][1] = "Err."
+    claims = read_tables(write_markdown(rows), "input").claims
+    assert [claim.figure.value for claim in claims] == ["90.84%", "99.16%", "90.0%"]
+
+
+def test_columns_of_other_metrics_become_claims_of_the_same_label():
+    rows = [["Model", "Accuracy", "Precision", "Recall", "F1-score", "Kappa", "MCC", "MSE"],
+            ["CNN", "91.5%", "91.6%", "91.5%", "91.4%", "0.905", "0.906", "1.32"]]  # fmt: skip
+    claims = read_tables(write_markdown(rows), "input").claims
+    assert [(c.label, c.metric, c.figure.value, c.average) for c in claims] == [
+        ("CNN", "accuracy", "91.5%", None), ("CNN", "precision", "91.6%", "macro"),
+        ("CNN", "recall", "91.5%", "macro"), ("CNN", "f1", "91.4%", "macro"),
+        ("CNN", "kappa", "0.905", None), ("CNN", "mcc", "0.906", None),
+        ("CNN", "mse", "1.32", None),
+    ]  # fmt: skip
+    assert "no average is named" in claims[1].remark
+
+
+def test_missing_figures_are_passed_over_and_unreadable_ones_noted():
+    rows = [["Model", "Accuracy"], ["A", "-"], ["B", "n/a"], ["C", ""], ["D", "see text"],
+            ["E", "91.2 [3]"], ["F", "91.3*"], ["G", "91.4 (+0.3)"], ["H", "91.5 ↑"]]  # fmt: skip
+    extraction = read_tables(write_markdown(rows), "input")
+    assert [(c.label, c.figure.value) for c in extraction.claims] == [
+        ("E", "91.2%"), ("F", "91.3%"), ("G", "91.4%"), ("H", "91.5%"),
+    ]  # fmt: skip
+    assert extraction.notes == ("line 6: 'see text' is not one figure: not taken",)
+
+
+def test_a_figure_out_of_range_names_its_line():
+    with pytest.raises(UserError, match="line 3: accuracy 120% is outside"):
+        read_tables(write_markdown([["Model", "Accuracy"], ["A", "120"]]), "input")
+
+
+def test_the_caption_says_of_how_many_runs_a_figure_is_the_mean():
+    def find(caption):
+        text = write_latex([["Model", "Accuracy (%)"], ["A", "91.2"]], caption)
+        (claim,) = read_tables(text, "input").claims
+        return claim.source, claim.mean_of, claim.best_of, claim.folds
+
+    assert find("Table 2. Mean accuracy over five runs.") == ("Table 2", 5, 1, 1)
+    assert find("Accuracy, averaged over 10 random seeds") == ("table 1", 10, 1, 1)
+    assert find("The best accuracy of 3 runs") == ("table 1", 1, 3, 1)
+    assert find("Table IV: 10-fold cross-validation") == ("Table IV", 1, 1, 10)
+    assert find("Accuracy over the 10 classes") == ("table 1", 1, 1, 1)
+
+
+# ---------------------------------------------------------------- labels
+
+
+@pytest.mark.parametrize(("printed", "label"), [
+    ("LeNet-5 [21]", "LeNet-5"), ("SVC [3, 4]", "SVC"), ("CNN [LBBH98]", "CNN"),
+    ("LeNet-5 (LeCun et al., 1998)", "LeNet-5"), ("SVC (Xiao 2017)", "SVC"),
+    ("CapsNet (Sabour & Hinton, 2017)", "CapsNet"), ("CNN*", "CNN"), ("CNN †‡", "CNN"),
+    ("LeNet-5 (ours)", "LeNet-5"), ("Net (Proposed)†", "Net"), ("Ours", "Ours"),
+    ("1. SVC", "SVC"), ("3-layer net", "3-layer net"), ("SVM (RBF)", "SVM (RBF)"),
+    ("Conv [3x3]", "Conv [3x3]"), ("2 Conv", "2 Conv"), ("MLP²", "MLP"),
+])  # fmt: skip
+def test_citations_and_marks_are_removed_from_labels(printed, label):
+    rows = [["Model", "Accuracy"], [printed, "91.2"]]
+    assert [found for found, _ in read(write_separated(rows))] == [label]
+
+
+def test_labels_that_several_rows_share_are_told_apart():
+    rows = [["Classifier", "Parameters", "Acc"], ["SVC", "C=1", "89.1"], ["SVC", "C=10", "89.7"],
+            ["CNN", "2 layers", "91.0"]]  # fmt: skip
+    assert read(write_markdown(rows)) == [
+        ("SVC C=1", "89.1"), ("SVC C=10", "89.7"), ("CNN", "91.0"),
+    ]  # fmt: skip
+    rows[2][0] = ""
+    assert read(write_markdown(rows))[:2] == [("SVC C=1", "89.1"), ("SVC C=10", "89.7")]
+    rows = [["Model", "Acc"], ["Adam", ""], ["CNN", "91.1"], ["SGD", ""], ["CNN", "90.1"]]
+    assert read(write_markdown(rows)) == [("Adam: CNN", "91.1"), ("SGD: CNN", "90.1")]
+    rows = [["Model", "Acc"], ["CNN", "91.1"], ["CNN", "90.1"]]
+    assert read(write_markdown(rows)) == [("CNN (1)", "91.1"), ("CNN (2)", "90.1")]
+
+
+def test_rows_that_are_no_models_are_left_out():
+    rows = [["#", "Model", "Acc"], ["1", "CNN", "91.1"], ["2", "SVC", "90.1"],
+            ["", "Average", "90.6"], ["", "Std", "0.7"]]  # fmt: skip
+    assert read(write_markdown(rows)) == [("CNN", "91.1"), ("SVC", "90.1")]
+    rows = [["Epoch", "Train acc", "Test acc"], ["1", "80.1", "81.3"], ["2", "85.1", "84.3"]]
+    extraction = read_tables(write_markdown(rows), "input")
+    assert extraction.claims == ()
+    assert "its rows are epochs of one training" in extraction.notes[1]
+    rows = [["k", "Accuracy"], ["1", "85.1"], ["3", "85.4"]]
+    assert read(write_markdown(rows)) == [("k 1", "85.1"), ("k 3", "85.4")]
+
+
+# ---------------------------------------------------------------- other shapes
+
+
+def test_transposed_tables_have_the_models_in_their_columns():
+    rows = [["", "SVC [2]", "CNN", "MLP"], ["Accuracy (%)", "89.7", "91.6", "-"],
+            ["F1 (macro)", ".897", ".915", ".88"], ["Parameters", "", "113,386", "2M"]]  # fmt: skip
+    claims = read_tables(write_markdown(rows), "input").claims
+    assert [(c.label, c.metric, c.figure.value) for c in claims] == [
+        ("SVC", "accuracy", "89.7%"), ("SVC", "f1", "0.897"), ("CNN", "accuracy", "91.6%"),
+        ("CNN", "f1", "0.915"), ("MLP", "f1", "0.88"),
+    ]  # fmt: skip
+    assert claims[2].where == "table 1, column 3"
+    rows = [["Metric", "Value"], ["Accuracy", "0.897"], ["Cohen's kappa", "0.886"]]
+    claims = read_tables(write_markdown(rows), "input").claims
+    assert [(c.label, c.metric) for c in claims] == [("", "accuracy"), ("", "kappa")]
+    rows = [["Dataset", "SVC", "CNN"], ["MNIST", "97", "99"], ["Fashion-MNIST", "89.7", "91.6"]]
+    assert read(write_markdown(rows)) == [("SVC", "89.7"), ("CNN", "91.6")]
+
+
+def test_table_2_of_the_paper_is_of_one_model_without_a_name():
+    text = "Table 2. Evaluation of LeNet-5.\n\nData set\tKappa\tInformedness\tMSE\n"
+    claims = read_tables(text + "Fashion-MNIST\t0.75\t0.77\t0.66\n", "paper.txt").claims
+    assert [(c.label, c.metric, c.figure.value, c.source) for c in claims] == [
+        ("", "kappa", "0.75", "Table 2"), ("", "informedness", "0.77", "Table 2"),
+        ("", "mse", "0.66", "Table 2"),
+    ]  # fmt: skip
+
+
+def write_table_1():
+    """Return Table 1 of Kayed, Anter & Mohamed 2020 as it is printed, and its 33 figures."""
+    names = ["T-Shirt/Top", "Trouser", "Pullover", "Dress", "Coat", "Sandals", "Shirt", "Sneaker",
+             "Bag", "Ankle Boots"]  # fmt: skip
+    figures = [entry for entry in SUITE["reported"] if entry["where"].startswith("Table 1")]
+    value = {(e["metric"], e.get("class", e.get("average"))): e["value"] for e in figures}
+    metrics = ("precision", "recall", "f1")
+    rows = [["Class", "Class label", "Precision", "Recall", "F1 Score"]]
+    rows += [[name, str(k), *(value[m, k] for m in metrics)] for k, name in enumerate(names)]
+    rows += [["Overall", "", *(value[m, "macro"] for m in metrics)]]
+    return rows, value
+
+
+@pytest.mark.parametrize("name", ["Markdown", "LaTeX", "HTML", "CSV", "TSV", "aligned text"])
+def test_table_1_of_the_paper_gives_its_33_figures_of_classes(name):
+    rows, value = write_table_1()
+    claims = read_tables(WRITERS[name](rows), "input").claims
+    found = {
+        (c.metric, c.average if c.class_ is None else c.class_): c.figure.value for c in claims
+    }
+    assert found == value
+    assert len(claims) == 33
+
+
+def test_classes_are_found_by_name_in_any_order_and_class_accuracy_is_recall():
+    rows = [["Category", "Accuracy (%)", "Support"], ["Bag", "97.1", "1000"],
+            ["T-shirt/top", "85.0", "1000"], ["Overall", "91.2", "2000"]]  # fmt: skip
+    claims = read_tables(write_markdown(rows), "input").claims
+    assert [(c.metric, c.class_, c.figure.value) for c in claims] == [
+        ("recall", 8, "97.1%"), ("recall", 0, "85.0%"), ("accuracy", None, "91.2%"),
+    ]  # fmt: skip
+    assert "recall" in claims[0].remark
+
+
+def test_the_accuracy_below_a_table_of_classes_is_taken_once():
+    rows, _ = write_table_1()
+    rows = [
+        *rows[:-1],
+        ["accuracy", "", "0.99", "0.99", "0.99"],
+        ["macro avg", "", "0.99", "0.99", "0.99"],
+        ["weighted avg", "", ".98", ".98", ".98"],
+    ]
+    claims = read_tables(write_markdown(rows), "input").claims
+    last = [(c.metric, c.average, c.figure.value) for c in claims[30:]]
+    assert last == [("accuracy", None, "0.99")] + [
+        (metric, average, value)
+        for average, value in (("macro", "0.99"), ("weighted", "0.98"))
+        for metric in ("precision", "recall", "f1")
+    ]
+
+
+def test_models_above_the_metrics_of_a_table_of_classes_are_the_labels():
+    names = ["Bag", "Coat", "Dress"]
+    head = "<tr><th rowspan=2>Class<th colspan=2>SVC<th colspan=2>CNN</tr>"
+    head += "<tr><th>Precision<th>Recall<th>Precision<th>Recall</tr>"
+    body = "".join(f"<tr><td>{name}<td>.8{i}<td>.7{i}<td>.9{i}<td>.6{i}</tr>"
+                   for i, name in enumerate(names))  # fmt: skip
+    claims = read_tables(f"<table><thead>{head}</thead>{body}</table>", "page.html").claims
+    assert [(c.label, c.metric, c.class_, c.figure.value) for c in claims[:4]] == [
+        ("SVC", "precision", 8, "0.80"), ("SVC", "recall", 8, "0.70"),
+        ("CNN", "precision", 8, "0.90"), ("CNN", "recall", 8, "0.60"),
+    ]  # fmt: skip
+    assert len(claims) == 12
+
+
+def test_a_column_for_each_class_is_read_if_the_caption_names_the_metric():
+    rows = [["Model", "Trouser", "Bag", "Coat"], ["CNN", "0.98", "0.97", "0.85"]]
+    claims = read_tables(write_markdown(rows, "Table 5: Recall of each class"), "input").claims
+    assert [(c.label, c.metric, c.class_, c.figure.value) for c in claims] == [
+        ("CNN", "recall", 1, "0.98"), ("CNN", "recall", 8, "0.97"), ("CNN", "recall", 4, "0.85"),
+    ]  # fmt: skip
+    extraction = read_tables(write_markdown(rows), "input")
+    assert extraction.claims == ()
+    assert "no caption with a metric" in extraction.notes[0]
+
+
+def test_a_confusion_matrix_holds_no_claims_of_models():
+    names = ["Bag", "Coat", "Dress", "Shirt"]
+    rows = [["", *names], *([name, "98", "1", "0", "1"] for name in names)]
+    assert read_tables(write_markdown(rows), "input").claims == ()
+
+
+def test_several_tables_of_one_document_are_numbered_in_their_order():
+    first = write_markdown([["Model", "Acc"], ["A", "91.1"]])
+    second = "<table><tr><th>Model<th>Acc</tr><tr><td>B<td>91.2</tr></table>"
+    third = "Model   Accuracy\nC       91.3\nD       91.4"
+    claims = read_tables(f"{first}\n{second}\n\n{third}\n", "input").claims
+    assert [(c.label, c.source, c.where) for c in claims] == [
+        ("A", "table 1", "line 3"), ("B", "table 2", "line 5"),
+        ("C", "table 3", "line 8"), ("D", "table 3", "line 9"),
+    ]  # fmt: skip
+
+
+def test_text_without_tables_gives_nothing():
+    for text in ("", "\n\n", "LeNet-5 reaches 91.2 % on the test set.", "a, b\nc\n", "| | |\n"):
+        extraction = read_tables(text, "input")
+        assert extraction.claims == ()
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.text(alphabet="|&\\-+=<>/tdrh 0123456789.,;%\n\tabFM$_^{}*[]", max_size=120))
+def test_no_text_raises_anything_but_an_error_for_the_user(text):
+    try:
+        read_tables(text, "input")
+    except UserError as error:
+        assert "\n" not in str(error)

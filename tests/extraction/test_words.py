@@ -1,0 +1,421 @@
+"""Claims in words and sentences are found, and nothing else is taken for one."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fmbench.errors import UserError
+from fmbench.extraction.found import FoundClaim
+from fmbench.extraction.words import MAX_FIGURES, MAX_LINES, MAX_NOTES, find_sentences, read_words
+
+THE_COMMAND_LINE = "the command line"
+LABELS = [  # of Table 3 of Kayed et al. 2020, and names with digits
+    "Three-layer Neural Network", "Support Vector Classifier with rbf kernel",
+    "Evolutionary Deep Learning Framework", "CNN using SVM activation function",
+    "CNN with Batch Normalization and Residual skip", "Decision Tree Classifier", "GaussianNB",
+    "KNeighborsClassifier", "SGDClassifier", "CNN-LeNet-5", "Multilayer perceptron", "ResNet-18",
+    "VGG16 + BN", "k-NN (k=5)", "SVM C=10", "WRN-28-10", "EfficientNet-B0", "784-128-10 MLP",
+]  # fmt: skip
+
+
+def read(*texts: str) -> tuple[list[FoundClaim], list[str]]:
+    """Read the arguments of a command: the claims and the notes."""
+    extraction = read_words(texts, THE_COMMAND_LINE)
+    return list(extraction.claims), list(extraction.notes)
+
+
+def show(claims: list[FoundClaim]) -> list[tuple[str, str, str]]:
+    """Label, metric and value of each claim."""
+    return [(claim.label, claim.metric, claim.figure.value) for claim in claims]
+
+
+# ---- one line ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "label", "value"),
+    [
+        ("LeNet-5 98.80 %", "LeNet-5", "98.80%"), ("LeNet-5 98.80", "LeNet-5", "98.80"),
+        ("ViT 94.1", "ViT", "94.1"), ("ResNet 0.941", "ResNet", "0.941"),
+        ("LeNet-5: 98.80 %", "LeNet-5", "98.80%"), ("LeNet-5 = 98.8", "LeNet-5", "98.8"),
+        ("LeNet-5 - 98.80", "LeNet-5", "98.80"), ("LeNet-5 (98.80 %)", "LeNet-5", "98.80%"),
+        ("LeNet-5\t98,80", "LeNet-5", "98.80"), ("LeNet-5 | 98.80", "LeNet-5", "98.80"),
+        ("| LeNet-5 | 98.80 |", "LeNet-5", "98.80"), ("- LeNet-5: 98.80", "LeNet-5", "98.80"),
+        ("1. LeNet-5: 98.80", "LeNet-5", "98.80"), ("LeNet\u20115 98.80 %", "LeNet-5", "98.80%"),
+        ("LeNet-5 achieves an accuracy of 98.80 %", "LeNet-5", "98.80%"),
+        ("98.80 % accuracy with LeNet-5", "LeNet-5", "98.80%"),
+        ("On Fashion-MNIST, LeNet-5 reaches 98.80 %", "LeNet-5", "98.80%"),
+        ("LeNet-5 test accuracy: 0.988", "LeNet-5", "0.988"),
+        ("LeNet-5 error rate of 1.2 %", "LeNet-5", "98.8%"), ("SVC 89.7", "SVC", "89.7"),
+        ("ResNet-18 93.1", "ResNet-18", "93.1"), ("ResNet18 0.9496", "ResNet18", "0.9496"),
+        ("VGG16 + BN: 94.2", "VGG16 + BN", "94.2"), ("WRN-28-10 95.9", "WRN-28-10", "95.9"),
+        ("k-NN k=5 85.4", "k-NN k=5", "85.4"), ("5-NN 85.4", "5-NN", "85.4"),
+        ("SVM (C=10) 89.7", "SVM (C=10)", "89.7"), ("SVC: 90", "SVC", "90"),
+        ("SVC accuracy 90", "SVC", "90"), ("SVC 90 %", "SVC", "90%"),
+        ("2 Conv+pooling 0.916", "2 Conv+pooling", "0.916"),
+        ("3-layer MLP 88.1 %", "3-layer MLP", "88.1%"), ("98.80 %", "", "98.80%"),
+        ("CNN 91.6 %, 10 epochs", "CNN", "91.6%"), ("our model: 96.69 %", "", "96.69%"),
+        ("Bag of words SVM 80 %", "Bag of words SVM", "80%"),
+        ("CNN with Batch Normalization and Residual skip 92.54%",
+         "CNN with Batch Normalization and Residual skip", "92.54%"),
+    ],
+)  # fmt: skip
+def test_a_line_gives_its_label_and_figure(text: str, label: str, value: str) -> None:
+    claims, notes = read(text)
+    assert show(claims) == [(label, "accuracy", value)]
+    assert claims[0].where == "argument 1"
+    assert not notes
+
+
+@pytest.mark.parametrize(
+    ("text", "claim"),
+    [
+        ("LeNet-5: kappa = 0.75", ("LeNet-5", "kappa", "0.75")),
+        ("LeNet-5 F1 macro 0.91", ("LeNet-5", "f1", "0.91")),
+        ("LeNet-5 MSE: 1.32", ("LeNet-5", "mse", "1.32")),
+        ("SVC balanced accuracy 89.7 %", ("SVC", "balanced accuracy", "89.7%")),
+        ("LeNet-5 Shirt recall 0.74", ("LeNet-5", "recall", "0.74")),
+        ("Shirt: 76 %", ("", "recall", "76%")),
+        ("114 shirts taken for T-shirts", ("", "cell", "114")),
+    ],
+)  # fmt: skip
+def test_a_line_names_other_metrics(text: str, claim: tuple[str, str, str]) -> None:
+    assert show(read(text)[0]) == [claim]
+
+
+def test_a_class_and_a_cell_get_their_numbers() -> None:
+    (recall, cell), _ = read("LeNet-5 Shirt recall 0.74", "114 shirts taken for T-shirts")
+    assert recall.class_ == 6
+    assert (cell.class_, cell.predicted_as) == (6, 0)
+    (accuracy,), _ = read("The accuracy for the class Shirt is 76 %")
+    assert (accuracy.metric, accuracy.class_) == ("recall", 6)
+    assert "recall of the class" in accuracy.remark
+
+
+def test_counts_bounds_and_spreads_are_kept() -> None:
+    (counts, bound, spread), _ = read("SVC 58591/60000", "LeNet-5 >98", "CNN 92.16 \u00b1 0.21 %")
+    assert (counts.figure.value, counts.figure.out_of) == ("58591", 60_000)
+    assert bound.figure.bound == "at least"
+    assert (spread.figure.value, spread.figure.sd) == ("92.16%", "0.21%")
+    assert spread.figure.printed == "92.16 \u00b1 0.21 %"
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("CNN 92.1 % averaged over 10 runs", (10, 1, 1)),
+        ("CNN 92.1 (mean of ten runs)", (10, 1, 1)),
+        ("CNN 92.1 \u00b1 0.2 (10 runs)", (10, 1, 1)), ("CNN 92.1 \u00b1 0.2, n=5", (5, 1, 1)),
+        ("CNN 93 % best of 5 runs", (1, 5, 1)), ("CNN 93 % (best of three seeds)", (1, 3, 1)),
+        ("CNN 5-fold cross-validation 91.2 %", (1, 1, 5)), ("CNN 91.2 % (10-fold CV)", (1, 1, 10)),
+        ("CNN trained for 10 epochs: 91.2 %", (1, 1, 1)), ("CNN 91.2 % (10 runs)", (1, 1, 1)),
+    ],
+)  # fmt: skip
+def test_the_number_of_runs_and_folds_is_read(text: str, kind: tuple[int, int, int]) -> None:
+    (claim,), _ = read(text)
+    assert (claim.mean_of, claim.best_of, claim.folds) == kind
+    assert claim.label.startswith("CNN")
+
+
+def test_several_figures_of_one_line_are_told_apart() -> None:
+    claims, _ = read("LeNet-5 98.80 %, SVC 89.7 %", "SVC: accuracy 89.7 %, kappa 0.885")
+    assert show(claims) == [
+        ("LeNet-5", "accuracy", "98.80%"), ("SVC", "accuracy", "89.7%"),
+        ("SVC", "accuracy", "89.7%"), ("SVC", "kappa", "0.885"),
+    ]  # fmt: skip
+
+
+def test_the_complement_in_brackets_is_noted() -> None:
+    claims, notes = read("XGBoost: 0.898 (error 0.102)")
+    assert show(claims) == [("XGBoost", "accuracy", "0.898")]
+    assert "a second figure" in notes[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("LeNet-5 on MNIST 99.1 %", "of MNIST"), ("LeNet-5 CIFAR-10 67 %", "of CIFAR-10"),
+        ("LeNet-5 training accuracy 99 %", "training or validation"),
+        ("LeNet-5 val_accuracy 0.93", "training or validation"),
+        ("LeNet-5 top-5 accuracy 99.9 %", "not judged"),
+        ("LeNet-5 precision 0.91", "without its class or average"),
+        ("ResNet 18", "no figure is clear"), ("SVC 90", "no figure is clear"),
+        ("SVC 89.7 89.9", "several figures"), ("hello", "no figure in"),
+        ("CNN improves accuracy by 2.1 %", "difference"),
+    ],
+)  # fmt: skip
+def test_what_is_not_taken_is_noted_with_the_reason(text: str, reason: str) -> None:
+    claims, notes = read(text)
+    assert not claims
+    assert len(notes) == 1
+    assert reason in notes[0]
+
+
+def test_a_figure_out_of_range_is_refused_by_its_place() -> None:
+    with pytest.raises(UserError, match=r"argument 2: accuracy 189\.7% is outside"):
+        read("LeNet-5 98.80 %", "SVC 189.7 %")
+
+
+def test_lines_of_a_file_keep_their_numbers() -> None:
+    extraction = read_words(["# Results", "", "LeNet-5: 98.80 %"], "claims.txt")
+    assert [claim.where for claim in extraction.claims] == ["line 3"]
+    with pytest.raises(UserError, match="more than"):
+        read_words(["SVC 89.7"] * (MAX_LINES + 1), "claims.txt")
+
+
+@given(
+    runner=st.sampled_from(LABELS),
+    units=st.integers(1, 9999),
+    separator=st.sampled_from([" ", ": ", " | ", "\t", " = ", ", ", " - "]),
+    sign=st.sampled_from(["%", " %", ""]),
+)
+@settings(max_examples=60)
+def test_any_runner_with_any_figure_is_read(
+    runner: str, units: int, separator: str, sign: str
+) -> None:
+    number = f"{units / 100:.2f}"
+    claims, _ = read(f"{runner}{separator}{number}{sign}")
+    assert show(claims) == [(runner, "accuracy", number + sign.strip())]
+
+
+# ---- sentences -----------------------------------------------------------------------------------
+
+
+def find(text: str) -> tuple[list[tuple[str, str, str]], list[str]]:
+    """Find the claims of a running text: label, metric and value, and the notes."""
+    claims, notes = find_sentences(text, "page 3")
+    return show(claims), notes
+
+
+@pytest.mark.parametrize(
+    ("text", "claims"),
+    [
+        ("Our LeNet-5 model achieved accuracy over 98%.", [("LeNet-5", "98%")]),
+        ("The accuracy of ResNet-18 is 93.1 % (p < 0.05).", [("ResNet-18", "93.1%")]),
+        ("In Table 3, the accuracy of VGG16 [21] is 94.2 %.", [("VGG16", "94.2%")]),
+        ("Xiao et al. (2017) report an accuracy of 89.7 % for SVC.", [("SVC", "89.7%")]),
+        ("It has 1.2 M parameters and reaches 93 % top-1 accuracy.", [("", "93%")]),
+        ("With batch size 128, learning rate 0.01 and momentum 0.9, accuracy is 91.5 %.",
+         [("", "91.5%")]),
+        ("We train for 10 epochs on 60,000 images of 28x28 pixels; the accuracy is 0.912.",
+         [("", "0.912")]),
+        ("LeNet-5 reaches an accuracy of 98.80 %, SVC 89.7 % and kNN 85.4 %.",
+         [("LeNet-5", "98.80%"), ("SVC", "89.7%"), ("kNN", "85.4%")]),
+        ("SVM and CNN reach an accuracy of 89.7 % and 91.6 %, respectively.",
+         [("SVM", "89.7%"), ("CNN", "91.6%")]),
+        ("We compare our CNN (accuracy of 92.5%) to SVM (89.7%) and k-NN (85.4%).",
+         [("CNN", "92.5%"), ("SVM", "89.7%"), ("k-NN", "85.4%")]),
+        ("Accuracy was 91.2 % for LeNet-5 and 89.7 % for SVC.",
+         [("LeNet-5", "91.2%"), ("SVC", "89.7%")]),
+        ("Compared with LeNet-5, ResNet reaches an accuracy of 93.1 %.", [("ResNet", "93.1%")]),
+        ("The CNN with batch normalization and residual skip reaches 92.54% accuracy.",
+         [("CNN with batch normalization and residual skip", "92.54%")]),
+        ("VGG-16 and ResNet-50 both exceed 93 % accuracy.", [("", "93%")]),
+        ("The test error is 6.9 %.", [("", "93.1%")]),
+        ("The model misclassifies 8.8 % of the test images.", [("", "91.2%")]),
+        ("91.2 % of the test images are classified correctly.", [("", "91.2%")]),
+        ("9,123 of the 10,000 test images are classified correctly.", [("", "9123")]),
+        ("ResNet achieves 93.1 % on Fashion-MNIST.", [("ResNet", "93.1%")]),
+        ("Accuracy increased from 0.89 to 0.92 after 50 epochs.", [("", "0.92")]),
+        ("The accuracy of our network on the test set was found to be 0.9234.", [("", "0.9234")]),
+        ("It was trained on 80% of the data and tested on 20%, giving an accuracy of 91%.",
+         [("", "91%")]),
+        ("The accuracy is 91.2 % with 95 % confidence interval [90.6 %, 91.7 %].",
+         [("", "91.2%")]),
+        ("ResNet-18, pretrained on ImageNet, has an accuracy of 93.4 %.", [("ResNet-18", "93.4%")]),
+        ("accuracy\nof 91.2 % was ob-\ntained by LeNet-\n5.", [("LeNet-5", "91.2%")]),
+        ("Die Genauigkeit des SVM betr\u00e4gt 89,7 %.", [("SVM", "89.7%")]),
+        ("CNN reached an accuracy of ~90.72%, while the CNN-Softmax reached one of ~91.86%.",
+         [("CNN", "90.72%"), ("CNN-Softmax", "91.86%")]),
+        ("The accuracy of our method is 93.71%, compared to 92.54% of CNN2 + BN + Skip.",
+         [("", "93.71%"), ("CNN2 + BN + Skip", "92.54%")]),
+        ("We get a top-1 accuracy of 94.6% with 5.8M parameters and 96.1% with 36M parameters.",
+         [("", "94.6%"), ("", "96.1%")]),
+        ("A study of CNN, ResNet, and other models - achieving 91% accuracy.", [("", "91%")]),
+        ("With random erasing the error drops from 4.02% to 3.65%.", [("", "96.35%")]),
+        ("the accuracy is $91.2 \\pm 0.1\\,\\%$~\\cite{x}.", [("", "91.2%")]),
+    ],
+)  # fmt: skip
+def test_accuracies_in_sentences_are_found(text: str, claims: list[tuple[str, str]]) -> None:
+    found, _ = find(text)
+    assert found == [(label, "accuracy", value) for label, value in claims]
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "reason"),
+    [
+        ("LeNet-5 has 98.8% on MNIST and 91.2% accuracy on Fashion-MNIST.", "91.2%", "of MNIST"),
+        ("On MNIST and Fashion-MNIST, it achieves 99.1% and 91.2% accuracy.", "91.2%", "of MNIST"),
+        ("Accuracy: 99.1 % (MNIST), 91.2 % (Fashion-MNIST).", "91.2%", "of MNIST"),
+        ("MNIST accuracy is 99.1 %, Fashion-MNIST accuracy is 91.2 %.", "91.2%", "of MNIST"),
+        ("The training accuracy is 99 % and the test accuracy 91.2 %.", "91.2%", "training"),
+        ("The training and test accuracy are 99.1 % and 91.2 %.", "91.2%", "training"),
+        ("Validation accuracy reaches 93 % while test accuracy is 91.2 %.", "91.2%", "training"),
+        ("The accuracy of CNN is 91.2 %, 6 % higher than that of SVM.", "91.2%", "difference"),
+        ("The accuracy improves from 90.1 % to 91.2 %.", "91.2%", "first of two"),
+        ("Scores for training: 99 % accuracy.\nScores for test: 91.2 % accuracy.", "91.2%",
+         "training"),
+        ("It has 97.94% accuracy on training set and 91.2% accuracy on test set.", "91.2%",
+         "training"),
+        ("LeNet-5 has an accuracy of train 99.1 % / test 91.2 %.", "91.2%", "training"),
+        ("The accuracy is 91.2 %, the dampening of labels 10 %.", "91.2%", "does not say"),
+    ],
+)  # fmt: skip
+def test_only_the_test_images_of_fashion_mnist_count(text: str, value: str, reason: str) -> None:
+    found, notes = find(text)
+    assert [claim[2] for claim in found] == [value]
+    assert len(notes) == 1
+    assert reason in notes[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("On CIFAR-10 the accuracy is 95 %.", "of CIFAR-10"),
+        ("We also use MNIST. The accuracy is 99 %.", "of MNIST"),
+        ("We reach a training accuracy of 99 %.", "training or validation"),
+        ("It improves the accuracy by 2.1 %.", "a difference"),
+        ("Accuracies between 90.1 % and 92.2 % were reported.", "a range"),
+        ("Accuracies of 90-92 % were reported.", "a range"),
+        ("The top-5 accuracy is 99.9 %.", "not judged"),
+        ("The accuracy under the FGSM attack is 56 %.", "changed images"),
+        ("It can't reach an accuracy of more than 92%.", "not reached"),
+        ("Random guessing gives 10% accuracy.", "of guessing"),
+        ("The LSTM has the best precision (88.26 %).", "precision without its class or average"),
+        ("The results are very high (an average of 99% for each metric).", "does not say"),
+        ("Shirts and coats have an accuracy of 76 %.", "names a class"),
+        ("Each class has an accuracy above 76 %.", "of each class"),
+    ],
+)  # fmt: skip
+def test_other_figures_in_sentences_are_noted(text: str, reason: str) -> None:
+    found, notes = find(text)
+    assert not found
+    assert notes
+    assert all(reason in note for note in notes)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Fashion-MNIST has 60,000 training and 10,000 test images in 10 classes.",
+        "We use k=5 neighbours, C=10 and 5-fold splits [21] of Table 3.",
+        "In 2017, LeNet-5 was trained for 10 epochs with a learning rate of 0.005.",
+        "Each of the 120 units is linked to 400 nodes; S2 has 12 trainable parameters.",
+        "Informedness = Recall + Inverse Recall - 1 \\quad (5)",
+        "$$\\text{Accuracy} = \\frac{TP + TN}{TP + TN + FP + FN} \\quad (3)$$",
+        "We use TensorFlow (1.4.0), Keras (2.2.4) and a GTX 1080.",
+        "dropout of 0.5",
+        "| SVC | 89.7 % |",
+        "Three-layer Neural Network 87.23%\nLinearSVC 83.60%\nSVC 89.70%",
+        "\\begin{tabular}{lr}\nSVC accuracy & 89.7 \\\\\n\\end{tabular}",
+        "References\n[1] A. Author. 99 % accuracy on Fashion-MNIST. 2017.",
+        "",
+    ],
+)
+def test_sentences_without_an_accuracy_give_nothing(text: str) -> None:
+    assert find(text) == ([], [])
+
+
+def test_repetitions_belong_to_the_clause_that_says_them() -> None:
+    claims, _ = find_sentences(
+        "The accuracy average across all 10 trials was 98.9%. The best of 5 runs has an accuracy of"
+        " 93.1 %. With 5-fold cross-validation, accuracy is 89.1 %. The accuracy is 91.2 %.",
+        "page 3",
+    )
+    assert [(c.mean_of, c.best_of, c.folds) for c in claims] == [
+        (10, 1, 1), (1, 5, 1), (1, 1, 5), (1, 1, 1),
+    ]  # fmt: skip
+
+
+def test_averages_are_shared_by_the_metrics_of_an_enumeration() -> None:
+    claims, _ = find_sentences("Macro precision, recall and F1 are 0.912, 0.911 and 0.910.", "x")
+    assert [(c.metric, c.average, c.figure.value) for c in claims] == [
+        ("precision", "macro", "0.912"), ("recall", "macro", "0.911"), ("f1", "macro", "0.910"),
+    ]  # fmt: skip
+
+
+def test_a_claim_quotes_the_words_around_its_figure() -> None:
+    (claim,), _ = find_sentences("We find that the accuracy of our SVC is 89.7 %.", "page 3")
+    assert claim.where == 'page 3, "We find that the accuracy of our SVC is 89.7 %."'
+    assert claim.source == "text"
+    assert claim.where.isprintable()
+
+
+def test_headings_name_the_data_set_of_what_follows() -> None:
+    text = "## MNIST\n- LeNet-5: 99.1 %\n\n## Fashion-MNIST\n- LeNet-5: 91.1 %\n- SVC: 89.7 %\n"
+    found, notes = find(text)
+    assert [claim[2] for claim in found] == ["91.1%", "89.7%"]
+    assert len(notes) == 1
+    assert "of MNIST" in notes[0]
+
+
+def test_of_a_log_only_the_last_epoch_is_taken() -> None:
+    log = "\n".join(f"Epoch {i}: test accuracy {80 + i}.5 %" for i in range(5))
+    found, notes = find(log)
+    assert [claim[2] for claim in found] == ["84.5%"]
+    assert "printed 5 times" in notes[0]
+    keras = "1875/1875 [===] - 5s - loss: 0.5 - accuracy: 0.82 - val_accuracy: 0.85"
+    found, notes = find(f"Epoch 1/5\n{keras}\nTest accuracy: 0.8912")
+    assert [claim[2] for claim in found] == ["0.8912"]
+    assert notes == ["page 3: not read: 2 lines of a training log"]
+
+
+KAYED_2020 = """\
+Shuning Shen [22] used the Short-Term Memory Networks to create a model that uses the Fashion-MNIST
+dataset. Results showed that the LSTM model can fit the dataset with the best precision (88.26 %).
+
+In addition, Fashion-MNIST is more difficult than simply digit information from MNIST, while MNIST
+has been trained in greater than 99.7%.
+
+In particular, we use the following hyper-parameters: $\\alpha = 0.005$, batch size = 32 and number
+of epochs = 10. As shown in the two figures, our experiments show encouraging results. The accuracy
+average across all 10 trials was 98.9% for the test set with time-consuming 80 minutes. Figure 5
+plots the accuracy of the different training and testing splits for the 10 categories.
+
+LeNet-5 gives a higher performance (an accuracy over 98% was obtained) as compared to other existing
+models. We plan to compare CNN architectures (such as VGG16) on other clothes datasets.
+"""
+
+
+def test_sentences_of_a_real_paper() -> None:
+    """Kayed et al. 2020, Sections 2, 4.2 and 5: each accuracy is found or noted, none invented."""
+    claims, notes = find_sentences(KAYED_2020, "page 1")
+    assert [(c.label, c.figure.value, c.figure.bound, c.mean_of) for c in claims] == [
+        ("", "98.9%", "", 10),
+        ("LeNet-5", "98%", "at least", 1),
+    ]
+    assert len(notes) == 2
+    assert "88.26" in notes[0]
+    assert "99.7" in notes[1]
+
+
+# ---- hostile input -------------------------------------------------------------------------------
+
+
+@given(st.text(alphabet="accuracy of98.7%±()[],;:=|-+ CNNSV\n\t\u2009MNIST", max_size=120))
+@settings(max_examples=100)
+def test_no_text_breaks_the_readers(text: str) -> None:
+    for claims in (find_sentences(text, "x")[0], _read_or_refuse(text)):
+        assert all(claim.where.isprintable() and claim.label.isprintable() for claim in claims)
+
+
+def _read_or_refuse(text: str) -> list[FoundClaim]:
+    try:
+        return read(text)[0]
+    except UserError as error:
+        assert "\n" not in str(error)
+        return []
+
+
+def test_data_in_disguise_is_not_read() -> None:
+    found, notes = find("accuracy " + "0.5 " * 5000)
+    assert not found
+    assert notes == [f"page 3: not read: 1 line with more than {MAX_FIGURES} numbers"]
+
+
+def test_notes_are_counted_beyond_a_limit() -> None:
+    _, notes = find("We improve the accuracy by 2.1 %. " * (MAX_NOTES + 5))
+    assert len(notes) == MAX_NOTES + 1
+    assert notes[-1] == "5 more numbers were seen and not taken"

@@ -1,0 +1,346 @@
+"""What is said of claims: the verdicts of a table, questions, the ladder, and the arithmetic."""
+
+import csv
+import io
+import json
+from dataclasses import replace
+
+import pytest
+
+from fmbench.analysis.reference import load_reference_summaries, write_summary
+from fmbench.analysis.summary import Status, Summary
+from fmbench.analysis.verdicts import VerdictKind
+from fmbench.errors import UserError
+from fmbench.judging.judgement import draft_suite, judge_documents
+from fmbench.judging.ladder import load_ladder
+from fmbench.judging.measurements import load_measurements
+from fmbench.judging.suite_builder import write_suite_text
+from fmbench.report.judgement import (
+    JUDGEMENT_FORMATS,
+    build_judgement_table,
+    format_judgement,
+    list_contradictions,
+    list_questions,
+    list_strangers,
+    summarise,
+)
+from fmbench.suites.reader import read_suite
+from fmbench.utils.table import FORMATS
+from tests.helpers.found import (
+    EQUAL_CLASSES,
+    make_claim,
+    make_extraction,
+    make_found_matrix,
+    paste_table3,
+)
+
+
+def judge(*found, **options):
+    fields = {k: options.pop(k) for k in ("kind", "name", "n_per_class") if k in options}
+    return judge_documents([make_extraction(*found, **fields)], **options)
+
+
+@pytest.fixture(scope="module")
+def lenet5():
+    """The mean accuracy of the runner, in percent, as a claim prints it."""
+    return f"{100 * load_reference_summaries(read_suite())['lenet5'].mean:.2f}"
+
+
+@pytest.fixture(scope="module")
+def table3():
+    return judge_documents([paste_table3()])
+
+
+# ---------------------------------------------------------------- verdicts
+
+
+def test_a_claim_that_a_rerun_gives_has_nothing_against_it(lenet5):
+    judgement = judge(make_claim("LeNet-5", lenet5))
+    [claim] = judgement.claims
+    assert claim.judged.runner == "lenet5"
+    assert claim.judged.verdict.kind is VerdictKind.REPRODUCED
+    assert not judgement.speaks_against
+    assert "Nothing speaks against" in summarise(judgement)
+
+
+@pytest.mark.parametrize("value", ["95.00", "85.00"])
+def test_a_claim_that_no_rerun_gives_speaks_against_it_on_either_side(value):
+    judgement = judge(make_claim("LeNet-5", value))
+    assert judgement.claims[0].judged.verdict.kind.style.group == "not reproduced"
+    assert judgement.speaks_against
+
+
+def test_a_misquoted_source_speaks_against_a_claim():
+    judgement = judge(make_claim("GaussianNB", "88.00"))
+    assert judgement.claims[0].judged.verdict.kind is VerdictKind.MISQUOTED
+    assert judgement.speaks_against
+
+
+def test_a_claim_of_other_images_has_nothing_against_it():
+    judgement = judge(make_claim("SVC", "89.70"))
+    assert judgement.claims[0].judged.verdict.kind is VerdictKind.OTHER_IMAGES
+    assert not judgement.speaks_against
+
+
+def test_the_margin_is_that_of_the_verdicts():
+    claim = make_claim("LeNet-5", "93.00")
+    assert judge(claim).speaks_against
+    assert not judge(claim, margin=0.05).speaks_against
+
+
+def test_more_rows_are_corrected_together():
+    claims = [make_claim(f"LeNet-5 {i}", "91.60") for i in range(2)]
+    mapping = [f"LeNet-5 {i}=lenet5" for i in range(2)]
+    alone = judge(claims[0], mapping=mapping[:1]).claims[0].judged.verdict
+    together = judge(*claims, mapping=mapping).claims[0].judged.verdict
+    assert together.p_holm == pytest.approx(min(1, 2 * alone.p_beyond))
+
+
+def test_a_claim_of_another_test_set_is_not_compared():
+    judgement = judge(make_claim("LeNet-5", "0.99"), n_per_class=(100,) * 10)
+    assert str(judgement.claims[0].judged.verdict) == "untestable: claimed of another test set"
+    assert any("test set of 1,000 images" in note for note in judgement.notes)
+    assert judgement.comparisons == ()
+
+
+def test_the_users_own_results_replace_those_of_fmbench(tmp_path):
+    folder = tmp_path / "results" / "mine"
+    folder.mkdir(parents=True)
+    summary = Summary("lenet5", Status.MEASURED, 3, 0.70, 0.001, 0.69, 0.71,
+                      accuracies=(0.699, 0.700, 0.701))  # fmt: skip
+    write_summary(folder / "summary.json", [summary], [])
+    judgement = judge(make_claim("LeNet-5", "70.0"), results=tmp_path / "results")
+    assert judgement.claims[0].judged.verdict.kind is VerdictKind.REPRODUCED
+    assert "results" in judgement.origin
+    assert not judgement.speaks_against
+
+
+def test_a_figure_that_no_number_of_images_gives_gets_a_note_and_no_verdict():
+    [note] = [n for n in judge(make_claim("my net", "93.12345")).notes if "whole number" in n]
+    assert "my net" in note
+    assert not any("whole number" in n for n in judge(make_claim("my net", "93.12")).notes)
+    mean = make_claim("my net", "93.125", mean_of=2)
+    assert not any("whole number" in n for n in judge(mean).notes)
+
+
+# ---------------------------------------------------------------- names
+
+
+def test_a_doubtful_name_is_a_question_and_is_not_used():
+    judgement = judge(make_claim("SVM", "89.7"))
+    [claim] = judgement.claims
+    assert not claim.has_model
+    assert claim.judged.mean is None
+    lines = list(list_questions(judgement))
+    assert "Which model is “SVM”?" in lines[0]
+    assert "  --map SVM=svc-rbf" in lines
+
+
+def test_the_answer_to_a_question_is_used():
+    judgement = judge(make_claim("SVM", "89.9"), mapping=["SVM=svc-rbf"])
+    assert judgement.claims[0].judged.runner == "svc-rbf"
+    assert list(list_questions(judgement)) == []
+    assert judgement.claims[0].configuration
+
+
+def test_a_name_that_the_user_says_means_nothing_of_fmbench_has_no_model():
+    judgement = judge(make_claim("CNN", "91.61"), mapping=["CNN=none"])
+    assert not judgement.claims[0].has_model
+
+
+def test_a_model_without_a_runner_is_placed_among_published_figures():
+    judgement = judge(make_claim("Vision transformer", "94.00"))
+    [line] = list_strangers(judgement)
+    assert line.startswith("Vision transformer, 94.00: ")
+    assert "95.55" in line
+    assert "nearest of what was measured: " in line
+    assert not judgement.speaks_against
+
+
+def test_a_claim_above_all_that_others_checked_speaks_against_it_only_beyond_the_margin():
+    scored = load_ladder().find_best("scored by a third party").fraction
+    near, far = (f"{100 * (scored + d):.2f}" for d in (0.004, 0.006))
+    assert not judge(make_claim("Vision transformer", near)).speaks_against
+    judgement = judge(make_claim("Vision transformer", far))
+    assert judgement.speaks_against
+    assert "above all that a third party has checked" in summarise(judgement)
+    of_others = judge(make_claim("Vision transformer", far), n_per_class=(100,) * 10)
+    assert not of_others.speaks_against  # such as the digits
+
+
+def test_rows_that_claim_nothing_are_not_counted_as_claims():
+    suite = replace(read_suite(), reported=())
+    n = sum(row.claimed is not None for row in suite.rows)
+    assert n < len(suite.rows)
+    assert summarise(judge_documents(suite)).startswith(f"{n} claimed accuracies: ")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"mapping": ["SVM=no-such"]}, r"--map: .*no-such"),
+        ({"mapping": ["SVN=svc-rbf"]}, r"SVN.*did you mean SVM"),
+        ({"mapping": ["SVM"]}, r"LABEL=RUNNER"),
+        ({"model": "no-such"}, r"--model: .*no-such"),
+        ({"results": "no-such-folder"}, r"no-such-folder"),
+    ],
+)
+def test_wrong_names_are_one_line(options, message, tmp_path):
+    if "results" in options:
+        options = {"results": tmp_path / options["results"]}
+    with pytest.raises(UserError, match=message) as error:
+        judge(make_claim("SVM", "89.7"), **options)
+    assert "\n" not in str(error.value)
+
+
+# ---------------------------------------------------------------- other figures of a model
+
+
+def test_class_figures_stand_beside_those_of_every_seed():
+    judgement = judge(
+        make_claim("", "0.90", source="report"),
+        make_claim("", "0.70", "recall", class_=6, source="report"),
+        make_claim("", "0.90", "f1", average="weighted", source="report"),
+        model="lenet5", n_per_class=EQUAL_CLASSES,
+    )  # fmt: skip
+    [model] = judgement.comparisons
+    recall, f1 = model.figures
+    matrices = load_measurements().confusion_matrices("lenet5")
+    assert recall.measured == pytest.approx(tuple(matrices[:, 6, 6] / 1000))
+    assert len(f1.measured) == len(matrices)
+    assert "Shirt" in format_judgement(judgement, "text", 80)
+
+
+def test_a_matrix_is_compared_by_its_recalls():
+    rows = [[900 if i == j else 100 if j == (i + 1) % 10 else 0 for j in range(10)]
+            for i in range(10)]  # fmt: skip
+    judgement = judge(make_found_matrix(rows), model="lenet5", n_per_class=EQUAL_CLASSES)
+    [model] = judgement.comparisons
+    assert [figure.claimed for figure in model.figures] == ["0.900"] * 10
+    assert judgement.claims[0].judged.claimed == 0.9
+
+
+def test_figures_that_cannot_be_true_together_are_named():
+    judgement = judge(
+        make_claim("my net", "91.00", source="Table 1"),
+        make_claim("my net", "0.75", "kappa", source="Table 2"),
+    )
+    assert judgement.contradictory
+    assert judgement.speaks_against
+    lines = list(list_contradictions(judgement))
+    assert "cannot be true together" in lines[0]
+    assert any("Table 1" in line and "Table 2" in line for line in lines)
+
+
+def test_figures_of_two_labels_with_one_runner_are_not_compared():
+    judgement = judge(
+        make_claim("LeNet", "90.8"), make_claim("LeNet 5", "91.0"),
+        mapping=["LeNet=lenet5", "LeNet 5=lenet5"],
+    )  # fmt: skip
+    assert judgement.consistency is None
+
+
+def test_a_table_with_one_figure_for_each_model_has_nothing_to_compare(table3):
+    assert table3.consistency is None
+
+
+# ---------------------------------------------------------------- a suite
+
+
+def test_the_written_suite_gets_the_same_judgement(tmp_path):
+    document = make_extraction(
+        *paste_table3().claims,
+        make_claim("SVM", "89.0", source="Table 4"),
+        make_claim("Vision transformer", "94.00", source="Table 4"),
+        make_claim("CNN-LeNet-5", "0.75", "kappa", source="Table 2"),
+    )
+    path = tmp_path / "claims.toml"
+    path.write_text(write_suite_text(draft_suite([document]), "x"), encoding="utf-8")
+    first, second = judge_documents([document]), judge_documents(read_suite(path))
+    for a, b in zip(first.claims, second.claims, strict=True):
+        assert a.judged == b.judged
+        assert (a.configuration, a.ladder, a.nearest, a.seeds) == (
+            b.configuration, b.ladder, b.nearest, b.seeds,
+        )  # fmt: skip
+        assert a.match_is_doubtful == b.match_is_doubtful
+    assert list(list_questions(first)) == list(list_questions(second))
+    assert list(list_contradictions(first)) == list(list_contradictions(second))
+    assert first.comparisons == second.comparisons
+    assert summarise(first) == summarise(second)
+
+
+def test_a_suite_names_its_models_itself():
+    with pytest.raises(UserError, match="--model is for figures without a name"):
+        judge_documents(read_suite(), model="lenet5")
+
+
+# ---------------------------------------------------------------- output
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_no_line_is_wider_than_the_terminal(table3, width):
+    text = format_judgement(table3, "text", width)
+    assert max(map(len, text.splitlines())) <= width
+    assert "Evolutionary" in text
+
+
+def test_the_text_begins_with_what_was_read_and_ends_with_summary_and_notes(table3):
+    text = format_judgement(table3, "text", 100)
+    assert text.startswith("Read claims.md as Markdown table: 19 figures\n")
+    assert text.index("19 claimed accuracies: ") < text.index("- Three-layer Neural Network")
+    assert "lenet5: ReLU, Adamax, 10 epochs" in text
+
+
+def test_what_would_decide_is_a_command():
+    judgement = judge(make_claim("Gradient boosting", "88.61"))
+    assert "fmbench run gradient-boosting  (Gradient boosting)" in format_judgement(
+        judgement, "text", 100
+    )
+
+
+def test_json_holds_everything(table3):
+    content = json.loads(format_judgement(table3, "json"), parse_constant=pytest.fail)
+    assert content["verdict"] == "something speaks against the claims"
+    assert content["consistency"] is None
+    lenet = next(c for c in content["claims"] if c["label"] == "CNN-LeNet-5")
+    assert lenet["claimed_as_printed"] == "98.80"
+    assert lenet["found"] == "row 18"
+    assert lenet["match"]["runner"] == "lenet5"
+    assert lenet["p_holm"] < 1e-4
+    assert len(lenet["accuracies"]) == lenet["n"]
+    assert "CNN-LeNet-5" in [entry["model"] for entry in lenet["ladder"]["equal"]]
+    assert lenet["speaks_against"] is True
+
+
+def test_json_has_the_arithmetic_of_check():
+    judgement = judge(
+        make_claim("a", "91.00", source="Table 1"), make_claim("a", "0.75", "kappa", source="T 2")
+    )
+    content = json.loads(format_judgement(judgement, "json"))
+    assert content["consistency"]["verdict"] == "contradictory"
+
+
+def test_csv_has_one_row_for_each_claim(table3):
+    rows = list(csv.DictReader(io.StringIO(format_judgement(table3, "csv"))))
+    assert len(rows) == 19
+    assert rows[17]["verdict"].startswith("not reproduced, claim higher")
+    assert rows[17]["found"] == "row 18: 98.80"
+
+
+@pytest.mark.parametrize("format_", sorted({*FORMATS, *JUDGEMENT_FORMATS}))
+def test_every_format_names_the_claim(table3, format_):
+    text = format_judgement(table3, format_)
+    assert "98.80" in text
+    assert text.endswith("\n")
+
+
+def test_the_table_says_in_its_notes_what_was_read_and_what_it_means(table3):
+    table = build_judgement_table(table3)
+    assert table.notes[0] == "Read claims.md as Markdown table: 19 figures"
+    assert table.notes[-1] == summarise(table3)
+
+
+def test_words_are_neutral(table3):
+    text = "".join(format_judgement(table3, name) for name in ("text", "md", "json", "review"))
+    for word in ("fraud", "over-claimed", "overclaimed", "wrong claim", "cheat"):
+        assert word not in text.lower()

@@ -1,0 +1,281 @@
+"""What was read becomes a suite, and the suite a file that says where each entry was found."""
+
+import tomllib
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from fmbench.errors import UserError
+from fmbench.extraction.found import FoundMatrix
+from fmbench.judging.judgement import draft_suite
+from fmbench.judging.matching import LabelMatch
+from fmbench.judging.suite_builder import build_draft, clean_line, list_labels, write_suite_text
+from fmbench.suites.reader import build_suite, read_suite
+from tests.helpers.found import (
+    EQUAL_CLASSES,
+    make_claim,
+    make_extraction,
+    make_found_matrix,
+    paste_table3,
+)
+
+
+def build(*found, tmp_path=None, matches=None, model="", **fields):
+    """The suite of one document, and its draft."""
+    draft = build_draft([make_extraction(*found, **fields)], matches or {}, model=model)
+    return draft.build(tmp_path or "claims.toml"), draft
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "claims.toml"
+
+
+def write_and_read(draft, path):
+    path.write_text(write_suite_text(draft, "claims.md"), encoding="utf-8")
+    return read_suite(path)
+
+
+def make_matrix(correct=900):
+    wrong = 1000 - correct
+    return [[correct if j == i else wrong if j == (i + 1) % 10 else 0 for j in range(10)]
+            for i in range(10)]  # fmt: skip
+
+
+# ---------------------------------------------------------------- rows, figures, matrices
+
+
+def test_an_accuracy_becomes_a_row_and_other_figures_reported_ones(path):
+    suite, _ = build(
+        make_claim("my net", "91.20%"),
+        make_claim("my net", "0.90", "f1", average="macro"),
+        make_claim("my net", "0.84", "recall", class_=6),
+        tmp_path=path,
+    )
+    [row] = suite.rows
+    assert (row.where, row.label, row.claimed, row.runner) == ("table 1", "my net", "91.20", "")
+    assert [(f.metric, f.average, f.class_, f.of) for f in suite.reported] == [
+        ("f1", "macro", None, "my net"), ("recall", None, 6, "my net"),
+    ]  # fmt: skip
+
+
+def test_the_kind_of_figure_is_kept(path):
+    suite, _ = build(
+        make_claim("a", "91.2%", mean_of=5, sd="0.21%"),
+        make_claim("b", "98%", bound="at least"),
+        make_claim("c", "92.0%", best_of=3),
+        tmp_path=path,
+    )
+    a, b, c = suite.rows
+    assert (a.mean_of, a.sd) == (5, "0.21%")
+    assert b.bound == "at least"
+    assert c.best_of == 3
+
+
+@pytest.mark.parametrize(
+    ("printed", "claimed"),
+    [("91.20%", "91.20"), ("0.912", "0.912"), ("0.9%", "0.9%"), ("1%", "1%")],
+)
+def test_a_percent_sign_is_kept_only_where_it_means_something(printed, claimed, path):
+    suite, _ = build(make_claim("a", printed), tmp_path=path)
+    assert suite.rows[0].claimed == claimed
+
+
+def test_the_mean_and_the_best_of_one_model_are_two_rows_with_one_label(path):
+    suite, _ = build(
+        make_claim("a", "91.2", mean_of=5), make_claim("a", "91.6", best_of=5), tmp_path=path
+    )
+    assert [row.label for row in suite.rows] == ["a", "a"]
+    assert len({row.where for row in suite.rows}) == 2
+
+
+def test_a_quotient_of_the_test_images_is_an_accuracy(path):
+    suite, _ = build(make_claim("a", "9123", out_of=10_000), tmp_path=path)
+    assert suite.rows[0].claimed == "0.9123"
+
+
+def test_a_number_of_right_images_is_an_accuracy(path):
+    suite, _ = build(make_claim("a", "9123", "correct"), tmp_path=path)
+    assert suite.rows[0].claimed == "0.9123"
+
+
+def test_a_quotient_of_other_images_is_named_and_not_judged(path):
+    suite, draft = build(
+        make_claim("a", "58591", out_of=60_000, printed="58591/60000"),
+        make_claim("a", "91"),
+        tmp_path=path,
+    )
+    assert [row.claimed for row in suite.rows] == ["91"]
+    assert any("60,000 images, the test set has 10,000" in note for note in draft.notes)
+
+
+def test_a_matrix_without_an_accuracy_gets_the_one_that_it_has(path):
+    suite, _ = build(make_found_matrix(make_matrix(873)), tmp_path=path)
+    assert [row.claimed for row in suite.rows] == ["0.873"]
+    assert suite.matrices[0].rows[0][:2] == (873, 127)
+    assert "the accuracy of the confusion matrix" in suite.rows[0].remark
+
+
+def test_shares_stay_strings_and_give_no_accuracy(path):
+    shares = tuple(tuple("0.90" if i == j else "0.01" for j in range(10)) for i in range(10))
+    matrix = FoundMatrix("", "matrix", "line 1", shares, is_shares=True)
+    suite, _ = build(matrix, tmp_path=path)
+    assert suite.matrices[0].shares
+    assert suite.rows == ()
+
+
+@pytest.mark.parametrize(
+    ("metric", "average"), [("f1", "micro"), ("recall", "weighted"), ("recall", "macro")]
+)
+def test_a_report_without_an_accuracy_gets_the_average_that_equals_it(metric, average, path):
+    suite, _ = build(make_claim("", "0.87", metric, average=average), tmp_path=path)
+    assert [row.claimed for row in suite.rows] == ["0.87"]
+    assert average in suite.rows[0].remark
+
+
+def test_the_macro_recall_of_unequal_classes_is_not_the_accuracy(path):
+    suite, _ = build(
+        make_claim("", "0.87", "recall", average="macro"), n_per_class=(10, 20), tmp_path=path
+    )
+    assert suite.rows == ()
+
+
+def test_a_mean_of_folds_is_no_claim_about_the_test_images(path):
+    suite, draft = build(make_claim("a", "0.91", folds=5), tmp_path=path)
+    assert suite.rows == ()
+    assert suite.reported[0].folds == 5
+    assert any("mean of 5 folds" in note for note in draft.notes)
+
+
+def test_a_figure_that_is_printed_twice_in_a_table_is_taken_once(path):
+    suite, _ = build(make_claim("a", "91"), make_claim("a", "91"), tmp_path=path)
+    assert len(suite.rows) == 1
+
+
+def test_a_figure_out_of_range_names_its_place():
+    with pytest.raises(UserError, match=r"row 4: accuracy 980 is outside"):
+        build(make_claim("a", "980", where="row 4"))
+
+
+def test_documents_with_other_class_sizes_are_not_mixed(path):
+    first = make_extraction(make_claim("a", "91"), n_per_class=EQUAL_CLASSES, name="a.txt")
+    second = make_extraction(make_claim("b", "80"), n_per_class=(50, 50), name="b.txt")
+    draft = build_draft([first, second], {})
+    assert [row.label for row in draft.build(path).rows] == ["a"]
+    assert any(note.startswith("b.txt is left out") for note in draft.notes)
+
+
+# ---------------------------------------------------------------- which figures are of one model
+
+
+def test_two_rows_of_a_table_with_one_label_are_two_models(path):
+    suite, _ = build(
+        make_claim("SVC", "89.7", where="row 1"),
+        make_claim("SVC", "0.90", "f1", average="macro", where="row 1"),
+        make_claim("SVC", "88.1", where="row 2"),
+        make_claim("SVC", "0.88", "f1", average="macro", where="row 2"),
+        tmp_path=path,
+    )
+    assert [row.label for row in suite.rows] == ["SVC", "SVC (2)"]
+    assert [figure.of for figure in suite.reported] == ["SVC", "SVC (2)"]
+
+
+def test_two_reports_without_a_name_are_two_models_and_matrices_follow_them(path):
+    def report(i, value):
+        return make_claim("", value, source=f"classification report {i}")
+
+    suite, draft = build(
+        report(1, "0.91"),
+        report(2, "0.88"),
+        make_found_matrix(make_matrix(910), source="confusion matrix 1"),
+        make_found_matrix(make_matrix(880), source="confusion matrix 2"),
+        tmp_path=path,
+    )
+    assert [row.label for row in suite.rows] == ["unnamed model", "unnamed model (2)"]
+    assert [matrix.of for matrix in suite.matrices] == ["unnamed model", "unnamed model (2)"]
+    assert any("2 models without a name" in note for note in draft.notes)
+
+
+def test_a_report_and_a_matrix_without_a_name_are_one_model(path):
+    suite, _ = build(
+        make_claim("", "0.87", source="classification report"),
+        make_found_matrix(make_matrix(873)),
+        tmp_path=path,
+    )
+    assert suite.rows[0].label == suite.matrices[0].of == "unnamed model"
+
+
+def test_model_names_the_runner_of_what_has_no_name(path):
+    suite, _ = build(make_claim("", "0.87"), make_claim("b", "0.5"), model="svc-rbf", tmp_path=path)
+    assert [(row.label, row.runner) for row in suite.rows] == [("svc-rbf", "svc-rbf"), ("b", "")]
+
+
+def test_unnamed_models_of_two_documents_are_not_compared(path):
+    documents = [make_extraction(make_claim("", v), name=f"{v}.txt") for v in ("0.91", "0.85")]
+    suite = build_draft(documents, {}).build(path)
+    assert len({row.label for row in suite.rows}) == 2
+    same = build_draft(documents, {}, model="lenet5").build(path)
+    assert {row.label for row in same.rows} == {"lenet5"}
+
+
+# ---------------------------------------------------------------- doubtful names
+
+
+def test_a_doubtful_match_is_not_used(path):
+    match = LabelMatch("SVM", "svc-rbf", 80.0, ("linear-svc", 75.0), True, "two fit")
+    suite, draft = build(make_claim("SVM", "89"), matches={"SVM": match}, tmp_path=path)
+    assert suite.rows[0].runner == ""
+    text = write_suite_text(draft, "claims.md")
+    assert '# runner = "svc-rbf"\n# runner = "linear-svc"\n' in text
+    assert "Which model is “SVM”? It is not sure: two fit." in text
+
+
+def test_a_sure_match_is_used_and_its_recipe_is_not_certain(path):
+    match = LabelMatch("LeNet", "lenet5", 100.0, None, False, "its name")
+    suite, _ = build(make_claim("LeNet", "90.1"), matches={"LeNet": match}, tmp_path=path)
+    assert (suite.rows[0].runner, suite.rows[0].recipe) == ("lenet5", "partly stated")
+    assert "configuration that was measured" in suite.rows[0].remark
+
+
+# ---------------------------------------------------------------- the file
+
+
+def test_the_file_is_the_suite_and_says_where_each_entry_was_found(path):
+    draft = draft_suite([paste_table3()])
+    written = write_and_read(draft, path)
+    built = draft.build(path)
+    assert written == built
+    text = path.read_text()
+    assert '# row 19: 78.33\n[[row]]\nwhere = "Table 3"\nlabel = "Multilayer perceptron"' in text
+
+
+def test_every_kind_of_entry_survives_the_file(path):
+    _, draft = build(
+        make_claim("a", "91.2%", mean_of=5, sd="0.21%"),
+        make_claim("a", "0.84", "recall", class_=6),
+        make_claim("a", "114", "cell", class_=6, predicted_as=0),
+        make_found_matrix(make_matrix(), label="a"),
+        make_claim("b", "98", bound="at least"),
+        tmp_path=path,
+    )
+    assert write_and_read(draft, path) == draft.build(path)
+
+
+@given(st.text(max_size=60), st.text(max_size=40))
+@example('a "quoted" \\ label', "'''")
+@example("tab\tnul\x00del\x7f\u2028", "\ud800")
+@example("label # no comment", 'end"""')
+@settings(max_examples=60)
+def test_no_label_or_place_breaks_the_file(label, where):
+    claim = make_claim(label, "0.5", where=where, source=where, printed=where)
+    draft = build_draft([make_extraction(claim, notes=(label,))], {})
+    content = tomllib.loads(write_suite_text(draft, where))
+    assert content == draft.content
+    suite = build_suite(content, "claims.toml")
+    assert suite.rows[0].label == (clean_line(label)[:120].strip() or "unnamed model")
+
+
+def test_labels_are_listed_once_and_without_the_empty_one():
+    document = make_extraction(make_claim("a", "1"), make_claim(" a ", "2"), make_claim("", "3"))
+    assert list_labels([document]) == ["a"]
