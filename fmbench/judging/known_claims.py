@@ -1,9 +1,9 @@
 """Finds a claim among the published ones whose facts the bundled suites hold.
 
-A claim that somebody pastes may be a figure that is known already: the paper's own table, or a
-figure that it quotes from another work. Then it is judged by what is known of that figure: its
-source, how sure that is, the images that it is about, how it was picked. So a table of a bundled
-suite gets the same verdicts, however it was pasted.
+A document that somebody pastes may be, or may quote, a table that is known already. Then its
+figures are judged by what is known of them: their source, how sure that is, the images that they
+are about, how they were picked. So a table of a bundled suite gets the same verdicts, however it
+was pasted. One or two equal figures may be a coincidence: they are only mentioned.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ FACTS = (
     "source", "cited", "certainty", "recipe", "images", "picked", "grid", "scored_as",
 )  # fmt: skip
 RECIPE = "partly stated"  # of a claim that no suite knows
+FEWEST_QUOTED = 3  # figures of one suite: a document with so many quotes its table
 REMARK = "The verdict holds for the configuration that was measured."
 
 
@@ -107,6 +108,17 @@ def find_known_claim(
     # First the rows with the same label.
     ordered = sorted(same_runner, key=lambda claim: normalise_label(claim.row.label) != wanted)
     return _find_figure(ordered, figure)
+
+
+def find_quoted_suites(found: Iterable[KnownClaim]) -> set[str]:
+    """Return the names of the suites of which a document has several figures.
+
+    ``found`` are the published claims with the figures of the document.
+    """
+    rows: dict[str, set[tuple[str, str]]] = {}
+    for known in found:
+        rows.setdefault(known.suite.name, set()).add((known.row.where, known.row.label))
+    return {name for name, of_suite in rows.items() if len(of_suite) >= FEWEST_QUOTED}
 
 
 def find_source_rows(rows: Iterable[Row]) -> list[Row]:

@@ -23,6 +23,7 @@ from fmbench.judging.known_claims import (
     REMARK,
     KnownClaim,
     find_known_claim,
+    find_quoted_suites,
     find_row_model,
 )
 from fmbench.judging.matching import LabelMatch
@@ -219,8 +220,13 @@ class _DraftBuilder:
         for model in self._models.values():
             if not model.accuracies and (derived := _find_derived(model, self._n_per_class)):
                 model.accuracies.append(derived)
+        published = self._find_published_claims()
+        quoted = find_quoted_suites(published.values())
+        for model in self._models.values():
             for claim in model.accuracies:
-                self._add_row(entries["row"], model, claim)
+                known = published.get(id(claim))
+                is_quoted = known is not None and known.suite.name in quoted
+                self._add_row(entries["row"], model, claim, known, is_quoted=is_quoted)
             for claim in model.figures:
                 draft.places["reported", len(entries["reported"])] = _find_place(claim)
                 entries["reported"].append(_build_figure(claim, model.label))
@@ -234,18 +240,39 @@ class _DraftBuilder:
             draft.content["grid"] = [_build_grid(grid) for grid in grids.values()]
         return draft
 
-    def _add_row(self, rows: list[dict[str, Any]], model: _Model, claim: FoundClaim) -> None:
+    def _find_published_claims(self) -> dict[int, KnownClaim]:
+        """Find the published claims with the figures of the rows, by the ``id`` of the claim."""
+        found = {
+            id(claim): find_known_claim(
+                model.printed, _drop_percent_sign(claim.figure.value), model.runner,
+                is_mapped=model.is_mapped,
+            )
+            for model in self._models.values()
+            for claim in model.accuracies
+        }  # fmt: skip
+        return {key: known for key, known in found.items() if known is not None}
+
+    def _add_row(
+        self,
+        rows: list[dict[str, Any]],
+        model: _Model,
+        claim: FoundClaim,
+        known: KnownClaim | None,
+        *,
+        is_quoted: bool,
+    ) -> None:
+        """Add a row; if the document quotes a published table, with what is known of its figure."""
         draft, i, value = self._draft, len(rows), _drop_percent_sign(claim.figure.value)
-        known = find_known_claim(model.printed, value, model.runner, is_mapped=model.is_mapped)
         runner = known.row.runner if known and not model.is_mapped else model.runner
         where = next(w for w in _list_places(claim) if (w, model.label) not in self._taken)
         self._taken.add((where, model.label))
         row = {"where": where, "label": model.label}
         row |= {"claimed": value} | find_row_model(runner)
-        if known is not None:
+        if known is not None and is_quoted and claim.figure.sd is None:
             row, draft.known[i] = row | known.list_facts(value), known
         elif runner:
-            row |= {"recipe": RECIPE, "remark": REMARK}
+            remark = f"{known.sentence} {REMARK}" if known else REMARK
+            row |= {"recipe": RECIPE, "remark": remark}
         if model.match is not None:
             draft.matches[i] = model.match
         row |= _list_kind_of_figure(claim)

@@ -71,13 +71,15 @@ def test_a_claim_that_no_rerun_gives_speaks_against_it_on_either_side(value):
 
 
 def test_a_misquoted_source_speaks_against_a_claim():
-    judgement = judge(make_claim("GaussianNB", "88.00"))
+    others = [make_claim("SVC", "89.70"), make_claim("LinearSVC", "83.60")]
+    judgement = judge(make_claim("GaussianNB", "88.00"), *others)
     assert judgement.claims[0].judged.verdict.kind is VerdictKind.MISQUOTED
     assert judgement.speaks_against
 
 
 def test_a_claim_of_other_images_has_nothing_against_it():
-    judgement = judge(make_claim("SVC", "89.70"))
+    others = [make_claim("Decision tree", "79.80"), make_claim("LinearSVC", "83.60")]
+    judgement = judge(make_claim("SVC", "89.70"), *others)
     assert judgement.claims[0].judged.verdict.kind is VerdictKind.OTHER_IMAGES
     assert not judgement.speaks_against
 

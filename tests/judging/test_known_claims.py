@@ -1,5 +1,6 @@
 """A claim that is known takes over what is known of it; every other claim takes over nothing."""
 
+from dataclasses import replace
 from functools import cache
 
 import pytest
@@ -44,11 +45,28 @@ def test_table_3_pasted_gets_the_19_verdicts_of_the_committed_table():
     assert list(map(describe, judgement.rows)) == list(map(describe, list_reference_rows()))
 
 
-def test_a_part_of_table_3_gets_the_facts_of_its_rows():
-    judgement = judge_documents([make_extraction(make_claim("CNN", "91.61"))])
-    [row] = judgement.rows
-    assert row.runner == "cnn"
-    assert str(row.verdict) == "untestable: recipe not stated"
+def test_three_figures_of_table_3_get_the_facts_of_their_rows():
+    claims = [make_claim("CNN", "91.61"), make_claim("SVC", "89.7"), make_claim("SGD", "81.9")]
+    rows = judge_documents([make_extraction(*claims)]).rows
+    assert [row.runner for row in rows] == ["cnn", "svc-rbf", "sgd"]
+    assert str(rows[0].verdict) == "untestable: recipe not stated"
+    assert [row.verdict.word for row in rows[1:]] == ["claimed of other images"] * 2
+
+
+def test_two_equal_figures_may_be_a_coincidence_and_are_judged_by_todays_images():
+    claims = [make_claim("CNN", "91.61"), make_claim("SVC", "89.7"), make_claim("SGD", "81.8")]
+    judgement = judge_documents([make_extraction(*claims)])
+    assert [row.runner for row in judgement.rows] == ["cnn", "svc-rbf", "sgd"]
+    assert judgement.rows[1].verdict.word == "reproduced"
+    assert any("The same figure stands in Xiao" in note for note in judgement.notes)
+
+
+def test_a_figure_with_a_spread_of_its_own_is_no_quotation():
+    claims = [make_claim("LinearSVC", "83.6"), make_claim("SVC", "89.7"), make_claim("SGD", "81.9")]
+    own = replace(claims[1], figure=replace(claims[1].figure, sd="0.2"))
+    rows = judge_documents([make_extraction(claims[0], own, claims[2])]).rows
+    assert rows[0].verdict.word == "claimed of other images"
+    assert rows[1].verdict.word == "reproduced"
 
 
 @pytest.mark.parametrize("printed", ["89.70", "89.7", "0.897", "89.70%", "0.8970"])
