@@ -331,13 +331,18 @@ def judge(
     Raises:
         UserError: an input cannot be read or has no figure, or a name is not known.
     """
-    from fmbench.judging.documents import name_input, read_documents
+    from fmbench.judging.documents import list_options, name_input, read_documents
     from fmbench.judging.judgement import judge_documents
 
+    options = list_options(
+        kind=kind, column=column, mapping=mapping, model=model, results=results,
+        rounding=rounding, margin=None if margin == 0.005 else margin,
+    )  # fmt: skip
     return judge_documents(
         read_documents(inputs, kind=kind, column=column),
         mapping=mapping, model=model, results=None if results is None else Path(results),
         rounding=rounding, margin=margin, alpha=alpha, arguments=tuple(map(name_input, inputs)),
+        options=options,
     )  # fmt: skip
 
 
@@ -633,9 +638,7 @@ def _locate_labels(
     return None
 
 
-def _plan_cells(
-    groups: Iterable[CellGroup], contents: StoreContents
-) -> tuple[PlannedCells, ...]:
+def _plan_cells(groups: Iterable[CellGroup], contents: StoreContents) -> tuple[PlannedCells, ...]:
     """List the groups of cells that are not measured, with the time that they would take."""
     from fmbench.analysis.reference import load_reference_fit_seconds
     from fmbench.execution.estimate import DurationEstimate

@@ -1,7 +1,8 @@
 """Compares the figure that a source gives for images that have not changed with our rerun.
 
 Some figures are claimed of an older release of the images. If the same source also gives a figure
-of the same model for other images, which have not changed, a rerun can test that one. Where it agrees, neither the recipe nor the library explains why the row's own figures differ.
+of the same model for other images, which have not changed, a rerun can test that one. Where it
+agrees, neither the recipe nor the library explains why the row's own figures differ.
 """
 
 from __future__ import annotations

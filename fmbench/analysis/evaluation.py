@@ -246,7 +246,9 @@ class SuiteResults:
         """The measured members of the grids from which the suite's claims were picked."""
         if self.protocol is not FULL:
             return {}
-        return load_grids(self.suite, self.store.folder, self.summaries)
+        return load_grids(
+            self.suite, self.store.folder, self.summaries, is_reference=self.is_reference
+        )
 
     @cached_property
     def records(self) -> list[Record]:

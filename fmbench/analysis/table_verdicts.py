@@ -366,13 +366,15 @@ def _make_source_trial(
     return Trial(claim, figure, source.deterministic, margin, alpha)
 
 
-def load_grids(suite: Suite, folder: Path, summaries: Mapping[str, Summary]) -> Grids:
+def load_grids(
+    suite: Suite, folder: Path, summaries: Mapping[str, Summary], *, is_reference: bool = False
+) -> Grids:
     """Load the summaries of the grids' members, from which the suite's claims were picked.
 
     Members in rows of the same suite are in ``summaries``. Those of another suite are read from its
     ``summary.json`` in the results ``folder``; if that lacks some, all of them are read from
     fmbench's own run. The member that is the same configuration as the picked row has the row's own
-    summary.
+    summary. ``is_reference``: the folder holds fmbench's own run itself.
 
     Raises:
         UserError: a grid names a row that does not exist.
@@ -394,7 +396,7 @@ def load_grids(suite: Suite, folder: Path, summaries: Mapping[str, Summary]) -> 
         choice, from_reference = sources.get(of_suite.name, summaries), False
         own = _find_own_member(picked, members)
         if of_suite is not suite and any(r.runner not in choice for r in members if r != own):
-            choice, from_reference = references[of_suite.name], True
+            choice, from_reference = references[of_suite.name], not is_reference
         found[name, dataset, picked] = GridMembers(
             tuple(summaries[picked] if row == own else choice.get(row.runner) for row in members),
             from_reference,

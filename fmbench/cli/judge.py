@@ -88,6 +88,7 @@ def judge(
     """
     from fmbench import api
 
+    check_output(output)
     if as_json and format_ not in ("text", "json"):
         raise UserError(f"give --json or --format {format_}, not both")
     judgement = api.judge(
@@ -109,6 +110,16 @@ def _print(judgement: Judgement, format_: str, output: Path | None) -> None:
         return
     has_colours = format_ == "text" and width is not None
     print_output(format_judgement(judgement, format_, width, colours=has_colours))
+
+
+def check_output(output: Path | None) -> None:
+    """Check before the work that a file can be written there.
+
+    Raises:
+        UserError: its folder does not exist.
+    """
+    if output is not None and not output.absolute().parent.is_dir():
+        raise UserError(f"{output} cannot be written: there is no folder {output.parent}")
 
 
 def read_standard_input(inputs: Sequence[str]) -> list[Input]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from fmbench.cli import options
-from fmbench.cli.judge import document_options, read_standard_input
+from fmbench.cli.judge import check_output, document_options, read_standard_input
 from fmbench.cli.output import print_message, print_output
 from fmbench.errors import UserError
 
@@ -63,6 +63,7 @@ def import_suite(
     from fmbench import api
     from fmbench.utils.files import write_text_atomically
 
+    check_output(output)
     if output is not None and output.exists() and not force:
         raise UserError(f"{output} exists already and was not changed: --force replaces it")
     if output is not None and output.suffix != ".toml":

@@ -43,6 +43,7 @@ from fmbench.consistency.sources import (
     find_claims_alone,
     find_joint_conflicts,
     find_largest_agreeing,
+    sort_pairs,
 )
 from fmbench.consistency.spreads import is_spread_possible
 from fmbench.errors import UserError
@@ -52,6 +53,8 @@ from fmbench.suites.rounding import ROUNDING_RULES
 from fmbench.suites.sources import RunKind, collect_figures, find_run_kind
 
 MAX_SUITE_SECONDS = 20.0  # computing time for all searches of one suite
+# Of a brief answer: for the severity of each pair, and for each other rounding rule.
+BRIEF_SECONDS = 0.1
 NOT_DECIDED = "not decided within the limits of the search"
 SPREAD_OF_OTHERS = "only the spread of accuracies, recalls and numbers of images can be checked"
 RUNS_OR_FOLDS = "it may be the standard deviation over the runs or over the folds"
@@ -187,6 +190,7 @@ def check_consistency(
     *,
     all_figures: bool = False,
     find_implied: bool = True,
+    brief: bool = False,
     seconds: float = MAX_SUITE_SECONDS,
 ) -> ConsistencyResult:
     """Check whether a suite's figures can be true together.
@@ -195,12 +199,17 @@ def check_consistency(
     replaces it. ``all_figures``: also compare figure with figure. Every conflict of one or two
     figures is found then, and larger ones until each figure outside of one consistent set is in a
     conflict; this may take many seconds. ``find_implied``: also find the accuracy that each figure
-    alone implies. ``seconds`` is the computing time after which the search ends.
+    alone implies. ``brief``: find one reason for each source that is impossible alone, and for each
+    pair that allows the same accuracies. Severities that take long, other readings of a metric's
+    name, and the largest set of sources that agree are left out, and only what contradicts another
+    source is said to imply something. ``seconds`` is the computing time after which the search
+    ends.
 
     Raises:
         UserError: there is nothing that could be checked.
     """
-    search = _Search(suite, rounding, Deadline(seconds))
+    deadline = Deadline(seconds)
+    search = _Search(suite, rounding, deadline, brief=brief)
     if not search.figures and not suite.matrices:
         raise UserError(
             f"{suite.path}: the suite has no [[reported]] figure, no [[matrix]], and no [[row]] "
@@ -213,11 +222,13 @@ def check_consistency(
         search.find_implied_accuracies()
     result = search.build_result()
     if result.contradictory:
+
+        def limit() -> Deadline:
+            return Deadline(BRIEF_SECONDS, deadline) if brief else Deadline(seconds)
+
         others = [rule for rule in ROUNDING_RULES if rule != rounding]
         consistent = [
-            rule
-            for rule in others
-            if _Search(suite, rule, Deadline(seconds)).is_consistent(result.conflicts)
+            rule for rule in others if _Search(suite, rule, limit()).is_consistent(result.conflicts)
         ]
         result = replace(result, consistent_under=tuple(consistent))
     return result
@@ -226,8 +237,11 @@ def check_consistency(
 class _Search:
     """The state of the check of one suite."""
 
-    def __init__(self, suite: Suite, rounding: str, deadline: Deadline) -> None:
-        self.suite, self.rounding, self.deadline = suite, rounding, deadline
+    def __init__(
+        self, suite: Suite, rounding: str, deadline: Deadline, *, brief: bool = False
+    ) -> None:
+        self.suite, self.rounding, self.deadline, self.brief = suite, rounding, deadline, brief
+        self.agreeing: tuple[int, ...] = ()
         self.figures, self.rows = collect_figures(suite)
         self.not_checked: dict[int, str] = {}
         self.implied: dict[int, ValueRange | None] = {}
@@ -303,7 +317,7 @@ class _Search:
             self._check_source(source, is_alone=source in alone) for source in collected
         ]
         self.pairs = compare_sources(
-            self.sources, self.groups, self.matrices, self._compare_reading
+            self.sources, self.groups, self.matrices, self._compare_reading, brief=self.brief
         )
         undecided = find_joint_conflicts(
             self.sources, self.pairs, self.groups, self.matrices, self.deadline
@@ -313,6 +327,11 @@ class _Search:
             if source.possible is None:
                 undecided.update(source.checked)
         self.not_checked |= dict.fromkeys(undecided, NOT_DECIDED)
+        if self.brief:
+            self._complete_implied()
+            self.is_complete = not self.deadline.passed
+            self._complete_severities()
+            return
         positions = {i for i, source in enumerate(collected) if source in alone}
         self.agreeing, self.is_complete = find_largest_agreeing(
             self.sources, self.pairs, self.groups, self.matrices, self.deadline,
@@ -325,7 +344,35 @@ class _Search:
             return check_matrix(source, self.matrices[source.matrix])
         if not source.checked:
             return source
-        return check_source(source, self.groups[source.kind], accuracy_only=is_alone)
+        group = self.groups[source.kind]
+        return check_source(
+            source, group, accuracy_only=is_alone or self.brief, one_conflict=self.brief
+        )
+
+    def _complete_implied(self) -> None:
+        """Find what those sources imply that contradict another one."""
+        apart = {
+            i for pair in self.pairs if pair.verdict == CONTRADICTORY
+            for i in (pair.first, pair.second)
+        }  # fmt: skip
+        self.sources = [
+            replace(source, implied=self.groups[source.kind].find_implied(source.checked))
+            if i in apart and source.matrix is None
+            else source
+            for i, source in enumerate(self.sources)
+        ]
+
+    def _complete_severities(self) -> None:
+        """Find the severities of the contradicting pairs that are found fast."""
+        pairs = []
+        for pair in self.pairs:
+            source, other = self.sources[pair.first], self.sources[pair.second]
+            if pair.verdict == CONTRADICTORY and source.kind == other.kind and not pair.clashes:
+                members = [*source.checked, *other.checked]
+                severity = self.groups[source.kind].find_severity(members, BRIEF_SECONDS)
+                pair = replace(pair, severity=severity)
+            pairs.append(pair)
+        self.pairs = sort_pairs(pairs)
 
     def _compare_reading(self, members: Sequence[int]) -> tuple[str, float | None] | None:
         """Return the other reading of figures that contradict each other, and its severity."""

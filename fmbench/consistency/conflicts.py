@@ -23,6 +23,7 @@ from fmbench.consistency.feasibility import (
 from fmbench.consistency.folds import find_fold_error
 from fmbench.consistency.linear import Point
 from fmbench.consistency.matrices import Expression, MatrixModel, MetricExpression, Ratio
+from fmbench.consistency.severity import MAX_SECONDS as MAX_SEVERITY_SECONDS
 from fmbench.consistency.severity import compute_severity
 from fmbench.consistency.solver import Deadline
 from fmbench.metrics.registry import METRICS
@@ -221,10 +222,15 @@ class FigureGroup:
         high = find_extreme(system, ratio, -1, self._deadline, bound_only=bound_only)
         return None if high is None else (low, high)
 
-    def find_severity(self, members: Iterable[int]) -> float | None:
-        """Return the severity of figures that cannot all be true, see :func:`compute_severity`."""
+    def find_severity(
+        self, members: Iterable[int], seconds: float = MAX_SEVERITY_SECONDS
+    ) -> float | None:
+        """Return the severity of figures that cannot all be true, see :func:`compute_severity`.
+
+        ``seconds`` is the computing time after which the search ends.
+        """
         system = self._build_system(members)
-        return compute_severity(system.model, system.figures, self._deadline)
+        return compute_severity(system.model, system.figures, Deadline(seconds, self._deadline))
 
     # ------------------------------------------------------- which figures can be true together
 

@@ -76,6 +76,36 @@ def describe_pair(pair: PairResult, result: ConsistencyResult) -> str:
     return "; ".join([_describe_clash(pair, result), *severity, *_describe_notes(pair, result)])
 
 
+def describe_pair_in_words(pair: PairResult, result: ConsistencyResult) -> str:
+    """Describe a contradicting pair in one sentence without a full stop, for people.
+
+    Such as ``Table 2, kappa (0.75) allows an accuracy of 77.05 to 77.95 %, but Table 3 prints
+    98.80 % (severity 47)``.
+    """
+    metric = _find_clashing_metric(pair, result)
+    if metric is None:
+        return describe_pair(pair, result)
+    title = METRICS[metric].title
+    said = f"a {title}" if metric == "kappa" else f"an {title}"
+    parts = []
+    for source in (result.sources[pair.first], result.sources[pair.second]):
+        figures = [result.figures[i] for i in source.checked]
+        name, printed = _name_source(source, result), ""
+        if len(figures) == 1:
+            printed = _format_printed_value(figures[0])
+        if printed and figures[0].metric == metric:
+            parts.append(f"{name} prints {printed}")
+        else:
+            value = f" ({printed})" if printed else ""
+            allowed = _format_implied(metric, source.implied[metric])
+            parts.append(f"{name}{value} allows {said} of {allowed}")
+            said = "one"  # the metric is named once
+    notes = list(_describe_notes(pair, result))
+    if pair.severity is not None:
+        notes.insert(0, f"severity {_format_severity(pair.severity)}")
+    return f"{parts[0]}, but {parts[1]}" + (f" ({'; '.join(notes)})" if notes else "")
+
+
 def describe_source(source: SourceResult, result: ConsistencyResult) -> str:
     """Describe in one line what a source implies, or why it implies nothing."""
     name = _name_source(source, result)
@@ -399,16 +429,26 @@ def _describe_clash(pair: PairResult, result: ConsistencyResult) -> str:
         matrix, source = names if first.matrix is not None else names[::-1]
         of_source = _join(_name_figures(figures, result, with_source=False))
         return f"{source}: {of_source}; no matrix that is printed like {matrix} gives that"
+    metric = _find_clashing_metric(pair, result)
+    if metric is None:
+        return f"{names[0]} and {names[1]}: no one matrix gives both"
+    allowed = [_format_implied(metric, source.implied[metric]) for source in (first, second)]
+    return f"{names[0]}: {METRICS[metric].title} {allowed[0]}; {names[1]}: {allowed[1]}"
+
+
+def _find_clashing_metric(pair: PairResult, result: ConsistencyResult) -> str | None:
+    """Find the metric of which two sources allow different values; None if there is none."""
+    first, second = result.sources[pair.first], result.sources[pair.second]
+    if (first.matrix, second.matrix) != (None, None):
+        return None
     printed = _collect_metrics(first, result), _collect_metrics(second, result)
     # If a source prints nothing but the MSE, the MSE says more than the accuracy.
     by_cells = [m for m in IMPLIED_METRICS if METRICS[m].needs_cells and {m} in printed]
     for metric in (*by_cells, *IMPLIED_METRICS):
         some, other = first.implied.get(metric), second.implied.get(metric)
         if some and other and (some[1] < other[0] or other[1] < some[0]):
-            allowed = _format_implied(metric, some), _format_implied(metric, other)
-            title = METRICS[metric].title
-            return f"{names[0]}: {title} {allowed[0]}; {names[1]}: {allowed[1]}"
-    return f"{names[0]} and {names[1]}: no one matrix gives both"
+            return metric
+    return None
 
 
 def _describe_clash_with_matrix(pair: PairResult, result: ConsistencyResult) -> str:

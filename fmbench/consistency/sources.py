@@ -138,18 +138,25 @@ def check_matrix(source: SourceResult, matrix: PrintedMatrix) -> SourceResult:
 
 
 def check_source(
-    source: SourceResult, group: FigureGroup, *, accuracy_only: bool = False
+    source: SourceResult,
+    group: FigureGroup,
+    *,
+    accuracy_only: bool = False,
+    one_conflict: bool = False,
 ) -> SourceResult:
     """Decide whether a source is possible alone, and what it implies; add its conflicts.
 
     Figures that keep the source from being decided are no longer among its checked figures.
-    ``accuracy_only``: of the implied metrics, compute only the accuracy.
+    ``accuracy_only``: of the implied metrics, compute only the accuracy. ``one_conflict``: if the
+    source is not possible, look for one conflict, and not for the severity.
     """
     if not source.checked:
         return source
     possible = group.decide(source.checked)
     if possible is False:
         group.find_conflict(source.checked)  # one comes fast; the search for all may not end
+        if one_conflict:
+            return replace(source, possible=False)
     if not possible:
         kept = tuple(group.find_conflicts(source.checked))
         if any(conflict <= set(source.checked) for conflict in group.conflicts):
@@ -169,10 +176,14 @@ def compare_sources(
     groups: FigureGroups,
     matrices: Matrices,
     compare_reading: Callable[[Sequence[int]], tuple[str, float | None] | None],
+    *,
+    brief: bool = False,
 ) -> list[PairResult]:
     """Compare every two sources of a model; contradicting pairs come first, the worst of all first.
 
     ``compare_reading`` returns the alternative reading of figures that contradict each other.
+    ``brief``: without it, without severities, and without the figures that are the reason if the
+    two allow different accuracies.
     """
     pairs = []
     for (i, first), (j, second) in combinations(enumerate(sources), 2):
@@ -187,11 +198,16 @@ def compare_sources(
         elif first.kind != second.kind:
             pair = _compare_accuracies(pair, first, second)
         else:
-            pair = _compare_figures(pair, first, second, groups[first.kind])
-            if pair.verdict == CONTRADICTORY:
+            pair = _compare_figures(pair, first, second, groups[first.kind], brief=brief)
+            if pair.verdict == CONTRADICTORY and not brief:
                 members = [*first.checked, *second.checked]
                 pair = replace(pair, alternative=compare_reading(members))
         pairs.append(pair)
+    return sort_pairs(pairs)
+
+
+def sort_pairs(pairs: Iterable[PairResult]) -> list[PairResult]:
+    """Sort the contradicting pairs to the front, the worst first."""
     return sorted(pairs, key=_get_rank)
 
 
@@ -200,15 +216,17 @@ def _get_rank(pair: PairResult) -> tuple[bool, float]:
 
 
 def _compare_figures(
-    pair: PairResult, first: SourceResult, second: SourceResult, group: FigureGroup
+    pair: PairResult, first: SourceResult, second: SourceResult, group: FigureGroup, *, brief: bool
 ) -> PairResult:
     members = [*first.checked, *second.checked]
     answer = group.decide(members)
     if answer is not False:
         return replace(pair, verdict=AGREE if answer else NOT_DECIDED)
-    reason = group.find_reason(first.checked, second.checked)
+    some, other = first.implied.get("accuracy"), second.implied.get("accuracy")
+    is_plain = some is not None and other is not None and not _overlap(some, other)
+    reason = None if brief and is_plain else group.find_reason(first.checked, second.checked)
     return replace(
-        pair, verdict=CONTRADICTORY, severity=group.find_severity(members),
+        pair, verdict=CONTRADICTORY, severity=None if brief else group.find_severity(members),
         reason=tuple(sorted(reason or ())),
     )  # fmt: skip
 

@@ -16,6 +16,7 @@ from functools import lru_cache
 
 from fmbench.datasets.specs import FASHION_MNIST
 from fmbench.extraction.found import Extraction, FoundClaim, FoundMatrix
+from fmbench.extraction.grid import Grid
 
 MAX_LINE = 20_000  # characters; a longer line is no line of a table
 MAX_BLOCKS = 200
@@ -256,51 +257,76 @@ def clean_cell(text: str) -> str:
 
 
 @dataclass(frozen=True)
-class HtmlTable:
-    """A table of an HTML text, from ``start`` to ``end``; ``text`` has its rows as ``| a | b |``.
+class TableAsText:
+    """A table of HTML or LaTeX whose rows are lines ``| a | b |``, so that it is read by lines.
 
-    Above the rows, ``text`` has the words that stand before the table. ``line`` counts from 0, and
-    is that of the text's first line.
+    ``first_line`` and ``last_line`` are those of the table in the document (from 0). Above the
+    rows, ``text`` has the caption or the words before the table. ``lines`` gives the line of the
+    document for each line of ``text``.
     """
 
-    start: int
-    end: int
-    line: int
+    first_line: int
+    last_line: int
     text: str
+    lines: tuple[int, ...]
 
 
-def find_html_tables_as_text(text: str) -> list[HtmlTable]:
-    """Find the tables of an HTML text, so that they can be read line by line."""
-    lowered = text.lower() if "<" in text else ""
-    tables: list[HtmlTable] = []
-    end = 0
-    for _ in range(MAX_BLOCKS):
-        start = lowered.find("<table", end)
-        close = lowered.find("</table", start)
-        if start < 0 or close < 0:
-            return tables
-        before = re.sub(r"<[^<>]{0,2000}>", "\n", text[max(end, start - 2000) : start]).split("\n")
-        above = [line.strip() for line in before if line.strip()][-3:]
-        end = min(close + len("</table>"), len(text))
-        from fmbench.extraction.markup import find_html_tables
+def find_tables_as_text(text: str) -> list[TableAsText]:
+    """Find the tables of HTML and LaTeX in a text, in their order."""
+    from fmbench.extraction.markup import find_html_tables, find_latex_tables
 
-        for grid in find_html_tables(text[start:end]):
-            rows = [
-                "| " + " | ".join(cell.text.replace("|", "/") for cell in row) + " |"
-                for row in grid.rows
-            ]
-            line = text.count("\n", 0, start) - len(above)
-            tables.append(HtmlTable(start, end, line, "\n".join([*above, *rows])))
+    grids: list[Grid] = []
+    if "</table" in text.lower():
+        grids += find_html_tables(text)
+    if "\\begin" in text:
+        grids += find_latex_tables(text)
+    document = text.split("\n") if grids else []
+    tables: list[TableAsText] = []
+    for grid in sorted(grids, key=lambda grid: grid.extent)[:MAX_BLOCKS]:
+        first, last = grid.extent[0] - 1, grid.extent[1] - 1
+        after = tables[-1].last_line if tables else -1
+        above = _find_words_above(document, first, after)
+        if grid.caption and grid.caption not in above:
+            above.append(grid.caption)
+        rows = [
+            "| " + " | ".join(cell.text.replace("|", "/") for cell in row) + " |"
+            for row in grid.rows
+        ]
+        lines = (*[first] * len(above), *(line - 1 for line in grid.lines))
+        tables.append(TableAsText(first, last, "\n".join([*above, *rows]), lines))
     return tables
 
 
-def replace_html_tables(text: str) -> str:
-    """Write the tables of an HTML text as lines ``| a | b |``."""
-    parts, end = [], 0
-    for table in find_html_tables_as_text(text):
-        parts += [text[end : table.start], "\n", table.text, "\n"]
-        end = table.end
-    return "".join([*parts, text[end:]])
+def _find_words_above(lines: Sequence[str], first: int, after: int) -> list[str]:
+    """Return the last words before a table, without tags and without lines of LaTeX commands."""
+    near = "\n".join(lines[max(after + 1, first - 8) : first])[-2000:]
+    words = [line.strip() for line in re.sub(r"<[^<>]{0,2000}>", "\n", near).split("\n")]
+    return [line for line in words if line and not line.startswith("\\")][-3:]
+
+
+def move_lines(block: Block, lines: Sequence[int]) -> Block:
+    """Return the block with its places, ``line 3``, in the document that holds the table."""
+
+    def move(where: str) -> str:
+        match = re.fullmatch(r"line ([0-9]+)", where)
+        return f"line {lines[int(match[1]) - 1] + 1}" if match else where
+
+    matrix = block.matrix
+    return replace(
+        block,
+        claims=tuple(replace(claim, where=move(claim.where)) for claim in block.claims),
+        matrix=None if matrix is None else replace(matrix, where=move(matrix.where)),
+    )
+
+
+def replace_tables(text: str) -> str:
+    """Write the tables of HTML and LaTeX in a text as lines ``| a | b |``."""
+    parts, next_line = [], 0
+    lines = text.split("\n")
+    for table in find_tables_as_text(text):
+        parts += [*lines[next_line : table.first_line], "", table.text, ""]
+        next_line = table.last_line + 1
+    return "\n".join([*parts, *lines[next_line:]])
 
 
 # ---- headings ------------------------------------------------------------------------------------
@@ -352,7 +378,8 @@ def find_heading(lines: Sequence[str], first: int, after: int = -1) -> tuple[str
             break
         if re.search(r"[=(]\s*\S*(?:y_|pred|test)", line) or "import " in line:
             continue  # code
-        bare = line.rstrip(" :.")
+        line = re.sub(r"^(?:figure|fig\.|table|tab\.) *[0-9IVX]{1,4} *[.:]?", "", line, flags=re.I)
+        bare = line.strip(" :.")
         if not images and not re.search(r"\btest", bare, re.IGNORECASE):
             images = "training" if _TRAINING.search(bare) else images
             images = images or ("validation" if _VALIDATION.search(bare) else "")

@@ -32,11 +32,12 @@ from fmbench.extraction.blocks import (
     is_rule,
     read_number,
     read_number_line,
-    replace_html_tables,
+    replace_tables,
     split_cells,
     split_lines,
 )
 from fmbench.extraction.class_names import ClassNumbers, find_class_numbers
+from fmbench.extraction.figures import round_binary
 from fmbench.extraction.found import Average, Extraction, FoundClaim, PrintedFigure
 from fmbench.extraction.json_values import JsonPlace, find_json, walk_json
 from fmbench.suites.rounding import parse_figure
@@ -44,7 +45,6 @@ from fmbench.suites.rounding import parse_figure
 KIND = "classification report"
 CLASS_ACCURACIES = "class accuracies"
 MAX_CLASSES = 100
-MAX_DECIMALS = 12  # of a binary number that was written out in full
 
 _COLUMNS = {
     "precision": r"precision|prec\.?|ppv",
@@ -98,13 +98,13 @@ def read_report(text: str, name: str) -> Extraction:
     """Read all classification reports of a text.
 
     Raises:
-        UserError: there is none, or a figure is out of range.
+        UserError: there is none.
     """
     content = find_json(text, name)
     if content is not None:
         blocks = find_reports_in_json(content)
     else:
-        blocks = find_reports(replace_html_tables(text))
+        blocks = find_reports(replace_tables(text))
     if not any(block.claims for block in blocks):
         notes = "".join(f" ({note})" for block in blocks for note in block.notes[:1])
         raise UserError(
@@ -117,8 +117,7 @@ def read_report(text: str, name: str) -> Extraction:
 def find_reports(text: str) -> list[Block]:
     """Find the classification reports and the lists of class accuracies in a text.
 
-    Raises:
-        UserError: a figure is out of range.
+    A figure out of range is noted, not taken.
     """
     lines = split_lines(text)
     blocks: list[Block] = []
@@ -342,8 +341,10 @@ def _transpose(columns: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def _build_block(table: _Table, first: int, last: int, heading: tuple[str, str, str]) -> Block:
-    _ReportChecks(table).run()
+    checks = _ReportChecks(table)
+    checks.run()
     builder = _ReportBuilder(table)
+    builder.notes += checks.notes
     builder.build()
     model, title, images = heading
     return Block(
@@ -362,9 +363,10 @@ def _build_block(table: _Table, first: int, last: int, heading: tuple[str, str, 
 
 @dataclass
 class _ReportChecks:
-    """Decides whether the figures are percentages, and refuses those out of range."""
+    """Decides whether the figures are percentages, and leaves out those out of range."""
 
     table: _Table
+    notes: list[str] = field(default_factory=list)
 
     def run(self) -> None:
         table = self.table
@@ -380,7 +382,7 @@ class _ReportChecks:
         elif table.is_percent and values and all(value <= 1 for value in values):
             table.is_percent = False  # fractions below a head that says percent
         for row in rows:
-            for column, value in row.cells.items():
+            for column, value in list(row.cells.items()):
                 if column != "support":
                     self._check(row, column, value)
 
@@ -388,9 +390,10 @@ class _ReportChecks:
         is_percent = self.table.is_percent or value.endswith("%")
         number = Decimal(value.removesuffix("%"))
         if not 0 <= number <= (100 if is_percent else 1):
-            raise UserError(
-                f"{_name_place(row)}: {column} {value} of {row.name[:60]!r} is out of range; "
-                f"a {column} lies between 0 and {'100 %' if is_percent else '1'}"
+            del row.cells[column]
+            self.notes.append(
+                f"{_name_place(row)}: {column} {value} of {row.name[:60]!r} is out of range: not "
+                f"taken; a {column} lies between 0 and {'100 %' if is_percent else '1'}"
             )
 
 
@@ -544,14 +547,13 @@ class _ReportBuilder:
         remark: str = "",
     ) -> None:
         value = shorten_decimals(printed)
-        if value != printed:
-            self.notes.append(f"figures with many decimals are taken to {MAX_DECIMALS} decimals")
         if self.table.is_percent and not value.endswith("%"):
             value += "%"
         try:
             parse_figure(value, metric)
         except ValueError as error:
-            raise UserError(f"{_name_place(row)}: {error}") from None
+            self.notes.append(f"{_name_place(row)}: not taken: {error}")
+            return
         self.claims.append(
             FoundClaim(
                 label="",
@@ -571,14 +573,9 @@ RECALL_REMARK = "the accuracy of one class is its recall"
 
 
 def shorten_decimals(text: str) -> str:
-    """Round a number with more than 12 decimals, which is a binary number written out in full.
-
-    The last decimals of such a number are not those of the quotient that it stands for.
-    """
-    number, sign = text.removesuffix("%"), "%" * text.endswith("%")
-    if len(number.partition(".")[2]) <= MAX_DECIMALS:
-        return text
-    return format(Decimal(number).quantize(Decimal(1).scaleb(-MAX_DECIMALS)), "f") + sign
+    """Round a binary number that was written out in full: see :func:`round_binary`."""
+    number = text.removesuffix("%")
+    return format(round_binary(Decimal(number)), "f") + "%" * text.endswith("%")
 
 
 def _read_count(text: str) -> int | None:
@@ -621,17 +618,19 @@ def _build_class_accuracies(group: Sequence[tuple[int, re.Match[str]]]) -> Block
     numbers = find_class_numbers([match["name"].strip() for _, match in group])
     if len(group) < 3 or numbers is None or not numbers.is_known:
         return None
-    claims, sizes = [], {}
+    claims, sizes, notes = [], {}, ["the accuracy of one class is its recall"]
     for number, (line, match) in zip(numbers.numbers, group, strict=True):
         value = match["value"]
         limit = 100 if match["percent"] or Decimal(value) > 1 else 1
         if Decimal(value) > limit:
-            raise UserError(f"line {line + 1}: accuracy {value} is out of range; at most {limit}")
+            notes.append(f"line {line + 1}: accuracy {value} is out of range: not taken")
+            continue
         value = value + "%" * (limit == 100)
         if match["all"]:
             right, of = int(match["right"]), int(match["all"])
             if not of > 0 or right > of:
-                raise UserError(f"line {line + 1}: {right}/{of} is out of range")
+                notes.append(f"line {line + 1}: {right}/{of} is out of range: not taken")
+                continue
             sizes[number] = of
             value = _divide_exactly(right, of) or value
         printed = match.group(0)[match.start("value") - match.start() :].strip()
@@ -650,7 +649,7 @@ def _build_class_accuracies(group: Sequence[tuple[int, re.Match[str]]]) -> Block
         group[-1][0],
         claims=tuple(claims),
         n_per_class=n_per_class,
-        notes=("the accuracy of one class is its recall",),
+        notes=tuple(notes),
     )
 
 

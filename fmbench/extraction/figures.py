@@ -1,8 +1,8 @@
 """Reads one printed number as people write it, with everything that stands beside it.
 
 ``98.80 %``, ``98,80``, ``.988``, ``92.16 ± 0.21``, ``92.16(21)``, ``> 98`` and ``58591/60000`` are
-figures. A range (``98.2-98.8``), a difference (``+0.3``) and a word are not. No step uses binary
-numbers, so every printed decimal is kept.
+figures. A range (``98.2-98.8``), a difference (``+0.3``) and a word are not. Every printed decimal
+is kept, except those of a binary number that was written out in full: see :func:`round_binary`.
 
 Two spellings are ambiguous, and are read like this unless the caller knows better:
 
@@ -16,11 +16,13 @@ Two spellings are ambiguous, and are read like this unless the caller knows bett
 from __future__ import annotations
 
 import re
+import struct
 import unicodedata
 from collections.abc import Iterable
 from decimal import Decimal, localcontext
 
-from fmbench.extraction.found import Bound, PrintedFigure
+from fmbench.datasets.specs import FASHION_MNIST
+from fmbench.extraction.found import Bound, FoundClaim, PrintedFigure
 from fmbench.suites.rounding import parse_figure
 
 MAX_LENGTH = 120  # of a printed figure, in characters
@@ -77,6 +79,10 @@ _FOOTNOTE_MARKS = re.compile(
     "(?:[*\u2020\u2021\u00a7\u00b6#\u2191\u2193]|(?<=[0-9% ])\\[[0-9]{1,3}\\])+$"
 )
 _MAX_EXPONENT = 9
+# In the messages of check_range and of the readers.
+OUT_OF_RANGE = re.compile(r"\bis (?:outside|out of range|above|not a share)\b")
+_DIGITS_32_BITS = 7  # significant digits that a number of 32 bits always keeps
+_MAX_DECIMALS = 12
 _MIN_OUT_OF = 100  # images; 1/2 and 24/7 are not shares of a test set
 
 
@@ -107,7 +113,7 @@ def parse_printed_figure(
 def _read_figure(
     text: str, plain: str, error_rate: bool, percent: bool | None, decimal_comma: bool | None
 ) -> PrintedFigure | None:
-    printed = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    printed = " ".join("".join(c if c.isprintable() else " " for c in text).split()).lstrip("= ")
     bound, rest = _split_bound(plain)
     quotient = _read_quotient(rest, printed, bound, decimal_comma, error_rate=error_rate)
     if quotient is not None:
@@ -122,6 +128,8 @@ def _read_figure(
     if read is None:
         return None
     value, sd, is_percent = read
+    value = round_binary(value)
+    sd = None if sd is None else round_binary(sd)
     if match["plus"]:
         bound = bound or "at least"
     if error_rate:
@@ -149,8 +157,97 @@ def check_range(figure: PrintedFigure, metric: str) -> None:
             raise ValueError(f"{figure.printed} is not a share of {figure.out_of}")
         return
     parse_figure(figure.value, metric)
+    largest = FASHION_MNIST.n_classes - 1
+    highest = {"mae": largest, "mse": largest**2}.get(metric)
+    if highest is not None and Decimal(figure.value.rstrip("%")) > highest:
+        raise ValueError(f"{metric} {figure.value} is outside [0, {highest}]")
     if figure.sd is not None:
         parse_figure(figure.sd, metric)
+
+
+def round_binary(number: Decimal) -> Decimal:
+    """Round a binary number that was written out in full to the decimals that it stands for.
+
+    Keras and PyTorch print 0.8659 as ``0.8658999800682068``: the nearest number of 32 bits. If a
+    number with more than 7 significant digits is one of 32 bits, or 100 times such a number, the
+    shortest decimal number with the same 32 bits is returned, of at most 7 digits. Other numbers
+    are rounded to 12 decimals, since the last ones of a number of 64 bits are not those of the
+    quotient that it stands for; ``0.8886999999999999`` is 0.8887.
+    """
+    if len(number.as_tuple().digits) <= _DIGITS_32_BITS or _count_decimals(number) < 1:
+        return number
+    for scale in (1, 100):
+        short = _find_short_32_bits(number, scale)
+        if short is not None:
+            return short
+    if _count_decimals(number) <= _MAX_DECIMALS:
+        return number
+    rounded = number.quantize(Decimal(1).scaleb(-_MAX_DECIMALS))
+    short = _drop_zeros(rounded)
+    return short if _count_decimals(short) <= _MAX_DECIMALS - 4 else rounded
+
+
+def _find_short_32_bits(number: Decimal, scale: int) -> Decimal | None:
+    """Return the short decimal number of which this is ``scale`` times the nearest 32-bit one."""
+    nearest = _round_to_32_bits(float(number / scale))
+    exact = Decimal(nearest) * scale
+    # The product is rounded to 64 bits before it is printed.
+    is_same = round(exact, _count_decimals(number)) == number or (
+        abs(exact - number) <= abs(number) * Decimal("4e-16")
+    )
+    if not number or not is_same:
+        return None
+    # A number of 8 or 9 digits is often one of 32 bits by chance, unless it is near a short one.
+    is_long = len(number.as_tuple().digits) > _DIGITS_32_BITS + 2
+    short = Decimal(f"{nearest:.{_DIGITS_32_BITS - 2}e}")  # for quotients such as 59240/60000
+    for digits in range(1, (_DIGITS_32_BITS if is_long else 4) + 1):
+        rounded = Decimal(f"{nearest:.{digits - 1}e}")
+        if _round_to_32_bits(float(rounded)) == nearest:
+            short = rounded
+            break
+    else:
+        if not is_long:
+            return None
+    if short * scale == number:
+        return number  # its last zeros are printed
+    return _drop_zeros(short * scale)
+
+
+def _round_to_32_bits(number: float) -> float:
+    try:
+        return float(struct.unpack("<f", struct.pack("<f", number))[0])
+    except OverflowError:
+        return 0.0
+
+
+def _drop_zeros(number: Decimal) -> Decimal:
+    """Return the number without zeros at its end, and without an exponent."""
+    number = number.normalize()
+    return number if _count_decimals(number) >= 0 else number.quantize(Decimal(1))
+
+
+def describe_rounded(claims: Iterable[FoundClaim]) -> list[str]:
+    """Return a note if figures were rounded by :func:`round_binary`, with the first of them."""
+    for claim in claims:
+        figure = claim.figure
+        longest = max((len(d) for d in re.findall("[0-9]+", figure.printed)), default=0)
+        if longest >= _DIGITS_32_BITS and longest > len(figure.value.partition(".")[2].strip("%")):
+            what = "1 - " * figure.is_error_rate + figure.printed
+            return [
+                "figures with many decimals are binary numbers written out in full, and are "
+                f"rounded: {what} is read as {figure.value}"
+            ]
+    return []
+
+
+def describe_error_rate(figure: PrintedFigure, remark: str) -> str:
+    """Return a metric's remark, with what is printed if that is an error rate."""
+    if not figure.is_error_rate:
+        return remark
+    printed = figure.printed
+    if figure.value.endswith("%") and "%" not in printed:
+        printed += " %"
+    return f"printed as {printed}; {remark}" if remark else f"printed as an error rate of {printed}"
 
 
 def find_decimal_comma(texts: Iterable[str]) -> bool | None:

@@ -23,7 +23,7 @@ class PrintedFigure:
     sign if there is one or if it is known to be a percentage: ``92.16%``. An error rate is already
     turned into the accuracy, with as many decimals, and ``is_error_rate`` says so. ``sd`` is a
     printed spread, in the same form. For a quotient such as ``58591/60000``, ``value`` is
-    ``58591`` and ``out_of`` is 60,000.
+    ``58591`` and ``out_of`` is 60,000. A binary number that was written out in full is rounded.
     """
 
     printed: str

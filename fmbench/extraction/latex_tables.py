@@ -11,6 +11,7 @@ from typing import Any
 
 from fmbench.errors import UserError
 from fmbench.extraction.grid import (
+    MAX_TABLE_CHARACTERS,
     Cell,
     Grid,
     add_grid,
@@ -90,7 +91,7 @@ _SYMBOLS = {
 
 def find_latex_tables(text: str) -> list[Grid]:
     """Return the tables of a LaTeX text: each outermost ``tabular``, ``longtable``, ..."""
-    text = _LATEX_COMMENT.sub(r"\1", text)
+    text = _expand_own_macros(_LATEX_COMMENT.sub(r"\1", text))
     # pylatexenc has no such optional argument: \cmidrule(lr){2-3}
     text = re.sub(r"(\\cmidrule\s*(?:\[[^\]\n]{0,50}\])?)\s*\([^()\n]{0,50}\)", r"\1", text)
     starts = find_line_starts(text)
@@ -108,6 +109,26 @@ def find_latex_tables(text: str) -> list[Grid]:
                 grid = _read_tabular(text, begin, tag.end(), caption, where, starts)
                 add_grid(grids, grid)
     return grids
+
+
+_DEFINITION = re.compile(
+    r"\\(?:re)?newcommand\*?\s*\{?\\(?P<name>[A-Za-z]+)\}?\s*(?:\[(?P<n>[01])\])?"
+    r"\s*\{(?P<body>(?:[^{}\n]|\{[^{}\n]*\}){0,200})\}"
+)
+_MAX_MACROS = 100
+
+
+def _expand_own_macros(text: str) -> str:
+    """Replace the macros that a text defines, with at most one argument, such as ``\\ours``."""
+    defined = {match["name"]: match for match in _DEFINITION.finditer(text)}
+    for name, match in list(defined.items())[:_MAX_MACROS]:
+        if rf"\{name}" in match["body"] or len(text) > 2 * MAX_TABLE_CHARACTERS:
+            continue
+        # \g<1> is the argument; a macro without one has an empty group.
+        body = match["body"].replace("\\", r"\\").replace("#1", r"\g<1>")
+        argument = r"\s*\{([^{}\n]*)\}" if match["n"] == "1" else r"(?![A-Za-z])(?:\{\})?()"
+        text = re.sub(rf"(?<!newcommand\{{)(?<!newcommand)\\{name}{argument}", body, text)
+    return text
 
 
 def _read_tabular(

@@ -281,7 +281,7 @@ def _read_html_element(element: Any) -> str:
         elif node.name == "annotation":
             continue
         elif node.name == "br":
-            parts.append(" ")
+            parts.append("" if parts and parts[-1].endswith("-") else " ")
         elif node.name == "img":
             parts.append(str(node.get("alt") or ""))
         elif node.name == "sup" and is_footnote_mark(node.get_text()):
@@ -533,14 +533,25 @@ def find_aligned_columns(text: str) -> list[Grid]:
     return grids
 
 
+_FRAME_START = re.compile(r"^\s*\+[-=+]{3,}\+\s*$")
+
+
+def _is_drawn(line: str) -> bool:
+    return line.lstrip().startswith(("|", "+-", "+="))
+
+
 def _find_blocks(lines: Sequence[str]) -> Iterator[tuple[int, int]]:
-    start = None
+    start = -1
     for index, line in enumerate([*lines, ""]):
-        if line.strip() and start is None:
+        begins_frame = _FRAME_START.match(line) is not None
+        if start >= 0 and begins_frame and not any(map(_is_drawn, lines[start:index])):
+            yield start, index  # a drawn table begins below other lines
+            start = -1
+        if line.strip() and start < 0:
             start = index
-        elif not line.strip() and start is not None:
+        elif not line.strip() and start >= 0:
             yield start, index
-            start = None
+            start = -1
 
 
 def _read_block(lines: Sequence[str], start: int, end: int, where: str) -> Grid | None:

@@ -30,7 +30,7 @@ from fmbench.extraction.blocks import (
     is_rule,
     read_number,
     read_number_line,
-    replace_html_tables,
+    replace_tables,
     split_cells,
     split_lines,
 )
@@ -90,7 +90,7 @@ def read_matrix(text: str, name: str) -> Extraction:
     if content is not None:
         blocks = find_matrices_in_json(content, accept_any=True)
     else:
-        blocks = find_matrices(replace_html_tables(text), accept_any=True)
+        blocks = find_matrices(replace_tables(text), accept_any=True)
     if not any(block.matrix for block in blocks):
         notes = "".join(f" ({note})" for block in blocks for note in block.notes[:1])
         raise UserError(
@@ -411,7 +411,7 @@ def _find_axes(above: Sequence[str]) -> str:
 
     ``above`` are the lines above the numbers, the nearest first.
     """
-    text = " ".join(line.strip() for line in reversed(above))[:2000]
+    text = " ".join(re.sub(r"\\\\\s*$", "", line.strip()) for line in reversed(above))[:2000]
     corner = re.search(
         rf"\b(?P<rows>{_ACTUAL}|{_PREDICTED})\b[^|&,;\n]{{0,20}}?(?:\\+(?!\s*$)|/)\s*"
         rf"(?P<columns>{_ACTUAL}|{_PREDICTED})\b",
@@ -430,6 +430,9 @@ def _find_axes(above: Sequence[str]) -> str:
         return _name_axes(re.fullmatch(_ACTUAL, stated["what"], re.IGNORECASE) is not None)
     if len(above) >= 2:  # pandas.crosstab: the columns' name, and below it the rows' name
         columns, rows = above[1].strip(" |&,"), above[0].strip(" |&,\\")
+        cells, is_separated = split_cells(above[0])
+        if is_separated and cells:  # the corner names the rows below a head over all columns
+            rows = next((cell for cell in cells if cell), rows)
         for are_true, (one, other) in (
             (True, (_PREDICTED, _ACTUAL)), (False, (_ACTUAL, _PREDICTED)),
         ):  # fmt: skip

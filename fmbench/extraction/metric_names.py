@@ -102,6 +102,12 @@ _PATTERNS: tuple[tuple[str, MetricName | None], ...] = (
         r"|measurement|regression|rounding|estimation|numerical|type[ -](?:i+|[12])) errors?",
         None,
     ),
+    (
+        rf"(?:std\.?(?:[ -]?dev\.?)?|stdev|stddev|standard[ -]deviation|variance)(?: in| of)?"
+        rf"(?: the)?(?: test)? (?:{_ACC}|{_ERR})"
+        rf"|(?:{_ACC}|{_ERR}) (?:std\b|stdev|stddev|standard deviation)",
+        None,
+    ),
     (r"(?:log[ -]?loss|cross[ -]entropy(?: loss)?|loss(?:es)?)", None),
     # Errors in the class numbers, and the balanced error rate.
     (r"(?:m\.?s\.?e|mean[ -]squared?[ -](?:errors?|deviations?))", MetricName("mse")),

@@ -15,13 +15,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from fmbench.extraction.class_names import find_class_number
+from fmbench.extraction.data_set_names import IN_SENTENCES
 from fmbench.extraction.figures import ABOUT, AT_LEAST, AT_MOST, normalise_signs
 from fmbench.extraction.metric_names import MetricMention, find_mentions
 
 MAX_SENTENCE = 2000  # characters; the rest of a longer one is not read
 FASHION = "Fashion-MNIST"
+ONE_OF_LIST = "one of a list of values, as of folds or epochs"
 FIRST_OF_TWO = "the first of two values"  # from 90.1 % to 92.2 %
-FIRST_OF_TWO = FIRST_OF_TWO  # from 90.1 % to 92.2 %
 
 _NUMBER = r"(?:[0-9]+(?:[.,'][0-9]+)*|(?<![0-9])[.,][0-9]+)(?:[eE]-[0-9]{1,2})?"
 _PERCENT = r"(?:%|per ?cent\b|pct\b\.?|prozent\b|pour ?cent\b)"
@@ -91,6 +92,18 @@ _UNIT_AFTER = re.compile(
     r"|years?|papers?|datasets?|data sets?|splits?|fold)(?![\w])",
     re.IGNORECASE,
 )
+# 19 accuracies; the 19 published values
+_COUNTED_AFTER = re.compile(
+    r"^\s(?:[a-z-]+\s){0,2}?(?:accuracies|errors|scores|figures|results|values|metrics|numbers|rows"
+    r"|columns|tables|claims|methods|classifiers|architectures|algorithms|approaches|variants"
+    r"|works|studies|settings|tasks|points|objects|articles|points|places|readings|contradictions)"
+    r"\b",
+    re.IGNORECASE,
+)
+_COUNTED_AFTER_ARTICLE = re.compile(
+    r"\b(?:the|these|those|all|our|first|last|top|other|only)\s\0\s(?:[a-z-]+\s){0,2}?[a-z-]{2,}s\b",
+    re.IGNORECASE,
+)
 _DIFFERENCE_BEFORE = re.compile(
     rf"(?:\bby(?: only| up to| as much as| another| a)?|\bby a margin of"
     rf"|\b(?:improvements?|increases?|gains?|reductions?|decreases?|drops?|differences?|gaps?"
@@ -107,8 +120,12 @@ _DIFFERENCE_AFTER = re.compile(
 )
 _OTHER_SHARE_AFTER = re.compile(
     r"^\s?(?:confidence|ci\b|credible|prediction interval|significance|level|percentile|dropout"
-    r"|sparsity|compression|noise|of (?:the |all )?(?:cases|runs|trials|training|train"
-    r"|original|data\b|dataset|parameters|weights|labels|labell?ed|memory|time|total|neurons|units|pixels|features|variance|energy)"
+    r"|sparsity|compression|noise"
+    r"|of (?!(?:[a-z0-9,-]+ ){0,4}?(?:images|pictures|samples|examples|garments|instances|clothes"
+    r"|items|articles|accuracy|correct|recall|precision|f1|test|them|predictions?|methods?|models?"
+    r"|networks?|approach|classifiers?|baseline|architecture|system)\b"
+    r"|(?:the |an? |our |its )?(?-i:[A-Z]))"
+    r"|of (?:the |all )?(?:training|train|validation|original) |(?:lower|upper|prediction|error)\b"
     r"|(?:of )?(?:training|validation|test) (?:data|set|split|images)\b|for (?:training|testing"
     r"|validation)\b|training and|train[-/ ])",
     re.IGNORECASE,
@@ -116,7 +133,7 @@ _OTHER_SHARE_AFTER = re.compile(
 _PARAMETER_BEFORE = re.compile(
     r"(?:\b(?P<name>[^\W\d][\w-]*)\s*=\s*|\b(?:learning[- ]rate|dropout(?: rate)?|momentum"
     r"|weight decay|batch[- ]size|alpha|beta|gamma|lambda|epsilon|lr|α|β|γ|λ|ε|σ|threshold"
-    r"|probability|temperature|keep_prob|size|stride|p|split|ratio|step)\s*"
+    r"|probability|level|confidence|significance|temperature|keep_prob|size|stride|p|split|ratio|step)\s*"
     r"(?:of|is|was|=|:|<|>|<=|>=|to|at)?\s*(?:about )?)$",
     re.IGNORECASE,
 )
@@ -192,6 +209,11 @@ def clean_sentence(text: str) -> str:
     text = re.sub(r"!?\[([^\][]{1,200})\]\([^()\s]{1,300}\)", r"\1", text)  # Markdown's links
     text = re.sub(r"</?[a-zA-Z][^<>]{0,200}>|\*\*|__|`", "", text)
     text = re.sub(r"(?<=[\w.])~(?=\w)", " ", text)  # LaTeX's blank without a line break
+    text = re.sub(
+        r"\b(val|valid|validation|train|training|test|eval)(?:_(?=[a-zA-Z])|(?=[A-Z][a-z]))",
+        r"\1 ",
+        text,
+    )
     text = normalise_signs(text.replace("\u2014", " - ").replace("\u00d7", "x"))
     text = re.sub(r"[“”„«»]", '"', text)
     return " ".join(_CITATION.sub(" ", text).split())
@@ -233,6 +255,14 @@ def _explain_number(sentence: str, figure: FigureMention) -> str:
             return "a count or a quantity with a unit"
         if re.fullmatch(r"(?:19|20)[0-9]{2}", figure.text):
             return "a year"
+        if not figure.has_decimals and (
+            _COUNTED_AFTER.match(after) or _COUNTED_AFTER_ARTICLE.search(before + "\0" + after)
+        ):
+            return "a count or a quantity with a unit"
+    if re.search(r"(?:^|[\s(:=])-$", before) and not figure.text.startswith("-"):
+        return "a negative number"
+    if _is_in_list(sentence, figure):
+        return ONE_OF_LIST
     parameter = _PARAMETER_BEFORE.search(before)
     if parameter and not (parameter["name"] and _is_metric(parameter["name"])):
         return "a parameter"
@@ -251,6 +281,18 @@ def _explain_number(sentence: str, figure: FigureMention) -> str:
     if re.match(r" ?%? ?(?:-|to) ?[0-9]", after):
         return "a range"
     return ""
+
+
+def _is_in_list(sentence: str, figure: FigureMention) -> bool:
+    """Whether a number is one of at least three in square brackets."""
+    start = sentence.rfind("[", 0, figure.start)
+    if start < 0 or "]" in sentence[start : figure.start]:
+        return False
+    end = sentence.find("]", figure.end)
+    content = sentence[start + 1 : end if end >= 0 else len(sentence)]
+    return len(re.findall(r"[0-9]+(?:\.[0-9]*)?", content)) >= 3 and (
+        re.fullmatch(r"[-0-9.,;%eE\s+]+", content) is not None
+    )
 
 
 def _is_metric(text: str) -> bool:
@@ -288,17 +330,6 @@ def is_connected(
 
 # ---- data sets -----------------------------------------------------------------------------------
 
-_FASHION = r"(?:fashion[- _]?mnist|f[- _]?mnist|fashion (?:images|dataset|data set|articles?))"
-_OTHER_DATASET = (
-    r"(?:(?:e|k|q|not|kannada[- ]?|rotated[- ]?|permuted[- ]?|affine[- ]?|bi)?mnist(?:-m|-c)?"
-    r"|hand-?written digits?|cifar(?:[- ]?10{1,2})?|svhn|(?:tiny[- ]?|mini[- ]?)?image ?net(?:-1k)?"
-    r"|stl[- ]?10|usps|caltech[- ]?(?:101|256)|deep ?fashion2?|omniglot|celeba|ms[- ]?coco|coco"
-    r"|pascal voc|kuzushiji(?:-\w+)?|gtsrb|food-?101|flowers-?102|reuters|imdb|20 ?newsgroups"
-    r"|isic|chexpert|places365|lsun|norb|iris)"
-)
-_DATASETS = re.compile(
-    rf"(?<![\w-])(?:(?P<fashion>{_FASHION})|(?P<other>{_OTHER_DATASET}))(?![\w])", re.IGNORECASE
-)
 _ONLY_COMPARED = re.compile(
     r"(?:pre-?trained (?:on|with)(?: the)?|weights (?:of|from)|than(?: the)?(?: original)?"
     r"|replacement (?:of|for)(?: the)?(?: original)?|transfer(?:red)? from|like|unlike|similar to"
@@ -314,7 +345,7 @@ def find_datasets(sentence: str) -> list[Mention]:
     (``harder than MNIST``), are left out.
     """
     found = []
-    for match in _DATASETS.finditer(sentence):
+    for match in IN_SENTENCES.finditer(sentence):
         before, after = (
             sentence[max(0, match.start() - 50) : match.start()],
             sentence[match.end() :],
@@ -449,7 +480,8 @@ _BEST = re.compile(
 _COUNT_AGAIN = _COUNT.replace("<n>", "<m>")
 _FOLDS = re.compile(
     rf"\b{_COUNT}[- ]?folds?[- ](?:stratified )?(?:cross|cv\b)"
-    rf"|\b(?:averag\w*|means?)\b[^.;]{{0,30}}?{_OVER} (?:the |all )*{_COUNT_AGAIN} folds",
+    rf"|\b(?:averag\w*|means?)\b[^.;]{{0,30}}?{_OVER} (?:the |all )*{_COUNT_AGAIN} folds"
+    rf"|\bover (?:the |all )*{_COUNT.replace('<n>', '<k>')} folds",
     re.IGNORECASE,
 )
 _RUNS_ALONE = re.compile(
@@ -466,7 +498,7 @@ def find_repetition(phrase: str, *, has_spread: bool = False) -> Repetition | No
     """
     match = _FOLDS.search(phrase)
     if match:
-        return Repetition(folds=_read_count(match["n"] or match["m"]))
+        return Repetition(folds=_read_count(match["n"] or match["m"] or match["k"]))
     match = _BEST.search(phrase)
     if match:
         return Repetition(best_of=_read_count(match["n"]))

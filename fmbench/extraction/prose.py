@@ -32,7 +32,8 @@ _LOGGED_METRIC = (  # a line that ends with a metric, an equals sign or colon, a
     r"\s*(?:\([^()]{0,40}\))?\W*$"
 )
 _TRAINING_LOG = re.compile(
-    rf"\bval_(?:loss|acc)|{_EPOCH} ?[/\]]|\bloss[:=] ?[0-9.]+ ?[-,|]? ?acc|[0-9]+/[0-9]+ \[=",
+    r"\bval_(?:loss|acc)|\bepoch[ :#=]*\[?[0-9]+ ?[/\]]|\bloss[:=] ?[0-9.]+ ?[-,|]? ?acc"
+    r"|[0-9]+/[0-9]+ \[=",
     re.IGNORECASE,
 )
 _TEST_LINE = re.compile(r"^(?!.*\b(?:train|val))(?!.*[0-9]/[0-9]+ \[=).*\btest", re.IGNORECASE)
@@ -46,7 +47,8 @@ _WORTH_READING = re.compile(
     re.IGNORECASE,
 )
 _TABLE_ROW = re.compile(
-    r"\t|^\s*\||^\s*[+|][-=+:|\s]{3,}$|\S {3,}\S.* {3,}\S|(?<!\\)&.*\\\\|^\s*</?t[drh]\b"
+    r"\t|^\s*[\u2500-\u257f|]|[0-9]%\|[^|]{0,200}\|"
+    r"|^\s*[+|][-=+:|\s]{3,}$|\S {3,}\S.* {3,}\S|(?<!\\)&.*\\\\|^\s*</?t[drh]\b"
 )
 _SKIPPED_BLOCKS = (
     (re.compile(r"\\begin\{(?:tabular|table|longtable|thebibliography|equation|align)"),

@@ -11,16 +11,24 @@ import os
 import re
 import stat
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
-from fractions import Fraction
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from fmbench.errors import UserError
-from fmbench.extraction.found import Extraction, FoundClaim, FoundMatrix
+from fmbench.extraction.document import (
+    Document,
+    Part,
+    find_blocks,
+    name_unnamed,
+    separate_unnamed,
+)
+from fmbench.extraction.figures import OUT_OF_RANGE, describe_rounded
+from fmbench.extraction.found import Extraction, FoundClaim
+from fmbench.extraction.html_text import blank_hidden, strip_tags
 from fmbench.suites.claims import Suite
 
 KINDS = {
@@ -52,6 +60,7 @@ _TABLES = ("Markdown", "LaTeX", "HTML", "reStructuredText", "separated values", 
 MAX_TEXT_BYTES = 20_000_000
 MAX_FILE_BYTES = 100 << 20
 MAX_NOTES = 40
+MAX_SHORT_LINES = 20  # a longer text is no list of claims unless most of its lines hold a number
 MAX_CLAIMS = 5_000
 _OTHER_FILES = (
     (b"\x89PNG", "a picture; fmbench reads text and PDF"),
@@ -106,7 +115,9 @@ def read_input(
     if data is None or data[:1024].lstrip().startswith(b"%PDF") or wanted == "PDF":
         return _read_pdf(source, name, column)
     text, notes = decode_text(data, name)
-    if isinstance(source, Path) and (wanted == "suite" or (wanted is None and _is_suite(text))):
+    if isinstance(source, Path) and (
+        wanted == "suite" or (wanted is None and _is_suite(text, name))
+    ):
         from fmbench.suites.reader import read_suite
 
         return read_suite(source)
@@ -209,7 +220,7 @@ def _count_control_characters(text: str) -> int:
 
 
 def _read_pdf(source: Path | bytes, name: str, column: str | None) -> Extraction:
-    from fmbench.extraction.pdf import read_pdf
+    from fmbench.extraction.pdf.reader import read_pdf
 
     if isinstance(source, Path):
         found = read_pdf(source, column=column, name=name)
@@ -233,16 +244,32 @@ def _read_text(
     text = re.sub(r"\x1b\[[0-9;]{0,20}[A-Za-z]", "", text.removeprefix("\ufeff"))  # colours
     text = re.sub(r"[\x08\x0b\x0c\x1c-\x1e\x85\u2028\u2029]", " ", text)
     text = re.sub(r"\r\n?", "\n", text)
-    if kind == "suite" or (kind is None and _is_suite(text)):
+    if kind == "suite" or (kind is None and _is_suite(text, name)):
         return _read_suite_text(text, name)
+    if text.lstrip()[:1] not in ("{", "["):  # JSON: its texts are cleaned one by one
+        text = blank_hidden(text)
     found = _read_as(text, name, kind, column)
     return _finish(replace(found, notes=(*notes, *found.notes)))
 
 
-def _is_suite(text: str) -> bool:
-    return re.search(r"^\s*\[test_set\]\s*(?:#.*)?$", text, re.MULTILINE) is not None and (
-        re.search(r"^\s*n_per_class\s*=", text, re.MULTILINE) is not None
-    )
+def _is_suite(text: str, name: str) -> bool:
+    """Whether a text is a suite, and not one that only quotes parts of a suite."""
+    import tomllib
+
+    from fmbench.suites.reader import MAX_BYTES
+
+    if not re.search(r"^\s*\[test_set\]\s*(?:#.*)?$", text, re.MULTILINE) or not re.search(
+        r"^\s*n_per_class\s*=", text, re.MULTILINE
+    ):
+        return False
+    if name.lower().endswith(".toml") or len(text) > MAX_BYTES:
+        return name.lower().endswith(".toml")
+    try:
+        content = tomllib.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    test_set = content.get("test_set")
+    return isinstance(test_set, dict) and "n_per_class" in test_set
 
 
 def _read_suite_text(text: str, name: str) -> Suite:
@@ -272,7 +299,7 @@ def _read_as(text: str, name: str, kind: str | None, column: str | None) -> Extr
         "classification report": lambda: read_report(text, name),
         "confusion matrix": lambda: read_matrix(text, name),
         "table": lambda: read_tables(text, name, None, column),
-        "text": lambda: read_words(text.splitlines(), name),
+        "text": lambda: read_words(strip_tags(text).splitlines(), name),
         "notebook": lambda: _read_notebook(text, name, column),
         "JSON": lambda: _read_json(parse_json(text, name), name, column),
         "model hub": lambda: read_model_hub(text, name),
@@ -284,6 +311,10 @@ def _read_as(text: str, name: str, kind: str | None, column: str | None) -> Extr
     if kind is not None and kind != "document":
         return readers[kind]()
     content = find_json(text, name) if kind is None else None
+    if content is None and kind is None and text.lstrip().startswith("{") and '"' not in text:
+        # a dictionary as Python prints it
+        plain = re.sub(r"\bnp\.(?:float|int)[0-9]{2}\(([^()]{1,40})\)", r"\1", text)
+        content = find_json(plain.replace("'", '"'), name)
     if content is not None:
         return _read_json(content, name, column)
     if kind is None and looks_like_model_hub(text):
@@ -291,9 +322,9 @@ def _read_as(text: str, name: str, kind: str | None, column: str | None) -> Extr
         body = re.sub(r"\A\s*---\n.*?\n---[ \t]*(?:\n|\Z)", "", text, count=1, flags=re.DOTALL)
         if body == text or not body.strip():
             return found
-        rest = _read_document([_Part("", body)], name, column)
+        rest = _read_document([Part("", body)], name, column)
         return _merge("document", name, [found, rest])
-    return _read_document([_Part("", text)], name, column)
+    return _read_document([Part("", text)], name, column)
 
 
 def _finish(found: Extraction) -> Extraction:
@@ -307,8 +338,10 @@ def _finish(found: Extraction) -> Extraction:
         claims.setdefault(key, claim)
     if len(claims) > MAX_CLAIMS:
         raise UserError(f"{found.name} holds more than {MAX_CLAIMS:,} figures: give only a part")
-    notes = list(dict.fromkeys(_to_line(note) for note in found.notes))
+    notes = [*describe_rounded(claims.values()), *found.notes]
+    notes = list(dict.fromkeys(_to_line(note) for note in notes))
     if not claims and not found.matrices:
+        notes.sort(key=lambda note: OUT_OF_RANGE.search(note) is None)
         why = f" ({'; '.join(notes[:2])})" if notes else ""
         raise UserError(
             f"{found.name}: no accuracy found{why}; these kinds are read: {', '.join(KINDS)}"
@@ -348,7 +381,7 @@ def _read_json(content: Any, name: str, column: str | None) -> Extraction:
         return _read_cells(content, name, column)
     blocks = find_reports_in_json(content) + find_matrices_in_json(content)
     combined = combine_blocks(blocks)
-    values = _find_json_figures(content)
+    values, notes = _find_json_figures(content)
     found = Extraction(
         kind=_name_kind({block.kind for block in blocks}, bool(values)),
         name=name,
@@ -356,12 +389,12 @@ def _read_json(content: Any, name: str, column: str | None) -> Extraction:
         matrices=combined.matrices,
         n_per_class=combined.n_per_class,
         class_names=combined.class_names,
-        notes=combined.notes,
+        notes=(*combined.notes, *notes),
     )
     strings = find_strings(content)
     if not strings:
         return found
-    rest = _read_document([_Part("", text) for text in strings], name, column)
+    rest = _read_document([Part("", text) for text in strings], name, column)
     return _merge("JSON", name, [found, rest])
 
 
@@ -369,43 +402,78 @@ def _name_kind(kinds: set[str], has_more: bool) -> str:
     return kinds.pop() if len(kinds) == 1 and not has_more else "JSON"
 
 
-def _find_json_figures(content: Any) -> list[FoundClaim]:
-    """Find figures such as ``{"LeNet-5": {"test_accuracy": 0.91}}``."""
-    from fmbench.extraction.figures import check_range, parse_printed_figure
+def _find_json_figures(content: Any) -> tuple[list[FoundClaim], list[str]]:
+    """Find figures such as ``{"LeNet-5": {"test_accuracy": 0.91}}``, and note those left out."""
     from fmbench.extraction.json_values import walk_json
+    from fmbench.extraction.metric_names import is_training_metric
+
+    claims: list[FoundClaim] = []
+    notes: list[str] = []
+    for place in walk_json(content):
+        if not isinstance(place.value, dict) or place.images or "macro avg" in place.value:
+            continue  # a classification report has its own reader
+        for key, value in _list_json_values(place.value):
+            if not isinstance(value, str) or len(value) > 40 or len(key) > 60:
+                continue
+            where = _to_line("/".join((*place.keys, key)))[:100]
+            if is_training_metric(key.replace("_", " ")):
+                notes.append(f"{where} is of training or validation images: not taken")
+                continue
+            try:
+                claim = _read_json_figure(key, value, where)
+            except ValueError as error:
+                notes.append(f"{where}: not taken: {error}")
+                continue
+            if claim is not None:
+                claims.append(replace(claim, label=_name_json_model(place.value) or place.model))
+    return claims, notes
+
+
+def _list_json_values(content: dict[str, Any]) -> list[tuple[str, Any]]:
+    """List the keys and values of an object; ``{"key": "accuracy", "value": 0.91}`` is one."""
+    for name in ("key", "metric", "name"):
+        if isinstance(content.get(name), str) and isinstance(content.get("value"), str):
+            return [(content[name], content["value"])]
+    return list(content.items())
+
+
+def _name_json_model(content: dict[str, Any]) -> str:
+    """Return the model that an object names beside its figures, as in a list of results."""
+    for key in ("model", "model_name", "classifier", "method", "algorithm", "estimator", "name"):
+        value = content.get(key)
+        if isinstance(value, str) and re.search(r"[^\W\d_]", value) and "value" not in content:
+            return _to_line(value)[:100]
+    return ""
+
+
+def _read_json_figure(key: str, value: str, where: str) -> FoundClaim | None:
+    """Read one value; None if its key names no metric, or not which class or average.
+
+    Raises:
+        ValueError: the value is out of range.
+    """
+    from fmbench.extraction.figures import check_range, describe_error_rate, parse_printed_figure
     from fmbench.extraction.metric_names import find_metric_name
     from fmbench.metrics.registry import METRICS
 
-    claims = []
-    for place in walk_json(content):
-        if not isinstance(place.value, dict) or place.images:
-            continue
-        has_averages = any(isinstance(value, dict) for value in place.value.values())
-        for key, value in place.value.items():
-            if not isinstance(value, str) or len(value) > 40 or len(key) > 60:
-                continue
-            metric = find_metric_name(key.replace("_", " "))
-            figure = parse_printed_figure(value, error_rate=bool(metric and metric.is_error_rate))
-            if metric is None or figure is None or metric.per_class:
-                continue
-            if METRICS[metric.metric].average_is_stated and metric.average is None:
-                continue  # precision of which class, or which average?
-            if has_averages and "macro avg" in place.value:
-                continue  # a classification report, which has its own reader
-            try:
-                check_range(figure, metric.metric)
-                if not figure.value.endswith("%") and 1 < float(figure.value) < 10:
-                    raise ValueError(f"{metric.metric} {value} is above 1")
-            except ValueError as error:
-                raise UserError(f"{'/'.join((*place.keys, key))[:100]}: {error}") from None
-            claims.append(
-                FoundClaim(
-                    label=place.model, metric=metric.metric, figure=figure, source="JSON",
-                    where=_to_line("/".join((*place.keys, key)))[:100], average=metric.average,
-                    remark=metric.remark,
-                )
-            )  # fmt: skip
-    return claims
+    metric = find_metric_name(key.replace("_", " "))
+    if metric is None or metric.per_class:
+        return None
+    if METRICS[metric.metric].average_is_stated and metric.average is None:
+        return None
+    figure = parse_printed_figure(
+        value, error_rate=metric.is_error_rate, percent=metric.percent or None
+    )
+    if figure is None:
+        return None
+    is_share = METRICS[metric.metric].highest == 1
+    if is_share and not figure.value.endswith("%") and 1 < float(figure.value) < 10:
+        raise ValueError(f"{metric.metric} {value} is above 1")
+    check_range(figure, metric.metric)
+    remark = describe_error_rate(figure, metric.remark)
+    return FoundClaim(
+        "", metric.metric, figure, "JSON", where, average=metric.average, remark=remark
+    )
 
 
 def _read_notebook(text: str, name: str, column: str | None) -> Extraction:
@@ -425,11 +493,11 @@ def _read_cells(content: dict[str, Any], name: str, column: str | None) -> Extra
         if not isinstance(cell, dict):
             continue
         if cell.get("cell_type") == "markdown":
-            parts.append(_Part(f"cell {number}", _join(cell.get("source"))))
+            parts.append(Part(f"cell {number}", _join(cell.get("source"))))
         outputs = cell.get("outputs")
         for output in outputs if isinstance(outputs, list) else []:
             if isinstance(output, dict) and output.get("output_type") != "error":
-                parts.append(_Part(f"output of cell {number}", _read_output(output)))
+                parts.append(Part(f"output of cell {number}", _read_output(output)))
     parts = [part for part in parts if part.text.strip()]
     if not parts:
         raise UserError(f"{name}: the notebook has no outputs and no text: run it and save it")
@@ -453,65 +521,27 @@ def _join(lines: Any) -> str:
 # ---- a document of several parts -----------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class _Part:
-    """A text of a document, and its place for people (empty if it is the whole document)."""
-
-    place: str
-    text: str
-
-
-@dataclass
-class _Document:
-    """The text of all parts, and what has been found in it."""
-
-    text: str
-    starts: list[tuple[int, str]]  # the first line of each part, and its place
-    notes: list[str] = field(default_factory=list)
-
-    @classmethod
-    def of(cls, parts: Iterable[_Part]) -> _Document:
-        from fmbench.extraction.blocks import expand_newlines
-
-        texts, starts, line = [], [], 0
-        for part in parts:
-            text = re.sub(r"\r\n?", "\n", expand_newlines(part.text)).rstrip("\n") + "\n"
-            starts.append((line, part.place))
-            texts.append(text)
-            line += text.count("\n") + 1
-        return cls("\n".join(texts), starts)
-
-    def name_place(self, where: str) -> str:
-        """Turn ``line 12`` of the whole text into ``cell 5, line 3``."""
-        match = re.match(r"line ([0-9]+)", where)
-        if match is None or len(self.starts) == 1 == (self.starts[0][1] == ""):
-            return where
-        line = int(match.group(1)) - 1
-        first, place = max(
-            (start for start in self.starts if start[0] <= line), default=self.starts[0]
-        )
-        if not place:
-            return where
-        return f"{place}, line {line - first + 1}{where[match.end() :]}"
-
-
-def _read_document(parts: Sequence[_Part], name: str, column: str | None) -> Extraction:
+def _read_document(parts: Sequence[Part], name: str, column: str | None) -> Extraction:
     """Read a text by all readers that apply."""
     from fmbench.extraction.blocks import combine_blocks
     from fmbench.extraction.tables import read_tables
 
-    document = _Document.of(parts)
-    blocks, rest = _find_blocks(document.text)
-    combined = combine_blocks(blocks)
+    document = Document.of(parts)
+    logged, notes_of_logs, text = _read_dictionaries(document.text)
+    blocks, rest = find_blocks(text)
     table = Extraction("table", name)
     if any("0" <= c <= "9" for c in rest):
         table = read_tables(rest, name, None, column)
+    if table.claims:  # a square of numbers that is no matrix is a part of a table
+        blocks = [block for block in blocks if block.claims or block.matrix]
+    combined = combine_blocks(blocks)
     sentences, notes = _read_words(document, rest, table, name, bool(blocks))
-    sentences = _separate_unnamed(sentences, combined.claims, combined.matrices, combined.n_models)
-    claims = [*combined.claims, *table.claims, *sentences]
+    sentences = name_unnamed(sentences, table.claims)
+    sentences = separate_unnamed(sentences, combined.claims, combined.matrices, combined.n_models)
+    claims = [*combined.claims, *table.claims, *sentences, *logged]
     kinds = {block.kind for block in blocks if block.claims or block.matrix}
     kinds |= {"table"} if table.claims else set()
-    kinds |= {"text"} if sentences else set()
+    kinds |= {"text"} if sentences or logged else set()
     kind = kinds.pop() if len(kinds) == 1 else "document"
     return Extraction(
         kind=kind if kind in KINDS else "document",
@@ -522,57 +552,48 @@ def _read_document(parts: Sequence[_Part], name: str, column: str | None) -> Ext
         ),
         n_per_class=combined.n_per_class,
         class_names=combined.class_names,
-        notes=(*combined.notes, *table.notes, *notes, *_note_limits(rest)),
+        notes=(*combined.notes, *table.notes, *notes_of_logs, *notes, *_note_limits(rest)),
     )
 
 
-def _find_blocks(text: str) -> tuple[list[Any], str]:
-    """Find the reports and matrices; return them, and the text without their lines."""
-    from fmbench.extraction.blocks import find_html_tables_as_text
-    from fmbench.extraction.classification_reports import find_reports
-    from fmbench.extraction.matrices import find_matrices
-
-    blocks, pieces, end = [], [], 0
-    for table in find_html_tables_as_text(text):
-        found = find_reports(table.text) or find_matrices(table.text)
-        if not found:
-            continue
-        blocks += [
-            replace(
-                block,
-                first_line=table.line + block.first_line,
-                last_line=table.line + block.last_line,
-            )
-            for block in found
-        ]
-        pieces += [text[end : table.start], "\n" * text.count("\n", table.start, table.end)]
-        end = table.end
-    text = "".join([*pieces, text[end:]])
-    reports = find_reports(text)
-    taken = {k for block in reports for k in range(block.first_line, block.last_line + 1)}
-    matrices = find_matrices(text, taken=taken)
-    is_short = text.count("\n") < 1_000
-    if is_short and not any(block.matrix for block in matrices) and not reports and not blocks:
-        matrices = _read_lone_matrix(text) or matrices
-    taken |= {k for block in matrices for k in range(block.first_line, block.last_line + 1)}
-    rest = "\n".join("" if k in taken else line for k, line in enumerate(text.split("\n")))
-    return [*blocks, *reports, *matrices], rest
+_DICTIONARY = re.compile(r"^.{0,80}?\{(?P<items>\s*['\"][^'\"{}]{1,60}['\"]\s*:.{1,2000})\}\s*$")
+_ITEM = re.compile(
+    r"['\"](?P<key>[^'\"{}]{1,60})['\"]\s*:\s*['\"]?(?P<value>-?[0-9.]+(?:e-?[0-9]+)?)\b"
+)
 
 
-def _read_lone_matrix(text: str) -> list[Any]:
-    """Read a square block of numbers that is all there is."""
-    from fmbench.extraction.matrices import find_matrices
+def _read_dictionaries(text: str) -> tuple[list[FoundClaim], list[str], str]:
+    """Read lines such as ``{'eval_loss': 0.25, 'eval_accuracy': 0.9123}``, as trainers log them.
 
-    blocks = find_matrices(text, is_alone=True)
-    if len(blocks) != 1:
-        return []
+    Of several, as after each epoch, the last one counts. Returns the claims, notes, and the text
+    without these lines.
+    """
     lines = text.split("\n")
-    others = lines[: blocks[0].first_line] + lines[blocks[0].last_line + 1 :]
-    return [] if any(line.strip() for line in others) else blocks
+    last: dict[str, tuple[int, str]] = {}
+    n_printed: dict[str, int] = {}
+    for i, line in enumerate(lines):
+        match = _DICTIONARY.match(line[:3_000]) if "{" in line and ":" in line else None
+        items = list(_ITEM.finditer(match["items"])) if match else []
+        if not items:
+            continue
+        lines[i] = ""
+        for item in items:
+            last[item["key"]] = (i, item["value"])
+            n_printed[item["key"]] = n_printed.get(item["key"], 0) + 1
+    claims: list[FoundClaim] = []
+    notes: list[str] = []
+    for key, (i, value) in last.items():
+        found, remarks = _find_json_figures({key: value})
+        where = f"line {i + 1}"
+        claims += [replace(claim, source="text", where=where) for claim in found]
+        notes += [f"{where}: {remark}" for remark in remarks]
+        if found and n_printed[key] > 1:
+            notes.append(f"{key} is printed {n_printed[key]} times: only the last one is taken")
+    return claims, notes, "\n".join(lines)
 
 
 def _read_words(
-    document: _Document, rest: str, table: Extraction, name: str, has_blocks: bool
+    document: Document, rest: str, table: Extraction, name: str, has_blocks: bool
 ) -> tuple[list[FoundClaim], list[str]]:
     """Read the sentences, or the lines of a list such as ``LeNet-5: 98.80 %``."""
     from fmbench.extraction.words import find_sentences, read_words
@@ -582,8 +603,11 @@ def _read_words(
         match = re.match(r"line ([0-9]+)", claim.where)
         if match and int(match.group(1)) <= len(lines):
             lines[int(match.group(1)) - 1] = ""
+    if len(document.starts) == 1:
+        lines = strip_tags("\n".join(lines)).split("\n")
     filled = [line for line in lines if line.strip()]
-    if not has_blocks and not table.claims and filled:
+    has_table = bool(table.claims) or any(note.endswith("not taken") for note in table.notes)
+    if not has_blocks and not has_table and filled:
         with_number = sum(len(line) <= 200 and any(c.isdigit() for c in line) for line in filled)
         if with_number >= 0.8 * len(filled) and len(filled) <= 2_000:
             found = read_words(lines, name)
@@ -593,10 +617,11 @@ def _read_words(
     notes: list[str] = []
     starts = [*document.starts, (len(lines) + 1, "")]
     for (first, place), (end, _) in pairwise(starts):
-        found_claims, found_notes = find_sentences("\n".join(lines[first:end]), place or "text")
+        shown = strip_tags("\n".join(lines[first:end]))
+        found_claims, found_notes = find_sentences(shown, place or "text")
         claims += found_claims
         notes += found_notes
-    if not claims and not has_blocks and not table.claims and 0 < len(filled) <= 2_000:
+    if not claims and not has_blocks and not has_table and 0 < len(filled) <= MAX_SHORT_LINES:
         found = read_words(lines, name)
         if found.claims:
             return list(found.claims), list(found.notes)
@@ -611,60 +636,3 @@ def _note_limits(text: str) -> list[str]:
     if re.search(r"^\[[0-9]+ rows x [0-9]+ columns\]", text, re.MULTILINE) and "..." in text:
         return ["pandas left columns out ('...'): print the table with to_string()"]
     return []
-
-
-def _separate_unnamed(
-    sentences: list[FoundClaim],
-    claims: Sequence[FoundClaim],
-    matrices: Sequence[FoundMatrix],
-    n_models: int,
-) -> list[FoundClaim]:
-    """Give accuracies of sentences that name no model, and differ, labels of their own.
-
-    Held against each other, honest figures of two models would contradict each other. One that
-    agrees with the report or the matrix of the same text is of that model.
-    """
-    unnamed = [c for c in sentences if not c.label and c.metric == "accuracy" and c.class_ is None]
-    if len({claim.figure.value for claim in unnamed}) < 2:
-        return sentences
-    known = [c for c in claims if c.metric == "accuracy"] if n_models == 1 else []
-    exact = [_compute_accuracy(m) for m in matrices if not m.is_shares] if n_models == 1 else []
-    agreeing = {
-        id(claim)
-        for claim in unnamed
-        if any(_overlap(claim, other) for other in known)
-        or any(_find_interval(claim)[0] <= value <= _find_interval(claim)[1] for value in exact)
-    }
-    first = unnamed[0] if not known and not exact else None
-    separated = []
-    for claim in sentences:
-        is_unnamed = any(claim is other for other in unnamed)
-        is_other = (
-            is_unnamed
-            and id(claim) not in agreeing
-            and (first is None or not _overlap(claim, first))
-        )
-        label = f"unnamed ({claim.figure.printed})" if is_other else claim.label
-        separated.append(replace(claim, label=label))
-    return separated
-
-
-def _overlap(one: FoundClaim, other: FoundClaim) -> bool:
-    (low, high), (other_low, other_high) = _find_interval(one), _find_interval(other)
-    return low <= other_high and other_low <= high
-
-
-def _find_interval(claim: FoundClaim) -> tuple[Fraction, Fraction]:
-    from fmbench.suites.rounding import compute_interval
-
-    figure = claim.figure
-    if figure.out_of:
-        share = Fraction(int(figure.value), figure.out_of)
-        return share, share
-    interval = compute_interval(figure.value, "accuracy")
-    return interval.low, interval.high
-
-
-def _compute_accuracy(matrix: FoundMatrix) -> Fraction:
-    total = sum(int(value) for row in matrix.rows for value in row)
-    return Fraction(sum(int(matrix.rows[k][k]) for k in range(len(matrix.rows))), total)

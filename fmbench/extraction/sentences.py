@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from fmbench.extraction.figures import check_range, parse_printed_figure
+from fmbench.extraction.figures import check_range, describe_error_rate, parse_printed_figure
 from fmbench.extraction.found import FoundClaim, PrintedFigure
 from fmbench.extraction.metric_names import MetricMention, MetricName, find_mentions
 from fmbench.extraction.phrases import (
@@ -137,6 +137,7 @@ def make_claim(sentence: Sentence, figure: FigureMention, name: MetricName, labe
     except ValueError as error:
         return Reading(figure, why_not=str(error))
     repetition = _find_repetition(sentence, figure, printed)
+    remark = describe_error_rate(printed, remark)
     return Reading(
         figure,
         FoundClaim(
@@ -168,7 +169,12 @@ _CLASSIFIED = re.compile(
 )
 _MISCLASSIFIED = re.compile(
     r"^ ?(?:of )?(?:all |the )*(?:test(?:ing)? )?(?:images|pictures|samples|examples|garments)?"
-    r"[^,.;]{0,20}?\b(?:misclassified|classified wrongly|wrongly classified|(?:are|were) wrong)",
+    r"[^,.;]{0,20}?\b(?:mis-?classified|classified wrongly|wrongly classified|(?:are|were) wrong)",
+    re.IGNORECASE,
+)
+MISCLASSIFIES = re.compile(
+    r"\b(?:mis-?classif\w+|fail(?:s|ed)? (?:on|for)|errs on|(?:is|are|was) wrong (?:on|for)) "
+    r"(?:about |only )?$",
     re.IGNORECASE,
 )
 _CLASSIFIES = re.compile(
@@ -182,7 +188,7 @@ def find_metric_of(sentence: Sentence, figure: FigureMention) -> MetricName | st
     """Find the metric of a figure, or say why it has none; ``""``: not worth a word."""
     before, after = sentence.text[: figure.start], sentence.text[figure.end :]
     if figure.is_percent or figure.is_quotient:
-        if _MISCLASSIFIED.match(after) or re.search(r"\bmisclassif\w+ $", before, re.IGNORECASE):
+        if _MISCLASSIFIED.match(after) or MISCLASSIFIES.search(before):
             return MetricName("accuracy", is_error_rate=True)
         if _CLASSIFIED.match(after) or _CLASSIFIES.search(before):
             return ACCURACY
@@ -362,6 +368,14 @@ _REASONS = (
             re.IGNORECASE,
         ),
         "a figure that is not reached",
+    ),
+    (
+        re.compile(
+            r"\b(?:expect(?:s|ed)?|hopes?|hoped|aims?|aimed|targets?|goals?|should|would|might"
+            r"|supposed to)\b[^,;]{0,60}$",
+            re.IGNORECASE,
+        ),
+        "a figure that is only expected",
     ),
     (
         re.compile(r"\b(?:random(?:ly)? guess\w*|guessing|by chance|chance level)\b", re.I),
@@ -594,8 +608,9 @@ def _find_repetition(
 # ---- names and quotations ------------------------------------------------------------------------
 
 _NO_NAME = re.compile(
-    r"(?:(?:proposed|our|this|the|new|final) ?)*(?:models?|methods?|approach|network|system"
-    r"|architecture|classifier|results?)?",
+    r"(?:(?:proposed|our|this|the|new|final|average|mean|total|eval|evaluation|epoch|test|set|on|of"
+    r"|images|network|[0-9][0-9.,]*|[^\w]) ?)*"
+    r"(?:models?|methods?|approach|network|system|architecture|classifier|results?)?",
     re.IGNORECASE,
 )
 

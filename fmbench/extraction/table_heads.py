@@ -14,9 +14,15 @@ from statistics import median
 
 from fmbench.errors import UserError
 from fmbench.extraction.class_names import find_class_number
+from fmbench.extraction.data_set_names import FASHION_IN_HEADS, OTHERS_IN_HEADS
 from fmbench.extraction.figures import choose_percent, parse_printed_figure
 from fmbench.extraction.grid import Cell, Grid, tidy
-from fmbench.extraction.metric_names import MetricName, find_metric_name, is_training_metric
+from fmbench.extraction.metric_names import (
+    MetricName,
+    find_metric_name,
+    is_training_metric,
+    normalise_name,
+)
 from fmbench.metrics.registry import METRICS
 from fmbench.utils.formatting import join_words
 
@@ -61,9 +67,16 @@ def is_figure(text: str) -> bool:
     return bool(text) and parse_printed_figure(strip_figure(text)) is not None
 
 
+def is_count(text: str) -> bool:
+    """Whether a figure is a number of images and no share: a whole number above 100."""
+    return re.fullmatch(r"[1-9]\d{2,8}|[1-9]\d{0,2}(?:[,' ]\d{3}){1,3}", text) is not None and (
+        text != "100"
+    )
+
+
 def clean_label(text: str) -> str:
     """Return a model's name without citations, footnote marks and ``(ours)``."""
-    label = tidy(text)
+    label = tidy(re.sub(r"(?<!\w):[a-z][a-z0-9_+-]{1,30}:", "", text))  # :fire:
     for _ in range(3):
         before = label
         shorter = _OURS.sub("", _MARKS.sub("", _CITATION.sub("", label)))
@@ -108,6 +121,7 @@ class Table:
     @classmethod
     def build(cls, grid: Grid) -> Table:
         """Build a table; models that stand in the columns are put into the rows."""
+        grid = _drop_repeated_columns(grid)
         table = cls._build_upright(grid)
         if table._has_metrics_in_rows():
             turned = tuple(zip(*grid.rows, strict=True))
@@ -175,6 +189,22 @@ class Table:
         return self.grid.name_row(row + self.n_header)
 
 
+def _drop_repeated_columns(grid: Grid) -> Grid:
+    """Return the grid without columns in which every cell only continues the one on its left."""
+    repeated = {
+        index
+        for index in range(1, grid.n_columns)
+        if all(row[index].repeats_left or not row[index].text for row in grid.rows)
+        and any(row[index].text for row in grid.rows)
+    }
+    if not repeated:
+        return grid
+    rows = (
+        tuple(cell for index, cell in enumerate(row) if index not in repeated) for row in grid.rows
+    )
+    return replace(grid, rows=tuple(rows))
+
+
 def _count_header_rows(grid: Grid) -> int:
     """Return how many rows at the top are the header."""
     n_marked = 0
@@ -224,17 +254,6 @@ def _name_source(grid: Grid) -> str:
 
 # ---------------------------------------------------------------- heads
 
-FASHION = re.compile(
-    r"(?<![^\W_])(?:zalando(?:'s)?[\s_-]*)?(?:fashion[\s_-]*m?nist|f[\s_-]?mnist|fashion)(?![^\W_])",
-    re.IGNORECASE,
-)
-OTHER_DATA = re.compile(
-    r"(?<![^\W_])(?:(?:[ekqn]|not|extended|kuzushiji|rotated|permuted|affine|sequential|split)?"
-    r"[\s_-]?mnist(?:[\s_-]?(?:c|digits?))?|cifar[\s_-]?\d*|svhn|usps|stl[\s_-]?10"
-    r"|(?:tiny[\s_-]?)?imagenet(?:[\s_-]?\d+k?)?|caltech[\s_-]?\d+|coil[\s_-]?\d+|gtsrb|celeba"
-    r"|omniglot|digits)(?![^\W_])",
-    re.IGNORECASE,
-)
 _LABEL = re.compile(
     r"^(?:the )?(?:(?:cnn|dnn|deep learning|ml|classification|learning|proposed) )?"
     r"(?:models?|methods?|classifiers?|architectures?|approach(?:es)?|algorithms?|networks?|names?"
@@ -266,7 +285,7 @@ REFERENCES = re.compile(
 NUMBERING = re.compile(r"#|no\.?|nr\.?|rank(?:ing)?|id|index|year", re.IGNORECASE)
 _NOT_A_METRIC = re.compile(
     r"(?<![^\W_])(?:gains?|improvements?|drops?|delta|diff|differences?|change|gap|rank|margin"
-    r"|p-?values?|ci|intervals?|lower|upper|minimum|variance|var|time)(?![^\W_])|[δ∆]",
+    r"|p-?values?|ci|intervals?|lower|upper|null|minimum|variance|var|time)(?![^\W_])|[δ∆]",
     re.IGNORECASE,
 )
 SPREAD = re.compile(
@@ -278,10 +297,16 @@ SPREAD = re.compile(
 _WEAK = re.compile(
     r"^(?:(?:the|on|for|our|final|overall|best|reported|claimed|published|test(?:ing)?"
     r"|eval(?:uation)?)\s*)*(?:test(?:ing)?(?: set| data)?|scores?|results?|performances?|claimed"
-    r"|claims?|reported|published|measured|figures?|values?|eval(?:uation)?)?"
+    r"|claims?|reported|published|measured|figures?|values?|eval(?:uation)?|scores? test)?"
     r"\s*(?:[(\[]?\s*%\s*[)\]]?)?$",
     re.IGNORECASE,
 )
+_OTHER_IMAGES = re.compile(
+    r"\b(?:(?P<images>train(?:ing)?|validation|val|dev(?:elopment)?)[ -]+(?:set|data|images|samples"
+    r"|split|acc\w*|errors?|results?|scores?|performance|f1\w*)|cross[- ]?validat\w+|k[- ]?fold)\b",
+    re.IGNORECASE,
+)
+_NUMBER_OF_FOLDS = re.compile(r"\b(?:\d+|two|three|five|ten)[ -]?folds?\b", re.IGNORECASE)
 _TEST = re.compile(r"(?<![^\W_])(?:test(?:ing)?|eval(?:uation)?)(?![^\W_])", re.IGNORECASE)
 
 
@@ -309,15 +334,17 @@ class DataSets:
 
 def find_data_sets(text: str) -> DataSets:
     """Return the data sets that a head, a cell or a caption names."""
-    rest = FASHION.sub(" ", text)
-    others = tuple(dict.fromkeys(match[0].strip() for match in OTHER_DATA.finditer(rest)))
-    bare = re.sub(r"data ?-?set|data|[\W_]+", "", OTHER_DATA.sub("", rest), flags=re.IGNORECASE)
+    rest = FASHION_IN_HEADS.sub(" ", text)
+    others = tuple(dict.fromkeys(match[0].strip() for match in OTHERS_IN_HEADS.finditer(rest)))
+    bare = re.sub(
+        r"data ?-?set|data|[\W_]+", "", OTHERS_IN_HEADS.sub("", rest), flags=re.IGNORECASE
+    )
     return DataSets(rest != text, others, bool(text.strip()) and not bare)
 
 
 def remove_data_sets(text: str) -> str:
     """Return the text without the names of data sets."""
-    return tidy(OTHER_DATA.sub(" ", FASHION.sub(" ", text)).replace("_", " "))
+    return tidy(OTHERS_IN_HEADS.sub(" ", FASHION_IN_HEADS.sub(" ", text)).replace("_", " "))
 
 
 def _find_role(column: Column) -> None:
@@ -336,6 +363,8 @@ def _find_role(column: Column) -> None:
         column.role = "data set"
     elif _LABEL.match(plain) and column.n_texts >= column.n_figures:
         column.role = "label"
+    elif texts and all(re.match(r"(?:±|\+/?-) ?[\d.]", text) for text in texts):
+        column.role = "spread"  # the second column below a head that spans two
     elif (
         SPREAD.search(plain)
         and column.n_figures
@@ -347,7 +376,7 @@ def _find_role(column: Column) -> None:
         column.role = "training"
     elif data_sets.is_other:
         column.role = "other data"
-    elif _NOT_A_METRIC.search(plain):
+    elif _NOT_A_METRIC.search(normalise_name(plain)):
         column.role = "other"
     else:
         column.metric = find_metric_name(plain) or _find_metric_in_parts(column.parts)
@@ -404,8 +433,30 @@ def find_named_column(table: Table, name: str) -> Column | None:
     return None
 
 
+def explain_caption(table: Table) -> str:
+    """Say of which images a table is if its caption says that it is not of the test images."""
+    caption = re.sub(r"\bafter .{0,40}?training\b", "", table.grid.caption, flags=re.IGNORECASE)
+    found = _OTHER_IMAGES.search(caption)
+    if found is None or _TEST.search(caption) or _NUMBER_OF_FOLDS.search(caption):
+        return ""
+    if any(_TEST.search(column.head) for column in table.columns):
+        return ""
+    if found["images"] is None:
+        return "a cross-validation, over an unknown number of folds"
+    return "training images" if found["images"].lower()[0] == "t" else "validation images"
+
+
 def _number_columns(columns: Iterable[Column]) -> list[str]:
     return [f"{column.head!r} (column {column.index + 1})" for column in columns]
+
+
+def suggest_column(columns: Sequence[Column]) -> str:
+    """Return the option that chooses the first of these columns, as one can type it."""
+    first = columns[0]
+    is_clear = first.head and len({column.head for column in columns}) == len(columns)
+    is_plain = re.fullmatch(r"[^\W_][\w .,()%/@+-]{0,60}", first.head) is not None
+    name = f"'{first.head}'" if is_clear and is_plain else str(first.index + 1)
+    return f"choose one, such as --column {name}"
 
 
 def choose_columns(table: Table, *, is_by_class: bool) -> list[Column]:
@@ -431,19 +482,19 @@ def choose_columns(table: Table, *, is_by_class: bool) -> list[Column]:
         elif metric == "accuracy":
             raise UserError(
                 f"{table.source} has {len(left)} columns that may hold the accuracy: "
-                f"{join_words(_number_columns(left))}; choose one with --column NAME"
+                f"{join_words(_number_columns(left))}; {suggest_column(left)}"
             )
         else:
             table.notes.append(
                 f"{table.source}: {join_words(_number_columns(left))} may each hold the "
-                f"{METRICS[str(metric)].title} and were not read; choose one with --column NAME"
+                f"{METRICS[str(metric)].title} and were not read; {suggest_column(left)}"
             )
     return sorted(chosen, key=lambda column: column.index)
 
 
 def _narrow(table: Table, columns: list[Column]) -> list[Column]:
     """Leave out columns of another kind where one names Fashion-MNIST, or the test images."""
-    for pattern in (FASHION, _TEST):
+    for pattern in (FASHION_IN_HEADS, _TEST):
         kept = [column for column in columns if pattern.search(column.head)]
         if kept and len(kept) < len(columns):
             left_out = [column for column in columns if column not in kept]
@@ -461,7 +512,7 @@ def _choose_weak_columns(table: Table) -> list[Column]:
         return []
     metric = find_metric_name(remove_data_sets(table.grid.caption))
     weak = [column for column in table.columns if column.role == "weak" and column.n_figures]
-    columns = [column for column in weak if FASHION.search(column.head)]
+    columns = [column for column in weak if FASHION_IN_HEADS.search(column.head)]
     names_models = any(column.role == "label" for column in table.columns)
     if not columns and len(weak) == 1 and (metric or names_models):
         columns = weak

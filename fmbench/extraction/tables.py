@@ -15,9 +15,11 @@ from decimal import Decimal
 
 from fmbench.errors import UserError
 from fmbench.extraction.class_names import N_CLASSES, find_class_number, find_class_numbers
+from fmbench.extraction.data_set_names import FASHION_IN_HEADS, OTHERS_IN_HEADS
 from fmbench.extraction.figures import (
     check_range,
     choose_percent,
+    describe_error_rate,
     find_decimal_comma,
     parse_printed_figure,
 )
@@ -34,9 +36,7 @@ from fmbench.extraction.markup import (
 from fmbench.extraction.metric_names import MetricName, find_metric_name
 from fmbench.extraction.table_heads import (
     CLASS_LABEL,
-    FASHION,
     NUMBERING,
-    OTHER_DATA,
     REFERENCES,
     SPREAD,
     Column,
@@ -45,8 +45,10 @@ from fmbench.extraction.table_heads import (
     choose_columns,
     clean_label,
     describe_column,
+    explain_caption,
     find_data_sets,
     find_named_column,
+    is_count,
     is_figure,
     is_missing,
     name_models,
@@ -221,11 +223,16 @@ def _read_table(table: Table, column: str | None) -> tuple[list[FoundClaim], lis
             table.notes.append(f"{table.source}: {named.head!r} was read as the accuracy")
         chosen = [named]
     else:
+        images = explain_caption(table)
+        if images and any(c.n_figures for c in table.columns):
+            return [], [f"{table.source} is of {images}, as its caption says: not taken"]
         caption = find_data_sets(table.grid.caption)
         if (
             caption.is_other
-            and not any(FASHION.search(c.head) for c in table.columns)
-            and not any(FASHION.search(cell.text) for row in table.grid.rows for cell in row)
+            and not any(FASHION_IN_HEADS.search(c.head) for c in table.columns)
+            and not any(
+                FASHION_IN_HEADS.search(cell.text) for row in table.grid.rows for cell in row
+            )
         ):
             return [], [f"{table.source} is of {join_words(caption.others)}: not taken"]
         chosen = choose_columns(table, is_by_class=by_class is not None)
@@ -234,7 +241,7 @@ def _read_table(table: Table, column: str | None) -> tuple[list[FoundClaim], lis
         if heads and any(c.n_figures for c in table.columns):
             table.notes.append(
                 f"{table.source}: no column is named as a metric of the test images "
-                f"({join_words(heads, 8)}); choose one with --column NAME"
+                f"({join_words(heads, 8)}); choose one by its head or number: --column 2"
             )
         return [], table.notes
     rows = by_class if by_class is not None else list(_find_model_rows(table, chosen))
@@ -256,6 +263,17 @@ def _read_column(
     metric = column.metric
     assert metric is not None
     texts = [strip_figure(column.cells[row.index].text) for row in rows]
+    is_share = METRICS[metric.metric].highest == 1
+    counts = [text for text in texts if is_share and is_count(text)]
+    if counts and len(counts) == sum(map(is_figure, texts)):
+        table.notes.append(
+            f"{table.source}: {describe_column(column) or 'a column'} holds whole numbers above 100"
+            ": not taken"
+        )
+        return []
+    texts = ["" if text in counts else text for text in texts]
+    for text in dict.fromkeys(counts):
+        table.notes.append(f"{table.source}: {text} is a count, not a share: not taken")
     comma = find_decimal_comma(texts)
     percent = _choose_percent(texts, metric)
     spread = _find_spread(table, column)
@@ -321,10 +339,12 @@ def _build_claim(
         if name in METRICS:
             check_range(figure, name)
     except ValueError as error:
-        raise UserError(f"{where}: {error}") from None
+        table.notes.append(f"{where}: not taken: {error}")
+        return None
     return FoundClaim(
-        label, name, figure, table.source, where, class_=class_, average=average, remark=remark
-    )
+        label, name, figure, table.source, where, class_=class_, average=average,
+        remark=describe_error_rate(figure, remark),
+    )  # fmt: skip
 
 
 def _is_of_classes(name: str) -> bool:
@@ -383,11 +403,12 @@ def _build_rows(
             return
         if label and len(found) > 1 and re.fullmatch(r"[\d.,e+-]+", label) and head:
             label = f"{clean_label(head)} {label}"
+        label = "" if is_missing(label) else label
         if not label and len(found) > 1:
             table.notes.append(f"{table.name_row(index)}: the row names no model: not taken")
             continue
         if table.is_transposed and re.fullmatch(
-            r"(?:value|score|result|figure|test)s?|%", label, re.I
+            r"(?:value|score|result|figure|test)s?|%|dataloader \d+", label, re.I
         ):
             label = ""
         yield _Row(index, label)
@@ -467,7 +488,7 @@ def _is_label_of_other_data(label: str) -> bool:
     data = find_data_sets(label)
     if not data.is_other or re.search(r"train|transfer|weights|tun|imagenet", label, re.I):
         return False
-    other = OTHER_DATA.pattern
+    other = OTHERS_IN_HEADS.pattern
     return (
         re.search(rf"\bon (?:the )?{other}|\(\s*{other}\s*\)\s*$|^{other}\b", label, re.I)
         is not None

@@ -13,12 +13,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from fmbench.errors import UserError
+from fmbench.extraction.figures import parse_printed_figure
 from fmbench.extraction.found import Extraction, FoundClaim
 from fmbench.extraction.metric_names import MetricName
-from fmbench.extraction.phrases import FASHION, FigureMention, Mention
+from fmbench.extraction.phrases import FASHION, ONE_OF_LIST, FigureMention, Mention
 from fmbench.extraction.prose import is_log_line, is_training_log, split_sentences
 from fmbench.extraction.sentences import (
     ACCURACY,
+    MISCLASSIFIES,
     SOURCE,
     TRAINING_IMAGES,
     UNNAMED,
@@ -53,7 +55,9 @@ def read_words(texts: Sequence[str], name: str) -> Extraction:
     notes: list[str] = []
     unit = "argument" if name == "the command line" else "line"
     lines = [line for text in texts for line in re.split(r"\r\n|\r|\n", text)]
-    if len(lines) > MAX_LINES:
+    if name == "the command line":
+        lines = _join_arguments(lines)
+    if sum(bool(line.strip()) for line in lines) > MAX_LINES:
         raise UserError(f"{name} has more than {MAX_LINES:,} lines of words: give fewer")
     for i, line in enumerate(lines, start=1):
         if line.strip():
@@ -61,6 +65,18 @@ def read_words(texts: Sequence[str], name: str) -> Extraction:
             claims += found
             notes += seen
     return Extraction(kind=KIND, name=name, claims=tuple(claims), notes=_limit(notes))
+
+
+def _join_arguments(texts: Sequence[str]) -> list[str]:
+    """Join a name and the figure behind it, where the quotes around both are forgotten."""
+    joined: list[str] = []
+    for text in texts:
+        is_figure = parse_printed_figure(text) is not None
+        if joined and is_figure and not _choose_figures(Sentence.of(joined[-1])):
+            joined[-1] = f"{joined[-1]}: {text}"
+        else:
+            joined.append(text)
+    return joined
 
 
 def find_sentences(text: str, where: str) -> tuple[list[FoundClaim], list[str]]:
@@ -142,6 +158,8 @@ def _read_line(line: str, where: str) -> tuple[list[FoundClaim], list[str]]:
     """Read one line such as ``LeNet-5: 98.80 %``, or the sentences in it."""
     text = re.sub(r"^\s*(?:[-*\u2022>|]+\s+|[0-9]{1,2}[.)]\s+)|\s*\|\s*$", "", line)
     sentence = Sentence.of(re.sub(r"\s*\t\s*", " | ", text))
+    if re.fullmatch(r"[\[(][-0-9., eE+]+[\])]", sentence.text):
+        return [], [f"{where}: a list of numbers without names: not taken"]
     figures = _choose_figures(sentence)
     if (
         len(figures) != 1
@@ -151,7 +169,7 @@ def _read_line(line: str, where: str) -> tuple[list[FoundClaim], list[str]]:
         return _read_line_as_prose(line, sentence, where)
     figure = figures[0]
     name: MetricName | str = ACCURACY
-    if sentence.metrics:
+    if sentence.metrics or MISCLASSIFIES.search(sentence.text[: figure.start]):
         name = find_metric_of(sentence, figure)
         if name == "" or (isinstance(name, str) and name == UNNAMED):
             nearest = min(sentence.metrics, key=lambda m: measure_distance(m, figure))
@@ -184,10 +202,14 @@ def _read_line_as_prose(
     """Read a line with no figure or several."""
     claims, notes = find_sentences(line, where)
     pieces = [piece for piece in re.split(r"[;,](?=\s)|\s+and\s+", line) if piece.strip()]
-    if len(pieces) > 1 and len(claims) < len(pieces):
+    is_range = re.search(r"\b(?:between|range)\b", line, re.IGNORECASE) is not None
+    is_list = any(figure.why_not == ONE_OF_LIST for figure in sentence.figures)
+    if len(pieces) > 1 and len(claims) < len(pieces) and not is_range and not is_list:
         parts = [Sentence.of(piece) for piece in pieces]
         if all(len(_choose_figures(part)) == 1 for part in parts):
             return _read_pieces(pieces, where)
+    if is_list and not notes:
+        notes.append(f"{where}: not taken ({ONE_OF_LIST}): {_shorten(sentence.text)}")
     if not claims and not notes:
         text = _shorten(sentence.text)
         if len(_choose_figures(sentence)) > 1:
@@ -272,7 +294,28 @@ def _cut_label(sentence: Sentence, figure: FigureMention, others: Sequence[Menti
         for start, end in [*spans[:-1], (0, figure.end)]:
             text[start:end] = "\0" * (end - start)
         label = _trim("".join(text))
-    return clean_label(label)
+    return clean_label(_choose_name(label, sentence))
+
+
+_WORD_OF_CLAUSE = re.compile(
+    r"\b(?:we|our|they|it|after|before|over|trained|between|typical|improv\w*|using|the|with a"
+    r"|das|der|die|ein|eine|erreicht|obtient|une|un|el|la|le|had|took|takes|for [0-9]+|from"
+    r"|mis-?classif\w+|fail(?:s|ed)?|when|while|that|this)\b",
+    re.IGNORECASE,
+)
+_MAX_NAME = 8  # words
+
+
+def _choose_name(label: str, sentence: Sentence) -> str:
+    """Return the model's name alone where the rest of a line is a clause and no name."""
+    if not _WORD_OF_CLAUSE.search(label) and len(label.split()) <= _MAX_NAME:
+        return label
+    names = {mention.name for mention in sentence.models}
+    if len(names) == 1:
+        return names.pop()
+    first = label.split()[:1]
+    is_clause = len(label.split()) > _MAX_NAME or len(_WORD_OF_CLAUSE.sub("", label).split()) < 2
+    return "" if is_clause or (first and _WORD_OF_CLAUSE.fullmatch(first[0])) else label
 
 
 def _trim(text: str) -> str:

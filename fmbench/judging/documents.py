@@ -76,6 +76,31 @@ def name_input(entry: Input) -> str:
     return "-" if isinstance(entry, bytes) or "\n" in str(entry) else str(entry)
 
 
+def list_options(
+    *,
+    kind: str | None = None,
+    column: str | None = None,
+    mapping: Sequence[str] = (),
+    model: str = "",
+    results: str | Path | None = None,
+    rounding: str = "nearest",
+    margin: float | None = None,
+) -> tuple[str, ...]:
+    """List the options that a user types for these arguments of ``api.judge``.
+
+    ``margin`` is a fraction; None for the default.
+    """
+    words: list[str] = []
+    named = {"--as": kind, "--column": column, "--model": model, "--results": results}
+    for option, value in named.items():
+        words += [option, str(value)] if value else []
+    for entry in mapping:
+        words += ["--map", entry]
+    words += ["--rounding", rounding] if rounding != "nearest" else []
+    words += [] if margin is None else ["--margin", f"{100 * margin:g}"]
+    return tuple(words)
+
+
 def _find_path(entry: str | Path) -> Path | None:
     """Return the file that an input names; None if it is text.
 

@@ -8,7 +8,8 @@ that travel with fmbench, or that the user has measured. The arithmetic is that 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -25,12 +26,19 @@ from fmbench.analysis.verdicts import ALPHA, FEWEST_SEEDS, MARGIN, Verdict, Verd
 from fmbench.datasets.specs import DEFAULT_DATASET
 from fmbench.errors import UserError
 from fmbench.extraction.found import Extraction
-from fmbench.judging.known_claims import RECIPE, REMARK, find_known_claim, find_source_rows
+from fmbench.judging.known_claims import (
+    RECIPE,
+    REMARK,
+    KnownClaim,
+    find_known_row,
+    find_source_rows,
+)
 from fmbench.judging.labels import simplify
 from fmbench.judging.ladder import Ladder, LadderPlace, load_ladder
 from fmbench.judging.matching import (
     LabelMatch,
     describe_configuration,
+    list_configurations,
     match_labels,
     parse_mapping,
 )
@@ -41,14 +49,19 @@ from fmbench.records.protocols import FULL
 from fmbench.suites.claims import Matrix, ReportedFigure, Row, Suite
 from fmbench.suites.rounding import compute_interval
 from fmbench.suites.sources import is_about_the_test_set
-from fmbench.utils.formatting import join_words
+from fmbench.utils.formatting import format_interval, join_words
 
 if TYPE_CHECKING:
     from fmbench.consistency.check import ConsistencyResult
 
 AGAINST = frozenset({VerdictKind.CLAIM_HIGHER, VerdictKind.CLAIM_LOWER, VerdictKind.MISQUOTED})
+MAX_CHECK_SECONDS = 1.5  # computing time; `fmbench check` takes more
 N_NEAREST = 2  # of fmbench's rows, for a claim without a runner
+# Configurations of one classifier differ by so much or more; fmbench has measured only some.
+NAME_MARGIN = 0.02
+PUBLISHED = "stand in published tables, and are judged by what is known of these"
 CELL = "cell"
+MAX_LABELS = 4  # that a note names
 
 
 @dataclass(frozen=True)
@@ -72,7 +85,8 @@ class JudgedClaim:
     figure stands among published ones, ``nearest`` which of fmbench's rows have such an accuracy.
     ``exceeds_checked``: it is above all that a third party has checked, by more than the margin.
     ``seeds`` is the number of seeds that would decide: 0 for the default number, None if no run
-    would. ``as_today``: the verdict on a claim of other images if it were about today's.
+    would. ``as_today``: the verdict on a claim of other images if it were about today's. ``known``
+    is the published claim whose facts count, because the document quotes its table.
     """
 
     judged: JudgedRow
@@ -84,6 +98,18 @@ class JudgedClaim:
     exceeds_checked: bool = False
     seeds: int | None = None
     as_today: Verdict | None = None
+    known: KnownClaim | None = None
+
+    @property
+    def printed(self) -> str:
+        """The claim as the document prints it, without a percent sign; empty if there is none."""
+        printed = self.place.claim if self.place else ""
+        return printed or (self.judged.row.claimed or "")
+
+    @property
+    def is_matched_by_name(self) -> bool:
+        """Whether only the name of the model is known, and not its recipe."""
+        return self.judged.row.remark.endswith(REMARK)
 
     @property
     def has_model(self) -> bool:
@@ -97,8 +123,15 @@ class JudgedClaim:
 
     @property
     def speaks_against(self) -> bool:
-        """Whether this claim alone has a problem."""
-        return self.judged.verdict.kind in AGAINST or self.exceeds_checked
+        """Whether this claim alone has a problem.
+
+        A claim below the measured configuration has none if only the model's name is known: many
+        other configurations get less.
+        """
+        kind = self.judged.verdict.kind
+        if kind is VerdictKind.CLAIM_LOWER and self.is_matched_by_name:
+            return False
+        return kind in AGAINST or self.exceeds_checked
 
 
 @dataclass(frozen=True)
@@ -145,6 +178,7 @@ class Judgement:
     alpha: float = ALPHA
     results: Path | None = None
     arguments: tuple[str, ...] = ()  # what a user types to name the same documents
+    options: tuple[str, ...] = ()  # and to have them judged the same way
 
     @property
     def rows(self) -> list[JudgedRow]:
@@ -166,11 +200,20 @@ class Judgement:
         """Whether anything speaks against the claims."""
         return self.contradictory or any(claim.speaks_against for claim in self.claims)
 
+    @property
+    def answer(self) -> str:
+        """The answer to all claims in a few words."""
+        if self.speaks_against:
+            return "something speaks against the claims"
+        claims = [claim for claim in self.claims if claim.judged.row.claimed]
+        if claims and all(claim.judged.mean is None for claim in claims):
+            return "none of the claims could be compared with a measurement"
+        return "nothing speaks against the claims"
+
     def as_json(self) -> dict[str, Any]:
         """Return everything for ``json.dumps``; accuracies are fractions in [0, 1]."""
         return {
-            "verdict": "something speaks against the claims" if self.speaks_against
-            else "nothing speaks against the claims",
+            "verdict": self.answer,
             "title": self.suite.title,
             "inputs": [
                 {"name": i.name, "kind": i.kind, "claims": i.n_claims, "matrices": i.n_matrices}
@@ -206,13 +249,14 @@ def judge_documents(
     margin: float = MARGIN,
     alpha: float = ALPHA,
     arguments: tuple[str, ...] = (),
+    options: tuple[str, ...] = (),
 ) -> Judgement:
     """Judge what was read from one or more documents, or a suite, by what is measured already.
 
     ``mapping``: texts ``LABEL=RUNNER`` that say which runner a label means; ``model``: the runner
     of the figures that name no model. ``results``: a results folder of the user's; by default
     fmbench's own measurements count. ``rounding``: how the figures were shortened, for the check.
-    ``arguments``: what names the documents on the command line.
+    ``arguments``: what names the documents on the command line; ``options``: the other words there.
 
     Raises:
         UserError: a figure or a name is not valid, or the results folder has no measurements.
@@ -254,19 +298,20 @@ def judge_documents(
         )
         for i, row in enumerate(rows)
     )
-    about_claims = [*_list_notes(suite, rows), *_note_verdicts_as_today(claims)]
+    about_claims = list(_list_notes(suite, claims))
     return Judgement(
         suite,
         tuple(inputs),
         claims,
         tuple(_compare_figures(suite, measurements)),
         _check(suite, rounding),
-        tuple(dict.fromkeys([*notes, *about_claims, *measurements.notes])),
+        tuple(dict.fromkeys([*about_claims, *measurements.notes, *notes])),
         measurements.origin,
         margin,
         alpha,
         results,
         arguments,
+        options,
     )
 
 
@@ -357,7 +402,27 @@ def _judge_rows(
         alpha=alpha,
         grids=_load_grids(suite, summaries, results),
     )
-    return judged[: len(suite.rows)]
+    return [_judge_name(row, measurements) for row in judged[: len(suite.rows)]]
+
+
+def _judge_name(row: JudgedRow, measurements: Measurements) -> JudgedRow:
+    """Call a claim untestable if another configuration with the model's name may have given it.
+
+    This is only for claims of which no more than the name is known.
+    """
+    differs = row.verdict.kind in (VerdictKind.CLAIM_HIGHER, VerdictKind.CLAIM_LOWER)
+    if not differs or not row.row.remark.endswith(REMARK) or row.claimed is None:
+        return row
+    names = list_configurations(row.label, row.runner)
+    found = [summary.mean for name in names if (summary := measurements.find(name))]
+    means = [mean for mean in found if mean is not None]
+    if len(names) < 2 or not means:
+        return row
+    if not min(means) - NAME_MARGIN <= row.claimed <= max(means) + NAME_MARGIN:
+        return row
+    range_ = format_interval(min(means), max(means))
+    reason = f"recipe not stated; {len(means)} of {len(names)} with this name get {range_} %"
+    return replace(row, verdict=Verdict(VerdictKind.UNTESTABLE, reason=reason))
 
 
 def _load_grids(suite: Suite, summaries: Mapping[str, Summary], results: Path | None) -> Grids:
@@ -365,7 +430,10 @@ def _load_grids(suite: Suite, summaries: Mapping[str, Summary], results: Path | 
     tested = tuple(row for row in suite.rows if row.images == "today" and row.claimed)
     if not any(row.picked == "best of a grid" for row in tested):
         return {}
-    return load_grids(replace(suite, rows=tested), results or REFERENCE_RESULTS, summaries)
+    return load_grids(
+        replace(suite, rows=tested), results or REFERENCE_RESULTS, summaries,
+        is_reference=results is None,
+    )  # fmt: skip
 
 
 def _build_claim(
@@ -396,6 +464,7 @@ def _build_claim(
         and ladder.exceeds_checked(place_on_ladder.accuracy, margin),
         seeds=_find_seeds(row) if has_runner and is_about_today else None,
         as_today=as_today,
+        known=None if row.row.remark.endswith(REMARK) else find_known_row(row.row),
     )
 
 
@@ -416,7 +485,18 @@ def _find_seeds(row: JudgedRow) -> int | None:
 
 
 def _check(suite: Suite, rounding: str) -> ConsistencyResult | None:
-    """Check whether the figures can be true together; None if no model has two of them."""
+    """Check whether the figures can be true together; None if no model has two of them.
+
+    A claim that no number of right images gives is left out. It gets a note.
+    """
+    n_images = sum(suite.n_per_class)
+    rows = tuple(
+        msgspec.structs.replace(row, claimed=None, half_unit=None)
+        if _is_impossible_figure(row, n_images)
+        else row
+        for row in suite.rows
+    )
+    suite = replace(suite, rows=rows)
     if not suite.reported and not suite.matrices:
         labels = [row.label for row in suite.rows if row.claimed is not None]
         if len(set(labels)) == len(labels):
@@ -425,7 +505,9 @@ def _check(suite: Suite, rounding: str) -> ConsistencyResult | None:
     from fmbench.consistency.solver import silence_solver_output
 
     silence_solver_output()
-    return check_consistency(suite, rounding, find_implied=False)
+    return check_consistency(
+        suite, rounding, find_implied=False, brief=True, seconds=MAX_CHECK_SECONDS
+    )
 
 
 def _compare_figures(suite: Suite, measurements: Measurements) -> Iterator[ModelComparison]:
@@ -438,7 +520,7 @@ def _compare_figures(suite: Suite, measurements: Measurements) -> Iterator[Model
         if entry.of:
             entries.setdefault(entry.of, []).append(entry)
     for of, found in entries.items():
-        runner = _find_runner(of, suite)
+        runner = _find_runner(of, suite, measurements)
         confusions = measurements.confusion_matrices(runner) if runner else None
         if confusions is None or not len(confusions):
             continue
@@ -456,12 +538,12 @@ def _compare_figures(suite: Suite, measurements: Measurements) -> Iterator[Model
             yield ModelComparison(label, runner, tuple(dict.fromkeys(figures)))
 
 
-def _find_runner(of: str, suite: Suite) -> str:
+def _find_runner(of: str, suite: Suite, measurements: Measurements) -> str:
     """Find the runner of the model that figures name by its label or by its runner."""
     for row in suite.rows:
         if of in (row.label, row.runner) and row.runner:
             return row.runner
-    return ""
+    return of if measurements.find(of) else ""
 
 
 def _compare(entry: ReportedFigure | Matrix, confusions: Any) -> Iterator[FigureComparison]:
@@ -512,34 +594,49 @@ def _measure(figure: ReportedFigure, confusions: Any) -> tuple[float, ...]:
 # ---------------------------------------------------------------- notes and JSON
 
 
-def _list_notes(suite: Suite, rows: Sequence[JudgedRow]) -> Iterator[str]:
+def _list_notes(suite: Suite, claims: Sequence[JudgedClaim]) -> Iterator[str]:
     """Yield what a reader should know about the claims, each once."""
-    if any(row.row.remark.endswith(REMARK) and row.mean is not None for row in rows):
+    if any(claim.is_matched_by_name and claim.judged.mean is not None for claim in claims):
         yield (
             "A verdict holds for the configuration that was measured; the claim may be about "
             "another one."
         )
+    published = Counter(claim.known.publication for claim in claims if claim.known)
+    if n := sum(published.values()):
+        places = [f"{count} in {place}" for place, count in published.items()]
+        figures = "1 figure stands in a published table, and is judged by what is known of it"
+        yield f"{figures if n == 1 else f'{n} figures {PUBLISHED}'}: {'; '.join(places)}."
     labels: dict[str, list[str]] = {}  # by the sentence that holds for them
-    for row in suite.rows:
+    for claim in claims:
+        row = claim.judged.row
         remark = row.remark.removesuffix(REMARK).strip()
-        has_both = remark and row.claimed is not None
-        known = find_known_claim(row.label, row.claimed or "", row.runner) if has_both else None
-        if known is not None and known.sentence in remark:
-            labels.setdefault(known.sentence, []).append(row.label)
+        known = find_known_row(row)
+        if known is not None:
             remark = " ".join(remark.replace(known.sentence, "").split())
+            if claim.known is None:  # it may be a coincidence
+                labels.setdefault(known.sentence, []).append(row.label)
         if remark:
             labels.setdefault(remark, []).append(row.label)
     for sentence, found in labels.items():
-        yield f"{join_words(dict.fromkeys(found))}: {sentence}"
+        yield f"{_join_labels(found)}: {sentence}"
+    yield from _note_verdicts_as_today(claims)
+    n_images = sum(suite.n_per_class)
     if suite.n_per_class != DEFAULT_DATASET.n_per_class:
-        sizes = sum(suite.n_per_class)
         yield (
-            f"The claims are about a test set of {sizes:,} images in {len(suite.n_per_class)} "
+            f"The claims are about a test set of {n_images:,} images in {len(suite.n_per_class)} "
             "classes, not that of Fashion-MNIST, so no rerun is compared with them."
         )
+    impossible: dict[int, list[str]] = {}
     for row in suite.rows:
-        if note := _note_impossible_figure(row, sum(suite.n_per_class)):
-            yield f"{row.label}: {note}."
+        if row.claimed is not None and _is_impossible_figure(row, n_images):
+            impossible.setdefault(row.mean_of, []).append(f"{row.claimed} ({row.label})")
+    for n_runs, claimed in impossible.items():
+        runs = f"{n_runs} runs of " if n_runs > 1 else ""
+        yield (
+            f"No whole number of right images in {runs}{n_images:,} gives "
+            f"{join_words(claimed, MAX_LABELS)}: a mean of several runs, a figure of other images, "
+            "or a rounding error of the program."
+        )
 
 
 def _note_verdicts_as_today(claims: Sequence[JudgedClaim]) -> Iterator[str]:
@@ -547,28 +644,26 @@ def _note_verdicts_as_today(claims: Sequence[JudgedClaim]) -> Iterator[str]:
     labels: dict[str, list[str]] = {}
     for claim in claims:
         if claim.as_today is not None:
-            labels.setdefault(str(claim.as_today), []).append(claim.judged.label)
-    for words, found in labels.items():
+            labels.setdefault(claim.as_today.word, []).append(claim.judged.label)
+    if labels:
+        verdicts = [f"{words} ({_join_labels(of)})" for words, of in labels.items()]
         yield (
-            f"{join_words(dict.fromkeys(found))}: if the figure was measured on today's images, "
-            f"the verdict would be: {words}."
+            "If a figure claimed of other images was measured on today's, the verdict would be: "
+            f"{'; '.join(verdicts)}."
         )
 
 
-def _note_impossible_figure(row: Row, n_images: int) -> str:
-    """Say if no number of right images gives the claimed accuracy."""
+def _join_labels(labels: Iterable[str]) -> str:
+    return join_words(dict.fromkeys(labels), MAX_LABELS)
+
+
+def _is_impossible_figure(row: Row, n_images: int) -> bool:
+    """Whether no number of right images gives the claimed accuracy."""
     if row.claimed is None or row.best_of > 1 or row.bound or row.images != "today":
-        return ""
+        return False
     interval = compute_interval(row.claimed, "accuracy", "either", row.half_unit)
-    n = n_images * row.mean_of
-    low, high = interval.scaled(n).integer_range()
-    if low <= high:
-        return ""
-    runs = f"{row.mean_of} runs of " if row.mean_of > 1 else ""
-    return (
-        f"no whole number of right images in {runs}{n_images:,} gives {row.claimed}. It may be a "
-        "mean of several runs, be about other images, or have a rounding error of its program"
-    )
+    low, high = interval.scaled(n_images * row.mean_of).integer_range()
+    return low > high
 
 
 def _describe_input(extraction: Extraction) -> ReadInput:
@@ -589,9 +684,10 @@ def _describe_consistency(result: ConsistencyResult | None) -> dict[str, Any] | 
 def _describe_claim(claim: JudgedClaim) -> dict[str, Any]:
     row, match, ladder = claim.judged, claim.match, claim.ladder
     return row.as_dict() | {
-        "claimed_as_printed": row.row.claimed,
+        "claimed_as_printed": claim.printed,
+        "figure": row.row.claimed,
         "found": str(claim.place.where) if claim.place else row.where,
-        "printed": claim.place.printed if claim.place else row.row.claimed,
+        "is_error_rate": bool(claim.place and claim.place.is_error_rate),
         "mean_of": row.row.mean_of, "best_of": row.row.best_of,
         "accuracies": list(row.summary.accuracies),
         "configuration": claim.configuration or None,
@@ -602,6 +698,7 @@ def _describe_claim(claim: JudgedClaim) -> dict[str, Any]:
         },
         "certainty": row.row.certainty, "cited": row.row.cited, "recipe": row.row.recipe,
         "picked": row.row.picked, "remark": row.row.remark,
+        "facts_from": claim.known and claim.known.publication,
         "ladder": ladder and {
             "sentence": ladder.sentence,
             "above": [_describe_entry(e) for e in ladder.above],

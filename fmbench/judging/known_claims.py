@@ -45,18 +45,21 @@ class KnownClaim:
     @property
     def sentence(self) -> str:
         """Where the same figure was published, and for which images."""
+        images = "" if self.row.images == "today" else f", for the {self.row.images} of the images"
+        return f"The same figure stands in {self.publication}{images}."
+
+    @property
+    def publication(self) -> str:
+        """Where the same figure was published: ``Agarap 2017, as quoted in Kayed et al. 2020``."""
         row, paper = self.row, f"{cite_suite(self.suite)}, {self.row.where}"
         is_verified = row.source is not None and row.certainty == "verified"
         if self.is_source and row.cited:
-            where = f"{row.cited}, which {cite_suite(self.suite)} quote"
-        elif not row.cited or row.certainty == "own":
-            where = paper
-        elif is_verified and find_misquote(row, [row]) is None:
-            where = f"{row.cited}, as quoted in {paper}"
-        else:
-            where = f"{paper}, which cites {row.cited}"
-        images = "" if row.images == "today" else f", for the {row.images} of the images"
-        return f"The same figure stands in {where}{images}."
+            return f"{row.cited}, which {cite_suite(self.suite)} quote"
+        if not row.cited or row.certainty == "own":
+            return paper
+        if is_verified and find_misquote(row, [row]) is None:
+            return f"{row.cited}, as quoted in {paper}"
+        return f"{paper}, which cites {row.cited}"
 
     @property
     def grid(self) -> Grid | None:
@@ -83,9 +86,7 @@ class KnownClaim:
             }
         if row.claimed and parse_figure(row.claimed, _A).as_tuple() == _tuple_of(printed):
             facts["half_unit"] = row.half_unit
-        # The remark on the row is about the row's own claim.
-        facts["remark"] = " ".join([self.sentence, *([] if self.is_source else [row.remark])])
-        facts["remark"] = facts["remark"].strip()
+        facts["remark"] = self.sentence  # the row's own remark is about its own document
         return {key: value for key, value in facts.items() if value not in (None, "", 1, "today")}
 
 
@@ -108,6 +109,14 @@ def find_known_claim(
     # First the rows with the same label.
     ordered = sorted(same_runner, key=lambda claim: normalise_label(claim.row.label) != wanted)
     return _find_figure(ordered, figure)
+
+
+def find_known_row(row: Row) -> KnownClaim | None:
+    """Find the published claim whose facts a row has taken over; None if it has taken over none."""
+    if row.claimed is None or "The same figure stands in " not in row.remark:
+        return None
+    known = find_known_claim(row.label, row.claimed, row.runner)
+    return known if known is not None and known.sentence in row.remark else None
 
 
 def find_quoted_suites(found: Iterable[KnownClaim]) -> set[str]:

@@ -103,7 +103,7 @@ class Ladder:
             word = "equals" if below != self.entries else "is higher than"
             return f"{shown} {word} the highest entry of the ladder, {highest}, {highest.evidence}"
         if verified in below:
-            higher_than = [f"{verified}, the best that a third party has verified"]
+            higher_than = [f"{verified}, the best that a third party has rerun with a spread"]
             if scored in below:
                 higher_than.append(f"{scored}, the best that a third party has scored")
             neighbours = [f"the next above is {above[0]}, {above[0].evidence}"]
@@ -113,12 +113,7 @@ class Ladder:
         if people in above:
             return f"{shown} is lower than {people}"
         word = "is lower than" if verified in above else "equals"
-        next_above = above[0] if above[0] != verified else None
-        return (
-            f"{shown} {word} {verified}, the best that a third party has verified"
-            + (f"; the next above is {next_above}, {next_above.evidence}" if next_above else "")
-            + (f"; the next below is {below[0]}, {below[0].evidence}" if below else "")
-        )
+        return f"{shown} {word} {verified}, the best that a third party has rerun with a spread"
 
 
 @cache

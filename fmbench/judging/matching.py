@@ -22,9 +22,11 @@ from fmbench.models.registry import Runner
 from fmbench.suites.bundled import find_bundled_suite, list_suites
 from fmbench.suites.claims import Row, Suite
 from fmbench.suites.reader import read_suite
+from fmbench.utils.formatting import join_words
 from fmbench.utils.names import suggest_names
 
 MAX_LABEL = 200  # characters; what is longer is not the name of a model
+MAX_LISTED = 8  # labels in a message
 MIN_SCORE = 80.0  # of words that are spelt differently, for a question
 NO_MODEL = "none"  # in a mapping: no runner measures this label
 
@@ -131,7 +133,10 @@ def match_labels(labels: Sequence[str], mapping: Mapping[str, str]) -> list[Labe
     present = {simplify(label) for label in labels}
     for label in mapping:
         if simplify(label) not in present:
-            raise UserError(f"--map: there is no label {label!r}{suggest_names(label, labels)}")
+            near = suggest_names(label, labels)
+            if near == "." and labels:
+                near = f"; the labels are {join_words([repr(x) for x in labels], MAX_LISTED)}"
+            raise UserError(f"--map: there is no label {label!r}{near}")
     catalogue = load_catalogue()
     pasted: set[str] = set()
     for table in catalogue.tables:
@@ -360,6 +365,21 @@ def _add_estimator(catalogue: Catalogue, row: Row) -> None:
     parameters = {**row.parameters, **parse_label(row.label).parameters}
     catalogue.candidates[row.runner] = Candidate(row.runner, parameters, groups[0])
     catalogue.family.setdefault(groups[0], []).append(row.runner)
+
+
+def list_configurations(label: str, runner: str) -> list[str]:
+    """List the configurations of a runner's classifier that a label may mean, the runner first.
+
+    They are those which have the parameters that the label states.
+    """
+    catalogue = load_catalogue()
+    if (chosen := catalogue.candidates.get(runner)) is None:
+        return [runner]
+    parsed = parse_label(label[:MAX_LABEL])
+    stated, _ = parsed.explain(parsed.words)
+    family = [catalogue.candidates[name] for name in catalogue.family[chosen.group]]
+    fits = [c.name for c in family if not _find_contradictions(c, stated)]
+    return list(dict.fromkeys([runner, *fits]))
 
 
 def find_bundled_row(runner: str) -> Row | None:

@@ -27,6 +27,7 @@ from fmbench.judging.known_claims import (
     find_row_model,
 )
 from fmbench.judging.matching import LabelMatch
+from fmbench.metrics.registry import METRICS
 from fmbench.suites.claims import Suite
 from fmbench.suites.reader import build_suite
 from fmbench.suites.rounding import parse_figure
@@ -35,19 +36,35 @@ from fmbench.utils.formatting import join_words
 UNNAMED = "unnamed model"
 MAX_LABEL = 120  # characters
 MAX_CANDIDATES = 4  # models that a question names
+# Every other figure of the whole test set is a source of its own: a column of its table.
+NOT_A_COLUMN = ("accuracy", "error rate", "correct", "errors", "precision", "recall", "f1")
+NEAR = 60.0  # score of a runner-up that a question names
 QUOTIENT_DIGITS = 12  # decimals of a quotient of two counts that has no end
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where an entry of a suite was found, and what is printed there."""
+    """Where an entry of a suite was found, and what is printed there.
+
+    ``is_error_rate``: what is printed is an error rate, from which the accuracy was computed.
+    """
 
     where: str
     printed: str = ""
+    is_error_rate: bool = False
+    sd: str | None = None
 
     def __str__(self) -> str:
         return f"{self.where}: {self.printed}" if self.printed else self.where
+
+    @property
+    def claim(self) -> str:
+        """The claim as printed, with its spread: ``98.80``, ``error 1.2``, ``87.3 ± 0.2``."""
+        text = self.printed.removesuffix("%").strip()
+        if self.sd and self.sd.removesuffix("%") not in text and not text.endswith(")"):
+            text += f" ± {self.sd.removesuffix('%').strip()}"
+        return f"error {text}" if self.is_error_rate and text else text
 
 
 @dataclass
@@ -76,13 +93,10 @@ class SuiteDraft:
 
 @dataclass
 class _Model:
-    """All figures of one model. ``label`` is unique; ``printed`` is what the document calls it."""
+    """All figures of one model; ``label`` is unique."""
 
     label: str
-    printed: str
     runner: str = ""
-    match: LabelMatch | None = None
-    is_mapped: bool = False  # the user named the runner
     accuracies: list[FoundClaim] = field(default_factory=list)
     figures: list[FoundClaim] = field(default_factory=list)
     matrices: list[FoundMatrix] = field(default_factory=list)
@@ -105,7 +119,8 @@ def build_draft(
     """Build the content of a suite from what was read.
 
     ``matches`` are by label. A doubtful one is not used. ``model`` is the runner of the figures
-    that name no model; ``mapped`` are the labels whose runner the user named.
+    that name no model; they are of one model then, and so are the figures of a label that means
+    this runner. ``mapped`` are the labels whose runner the user named.
 
     Raises:
         UserError: a figure is outside the range of its metric.
@@ -128,12 +143,15 @@ class _DraftBuilder:
         self._matches, self._model, self._mapped = matches, model, mapped
         self._models: dict[str, _Model] = {}
         self._n_per_class: tuple[int, ...] = DEFAULT_DATASET.n_per_class
+        self._is_test_set_said = False
         self._draft = SuiteDraft({})
         self._taken: set[tuple[str, str]] = set()  # place and label of each row
+        self._same_model: tuple[str, ...] = ()  # labels of the model that the user named
 
     def choose_test_set(self, extractions: Sequence[Extraction]) -> None:
         """Take the class sizes that a document says; by default those of Fashion-MNIST."""
         said = [e.n_per_class for e in extractions if e.n_per_class]
+        self._is_test_set_said = bool(said)
         self._n_per_class = said[0] if said else DEFAULT_DATASET.n_per_class
 
     # ------------------------------------------------------------ collecting
@@ -147,7 +165,9 @@ class _DraftBuilder:
             )
             return
         self._draft.notes += [clean_line(note) for note in extraction.notes]
-        numbers = _number_models(extraction)
+        extraction = self._name_figures_of_text(extraction)
+        self._find_labels_of_model(extraction)
+        numbers = _number_models(extraction, is_one_model=bool(self._model))
         n_unnamed = len({numbers[id(e)] for e in _list_found(extraction) if not _get_label(e)})
         if n_unnamed > 1:
             self._draft.notes.append(
@@ -163,18 +183,75 @@ class _DraftBuilder:
             else:
                 self._add_claim(model, moved)
 
+    def _name_figures_of_text(self, extraction: Extraction) -> Extraction:
+        """Give the figures without a name in a text the name of the only model in the document.
+
+        A figure that the model has already with another value stays without a name.
+        """
+        found = _list_found(extraction)
+        labels = {_get_label(entry) for entry in found} - {""}
+        sources = {entry.source for entry in found if _get_label(entry)}
+        if len(labels) != 1 or self._model:
+            return extraction
+        label = min(labels)
+        own = {_identify(claim)[1:-1]: claim.figure.value for claim in extraction.claims
+               if _get_label(claim)}  # fmt: skip
+        claims = tuple(
+            replace(claim, label=label)
+            if not _get_label(claim)
+            and claim.source in sources
+            and own.get(_identify(claim)[1:-1], claim.figure.value) == claim.figure.value
+            else claim
+            for claim in extraction.claims
+        )
+        if claims != extraction.claims:
+            self._draft.notes.append(
+                f"{clean_line(extraction.name)} names only {label}, so figures without a name "
+                "beside it are taken as those of this model"
+            )
+        return replace(extraction, claims=claims)
+
+    def _find_labels_of_model(self, extraction: Extraction) -> None:
+        """Find the labels that mean the model which the user named.
+
+        If one table has two of them, they are two variants. It is not known then to which of them
+        the figures without a name belong.
+        """
+        found = [e for e in _list_found(extraction) if _get_label(e)]
+        if not self._model or len(found) == len(_list_found(extraction)):
+            return
+        places: dict[str, dict[str, None]] = {}
+        for entry in found:
+            if self._find_runner(entry) == self._model:
+                places.setdefault(entry.source, {})[_get_label(entry)] = None
+        labels = tuple(dict.fromkeys(label for of_one in places.values() for label in of_one))
+        if not labels or max(map(len, places.values())) > 1:
+            return
+        self._same_model = tuple(dict.fromkeys([*self._same_model, *labels]))
+        self._draft.notes.append(
+            f"The figures without a name and those of {join_words(labels)} are compared as those "
+            f"of one model (--model {self._model})"
+        )
+
+    def _find_runner(self, found: FoundClaim | FoundMatrix) -> str:
+        """Return the runner of what was found; empty if there is none, or it is doubtful."""
+        if not (label := _get_label(found)):
+            return self._model
+        match = self._matches.get(label)
+        return match.runner if match and match.runner and not match.is_doubtful else ""
+
     def _find_model(self, found: FoundClaim | FoundMatrix, number: int, unnamed: str) -> _Model:
         label = _get_label(found)
-        match = self._matches.get(label)
-        runner = match.runner if match and match.runner and not match.is_doubtful else ""
-        if not label:
-            runner, label = self._model, self._model or unnamed
-        name = f"{label} ({number + 1})" if number else label
-        model = _Model(
-            name, label if found.label else "", runner, match,
-            is_mapped=label in self._mapped or (not found.label and bool(runner)),
-        )  # fmt: skip
-        return self._models.setdefault(name, model)
+        if self._same_model and (not label or label in self._same_model):
+            label = self._same_model[0]
+        name = label or self._model or unnamed
+        name = f"{name} ({number + 1})" if number else name
+        return self._models.setdefault(name, _Model(name, self._find_runner(found)))
+
+    def _is_mapped(self, found: FoundClaim) -> bool:
+        """Whether the user named the runner."""
+        label = _get_label(found)
+        return label in self._mapped if label else bool(self._model)
 
     def _add_claim(self, model: _Model, claim: FoundClaim) -> None:
         value = self._find_value(claim)
@@ -189,11 +266,13 @@ class _DraftBuilder:
         claim = replace(claim, figure=replace(claim.figure, value=value, out_of=None))
         is_accuracy = (claim.metric, claim.class_, claim.average) == ("accuracy", None, None)
         kept = model.accuracies if is_accuracy and claim.folds == 1 else model.figures
-        if is_accuracy and claim.folds > 1:
+        if claim.folds > 1:
             self._draft.notes.append(
-                f"{model.label}: {claim.figure.printed} is the mean of {claim.folds} folds, not an "
-                "accuracy of the test images, so no rerun is compared with it"
+                f"{model.label}: {claim.figure.printed} is the mean of {claim.folds} folds, not a "
+                "figure of the test images, so no rerun is compared with it"
             )
+            if not self._is_test_set_said:  # it may be of 60,000 or of 70,000 images
+                return
         if all(_identify(claim) != _identify(other) for other in kept):
             kept.append(claim)
 
@@ -244,8 +323,8 @@ class _DraftBuilder:
         """Find the published claims with the figures of the rows, by the ``id`` of the claim."""
         found = {
             id(claim): find_known_claim(
-                model.printed, _drop_percent_sign(claim.figure.value), model.runner,
-                is_mapped=model.is_mapped,
+                _get_label(claim), _drop_percent_sign(claim.figure.value), model.runner,
+                is_mapped=self._is_mapped(claim),
             )
             for model in self._models.values()
             for claim in model.accuracies
@@ -263,7 +342,7 @@ class _DraftBuilder:
     ) -> None:
         """Add a row; if the document quotes a published table, with what is known of its figure."""
         draft, i, value = self._draft, len(rows), _drop_percent_sign(claim.figure.value)
-        runner = known.row.runner if known and not model.is_mapped else model.runner
+        runner = known.row.runner if known and not self._is_mapped(claim) else model.runner
         where = next(w for w in _list_places(claim) if (w, model.label) not in self._taken)
         self._taken.add((where, model.label))
         row = {"where": where, "label": model.label}
@@ -273,10 +352,10 @@ class _DraftBuilder:
         elif runner:
             remark = f"{known.sentence} {REMARK}" if known else REMARK
             row |= {"recipe": RECIPE, "remark": remark}
-        if model.match is not None:
-            draft.matches[i] = model.match
+        if (match := self._matches.get(_get_label(claim))) is not None:
+            draft.matches[i] = match
         row |= _list_kind_of_figure(claim)
-        row["remark"] = " ".join(filter(None, [clean_line(claim.remark), row.get("remark")]))
+        row["remark"] = join_sentences([clean_line(claim.remark), row.get("remark", "")])
         draft.places["row", i] = _find_place(claim)
         rows.append({key: entry for key, entry in row.items() if entry != ""})
 
@@ -298,13 +377,24 @@ def _get_label(found: FoundClaim | FoundMatrix) -> str:
     return clean_line(found.label)[:MAX_LABEL].strip()
 
 
-def _number_models(extraction: Extraction) -> dict[int, int]:
+def join_sentences(texts: Iterable[str]) -> str:
+    """Join texts as sentences: each begins with a capital letter and ends with a full stop."""
+    found = [text.strip() for text in texts if text.strip()]
+    return " ".join(
+        text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
+        for text in found
+    )
+
+
+def _number_models(extraction: Extraction, *, is_one_model: bool) -> dict[int, int]:
     """Number the models of each label; by the ``id`` of what was found. The first one is 0.
 
     A table that names two rows alike means two models, such as one classifier with two sets of
     parameters. Of figures without a label, :func:`_number_sources` tells which are of one model.
     """
-    of_sources = _number_sources([e for e in _list_found(extraction) if not _get_label(e)])
+    of_sources = _number_sources(
+        [e for e in _list_found(extraction) if not _get_label(e)], is_one_model=is_one_model
+    )
     numbers: dict[int, int] = {}
     printed: dict[tuple[str, str, int], dict[object, str]] = {}
     for found in _list_found(extraction):
@@ -323,25 +413,46 @@ def _number_models(extraction: Extraction) -> dict[int, int]:
     return numbers
 
 
-def _number_sources(found: Sequence[FoundClaim | FoundMatrix]) -> dict[str, int]:
+def _number_sources(
+    found: Sequence[FoundClaim | FoundMatrix], *, is_one_model: bool
+) -> dict[str, int]:
     """Number the models that sources without a label are about.
 
     Two classification reports in one text are about two models, or about two parts of the data.
     They are told apart by their sources: "classification report 1", "classification report 2". As
     many matrices as reports belong to them in their order. It is not known to which of them a
     single other source belongs, so it is a model of its own.
+
+    ``is_one_model``: the user says that they are about one model. Then only sources that print the
+    same figure twice, such as two reports, are told apart.
     """
     kinds: dict[str, list[str]] = {}
     for source in dict.fromkeys(e.source for e in found):
         kinds.setdefault(re.sub(r"\d+", "", source).strip(" ,:"), []).append(source)
-    n = max(map(len, kinds.values()), default=0)
+    groups = [
+        [sources]
+        if is_one_model and not _repeat_a_figure(found, sources)
+        else [[s] for s in sources]
+        for sources in kinds.values()
+    ]
+    n = max(map(len, groups), default=0)
     numbers: dict[str, int] = {}
     n_models = n
-    for sources in kinds.values():
-        first = 0 if len(sources) == n else n_models
-        numbers |= {source: first + i for i, source in enumerate(sources)}
-        n_models = max(n_models, first + len(sources))
+    for parts in groups:
+        first = 0 if len(parts) == n else n_models
+        numbers |= {source: first + i for i, sources in enumerate(parts) for source in sources}
+        n_models = max(n_models, first + len(parts))
     return numbers
+
+
+def _repeat_a_figure(found: Sequence[FoundClaim | FoundMatrix], sources: Sequence[str]) -> bool:
+    """Whether two of the sources print the same figure, or a matrix."""
+    printed: dict[object, set[str]] = {}
+    for entry in found:
+        if entry.source in sources:
+            key = "matrix" if isinstance(entry, FoundMatrix) else _identify(entry)[1:-1]
+            printed.setdefault(key, set()).add(entry.source)
+    return any(len(places) > 1 for places in printed.values())
 
 
 def _list_places(claim: FoundClaim) -> Iterator[str]:
@@ -349,8 +460,10 @@ def _list_places(claim: FoundClaim) -> Iterator[str]:
 
     A table may print the mean and the best of several runs, which are two rows of one label.
     """
-    kind = f"best of {claim.best_of}" if claim.best_of > 1 else f"mean of {claim.mean_of}"
-    yield from (claim.source, f"{claim.source}, {kind}")
+    yield claim.source
+    if claim.best_of > 1 or claim.mean_of > 1:
+        kind = f"best of {claim.best_of}" if claim.best_of > 1 else f"mean of {claim.mean_of}"
+        yield f"{claim.source}, {kind}"
     exact = f"{claim.source}, {clean_line(claim.where)}"
     yield exact
     yield from (f"{exact} ({number})" for number in count(2))
@@ -385,19 +498,25 @@ def _identify(claim: FoundClaim) -> tuple[object, ...]:
 
 
 def _find_place(claim: FoundClaim) -> Place:
-    return Place(clean_line(claim.where), clean_line(claim.figure.printed))
+    figure = claim.figure
+    return Place(
+        clean_line(claim.where), clean_line(figure.printed), figure.is_error_rate, figure.sd
+    )
 
 
 def _list_kind_of_figure(claim: FoundClaim) -> dict[str, Any]:
     """Return the keys that say what kind of figure it is: a mean, the best, a bound, a spread."""
-    figure, kind = claim.figure, {}
+    figure = claim.figure
+    kind: dict[str, Any] = {}
     if claim.folds > 1:
         kind["folds"] = claim.folds
+        if claim.metric != "accuracy":  # folds that are not stratified change every other metric
+            kind["fold_sizes"] = "unknown"
     elif claim.mean_of > 1:
         kind["mean_of"] = claim.mean_of
     elif claim.best_of > 1 and claim.metric == "accuracy":
         kind["best_of"] = claim.best_of
-    found: dict[str, Any] = dict(kind)
+    found = dict(kind)
     if figure.sd is not None and ("mean_of" in kind or "folds" in kind):
         found["sd"] = figure.sd
     if figure.bound:
@@ -406,8 +525,12 @@ def _list_kind_of_figure(claim: FoundClaim) -> dict[str, Any]:
 
 
 def _build_figure(claim: FoundClaim, of: str) -> dict[str, Any]:
+    where = clean_line(claim.source)
+    if claim.class_ is None and claim.average is None and claim.metric not in NOT_A_COLUMN:
+        title = METRICS[claim.metric].title
+        where = where if where.endswith(title) else f"{where}, {title}"
     entry = {
-        "where": clean_line(claim.source), "of": of, "metric": claim.metric, "class": claim.class_,
+        "where": where, "of": of, "metric": claim.metric, "class": claim.class_,
         "predicted_as": claim.predicted_as, "average": claim.average,
         "value": claim.figure.value,
     }  # fmt: skip
@@ -533,7 +656,8 @@ def _write_question(match: LabelMatch) -> list[str]:
 
 def list_candidates(match: LabelMatch) -> list[str]:
     """List the runners that a label may mean, the best guess first."""
-    runner_up = [match.runner_up[0]] if match.runner_up else []
+    is_near = match.runner_up is not None and match.runner_up[1] >= NEAR
+    runner_up = [match.runner_up[0]] if match.runner_up and is_near else []
     return [n for n in dict.fromkeys([match.runner, *match.alternatives, *runner_up]) if n]
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import shlex
 import textwrap
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from fmbench.analysis.verdicts import VerdictKind
+from fmbench.consistency.check import NOT_DECIDED, ConsistencyResult
 from fmbench.datasets.specs import DEFAULT_DATASET
 from fmbench.judging.documents import WITHOUT_FILE
 from fmbench.judging.judgement import (
@@ -18,6 +20,7 @@ from fmbench.judging.judgement import (
     ReadInput,
     format_json,
 )
+from fmbench.judging.matching import describe_configuration
 from fmbench.judging.suite_builder import MAX_CANDIDATES, UNNAMED, list_candidates
 from fmbench.metrics.registry import METRICS
 from fmbench.report.commands import Commands
@@ -25,6 +28,7 @@ from fmbench.report.row_texts import (
     BY_SOURCE_PROTOCOL,
     TESTED,
     count_verdicts,
+    describe_claim_kind,
     format_source_protocol,
     name_verdict,
     shorten_verdict,
@@ -47,9 +51,17 @@ if TYPE_CHECKING:
 
 DEFAULT_WIDTH = 100  # where the output is no terminal
 ABOVE = "above all that a third party has checked"
-NO_MODEL = "no model of fmbench is matched"
+COMMAND = "    "  # before a line to copy, which is never wrapped
+NO_MODEL = "no model is matched"
 IN_POINTS = "margin"  # the smallest margin with which the claim would be reproduced
+CHECK_OPTIONS = ("--as", "--column", "--rounding")  # of `fmbench check`
+IMPORT_OPTIONS = ("--as", "--column", "--map", "--model")  # of `fmbench suite import`
+DECIDES = "what would decide"
 MAX_SHOWN = 40  # claims of a PDF that are listed before the table
+MAX_STRANGERS = 12  # claims without a model of which a terminal says where they stand
+MAX_NOTES = 8  # notes in a terminal
+MAX_REASONS = 3  # contradictions inside one source
+LONGEST_FIGURE = 8  # characters of a claimed figure beside a measured one
 
 
 def format_judgement(
@@ -74,7 +86,7 @@ def format_text(judgement: Judgement, width: int, *, colours: bool = False) -> s
     console = Console(
         file=file, width=width, force_terminal=colours, color_system="standard" if colours else None
     )
-    console.print(render_judgement(judgement, width), highlight=False, end="")
+    console.print(render_judgement(judgement, width), highlight=False, end="", crop=False)
     return "\n".join(line.rstrip() for line in file.getvalue().splitlines()) + "\n"
 
 
@@ -82,14 +94,21 @@ def _format_review(judgement: Judgement) -> str:
     from fmbench.report.review import write_review
     from fmbench.utils.environment import package_version
 
-    remarks = [
-        f"{claim.judged.label}: {claim.ladder.sentence}."
+    remarks = dict.fromkeys(
+        f"{name_model(claim)}: {claim.ladder.sentence}."
         for claim in judgement.claims
         if not claim.has_model and claim.ladder
-    ]
+    )
     return write_review(
         _name_paper(judgement), judgement.rows, judgement.consistency, list_commands(judgement),
-        made_with=f"fmbench {package_version()}", remarks=remarks, margin=judgement.margin,
+        made_with=f"fmbench {package_version()}", remarks=list(remarks), margin=judgement.margin,
+        facts=[describe_facts(claim) for claim in judgement.claims],
+        printed=[
+            f"an error rate of {claim.place.printed}"
+            if claim.place and claim.place.is_error_rate
+            else ""
+            for claim in judgement.claims
+        ],
     )  # fmt: skip
 
 
@@ -108,8 +127,9 @@ def _format_eval_results(judgement: Judgement) -> str:
     from fmbench.utils.environment import package_version
 
     return write_eval_results(
-        judgement.rows, made_with=f"fmbench {package_version()}", today=datetime.now(UTC)
-    )
+        judgement.rows, made_with=f"fmbench {package_version()}", today=datetime.now(UTC),
+        facts=[describe_facts(claim) for claim in judgement.claims],
+    )  # fmt: skip
 
 
 def _use_table(name: str) -> Callable[[Judgement], str]:
@@ -133,18 +153,18 @@ def build_judgement_table(judgement: Judgement) -> Table:
     columns = (
         Column("model"), Column("claimed", PRINTED_FIGURE), Column("measured", MEAN_SD),
         Column("n", COUNT), Column("verdict"), Column(IN_POINTS), Column("measured model"),
-        Column("what would decide"), Column("found", is_detail=True),
+        Column(DECIDES), Column("found", is_detail=True),
     )  # fmt: skip
     rows = [
         {
             "model": claim.judged.label,
-            "claimed": claim.judged.row.claimed,
+            "claimed": claim.printed or None,
             "measured": compute_measured_accuracy(claim.judged),
             "n": claim.judged.n or None,
-            "verdict": describe_verdict(claim),
+            "verdict": describe_verdict(claim) + _hedge(claim),
             IN_POINTS: format_margin(claim) or None,
             "measured model": name_measured(claim) or None,
-            "what would decide": name_command(claim, judgement) or None,
+            DECIDES: say_what_decides(claim, judgement) or None,
             "found": str(claim.place) if claim.place else claim.judged.where,
         }
         for claim in judgement.claims
@@ -193,6 +213,40 @@ def describe_verdict(claim: JudgedClaim) -> str:
     return f"{words}; {ABOVE}" if claim.exceeds_checked else words
 
 
+def _hedge(claim: JudgedClaim) -> str:
+    """Say on which publication a verdict on other images rests, and what it would be otherwise."""
+    if claim.as_today is None or claim.known is None:
+        return ""
+    return f", if quoted from {claim.known.publication}; on today's images: {claim.as_today.word}"
+
+
+def describe_facts(claim: JudgedClaim) -> str:
+    """Say which facts of a claim come from another publication; empty if there are none.
+
+    Such as ``The same figure stands in Xiao et al. 2017, for the first release of the images. If it
+    is quoted from there, it is the mean of 5 runs. If it was measured on today's images, the
+    verdict would be: reproduced``.
+    """
+    if claim.known is None:
+        return ""
+    kind = describe_claim_kind(claim.judged)
+    is_printed = claim.judged.row.mean_of == claim.judged.row.best_of == 1
+    sentences = [claim.known.sentence.removesuffix(".")]
+    if kind not in ("", "one run") and not (is_printed and not claim.judged.row.picked):
+        sentences.append(f"If it is quoted from there, it is {kind}")
+    if claim.as_today is not None:
+        sentences.append(
+            f"If it was measured on today's images, the verdict would be: {claim.as_today.word}"
+        )
+    return ". ".join(sentences)
+
+
+def name_model(claim: JudgedClaim) -> str:
+    """Name the model of a claim in a sentence."""
+    label = claim.judged.label
+    return f"A model without a name ({claim.judged.where})" if label.startswith(UNNAMED) else label
+
+
 def format_margin(claim: JudgedClaim) -> str:
     """Return the smallest margin, in points, with which the claim would be reproduced."""
     delta = claim.judged.verdict.delta_star
@@ -215,6 +269,15 @@ def name_command(claim: JudgedClaim, judgement: Judgement) -> str:
     return commands.run(claim.judged.runner, seeds=claim.seeds or None)
 
 
+def say_what_decides(claim: JudgedClaim, judgement: Judgement) -> str:
+    """Say what would decide an open claim: a command, or the name of its model."""
+    if claim.match_is_doubtful:
+        return "the model: --map"
+    if not claim.has_model and claim.judged.label.startswith(UNNAMED):
+        return "the model: --model"
+    return name_command(claim, judgement)
+
+
 def list_questions(judgement: Judgement) -> Iterator[str]:
     """Ask which model a doubtful label means, with the option to type."""
     seen = set()
@@ -226,24 +289,44 @@ def list_questions(judgement: Judgement) -> Iterator[str]:
         seen.add(match.label)
         yield f"Which model is “{match.label}”? {_capitalise(match.why)}. Name it with one of:"
         for name in list_candidates(match)[:MAX_CANDIDATES]:
-            yield f"  --map {shlex.quote(f'{match.label}={name}')}"
+            yield f"{COMMAND}--map {shlex.quote(f'{match.label}={name}')}"
 
 
 def list_strangers(judgement: Judgement) -> Iterator[str]:
     """Say of each claim without a model where its figure stands, and which rows are nearest."""
+    lines: dict[tuple[str, float | None], tuple[str, list[str]]] = {}
     for claim in judgement.claims:
         row = claim.judged
         if claim.has_model or row.row.claimed is None or claim.match_is_doubtful:
             continue
-        parts = [f"{row.label}, {row.row.claimed}"]
-        if claim.ladder:
-            parts.append(claim.ladder.sentence.removesuffix("."))
+        if (row.label, row.claimed) in lines:  # 87.42 % and 0.8742
+            continue
+        parts = [claim.ladder.sentence] if claim.ladder else []
         if claim.nearest:
-            near = [f"{s.runner} ({100 * (s.mean or 0):.2f})" for s in claim.nearest]
-            parts.append(f"nearest of what was measured: {join_words(near)}")
+            near = [f"{_name_briefly(s.runner)} ({100 * (s.mean or 0):.2f})" for s in claim.nearest]
+            parts.append(f"nearest of what was measured: {join_words(dict.fromkeys(near))}")
         if row.label.startswith(UNNAMED):
             parts.append("--model RUNNER says which runner it is")
-        yield f"{parts[0]}: {'; '.join(parts[1:])}." if len(parts) > 1 else f"{parts[0]}."
+        lines[row.label, row.claimed] = f"{row.label}, {claim.printed}", parts
+    # What is the same for many figures is said once.
+    places = [parts[0].partition(" is lower ")[2] for _, parts in lines.values() if parts]
+    common = {place for place, n in Counter(places).items() if place and n > 1}
+    for name, parts in lines.values():
+        if parts and parts[0].partition(" is lower ")[2] in common:
+            parts = parts[1:]
+        yield f"{name}: {'; '.join(parts)}." if parts else f"{name}."
+    for place in dict.fromkeys(places):
+        if place in common:
+            yield f"{places.count(place)} of these figures are lower {place}."
+
+
+def _name_briefly(runner: str) -> str:
+    """Name a runner; of an estimator with parameters only the class and what decides."""
+    name, _, parameters = runner.partition(" ")
+    if ":" not in name:
+        return runner
+    details = describe_configuration(runner) or parameters
+    return ", ".join(filter(None, [name.rpartition(":")[2], details]))
 
 
 def list_contradictions(judgement: Judgement) -> Iterator[str]:
@@ -251,24 +334,72 @@ def list_contradictions(judgement: Judgement) -> Iterator[str]:
     result = judgement.consistency
     if result is None:
         return
-    command = shlex.join(["fmbench", "check", *judgement.arguments])
     from fmbench.report.sentences import list_contradictions as list_lines
 
-    if not result.contradictory:
-        yield "The printed figures can be true together."
-        return
-    yield "Some printed figures cannot be true together, whatever the model:"
-    yield from (f"  {line}" for line in list_lines(result))
-    yield f"  `{command} --explain` names the reasons."
-    if result.consistent_under:
-        rules = " or ".join(f"--rounding {rule}" for rule in result.consistent_under)
-        yield f"  They can be true together if the figures were rounded otherwise ({rules})."
+    if result.contradictory:
+        yield "Some printed figures cannot be true together, whatever the model:"
+        reasons = _find_reasons(result)
+        for line in list_lines(result):
+            yield f"  {line.removesuffix('.')}{reasons.get(line, '')}."
+        if result.consistent_under:
+            rules = " or ".join(f"--rounding {rule}" for rule in result.consistent_under)
+            yield f"  They can be true together if the figures were rounded otherwise ({rules})."
+        if all(line not in reasons for line in list_lines(result)):
+            yield "  To name the reasons:"
+            yield f"{COMMAND}{name_check(judgement)}"
+    else:
+        n = len(result.figures) - len(result.not_checked)
+        yield f"Nothing contradicts another figure of its model ({n} figures were checked)."
+    if not result.complete or NOT_DECIDED in result.not_checked.values():
+        yield "  `judge` did not decide everything in its short time. This takes longer:"
+        yield f"{COMMAND}{name_check(judgement)}"
+    unnamed = sum(source.of is None or source.of.startswith(UNNAMED) for source in result.sources)
+    if unnamed and len({source.of for source in result.sources}) > 1:
+        yield (
+            "  Figures without a name are not compared with those of a model that has one; "
+            "--model RUNNER says whose they are."
+        )
+
+
+def _find_reasons(result: ConsistencyResult) -> dict[str, str]:
+    """Find the figures that make a source impossible alone, by the line that says so."""
+    from fmbench.consistency.explain import describe_conflict, describe_source
+
+    reasons = {}
+    for source in result.sources:
+        inside = [c for c in result.conflicts if set(c.members) <= set(source.figures)]
+        if source.possible is False and inside:
+            texts = [describe_conflict(conflict, result) for conflict in inside[:MAX_REASONS]]
+            reasons[f"{describe_source(source, result)}."] = f": {'; '.join(texts)}"
+    return reasons
+
+
+def name_check(judgement: Judgement) -> str:
+    """Return the command that explains the contradictions of the same figures."""
+    options, words = list(judgement.options), [*judgement.arguments]
+    is_document = len(words) == 1 and not {"--map", "--model"} & set(options)
+    if is_document:
+        kept = [o for i in _find_options(options, CHECK_OPTIONS) for o in options[i : i + 2]]
+        return shlex.join(["fmbench", "check", *words, *kept, "--explain"])
+    kept = [o for i in _find_options(options, IMPORT_OPTIONS) for o in options[i : i + 2]]
+    rounding = [o for i in _find_options(options, ("--rounding",)) for o in options[i : i + 2]]
+    return " && ".join(
+        [
+            shlex.join(["fmbench", "suite", "import", *words, *kept, "-o", "claims.toml"]),
+            shlex.join(["fmbench", "check", "claims.toml", *rounding, "--explain"]),
+        ]
+    )
+
+
+def _find_options(options: Sequence[str], names: Sequence[str]) -> list[int]:
+    """Find the positions of some options; every other word is the value of an option."""
+    return [i for i in range(0, len(options), 2) if options[i] in names]
 
 
 def list_commands(judgement: Judgement) -> list[str]:
     """List the commands that repeat a judgement, or would decide what is open."""
     runs = [name_command(claim, judgement) for claim in judgement.claims]
-    judge = shlex.join(["fmbench", "judge", *judgement.arguments])
+    judge = shlex.join(["fmbench", "judge", *judgement.arguments, *judgement.options])
     return [judge, *filter(None, dict.fromkeys(runs))]
 
 
@@ -296,8 +427,7 @@ def summarise(judgement: Judgement) -> str:
         sentences.append(
             f"{exceeding} {'is' if exceeding == 1 else 'are'} {ABOVE} by over {points}."
         )
-    against = "Something speaks" if judgement.speaks_against else "Nothing speaks"
-    return " ".join([*sentences, f"{against} against the claims."])
+    return " ".join([*sentences, f"{_capitalise(judgement.answer)}."])
 
 
 def _capitalise(text: str) -> str:
@@ -307,24 +437,35 @@ def _capitalise(text: str) -> str:
 # ---------------------------------------------------------------- other figures of a model
 
 
-def build_comparison_table(model: ModelComparison) -> Table:
-    """Build the table of a model's other figures, claimed beside measured, a line for a class."""
-    metrics = list(dict.fromkeys(f.metric for f in model.figures if f.predicted_as is None))
+def build_comparison_tables(model: ModelComparison) -> list[Table]:
+    """Build the tables of a model's other figures, claimed beside measured.
+
+    The first has a line for each class, or average, and a column for each metric. The second has a
+    line for each figure of another kind.
+    """
+    title = f"{model.label}: claimed / measured ({model.runner})"
+    by_class = {f.metric for f in model.figures if f.class_ is not None and f.predicted_as is None}
     lines: dict[str, dict[str, str]] = {}
+    others: list[dict[str, str]] = []
     for figure in model.figures:
-        line = lines.setdefault(_name_line(figure), {})
-        text = f"{figure.claimed} / {_format_measured(figure)}"
-        name = figure.metric
-        line[name] = f"{line[name]}, {text}" if name in line else text
-    if any(f.predicted_as is not None for f in model.figures):
-        metrics.append("cell")
-    names = {name: METRICS[name].title for name in metrics}
-    columns = (Column("class"), *(Column(title) for title in names.values()))
-    rows = [
-        {"class": name, **{title: line.get(metric) for metric, title in names.items()}}
-        for name, line in lines.items()
-    ]
-    return Table(f"{model.label}: claimed / measured ({model.runner})", columns, rows)
+        text = f"{_shorten_figure(figure.claimed)} / {_format_measured(figure)}"
+        name = METRICS[figure.metric].title
+        if figure.metric in by_class and figure.predicted_as is None:
+            line = lines.setdefault(_name_line(figure), {})
+            line[name] = f"{line[name]}, {text}" if name in line else text
+        else:
+            of = "" if figure.class_ is figure.average is None else f"{_name_line(figure)}, "
+            others.append({"figure": f"{of}{name}", "claimed / measured": text})
+    tables = []
+    if lines:
+        names = list(dict.fromkeys(name for line in lines.values() for name in line))
+        columns = (Column("class"), *map(Column, names))
+        rows = [{"class": c, **{n: line.get(n) for n in names}} for c, line in lines.items()]
+        tables.append(Table(title, columns, rows))
+    if others:
+        columns = (Column("figure"), Column("claimed / measured"))
+        tables.append(Table("" if lines else title, columns, others))
+    return tables
 
 
 def _name_line(figure: FigureComparison) -> str:
@@ -346,15 +487,23 @@ def _format_measured(figure: FigureComparison) -> str:
     return str(MeanSd.of([scale * value for value in figure.measured], decimals))
 
 
+def _shorten_figure(printed: str) -> str:
+    """Round a figure with many decimals, such as one of a JSON file, to four."""
+    text = printed.removesuffix("%")
+    if len(text) <= LONGEST_FIGURE or "." not in text:
+        return printed
+    return f"{float(text):.4f}" + printed[len(text) :]
+
+
 def _list_comparisons(judgement: Judgement) -> Iterator[str]:
     for model in judgement.comparisons:
-        table = build_comparison_table(model)
         lines = [
-            f"{row['class']}: "
-            + ", ".join(f"{k} {v}" for k, v in row.items() if k != "class" and v)
-            for row in table.text_rows()
+            f"{first}: " + ", ".join(f"{k} {v}" if rest[1:] else v for k, v in rest if v)
+            for table in build_comparison_tables(model)
+            for (_, first), *rest in (list(row.items()) for row in table.text_rows())
         ]
-        yield f"{table.title}: {'; '.join(lines)}."
+        title = f"{model.label}: claimed / measured ({model.runner})"
+        yield f"{title}: {'; '.join(lines)}."
 
 
 # ---------------------------------------------------------------- in a terminal
@@ -363,7 +512,6 @@ def _list_comparisons(judgement: Judgement) -> Iterator[str]:
 def render_judgement(judgement: Judgement, width: int) -> Group:
     """Render a judgement for a terminal of ``width`` columns."""
     from rich.console import Group
-    from rich.padding import Padding
     from rich.text import Text
 
     parts: list[object] = [*_render_inputs(judgement), Text()]
@@ -372,7 +520,7 @@ def render_judgement(judgement: Judgement, width: int) -> Group:
         parts += [Text(explain_columns(judgement), style="dim"), Text()]
     sections: list[tuple[str, Iterable[str]]] = [
         ("Doubtful names", list_questions(judgement)),
-        ("Without a model", list_strangers(judgement)),
+        ("Without a model", _shorten_list(list_strangers(judgement), MAX_STRANGERS, "claims")),
         ("Can the figures be true together?", list_contradictions(judgement)),
     ]
     if width < WIDE:
@@ -382,19 +530,36 @@ def render_judgement(judgement: Judgement, width: int) -> Group:
         found = list(lines)
         if found:
             parts.append(Text(title, style="bold"))
-            for line in found:
-                indent = 4 if line.startswith(" ") else 2
-                parts.append(Padding(Text(line.strip()), (0, 0, 0, indent)))
+            parts += map(_render_line, found)
             parts.append(Text())
     for model in judgement.comparisons:
         parts += [_render_comparison(model), Text()]
     parts.append(Text(summarise(judgement), style="bold"))
     if judgement.notes:
-        parts += [Text(), *(Text(_hang(note, width), style="dim") for note in judgement.notes)]
+        notes = _shorten_list(judgement.notes, MAX_NOTES, "notes")
+        parts += [Text(), *(Text(_hang(note, width), style="dim") for note in notes)]
     return Group(*parts)  # type: ignore[arg-type]
 
 
 WIDE = 120  # columns from which the table names the measured model
+
+
+def _shorten_list(lines: Iterable[str], most: int, what: str) -> list[str]:
+    """Return the first lines; the rest is only counted."""
+    found = list(lines)
+    if (rest := len(found) - most) <= 1:
+        return found
+    return [*found[:most], f"{rest} more {what}: see --json"]
+
+
+def _render_line(line: str) -> object:
+    """Render a line with its indentation; a command is not wrapped, so that it can be copied."""
+    from rich.padding import Padding
+    from rich.text import Text
+
+    if line.startswith(COMMAND):
+        return Text(f"  {line}", no_wrap=True, overflow="ignore")
+    return Padding(Text(line.strip()), (0, 0, 0, 4 if line.startswith(" ") else 2))
 
 
 def _hang(note: str, width: int) -> str:
@@ -429,15 +594,23 @@ def _render_claims(judgement: Judgement, width: int) -> object:
     grid.add_column("n", justify="right", no_wrap=True)
     grid.add_column("verdict", ratio=2, overflow="fold")
     grid.add_column(IN_POINTS, justify="right", no_wrap=True)
+    deciding = [say_what_decides(claim, judgement) for claim in judgement.claims]
+    if any(deciding):
+        grid.add_column(DECIDES, ratio=2 if wide else 1, overflow="fold")
     if wide:
         grid.add_column("measured model", ratio=2, overflow="fold")
-    for claim in judgement.claims:
-        measured = compute_measured_accuracy(claim.judged)
+    repeated = Counter(claim.judged.label for claim in judgement.claims)
+    for claim, decides in zip(judgement.claims, deciding, strict=True):
+        if decides.startswith("fmbench") and not wide:
+            decides = "a run: below"
+        row = claim.judged
+        label = f"{row.label} ({row.where})" if repeated[row.label] > 1 else row.label
         cells = [
-            Text(claim.judged.label), Text(claim.judged.row.claimed or ""),
-            Text(str(measured or ""), style="bold"), Text(str(claim.judged.n or "")),
+            Text(label), Text(claim.printed),
+            Text(str(compute_measured_accuracy(row) or ""), style="bold"), Text(str(row.n or "")),
             _render_verdict(claim), Text(format_margin(claim)),
         ]  # fmt: skip
+        cells += [Text(decides)] if any(deciding) else []
         grid.add_row(*cells, *([Text(name_measured(claim), style="dim")] if wide else []))
     grid.expand = True
     return grid
@@ -459,13 +632,15 @@ def _render_comparison(model: ModelComparison) -> object:
     from rich.table import Table as RichTable
     from rich.text import Text
 
-    table = build_comparison_table(model)
-    grid = RichTable(box=None, padding=(0, 1, 0, 0), header_style="bold", pad_edge=False)
-    for i, column in enumerate(table.columns):
-        grid.add_column(column.name, no_wrap=bool(i))
-    for row in table.text_rows():
-        grid.add_row(*map(Text, row.values()))
-    return Group(Text(table.title, style="bold"), grid)
+    parts: list[object] = []
+    for table in build_comparison_tables(model):
+        grid = RichTable(box=None, padding=(0, 1, 0, 0), header_style="bold", pad_edge=False)
+        for i, column in enumerate(table.columns):
+            grid.add_column(column.name, no_wrap=bool(i))
+        for row in table.text_rows():
+            grid.add_row(*map(Text, row.values()))
+        parts += [Text(table.title, style="bold"), grid]
+    return Group(*parts)  # type: ignore[arg-type]
 
 
 def _list_measured(judgement: Judgement) -> list[str]:
@@ -480,4 +655,8 @@ def _list_deciding(judgement: Judgement) -> list[str]:
     for claim in judgement.claims:
         if command := name_command(claim, judgement):
             found.setdefault(command, []).append(claim.judged.label)
-    return [f"{command}  ({join_words(labels)})" for command, labels in found.items()]
+    return [
+        line
+        for command, labels in found.items()
+        for line in (f"{join_words(labels, MAX_CANDIDATES)}:", f"{COMMAND}{command}")
+    ]

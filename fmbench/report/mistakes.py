@@ -95,9 +95,12 @@ def explain_with_mistakes(findings: ForensicsFindings) -> Sentence | None:
         return Sentence(HEADING, (" ".join(findings.remarks),)) if findings.remarks else None
     remarks = [f"{remark} " for remark in findings.remarks]
     needless = [_describe_settled(findings), _describe_clashes(findings)]
-    parts = [_describe_verdict(findings), *needless, *remarks, *_describe_best(findings)]
-    parts += [_describe_counts(findings), _describe_readings(findings), NOT_A_PROOF]
-    return Sentence(HEADING, tuple(filter(None, parts)))
+    first, stories = _describe_best(findings)
+    parts = [_describe_verdict(findings), *needless, *remarks, *first, NOT_A_PROOF]
+    items = [*stories, _describe_counts(findings), _describe_readings(findings)]
+    return Sentence(
+        HEADING, tuple(filter(None, parts)), tuple(item.strip() for item in items if item)
+    )
 
 
 def _describe_settled(findings: ForensicsFindings) -> str:
@@ -138,27 +141,28 @@ def _describe_verdict(findings: ForensicsFindings) -> str:
     return "".join(parts)
 
 
-def _describe_best(findings: ForensicsFindings) -> list[str]:
+def _describe_best(findings: ForensicsFindings) -> tuple[list[str], list[str]]:
+    """Return the parts of the first sentences, then a text on each of the best stories."""
     best, matrix = findings.best_story, findings.matrix
     stories = "1 story" if findings.n_compared == 1 else f"{findings.n_compared} stories"
     tried = f"We compared {stories} with what the paper prints of the model"
     if best is None or matrix.top_story is None:
-        return [f"{tried}, and ", Strong("none explains any of it"), ". "]
+        return [f"{tried}, and ", Strong("none explains any of it"), ". "], []
     n, reached = len(matrix.open_sources), len(matrix.top_story.explained)
+    if best is matrix.top_story and reached == n:
+        return [f"{tried}. ", *_describe_full_explanation(findings, best)], []
     if best is not matrix.top_story:
-        parts = _describe_family(findings, best)
-    elif reached == n:
-        parts = _describe_full_explanation(findings, best)
+        text = _describe_family(findings, best)
     else:
         rest = [source for source in matrix.open_sources if source not in best.explained]
-        parts = [
+        text = (
             f"The best is {_name_story(best)}, with {reached} of {n} places. It does not explain "
-            f"{name_sources(rest)}. It {_name_verb(best)} {name_explanations(best)}. ",
-            _describe_equals(matrix.equals_of_best),
-        ]  # fmt: skip
+            f"{name_sources(rest)}. It {_name_verb(best)} {name_explanations(best)}. "
+            f"{_describe_equals(matrix.equals_of_best)}"
+        )
     alone = [] if reached == n else [Strong("No single story explains all of it"), ". "]
-    pair = _describe_pair(findings.best_pair, matrix.top_story, n) if findings.best_pair else []
-    return [f"{tried}. ", *alone, *parts, *pair]
+    pair = _describe_pair(findings.best_pair, matrix.top_story, n) if findings.best_pair else ""
+    return [f"{tried}. ", *alone], [text, pair]
 
 
 def _describe_full_explanation(findings: ForensicsFindings, best: StoryRow) -> list[str]:
@@ -175,7 +179,7 @@ def _describe_full_explanation(findings: ForensicsFindings, best: StoryRow) -> l
     ]
 
 
-def _describe_family(findings: ForensicsFindings, best: StoryRow) -> list[str]:
+def _describe_family(findings: ForensicsFindings, best: StoryRow) -> str:
     """Describe a best story that others of its family, with few seeds, may surpass.
 
     They differ from it only in the settings that the source leaves open.
@@ -197,10 +201,10 @@ def _describe_family(findings: ForensicsFindings, best: StoryRow) -> list[str]:
         f"{_name_further(each)}"
         for each in further
     ]
-    return [
+    return (
         f"The best is {_name_story(best)}. It {join_words(says)}. Of its other settings, "
         f"measured with fewer than {FEWEST_SEEDS} seeds, {join_words(others)}. "
-    ]
+    )
 
 
 def _name_further(further: FurtherStories) -> str:
@@ -236,7 +240,7 @@ def _describe_equals(equals: Sequence[StoryRow]) -> str:
     return f"Just as good: {names}. "
 
 
-def _describe_pair(pair: StoryPair, top: StoryRow, n: int) -> list[str]:
+def _describe_pair(pair: StoryPair, top: StoryRow, n: int) -> str:
     """Describe the best pair; its first story is described already if it is the top one."""
     first, second = pair.first, pair.second
     sure = all(row.outcome.has_enough_seeds for row in (first, second))
@@ -251,10 +255,10 @@ def _describe_pair(pair: StoryPair, top: StoryRow, n: int) -> list[str]:
             f"Two stories reach more together. {_name_story(first)} {_name_verb(first)} "
             f"{name_explanations(first)}. {_name_story(second)}"
         )
-    return [
+    return (
         f"{begin} {_name_verb(second)} {name_explanations(second)}. {equal}"
         f"Together the two {reach} and leave {rest} unexplained. "
-    ]
+    )
 
 
 def _describe_counts(findings: ForensicsFindings) -> str:
@@ -312,7 +316,10 @@ def format_findings(findings: ForensicsFindings, width: int = 100) -> str:
     table = findings.build_table()
     lines = [*textwrap.wrap(table.title, width), ""]
     if sentence := explain_with_mistakes(findings):
-        lines += [*textwrap.wrap(str(sentence), width), ""]
+        lines += [*textwrap.wrap("".join(sentence.parts), width), ""]
+        for item in sentence.items:
+            lines += textwrap.wrap(f"- {item}", width, subsequent_indent="  ")
+        lines += [""] if sentence.items else []
     titles = {source.title: source.where for source in findings.printed}
     if titles:
         lines += ["Printed:", *(f"  {title}" for title in titles), ""]

@@ -47,19 +47,28 @@ def write_review(
     made_with: str = "",
     remarks: Sequence[str] = (),
     margin: float = MARGIN,
+    facts: Sequence[str] = (),
+    printed: Sequence[str] = (),
 ) -> str:
     """Write a text to paste into a review: a paragraph, then a list for each kind of verdict.
 
     ``title`` names the paper. ``commands`` repeat what the text says, each a line for a shell.
     ``made_with`` names the versions. ``remarks`` are further sentences, such as about models that
-    no rerun measures. ``margin`` (a fraction) is that of the verdicts.
+    no rerun measures. ``margin`` (a fraction) is that of the verdicts. ``facts`` says for each row
+    what is known of its claim from another publication, and not from the paper; empty if nothing.
+    ``printed`` is what the paper prints instead of the accuracy, such as an error rate; also empty.
     """
-    claimed = [row for row in rows if row.row.claimed]
-    parts = [_write_introduction(title, claimed, made_with, margin)]
+    nothing = [""] * len(rows)
+    claimed = [
+        entry
+        for entry in zip(rows, facts or nothing, printed or nothing, strict=True)
+        if entry[0].row.claimed
+    ]
+    parts = [_write_introduction(title, [row for row, *_ in claimed], made_with, margin)]
     for heading, kinds in GROUPS:
-        found = [row for row in claimed if row.verdict.kind in kinds]
-        if found:
-            parts.append("\n".join([f"{heading}:", *(f"- {_describe(row)}" for row in found)]))
+        lines = [f"- {_describe(*entry)}" for entry in claimed if entry[0].verdict.kind in kinds]
+        if lines:
+            parts.append("\n".join([f"{heading}:", *lines]))
     if remarks:
         parts.append("\n".join(f"- {remark}" for remark in remarks))
     parts += [_write_consistency(consistency), _write_commands(commands)]
@@ -73,7 +82,12 @@ def _write_introduction(
         return f"We checked the figures of {title}."
     names = join_words(dict.fromkeys(get_dataset(row.dataset).title for row in rows))
     tools = f" ({made_with})" if made_with else ""
-    number = "1 accuracy" if len(rows) == 1 else f"{len(rows)} accuracies"
+    n, n_measured = len(rows), sum(row.mean is not None for row in rows)
+    number = "1 accuracy" if n == 1 else f"{n} accuracies"
+    if not n_measured:
+        return f"We checked {number} of {title}{tools}. No rerun is matched with its models."
+    if n_measured < n:
+        number = f"{n_measured} of the {number}"
     return (
         f"We compared {number} of {title} with reruns of the models on the genuine images of "
         f"{names}{tools}. A claim counts as reproduced if the mean of new runs is within "
@@ -83,9 +97,10 @@ def _write_introduction(
     )
 
 
-def _describe(row: JudgedRow) -> str:
+def _describe(row: JudgedRow, facts: str, printed: str) -> str:
     where = f" ({row.where})" if row.where else ""
-    parts = [f"{row.label}{where}: claimed {_print_claim(row)}"]
+    claim = _print_claim(row, is_known=not facts)
+    parts = [f"{row.label}{where}: claimed {f'{printed}, so {claim}' if printed else claim}"]
     if row.mean is not None:
         parts.append(f", measured {describe_measurement(row)}")
     verdict = row.verdict
@@ -95,8 +110,12 @@ def _describe(row: JudgedRow) -> str:
         parts.append(f"; {verdict.word}.")
     elif verdict.kind is VerdictKind.MISQUOTED:
         parts.append(f"; {row.misquote or verdict.reason}.")
+    elif row.status is Status.NO_RUNNER:
+        parts.append("; no rerun is matched with this model.")
     else:
         parts.append(f"; {verdict}.")
+    if facts:
+        parts.append(f" {facts}.")
     if row.source_protocol and row.source_protocol.verdict.kind in TESTED:
         parts.append(f" By the source's own protocol, {describe_source_protocol(row)}.")
     return "".join(parts)
@@ -124,11 +143,13 @@ def _write_commands(commands: Sequence[str]) -> str:
     return "\n".join(["To repeat this:", *(f"    {command}" for command in commands)])
 
 
-def _print_claim(row: JudgedRow) -> str:
+def _print_claim(row: JudgedRow, *, is_known: bool = True) -> str:
+    """Print a claim, and what kind of figure it is if the paper itself says it."""
     printed = (row.row.claimed or "").removesuffix("%").strip()
     unit = " %" if is_percentage(row.row.claimed or "", "accuracy") else ""
-    kind = describe_claim_kind(row)
-    return f"{printed}{unit}" + (f" ({kind})" if kind not in ("", "one run") else "")
+    kind = describe_claim_kind(row) if is_known else ""
+    bound = f"{row.row.bound} " if row.row.bound else ""
+    return f"{bound}{printed}{unit}" + (f" ({kind})" if kind not in ("", "one run") else "")
 
 
 def describe_measurement(row: JudgedRow) -> str:
@@ -160,29 +181,34 @@ def describe_software(records: Iterable[Record]) -> str:
 HUB_DATASETS = {"fashion-mnist": "zalando-datasets/fashion_mnist", "mnist": "ylecun/mnist"}
 
 
-def write_eval_results(rows: Sequence[JudgedRow], *, made_with: str, today: datetime) -> str:
+def write_eval_results(
+    rows: Sequence[JudgedRow], *, made_with: str, today: datetime, facts: Sequence[str] = ()
+) -> str:
     """Write what was measured as YAML, in the format of a model hub's ``.eval_results`` files.
 
     There is one entry for each measured row. ``value`` is the mean accuracy in percent; the notes
-    say how many seeds it averages, and the verdict on the claim. The format is documented at
+    say how many seeds it averages, and the verdict on the claim. ``facts`` is as in
+    :func:`write_review`. The format is documented at
     https://huggingface.co/docs/hub/eval-results.
     """
     import yaml
 
-    entries = list(_list_entries(rows, made_with, today.astimezone(UTC)))
+    known = list(facts) or [""] * len(rows)
+    entries = list(_list_entries(rows, known, made_with, today.astimezone(UTC)))
     head = "# One entry for each measured row. Keep those of your model's repository.\n"
     return head + yaml.safe_dump(entries, sort_keys=False, allow_unicode=True, width=100)
 
 
 def _list_entries(
-    rows: Sequence[JudgedRow], made_with: str, today: datetime
+    rows: Sequence[JudgedRow], facts: Sequence[str], made_with: str, today: datetime
 ) -> Iterator[dict[str, object]]:
-    for row in rows:
+    for row, known in zip(rows, facts, strict=True):
         if row.mean is None or row.status is not Status.MEASURED or row.dataset not in HUB_DATASETS:
             continue
         notes = f"{row.label}, {row.runner}: {describe_measurement(row)}"
         if row.row.claimed:
-            notes += f"; claimed {_print_claim(row)}: {row.verdict}"
+            notes += f"; claimed {_print_claim(row, is_known=not known)}: {row.verdict}"
+            notes += f". {known}" if known else ""
         yield {
             "dataset": {"id": HUB_DATASETS[row.dataset], "task_id": "test"},
             "value": round(100 * row.mean, 4),

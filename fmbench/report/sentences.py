@@ -244,7 +244,10 @@ def _find_listed_pairs(consistency: ConsistencyResult) -> list[PairResult]:
 
 def list_contradictions(consistency: ConsistencyResult) -> list[str]:
     """Describe each contradiction in one line."""
-    lines = [explain.describe_pair(pair, consistency) for pair in _find_listed_pairs(consistency)]
+    lines = [
+        explain.describe_pair_in_words(pair, consistency)
+        for pair in _find_listed_pairs(consistency)
+    ]
     lines += [
         explain.describe_source(source, consistency)
         for source in consistency.sources

@@ -26,7 +26,8 @@ from fmbench.records.cells import Cell
 from fmbench.records.protocols import FULL, QUICK
 from fmbench.records.store import Store
 from fmbench.utils.table import format_csv
-from tests.end_to_end.test_cli import assert_one_line_error, fmbench
+from tests.end_to_end.test_cli import assert_one_line_error
+from tests.helpers.commands import call_fmbench
 
 N = 400
 Y_TRUE = np.arange(N) % 10
@@ -222,22 +223,22 @@ def folder(tmp_path_factory, record_of, source):
 @pytest.mark.slow
 def test_the_command_compares_two_runners_from_their_records(folder, source):
     common = ("compare", "lenet5", "gaussian-nb", "--results", folder, "--data", source.folder)
-    done = fmbench(*common, "--format", "csv")
+    done = call_fmbench(*common, "--format", "csv")
     assert done.returncode == 0, done.stderr
     [row] = csv.DictReader(io.StringIO(done.stdout))
     assert (row["a"], row["b"], row["n_a"], row["n_b"]) == ("lenet5", "gaussian-nb", "2", "1")
     assert row["better"] == "lenet5" and row["p"] == row["p_holm"] == "<1e-300"
     assert 31 < float(row["low"]) < float(row["difference"]) < float(row["high"]) < 35
-    [numbers] = json.loads(fmbench(*common, "--format", "json").stdout)
+    [numbers] = json.loads(call_fmbench(*common, "--format", "json").stdout)
     assert numbers["a"] == "lenet5" and numbers["n_a"] == 2 and numbers["p"] == 0.0
     assert numbers["difference"] == float(row["difference"])
-    markdown = fmbench(*common).stdout
+    markdown = call_fmbench(*common).stdout
     assert markdown.startswith("# lenet5 against gaussian-nb\n") and row["low"] in markdown
 
 
 @pytest.mark.slow
 def test_all_rows_are_compared_pair_by_pair_and_missing_rows_are_named(folder, source):
-    done = fmbench("compare", "--all", "--results", folder, "--data", source.folder,
+    done = call_fmbench("compare", "--all", "--results", folder, "--data", source.folder,
                    "--format", "csv")  # fmt: skip
     assert done.returncode == 0, done.stderr
     rows = list(csv.DictReader(io.StringIO(done.stdout)))
@@ -256,7 +257,7 @@ def test_a_damaged_record_is_named_and_left_out(folder, source, tmp_path):
     shutil.copytree(folder, copy)
     victim = next(copy.glob("records/lenet5/*seed1*.npz"))
     victim.write_bytes(b"PK")
-    done = fmbench("compare", "lenet5", "hog-svm", "--results", copy, "--data", source.folder,
+    done = call_fmbench("compare", "lenet5", "hog-svm", "--results", copy, "--data", source.folder,
                    "--format", "csv")  # fmt: skip
     assert done.returncode == 2
     assert str(victim.with_suffix("")) in done.stderr and "Traceback" not in done.stderr
@@ -282,7 +283,7 @@ def test_a_damaged_record_is_named_and_left_out(folder, source, tmp_path):
     ids=lambda value: " ".join(value),
 )
 def test_bad_input_prints_one_line(folder, arguments, messages):
-    assert_one_line_error(fmbench("compare", *arguments, "--results", folder), *messages)
+    assert_one_line_error(call_fmbench("compare", *arguments, "--results", folder), *messages)
 
 
 def test_the_comparison_is_printed_like_any_table():

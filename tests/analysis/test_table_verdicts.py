@@ -387,6 +387,8 @@ def test_the_members_of_a_grid_in_another_suite_come_from_the_results_folder_or_
     summaries = {"extra-tree": replace(FIVE, runner="extra-tree")}
     key = (the_row.grid, the_row.dataset, "extra-tree")
     from_reference = load_grids(suite, tmp_path, summaries)[key]
+    at_home = load_grids(suite, tmp_path, summaries, is_reference=True)[key]
+    assert at_home == replace(from_reference, from_reference=False)
     assert from_reference.from_reference and len(from_reference.summaries) == 12
     assert from_reference.summaries[1].mean == pytest.approx(0.78318)
     other = reader.read_suite(find_bundled_suite("xiao2017"))

@@ -14,7 +14,7 @@ from fmbench.records.protocols import QUICK
 from fmbench.report.tables import table_path
 from fmbench.suites.reader import read_suite
 from fmbench.utils.environment import collect_versions, cpu_name
-from tests.end_to_end.test_cli import assert_one_line_error, fmbench
+from tests.end_to_end.test_cli import assert_one_line_error
 from tests.helpers.runs import end_after_block, start_fmbench, wait_for_output, wait_until
 
 pytestmark = pytest.mark.slow
@@ -107,39 +107,39 @@ def make(constant=1):
 
 
 @pytest.fixture
-def plug_in(store, source, tmp_path, monkeypatch):
+def plug_in(store, source, tmp_path, monkeypatch, run_command):
     """A folder with the plug-in ``mine.py``, which has a record, and the options to find it."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine.py").write_text(PLUG_IN.format(folder=str(tmp_path)))
     where = ("--results", store.folder, "--data", source.folder)
-    done = fmbench("run", "./mine.py:make", "--quick", *where)
+    done = run_command("run", "./mine.py:make", "--quick", *where)
     assert done.returncode == 0, done
     (tmp_path / "ran").unlink()
     return tmp_path, where
 
 
-def test_a_rerun_runs_a_plug_in_only_if_the_user_names_it(plug_in, store):
+def test_a_rerun_runs_a_plug_in_only_if_the_user_names_it(plug_in, store, run_command):
     folder, where = plug_in
     for names in ((), [name.runner for name in store.list_names()]):
-        done = fmbench("verify", *names, "--rerun", *where)
+        done = run_command("verify", *names, "--rerun", *where)
         assert (done.returncode, "measured again" in done.stdout) == (0, False), done
         assert "1 records of ./mine.py:make" in done.stderr
         assert "name it to run its code" in done.stderr
         assert not (folder / "ran").exists()
-    done = fmbench("verify", "./mine.py:make", "--rerun", *where)
+    done = run_command("verify", "./mine.py:make", "--rerun", *where)
     assert done.returncode == 0, done
     assert "runs the code of ./mine.py" in done.stderr
     assert "0 of 2000 predictions differ" in done.stdout
     (folder / "mine.py").write_text("make = None\n")
-    done = fmbench("verify", "./mine.py:make", "--rerun", *where)
+    done = run_command("verify", "./mine.py:make", "--rerun", *where)
     assert done.returncode == 1
     assert "source sha256:" in done.stdout and "runs the code" not in done.stderr
 
 
-def test_ctrl_c_ends_a_rerun_and_keeps_nothing_of_it(plug_in):
+def test_ctrl_c_ends_a_rerun_and_keeps_nothing_of_it(plug_in, run_command):
     folder, where = plug_in
     common = ("./mine.py:make", "--quick", *where, "-p", "constant=2", "--threads", 2)
-    assert fmbench("run", *common).returncode == 0
+    assert run_command("run", *common).returncode == 0
     (folder / "slow").touch()
     with end_after_block(start_fmbench("verify", "./mine.py:make", "--rerun", *where)) as process:
         wait_until((folder / "fits1").exists, process=process)

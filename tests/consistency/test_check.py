@@ -16,6 +16,7 @@ from fmbench.consistency import feasibility
 from fmbench.consistency.check import check_consistency
 from fmbench.suites.claims import ReportedFigure, Suite
 from fmbench.suites.rounding import ROUNDING_RULES
+from tests.helpers.commands import call_fmbench
 
 BALANCED = [1000] * 10
 
@@ -137,7 +138,7 @@ def as_printed(value, decimals, rule):
 
 
 @pytest.mark.slow
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(st.randoms(use_true_random=False), st.sampled_from(ROUNDING_RULES))
 def test_figures_of_a_real_confusion_matrix_are_never_called_contradictory(
     rng: random.Random, rule
@@ -163,7 +164,7 @@ def test_figures_of_a_real_confusion_matrix_are_never_called_contradictory(
 
 
 @pytest.mark.slow
-@settings(max_examples=20)
+@settings(max_examples=10)
 @given(st.integers(100, 9900), st.integers(2, 200))
 def test_a_wrong_kappa_is_found_and_the_conflict_is_irreducible(n_right, off):
     accuracy = Fraction(n_right, 10_000)
@@ -205,10 +206,7 @@ def test_figures_of_many_classes_with_mse_and_macro_averages_are_decided(monkeyp
 
 
 def run_check(*arguments):
-    return subprocess.run(
-        [sys.executable, "-m", "fmbench", "check", *map(str, arguments)],
-        capture_output=True, text=True, timeout=300,
-    )  # fmt: skip
+    return call_fmbench("check", *arguments)
 
 
 HEAD = "[test_set]\nn_per_class = [1000, 1000, 1000, 1000, 1000, 1000, 1000, 1000, 1000, 1000]\n"

@@ -187,6 +187,24 @@ def test_a_pair_is_described_in_one_line_with_what_each_source_allows(nearest):
     )
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "sentence"),
+    [
+        (KAPPA, TABLE_3, "Table 2, kappa (0.75) allows an accuracy of 77.05 to 77.95 %, but "
+                         "Table 3 prints 98.80 % (severity 47)"),
+        (TABLE_1, KAPPA, "Table 1 allows an accuracy of 98.91 to 99.60 %, but Table 2, kappa "
+                         "(0.75) allows one of 77.05 to 77.95 % (severity 23)"),
+        (TABLE_1, TABLE_3, "Table 1 allows an accuracy of 98.91 to 99.60 %, but Table 3 prints "
+                           "98.80 % (severity 1.21)"),
+        (TABLE_1, MSE, "Table 1 allows an MSE of 0.004 to 0.313, but Table 2, MSE prints 0.66 "
+                       "(severity 3.0; read as MAE: 21)"),
+    ],
+)  # fmt: skip
+def test_the_four_contradictions_are_named_in_words(nearest, first, second, sentence):
+    pair = pair_of(nearest, first, second)
+    assert explain.describe_pair_in_words(pair, nearest) == sentence
+
+
 def test_the_text_answers_first_and_fits_eighty_columns(nearest):
     text = explain.format_result(nearest)
     _, verdict, pairs, agreeing, *_ = text.split("\n\n")

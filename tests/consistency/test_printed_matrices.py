@@ -211,7 +211,7 @@ def draw_matrix(rng):
 
 
 @pytest.mark.slow
-@settings(max_examples=25)
+@settings(max_examples=8)
 @given(st.randoms(use_true_random=False), st.sampled_from(["nearest", "truncated"]))
 def test_a_matrix_never_contradicts_its_own_figures_and_always_a_changed_one(
     rng: random.Random, rule
@@ -240,7 +240,7 @@ def test_a_matrix_never_contradicts_its_own_figures_and_always_a_changed_one(
 
 
 @pytest.mark.slow
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(st.randoms(use_true_random=False))
 def test_shares_never_contradict_the_figures_of_the_matrix_that_they_show(rng: random.Random):
     rows = draw_matrix(rng)

@@ -276,7 +276,7 @@ def make_sizes(rng, n_classes):
 
 
 @pytest.mark.slow
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(st.randoms(use_true_random=False), st.sampled_from(ROUNDING_RULES))
 def test_figures_of_one_real_matrix_agree_however_they_are_grouped(rng: random.Random, rule):
     n = make_sizes(rng, rng.randint(2, 12))
@@ -330,7 +330,7 @@ def choose_figures(rng, n, n_figures, decimals):
 
 
 @pytest.mark.slow
-@settings(max_examples=15)
+@settings(max_examples=8)
 @given(st.randoms(use_true_random=False))
 def test_widened_by_the_severity_a_pair_agrees_and_by_less_it_does_not(rng: random.Random):
     n = make_sizes(rng, rng.randint(2, 6))
@@ -366,7 +366,7 @@ def compute_distance(printed, matrix, metrics):
 
 
 @pytest.mark.slow
-@settings(max_examples=60)
+@settings(max_examples=25)
 @given(st.randoms(use_true_random=False), st.sampled_from([(4, 5), (3, 3), (2, 2, 3)]))
 def test_verdict_ranges_and_severity_are_those_of_all_matrices(rng: random.Random, n):
     figures = choose_figures(rng, n, n_figures=3, decimals=2)
@@ -402,7 +402,7 @@ def list_mean_precisions(matrix):
 
 
 @pytest.mark.slow
-@settings(max_examples=40)
+@settings(max_examples=12)
 @given(st.randoms(use_true_random=False), st.sampled_from([(4, 5), (3, 3), (2, 2, 3)]))
 def test_means_of_ratios_are_judged_as_all_matrices_say_or_not_at_all(rng: random.Random, n):
     metrics = exact_metrics(make_matrix(rng, n))

@@ -1,4 +1,4 @@
-"""What the commands print, write and return. Each test runs fmbench in a process of its own."""
+"""What the commands print, write and return. Those that measure run in a process of their own."""
 
 import csv
 import io
@@ -11,6 +11,7 @@ import sys
 import pytest
 
 from fmbench.cli.main import cli
+from tests.helpers.commands import call_fmbench
 from tests.helpers.runs import WAIT_SECONDS, environment_with
 
 pytestmark = pytest.mark.slow
@@ -77,8 +78,8 @@ def test_a_second_run_has_nothing_to_do(measured, source):
 def test_md_csv_and_json_show_the_same_values(measured, source):
     results, _ = measured
     common = ("table", "--results", results, "--data", source.folder, "--format")
-    as_csv = list(csv.DictReader(io.StringIO(fmbench(*common, "csv").stdout)))
-    as_json = json.loads(fmbench(*common, "json").stdout)
+    as_csv = list(csv.DictReader(io.StringIO(call_fmbench(*common, "csv").stdout)))
+    as_json = json.loads(call_fmbench(*common, "json").stdout)
     assert [row["runner"] for row in as_json] == [row["runner"] for row in as_csv]
     for of_json, of_csv in zip(as_json, as_csv, strict=True):
         for name, text in of_csv.items():
@@ -89,13 +90,13 @@ def test_md_csv_and_json_show_the_same_values(measured, source):
                 assert value == float(text), name
             else:
                 assert (value or "") == text, name
-    assert as_csv[9]["mean"] in fmbench(*common, "md").stdout
+    assert as_csv[9]["mean"] in call_fmbench(*common, "md").stdout
 
 
 def test_every_row_of_the_table_has_a_verdict(measured, source):
     results, _ = measured
     common = ("table", "--results", results, "--data", source.folder, "--format", "csv")
-    rows = list(csv.DictReader(io.StringIO(fmbench(*common).stdout)))
+    rows = list(csv.DictReader(io.StringIO(call_fmbench(*common).stdout)))
     assert all(row["verdict"] for row in rows)
     verdicts = {row["runner"]: row["verdict"] for row in rows}
     assert verdicts["gaussian-nb"].startswith("misquotes its source: the source says 51.1")
@@ -119,7 +120,9 @@ def test_a_wider_margin_reproduces_more_claims(measured, source, tmp_path):
     common = ("table", "--suite", suite, "--results", results, "--data", source.folder)
 
     def judge(*options: object) -> list[str]:
-        found = csv.DictReader(io.StringIO(fmbench(*common, "--format", "csv", *options).stdout))
+        found = csv.DictReader(
+            io.StringIO(call_fmbench(*common, "--format", "csv", *options).stdout)
+        )
         return [row["verdict"] for row in found]
 
     few = "untestable: 2 seeds of a stochastic model, 3 needed"
@@ -130,7 +133,7 @@ def test_a_wider_margin_reproduces_more_claims(measured, source, tmp_path):
 @pytest.mark.parametrize("name", ["1", "2", "by-class", "overall", "Table 2"])
 def test_a_detailed_table_without_a_measurement_names_the_command(measured, source, name):
     results, _ = measured
-    done = fmbench("table", "--table", name, "--results", results, "--data", source.folder)
+    done = call_fmbench("table", "--table", name, "--results", results, "--data", source.folder)
     assert done.returncode == 0
     assert "Not measured: run `fmbench run lenet5`" in done.stdout
 
@@ -143,7 +146,7 @@ def test_a_truncated_record_is_named_and_left_out_and_the_table_still_prints(
     victim = next(results.glob("records/extra-tree/*seed0*.json"))
     victim.write_bytes(victim.read_bytes()[:100])
     common = ("--results", results, "--data", source.folder)
-    done = fmbench("table", "--format", "csv", *common)
+    done = call_fmbench("table", "--format", "csv", *common)
     assert done.returncode == 2
     assert str(victim) in done.stderr and "Traceback" not in done.stderr
     rows = {r["runner"]: r for r in csv.DictReader(io.StringIO(done.stdout))}
@@ -154,7 +157,7 @@ def test_a_truncated_record_is_named_and_left_out_and_the_table_still_prints(
     assert done.returncode == 0, done.stderr
     assert "renamed an unreadable record to" in done.stderr
     assert len(victim.with_name(f"{victim.name}.broken1").read_bytes()) == 100
-    assert fmbench("table", *common).returncode == 0
+    assert call_fmbench("table", *common).returncode == 0
 
 
 def test_a_cell_over_its_limit_is_a_failed_row_and_status_1(source, tmp_path):
@@ -201,7 +204,7 @@ def test_a_cell_over_its_limit_is_a_failed_row_and_status_1(source, tmp_path):
     ids=lambda value: " ".join(value) if value and value[0] in cli.commands else "",
 )
 def test_bad_input_prints_one_line_and_returns_2(arguments, messages):
-    assert_one_line_error(fmbench(*arguments), *messages)
+    assert_one_line_error(call_fmbench(*arguments), *messages)
 
 
 def test_device_cuda_without_a_gpu_prints_one_line():
@@ -219,7 +222,7 @@ def test_a_results_folder_that_cannot_be_written_prints_one_line(tmp_path):
 def test_a_broken_suite_prints_one_line(tmp_path):
     path = tmp_path / "suite.toml"
     path.write_text("[test_set]\nn_per_class = [10, 10]\n[[row]]\nwhere = 'Table 3'\n")
-    assert_one_line_error(fmbench("table", "--suite", path), str(path), "[[row]] 1", "'label'")
+    assert_one_line_error(call_fmbench("table", "--suite", path), str(path), "[[row]] 1", "'label'")
 
 
 def test_a_data_folder_with_damaged_files_prints_one_line(tmp_path, source):
@@ -227,18 +230,18 @@ def test_a_data_folder_with_damaged_files_prints_one_line(tmp_path, source):
         shutil.copy(path, tmp_path)
     victim = next(tmp_path.glob("t10k-images*"))
     victim.write_bytes(victim.read_bytes()[:5000])
-    assert_one_line_error(fmbench("data", "--data", tmp_path), str(victim), "truncated")
+    assert_one_line_error(call_fmbench("data", "--data", tmp_path), str(victim), "truncated")
 
 
 @pytest.mark.parametrize("command", cli.commands)
 def test_every_help_shows_an_example(command):
-    done = fmbench(command, "--help")
+    done = call_fmbench(command, "--help")
     assert done.returncode == 0
     assert f"fmbench {command}" in done.stdout.split("Example")[1]
 
 
 def test_data_prints_the_origin_the_shapes_and_the_class_counts(source):
-    done = fmbench("data", "--data", source.folder)
+    done = call_fmbench("data", "--data", source.folder)
     assert done.returncode == 0
     assert "the folder given by --data" in done.stdout
     assert "uint8 (60000, 28, 28)" in done.stdout
@@ -247,7 +250,7 @@ def test_data_prints_the_origin_the_shapes_and_the_class_counts(source):
 
 
 def test_list_shows_every_row_with_its_claim(tmp_path):
-    done = fmbench("list", "--results", tmp_path)
+    done = call_fmbench("list", "--results", tmp_path)
     assert done.returncode == 0
     rows = [line for line in done.stdout.splitlines() if line.startswith("svc-rbf ")]
     assert ["Support Vector" in row for row in rows] == [True, False], "printed twice in the paper"
@@ -270,7 +273,7 @@ def test_all_selects_every_row_except_those_that_run_only_by_name():
 
 
 def test_show_names_a_flagged_figure():
-    done = fmbench("show", "cnn-bn-skip")
+    done = call_fmbench("show", "cnn-bn-skip")
     assert done.returncode == 0
     text = "the flagged figure best_epoch: best epoch picked on the test set, as the source did."
     assert text in " ".join(done.stdout.split())
@@ -279,7 +282,7 @@ def test_show_names_a_flagged_figure():
 
 def test_list_shows_what_the_user_measured(measured):
     results, _ = measured
-    listed = fmbench("list", "--results", results).stdout.splitlines()
+    listed = call_fmbench("list", "--results", results).stdout.splitlines()
     rows = read_rows(results)
     for name in ("gaussian-nb", "extra-tree"):
         [line] = [line for line in listed if line.startswith(f"{name} ")]
@@ -288,13 +291,13 @@ def test_list_shows_what_the_user_measured(measured):
 
 
 def test_without_a_command_the_help_is_printed():
-    done = fmbench()
+    done = call_fmbench()
     assert done.returncode == 0
-    assert done.stdout == fmbench("--help").stdout and len(done.stdout.splitlines()) > 10
+    assert done.stdout == call_fmbench("--help").stdout and len(done.stdout.splitlines()) > 10
 
 
 def test_the_table_of_an_empty_folder_names_the_command_to_run(tmp_path):
-    done = fmbench("table", "--results", tmp_path / "none")
+    done = call_fmbench("table", "--results", tmp_path / "none")
     assert done.returncode == 0
     assert "no results" in done.stderr and "fmbench run --all" in done.stderr
 
@@ -302,7 +305,7 @@ def test_the_table_of_an_empty_folder_names_the_command_to_run(tmp_path):
 def test_a_suite_without_detailed_figures_has_no_table_by_class(tmp_path):
     path = tmp_path / "suite.toml"
     path.write_text("[test_set]\nn_per_class = [10, 10]\n")
-    done = fmbench("table", "--suite", path, "--table", "by-class", "--results", tmp_path)
+    done = call_fmbench("table", "--suite", path, "--table", "by-class", "--results", tmp_path)
     assert_one_line_error(done, str(path), "no table 'by-class'")
 
 
@@ -311,14 +314,14 @@ def test_a_table_that_cannot_be_written_prints_one_line(measured, source, tmp_pa
     shutil.copytree(measured[0], results)
     (results / "kayed2020" / "accuracies.md").unlink()
     (results / "kayed2020" / "accuracies.md").mkdir()
-    done = fmbench("table", "--write", "--results", results, "--data", source.folder)
+    done = call_fmbench("table", "--write", "--results", results, "--data", source.folder)
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1].startswith("fmbench: error: ")
     assert "accuracies.md" in done.stderr and "Traceback" not in done.stderr
 
 
 def test_show_prints_origins_and_parameter_counts():
-    done = fmbench("show", "lenet5")
+    done = call_fmbench("show", "lenet5")
     assert done.returncode == 0
     assert "61,706" in done.stdout
     assert "stated" in done.stdout and "our choice" in done.stdout

@@ -47,7 +47,7 @@ from tests.helpers.seeded import (
 
 pytestmark = pytest.mark.slow
 
-N_KILLED_RUNS, N_KILLED_CELLS = 4, 40
+N_KILLED_RUNS, N_KILLED_CELLS = 3, 40
 KILLED = ("killed by signal 9 (SIGKILL)", "killed as it started, or ended with status 255")
 
 

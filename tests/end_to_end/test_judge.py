@@ -3,14 +3,23 @@
 import csv
 import io
 import json
+import shlex
 import sys
 
 import pytest
 
 from fmbench import judge
+from fmbench.analysis.reference import write_summary
+from fmbench.analysis.summary import Status, Summary
 from fmbench.cli.main import main
+from fmbench.datasets.specs import FASHION_MNIST
 from fmbench.errors import UserError
+from fmbench.extraction.found import Extraction, FoundClaim, PrintedFigure
+from fmbench.judging.judgement import judge_documents
 from fmbench.judging.measurements import load_measurements
+from fmbench.suites.reader import read_suite
+from fmbench.suites.sources import name_source
+from fmbench.utils.environment import CHECKOUT
 from tests.helpers.found import list_table3
 from tests.helpers.printed import print_array, print_report
 from tests.helpers.typeset import Paper, TableToSet
@@ -127,7 +136,7 @@ def test_nothing_against_the_claims_is_status_0(run):
 def test_a_quotient_is_no_path(run):
     status, output, _ = run("judge", "LeNet-5: 9083/10000")
     assert status == 0
-    assert "0.9083" in output
+    assert "9083/10000" in output
 
 
 def test_standard_input_is_read(run, monkeypatch):
@@ -145,7 +154,7 @@ def test_a_report_and_a_matrix_of_a_measured_run_agree_with_everything(run, tmp_
     path.write_text(f"{print_report(confusion)}\n{print_array(confusion)}\n")
     status, output, _ = run("judge", path, "--model", "lenet5")
     assert status == 0
-    assert "The printed figures can be true together." in output
+    assert "Nothing contradicts another figure of its model" in output
     assert "Ankle boot" in output
     report = print_report(confusion).replace("0.91     10000", "0.95     10000", 1)
     path.write_text(f"{report}\n{print_array(confusion)}\n")
@@ -157,7 +166,7 @@ def test_a_report_and_a_matrix_of_a_measured_run_agree_with_everything(run, tmp_
 def test_a_question_is_answered_with_the_option_that_it_names(run):
     status, output, _ = run("judge", "SVM 89.9 %")
     assert "--map SVM=svc-rbf" in output
-    assert "? no model of fmbench is matched" in output
+    assert "? no model is matched" in output
     status, output, _ = run("judge", "SVM 89.9 %", "--map", "SVM=svc-rbf")
     assert status == 0
     assert "reproduced" in output
@@ -243,6 +252,107 @@ def test_a_suite_that_exists_is_replaced_only_with_force(run, tmp_path):
     assert path.read_text() == "mine"
     assert run("suite", "import", "LeNet-5 98.8", "-o", path, "--force")[0] == 0
     assert 'runner = "lenet5"' in path.read_text()
+
+
+# ---------------------------------------------------------------- real reports
+
+
+def print_table_as_report(path):
+    """A table of `tests/consistency/tables` as scikit-learn prints it; empty if it has no classes.
+
+    Accuracies beside the report stand in lines above it.
+    """
+    suite = read_suite(path)
+    names, sizes = FASHION_MNIST.classes, suite.n_per_class
+    averages = ("precision", "recall", "f1")
+    figures = {(f.class_, f.average, f.metric): f.value for f in suite.reported}
+    if (0, None, "recall") not in figures:
+        return ""
+    accuracies = [f for f in suite.reported if f.metric == "accuracy"]
+    [own] = [f for f in accuracies if "report" in f.where] or accuracies[:1]
+    lines = [f"Test accuracy: {f.value}" for f in accuracies if f is not own]
+    lines += ["", f"{'':>12}{'precision':>11}{'recall':>10}{'f1-score':>10}{'support':>10}", ""]
+    for k, name in enumerate(names):
+        cells = "".join(f"{figures.get((k, None, m), ''):>10}" for m in averages)
+        lines.append(f"{name:>12} {cells}{sizes[k]:>10}")
+    lines += ["", f"{'accuracy':>12}{'':>21}{own.value:>10}{sum(sizes):>10}"]
+    for average in ("macro", "weighted"):
+        cells = "".join(f"{figures.get((None, average, m), ''):>10}" for m in averages)
+        if len(cells.split()) == 3:
+            lines.append(f"{f'{average} avg':>12} {cells}{sum(sizes):>10}")
+    return "\n".join(lines) + "\n"
+
+
+CONTRADICTORY = ("nao_robot_9112_vs_9107", "tutorial_example_output_8742")
+REPORTS = {
+    path.stem: text
+    for path in sorted((CHECKOUT / "tests" / "consistency" / "tables").glob("*.toml"))
+    if (text := print_table_as_report(path))
+}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(n, marks=[pytest.mark.slow] * (n in CONTRADICTORY)) for n in REPORTS],
+)
+def test_real_reports_are_contradictory_only_if_they_are(name):
+    judgement = judge(REPORTS[name])
+    assert len(REPORTS) >= 10
+    assert judgement.contradictory is (name in CONTRADICTORY)
+    assert judgement.consistency.not_checked == {}
+    assert len(judgement.consistency.conflicts) <= 1  # the verdict and a reason, not every conflict
+
+
+@pytest.mark.slow
+def test_the_figures_of_the_paper_contradict_each_other_if_the_user_names_the_model():
+    suite = read_suite()
+    found = [
+        FoundClaim("", f.metric, PrintedFigure(f.value, f.value), name_source(f.where), f.where,
+                   class_=f.class_, average=f.average, mean_of=f.mean_of)
+        for f in suite.reported
+        if f.metric != "accuracy" or f.mean_of > 1
+    ]  # fmt: skip
+    found += [
+        FoundClaim(label, "accuracy", PrintedFigure(figure, figure), "Table 3", label)
+        for label, figure in list_table3()
+    ]
+    document = Extraction("text", "paper.txt", tuple(found))
+    assert judge_documents([document]).consistency.contradicting_pairs == ()
+    pairs = judge_documents([document], model="lenet5").consistency.contradicting_pairs
+    assert len(pairs) == 9
+    assert [round(pair.severity) for pair in pairs[:4]] == [47, 43, 23, 23]
+
+
+def test_the_commands_to_repeat_keep_every_option(run, tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("model,test accuracy,accuracy on Fashion\nx,0.9,0.91\n")
+    options = ["--column", "test accuracy", "--as", "table", "--map", "x=lenet5", "--margin", "2"]
+    status, output, _ = run("judge", path, *options, "--format", "review")
+    assert status == 0
+    [command] = [line.strip() for line in output.splitlines() if "fmbench judge" in line]
+    again = shlex.split(command)[1:]
+    assert set(options) <= set(again)
+    assert run(*again, "--format", "review")[1] == output
+
+
+def test_a_file_in_a_folder_that_does_not_exist_is_named(run, tmp_path):
+    path = tmp_path / "none" / "x.md"
+    for command in (["judge"], ["suite", "import"]):
+        status, _, error = run(*command, "LeNet-5 90 %", "-o", path)
+        assert (status, error.count("\n")) == (2, 1)
+        assert str(path) in error and "no folder" in error
+
+
+def test_results_without_the_runner_say_how_to_measure_it(run, tmp_path):
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    summary = Summary("cnn", Status.MEASURED, 3, 0.9, 0.001, 0.89, 0.91,
+                      accuracies=(0.899, 0.9, 0.901))  # fmt: skip
+    write_summary(folder / "summary.json", [summary], [])
+    status, output, _ = run("judge", "LeNet-5 98.80 %", "--results", tmp_path)
+    assert "not run" in output
+    assert f"fmbench run lenet5 --results {tmp_path}" in output
+    assert status == 1  # above all that others have checked
 
 
 def test_the_api_takes_pasted_text_and_raises_for_what_it_cannot_read():

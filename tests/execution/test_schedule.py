@@ -180,7 +180,7 @@ def test_launches_of_the_gpu_and_of_the_cpu_do_not_wait_for_each_other():
 def test_a_lone_cell_fits_its_classes_on_all_cores_with_the_same_predictions(
     store, source, tmp_path
 ):
-    cell = Cell(runners.get_runner("logistic-regression"), QUICK, 0)
+    cell = Cell(runners.get_runner("logistic-regression"), QUICK, 0, overrides={"max_iter": 5})
     [alone] = execute([cell], store, source, replace(LIMITS, jobs=1, memory=3 * WORKER_BYTES))
     again = Store(tmp_path / "again")
     again.prepare()

@@ -374,3 +374,13 @@ def test_rows_are_filled_up_and_empty_rows_left_out():
     assert get_texts(grid) == [["a", "b", "c"], ["d", "", ""]]
     assert (grid.lines, grid.extent, grid.name_row(1)) == ((1, 3), (1, 3), "line 3")
     assert build_grid([["", ""], []]) is None
+
+
+def test_macros_that_a_latex_text_defines_are_replaced():
+    text = (
+        "\\newcommand{\\best}[1]{\\textbf{#1}}\n\\newcommand\\ours{DragonNet}\n"
+        "\\begin{tabular}{lc}\nModel & Accuracy \\\\ \\hline\n"
+        "\\ours{} & \\best{91.2} \\\\\n\\end{tabular}\n"
+    )
+    (grid,) = find_latex_tables(text)
+    assert [cell.text for cell in grid.rows[1]] == ["DragonNet", "91.2"]

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from fmbench.errors import UserError
 from fmbench.extraction.matrices import find_matrices, looks_like_matrix, read_matrix
+from fmbench.extraction.read import read_input
 from tests.helpers.printed import (
     ARRAY_WRITERS,
     FRAME_WRITERS,
@@ -296,3 +297,23 @@ def test_matrices_of_real_pages_are_read_and_fit_their_reports(name):
                and "class" in e}  # fmt: skip
     for k, value in recalls.items():
         assert abs(rows[k, k] / sizes[k] - float(value)) <= 0.005 + 1e-9
+
+
+@pytest.mark.parametrize("has_newline", [True, False])
+@pytest.mark.parametrize("corner", ["True", r"\textbf{Actual class}"])
+def test_a_matrix_in_latex_with_a_corner_and_a_spanning_head(has_newline, corner):
+    short = [name.split("/")[0].split()[-1] for name in NAMES]
+    body = "\\\\\n".join(
+        " & ".join([short[k], *map(str, row)]) for k, row in enumerate(CONFUSION.tolist())
+    )
+    text = (
+        "\\begin{table}\n\\caption{Confusion matrix of the CNN}" + "\n" * has_newline
+        + "\\begin{tabular}{l|rrrrrrrrrr}\n & \\multicolumn{10}{c}{Predicted}\\\\\n"
+        + " & ".join([corner, *short]) + "\\\\\n\\hline\n" + body
+        + "\\\\\n\\end{tabular}\n\\end{table}\n"
+    )  # fmt: skip
+    found = read_input(text, name="m.tex")
+    (matrix,) = found.matrices
+    assert matrix.label == "CNN"
+    assert matrix.rows == tuple(tuple(map(str, row)) for row in CONFUSION.tolist())
+    assert any("rows of the matrix are the true classes" in note for note in found.notes)

@@ -17,9 +17,15 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from fmbench.errors import UserError
-from fmbench.extraction import pdf, pdf_worker
 from fmbench.extraction.found import Extraction
+from fmbench.extraction.pdf import reader, worker
 from fmbench.suites.reader import read_suite
+from tests.helpers.printed import (
+    expected_figures,
+    found_figures,
+    make_confusion,
+    print_report,
+)
 from tests.helpers.typeset import (
     SENTENCES,
     DoesNotFitError,
@@ -36,14 +42,14 @@ ROWS = tuple((row.label, str(row.claimed)) for row in read_suite().rows if row.w
 def read_in_this_process(data: bytes, **options: Any) -> Extraction:
     """Read a PDF as `read_pdf` does, without a process of its own: that takes half a second."""
     with pytest.MonkeyPatch.context() as patch:
-        document = pdf_worker.read_document(io.BytesIO(data), pdf.MAX_PAGES)
-        patch.setattr(pdf, "_run_worker", lambda *arguments: document)
-        return pdf.read_pdf(Path("paper.pdf"), **options)
+        document = worker.read_document(io.BytesIO(data), reader.MAX_PAGES)
+        patch.setattr(reader, "_run_worker", lambda *arguments: document)
+        return reader.read_pdf(Path("paper.pdf"), **options)
 
 
 def list_tables(data: bytes) -> list[list[list[str]]]:
     """Return the cells of the tables of a PDF."""
-    document = pdf_worker.read_document(io.BytesIO(data), pdf.MAX_PAGES)
+    document = worker.read_document(io.BytesIO(data), reader.MAX_PAGES)
     return [[[cell[0] for cell in row] for row in table["rows"]] for table in document["tables"]]
 
 
@@ -52,7 +58,7 @@ def list_claims(found: Extraction) -> list[tuple[str, str]]:
 
 
 def read_text(data: bytes) -> str:
-    return "\n".join(pdf_worker.read_document(io.BytesIO(data), pdf.MAX_PAGES)["texts"])
+    return "\n".join(worker.read_document(io.BytesIO(data), reader.MAX_PAGES)["texts"])
 
 
 def test_table_3_has_19_rows():
@@ -120,7 +126,7 @@ def test_two_tables_on_a_page_keep_their_captions():
         size=8,
     )
     data = paper.typeset()
-    document = pdf_worker.read_document(io.BytesIO(data), pdf.MAX_PAGES)
+    document = worker.read_document(io.BytesIO(data), reader.MAX_PAGES)
     assert [(t["caption"], len(t["rows"])) for t in document["tables"]] == [
         ("Table 1: The classes.", 11),
         ("Table 3: Accuracy of the classifiers on Fashion-MNIST.", 20),
@@ -318,7 +324,7 @@ def make_scanned() -> bytes:
 
 def make_many_pages() -> bytes:
     document = FPDF()
-    for _ in range(pdf.MAX_PAGES + 1):
+    for _ in range(reader.MAX_PAGES + 1):
         document.add_page()
     return bytes(document.output())
 
@@ -373,22 +379,22 @@ def test_a_file_that_cannot_be_read_is_refused_in_one_line(
     path = tmp_path / "paper.pdf"
     path.write_bytes(make())
     with pytest.raises(UserError) as raised:
-        pdf.read_pdf(path)
+        reader.read_pdf(path)
     assert str(raised.value).startswith(f"paper.pdf: {message}")
     assert "\n" not in str(raised.value)
 
 
 def test_a_missing_file_a_folder_and_a_huge_file_are_refused(tmp_path):
     with pytest.raises(UserError, match="is not a file"):
-        pdf.read_pdf(tmp_path / "missing.pdf")
+        reader.read_pdf(tmp_path / "missing.pdf")
     with pytest.raises(UserError, match="is not a file"):
-        pdf.read_pdf(tmp_path)
+        reader.read_pdf(tmp_path)
     huge = tmp_path / "huge.pdf"
     with huge.open("wb") as file:
         file.write(b"%PDF-1.4\n")
-        file.truncate(pdf.MAX_BYTES + 1)  # takes no space on the disk
+        file.truncate(reader.MAX_BYTES + 1)  # takes no space on the disk
     with pytest.raises(UserError, match="is larger than 100 MiB"):
-        pdf.read_pdf(huge)
+        reader.read_pdf(huge)
 
 
 # ------------------------------------------------------------------- the process and its limits
@@ -402,7 +408,7 @@ def paper_path(tmp_path: Path) -> Path:
 
 
 def test_a_pdf_is_read_in_a_process_of_its_own(paper_path):
-    found = pdf.read_pdf(paper_path)
+    found = reader.read_pdf(paper_path)
     assert list_claims(found) == list(ROWS)
     assert (found.kind, found.name) == ("PDF", "paper.pdf")
 
@@ -414,29 +420,29 @@ def test_nothing_is_imported_from_the_current_folder(paper_path, tmp_path, monke
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     monkeypatch.setenv("CMAP_PATH", str(tmp_path))
-    assert len(pdf.read_pdf(paper_path).claims) == 19
+    assert len(reader.read_pdf(paper_path).claims) == 19
 
 
 def test_the_process_gets_fmbench_from_the_folder_that_it_is_given(tmp_path):
     package = tmp_path / "fmbench"
-    (package / "extraction").mkdir(parents=True)
-    for name in ("__init__.py", "extraction/__init__.py"):
+    (package / "extraction/pdf").mkdir(parents=True)
+    for name in ("__init__.py", "extraction/__init__.py", "extraction/pdf/__init__.py"):
         (package / name).write_text("")
-    (package / "extraction/pdf_worker.py").write_text(
+    (package / "extraction/pdf/worker.py").write_text(
         "import sys\ndef main():\n    print(__file__, sys.argv[1:])\n"
     )
     result = subprocess.run(
-        [sys.executable, "-I", "-c", pdf._START, str(package), "/nowhere", "1", "2"],
+        [sys.executable, "-I", "-c", reader._START, str(package), "/nowhere", "1", "2"],
         capture_output=True,
         text=True,
         check=True,
     )
-    assert result.stdout.strip() == f"{package}/extraction/pdf_worker.py ['1', '2']"
+    assert result.stdout.strip() == f"{package}/extraction/pdf/worker.py ['1', '2']"
 
 
 def test_the_time_limit_is_named(paper_path):
     with pytest.raises(UserError, match=r"took more than the limit of 0\.001 s: give a PDF of"):
-        pdf.read_pdf(paper_path, seconds=0.001)  # Python alone needs longer to start
+        reader.read_pdf(paper_path, seconds=0.001)  # Python alone needs longer to start
 
 
 def test_the_memory_limit_is_named(tmp_path):
@@ -444,7 +450,7 @@ def test_the_memory_limit_is_named(tmp_path):
     path.write_bytes(make_bomb())
     assert path.stat().st_size < 20_000
     with pytest.raises(UserError, match=r"the limit of 0\.3 GiB of memory: give a PDF of"):
-        pdf.read_pdf(path, memory_gib=0.3)
+        reader.read_pdf(path, memory_gib=0.3)
 
 
 @pytest.mark.parametrize(
@@ -460,8 +466,8 @@ def test_the_memory_limit_is_named(tmp_path):
 )
 def test_what_reading_a_pdf_never_needs_is_refused(event, arguments):
     with pytest.raises(PermissionError):
-        pdf_worker._forbid(event, arguments)
-    pdf_worker._forbid("open", ("/tmp/file", "rb", 0))
+        worker._forbid(event, arguments)
+    worker._forbid("open", ("/tmp/file", "rb", 0))
 
 
 @pytest.mark.parametrize(
@@ -474,7 +480,7 @@ def test_what_reading_a_pdf_never_needs_is_refused(event, arguments):
     ids=["process", "connection", "file"],
 )
 def test_the_process_is_stopped_from_doing_it(code, tmp_path):
-    start = "from fmbench.extraction import pdf_worker; pdf_worker._limit_process(20, 2 << 30)\n"
+    start = "from fmbench.extraction.pdf import worker; worker._limit_process(20, 2 << 30)\n"
     result = subprocess.run(
         [sys.executable, "-c", start + code], capture_output=True, text=True, cwd=tmp_path
     )
@@ -545,7 +551,7 @@ def test_tables_that_latex_typesets_are_read(tmp_path):
         check=True,
         stdout=subprocess.DEVNULL,
     )
-    found = pdf.read_pdf(tmp_path / "article.pdf")
+    found = reader.read_pdf(tmp_path / "article.pdf")
     by_source: dict[str, list[tuple[str, str, str]]] = {}
     for claim in found.claims:
         figure = (claim.label, claim.metric, claim.figure.value.rstrip("%"))
@@ -568,3 +574,30 @@ def test_tables_that_latex_typesets_are_read(tmp_path):
             ("SVC", "accuracy", "89.70"),
         ],
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("draws_report", [True, False])
+def test_a_report_and_a_matrix_in_a_pdf_are_read(draws_report: bool) -> None:
+    confusion = make_confusion(1)
+    document = FPDF()
+    document.set_font("Courier", size=9)
+    document.add_page()
+    lines = print_report(confusion).splitlines() if draws_report else []
+    for line in ["Results on the test images", *lines]:
+        document.cell(0, 4, line, new_x="LMARGIN", new_y="NEXT")
+    document.add_page()
+    document.cell(0, 5, "Figure 3. Confusion matrix", new_x="LMARGIN", new_y="NEXT")
+    for row in confusion.tolist():
+        for cell in row:
+            document.cell(12, 6, str(cell), border=1)
+        document.ln()
+    found = read_in_this_process(bytes(document.output()))
+    (matrix,) = found.matrices
+    assert matrix.rows == tuple(tuple(map(str, row)) for row in confusion.tolist())
+    assert matrix.where.startswith("page 2, line ")
+    assert found.n_per_class == (1000,) * 10
+    if draws_report:
+        assert found_figures(found) == expected_figures(confusion, 2)
+        assert found.claims[0].where.startswith("page 1, line ")
+    else:
+        assert found.claims == ()

@@ -204,7 +204,7 @@ def test_random_tables_are_read_back_with_the_same_claims_and_no_other(name, tab
 
 def test_a_second_column_of_accuracies_asks_which_to_read():
     text = write_markdown([["Model", "Acc. (ours)", "Acc. (paper)"], ["CNN", "91.2", "92.3"]])
-    with pytest.raises(UserError, match=r"'Acc\. \(ours\)'.*'Acc\. \(paper\)'.*--column NAME"):
+    with pytest.raises(UserError, match=r"'Acc\. \(ours\)'.*'Acc\. \(paper\)'.*--column 'Acc"):
         read_tables(text, "input")
     assert read(text, column="Acc. (ours)") == [("CNN", "91.2")]
     assert read(text, column="PAPER") == [("CNN", "92.3")]
@@ -277,7 +277,7 @@ def test_a_column_that_names_no_metric_is_read_only_if_it_is_the_only_one_and_sa
     assert read_tables("SVC,89.7,91.2\nCNN,91.6,92.1\n", "input").claims == ()
     loss = write_markdown([["Model", "Loss"], ["CNN", "0.91"], ["SVC", "0.88"]])
     assert read_tables(loss, "input").claims == ()
-    assert "choose one with --column NAME" in read_tables(loss, "input").notes[0]
+    assert "--column 2" in read_tables(loss, "input").notes[0]
 
 
 @pytest.mark.parametrize("text", [
@@ -342,9 +342,65 @@ def test_missing_figures_are_passed_over_and_unreadable_ones_noted():
     assert extraction.notes == ("line 6: 'see text' is not one figure: not taken",)
 
 
-def test_a_figure_out_of_range_names_its_line():
-    with pytest.raises(UserError, match="line 3: accuracy 120% is outside"):
-        read_tables(write_markdown([["Model", "Accuracy"], ["A", "120"]]), "input")
+def test_a_figure_out_of_range_is_noted_with_its_line_and_the_others_are_taken():
+    text = write_markdown([["Model", "Accuracy"], ["A", "120.5"], ["B", "91.2"]])
+    found = read_tables(text, "input")
+    assert [(c.label, c.figure.value) for c in found.claims] == [("B", "91.2%")]
+    assert found.notes == ("line 3: not taken: accuracy 120.5% is outside [0, 1]",)
+
+
+@pytest.mark.parametrize("count", ["10000", "10,000", "8887"])
+def test_a_number_of_images_is_no_accuracy(count):
+    text = write_markdown([["Model", "Accuracy"], ["A", count], ["B", "91.2"]])
+    found = read_tables(text, "input")
+    assert [(c.label, c.figure.value) for c in found.claims] == [("B", "91.2%")]
+    assert found.notes == (f"table 1: {count} is a count, not a share: not taken",)
+
+
+@pytest.mark.parametrize(
+    ("caption", "images"),
+    [
+        ("Ablation: error rate on the validation set (%)", "validation images"),
+        ("Training accuracy of all models", "training images"),
+        ("Mean cross-validation accuracy", "a cross-validation, over an unknown number of folds"),
+    ],
+)
+def test_a_table_whose_caption_names_other_images_is_noted_not_taken(caption, images):
+    text = write_latex([["Variant", "Error"], ["no BN", "7.2"], ["no dropout", "6.9"]], caption)
+    found = read_tables(text, "input")
+    assert found.claims == ()
+    assert found.notes == (f"table 1 is of {images}, as its caption says: not taken",)
+
+
+def test_the_caption_of_error_rates_holds_for_the_columns_of_data_sets():
+    rows = [["Model", "MNIST", "Fashion-MNIST"], ["CNN", "0.8", "7.3"], ["SVC", "1.4", "10.3"]]
+    found = read_tables(write_latex(rows, "Test error rates (%) on two data sets"), "input")
+    assert [(c.label, c.figure.value, c.figure.printed, c.remark) for c in found.claims] == [
+        ("CNN", "92.7%", "7.3", "printed as an error rate of 7.3 %"),
+        ("SVC", "89.7%", "10.3", "printed as an error rate of 10.3 %"),
+    ]
+
+
+def test_a_cell_over_two_columns_is_one_column():
+    text = (
+        "<table><tr><th>Model</th><th colspan=2>Accuracy</th></tr>"
+        "<tr><td>CNN</td><td colspan=2>0.912</td></tr>"
+        "<tr><td>SVC</td><td colspan=2>0.897</td></tr></table>"
+    )
+    assert read(text) == [("CNN", "0.912"), ("SVC", "0.897")]
+    spread = text.replace("<td colspan=2>0.912</td>", "<td>0.912</td><td>± 0.002</td>").replace(
+        "<td colspan=2>0.897</td>", "<td>0.897</td><td>± 0.001</td>"
+    )
+    claims = read_tables(spread, "input").claims
+    assert [(c.label, c.figure.value, c.figure.sd) for c in claims] == [
+        ("CNN", "0.912", "0.002"), ("SVC", "0.897", "0.001"),
+    ]  # fmt: skip
+
+
+def test_columns_with_the_same_head_are_chosen_by_number():
+    text = write_markdown([["Model", "Accuracy", "Accuracy"], ["CNN", "91.2", "92.3"]])
+    with pytest.raises(UserError, match=r"such as --column 2$"):
+        read_tables(text, "input")
 
 
 def test_the_caption_says_of_how_many_runs_a_figure_is_the_mean():

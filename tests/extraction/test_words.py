@@ -419,3 +419,58 @@ def test_notes_are_counted_beyond_a_limit() -> None:
     _, notes = find("We improve the accuracy by 2.1 %. " * (MAX_NOTES + 5))
     assert len(notes) == MAX_NOTES + 1
     assert notes[-1] == "5 more numbers were seen and not taken"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "This is the highest of the 19 accuracies in Table 3.",
+        "The accuracy of the 12 published networks is compared.",
+        "Table 2, MSE: 0.655 to 0.665; severity 3.0; read as MAE: 21.",
+        "CNN reaches this accuracy in 95 % of single new runs.",
+        "The accuracy of CNN holds at a level of 95 % (95 % prediction interval).",
+        "CNN has a high accuracy and needs 30 % of the energy.",
+    ],
+)
+def test_counts_shares_of_other_things_and_levels_are_no_accuracies(text: str) -> None:
+    assert find(text)[0] == []
+
+
+def test_an_error_rate_in_a_sentence_keeps_what_is_printed() -> None:
+    (claim,), _ = find_sentences("CNN has an error rate of 9.2 %.", "text")
+    assert (claim.figure.value, claim.figure.printed) == ("90.8%", "9.2 %")
+    assert claim.remark == "printed as an error rate of 9.2 %"
+
+
+@pytest.mark.parametrize(
+    ("text", "label", "value"),
+    [
+        ("ResNet-18 misclassifies 5.1% of the test images", "ResNet-18", "94.9%"),
+        ("LeNet-5 fails on 9.2 % of the images", "LeNet-5", "90.8%"),
+        ("We trained LeNet-5 for 20 epochs with an accuracy of 91 %", "LeNet-5", "91%"),
+        ("Das LeNet-5 erreicht eine Genauigkeit von 90,3 %", "LeNet-5", "90.3%"),
+        ("Test set: Average loss: 0.2634, Accuracy: 9082/10000 (91%)", "", "9082"),
+        ("Accuracy of the network on the 10000 test images: 90 %", "", "90%"),
+    ],
+)
+def test_a_clause_is_no_name_of_a_model(text: str, label: str, value: str) -> None:
+    (claim,) = read_words([text], "x").claims
+    assert (claim.label, claim.figure.value) == (label, value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "LeNet-5 -3 %", "An accuracy between 88% and 91% is typical for LeNet-5",
+        "Stdev Accuracy: 0.001175", "Accuracy scores: [0.92433, 0.92133, 0.923581, 0.92391]",
+    ],
+)  # fmt: skip
+def test_negative_numbers_ranges_spreads_and_lists_are_no_accuracies(text: str) -> None:
+    assert read_words([text], "x").claims == ()
+
+
+def test_forgotten_quotes_do_not_lose_the_name() -> None:
+    found = read_words(["LeNet-5", "98.80", "SVC 89.7"], "the command line")
+    assert [(c.label, c.figure.value) for c in found.claims] == [
+        ("LeNet-5", "98.80"), ("SVC", "89.7"),
+    ]  # fmt: skip

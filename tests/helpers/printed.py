@@ -86,9 +86,12 @@ def print_report_frame(confusion, how, names=NAMES):
     raise ValueError(how)
 
 
-def expected_figures(confusion, digits):
-    """What scikit-learn computes, rounded: the figures that a reader must find."""
-    report = report_dictionary(confusion)
+def expected_figures(confusion, digits, order=None):
+    """What scikit-learn computes, rounded: the figures that a reader must find.
+
+    ``order`` is that of the rows: in another order, the sum of a tie may be rounded otherwise.
+    """
+    report = report_dictionary(confusion, order=order)
     figures = {("accuracy", None, None): f"{report['accuracy']:.{digits}f}"}
     for name, metric in {"precision": "precision", "recall": "recall", "f1-score": "f1"}.items():
         for k, title in enumerate(NAMES):

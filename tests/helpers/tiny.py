@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 from unittest import mock
 
+from fmbench import runners
 from fmbench.models import registry
 from fmbench.models.registry import Runner, our_choice, register, stated
 
@@ -16,6 +17,7 @@ from fmbench.models.registry import Runner, our_choice, register, stated
 @contextmanager
 def registered() -> Iterator[Runner]:
     """The runner ``tiny``, registered for the duration of the block."""
+    runners.load_runners()  # else they would be loaded inside the block, and forgotten after it
     with mock.patch.dict(registry._REGISTRY, {"tiny": RUNNER}):
         yield RUNNER
 

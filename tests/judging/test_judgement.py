@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import shlex
 from dataclasses import replace
 
 import pytest
@@ -19,9 +20,11 @@ from fmbench.report.judgement import (
     JUDGEMENT_FORMATS,
     build_judgement_table,
     format_judgement,
+    list_commands,
     list_contradictions,
     list_questions,
     list_strangers,
+    name_check,
     summarise,
 )
 from fmbench.suites.reader import read_suite
@@ -63,11 +66,27 @@ def test_a_claim_that_a_rerun_gives_has_nothing_against_it(lenet5):
     assert "Nothing speaks against" in summarise(judgement)
 
 
-@pytest.mark.parametrize("value", ["95.00", "85.00"])
-def test_a_claim_that_no_rerun_gives_speaks_against_it_on_either_side(value):
+@pytest.mark.parametrize(("value", "is_against"), [("95.00", True), ("85.00", False)])
+def test_a_claim_that_no_rerun_gives_speaks_against_it_if_it_is_higher(value, is_against):
     judgement = judge(make_claim("LeNet-5", value))
     assert judgement.claims[0].judged.verdict.kind.style.group == "not reproduced"
-    assert judgement.speaks_against
+    assert judgement.speaks_against is is_against  # others of this name may well get less
+
+
+@pytest.mark.parametrize(
+    ("label", "value", "verdict"),
+    [
+        ("Logistic Regression", "85.97", "untestable"),
+        ("Random Forest", "88.84", "untestable"),
+        ("SVC", "88.28", "untestable"),
+        ("SVC", "95.00", "not reproduced, claim higher"),
+        ("LinearSVC", "70.00", "not reproduced, claim lower"),
+    ],
+)
+def test_a_name_that_many_configurations_have_tests_no_figure_near_theirs(label, value, verdict):
+    [claim] = judge(make_claim(label, value)).claims
+    assert claim.judged.verdict.word == verdict
+    assert claim.speaks_against is (value == "95.00")
 
 
 def test_a_misquoted_source_speaks_against_a_claim():
@@ -82,6 +101,17 @@ def test_a_claim_of_other_images_has_nothing_against_it():
     judgement = judge(make_claim("SVC", "89.70"), *others)
     assert judgement.claims[0].judged.verdict.kind is VerdictKind.OTHER_IMAGES
     assert not judgement.speaks_against
+
+
+def test_a_claim_of_other_images_is_also_judged_as_if_it_were_measured_on_todays():
+    others = [make_claim("Decision tree", "79.80"), make_claim("LinearSVC", "83.60")]
+    judgement = judge(make_claim("SVC", "89.70"), make_claim("LeNet-5", "90.80"), *others)
+    of_others, today, *_ = judgement.claims
+    assert of_others.as_today.kind is VerdictKind.REPRODUCED and today.as_today is None
+    [note] = [note for note in judgement.notes if "measured on today's" in note]
+    assert "reproduced (SVC and LinearSVC)" in note
+    found = [claim["verdict_on_todays_images"] for claim in judgement.as_json()["claims"]]
+    assert found[:2] == ["reproduced", None]
 
 
 def test_the_margin_is_that_of_the_verdicts():
@@ -135,7 +165,7 @@ def test_a_doubtful_name_is_a_question_and_is_not_used():
     assert claim.judged.mean is None
     lines = list(list_questions(judgement))
     assert "Which model is “SVM”?" in lines[0]
-    assert "  --map SVM=svc-rbf" in lines
+    assert "    --map SVM=svc-rbf" in lines
 
 
 def test_the_answer_to_a_question_is_used():
@@ -289,15 +319,138 @@ def test_no_line_is_wider_than_the_terminal(table3, width):
 def test_the_text_begins_with_what_was_read_and_ends_with_summary_and_notes(table3):
     text = format_judgement(table3, "text", 100)
     assert text.startswith("Read claims.md as Markdown table: 19 figures\n")
-    assert text.index("19 claimed accuracies: ") < text.index("- Three-layer Neural Network")
+    assert text.index("19 claimed accuracies: ") < text.index(
+        "- 19 figures stand in published tables"
+    )
     assert "lenet5: ReLU, Adamax, 10 epochs" in text
 
 
-def test_what_would_decide_is_a_command():
-    judgement = judge(make_claim("Gradient boosting", "88.61"))
-    assert "fmbench run gradient-boosting  (Gradient boosting)" in format_judgement(
-        judgement, "text", 100
+@pytest.mark.parametrize("width", [80, 120])
+def test_what_would_decide_is_a_column_and_a_command_to_copy(width):
+    judgement = judge(
+        make_claim("Gradient boosting", "88.61"), make_claim("SVM", "89"), make_claim("", "90")
     )
+    lines = format_judgement(judgement, "text", width).splitlines()
+    assert "      fmbench run gradient-boosting" in lines
+    table = " ".join(" ".join(lines[: lines.index("Doubtful names")]).split())
+    assert "what would" in table and "--map" in table and "--model" in table
+    cells = [row["what would decide"] for row in build_judgement_table(judgement).text_rows()]
+    assert cells == ["fmbench run gradient-boosting", "the model: --map", "the model: --model"]
+
+
+@pytest.mark.parametrize("width", [40, 80])
+def test_a_line_to_copy_is_never_wrapped(width):
+    text = format_judgement(judge(make_claim("Naive Bayes", "58.0")), "text", width)
+    hints = [line.strip() for line in text.splitlines() if line.lstrip().startswith("--map ")]
+    assert len(hints) > 1 and max(map(len, hints)) > width
+    for hint in hints:
+        option, entry = shlex.split(hint)
+        [row] = judge(make_claim("Naive Bayes", "58.0"), mapping=[entry]).rows
+        assert option == "--map" and row.runner == entry.removeprefix("Naive Bayes=")
+
+
+@pytest.mark.parametrize(
+    ("fields", "shown"),
+    [
+        ({"printed": ">98", "bound": "at least"}, ">98"),
+        ({"printed": "98,0 %"}, "98,0"),
+        ({"printed": "2.0", "is_error_rate": True}, "error 2.0"),
+        ({"printed": "98", "sd": "0.2"}, "98 ± 0.2"),
+        ({"printed": "98 ± 0.2", "sd": "0.2"}, "98 ± 0.2"),
+    ],
+)
+def test_a_claim_is_shown_as_it_is_printed(fields, shown):
+    is_error_rate = fields.pop("is_error_rate", False)
+    claim = make_claim("my net", "98.0", **fields)
+    claim = replace(claim, figure=replace(claim.figure, is_error_rate=is_error_rate))
+    judgement = judge(claim)
+    assert f" {shown} " in format_judgement(judgement, "text", 120)
+    [entry] = judgement.as_json()["claims"]
+    assert (entry["claimed_as_printed"], entry["figure"]) == (shown, "98.0")
+    [row] = csv.DictReader(io.StringIO(format_judgement(judgement, "csv")))
+    assert row["claimed"] == shown
+
+
+def test_the_same_sentence_is_said_once_for_many_models():
+    judgement = judge(*(make_claim(f"Model {name}", "93.1") for name in "ABC"))
+    lines = list(list_strangers(judgement))
+    assert sum("95.55" in line for line in lines) == 1
+    assert lines[-1].startswith("3 of these figures are lower than 95.55")
+
+
+def test_nothing_is_said_in_favour_of_claims_that_nothing_was_compared_with():
+    judgement = judge(make_claim("Vision transformer", "94.00"))
+    assert summarise(judgement).endswith("None of the claims could be compared with a measurement.")
+    assert judgement.as_json()["verdict"].startswith("none of the claims")
+
+
+def test_facts_of_a_published_table_are_attributed_where_the_document_does_not_print_them(table3):
+    review = format_judgement(table3, "review")
+    [line] = [line for line in review.splitlines() if line.startswith("- LinearSVC")]
+    claim, _, rest = line.partition(", measured")
+    assert "mean of 5 runs" not in claim
+    assert "The same figure stands in Xiao et al. 2017" in rest
+    assert "If it is quoted from there, it is the mean of 5 runs" in rest
+    assert "If it was measured on today's images, the verdict would be: reproduced." in rest
+    assert "If it is quoted from there" in " ".join(
+        format_judgement(table3, "eval-results").split()
+    )
+    assert "if quoted from Xiao et al. 2017" in format_judgement(table3, "tex")
+
+
+def test_notes_on_the_rows_of_a_suite_are_not_said_of_a_document_that_quotes_them(table3):
+    text = " ".join(table3.notes)
+    for row in read_suite().rows:
+        assert not row.remark or row.remark not in text
+    assert sum("19 figures stand in published tables" in note for note in table3.notes) == 1
+
+
+def test_an_impossible_accuracy_is_a_note_and_no_contradiction():
+    judgement = judge(
+        make_claim("a", "0.923567"), make_claim("a", "0.90", "kappa"), make_claim("b", "0.923581")
+    )
+    assert not judgement.contradictory
+    [note] = [note for note in judgement.notes if "whole number" in note]
+    assert "0.923567 (a) and 0.923581 (b)" in note
+
+
+def test_the_reason_of_a_contradiction_inside_a_table_is_named():
+    judgement = judge(
+        make_claim("a", "0.90", "recall", average="macro", source="Table 1"),
+        make_claim("a", "0.95", "recall", average="weighted", source="Table 1"),
+    )
+    assert judgement.contradictory
+    lines = " ".join(list_contradictions(judgement))
+    assert "Table 1: impossible alone: " in lines and "0.90" in lines and "0.95" in lines
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ((), "fmbench check a.txt --explain"),
+        (("--as", "text", "--results", "r"), "fmbench check a.txt --as text --explain"),
+        (("--map", "a b=lenet5", "--rounding", "either"),
+         "fmbench suite import a.txt --map 'a b=lenet5' -o claims.toml && "
+         "fmbench check claims.toml --rounding either --explain"),
+    ],
+)  # fmt: skip
+def test_the_command_that_explains_checks_the_same_figures(options, expected):
+    document = make_extraction(
+        make_claim("a b", "91.00"), make_claim("a b", "0.75", "kappa", source="Table 2")
+    )
+    judgement = judge_documents([document], arguments=("a.txt",), options=options)
+    assert name_check(judgement) == expected
+    assert list_commands(judgement)[0] == shlex.join(["fmbench", "judge", "a.txt", *options])
+
+
+def test_figures_of_all_images_stand_below_those_of_the_classes():
+    judgement = judge(
+        make_claim("", "0.8765432101", "recall", class_=6, source="report"),
+        make_claim("", "0.75", "kappa", source="report"),
+        model="lenet5", n_per_class=EQUAL_CLASSES,
+    )  # fmt: skip
+    text = format_judgement(judgement, "text", 80)
+    assert "Shirt 0.8765 / 0." in " ".join(text.split()) and "\nkappa  0.75 / 0." in text
 
 
 def test_json_holds_everything(table3):

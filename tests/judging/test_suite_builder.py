@@ -8,9 +8,16 @@ from hypothesis import strategies as st
 
 from fmbench.errors import UserError
 from fmbench.extraction.found import FoundMatrix
+from fmbench.extraction.read import read_input
 from fmbench.judging.judgement import draft_suite
 from fmbench.judging.matching import LabelMatch
-from fmbench.judging.suite_builder import build_draft, clean_line, list_labels, write_suite_text
+from fmbench.judging.suite_builder import (
+    build_draft,
+    clean_line,
+    join_sentences,
+    list_labels,
+    write_suite_text,
+)
 from fmbench.suites.reader import build_suite, read_suite
 from tests.helpers.found import (
     EQUAL_CLASSES,
@@ -19,6 +26,7 @@ from tests.helpers.found import (
     make_found_matrix,
     paste_table3,
 )
+from tests.helpers.printed import list_printed_inputs, make_confusion
 
 
 def build(*found, tmp_path=None, matches=None, model="", **fields):
@@ -142,10 +150,15 @@ def test_the_macro_recall_of_unequal_classes_is_not_the_accuracy(path):
 
 
 def test_a_mean_of_folds_is_no_claim_about_the_test_images(path):
-    suite, draft = build(make_claim("a", "0.91", folds=5), tmp_path=path)
-    assert suite.rows == ()
-    assert suite.reported[0].folds == 5
+    claims = [make_claim("a", "0.91", folds=5), make_claim("a", "0.9", "kappa", folds=5)]
+    suite, draft = build(*claims, make_claim("a", "0.92"), tmp_path=path)
+    assert [row.claimed for row in suite.rows] == ["0.92"]
+    assert suite.reported == ()  # the folds may be of other images
     assert any("mean of 5 folds" in note for note in draft.notes)
+    suite, _ = build(*claims, n_per_class=(6000,) * 10, tmp_path=path)
+    accuracy, kappa = suite.reported
+    assert (accuracy.folds, accuracy.fold_sizes) == (5, "equal")
+    assert (kappa.folds, kappa.fold_sizes) == (5, "unknown")  # they may not be stratified
 
 
 def test_a_figure_that_is_printed_twice_in_a_table_is_taken_once(path):
@@ -279,3 +292,99 @@ def test_no_label_or_place_breaks_the_file(label, where):
 def test_labels_are_listed_once_and_without_the_empty_one():
     document = make_extraction(make_claim("a", "1"), make_claim(" a ", "2"), make_claim("", "3"))
     assert list_labels([document]) == ["a"]
+
+
+# ---------------------------------------------------------------- figures that name no model
+
+
+def list_models(suite):
+    """The label of each row and figure."""
+    return [row.label for row in suite.rows], [figure.of for figure in suite.reported]
+
+
+def test_figures_without_a_name_are_of_one_model_if_the_user_names_it(path):
+    found = [
+        make_claim("", "0.75", "kappa", source="Table 2"),
+        make_claim("", "0.99", "recall", class_=1, source="Table 1"),
+        make_claim("", "98.9", mean_of=10, source="text"),
+    ]
+    suite, _ = build(*found, tmp_path=path)
+    assert len({*list_models(suite)[0], *list_models(suite)[1]}) == 3
+    suite, _ = build(*found, model="lenet5", tmp_path=path)
+    assert list_models(suite) == (["lenet5"], ["lenet5", "lenet5"])
+
+
+def test_a_label_that_means_the_named_model_is_compared_with_figures_without_a_name(path):
+    found = [
+        make_claim("", "0.75", "kappa", source="Table 2"),
+        make_claim("CNN-LeNet-5", "98.80", source="Table 3"),
+        make_claim("LeNet-5", "98", source="text"),
+        make_claim("SVC", "89.70", source="Table 3"),
+    ]
+    suite = draft_suite([make_extraction(*found)], model="lenet5").build(path)
+    assert list_models(suite) == (
+        ["CNN-LeNet-5", "CNN-LeNet-5", "SVC"], ["CNN-LeNet-5"],
+    )  # fmt: skip
+
+
+def test_two_variants_in_one_table_keep_figures_without_a_name_apart(path):
+    found = [
+        make_claim("", "0.75", "kappa", source="Table 2"),
+        make_claim("CNN-LeNet-5", "98.80", source="Table 3"),
+        make_claim("LeNet-5", "91", source="Table 3"),
+    ]
+    suite = draft_suite([make_extraction(*found)], model="lenet5").build(path)
+    assert sorted(list_models(suite)[0]) == ["CNN-LeNet-5", "LeNet-5"]
+    assert list_models(suite)[1] == ["lenet5"]
+
+
+def test_two_reports_of_one_model_are_not_compared(path):
+    found = [
+        make_claim("", value, metric, source=f"classification report {i}", class_=class_)
+        for i, value in ((1, "0.90"), (2, "0.97"))
+        for metric, class_ in (("accuracy", None), ("recall", 3))
+    ]
+    suite, _ = build(*found, model="lenet5", tmp_path=path)
+    assert list_models(suite) == (["lenet5", "lenet5 (2)"], ["lenet5", "lenet5 (2)"])
+
+
+def test_a_text_about_one_model_means_it_where_it_names_none(path):
+    found = [
+        make_claim("LeNet-5", "98.8", source="text"),
+        make_claim("", "0.75", "kappa", source="text"),
+        make_claim("", "91", source="text"),
+    ]
+    suite, draft = build(*found, tmp_path=path)
+    assert list_models(suite) == (["LeNet-5", "unnamed model"], ["LeNet-5"])
+    assert any("names only LeNet-5" in note for note in draft.notes)
+    suite, _ = build(*found[:2], make_claim("SVC", "89", source="text"), tmp_path=path)
+    assert list_models(suite)[1] == ["unnamed model"]
+
+
+def test_each_figure_of_all_images_is_a_source_of_its_own(path):
+    suite, _ = build(
+        make_claim("a", "0.75", "kappa", source="Table 2"),
+        make_claim("a", "0.77", "informedness", source="Table 2"),
+        make_claim("a", "0.9", "recall", average="macro", source="Table 2"),
+        tmp_path=path,
+    )
+    assert [figure.where for figure in suite.reported] == [
+        "Table 2, kappa", "Table 2, informedness", "Table 2",
+    ]  # fmt: skip
+
+
+def test_remarks_are_joined_as_sentences():
+    assert join_sentences(["the text says so", "", " C=10. "]) == "The text says so. C=10."
+
+
+INPUTS = list_printed_inputs(make_confusion(23))
+
+
+@pytest.mark.parametrize(
+    "text", [text for _, _, text, *_ in INPUTS], ids=[name for name, *_ in INPUTS]
+)
+def test_the_file_of_every_kind_of_input_is_the_suite_that_is_judged(text, path):
+    draft = draft_suite([read_input(text, kind=None, column=None, name="claims.md")])
+    built = draft.build(path)
+    assert write_and_read(draft, path) == built
+    assert built.reported or built.matrices

@@ -46,6 +46,7 @@ def text(rows, consistency):
     return write_review("A paper", rows, consistency, ["fmbench run --all"], made_with="fmbench 9")
 
 
+@pytest.mark.slow
 def test_every_claim_stands_in_one_line_with_what_was_measured(text, rows):
     lines = [line for line in text.splitlines() if line.startswith("- ")]
     for row in rows:
@@ -58,12 +59,14 @@ def test_every_claim_stands_in_one_line_with_what_was_measured(text, rows):
             assert f"one new run {100 * row.low:.2f} to {100 * row.high:.2f}" in line
 
 
+@pytest.mark.slow
 def test_the_words_are_neutral_and_the_commands_come_last(text):
     assert not UNFAIR.search(text)
     assert "A paper" in text and "fmbench 9" in text
     assert text.endswith("To repeat this:\n    fmbench run --all\n")
 
 
+@pytest.mark.slow
 def test_a_paper_without_rows_or_figures_gets_only_what_is_known(consistency):
     assert write_review("A paper", [], None, []) == "We checked the figures of A paper.\n"
     only_figures = write_review("A paper", [], consistency, [])
@@ -94,6 +97,7 @@ def test_the_hubs_file_has_each_measured_row_and_is_plain_yaml(rows):
         assert row.runner in entry["notes"] and row.verdict.word in entry["notes"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["table", "report"])
 @pytest.mark.parametrize("format_", ["review", "eval-results", "tex"])
 def test_the_commands_print_each_format(command, format_):

@@ -98,7 +98,7 @@ def test_a_network_is_trained_as_a_plain_loop_trains_it(runner):
 
     classifier = build_in_double_precision(runner, n_steps=12)
     sample = load_sample()
-    X, y, X_new = sample.X_train.copy(), sample.y_train.copy(), sample.X_new.copy()
+    X, y, X_new = sample.X_train.copy(), sample.y_train.copy(), sample.X_new[:100].copy()
     plain = train_plainly(classifier.network, classifier.config, X, y, seed=0, n_steps=12)
     with torch.inference_mode():
         expected = plain(torch.tensor(X_new)).numpy()
@@ -110,17 +110,17 @@ def test_a_network_is_trained_as_a_plain_loop_trains_it(runner):
 def test_networks_trained_together_are_the_same_as_networks_trained_alone(runner):
     """Each seed keeps its own weights, order, dropout and moving averages."""
     sample = load_sample()
-    X, y, X_new = sample.X_train.copy(), sample.y_train.copy(), sample.X_new.copy()
+    X, y, X_new = sample.X_train.copy(), sample.y_train.copy(), sample.X_new[:100].copy()
 
     def build_all():
-        return [build_in_double_precision(runner, n_steps=6, seed=seed) for seed in (0, 1, 2)]
+        return [build_in_double_precision(runner, n_steps=4, seed=seed) for seed in (0, 1)]
 
     losses_alone, losses_together = [], []
     alone, together = build_all(), build_all()
     for classifier in alone:
         classifier.fit(X, y, lambda _, report: losses_alone.append(report.train_loss))
     note_loss = lambda _, report: losses_together.append(report.train_loss)  # noqa: E731
-    together[0].fit_together(together, X, y, [note_loss] * 3)
+    together[0].fit_together(together, X, y, [note_loss] * 2)
     assert losses_together == pytest.approx(losses_alone, rel=1e-6)
     decisions = [classifier.decision_function(X_new) for classifier in together]
     for classifier, ours in zip(alone, decisions, strict=True):

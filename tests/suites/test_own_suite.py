@@ -18,6 +18,7 @@ from fmbench.report.tables import build_table, write_tables
 from fmbench.suites import bundled, claims, configurations, reader
 from fmbench.utils import table
 from tests.end_to_end.test_cli import assert_one_line_error, fmbench
+from tests.helpers.commands import call_fmbench
 
 CLAIMS = """
 title = "Mine"
@@ -36,7 +37,7 @@ KAPPA = '[[reported]]\nwhere = "Table 8"\nof = "{}"\nmetric = "kappa"\nvalue = "
 @pytest.fixture(scope="module")
 def template(tmp_path_factory):
     path = tmp_path_factory.mktemp("suite") / "claims.toml"
-    done = fmbench("suite", "new", path)
+    done = call_fmbench("suite", "new", path)
     assert done.returncode == 0 and str(path) in done.stderr, done
     return path
 
@@ -65,9 +66,9 @@ def own(tmp_path, text=CLAIMS):
 
 @pytest.mark.slow
 def test_the_template_can_be_checked_measured_and_printed_unchanged(template, source, tmp_path):
-    assert fmbench("check", template).returncode == 0
+    assert call_fmbench("check", template).returncode == 0
     where = ("--suite", template, "--results", tmp_path, "--data", source.folder)
-    done = fmbench("table", *where)
+    done = call_fmbench("table", *where)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("# The title of the paper\n")
     done = fmbench("run", "--all", "--quick", "--seeds", 1, *where)
@@ -112,7 +113,7 @@ def test_the_guide_explains_every_key():
 @pytest.mark.slow
 def test_the_template_never_overwrites_a_file(template):
     before = template.read_bytes()
-    assert_one_line_error(fmbench("suite", "new", template), str(template), "exists already")
+    assert_one_line_error(call_fmbench("suite", "new", template), str(template), "exists already")
     assert template.read_bytes() == before
 
 
@@ -122,7 +123,7 @@ def test_the_template_never_overwrites_a_file(template):
     [("", "empty"), (".", "is a directory"), ("/no/such/folder/x.toml", "No such file")],
 )
 def test_a_path_that_cannot_be_written_is_refused_with_one_line(path, message):
-    assert_one_line_error(fmbench("suite", "new", path), message)
+    assert_one_line_error(call_fmbench("suite", "new", path), message)
 
 
 # ---------------------------------------------------------------- its tables
@@ -209,12 +210,12 @@ def test_a_row_without_a_runner_stops_no_command(source, tmp_path):
     assert done.returncode == 0, done.stderr
     assert "left out lenet6: there is no 'lenet6': did you mean lenet5?" in done.stderr
     assert "left out a row: the suite names no model for this row" in done.stderr
-    done = fmbench("table", "--quick", *where)
+    done = call_fmbench("table", "--quick", *where)
     assert done.returncode == 0 and "Our network" in done.stdout, done.stderr
     assert "no runner: there is no 'lenet6': did you mean lenet5?" in done.stdout
-    assert fmbench("check", path).returncode == 1  # its claim contradicts its kappa
-    assert fmbench("list", *where[:4]).returncode == 0
-    done = fmbench("report", *where, "--output", tmp_path / "page.html")
+    assert call_fmbench("check", path).returncode == 1  # its claim contradicts its kappa
+    assert call_fmbench("list", *where[:4]).returncode == 0
+    done = call_fmbench("report", *where, "--output", tmp_path / "page.html")
     assert done.returncode == 0, done.stderr
 
 
@@ -229,7 +230,7 @@ def test_a_claim_of_an_unknown_kind_is_refused_with_one_line_and_status_2(tmp_pa
     path = tmp_path / "mine.toml"
     path.write_text(CLAIMS + added)
     for command in (("check", path), ("table", "--suite", path)):
-        done = fmbench(*command)
+        done = call_fmbench(*command)
         assert done.returncode == 2
         assert_one_line_error(done, str(path), message)
 
@@ -239,15 +240,15 @@ def test_a_suite_without_rows_has_nothing_to_measure(tmp_path):
     path = own(tmp_path, CLAIMS.split("[[row]]")[0] + KAPPA.format("a")).path
     where = ("--suite", path, "--results", tmp_path / "results")
     assert_one_line_error(
-        fmbench("run", "--all", *where), str(path), "no row can be run with --all"
+        call_fmbench("run", "--all", *where), str(path), "no row can be run with --all"
     )
-    assert_one_line_error(fmbench("table", *where), str(path), "no [[row]]")
+    assert_one_line_error(call_fmbench("table", *where), str(path), "no [[row]]")
 
 
 @pytest.mark.slow
 def test_the_command_that_is_proposed_names_the_suite(tmp_path):
     path = own(tmp_path).path
-    done = fmbench("table", "--quick", "--suite", path, "--results", tmp_path / "results")
+    done = call_fmbench("table", "--quick", "--suite", path, "--results", tmp_path / "results")
     assert f"`fmbench run --suite {path} --quick --all` measures every row" in done.stderr
 
 

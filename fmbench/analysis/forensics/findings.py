@@ -20,7 +20,7 @@ from msgspec import structs
 from fmbench.analysis.forensics import describe
 from fmbench.analysis.forensics.matrix import Match, SourceCount, StoryMatrix, StoryPair, StoryRow
 from fmbench.analysis.forensics.outcomes import Outcome, collect_metrics, measure_story
-from fmbench.analysis.forensics.plan import CellGroup, ForensicsPlan, Reading, Story
+from fmbench.analysis.forensics.plan import NETWORK, CellGroup, ForensicsPlan, Reading, Story
 from fmbench.analysis.forensics.printed import (
     PrintedFigure,
     PrintedSource,
@@ -405,17 +405,26 @@ class ForensicsFindings:
         return tuple(StoryRow(outcome, none) for outcome in self.measured)
 
     def _select_rows(self) -> list[StoryRow]:
-        """The rows of the matrix after the first: of the recipe, and of the best readings."""
+        """The rows of the matrix after the first: of the recipe, and of the best readings.
+
+        The stories that the answer names are always among them, and so are the other networks.
+        """
         if self.needs_no_story:
             return []
+        pair = self.best_pair
+        named = [self.best_story, pair and pair.first, pair and pair.second]
         selected, n_readings = [], 0
         for row in self._all_rows:
             story = row.outcome.story
             if story.is_honest:
                 continue
-            if story.is_reading:
+            if {*story.answers} == {NETWORK}:
+                if story.mistakes and not row.explained:
+                    continue
+            elif story.is_reading:
                 n_readings += 1
-                if n_readings > BEST_SHOWN or not row.explained:
+                is_named = any(row is each for each in named)
+                if not is_named and (n_readings > BEST_SHOWN or not row.explained):
                     continue
             selected.append(row)
         return selected

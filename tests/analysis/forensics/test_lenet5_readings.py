@@ -53,6 +53,20 @@ def test_the_known_figures_of_the_paper_follow_from_the_committed_records(name, 
         assert value == pytest.approx(known, abs=1.001 * tolerance)
 
 
+def test_the_matrix_shows_the_stories_that_the_answer_names_and_the_other_networks(findings):
+    shown = {row["story"] for row in findings.build_table().text_rows()}
+    pair = findings.best_pair
+    assert {
+        row.outcome.story.name for row in (findings.best_story, pair.first, pair.second)
+    } <= shown
+    networks = ["LeNet-5 as Section 3 of the paper prints it, word for word",
+                "LeNet-5 as Section 4 of the paper describes it"]  # fmt: skip
+    assert {f"no mistake; network: {network}" for network in networks} <= shown
+    assert f"Other networks that the source may mean: {'; '.join(networks)}." in (
+        findings.build_table().notes
+    )
+
+
 def test_two_runs_on_the_digits_share_as_many_figures_as_they_have_of_table_1(outcomes, table_1):
     attempt = outcomes[DIGITS].attempt_table(table_1.class_table)
     assert attempt.shared == pytest.approx(21.5) and attempt.explains

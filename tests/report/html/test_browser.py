@@ -102,8 +102,10 @@ def test_the_first_screen_tells_the_story_and_the_chart_follows(opened):
     ]  # fmt: skip
     for element in find(opened, ".sentences .about"):
         assert element.rect["y"] + element.rect["height"] < 900
-    lists = find(opened, ".sentences ul")
-    assert len(lists) == 1 and lists[0].rect["y"] + lists[0].rect["height"] < 900
+    [_, stories] = find(opened, ".sentences ul")
+    assert "a second story" in stories.text.lower()
+    for contradiction in find(opened, ".sentences .part:nth-last-child(2) li"):
+        assert contradiction.rect["y"] + contradiction.rect["height"] < 900
     [chart], story = find(opened, "#dot-plot .wide svg"), find(opened, ".sentences")[0]
     below = chart.rect["y"] - story.rect["y"] - story.rect["height"]
     assert chart.is_displayed() and 0 < below < 250

@@ -131,9 +131,10 @@ def test_each_measured_accuracy_is_on_the_page(report, reference):
 
 
 def test_the_page_names_the_tables_as_the_suite_does(tmp_path):
-    titled = page_of(tmp_path / "none", SUITE)
+    suite = replace(SUITE, reported=())  # without the check of the figures, which takes long
+    titled = page_of(tmp_path / "none", suite)
     assert "Table 3: claimed and measured" in titled
-    plain = page_of(tmp_path / "none", replace(SUITE, table_titles={}))
+    plain = page_of(tmp_path / "none", replace(suite, table_titles={}))
     assert "Accuracies: claimed and measured" in plain
     assert 'href="#accuracies"' in titled and 'href="#accuracies"' in plain
 

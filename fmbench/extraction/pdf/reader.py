@@ -1,6 +1,6 @@
 """Reads claims from the tables and the running text of a PDF.
 
-The PDF is read in a process of its own (:mod:`fmbench.extraction.pdf_worker`) that has limits of
+The PDF is read in a process of its own (:mod:`fmbench.extraction.pdf.worker`) that has limits of
 time and memory; only tables and text come back. What they mean is decided here.
 """
 
@@ -12,13 +12,14 @@ import os
 import subprocess
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from fmbench.errors import UserError
 from fmbench.extraction.found import Extraction, FoundClaim
 from fmbench.extraction.grid import Cell, Grid, build_grid
-from fmbench.extraction.pdf_worker import MAX_OUTPUT_BYTES
+from fmbench.extraction.pdf.worker import MAX_OUTPUT_BYTES
 
 MAX_BYTES = 100 << 20
 MAX_PAGES = 200
@@ -35,7 +36,7 @@ spec = importlib.util.spec_from_file_location(
 )
 sys.modules["fmbench"] = module = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(module)
-from fmbench.extraction.pdf_worker import main
+from fmbench.extraction.pdf.worker import main
 main()
 """
 
@@ -58,23 +59,51 @@ def read_pdf(
         UserError: the file cannot be read: it is encrypted, scanned, broken, too large, or takes
             too long; or a table has several columns of accuracies.
     """
+    from fmbench.extraction.blocks import combine_blocks
+    from fmbench.extraction.document import Document, Part, find_blocks, separate_unnamed
     from fmbench.extraction.tables import read_grids
     from fmbench.extraction.words import find_sentences
 
     name = name or path.name
     found = _run_worker(path, name, seconds, memory_gib)
-    grids = [grid for table in found["tables"] if (grid := _make_grid(table)) is not None]
-    notes: list[str] = [str(note) for note in found["notes"]]
-    claims: list[FoundClaim] = []
-    if grids:
-        claims, remarks = read_grids(grids, column=column, name=name)
+    pages = enumerate(found["lines"], start=1)
+    document = Document.of([Part(f"page {number}", text) for number, text in pages])
+    blocks, rest = find_blocks(document.text)
+    combined = combine_blocks(blocks)
+    lines = zip(document.text.split("\n"), rest.split("\n"), strict=True)
+    taken = {" ".join(line.split()) for line, left in lines if line != left}
+    tables = [table for table in found["tables"] if not _is_part_of(table, taken)]
+    grids = [grid for table in tables if (grid := _make_grid(table)) is not None]
+    notes: list[str] = [*(str(note) for note in found["notes"]), *combined.notes]
+    claims = [replace(c, where=document.name_place(c.where)) for c in combined.claims]
+    if grids or (column is not None and not claims):
+        of_tables, remarks = read_grids(grids, column=column, name=name)
+        claims += of_tables
         notes += remarks
+    of_text: list[FoundClaim] = []
     for number, text in enumerate(found["texts"], start=1):
         if text:
-            taken, remarks = find_sentences(text, f"page {number}")
-            claims += taken
+            of_page, remarks = find_sentences(text, f"page {number}")
+            of_text += of_page
             notes += remarks
-    return Extraction("PDF", name, tuple(claims), notes=tuple(dict.fromkeys(notes)))
+    if blocks:
+        n_models, matrices = combined.n_models, combined.matrices
+        of_text = separate_unnamed(of_text, combined.claims, matrices, n_models)
+    return Extraction(
+        "PDF",
+        name,
+        (*claims, *of_text),
+        tuple(replace(m, where=document.name_place(m.where)) for m in combined.matrices),
+        combined.n_per_class,
+        combined.class_names,
+        tuple(dict.fromkeys(notes)),
+    )
+
+
+def _is_part_of(table: dict[str, Any], lines: set[str]) -> bool:
+    """Whether every row of a table stands in these lines, which a block has taken."""
+    rows = (" ".join(filter(None, (cell[0] for cell in row))) for row in table["rows"])
+    return all(" ".join(row.split()) in lines for row in rows)
 
 
 def _make_grid(table: dict[str, Any]) -> Grid | None:
@@ -124,7 +153,7 @@ def _run_worker(path: Path, name: str, seconds: float, memory_gib: float) -> dic
 def _wait_for_worker(pdf: Any, output: Any, seconds: float, memory_gib: float) -> int | None:
     """Run the process that reads the PDF; return its exit status, None if it took too long."""
     command = [
-        sys.executable, "-I", "-B", "-c", _START, str(Path(__file__).parents[1].resolve()),
+        sys.executable, "-I", "-B", "-c", _START, str(Path(__file__).parents[2].resolve()),
         _find_libraries(), str(int(seconds) + 1), str(int(memory_gib * 2**30)), str(MAX_PAGES),
     ]  # fmt: skip
     # A Python that was built with shared libraries may need the first; nothing else is passed on.

@@ -2,7 +2,7 @@
 
 A PDF holds characters and their positions, and lines that are drawn: no words, rows or columns.
 All positions here are in points (1/72 inch); x grows to the right and y grows downwards. The code
-runs in the process that reads the PDF (:mod:`fmbench.extraction.pdf_worker`) and uses only the
+runs in the process that reads the PDF (:mod:`fmbench.extraction.pdf.worker`) and uses only the
 standard library.
 """
 

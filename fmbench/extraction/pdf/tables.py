@@ -3,7 +3,7 @@
 A table is recognised by its horizontal rules (with or without vertical ones), or, without rules, by
 lines whose pieces stand below each other and hold numbers. What the cells mean is decided in
 :mod:`fmbench.extraction.tables`. The code runs in the process that reads the PDF
-(:mod:`fmbench.extraction.pdf_worker`) and uses only the standard library.
+(:mod:`fmbench.extraction.pdf.worker`) and uses only the standard library.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from statistics import median
 
-from fmbench.extraction.pdf_columns import Region
-from fmbench.extraction.pdf_page import CELL_GAP, Line, Rule
-from fmbench.extraction.pdf_rows import (
+from fmbench.extraction.pdf.columns import Region
+from fmbench.extraction.pdf.page import CELL_GAP, Line, Rule
+from fmbench.extraction.pdf.rows import (
     TableCell,
     count_header_lines,
     find_borders,
@@ -28,7 +28,7 @@ from fmbench.extraction.pdf_rows import (
     read_header_line,
     read_rows,
 )
-from fmbench.extraction.pdf_text import (
+from fmbench.extraction.pdf.text import (
     Box,
     Caption,
     find_captions,

@@ -1,8 +1,8 @@
 """Reads a PDF in a process of its own, with limits, and prints what it found as JSON.
 
-:func:`fmbench.extraction.pdf.read_pdf` starts it. A PDF is hostile input: this process has little
-memory and time, can start no other process, opens no connection and writes no file. The PDF is its
-standard input.
+:func:`fmbench.extraction.pdf.reader.read_pdf` starts it. A PDF is hostile input: this process has
+little memory and time, can start no other process, opens no connection and writes no file. The PDF
+is its standard input.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, BinaryIO, NamedTuple
 
-from fmbench.extraction.pdf_columns import Gutter, find_gutter, split_columns
-from fmbench.extraction.pdf_page import Line, View, cluster_lines, read_views
-from fmbench.extraction.pdf_tables import (
+from fmbench.extraction.pdf.columns import Gutter, find_gutter, split_columns
+from fmbench.extraction.pdf.page import Line, View, cluster_lines, read_views
+from fmbench.extraction.pdf.tables import (
     Table,
     attach_captions,
     continues_table,
     read_region,
     split_repeated_columns,
 )
-from fmbench.extraction.pdf_text import (
+from fmbench.extraction.pdf.text import (
     TABLE_CAPTION,
     Caption,
     build_paragraphs,
@@ -40,6 +40,10 @@ MAX_CELLS = 100_000
 MAX_CELL_CHARACTERS = 1_000
 MAX_TEXT_CHARACTERS = 4_000_000
 _PAGE_NUMBER = re.compile(r"[-–—\s]*(?:page\s*)?\d+(?:\s*(?:of|/)\s*\d+)?[-–—\s]*", re.IGNORECASE)
+# The head of a classification report, or a row of a confusion matrix.
+_MAY_BE_BLOCK = re.compile(
+    r"precision\s+recall|(?:^|\s)(?:\d{1,5}\s+){4}\d{1,5}(?:\s|$)|(?:0?\.\d+\s+){4}", re.IGNORECASE
+)
 # What Python reports before it does one of these things.
 _FORBIDDEN = (
     "socket.connect", "socket.bind", "socket.getaddrinfo", "socket.sendto", "subprocess.Popen",
@@ -126,6 +130,7 @@ def read_document(stream: BinaryIO, max_pages: int) -> dict[str, Any]:
             turned = _read_view(view, None)
             content.tables += turned.tables
             content.captions += turned.captions + turned.paragraphs
+            content.lines += turned.lines
         if page.has_drawings or content.has_figures:
             notes.append(f"page {number}: the text inside its figures was not read")
         contents.append(content)
@@ -243,6 +248,7 @@ class _PageContent:
         self.tables: list[Table] = []
         self.paragraphs: list[str] = []
         self.captions: list[str] = []
+        self.lines: list[str] = []  # of a page that may print a report or a confusion matrix
         self.has_figures = False
         self.begins_with_table = False
         self.ends_with_table = False
@@ -254,6 +260,7 @@ def _read_view(view: View, gutter: Gutter | None) -> _PageContent:
     regions = split_columns(view, gutter, TABLE_CAPTION)
     bases: list[float] = []
     for region in regions:
+        page.lines += [*(line.text for line in region.lines), ""]
         content = read_region(region, view.horizontal, view.vertical)
         page.tables += content.tables
         captions += content.captions
@@ -356,4 +363,8 @@ def _to_json(
             notes.append(f"page {number}: its text was cut, the document has too much of it")
         texts.append(text[:characters])
         characters -= len(texts[-1])
-    return {"tables": listed, "texts": texts, "notes": notes}
+    lines = ["\n".join(page.lines) for page in pages]
+    lines = [text if _MAY_BE_BLOCK.search(text) else "" for text in lines]
+    if sum(map(len, lines)) > MAX_TEXT_CHARACTERS:
+        lines = ["" for _ in lines]
+    return {"tables": listed, "texts": texts, "lines": lines, "notes": notes}

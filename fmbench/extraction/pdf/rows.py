@@ -1,7 +1,7 @@
 """Divides the lines of a table in a PDF into columns, rows and cells.
 
 The columns are the strips between the empty ones, or between vertical lines. A row may take several
-lines. The code runs in the process that reads the PDF (:mod:`fmbench.extraction.pdf_worker`) and
+lines. The code runs in the process that reads the PDF (:mod:`fmbench.extraction.pdf.worker`) and
 uses only the standard library.
 """
 
@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
 
-from fmbench.extraction.pdf_page import CELL_GAP, Line, Rule, Word, join_text
-from fmbench.extraction.pdf_text import join_wrapped
+from fmbench.extraction.pdf.page import CELL_GAP, Line, Rule, Word, join_text
+from fmbench.extraction.pdf.text import join_wrapped
 
 COLUMN_GAP = 0.6  # a narrower empty strip does not separate two columns, in font sizes
 NUMBER = re.compile(

@@ -1,6 +1,6 @@
 """Finds the columns of text on the pages of a PDF.
 
-The code runs in the process that reads the PDF (:mod:`fmbench.extraction.pdf_worker`) and uses only
+The code runs in the process that reads the PDF (:mod:`fmbench.extraction.pdf.worker`) and uses only
 the standard library.
 """
 
@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from fmbench.extraction.pdf_page import CELL_GAP, Line, Rule, View, Word, cluster_lines
+from fmbench.extraction.pdf.page import CELL_GAP, Line, Rule, View, Word, cluster_lines
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Finds captions and running text among the lines of a column of a PDF's page.
 
-The code runs in the process that reads the PDF (:mod:`fmbench.extraction.pdf_worker`) and uses only
+The code runs in the process that reads the PDF (:mod:`fmbench.extraction.pdf.worker`) and uses only
 the standard library.
 """
 
@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from fmbench.extraction.pdf_page import CELL_GAP, Line, Rule
+from fmbench.extraction.pdf.page import CELL_GAP, Line, Rule
 
 TABLE_CAPTION = re.compile(
     r"(?:table|tab\.|tabelle|tableau|tabla|tabela|tabella)\s*"
