@@ -28,6 +28,7 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 
 from fmbench.consistency.conflicts import Conflict, FigureGroup, ValueRange
+from fmbench.consistency.folds import find_fold_size
 from fmbench.consistency.matrices import MatrixModel
 from fmbench.consistency.printed_matrices import PrintedMatrix
 from fmbench.consistency.solver import Deadline
@@ -428,9 +429,10 @@ def check_spread(
     if figure.folds > 1:
         if figure.mean_of > 1:
             return SpreadResult(i, None, n_runs, n_images, RUNS_OR_FOLDS)
-        if figure.fold_sizes != "equal" or n_images % n_runs:
+        in_fold = find_fold_size(figure, n_per_class)
+        if in_fold is None:
             return SpreadResult(i, None, n_runs, n_images, FOLD_SIZES)
-        n_images //= n_runs
+        n_images = in_fold
     if METRICS[figure.metric].is_count:
         mean, sd = (
             replace(values, low=values.low / n_images, high=values.high / n_images)
@@ -442,13 +444,13 @@ def check_spread(
 
 def _count_images(figure: ReportedFigure, n_per_class: Sequence[int]) -> int | None:
     """Return the images of which the figure is the share in each run; None if it is no share."""
+    metric = METRICS[figure.metric]
     if figure.class_ is not None:
-        is_share = figure.metric in ("recall", "cell")
-        return n_per_class[figure.class_] if is_share else None
-    is_as_accuracy = figure.metric == "recall" and figure.average in ("weighted", "micro")
-    if figure.metric in ("recall", "balanced accuracy") and len(set(n_per_class)) == 1:
-        is_as_accuracy = True
-    is_share = figure.metric in ("accuracy", "error rate", "correct", "errors") or is_as_accuracy
+        return n_per_class[figure.class_] if metric.share_of == "class" else None
+    is_balanced = len(set(n_per_class)) == 1
+    is_share = metric.is_share_of_images or metric.is_accuracy(
+        figure.average, is_balanced=is_balanced
+    )
     return sum(n_per_class) if is_share else None
 
 

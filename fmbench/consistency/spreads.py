@@ -23,7 +23,7 @@ exact:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from fractions import Fraction
 from itertools import islice
 from math import isqrt
@@ -31,7 +31,6 @@ from math import isqrt
 from fmbench.suites.rounding import Interval
 
 DEFINITIONS = ("sample", "population")  # the sum of squares is divided by k - 1 or by k
-LARGEST_UNSTATED = 100  # the numbers of runs that are tried if the number is not stated
 MAX_STEPS = 20_000  # of the search for counts near 0 or n
 MAX_TRIED = 100  # counts whose values are tried one by one
 MAX_DIFFERENCES = 400_000  # that are tried for three runs
@@ -39,62 +38,33 @@ DIFFERENCES_OF_A_STEP = 50  # so many take as long as a step of the search
 MAX_ATTEMPTS = 12  # sums, and V of each, for which the fast search is tried first
 
 
-def is_spread_possible(
-    n_images: int,
-    n_runs: int | None,
-    mean: Interval,
-    sd: Interval,
-    definitions: Sequence[str] = DEFINITIONS,
-) -> bool | None:
+def is_spread_possible(n_images: int, n_runs: int, mean: Interval, sd: Interval) -> bool | None:
     """Whether runs exist with this mean and this standard deviation by one of the definitions.
 
-    ``mean`` and ``sd`` are of accuracies in [0, 1], each measured on ``n_images``. ``n_runs``: the
-    number of runs, at least 2; if it is ``None``, each number from 2 to :data:`LARGEST_UNSTATED`
-    is possible. ``False`` is proven; ``None`` means that it is not decided.
+    ``mean`` and ``sd`` are of accuracies in [0, 1], each measured on ``n_images``; ``n_runs`` is
+    the number of runs. ``False`` is proven; ``None`` means that it is not decided.
+
+    Raises:
+        ValueError: fewer than 2 runs or 1 image.
     """
-    numbers = range(2, LARGEST_UNSTATED + 1) if n_runs is None else [n_runs]
-    search, is_decided = _Search(MAX_STEPS), True
-    for k in numbers:
-        found = _decide_definitions(n_images, k, mean, sd, definitions, search).values()
-        if True in found:
-            return True
-        is_decided &= None not in found
-    return False if is_decided else None
+    answers = decide_spread(n_images, n_runs, mean, sd).values()
+    return True if True in answers else None if None in answers else False
 
 
 def decide_spread(
-    n_images: int,
-    n_runs: int,
-    mean: Interval,
-    sd: Interval,
-    definitions: Sequence[str] = DEFINITIONS,
+    n_images: int, n_runs: int, mean: Interval, sd: Interval
 ) -> dict[str, bool | None]:
     """Decide for each definition of the standard deviation whether such runs exist.
 
     See :func:`is_spread_possible` for the arguments and answers.
-
-    Raises:
-        ValueError: fewer than 2 runs or 1 image, or another definition.
     """
-    return _decide_definitions(n_images, n_runs, mean, sd, definitions, _Search(MAX_STEPS))
-
-
-def _decide_definitions(
-    n_images: int,
-    n_runs: int,
-    mean: Interval,
-    sd: Interval,
-    definitions: Sequence[str],
-    search: _Search,
-) -> dict[str, bool | None]:
     if n_runs < 2 or n_images < 1:
         raise ValueError("a standard deviation needs at least 2 runs of at least 1 image")
-    if unknown := set(definitions) - set(DEFINITIONS):
-        raise ValueError(f"{min(unknown)!r} is not one of: {', '.join(DEFINITIONS)}")
+    search = _Search(MAX_STEPS)
     low, high = mean.scaled(n_runs * n_images).integer_range()
     sums = max(low, 0), min(high, n_runs * n_images)
     answers: dict[str, bool | None] = {}
-    for definition in definitions:
+    for definition in DEFINITIONS:
         n_free = n_runs - 1 if definition == "sample" else n_runs
         variations = _square(sd).scaled(n_runs * n_free * n_images**2).integer_range()
         answers[definition] = _decide(n_images, n_runs, sums, variations, search)

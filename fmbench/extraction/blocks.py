@@ -351,7 +351,7 @@ _GENERIC = re.compile(
     r"metrics?|performance|summary|score|scores|print|printing|accuracy|per|class|classes|"
     r"prediction|predictions|output|section|table|normali[sz]ed|unnormali[sz]ed|raw|without|"
     r"normali[sz]ation|percent|sklearn|scikit|learn|rows?|true|columns?|predicted|labels?|"
-    r"detailed|epoch|out|cm|counts?|[0-9.]+)\b|[^a-zA-Z])*",
+    r"detailed|epoch|out|cm|counts?)\b|[^a-zA-Z])*",
     re.IGNORECASE,
 )
 _TRAINING = re.compile(

@@ -37,7 +37,7 @@ from fmbench.extraction.blocks import (
     split_lines,
 )
 from fmbench.extraction.class_names import ClassNumbers, find_class_numbers
-from fmbench.extraction.figures import round_binary
+from fmbench.extraction.figures import keep_zeros, round_binary
 from fmbench.extraction.found import Average, Extraction, FoundClaim, PrintedFigure
 from fmbench.extraction.json_values import JsonPlace, find_json, walk_json
 from fmbench.suites.rounding import parse_figure
@@ -410,6 +410,8 @@ class _ReportBuilder:
         self.notes: list[str] = []
         self.n_per_class: tuple[int, ...] | None = None
         self.class_names: tuple[str, ...] = ()
+        rows = (*table.rows, *table.averages.values())
+        self.printed_figures = [value for row in rows for value in row.cells.values()]
 
     def build(self) -> None:
         table = self.table
@@ -558,7 +560,7 @@ class _ReportBuilder:
             FoundClaim(
                 label="",
                 metric=metric,
-                figure=PrintedFigure(printed, value),
+                figure=keep_zeros(PrintedFigure(printed, value), self.printed_figures),
                 source=KIND,
                 where=_name_place(row),
                 class_=class_,

@@ -19,6 +19,7 @@ import re
 import struct
 import unicodedata
 from collections.abc import Iterable
+from dataclasses import replace
 from decimal import Decimal, localcontext
 
 from fmbench.datasets.specs import FASHION_MNIST
@@ -83,6 +84,8 @@ _MAX_EXPONENT = 9
 OUT_OF_RANGE = re.compile(r"\bis (?:outside|out of range|above|not a share)\b")
 _DIGITS_32_BITS = 7  # significant digits that a number of 32 bits always keeps
 _MAX_DECIMALS = 12
+_DECIMALS_OF_SHARE = len(str(FASHION_MNIST.n_test)) - 1  # 0.9000 is 9,000 of 10,000 images
+_FULL_LENGTH = re.compile(r"[.,][0-9]{10}")  # a binary number that is written out in full
 _MIN_OUT_OF = 100  # images; 1/2 and 24/7 are not shares of a test set
 
 
@@ -221,9 +224,28 @@ def _round_to_32_bits(number: float) -> float:
 
 
 def _drop_zeros(number: Decimal) -> Decimal:
-    """Return the number without zeros at its end, and without an exponent."""
-    number = number.normalize()
-    return number if _count_decimals(number) >= 0 else number.quantize(Decimal(1))
+    """Return the number without zeros at its end, but with those of a share of 10,000 images."""
+    return _pad(number.normalize())
+
+
+def _pad(number: Decimal) -> Decimal:
+    """Write a fraction with at least 4 decimals, and a percentage with 2."""
+    least = _DECIMALS_OF_SHARE if abs(number) <= 1 else _DECIMALS_OF_SHARE - 2
+    if _count_decimals(number) >= least:
+        return number
+    return number.quantize(Decimal(1).scaleb(-least))
+
+
+def keep_zeros(figure: PrintedFigure, others: Iterable[str]) -> PrintedFigure:
+    """Return a figure with the zeros that a program drops: ``0.9`` beside ``0.8984645864289252``.
+
+    ``others`` are the figures of the same table or file, as it prints them.
+    """
+    number = figure.value.removesuffix("%")
+    if "." not in number or not any(_FULL_LENGTH.search(text) for text in others):
+        return figure
+    value = f"{_pad(Decimal(number)):f}{'%' * figure.value.endswith('%')}"
+    return replace(figure, value=value)
 
 
 def describe_rounded(claims: Iterable[FoundClaim]) -> list[str]:

@@ -18,6 +18,10 @@ MAX_COLUMNS = 200
 MAX_CELLS = 200_000
 MAX_TABLE_CHARACTERS = 1_000_000
 MAX_CELL_CHARACTERS = 2_000
+_TOO_LARGE = (
+    f"{{}} has more than {MAX_ROWS:,} rows, {MAX_COLUMNS} columns or {MAX_CELLS:,} cells: give "
+    "only the part that holds the accuracies"
+)
 
 
 @dataclass(frozen=True)
@@ -84,10 +88,7 @@ def build_grid(
             continue
         n_cells += len(cells)
         if len(kept) >= MAX_ROWS or len(cells) > MAX_COLUMNS or n_cells > MAX_CELLS:
-            raise UserError(
-                f"{where or 'the table'} has more than {MAX_ROWS} rows or {MAX_COLUMNS} columns: "
-                "give only the part that holds the accuracies"
-            )
+            raise UserError(_TOO_LARGE.format(where or "the table"))
         kept.append(cells)
         if lines:
             kept_lines.append(lines[index])
@@ -116,7 +117,11 @@ def expand_spans(rows: Iterable[Sequence[tuple[Cell, int, int]]]) -> list[list[C
     """Return rows in which each cell is repeated in the columns and rows that it spans.
 
     Each cell is given with these two numbers, as in HTML.
+
+    Raises:
+        UserError: the table is too large.
     """
+    n_cells = 0
     result: list[list[Cell]] = []
     pending: dict[int, tuple[Cell, int]] = {}  # column -> what spans down from above, rows left
 
@@ -132,13 +137,13 @@ def expand_spans(rows: Iterable[Sequence[tuple[Cell, int, int]]]) -> list[list[C
         following: dict[int, tuple[Cell, int]] = {}
         for cell, n_columns, n_rows in cells:
             take_pending(row)
+            shown, beside = cell, replace(cell, repeats_left=True)
+            below = [replace(each, repeats_above=True) for each in (shown, beside)]
             for offset in range(min(max(n_columns, 1), MAX_COLUMNS)):
                 pending.pop(len(row), None)  # overlapping spans: the later cell wins
-                shown = replace(cell, repeats_left=True) if offset else cell
                 if n_rows > 1:
-                    below = replace(shown, repeats_above=True)
-                    following[len(row)] = (below, min(n_rows, MAX_ROWS) - 1)
-                row.append(shown)
+                    following[len(row)] = (below[offset > 0], min(n_rows, MAX_ROWS) - 1)
+                row.append(beside if offset else shown)
             if len(row) > MAX_COLUMNS or len(result) > MAX_ROWS:
                 break
         take_pending(row)
@@ -147,6 +152,9 @@ def expand_spans(rows: Iterable[Sequence[tuple[Cell, int, int]]]) -> list[list[C
             take_pending(row)
         result.append(row)
         pending = following
+        n_cells += len(row)
+        if n_cells > MAX_CELLS:
+            raise UserError(_TOO_LARGE.format("the table"))
     return result
 
 

@@ -18,12 +18,13 @@ from fmbench.errors import UserError
 MAX_DEPTH = 60
 MAX_VALUES = 1_000_000
 MAX_DIGITS = 40
+_MAX_KEY = 100  # characters of a key that are looked at
 
 # Keys that name no model.
 _GENERIC_KEYS = re.compile(
     r"(?:classification|confusion|report|matrix|cm|results?|metrics?|evaluation|test|testing|data|"
     r"scores?|output|outputs|overall|summary|performance|validation|val|train|training|models?|"
-    r"[0-9]|[^a-z])*",
+    r"[^a-z])*",
     re.IGNORECASE,
 )
 
@@ -40,8 +41,8 @@ class JsonPlace:
     @property
     def model(self) -> str:
         """The last key that may be a model's name; empty if there is none."""
-        named = [key for key in self.keys if not _GENERIC_KEYS.fullmatch(key)]
-        return " ".join(named[-1].split())[:100] if named else ""
+        named = [key for key in self.keys if not _GENERIC_KEYS.fullmatch(key[:_MAX_KEY])]
+        return " ".join(named[-1][: 2 * _MAX_KEY].split())[:_MAX_KEY] if named else ""
 
     @property
     def images(self) -> str:

@@ -168,6 +168,14 @@ _CAPTION = re.compile(
 )
 
 
+_MAX_TITLE_LINES = 4
+_MAX_TITLE = 400  # characters of a paragraph above a table that is read for how it was measured
+_MAX_SHORT_TITLE = 90
+_NO_TITLE = re.compile(r"[|\t&=]|[0-9]\.[0-9]|[0-9],[0-9]{1,2}(?![0-9])|:\s*[0-9]|\S {3,}\S")
+_CROSS_VALIDATION = re.compile(r"cross[- ]?validat|\bfolds?\b|-fold\b", re.IGNORECASE)
+_CHOICE = re.compile(r"hyper|select|\btun(?:e|ed|ing)\b|chos|search|\btest", re.IGNORECASE)
+
+
 def _find_caption_near(lines: Sequence[str], start: int, end: int) -> str:
     """Return the line that names the table (``Table 3: ...``) just above or just below it."""
     above = [line for line in lines[max(0, start - 4) : start] if line.strip()]
@@ -177,7 +185,30 @@ def _find_caption_near(lines: Sequence[str], start: int, end: int) -> str:
             return clean_markup(line.lstrip("#> "))
     if above and (above[-1].lstrip().startswith("#") or above[-1].rstrip().endswith(":")):
         return clean_markup(above[-1].lstrip("#> "))  # a heading, or "The results on ...:"
-    return ""
+    paragraph = _find_paragraph_above(lines, start)
+    return clean_markup(paragraph) if _is_title(paragraph) else ""
+
+
+def _find_paragraph_above(lines: Sequence[str], start: int) -> str:
+    """Return the paragraph that ends just above a table; empty if it is too long for a title."""
+    end = start
+    while end > max(0, start - 3) and not lines[end - 1].strip():
+        end -= 1
+    first = end
+    while first > max(0, end - _MAX_TITLE_LINES - 1) and lines[first - 1].strip():
+        first -= 1
+    text = " ".join(line.strip() for line in lines[first:end])
+    return text if end - first <= _MAX_TITLE_LINES and len(text) <= _MAX_TITLE else ""
+
+
+def _is_title(text: str) -> bool:
+    """Whether a paragraph is a title without a number, or says how the figures were measured."""
+    if not text or _NO_TITLE.search(text):
+        return False
+    is_short = len(text) <= _MAX_SHORT_TITLE and text[-1] not in ".!?,;"
+    return (is_short and not re.search(r"\btrained\b", text)) or (
+        _CROSS_VALIDATION.search(text) is not None and not _CHOICE.search(text)
+    )
 
 
 # ---------------------------------------------------------------- HTML

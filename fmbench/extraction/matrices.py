@@ -393,7 +393,8 @@ def _read_column_names(line: str, n: int) -> tuple[str, ...]:
             named = named[:-1]
         return tuple(named) if len(named) == n and all(named) else ()
     for words in (named, line.split()):
-        if words and _is_total(words[-1]):
+        has_corner = bool(words) and find_class_number(words[0]) is None
+        if words and _is_total(words[-1]) and len(words) > n + has_corner:
             words = words[:-1]
         if len(words) == n + 1:
             words = words[1:]  # the corner: "Predicted"

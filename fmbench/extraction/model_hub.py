@@ -34,7 +34,7 @@ _MAX_TEXT = 200  # characters of a name or a note
 _FRONT_MATTER = re.compile(
     r"\A\s*---[ \t]*\r?\n(?P<yaml>.*?)\r?\n(?:---|\.\.\.)[ \t]*(?:\r?\n|\Z)", re.DOTALL
 )
-_ENTRY = re.compile(r"^\s*-\s+dataset\s*:|^\s*dataset\s*:", re.MULTILINE)
+_ENTRY = re.compile(r"^[ \t]*(?:-[ \t]+)?dataset[ \t]*:", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -54,13 +54,13 @@ def looks_like_model_hub(text: str) -> bool:
     """Whether a text is an ``.eval_results`` file, or a model card with a ``model-index``."""
     front = _FRONT_MATTER.match(text[: MAX_LENGTH + 100])
     if front:
-        return re.search(r"^model-index\s*:", front["yaml"], re.MULTILINE) is not None
+        return re.search(r"^model-index[ \t]*:", front["yaml"], re.MULTILINE) is not None
     start = text[:MAX_LENGTH]
     return (
         bool(
             re.match(r"\s*(?:#[^\n]*\n\s*)*-\s+(?:dataset|value|source|date|notes)\s*:", start)
             and _ENTRY.search(start)
-            and re.search(r"^\s*(?:-\s+)?value\s*:", start, re.MULTILINE)
+            and re.search(r"^[ \t]*(?:-[ \t]+)?value[ \t]*:", start, re.MULTILINE)
         )
         or re.match(r"\s*(?:#[^\n]*\n\s*)*model-index\s*:", start) is not None
     )
@@ -95,7 +95,7 @@ def _make_claim(result: _Result, name: str) -> FoundClaim | str:
     """Turn one result into a claim, or say why it is none."""
     if not _is_fashion(result.dataset):
         return f"of {result.dataset}" if result.dataset else "it names no data set"
-    if re.search(r"train|val|dev", result.split, re.IGNORECASE):
+    if is_training_metric(result.split):
         return f"of the split {result.split}"
     if is_training_metric(result.metric):
         return "of training or validation images"
@@ -115,18 +115,16 @@ def _make_claim(result: _Result, name: str) -> FoundClaim | str:
     except ValueError as error:
         raise UserError(f"{name}, {result.where}: {error}: correct the value") from None
     repetition = find_repetition(result.remark, has_spread=figure.sd is not None) or Repetition()
-    return FoundClaim(
+    claim = FoundClaim(
         label=result.model,
         metric=metric.metric,
         figure=figure,
         source=KIND,
         where=result.where,
         average=metric.average,
-        mean_of=repetition.mean_of,
-        best_of=repetition.best_of,
-        folds=repetition.folds,
         remark="; ".join(filter(None, [metric.remark, result.remark])),
     )
+    return repetition.apply(claim)
 
 
 def _is_fashion(dataset: str) -> bool:

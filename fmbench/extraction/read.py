@@ -10,10 +10,10 @@ from __future__ import annotations
 import os
 import re
 import stat
-import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -57,11 +57,13 @@ _SHORT_NAMES = {
 }  # fmt: skip
 _TABLES = ("Markdown", "LaTeX", "HTML", "reStructuredText", "separated values", "aligned text")
 
-MAX_TEXT_BYTES = 20_000_000
-MAX_FILE_BYTES = 100 << 20
+MAX_TEXT_BYTES = 2_000_000  # a text of this size takes some seconds
+MAX_PDF_BYTES = 100_000_000
+MAX_NOTEBOOK_BYTES = 20_000_000  # a notebook holds pictures, which are not read
 MAX_NOTES = 40
 MAX_SHORT_LINES = 20  # a longer text is no list of claims unless most of its lines hold a number
 MAX_CLAIMS = 5_000
+_LEAST_PERCENT = 10  # in JSON, figures between 1 and 10 are neither fractions nor percentages
 _OTHER_FILES = (
     (b"\x89PNG", "a picture; fmbench reads text and PDF"),
     (b"\xff\xd8\xff", "a picture; fmbench reads text and PDF"),
@@ -112,8 +114,10 @@ def read_input(
     if isinstance(source, str):
         return _read_text(source, name, wanted, column, [])
     data = _read_file(source, name) if isinstance(source, Path) else source
-    if data is None or data[:1024].lstrip().startswith(b"%PDF") or wanted == "PDF":
-        return _read_pdf(source, name, column)
+    if _is_pdf(data) or wanted == "PDF":
+        from fmbench.extraction.pdf.reader import read_pdf
+
+        return _finish(read_pdf(data, name, column=column))
     text, notes = decode_text(data, name)
     if isinstance(source, Path) and (
         wanted == "suite" or (wanted is None and _is_suite(text, name))
@@ -127,8 +131,8 @@ def read_input(
 # ---- files and encodings -------------------------------------------------------------------------
 
 
-def _read_file(path: Path, name: str) -> bytes | None:
-    """Read a file; None if it is a PDF.
+def _read_file(path: Path, name: str) -> bytes:
+    """Read a file.
 
     Raises:
         UserError: it cannot be read, is not a regular file, or is too large.
@@ -142,26 +146,29 @@ def _read_file(path: Path, name: str) -> bytes | None:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
                 raise UserError(f"{name} is not a regular file; give one file")
-            if status.st_size > MAX_FILE_BYTES:
+            if status.st_size > MAX_PDF_BYTES:
                 raise UserError(
-                    f"{name} has {status.st_size / 1e6:.0f} MB; at most "
-                    f"{MAX_TEXT_BYTES / 1e6:.0f} MB of text are read: give only the results"
+                    f"{name} has {status.st_size / 1e6:.0f} MB; at most {MAX_PDF_BYTES / 1e6:.0f}"
+                    " MB of a PDF are read: give only the pages that hold the claims"
                 )
             begin = file.read(1024)
-            if begin.lstrip().startswith(b"%PDF"):
-                return None
-            _check_size(status.st_size, name)
-            return begin + file.read(MAX_TEXT_BYTES)
+            if not _is_pdf(begin):
+                _check_size(status.st_size, name, MAX_NOTEBOOK_BYTES)
+            return begin + file.read(MAX_PDF_BYTES)
     except OSError as error:
         raise UserError(f"{name} cannot be read: {error.strerror or error}") from None
     except ValueError as error:  # a NUL character in the path
         raise UserError(f"{name!r} is not a file name: {error}") from None
 
 
-def _check_size(n_bytes: int, name: str) -> None:
-    if n_bytes > MAX_TEXT_BYTES:
+def _is_pdf(data: bytes) -> bool:
+    return data[:1024].lstrip().startswith(b"%PDF")
+
+
+def _check_size(n_bytes: int, name: str, most: int = MAX_TEXT_BYTES) -> None:
+    if n_bytes > most:
         raise UserError(
-            f"{name} has {n_bytes / 1e6:.0f} MB; at most {MAX_TEXT_BYTES / 1e6:.0f} MB of text are "
+            f"{name} has {n_bytes / 1e6:.0f} MB; at most {most / 1e6:.0f} MB of text are "
             "read: give only the results"
         )
 
@@ -174,7 +181,7 @@ def decode_text(data: bytes, name: str) -> tuple[str, list[str]]:
     Raises:
         UserError: it is empty, too large, another kind of file, or not a text.
     """
-    _check_size(len(data), name)
+    _check_size(len(data), name, MAX_NOTEBOOK_BYTES)
     for begin, what in _OTHER_FILES:
         if data.startswith(begin):
             raise UserError(f"{name} is {what}")
@@ -219,31 +226,20 @@ def _count_control_characters(text: str) -> int:
     return len(re.findall(r"[\x00-\x06\x0e-\x1a\x1c-\x1f\x7f]", sample))
 
 
-def _read_pdf(source: Path | bytes, name: str, column: str | None) -> Extraction:
-    from fmbench.extraction.pdf.reader import read_pdf
-
-    if isinstance(source, Path):
-        found = read_pdf(source, column=column, name=name)
-    else:
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "input.pdf"
-            path.write_bytes(source)
-            found = read_pdf(path, column=column, name=name)
-    return _finish(found)
-
-
 # ---- text ----------------------------------------------------------------------------------------
 
 
 def _read_text(
     text: str, name: str, kind: str | None, column: str | None, notes: Sequence[str]
 ) -> Extraction | Suite:
-    _check_size(len(text), name)
+    is_notebook = text[:1].strip() == "{" and '"nbformat"' in text
+    _check_size(len(text), name, MAX_NOTEBOOK_BYTES if is_notebook else MAX_TEXT_BYTES)
     if not text.strip():
         raise UserError(f"{name} is empty")
     text = re.sub(r"\x1b\[[0-9;]{0,20}[A-Za-z]", "", text.removeprefix("\ufeff"))  # colours
     text = re.sub(r"[\x08\x0b\x0c\x1c-\x1e\x85\u2028\u2029]", " ", text)
     text = re.sub(r"\r\n?", "\n", text)
+    text = re.sub(r"(?<![ \t])[ \t]{200,}", " " * 200, text)  # no table is aligned with so many
     if kind == "suite" or (kind is None and _is_suite(text, name)):
         return _read_suite_text(text, name)
     if text.lstrip()[:1] not in ("{", "["):  # JSON: its texts are cleaned one by one
@@ -258,8 +254,8 @@ def _is_suite(text: str, name: str) -> bool:
 
     from fmbench.suites.reader import MAX_BYTES
 
-    if not re.search(r"^\s*\[test_set\]\s*(?:#.*)?$", text, re.MULTILINE) or not re.search(
-        r"^\s*n_per_class\s*=", text, re.MULTILINE
+    if not re.search(r"^[ \t]*\[test_set\][ \t]*(?:#.*)?$", text, re.MULTILINE) or not re.search(
+        r"^[ \t]*n_per_class[ \t]*=", text, re.MULTILINE
     ):
         return False
     if name.lower().endswith(".toml") or len(text) > MAX_BYTES:
@@ -404,6 +400,7 @@ def _name_kind(kinds: set[str], has_more: bool) -> str:
 
 def _find_json_figures(content: Any) -> tuple[list[FoundClaim], list[str]]:
     """Find figures such as ``{"LeNet-5": {"test_accuracy": 0.91}}``, and note those left out."""
+    from fmbench.extraction.figures import keep_zeros
     from fmbench.extraction.json_values import walk_json
     from fmbench.extraction.metric_names import is_training_metric
 
@@ -412,6 +409,7 @@ def _find_json_figures(content: Any) -> tuple[list[FoundClaim], list[str]]:
     for place in walk_json(content):
         if not isinstance(place.value, dict) or place.images or "macro avg" in place.value:
             continue  # a classification report has its own reader
+        texts = [value for value in place.value.values() if isinstance(value, str)]
         for key, value in _list_json_values(place.value):
             if not isinstance(value, str) or len(value) > 40 or len(key) > 60:
                 continue
@@ -425,6 +423,7 @@ def _find_json_figures(content: Any) -> tuple[list[FoundClaim], list[str]]:
                 notes.append(f"{where}: not taken: {error}")
                 continue
             if claim is not None:
+                claim = replace(claim, figure=keep_zeros(claim.figure, texts))
                 claims.append(replace(claim, label=_name_json_model(place.value) or place.model))
     return claims, notes
 
@@ -467,8 +466,13 @@ def _read_json_figure(key: str, value: str, where: str) -> FoundClaim | None:
     if figure is None:
         return None
     is_share = METRICS[metric.metric].highest == 1
-    if is_share and not figure.value.endswith("%") and 1 < float(figure.value) < 10:
-        raise ValueError(f"{metric.metric} {value} is above 1")
+    plain = value.strip()
+    if (
+        is_share
+        and re.fullmatch(r"[0-9]+(?:\.[0-9]*)?", plain)
+        and 1 < Decimal(plain) < _LEAST_PERCENT
+    ):
+        raise ValueError(f"{key.strip()} {plain} is above 1, and too small for a percentage")
     check_range(figure, metric.metric)
     remark = describe_error_rate(figure, metric.remark)
     return FoundClaim(
@@ -499,6 +503,7 @@ def _read_cells(content: dict[str, Any], name: str, column: str | None) -> Extra
             if isinstance(output, dict) and output.get("output_type") != "error":
                 parts.append(Part(f"output of cell {number}", _read_output(output)))
     parts = [part for part in parts if part.text.strip()]
+    _check_size(sum(len(part.text) for part in parts), name)
     if not parts:
         raise UserError(f"{name}: the notebook has no outputs and no text: run it and save it")
     return replace(_read_document(parts, name, column), kind="notebook")

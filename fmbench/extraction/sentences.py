@@ -138,22 +138,17 @@ def make_claim(sentence: Sentence, figure: FigureMention, name: MetricName, labe
         return Reading(figure, why_not=str(error))
     repetition = _find_repetition(sentence, figure, printed)
     remark = describe_error_rate(printed, remark)
-    return Reading(
-        figure,
-        FoundClaim(
-            label=label,
-            metric=metric,
-            figure=printed,
-            source=SOURCE,
-            where="",
-            class_=class_,
-            average=name.average,
-            mean_of=repetition.mean_of,
-            best_of=repetition.best_of,
-            folds=repetition.folds,
-            remark="; ".join(filter(None, [remark, repetition.remark])),
-        ),
+    claim = FoundClaim(
+        label=label,
+        metric=metric,
+        figure=printed,
+        source=SOURCE,
+        where="",
+        class_=class_,
+        average=name.average,
+        remark=remark,
     )
+    return Reading(figure, repetition.apply(claim))
 
 
 _ACHIEVED = re.compile(

@@ -21,6 +21,7 @@ from fmbench.extraction.figures import (
     choose_percent,
     describe_error_rate,
     find_decimal_comma,
+    keep_zeros,
     parse_printed_figure,
 )
 from fmbench.extraction.found import Average, Extraction, FoundClaim, PrintedFigure
@@ -34,6 +35,7 @@ from fmbench.extraction.markup import (
     find_separated_values,
 )
 from fmbench.extraction.metric_names import MetricName, find_metric_name
+from fmbench.extraction.phrases import Repetition, find_repetition
 from fmbench.extraction.table_heads import (
     CLASS_LABEL,
     NUMBERING,
@@ -275,9 +277,14 @@ def _read_column(
     for text in dict.fromkeys(counts):
         table.notes.append(f"{table.source}: {text} is a count, not a share: not taken")
     comma = find_decimal_comma(texts)
+    column_texts = [cell.text for cell in column.cells]
     percent = _choose_percent(texts, metric)
     spread = _find_spread(table, column)
-    mean_of, best_of, folds = _find_repetitions(f"{column.head}. {table.grid.caption}")
+    has_spread = spread is not None or any("\u00b1" in text or "+-" in text for text in texts)
+    said = (
+        find_repetition(part, has_spread=has_spread) for part in (column.head, table.grid.caption)
+    )
+    repetition = next(filter(None, said), Repetition())
     claims = []
     for row, text in zip(rows, texts, strict=True):
         cell = column.cells[row.index]
@@ -290,12 +297,11 @@ def _read_column(
         if figure is None:
             table.notes.append(f"{where}: {text[:60]!r} is not one figure: not taken")
             continue
+        figure = keep_zeros(figure, column_texts)
         figure = _add_spread(figure, spread, row.index, text, metric, percent, comma)
         claim = _build_claim(table, metric, row, figure, where, model, is_by_class=is_by_class)
         if claim is not None:
-            claims.append(
-                (row.index, replace(claim, mean_of=mean_of, best_of=best_of, folds=folds))
-            )
+            claims.append((row.index, repetition.apply(claim)))
     return claims
 
 
@@ -588,38 +594,7 @@ def _read_class_columns(table: Table) -> list[FoundClaim]:
     return [claim for _, claim in sorted(claims, key=lambda pair: pair[0])]
 
 
-# ---------------------------------------------------------------- spreads and repetitions
-
-_NUMBER_WORDS = {
-    "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9,
-    "ten": 10, "twenty": 20, "thirty": 30,
-}  # fmt: skip
-_NUMBER = r"(\d{1,3}|" + "|".join(_NUMBER_WORDS) + r")"
-_RUNS = (
-    r"(?:\w+ ){0,2}(?:runs?|seeds|trials|repetitions|experiments|times|initiali[sz]ations|models)"
-)
-_MEAN_OF = re.compile(
-    rf"(?:mean|average[ds]?|avg\.?|averaging)\b[^.;]{{0,60}}?\b(?:over|of|across|from)\s+"
-    rf"(?:the )?{_NUMBER}\s+{_RUNS}",
-    re.IGNORECASE,
-)
-_BEST_OF = re.compile(
-    rf"\b(?:best|max(?:imum)?|highest)\b[^.;]{{0,30}}?\b(?:over|of|across|in)\s+(?:the )?"
-    rf"{_NUMBER}\s+{_RUNS}",
-    re.IGNORECASE,
-)
-_FOLDS = re.compile(rf"{_NUMBER}[\s-]*folds?\b", re.IGNORECASE)
-
-
-def _find_repetitions(text: str) -> tuple[int, int, int]:
-    """Return of how many runs the figures are the mean or the best, and over how many folds."""
-    numbers = []
-    for pattern in (_MEAN_OF, _BEST_OF, _FOLDS):
-        found = pattern.search(text)
-        printed = next((group for group in found.groups() if group), "1").lower() if found else "1"
-        numbers.append(max(_NUMBER_WORDS.get(printed) or int(printed), 1))
-    mean_of, best_of, folds = numbers
-    return mean_of, best_of, folds
+# ---------------------------------------------------------------- spreads
 
 
 def _find_spread(table: Table, column: Column) -> Column | None:

@@ -16,7 +16,13 @@ from fmbench.errors import UserError
 from fmbench.extraction.figures import parse_printed_figure
 from fmbench.extraction.found import Extraction, FoundClaim
 from fmbench.extraction.metric_names import MetricName
-from fmbench.extraction.phrases import FASHION, ONE_OF_LIST, FigureMention, Mention
+from fmbench.extraction.phrases import (
+    FASHION,
+    MAX_SENTENCE,
+    ONE_OF_LIST,
+    FigureMention,
+    Mention,
+)
 from fmbench.extraction.prose import is_log_line, is_training_log, split_sentences
 from fmbench.extraction.sentences import (
     ACCURACY,
@@ -156,8 +162,9 @@ def _find_earlier_epochs(logged: Sequence[FoundClaim]) -> tuple[set[int], list[s
 
 def _read_line(line: str, where: str) -> tuple[list[FoundClaim], list[str]]:
     """Read one line such as ``LeNet-5: 98.80 %``, or the sentences in it."""
-    text = re.sub(r"^\s*(?:[-*\u2022>|]+\s+|[0-9]{1,2}[.)]\s+)|\s*\|\s*$", "", line)
-    sentence = Sentence.of(re.sub(r"\s*\t\s*", " | ", text))
+    line = " ".join(line[:MAX_SENTENCE].replace("\t", " | ").split())
+    text = re.sub(r"^(?:[-*\u2022>|]+ |[0-9]{1,2}[.)] )", "", line).removesuffix("|")
+    sentence = Sentence.of(text)
     if re.fullmatch(r"[\[(][-0-9., eE+]+[\])]", sentence.text):
         return [], [f"{where}: a list of numbers without names: not taken"]
     figures = _choose_figures(sentence)
@@ -201,7 +208,7 @@ def _read_line_as_prose(
 ) -> tuple[list[FoundClaim], list[str]]:
     """Read a line with no figure or several."""
     claims, notes = find_sentences(line, where)
-    pieces = [piece for piece in re.split(r"[;,](?=\s)|\s+and\s+", line) if piece.strip()]
+    pieces = [piece for piece in re.split(r"[;,](?= )| and ", line) if piece.strip()]
     is_range = re.search(r"\b(?:between|range)\b", line, re.IGNORECASE) is not None
     is_list = any(figure.why_not == ONE_OF_LIST for figure in sentence.figures)
     if len(pieces) > 1 and len(claims) < len(pieces) and not is_range and not is_list:
@@ -267,14 +274,14 @@ def _choose_figures(sentence: Sentence) -> list[FigureMention]:
 
 _LABEL_END = re.compile(
     r"(?:\b(?:achiev\w*|reach\w*|obtain\w*|attain\w*|scor\w*|gets?|got|has|have|had|with|yields?"
-    r"|gives?|gave|is|was|of|an?|the|at|to|up|test(?:ing)?|overall|mean|average|averaged|final|on"
-    r"|for|in|over|across|results?|rate|score|classification|set|data|value|by|as|and|its|macro"
+    r"|gives?|gave|is|was|of|an?|the|at|to|up|test(?:ing)?|overall|mean|average|averaged|best|max|maximum|highest|final"
+    r"|on|for|in|over|across|results?|rate|score|classification|set|data|value|by|as|and|its|macro"
     r"|weighted|micro)|[\s:=|,;>(\[~-]+|\b(?:[0-9]+|two|three|five|ten) (?:runs|seeds|trials))$",
     re.IGNORECASE,
 )
 _LABEL_START = re.compile(
     r"^(?:[\s:=|,;.)\]-]+|(?:with|by|of|for|from|using|on|in|the|an?|our|is|was|test|set|accuracy"
-    r"|obtained|achieved|reached|averaged)\b)",
+    r"|best|mean|average|maximum|max|highest|median|obtained|achieved|reached|averaged)\b)",
     re.IGNORECASE,
 )
 
@@ -323,7 +330,7 @@ def _trim(text: str) -> str:
     text = re.sub(r"\0+", " ", text)
     text = re.sub(
         r"\(?(?:averaged? |mean |best )?(?:of|over|across) [\w-]+ (?:runs|seeds|trials|folds)\)?"
-        r"|\(?[0-9]+-fold (?:cross[- ]validation|cv)\)?|\(\s*\)",
+        r"|\(?\b[0-9]+-fold(?: cross[- ]validation| cv)?\)?|\(\s*\)",
         " ",
         text,
         flags=re.IGNORECASE,

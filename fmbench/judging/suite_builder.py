@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal, localcontext
@@ -173,6 +174,15 @@ class _DraftBuilder:
             self._draft.notes.append(
                 f"{extraction.name} has figures of {n_unnamed} models without a name, which are "
                 "not compared with each other"
+            )
+        several = dict.fromkeys(
+            label for (label, _), number in _number_tables(extraction).items() if number
+        )
+        if several:
+            stands = "stands" if len(several) == 1 else "stand"
+            self._draft.notes.append(
+                f"{join_words(several, 3)} {stands} in several tables with different figures; "
+                "these are taken for different settings, and are not compared with each other"
             )
         unnamed = f"{UNNAMED} of {clean_line(extraction.name)}" if prefix else UNNAMED
         for found in _list_found(extraction):
@@ -390,16 +400,22 @@ def _number_models(extraction: Extraction, *, is_one_model: bool) -> dict[int, i
     """Number the models of each label; by the ``id`` of what was found. The first one is 0.
 
     A table that names two rows alike means two models, such as one classifier with two sets of
-    parameters. Of figures without a label, :func:`_number_sources` tells which are of one model.
+    parameters. So do two tables that print different figures of one metric under one label, as
+    those of an ablation do. Of figures without a label, :func:`_number_sources` tells which are of
+    one model.
     """
     of_sources = _number_sources(
         [e for e in _list_found(extraction) if not _get_label(e)], is_one_model=is_one_model
     )
+    of_tables = _number_tables(extraction)
+    n_tables: dict[str, int] = defaultdict(lambda: 1)
+    for (label, _), number in of_tables.items():
+        n_tables[label] = max(n_tables[label], number + 1)
     numbers: dict[int, int] = {}
     printed: dict[tuple[str, str, int], dict[object, str]] = {}
     for found in _list_found(extraction):
         label = _get_label(found)
-        number = 0 if label else of_sources[found.source]
+        number = of_tables.get((label, found.source), 0) if label else of_sources[found.source]
         if isinstance(found, FoundClaim):
             key = _identify(found)[1:-1]
             while (
@@ -408,9 +424,34 @@ def _number_models(extraction: Extraction, *, is_one_model: bool) -> dict[int, i
                 )
                 != found.figure.value
             ):
-                number += 1 if label else len(of_sources)
+                number += n_tables[label] if label else len(of_sources)
         numbers[id(found)] = number
     return numbers
+
+
+def _number_tables(extraction: Extraction) -> dict[tuple[str, str], int]:
+    """Number the settings of a label, by label and table: tables that differ in a figure differ."""
+    tables: dict[str, dict[str, dict[object, str]]] = {}
+    for claim in extraction.claims:
+        if (label := _get_label(claim)) and claim.source.lower().startswith("table"):
+            figures = tables.setdefault(label, {}).setdefault(claim.source, {})
+            figures.setdefault(_identify(claim)[1:-1], claim.figure.value)
+    numbers: dict[tuple[str, str], int] = {}
+    for label, of_label in tables.items():
+        settings: list[dict[object, str]] = []
+        for source, figures in of_label.items():
+            number = next(
+                (i for i, known in enumerate(settings) if _agree(known, figures)), len(settings)
+            )
+            if number == len(settings):
+                settings.append({})
+            settings[number].update(figures)
+            numbers[label, source] = number
+    return numbers
+
+
+def _agree(known: Mapping[object, str], figures: Mapping[object, str]) -> bool:
+    return all(known.get(key, value) == value for key, value in figures.items())
 
 
 def _number_sources(
@@ -484,10 +525,16 @@ def _drop_percent_sign(value: str) -> str:
 
 
 def _divide(count: str, n: int) -> str:
-    """Return a quotient of two counts, with all its decimals if they end."""
+    """Return a quotient of two counts, with all its decimals if they end, and not fewer than n has.
+
+    A count is exact: 9,000 of 10,000 is 0.9000, not 0.9.
+    """
     with localcontext() as context:
         context.prec = QUOTIENT_DIGITS
-        return f"{Decimal(count) / n:f}"
+        quotient = Decimal(count) / n
+        exponent = quotient.as_tuple().exponent
+        decimals = max(len(str(n)) - 1, -int(exponent))
+        return f"{quotient:.{decimals}f}"
 
 
 def _identify(claim: FoundClaim) -> tuple[object, ...]:

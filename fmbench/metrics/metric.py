@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
     import numpy as np
@@ -116,6 +116,13 @@ class Metric:
     value_of_zero_by_zero: float = 0.0  # its value where the denominator is 0
     has_constraints: bool = False
     needs_cells: bool = False  # its formula uses `MatrixCounts.weighted_sum`
+    # Over what its fraction is taken, if that is known without the predictions: all images, or the
+    # images of each class.
+    share_of: Literal["images", "class"] | None = None
+    # The averages over the classes with which it is the accuracy; None: as it is, without one.
+    accuracy_averages: tuple[str | None, ...] = ()
+    # The same for a test set whose classes are equally large.
+    balanced_accuracy_averages: tuple[str | None, ...] = ()
     average_is_stated: bool = False  # a suite must state a class or an average
     in_class_table: bool = False  # whether the table "by-class" has a column for it
     # Whether the table "overall" has a line for it. It always has one if the suite reports the
@@ -151,6 +158,23 @@ class Metric:
     def can_be_checked(self) -> bool:
         """Whether ``fmbench check`` can check a printed figure of this metric."""
         return self.overall_value is None or self.has_constraints
+
+    @property
+    def is_share_of_images(self) -> bool:
+        """Whether each of all images adds 0 or 1 to its numerator, as to that of accuracy."""
+        is_of_all = self.share_of == "images" and not self.is_per_class
+        return is_of_all and (self.is_count or self.highest == 1)
+
+    def is_accuracy(self, average: str | None, *, is_balanced: bool) -> bool:
+        """Whether its overall value is the accuracy, whatever the predictions are.
+
+        ``average``: over the classes; None is the macro average of a metric of one class.
+        ``is_balanced``: all classes have equally many images.
+        """
+        average = (average or "macro") if self.is_per_class else None
+        return average in self.accuracy_averages or (
+            is_balanced and average in self.balanced_accuracy_averages
+        )
 
     @property
     def can_be_percentage(self) -> bool:

@@ -6,6 +6,8 @@ To add a metric:
 2. Choose the formula's kind: of one class, of the confusion matrix, of one of its cells, or of the
    predictions.
 3. State its range (``lowest``, ``highest``) if it is not 0 to 1. Add synonyms that papers use.
+   Say over what it is a fraction (``share_of``), and when it equals the accuracy
+   (``accuracy_averages``).
 4. Test it against another library in ``tests/metrics/test_metrics.py``.
 
 No other code changes: the metric is in the table ``overall``, on the page and in JSON, and a suite
@@ -135,7 +137,8 @@ def _top_k_accuracy(k: int) -> Callable[[Predictions], float | None]:
 _DECLARATIONS = (
     Metric(
         name="accuracy", title="accuracy", overall_fraction=_accuracy, forced_priority=1,
-        synonyms=("test accuracy", "overall accuracy"),
+        synonyms=("test accuracy", "overall accuracy"), share_of="images",
+        accuracy_averages=(None,),
     ),
     Metric(
         name="kappa", title="kappa", overall_fraction=_kappa, forced_priority=9,
@@ -152,14 +155,18 @@ _DECLARATIONS = (
     Metric(
         name="precision", title="precision", class_fraction=_precision, forced_priority=3,
         synonyms=("positive predictive value",), average_is_stated=True, in_class_table=True,
+        accuracy_averages=("micro",),
     ),
     Metric(
         name="recall", title="recall", class_fraction=_recall, forced_priority=2,
         synonyms=("sensitivity", "true positive rate"), average_is_stated=True, in_class_table=True,
+        share_of="class", accuracy_averages=("weighted", "micro"),
+        balanced_accuracy_averages=("macro",),
     ),
     Metric(
         name="f1", title="F1", class_fraction=_f1, forced_priority=4,
         synonyms=("F1-score", "F1 score", "F-measure"), average_is_stated=True, in_class_table=True,
+        accuracy_averages=("micro",),
     ),
     Metric(
         name="specificity", title="specificity", class_fraction=_specificity, forced_priority=5,
@@ -167,15 +174,17 @@ _DECLARATIONS = (
     ),
     Metric(
         name="one-vs-rest accuracy", title="one-vs-rest accuracy",
-        class_fraction=_one_vs_rest_accuracy, synonyms=("binary accuracy",),
+        class_fraction=_one_vs_rest_accuracy, synonyms=("binary accuracy",), share_of="images",
     ),
     Metric(  # of the class numbers, as Kayed et al. 2020 report it
         name="mse", title="MSE", overall_fraction=_mean_squared_error, forced_priority=7,
         synonyms=("mean squared error",), highest=None, needs_cells=True, less_is_better=True,
+        share_of="images",
     ),
     Metric(  # of the class numbers
         name="mae", title="MAE", overall_fraction=_mean_absolute_error, forced_priority=6,
         synonyms=("mean absolute error",), highest=None, needs_cells=True, less_is_better=True,
+        share_of="images",
     ),
     Metric(
         name="top-2 accuracy", title="top-2 accuracy", overall_value=_top_k_accuracy(2),
@@ -184,23 +193,26 @@ _DECLARATIONS = (
     Metric(  # the same as macro recall
         name="balanced accuracy", title="balanced accuracy", overall_fraction=_balanced_accuracy,
         synonyms=("balanced_accuracy", "mean per-class accuracy"), in_overall_table=False,
+        share_of="class", balanced_accuracy_averages=(None,),
     ),
     Metric(
         name="error rate", title="error rate", overall_fraction=_error_rate, forced_priority=1,
         synonyms=("test error", "test error rate"), in_overall_table=False, less_is_better=True,
+        share_of="images",
     ),
     Metric(
         name="correct", title="number of correct images", overall_fraction=_correct, highest=None,
         synonyms=("number correct",), in_overall_table=False, is_count=True, decimals=0,
+        share_of="images",
     ),
     Metric(
         name="errors", title="number of wrong images", overall_fraction=_errors, highest=None,
         synonyms=("number of errors",), in_overall_table=False, is_count=True, decimals=0,
-        less_is_better=True,
+        less_is_better=True, share_of="images",
     ),
     Metric(  # images of one class that were predicted as one class
         name="cell", title="cell", cell_fraction=_cell, highest=None, needs_cells=True,
-        in_overall_table=False, is_count=True, decimals=0,
+        in_overall_table=False, is_count=True, decimals=0, share_of="class",
     ),
 )  # fmt: skip
 

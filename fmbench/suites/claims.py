@@ -128,7 +128,8 @@ class ReportedFigure(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     mean_of: Runs = 1  # the number of runs that the figure averages
     best_of: Runs = 1  # the number of runs of which the figure is the best
     folds: Runs = 1  # the number of folds of a cross-validation that the figure averages
-    fold_sizes: FoldSizes = "equal"  # whether the folds have equal sizes, and are stratified
+    fold_sizes: FoldSizes = "equal"  # equal: the sizes of two folds differ by at most one image
+    stratified: Flag = False  # the same holds for the images of each class in the folds
     sd: Text = None  # the standard deviation over the runs or folds, as printed
     bound: Bound | None = None  # the figure is a limit: "over 98 %" is at least 98
     rounding: RoundingRule | None = None  # of this figure; default: that of the whole check

@@ -374,6 +374,10 @@ class _SuiteBuilder:
             )
         if figure.fold_sizes != "equal" and figure.folds == 1:
             raise ValueError("the key 'fold_sizes' needs the key 'folds'")
+        if figure.stratified and figure.folds == 1:
+            raise ValueError("the key 'stratified' needs the key 'folds'")
+        if figure.stratified and figure.fold_sizes != "equal":
+            raise ValueError("stratified folds have equal sizes: leave out the key 'fold_sizes'")
         if figure.bound == "at least" and metric.highest is None:
             raise ValueError(
                 f'{metric.name} cannot have bound = "at least", since it has no largest value'

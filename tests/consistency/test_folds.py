@@ -6,13 +6,14 @@ import random
 from fractions import Fraction
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fmbench.consistency import explain
 from fmbench.consistency.check import check_consistency
-from fmbench.consistency.conflicts import FOLD_SIZES, NOT_LINEAR
+from fmbench.consistency.conflicts import FOLD_SIZES, NOT_LINEAR, NOT_STRATIFIED
 from fmbench.consistency.folds import find_fold_error
 from fmbench.suites.claims import Matrix, ReportedFigure, Suite
 
@@ -38,7 +39,7 @@ def test_a_mean_over_equal_folds_counts_images_of_the_whole_set():
 
 def test_figures_of_the_same_folds_are_compared_and_with_one_run_only_by_accuracy():
     accuracy, kappa = (
-        figure(where, metric, value, folds=5)
+        figure(where, metric, value, folds=5, stratified=True)
         for where, metric, value in (("x", "accuracy", "0.90"), ("y", "kappa", "0.75"))
     )
     assert check([100] * 3, accuracy, kappa).contradictory
@@ -62,10 +63,23 @@ def test_a_mean_that_does_not_follow_from_the_sum_is_not_checked():
     result = check(
         [100] * 3, figure("x", "precision", "0.9", 1, folds=5),
         figure("x", "accuracy", "0.9", folds=5, fold_sizes="unknown"),
-        figure("x", "kappa", "0.9", folds=7),  # 100 images make no equal folds
+        figure("x", "kappa", "0.9", folds=7, stratified=True),  # 100 images: no equal folds
         figure("x", "accuracy", "0.9", folds=7),
+        figure("x", "recall", "0.9", folds=5),
     )  # fmt: skip
-    assert result.not_checked == {0: NOT_LINEAR, 1: FOLD_SIZES, 2: FOLD_SIZES}
+    assert result.not_checked == {
+        0: NOT_LINEAR, 1: FOLD_SIZES, 2: FOLD_SIZES, 4: NOT_STRATIFIED
+    }  # fmt: skip
+
+
+def test_plain_folds_may_have_a_mean_recall_that_stratified_folds_cannot_have():
+    # Folds of 9 + 1 and 1 + 9 images: all images of the small parts are wrong, so 18 of 20 right.
+    figures = [
+        figure("x", "accuracy", "0.90", folds=2), figure("x", "balanced accuracy", "0.50", folds=2)
+    ]  # fmt: skip
+    assert not check([10, 10], *figures).contradictory
+    stratified = [msgspec.structs.replace(f, stratified=True) for f in figures]
+    assert check([10, 10], *stratified).contradictory
 
 
 def test_counts_add_up_whatever_the_sizes_of_the_folds_are():
@@ -99,7 +113,7 @@ def test_the_mean_over_unequal_folds_is_within_the_bound(rng: random.Random):
         )
     }
     for k, n in enumerate(n_per_class):
-        means[figure("x", "recall", "0.9", k, folds=folds)] = (
+        means[figure("x", "recall", "0.9", k, folds=folds, stratified=True)] = (
             [Fraction(*f[k]) for f in right], Fraction(sum(f[k][0] for f in right), n)
         )  # fmt: skip
     for printed, (values, pooled) in means.items():
@@ -116,12 +130,19 @@ def test_the_bound_is_reached():
 @pytest.mark.parametrize(
     ("printed", "error"),
     [
-        (figure("x", "accuracy", "0.9"), 0), (figure("x", "kappa", "0.9", folds=5), 0),
-        (figure("x", "kappa", "0.9", folds=3), None),
+        (figure("x", "accuracy", "0.9"), 0), (figure("x", "kappa", "0.9", folds=5), None),
+        (figure("x", "kappa", "0.9", folds=5, stratified=True), 0),
+        (figure("x", "kappa", "0.9", folds=3, stratified=True), None),
         (figure("x", "mse", "0.9", folds=3), Fraction(2 * 1, 3 * 20)),
         (ReportedFigure("x", "recall", "0.9", average="weighted", folds=3), Fraction(2, 60)),
-        (figure("x", "recall", "0.9", folds=3), Fraction(2, 30)),
-        (figure("x", "specificity", "0.9", 1, folds=3), None),
+        (ReportedFigure("x", "f1", "0.9", average="micro", folds=3), Fraction(2, 60)),
+        (figure("x", "one-vs-rest accuracy", "0.9", 1, folds=3), Fraction(2, 60)),
+        (figure("x", "recall", "0.9", folds=3), None), (figure("x", "recall", "0.9", 1, folds=3), None),
+        (figure("x", "balanced accuracy", "0.9", folds=3), None),
+        (figure("x", "balanced accuracy", "0.9", folds=3, stratified=True), Fraction(2, 30)),
+        (figure("x", "recall", "0.9", folds=3, stratified=True), Fraction(2, 30)),
+        (figure("x", "recall", "0.9", 1, folds=3, stratified=True), Fraction(2, 30)),
+        (figure("x", "specificity", "0.9", 1, folds=3, stratified=True), None),
     ],
 )  # fmt: skip
 def test_what_is_known_of_the_error_depends_on_the_metric(printed, error):
@@ -178,6 +199,8 @@ def test_a_row_may_have_a_standard_deviation():
             figure("x", "accuracy", "0.9", folds=5, sd="0.01", fold_sizes="unknown"),
             "each fold is not known",
         ),
+        (figure("x", "recall", "0.9", 1, folds=5, sd="0.01"), "each fold is not known"),
+        (figure("x", "balanced accuracy", "0.9", folds=5, sd="0.01"), "each fold is not known"),
     ],
 )
 def test_a_spread_that_cannot_be_checked_is_named_with_the_reason(printed, why):
@@ -197,6 +220,25 @@ def test_spreads_of_recalls_counts_and_folds_are_checked():
     assert [spread_of([500, 500], f)[0] for f in figures] == [
         [False], [False], [True], [False], [True]
     ]  # fmt: skip
+
+
+def test_the_spread_over_folds_needs_folds_that_divide_each_class():
+    # 2 stratified folds of 3 + 2 and 2 + 3 images: recalls of 1, 1 and of 1/3, 1.
+    honest = figure("x", "balanced accuracy", "0.8333", folds=2, sd="0.2357", stratified=True)
+    found, result = spread_of([5, 5], honest)
+    assert found == [None] and not result.contradictory
+    assert spread_of([6, 6], msgspec.structs.replace(honest, sd="0.2300"))[0] == [False]
+    right = msgspec.structs.replace(honest, sd="0.2357")  # counts of 6 and 4 of 6 images
+    assert spread_of([6, 6], right)[0] == [True]
+
+
+def test_the_spread_over_folds_of_one_class_counts_its_images():
+    figures = [
+        figure("x", "recall", "0.900", 1, folds=2, sd=sd, stratified=True)
+        for sd in ("0.141", "0.120")
+    ]
+    assert [spread_of([7, 20], f)[0] for f in figures] == [[True], [False]]
+    assert [spread_of([7, 9], f)[0] for f in figures] == [[None], [None]]
 
 
 def test_a_mean_that_is_impossible_alone_is_not_named_again_because_of_its_spread():

@@ -66,7 +66,7 @@ def test_what_pandas_makes_of_a_report_is_read(how, confusion):
 def test_a_dictionary_of_full_length_numbers_is_taken_to_12_decimals():
     found = read_input(json.dumps(report_dictionary(CONFUSION)), name="report.json")
     assert found_figures(found)["precision", 0, None] == "0.826958105647"
-    assert found_figures(found)["recall", 0, None] == f"{CONFUSION[0, 0] / 1000}"
+    assert found_figures(found)["recall", 0, None] == f"{CONFUSION[0, 0] / 1000:.4f}"
     assert "is read as 0.826958105647" in found.notes[0]
 
 

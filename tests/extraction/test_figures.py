@@ -343,3 +343,16 @@ def test_an_error_in_class_numbers_is_at_most_the_largest_difference() -> None:
     check_range(figure, "mse")
     with pytest.raises(ValueError, match=r"mae 21 is outside \[0, 9\]"):
         check_range(figure, "mae")
+
+
+@pytest.mark.parametrize(
+    ("printed", "value"),
+    [
+        ("0.8999999761581421", "0.9000"), ("0.9000000000000001", "0.9000"),
+        ("89.99999761581421", "90.00"), ("0.800000011920929", "0.8000"),
+    ],
+)  # fmt: skip
+def test_a_binary_number_keeps_the_zeros_of_a_share_of_ten_thousand(printed, value):
+    figure = parse_printed_figure(printed)
+    assert figure is not None
+    assert figure.value == value

@@ -317,3 +317,10 @@ def test_a_matrix_in_latex_with_a_corner_and_a_spanning_head(has_newline, corner
     assert matrix.label == "CNN"
     assert matrix.rows == tuple(tuple(map(str, row)) for row in CONFUSION.tolist())
     assert any("rows of the matrix are the true classes" in note for note in found.notes)
+
+
+def test_a_crosstab_with_margins_is_read_without_its_sums():
+    true = pd.Series(np.repeat(NAMES, CONFUSION.sum(axis=1)), name="True")
+    predicted = pd.Series(np.concatenate([np.repeat(NAMES, row) for row in CONFUSION]), name="P")
+    found = read_matrix(pd.crosstab(true, predicted, margins=True).to_string(), "matrix")
+    assert found.matrices[0].rows == tuple(tuple(map(str, row)) for row in CONFUSION.tolist())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import shutil
 import subprocess
 import sys
@@ -44,7 +45,7 @@ def read_in_this_process(data: bytes, **options: Any) -> Extraction:
     with pytest.MonkeyPatch.context() as patch:
         document = worker.read_document(io.BytesIO(data), reader.MAX_PAGES)
         patch.setattr(reader, "_run_worker", lambda *arguments: document)
-        return reader.read_pdf(Path("paper.pdf"), **options)
+        return reader.read_pdf(data, "paper.pdf", **options)
 
 
 def list_tables(data: bytes) -> list[list[list[str]]]:
@@ -373,54 +374,35 @@ def join_objects(objects: Sequence[bytes]) -> bytes:
     ],
     ids=["encrypted", "scanned", "pages", "rubbish", "cut-off", "gif", "empty"],
 )
-def test_a_file_that_cannot_be_read_is_refused_in_one_line(
-    make: Callable[[], bytes], message: str, tmp_path: Path
-):
-    path = tmp_path / "paper.pdf"
-    path.write_bytes(make())
+def test_a_file_that_cannot_be_read_is_refused_in_one_line(make: Callable[[], bytes], message: str):
     with pytest.raises(UserError) as raised:
-        reader.read_pdf(path)
+        reader.read_pdf(make(), "paper.pdf")
     assert str(raised.value).startswith(f"paper.pdf: {message}")
     assert "\n" not in str(raised.value)
-
-
-def test_a_missing_file_a_folder_and_a_huge_file_are_refused(tmp_path):
-    with pytest.raises(UserError, match="is not a file"):
-        reader.read_pdf(tmp_path / "missing.pdf")
-    with pytest.raises(UserError, match="is not a file"):
-        reader.read_pdf(tmp_path)
-    huge = tmp_path / "huge.pdf"
-    with huge.open("wb") as file:
-        file.write(b"%PDF-1.4\n")
-        file.truncate(reader.MAX_BYTES + 1)  # takes no space on the disk
-    with pytest.raises(UserError, match="is larger than 100 MiB"):
-        reader.read_pdf(huge)
 
 
 # ------------------------------------------------------------------- the process and its limits
 
 
 @pytest.fixture
-def paper_path(tmp_path: Path) -> Path:
-    path = tmp_path / "paper.pdf"
-    path.write_bytes(Paper([TableToSet(ROWS)], columns=1, sentences=10, figure=False).typeset())
-    return path
+def paper() -> bytes:
+    return Paper([TableToSet(ROWS)], columns=1, sentences=10, figure=False).typeset()
 
 
-def test_a_pdf_is_read_in_a_process_of_its_own(paper_path):
-    found = reader.read_pdf(paper_path)
+def test_a_pdf_is_read_in_a_process_of_its_own(paper):
+    found = reader.read_pdf(paper, "paper.pdf")
     assert list_claims(found) == list(ROWS)
     assert (found.kind, found.name) == ("PDF", "paper.pdf")
 
 
-def test_nothing_is_imported_from_the_current_folder(paper_path, tmp_path, monkeypatch):
+def test_nothing_is_imported_from_the_current_folder(paper, tmp_path, monkeypatch):
     for name in ("json", "pdfplumber", "pdfminer", "fmbench", "resource", "sitecustomize"):
         (tmp_path / f"{name}.py").write_text("raise SystemExit('imported')")
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     monkeypatch.setenv("CMAP_PATH", str(tmp_path))
-    assert len(reader.read_pdf(paper_path).claims) == 19
+    assert len(reader.read_pdf(paper, "paper.pdf").claims) == 19
 
 
 def test_the_process_gets_fmbench_from_the_folder_that_it_is_given(tmp_path):
@@ -440,17 +422,16 @@ def test_the_process_gets_fmbench_from_the_folder_that_it_is_given(tmp_path):
     assert result.stdout.strip() == f"{package}/extraction/pdf/worker.py ['1', '2']"
 
 
-def test_the_time_limit_is_named(paper_path):
+def test_the_time_limit_is_named(paper):
     with pytest.raises(UserError, match=r"took more than the limit of 0\.001 s: give a PDF of"):
-        reader.read_pdf(paper_path, seconds=0.001)  # Python alone needs longer to start
+        reader.read_pdf(paper, "paper.pdf", seconds=0.001)  # Python alone needs longer to start
 
 
-def test_the_memory_limit_is_named(tmp_path):
-    path = tmp_path / "bomb.pdf"
-    path.write_bytes(make_bomb())
-    assert path.stat().st_size < 20_000
+def test_the_memory_limit_is_named():
+    bomb = make_bomb()
+    assert len(bomb) < 20_000
     with pytest.raises(UserError, match=r"the limit of 0\.3 GiB of memory: give a PDF of"):
-        reader.read_pdf(path, memory_gib=0.3)
+        reader.read_pdf(bomb, "bomb.pdf", memory_gib=0.3)
 
 
 @pytest.mark.parametrize(
@@ -462,12 +443,24 @@ def test_the_memory_limit_is_named(tmp_path):
         ("pickle.find_class", ("os", "system")),
         ("open", ("/tmp/file", "w", 0)),
         ("open", ("/tmp/file", "r+b", 0)),
+        ("open", ("/tmp/file", None, os.O_WRONLY)),
+        ("open", ("/tmp/file", None, os.O_RDWR | os.O_CREAT)),
+        ("socket.sendmsg", (None, None)),
+        ("shutil.rmtree", ("/tmp/folder", None)),
+        ("os.utime", ("/tmp/file", None, None, None)),
     ],
 )
 def test_what_reading_a_pdf_never_needs_is_refused(event, arguments):
     with pytest.raises(PermissionError):
         worker._forbid(event, arguments)
     worker._forbid("open", ("/tmp/file", "rb", 0))
+    worker._forbid("open", ("/tmp/file", None, os.O_RDONLY))
+
+
+def test_a_system_without_limits_reads_no_pdf(monkeypatch):
+    monkeypatch.setitem(sys.modules, "resource", None)
+    with pytest.raises(worker._PdfProblemError, match="no limits"):
+        worker._limit_process(1, 2**30, 1000)
 
 
 @pytest.mark.parametrize(
@@ -480,7 +473,9 @@ def test_what_reading_a_pdf_never_needs_is_refused(event, arguments):
     ids=["process", "connection", "file"],
 )
 def test_the_process_is_stopped_from_doing_it(code, tmp_path):
-    start = "from fmbench.extraction.pdf import worker; worker._limit_process(20, 2 << 30)\n"
+    start = (
+        "from fmbench.extraction.pdf import worker; worker._limit_process(20, 2 << 30, 1 << 20)\n"
+    )
     result = subprocess.run(
         [sys.executable, "-c", start + code], capture_output=True, text=True, cwd=tmp_path
     )
@@ -551,7 +546,7 @@ def test_tables_that_latex_typesets_are_read(tmp_path):
         check=True,
         stdout=subprocess.DEVNULL,
     )
-    found = reader.read_pdf(tmp_path / "article.pdf")
+    found = reader.read_pdf((tmp_path / "article.pdf").read_bytes(), "article.pdf")
     by_source: dict[str, list[tuple[str, str, str]]] = {}
     for claim in found.claims:
         figure = (claim.label, claim.metric, claim.figure.value.rstrip("%"))

@@ -7,7 +7,7 @@ import pytest
 
 from fmbench.errors import UserError
 from fmbench.extraction.found import Extraction
-from fmbench.extraction.read import KINDS, MAX_FILE_BYTES, decode_text, find_kind, read_input
+from fmbench.extraction.read import KINDS, MAX_PDF_BYTES, decode_text, find_kind, read_input
 from fmbench.suites.claims import Suite
 from tests.helpers.printed import (
     NAMES,
@@ -268,7 +268,7 @@ def test_a_file_of_two_hundred_megabytes_is_refused_without_reading_it(tmp_path,
 
     path = tmp_path / "large.pdf"
     with path.open("wb") as file:
-        file.truncate(2 * MAX_FILE_BYTES)
+        file.truncate(2 * MAX_PDF_BYTES)
     monkeypatch.setattr(os, "fdopen", lambda descriptor, mode: Unreadable(descriptor))
     assert "MB" in error_of(path)
 
@@ -532,3 +532,17 @@ def test_a_figure_of_the_next_sentence_belongs_to_the_only_model_of_the_text():
     assert "the only one in the text" in found.claims[1].remark
     two = read_input("CNN has 91 % accuracy. LeNet-5 has 90 % accuracy. Cohen's kappa is 0.75.")
     assert two.claims[2].label == ""
+
+
+@pytest.mark.parametrize(("key", "value"), [("error", "3"), ("accuracy", "1.5"), ("error", "1.5")])
+def test_a_value_in_json_between_a_fraction_and_a_percentage_is_noted_not_taken(key, value):
+    found = read_input(
+        f'{{"LeNet-5": {{"accuracy": 0.91}}, "SVC": {{"{key}": {value}}}}}', name="r"
+    )
+    assert [(claim.label, claim.figure.value) for claim in found.claims] == [("LeNet-5", "0.91")]
+    assert f"{key} {value} is above 1" in found.notes[0]
+
+
+def test_values_in_json_keep_the_zeros_that_python_drops():
+    found = read_input('{"LeNet-5": {"accuracy": 0.9, "kappa": 0.8888888888888888}}', name="r")
+    assert [claim.figure.value for claim in found.claims] == ["0.9000", "0.888888888889"]

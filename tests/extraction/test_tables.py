@@ -592,3 +592,51 @@ def test_no_text_raises_anything_but_an_error_for_the_user(text):
         read_tables(text, "input")
     except UserError as error:
         assert "\n" not in str(error)
+
+
+PLAIN = "\n\n| Model | Accuracy | Macro recall |\n|---|---|---|\n| CNN A | 0.923567 | 0.923561 |\n"
+
+
+@pytest.mark.parametrize(
+    ("above", "folds"),
+    [
+        ("Results of 5-fold cross-validation on all 70,000 images.", 5),
+        ("5-fold cross-validation on the 60,000 training images", 5),
+        ("We evaluate every model\nby 10-fold cross-validation. The results follow.", 10),
+        ("The learning rate was chosen by 5-fold cross-validation.", 1),
+        ("Results on Fashion-MNIST", 1),
+        ("All models were trained on the training images.", 1),
+    ],
+)
+def test_the_lines_above_a_table_say_that_its_figures_are_of_a_cross_validation(above, folds):
+    found = read_tables(above + PLAIN, "input")
+    assert {claim.folds for claim in found.claims} == {folds}
+
+
+def test_figures_of_a_cross_validation_without_the_number_of_folds_are_noted_not_taken():
+    found = read_tables("All figures are cross-validated means." + PLAIN, "input")
+    assert found.claims == ()
+    assert "unknown number of folds" in found.notes[0]
+
+
+@pytest.mark.parametrize("above", ["Results on MNIST digits", "MNIST", "Accuracy on CIFAR-10:"])
+def test_a_plain_line_above_a_table_names_its_data_set(above):
+    found = read_tables(above + PLAIN, "input")
+    assert found.claims == ()
+    assert "not taken" in found.notes[0]
+
+
+@pytest.mark.parametrize("number", ["fifteen", "15"])
+def test_heads_and_captions_know_the_numbers_that_sentences_know(number):
+    head = f"Accuracy (mean of {number} runs)"
+    (claim,) = read_tables(write_markdown([["Model", head], ["A", "91.25"]]), "input").claims
+    assert claim.mean_of == 15
+
+
+def test_a_program_drops_zeros_that_its_full_length_numbers_show():
+    rows = [["model", "accuracy"], ["A", "0.9"], ["B", "0.8984645864289252"], ["C", "0.907"]]
+    values = [claim.figure.value for claim in read_tables(write_separated(rows), "input").claims]
+    assert values == ["0.9000", "0.898464586429", "0.9070"]
+    rows[2][1] = "0.89846"
+    values = [claim.figure.value for claim in read_tables(write_separated(rows), "input").claims]
+    assert values == ["0.9", "0.89846", "0.907"]

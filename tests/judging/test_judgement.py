@@ -499,3 +499,19 @@ def test_words_are_neutral(table3):
     text = "".join(format_judgement(table3, name) for name in ("text", "md", "json", "review"))
     for word in ("fraud", "over-claimed", "overclaimed", "wrong claim", "cheat"):
         assert word not in text.lower()
+
+
+def test_an_upper_limit_is_not_above_what_third_parties_have_checked():
+    claim = make_claim("XYZNet", "98")
+    at_most, at_least = (
+        replace(claim, figure=replace(claim.figure, bound=bound))
+        for bound in ("at most", "at least")
+    )
+    assert not judge(at_most).speaks_against
+    assert judge(at_least).speaks_against
+
+
+def test_a_spread_that_no_runs_can_have_speaks_against_a_claim():
+    claim = make_claim("LeNet-5", "90.900", mean_of=5)
+    assert judge(replace(claim, figure=replace(claim.figure, sd="0.002"))).contradictory
+    assert not judge(replace(claim, figure=replace(claim.figure, sd="0.200"))).contradictory

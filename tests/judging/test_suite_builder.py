@@ -1,6 +1,7 @@
 """What was read becomes a suite, and the suite a file that says where each entry was found."""
 
 import tomllib
+from dataclasses import replace
 
 import pytest
 from hypothesis import example, given, settings
@@ -120,7 +121,7 @@ def test_a_quotient_of_other_images_is_named_and_not_judged(path):
 
 def test_a_matrix_without_an_accuracy_gets_the_one_that_it_has(path):
     suite, _ = build(make_found_matrix(make_matrix(873)), tmp_path=path)
-    assert [row.claimed for row in suite.rows] == ["0.873"]
+    assert [row.claimed for row in suite.rows] == ["0.8730"]
     assert suite.matrices[0].rows[0][:2] == (873, 127)
     assert "the accuracy of the confusion matrix" in suite.rows[0].remark
 
@@ -388,3 +389,30 @@ def test_the_file_of_every_kind_of_input_is_the_suite_that_is_judged(text, path)
     built = draft.build(path)
     assert write_and_read(draft, path) == built
     assert built.reported or built.matrices
+
+
+def test_a_label_with_other_figures_in_another_table_is_another_setting():
+    draft = draft_suite(
+        [
+            make_extraction(
+                make_claim("MyNet", "91.20", source="Table 1"),
+                make_claim("MyNet", "93.41", source="Table 2"),
+                make_claim("MyNet", "0.93", "kappa", source="Table 2"),
+                make_claim("MyNet", "91.20", source="Table 3"),
+                make_claim("MyNet", "0.90", "kappa", source="Table 3"),
+            )
+        ]
+    )
+    rows = {(row["label"], row["where"]) for row in draft.content["row"]}
+    assert rows == {("MyNet", "Table 1"), ("MyNet (2)", "Table 2"), ("MyNet", "Table 3")}
+    kappas = {(figure["of"], figure["value"]) for figure in draft.content["reported"]}
+    assert kappas == {("MyNet", "0.90"), ("MyNet (2)", "0.93")}
+    assert any("MyNet stands in several tables" in note for note in draft.notes)
+
+
+@pytest.mark.parametrize("count", ["9000", "8500", "9107", "0", "10000"])
+def test_a_count_keeps_every_decimal_of_its_share(count):
+    claim = make_claim("cnn-bn", count)
+    claim = replace(claim, figure=replace(claim.figure, out_of=10_000))
+    [row] = draft_suite([make_extraction(claim)]).content["row"]
+    assert row["claimed"] == f"{int(count) / 10_000:.4f}"

@@ -200,3 +200,21 @@ def test_reading_the_registry_does_not_load_numpy():
 
     code = "import sys, fmbench.metrics.registry; sys.exit('numpy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+@pytest.mark.parametrize("sizes", [(6, 6, 6), (3, 6, 9)], ids=["equal classes", "unequal classes"])
+def test_a_metric_says_with_which_averages_it_is_the_accuracy(sizes):
+    generator = np.random.default_rng(1)
+    y_true = np.repeat(np.arange(3), sizes)
+    model = MatrixModel(sizes, has_cells=True)
+    answers = [np.where(generator.random(18) < 0.6, y_true, 0) for _ in range(5)]
+    points = [model.build_point(compute_metrics(y_true, y, 3).confusion.tolist()) for y in answers]
+    accuracies = [evaluate(model.expression("accuracy"), point) for point in points]
+    for metric in METRICS.values():
+        if metric.is_of_a_cell or not metric.can_be_checked:
+            continue
+        for average in (None, "macro", "weighted", "micro"):
+            expression = model.expression(metric.name, average=average)
+            is_equal = [evaluate(expression, point) for point in points] == accuracies
+            is_balanced = len(set(sizes)) == 1
+            assert metric.is_accuracy(average, is_balanced=is_balanced) == is_equal, metric.name

@@ -419,6 +419,13 @@ ALTERED = {  # old text in WHOLE, new text, beginning of the message, and a part
     "sizes of no folds": (
         '"0.75"', '"0.75"\nfold_sizes = "unknown"', "[[reported]] 1", "'fold_sizes' needs the key",
     ),
+    "classes of no folds": (
+        '"0.75"', '"0.75"\nstratified = true', "[[reported]] 1", "'stratified' needs the key",
+    ),
+    "unknown stratified folds": (
+        '"0.75"', '"0.75"\nfolds = 5\nfold_sizes = "unknown"\nstratified = true',
+        "[[reported]] 1", "stratified folds have equal sizes",
+    ),
     "no folds": ('"0.75"', '"0.75"\nfolds = 0', "[[reported]] 1", "from 1 to 10,000"),
     "cell without a class": (
         '"kappa"\nvalue = "0.75"', '"cell"\nvalue = "2"', "[[reported]] 1", "cell needs class =",

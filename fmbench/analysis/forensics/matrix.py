@@ -480,6 +480,8 @@ class StoryMatrix:
         if len(source.figures) != 1 or source.figures[0].metric != "accuracy" or not self.honest.n:
             return None
         [figure] = source.figures
+        if figure.bound:  # of a limit, every value on one side would be explained
+            return None
         values = self.honest.compute_values("accuracy")
         lowest = sum(values) / len(values)
         intervals = [

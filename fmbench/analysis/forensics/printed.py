@@ -60,15 +60,21 @@ class PrintedFigure:
 
     @classmethod
     def from_claim(
-        cls, claim: Claim, scored_as: str = "", verdict: Verdict | None = None
+        cls,
+        claim: Claim,
+        scored_as: str = "",
+        verdict: Verdict | None = None,
+        bound: str | None = None,
     ) -> PrintedFigure:
-        """Build the figure of a row's claimed accuracy."""
+        """Build the figure of a row's claimed accuracy; ``bound``: the claim is only a limit."""
         reported = ReportedFigure(
             claim.where, "accuracy", claim.printed, mean_of=claim.n_runs, best_of=claim.best_of,
-            half_unit=f"{100 * claim.half_unit:.8f}%",
+            half_unit=f"{100 * claim.half_unit:.8f}%", bound=bound,
         )  # fmt: skip
+        low = 0.0 if bound == "at most" else claim.low
+        high = 1.0 if bound == "at least" else claim.high
         return cls(
-            name_source(claim.where), "accuracy", claim.printed, claim.low, claim.high, None,
+            name_source(claim.where), "accuracy", claim.printed, low, high, None,
             claim.n_runs, claim.best_of, OTHER_MEANINGS["accuracy"],
             claim.picked == "best epoch", scored_as, reported=reported, verdict=verdict,
         )  # fmt: skip
@@ -95,6 +101,11 @@ class PrintedFigure:
     def is_accuracy(self) -> bool:
         """Whether it is an accuracy of all images."""
         return self.metric == "accuracy" and self.class_ is None
+
+    @property
+    def bound(self) -> str | None:
+        """``at least`` or ``at most`` if the figure is only a limit."""
+        return self.reported.bound if self.reported else None
 
     @property
     def value(self) -> float:
@@ -126,9 +137,10 @@ class PrintedFigure:
 
     @property
     def text(self) -> str:
-        """The figure with its unit: ``98.80 %``, ``0.99``."""
+        """The figure with its unit: ``98.80 %``, ``0.99``, ``at most 98 %``."""
         unit = " %" if self.is_percentage else ""
-        return f"{self.printed.removesuffix('%').strip()}{unit}"
+        limit = f"{self.bound} " if self.bound else ""
+        return f"{limit}{self.printed.removesuffix('%').strip()}{unit}"
 
     def name_metric(self, metric: str) -> str:
         """Name a metric of the figure's class: ``accuracy``, ``class 3 recall``."""
@@ -256,7 +268,7 @@ def _collect_claims(
         if claim is None:
             continue
         verdict = next((each.verdict for each in judged if each.row == row), None)
-        figure = PrintedFigure.from_claim(claim, row.scored_as, verdict)
+        figure = PrintedFigure.from_claim(claim, row.scored_as, verdict, row.bound)
         models.setdefault(row.label, []).append(figure)
     distinct: dict[str, list[PrintedFigure]] = {}
     for label, figures in models.items():

@@ -19,9 +19,8 @@ from typing import Any
 from fmbench.errors import UserError
 from fmbench.extraction.found import Extraction, FoundClaim
 from fmbench.extraction.grid import Cell, Grid, build_grid
-from fmbench.extraction.pdf.worker import MAX_OUTPUT_BYTES
 
-MAX_BYTES = 100 << 20
+MAX_OUTPUT_BYTES = 32 << 20
 MAX_PAGES = 200
 
 # Python's isolated mode imports nothing from the current folder and reads no variables, so it may
@@ -42,30 +41,29 @@ main()
 
 
 def read_pdf(
-    path: Path,
+    data: bytes,
+    name: str,
     *,
     column: str | None = None,
-    name: str = "",
     seconds: float = 60,
     memory_gib: float = 2,
 ) -> Extraction:
     """Return the claims in a PDF's tables and sentences; each says on which page it stands.
 
-    ``column`` is the head of the column to read, if a table has several that could be the
-    accuracy; ``name`` is what messages call the file, by default its own name. The process that
-    reads the PDF is ended after ``seconds``, or when it needs more than ``memory_gib``.
+    ``name`` is what messages call the file; ``column`` is the head of the column to read, if a
+    table has several that could be the accuracy. The process that reads the PDF is ended after
+    ``seconds``, or when it needs more than ``memory_gib``.
 
     Raises:
-        UserError: the file cannot be read: it is encrypted, scanned, broken, too large, or takes
-            too long; or a table has several columns of accuracies.
+        UserError: the file cannot be read: it is encrypted, scanned, broken, or takes too
+            long; or a table has several columns of accuracies.
     """
     from fmbench.extraction.blocks import combine_blocks
     from fmbench.extraction.document import Document, Part, find_blocks, separate_unnamed
     from fmbench.extraction.tables import read_grids
     from fmbench.extraction.words import find_sentences
 
-    name = name or path.name
-    found = _run_worker(path, name, seconds, memory_gib)
+    found = _run_worker(data, name, seconds, memory_gib)
     pages = enumerate(found["lines"], start=1)
     document = Document.of([Part(f"page {number}", text) for number, text in pages])
     blocks, rest = find_blocks(document.text)
@@ -116,21 +114,16 @@ def _make_grid(table: dict[str, Any]) -> Grid | None:
     return build_grid(rows, caption=table["caption"], where=f"{pages}, table {table['number']}")
 
 
-def _run_worker(path: Path, name: str, seconds: float, memory_gib: float) -> dict[str, Any]:
+def _run_worker(data: bytes, name: str, seconds: float, memory_gib: float) -> dict[str, Any]:
     """Return what the process that reads the PDF has found.
 
     Raises:
         UserError: the file cannot be read.
     """
     try:
-        if not path.is_file():
-            raise UserError(f"{name}: is not a file")
-        if path.stat().st_size > MAX_BYTES:
-            raise UserError(
-                f"{name}: is larger than {MAX_BYTES >> 20} MiB: give a PDF of only the pages "
-                "that hold the claims"
-            )
-        with path.open("rb") as pdf, tempfile.TemporaryFile() as output:
+        with tempfile.TemporaryFile() as pdf, tempfile.TemporaryFile() as output:
+            pdf.write(data)
+            pdf.seek(0)
             status = _wait_for_worker(pdf, output, seconds, memory_gib)
             output.seek(0)
             printed = output.read(MAX_OUTPUT_BYTES + 1)
@@ -155,6 +148,7 @@ def _wait_for_worker(pdf: Any, output: Any, seconds: float, memory_gib: float) -
     command = [
         sys.executable, "-I", "-B", "-c", _START, str(Path(__file__).parents[2].resolve()),
         _find_libraries(), str(int(seconds) + 1), str(int(memory_gib * 2**30)), str(MAX_PAGES),
+        str(MAX_OUTPUT_BYTES),
     ]  # fmt: skip
     # A Python that was built with shared libraries may need the first; nothing else is passed on.
     variables = {key: os.environ[key] for key in ("LD_LIBRARY_PATH",) if key in os.environ}
@@ -200,6 +194,8 @@ def _describe_problem(result: dict[str, Any], memory_gib: float) -> str:
         "memory": f"reading it takes more than the limit of {memory_gib:g} GiB of memory: {part}",
         "broken": f"is broken and cannot be read ({detail}): open it in a viewer and print it to a "
         "new PDF",
+        "no limits": "PDF files are not read on this system, because it cannot limit the memory of "
+        "a process: type the table into a text file",
         "ended": f"the process that reads it ended with status {detail}, perhaps at the limit of "
         f"{memory_gib:g} GiB of memory: {part}",
     }

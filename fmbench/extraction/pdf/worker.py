@@ -10,8 +10,8 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import os
 import re
-import resource
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -34,7 +34,6 @@ from fmbench.extraction.pdf.text import (
     join_wrapped,
 )
 
-MAX_OUTPUT_BYTES = 32 << 20
 MAX_TABLES = 300
 MAX_CELLS = 100_000
 MAX_CELL_CHARACTERS = 1_000
@@ -44,13 +43,14 @@ _PAGE_NUMBER = re.compile(r"[-–—\s]*(?:page\s*)?\d+(?:\s*(?:of|/)\s*\d+)?[-�
 _MAY_BE_BLOCK = re.compile(
     r"precision\s+recall|(?:^|\s)(?:\d{1,5}\s+){4}\d{1,5}(?:\s|$)|(?:0?\.\d+\s+){4}", re.IGNORECASE
 )
-# What Python reports before it does one of these things.
+# What Python reports before an action (its audit events), of which reading a PDF needs none.
 _FORBIDDEN = (
-    "socket.connect", "socket.bind", "socket.getaddrinfo", "socket.sendto", "subprocess.Popen",
-    "os.system", "os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn", "os.remove",
-    "os.rename", "os.mkdir", "os.rmdir", "os.link", "os.symlink", "os.truncate", "os.chmod",
-    "pickle.find_class", "ctypes.dlopen", "urllib.Request",
+    "os.", "socket.", "subprocess.", "shutil.", "tempfile.", "ctypes.", "pickle.",
+    "urllib.", "http.", "ftplib.", "smtplib.", "imaplib.", "poplib.", "nntplib.", "telnetlib.",
+    "webbrowser.", "sqlite3.", "pty.", "fcntl.", "syslog.", "winreg.", "_winapi.", "msvcrt.",
 )  # fmt: skip
+_ALLOWED = ("os.listdir", "os.scandir", "os.walk", "os.fwalk")
+_WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 
 class _PdfProblemError(Exception):
@@ -63,12 +63,12 @@ class _PdfProblemError(Exception):
 
 def main() -> None:
     """Read the PDF from the standard input, and print the result as JSON."""
-    seconds, memory, max_pages = (int(argument) for argument in sys.argv[1:4])
+    seconds, memory, max_pages, max_output = (int(argument) for argument in sys.argv[1:5])
     import pdfplumber.pdf  # noqa: F401  # before the limits: the libraries must load
 
     logging.disable(logging.CRITICAL)  # pdfminer reports each oddity of a file
-    _limit_process(seconds, memory)
     try:
+        _limit_process(seconds, memory, max_output)
         result = read_document(sys.stdin.buffer, max_pages)
     except _PdfProblemError as problem:
         result = {"problem": problem.problem, "detail": problem.detail}
@@ -78,11 +78,20 @@ def main() -> None:
     sys.stdout.flush()
 
 
-def _limit_process(seconds: int, memory: int) -> None:
+def _limit_process(seconds: int, memory: int, max_output: int) -> None:
+    """Limit what this process can use and do.
+
+    Raises:
+        _PdfProblemError: the system knows no limits.
+    """
+    try:
+        import resource
+    except ImportError:
+        raise _PdfProblemError("no limits") from None
     limits = [
         (resource.RLIMIT_AS, memory),
         (resource.RLIMIT_CPU, seconds + 1),
-        (resource.RLIMIT_FSIZE, MAX_OUTPUT_BYTES),
+        (resource.RLIMIT_FSIZE, max_output),
         (resource.RLIMIT_NOFILE, 64),
         (resource.RLIMIT_NPROC, 0),
         (resource.RLIMIT_CORE, 0),
@@ -97,9 +106,12 @@ def _limit_process(seconds: int, memory: int) -> None:
 
 
 def _forbid(event: str, arguments: tuple[Any, ...]) -> None:
-    """Refuse what reading a PDF never needs."""
-    writes = event == "open" and isinstance(arguments[1], str) and set(arguments[1]) & set("wax+")
-    if writes or event in _FORBIDDEN:
+    """Refuse what reading a PDF never needs: to write a file, to open a connection, to start."""
+    is_forbidden = event.startswith(_FORBIDDEN) and event not in _ALLOWED
+    if event == "open":
+        _, mode, flags = arguments  # os.open gives no mode
+        is_forbidden = bool(set(mode or "") & set("wax+")) or bool(flags & _WRITING)
+    if is_forbidden:
         raise PermissionError(f"{event} is not allowed while a PDF is read")
 
 

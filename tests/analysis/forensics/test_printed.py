@@ -199,3 +199,18 @@ def test_the_papers_figures_of_lenet5_are_in_seven_places():
     ]  # fmt: skip
     assert sources["Table 1"].class_table.n_figures == 30
     assert sources["Table 2, MSE"].figures[0].other_meanings == ("mae",)
+
+
+@pytest.mark.parametrize(
+    ("bound", "ends", "text"),
+    [
+        ("at most", (0, 0.985), "accuracy at most 98 %"),
+        ("at least", (0.975, 1), "accuracy at least 98 %"),
+    ],
+)
+def test_a_claim_that_is_only_a_limit_reaches_to_the_end(bound, ends, text):
+    [source] = collect_sources(suite_of(row(claimed="98", bound=bound)), "lenet5")
+    [figure] = source.figures
+    assert (figure.low, figure.high) == pytest.approx(ends)
+    assert figure.title == text
+    assert figure.reported.interval().low == pytest.approx(ends[0])
