@@ -56,6 +56,9 @@ from fmbench.suites.sources import RunKind, collect_figures, find_run_kind
 MAX_SUITE_SECONDS = 20.0  # computing time for all searches of one suite
 # Of a brief answer: for the severity of each pair, and for each other rounding rule.
 BRIEF_SECONDS = 0.1
+# Of the computing time, for the conflicts inside a source that is impossible alone, and the same
+# for its severity.
+SHARE_ALONE = 0.025
 NOT_DECIDED = "not decided within the limits of the search"
 SPREAD_OF_OTHERS = "only the spread of accuracies, recalls and numbers of images can be checked"
 RUNS_OR_FOLDS = "it may be the standard deviation over the runs or over the folds"
@@ -210,7 +213,8 @@ def check_consistency(
         UserError: there is nothing that could be checked.
     """
     deadline = Deadline(seconds)
-    search = _Search(suite, rounding, deadline, brief=brief)
+    share = 0 if brief else 1 if all_figures else SHARE_ALONE
+    search = _Search(suite, rounding, deadline, brief=brief, seconds_alone=seconds * share)
     if not search.figures and not suite.matrices:
         raise UserError(
             f"{suite.path}: the suite has no [[reported]] figure, no [[matrix]], and no [[row]] "
@@ -239,9 +243,16 @@ class _Search:
     """The state of the check of one suite."""
 
     def __init__(
-        self, suite: Suite, rounding: str, deadline: Deadline, *, brief: bool = False
+        self,
+        suite: Suite,
+        rounding: str,
+        deadline: Deadline,
+        *,
+        brief: bool = False,
+        seconds_alone: float = 0.0,
     ) -> None:
         self.suite, self.rounding, self.deadline, self.brief = suite, rounding, deadline, brief
+        self.seconds_alone = seconds_alone
         self.agreeing: tuple[int, ...] = ()
         self.figures, self.rows = collect_figures(suite)
         self.not_checked: dict[int, str] = {}
@@ -347,7 +358,7 @@ class _Search:
             return source
         group = self.groups[source.kind]
         return check_source(
-            source, group, accuracy_only=is_alone or self.brief, one_conflict=self.brief
+            source, group, accuracy_only=is_alone or self.brief, seconds=self.seconds_alone
         )
 
     def _complete_implied(self) -> None:

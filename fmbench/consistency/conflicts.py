@@ -211,11 +211,18 @@ class FigureGroup:
         accuracy = self._small_model.expression("accuracy")
         if self._cell_bounds is None and len(members) == 1:
             [constraint] = [self.constraints[i] for i in members]
-            if constraint.expression == accuracy:  # no program has to be solved
-                n = self._small_model.n_images
-                low, high = constraint.interval.scaled(n).integer_range()
-                low, high = max(low, 0), min(high, n)
-                return None if low > high else (Fraction(low, n), Fraction(high, n))
+            n, sizes = self._small_model.n_images, self._small_model.n_per_class
+            of_class = {
+                self._small_model.expression("recall", k): size
+                for k, size in enumerate(sizes if len(sizes) > 1 else ())
+            }
+            if (size := (of_class | {accuracy: n}).get(constraint.expression)) is not None:
+                # No program has to be solved: the other images may be all wrong, or all right.
+                low, high = constraint.interval.scaled(size).integer_range()
+                low, high = max(low, 0), min(high, size)
+                if low > high:
+                    return None
+                return Fraction(low, n), Fraction(high + n - size, n)
         return self._find_range(self._build_system(members), accuracy.parts[0])
 
     def _find_range(
@@ -331,6 +338,15 @@ class FigureGroup:
         )
 
     # --------------------------------------------------------------- which figures cannot
+
+    def find_conflicts_within(self, members: Iterable[int], seconds: float) -> None:
+        """Find conflicts among figures until this computing time is over."""
+        whole = self._deadline
+        self._deadline = Deadline(seconds, whole)
+        try:
+            self.find_conflicts(members)
+        finally:
+            self._deadline = whole
 
     def find_conflicts(self, members: Iterable[int] | None = None) -> list[int]:
         """Find the conflicts among figures, by default all; return a set that can be true together.

@@ -41,7 +41,6 @@ MAX_PARTS = 400  # a proof splits the bounds into at most this many parts
 MAX_STEPS = 14  # the search for a point that fulfils a mean of ratios ends after these
 # By which share of its size a class is predicted too often, or too rarely, where a search starts.
 EXCESSES = (0.0, 0.05, 0.2, -0.2, 0.6)
-MIDDLE_PART = Fraction(1, 4)  # of the interval of a mean; the search aims at it
 APPROACH_SECONDS = 2.0  # and after this time; it rarely finds a point later
 SOLVER_ERROR = 1e-9  # more than the error of a ratio at the solution of a linear program
 TOLERANCE = 1e-6  # the rounding error of HiGHS; used in the search, never in a proof
@@ -91,9 +90,6 @@ def find_matrix(
             point = _round_point(system, found.values)
             if system.is_solved_by(point):
                 return FeasibilityResult(point)
-    near = _search_near_ratios(system, box, deadline)
-    if near is not None:
-        return FeasibilityResult(near)
     limit = Deadline(APPROACH_SECONDS, deadline)
     for start, reach in _choose_starts(system, box, values, limit):
         near = _search_for_means(system, box, start, reach, limit)
@@ -352,40 +348,6 @@ def _choose_starts(
         )  # fmt: skip
         if start is not None:
             yield start, max(2, max(system.model.n_per_class) // 5)
-
-
-def _search_near_ratios(
-    system: ConstraintSystem, box: Box, deadline: Deadline
-) -> Point | None:
-    """Look for a matrix whose ratios are near those of a solution with fractions.
-
-    That solution has each mean of ratios near the middle of its interval, so the means are true if
-    no ratio is further from its value there than a share of the interval. That is linear.
-    """
-    if not system.ratio_variables:
-        return None
-    figures = [
-        figure.widened(MIDDLE_PART) if figure.expression.is_relaxed else figure
-        for figure in system.figures
-    ]
-    centred = ConstraintSystem(system.model, figures, system.bounds)
-    values, _ = minimise_violation(centred.relaxed(box), box, system.n_integers, deadline)
-    if values is None:
-        return None
-    widths = [f.interval.high - f.interval.low for f in figures if f.expression.is_relaxed]
-    reach = round(RATIO_UNIT * float(min(widths)))
-    constraints = list(system.constraints)
-    for ratio, r in system.ratio_variables.items():
-        target = round(values[r])
-        for end, is_lower in ((target - reach, True), (target + reach, False)):
-            form = ratio.numerator * RATIO_UNIT - ratio.denominator * end
-            low, high = (-form.constant, None) if is_lower else (None, -form.constant)
-            constraints.append(LinearConstraint(form.terms, low, high))
-    found = _solve_in_integers(system, constraints, box[: system.n_integers], deadline)
-    if found.values is None:
-        return None
-    point = _round_point(system, found.values)
-    return point if system.is_solved_by(point) else None
 
 
 def _search_for_means(

@@ -21,11 +21,12 @@ from fractions import Fraction
 from math import inf, sqrt
 
 from fmbench.consistency.constraints import ConstraintSystem, FigureConstraint
-from fmbench.consistency.feasibility import find_matrix
+from fmbench.consistency.feasibility import decide_with_proof, find_matrix
 from fmbench.consistency.matrices import MatrixModel
 from fmbench.consistency.solver import Deadline, minimise_largest
 
 ACCURACY = 0.01  # of the severity, as a share of it
+ROUGH_ACCURACY = 0.05
 ACCURACY_NEAR_ONE = 0.001  # the same if the severity is below 2
 MAX_SECONDS = 3.0  # computing time
 MAX_ROUNDS = 12  # linear programs of the first step; three or four suffice as a rule
@@ -38,7 +39,8 @@ def compute_severity(
 ) -> float | None:
     """Compute the severity of figures that cannot all be true, to within :data:`ACCURACY`.
 
-    Returns ``None`` if the search does not find it in time.
+    If a question of the search is not decided in time, :data:`ROUGH_ACCURACY` has to suffice, and
+    ``None`` is returned if that is not reached either.
     """
     deadline = Deadline(MAX_SECONDS, deadline)
     guess = _solve_relaxation(model, figures, deadline)
@@ -60,8 +62,10 @@ def compute_severity(
     while possible > impossible * (1 + 2 * accuracy):
         factor = sqrt(possible * impossible) if possible < inf else inf
         answer = None if factor == inf else _can_be_true(model, figures, factor, deadline)
-        if answer is None:
+        if answer is None and possible > impossible * (1 + 2 * ROUGH_ACCURACY):
             return None
+        if answer is None:
+            break
         possible, impossible = (factor, impossible) if answer else (possible, factor)
     return guess if impossible <= guess <= possible else sqrt(possible * impossible)
 
@@ -73,6 +77,9 @@ def _can_be_true(
     exact = Fraction(factor).limit_denominator(LARGEST_DENOMINATOR)
     system = ConstraintSystem(model, [figure.widened(exact) for figure in figures])
     found = find_matrix(system, deadline)
+    if system.is_exact and found.point is None and not found.infeasible:
+        # The solver's rounding errors were too large; smaller and smaller bounds may help.
+        found = decide_with_proof(system, deadline)
     return True if found.point is not None else False if found.infeasible else None
 
 

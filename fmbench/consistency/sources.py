@@ -142,21 +142,25 @@ def check_source(
     group: FigureGroup,
     *,
     accuracy_only: bool = False,
-    one_conflict: bool = False,
+    seconds: float,
 ) -> SourceResult:
     """Decide whether a source is possible alone, and what it implies; add its conflicts.
 
     Figures that keep the source from being decided are no longer among its checked figures.
-    ``accuracy_only``: of the implied metrics, compute only the accuracy. ``one_conflict``: if the
-    source is not possible, look for one conflict, and not for the severity.
+    ``accuracy_only``: of the implied metrics, compute only the accuracy. ``seconds``: if the source
+    is not possible, the computing time for further conflicts than one, and as much for the
+    severity; 0: look for neither.
     """
     if not source.checked:
         return source
     possible = group.decide(source.checked)
     if possible is False:
         group.find_conflict(source.checked)  # one comes fast; the search for all may not end
-        if one_conflict:
-            return replace(source, possible=False)
+        severity = None
+        if seconds:
+            severity = group.find_severity(source.checked, seconds)
+            group.find_conflicts_within(source.checked, seconds)
+        return replace(source, possible=False, severity=severity)
     if not possible:
         kept = tuple(group.find_conflicts(source.checked))
         if any(conflict <= set(source.checked) for conflict in group.conflicts):

@@ -273,7 +273,8 @@ class TableAsText:
 
 def find_tables_as_text(text: str) -> list[TableAsText]:
     """Find the tables of HTML and LaTeX in a text, in their order."""
-    from fmbench.extraction.markup import find_html_tables, find_latex_tables
+    from fmbench.extraction.latex_tables import find_latex_tables
+    from fmbench.extraction.markup import find_html_tables
 
     grids: list[Grid] = []
     if "</table" in text.lower():
@@ -370,7 +371,7 @@ def find_heading(lines: Sequence[str], first: int, after: int = -1) -> tuple[str
     model = heading = images = ""
     seen = 0
     for i in range(first - 1, max(after, first - 12), -1):
-        line = lines[i][:200].strip().strip("#=*-_>`~│| ").strip()
+        line = " ".join(lines[i][:200].split()).strip("#=*-_>`~│| ")
         if not line or is_rule(line):
             continue
         seen += 1

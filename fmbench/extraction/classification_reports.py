@@ -86,14 +86,6 @@ class _Table:
     is_percent: bool = False
 
 
-def looks_like_report(text: str) -> bool:
-    """Whether the text holds a classification report, printed or as a dictionary."""
-    content = find_json(text, "the text")
-    if content is not None:
-        return bool(find_reports_in_json(content))
-    return bool(find_reports(text))
-
-
 def read_report(text: str, name: str) -> Extraction:
     """Read all classification reports of a text.
 

@@ -17,9 +17,9 @@ from fmbench.extraction.blocks import (
     move_lines,
 )
 from fmbench.extraction.classification_reports import find_reports
+from fmbench.extraction.confusion_matrices import find_matrices
 from fmbench.extraction.found import FoundClaim, FoundMatrix
 from fmbench.extraction.html_text import blank_hidden
-from fmbench.extraction.matrices import find_matrices
 from fmbench.extraction.weka import find_weka_blocks, rewrite_matrix_row
 
 

@@ -1,4 +1,4 @@
-"""Finds tables in Markdown, LaTeX, HTML, separated values, reStructuredText and aligned text.
+"""Finds tables in Markdown, HTML, separated values, reStructuredText and aligned text.
 
 Each ``find_..._tables`` function takes a text and returns a list of :class:`Grid`: the cells
 without markup, with cells that span several rows or columns repeated in each of them. What the
@@ -35,22 +35,7 @@ from fmbench.extraction.grid import (
     is_footnote_mark,
     tidy,
 )
-from fmbench.extraction.latex_tables import clean_latex, find_latex_tables
-
-__all__ = [
-    "Cell",
-    "Grid",
-    "build_grid",
-    "clean_markup",
-    "find_aligned_columns",
-    "find_html_tables",
-    "find_latex_tables",
-    "find_markdown_tables",
-    "find_rst_tables",
-    "find_separated_values",
-    "tidy",
-]
-
+from fmbench.extraction.latex_tables import clean_latex
 
 _HTML_IN_CELL = re.compile(
     r"</?(?:a|abbr|b|big|br|center|cite|code|del|div|em|font|i|img|ins|kbd|mark|math|p|s|small|span"
@@ -85,7 +70,9 @@ def find_markdown_tables(text: str) -> list[Grid]:
     index = 1
     while index < len(lines):
         if not (
-            "|" in lines[index] and _DELIMITER_ROW.match(lines[index]) and "|" in lines[index - 1]
+            "|" in lines[index]
+            and "|" in lines[index - 1]
+            and _DELIMITER_ROW.match(" ".join(lines[index].split()))
         ):
             index += 1
             continue
@@ -547,7 +534,7 @@ _BOX_CHARACTERS = {
     number: "|" if chr(number) in _VERTICAL else "-" if chr(number) in _HORIZONTAL else "+"
     for number in range(0x2500, 0x2580)
 }
-_RULE_LINE = re.compile(r"^[\s|+:=_*-]*[-=_+]{3,}[\s|+:=_*-]*$")
+_RULE_LINE = re.compile(r"(?=.*[-=_+]{3})[\s|+:=_*-]*+$")
 
 
 def find_aligned_columns(text: str) -> list[Grid]:

@@ -24,7 +24,7 @@ from fmbench.errors import UserError
 from fmbench.extraction.figures import check_range, parse_printed_figure
 from fmbench.extraction.found import Extraction, FoundClaim
 from fmbench.extraction.metric_names import MetricName, find_metric_name, is_training_metric
-from fmbench.extraction.phrases import FASHION, Repetition, find_datasets, find_repetition
+from fmbench.extraction.text.mentions import FASHION, Repetition, find_datasets, find_repetition
 from fmbench.metrics.registry import METRICS
 
 KIND = "model hub"

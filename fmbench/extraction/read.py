@@ -285,11 +285,11 @@ def _read_suite_text(text: str, name: str) -> Suite:
 def _read_as(text: str, name: str, kind: str | None, column: str | None) -> Extraction:
     """Read a text as this kind, or as what it looks like."""
     from fmbench.extraction.classification_reports import read_report
+    from fmbench.extraction.confusion_matrices import read_matrix
     from fmbench.extraction.json_values import find_json, parse_json
-    from fmbench.extraction.matrices import read_matrix
     from fmbench.extraction.model_hub import looks_like_model_hub, read_model_hub
     from fmbench.extraction.tables import read_tables
-    from fmbench.extraction.words import read_words
+    from fmbench.extraction.text.read import read_words
 
     readers: dict[str, Callable[[], Extraction]] = {
         "classification report": lambda: read_report(text, name),
@@ -370,8 +370,8 @@ def _read_json(content: Any, name: str, column: str | None) -> Extraction:
     """Read the reports, matrices and accuracies in a JSON content, and the texts in it."""
     from fmbench.extraction.blocks import combine_blocks
     from fmbench.extraction.classification_reports import find_reports_in_json
+    from fmbench.extraction.confusion_matrices import find_matrices_in_json
     from fmbench.extraction.json_values import find_strings
-    from fmbench.extraction.matrices import find_matrices_in_json
 
     if isinstance(content, dict) and "cells" in content and "nbformat" in content:
         return _read_cells(content, name, column)
@@ -601,7 +601,7 @@ def _read_words(
     document: Document, rest: str, table: Extraction, name: str, has_blocks: bool
 ) -> tuple[list[FoundClaim], list[str]]:
     """Read the sentences, or the lines of a list such as ``LeNet-5: 98.80 %``."""
-    from fmbench.extraction.words import find_sentences, read_words
+    from fmbench.extraction.text.read import find_sentences, read_words
 
     lines = rest.split("\n")
     for claim in table.claims:

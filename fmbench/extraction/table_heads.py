@@ -27,6 +27,7 @@ from fmbench.metrics.registry import METRICS
 from fmbench.utils.formatting import join_words
 
 _MAX_HEADER_ROWS = 4
+_MAX_LABEL = 300  # characters
 
 
 # ---------------------------------------------------------------- texts of cells
@@ -76,6 +77,7 @@ def is_count(text: str) -> bool:
 
 def clean_label(text: str) -> str:
     """Return a model's name without citations, footnote marks and ``(ours)``."""
+    text = text[:_MAX_LABEL]
     label = tidy(re.sub(r"(?<!\w):[a-z][a-z0-9_+-]{1,30}:", "", text))  # :fire:
     for _ in range(3):
         before = label

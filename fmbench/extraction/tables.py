@@ -26,16 +26,15 @@ from fmbench.extraction.figures import (
 )
 from fmbench.extraction.found import Average, Extraction, FoundClaim, PrintedFigure
 from fmbench.extraction.grid import Grid
+from fmbench.extraction.latex_tables import find_latex_tables
 from fmbench.extraction.markup import (
     find_aligned_columns,
     find_html_tables,
-    find_latex_tables,
     find_markdown_tables,
     find_rst_tables,
     find_separated_values,
 )
 from fmbench.extraction.metric_names import MetricName, find_metric_name
-from fmbench.extraction.phrases import Repetition, find_repetition
 from fmbench.extraction.table_heads import (
     CLASS_LABEL,
     NUMBERING,
@@ -57,10 +56,9 @@ from fmbench.extraction.table_heads import (
     remove_data_sets,
     strip_figure,
 )
+from fmbench.extraction.text.mentions import Repetition, find_repetition
 from fmbench.metrics.registry import METRICS
 from fmbench.utils.formatting import join_words
-
-_MAX_HEADER_ROWS = 4
 
 _MAX_PART = 60  # characters of a second name, such as the parameters
 
@@ -71,7 +69,6 @@ _MARKUP_FINDERS = {
     "reStructuredText": find_rst_tables,
 }
 _TEXT_FINDERS = {"separated values": find_separated_values, "aligned text": find_aligned_columns}
-TABLE_FORMATS = tuple(_MARKUP_FINDERS | _TEXT_FINDERS)
 
 
 def read_tables(
@@ -82,8 +79,9 @@ def read_tables(
     Args:
         text: the document.
         name: the file's name, for the result.
-        kind: one of :data:`TABLE_FORMATS`; None: all of them. A text is read as separated values
-            only if it holds no table in markup.
+        kind: ``Markdown`` or another form of table in :data:`fmbench.extraction.read.KINDS`;
+            None: all of them. A text is read as separated values only if it holds no table in
+            markup.
         column: the head of the column that holds the accuracies, if there are several.
 
     Raises:
@@ -103,9 +101,10 @@ def read_tables(
 def read_grids(
     grids: Sequence[Grid], *, column: str | None = None, name: str = ""
 ) -> tuple[list[FoundClaim], list[str]]:
-    """Return the claims of all tables of a document, and notes, as :func:`read_grid` does for one.
+    """Return the claims of all tables of a document, and notes on what was seen and not taken.
 
-    With ``column``, tables without such a column are noted, not read.
+    ``column`` is the head of the column to read, or its number, counted from 1; only this column
+    is read then, and tables without it are noted.
 
     Raises:
         UserError: two columns may hold the accuracy, no table has the named column, or a figure is
@@ -159,28 +158,6 @@ def _continue_table(above: Grid, grid: Grid) -> Grid:
     rows = tuple(tuple(replace(cell, is_header=True) for cell in row) for row in above.rows[:n])
     lines = above.lines[:n] + grid.lines if grid.lines else ()
     return replace(grid, rows=rows + grid.rows, lines=lines, caption=above.caption)
-
-
-def read_grid(
-    grid: Grid, *, column: str | None = None, name: str = ""
-) -> tuple[list[FoundClaim], list[str]]:
-    """Return the claims of one table, and notes on what was seen and not taken.
-
-    ``column`` is the head of the column to read, or its number, counted from 1; only this column
-    is read then. ``name`` is that of the file, for messages.
-
-    Raises:
-        UserError: two columns may hold the accuracy, the named column does not exist, or a figure
-            is out of its metric's range.
-    """
-    table = Table.build(grid)
-    if column is not None and find_named_column(table, column) is None:
-        heads = [head for head in map(describe_column, table.columns) if head]
-        raise UserError(
-            f"{name + ': ' if name else ''}{table.source} has no column {column!r}; "
-            f"its columns are {join_words(heads, 12)}"
-        )
-    return _read_table(table, column)
 
 
 # ---------------------------------------------------------------- labels and figures

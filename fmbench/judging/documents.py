@@ -143,7 +143,7 @@ def _suggest_files(path: Path) -> str:
 
 def _read_words(words: Sequence[str], kind: str | None, column: str | None) -> Extraction | Suite:
     from fmbench.extraction.read import read_input
-    from fmbench.extraction.words import read_words
+    from fmbench.extraction.text.read import read_words
 
     if kind is not None:
         return read_input("\n".join(words), kind=kind, column=column, name=COMMAND_LINE)

@@ -10,9 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fmbench.consistency import explain, feasibility, sources
+from fmbench.consistency import explain, feasibility, severity, sources
 from fmbench.consistency.check import NOT_DECIDED, check_consistency
-from fmbench.consistency.solver import Solution
+from fmbench.consistency.conflicts import FigureGroup
+from fmbench.consistency.solver import Deadline, Solution
+from fmbench.consistency.sources import SourceResult
 from fmbench.errors import UserError
 from fmbench.suites import reader
 from fmbench.suites.claims import ReportedFigure
@@ -595,3 +597,69 @@ def test_weighted_and_micro_averages_are_compared():
         assert result.contradictory and f"{average} recall 0.95" in explain.format_result(
             result, all_figures=True, explain=True
         )
+
+
+# ------------------------------------------------------------------ the search ends in time
+
+PRECISIONS = ("0.82", "0.98", "0.82", "0.89", "0.82", "0.96", "0.71", "0.93", "0.96", "0.95")
+CONTRADICTORY_REPORT = [
+    *(figure("report", "precision", value, k) for k, value in enumerate(PRECISIONS)),
+    figure("report", "precision", "0.87"),  # their mean is 0.884
+]
+
+
+def test_the_other_figures_and_a_mean_of_ratios_force_the_last_class():
+    result = check(BALANCED, *CONTRADICTORY_REPORT)
+    [conflict] = result.conflicts
+    assert conflict.members == tuple(range(11)) and conflict.forced_figure == 9
+    low, high = conflict.forced_range
+    # The others add up to 7.89, and each is rounded by 0.005 at most; ten times 0.87 is 8.7.
+    assert float(low) <= 0.86 - 0.045 and high < Fraction("0.945")
+    assert result.sources[0].severity == pytest.approx(14 / 10, rel=0.01)
+
+
+def build_group(*figures):
+    return FigureGroup(BALANCED, dict(enumerate(figures)), "nearest", Deadline(600))
+
+
+def test_a_short_search_for_conflicts_does_not_shorten_those_after_it():
+    group = build_group(*CONTRADICTORY_REPORT)
+    group.find_conflicts_within(range(11), 0)
+    assert not group.conflicts
+    group.find_conflicts()
+    assert group.conflicts == [frozenset(range(11))]
+
+
+def test_a_source_that_is_impossible_has_one_conflict_without_further_search():
+    two = [figure("x", "accuracy", v) for v in ("0.90", "0.80")]
+    more = [*two, figure("x", "kappa", "0.50"), figure("x", "recall", "0.10")]
+    for share, n in ((0.0, 1), (1.0, 5)):
+        group = build_group(*more)
+        whole = SourceResult("x", None, (0, 1, 2, 3), (0, 1, 2, 3))
+        found = sources.check_source(whole, group, seconds=share * 600)
+        assert found.possible is False and len(group.conflicts) == n
+        assert (found.severity is None) == (not share)
+
+
+@pytest.mark.parametrize(("width", "expected"), [(0.04, 3.6), (0.2, None)])
+def test_a_severity_may_be_rough_if_the_search_does_not_decide(monkeypatch, width, expected):
+    """Not decided from 3.6 (1 - width) to 3.6 (1 + width)."""
+
+    def decide(model, figures, factor, deadline):
+        return None if abs(factor / 3.6 - 1) < width else factor > 3.6
+
+    monkeypatch.setattr(severity, "_solve_relaxation", lambda *_: 3.1)
+    monkeypatch.setattr(severity, "_can_be_true", decide)
+    found = severity.compute_severity(None, [], Deadline(600))
+    assert found == (None if expected is None else pytest.approx(expected, rel=0.05))
+
+
+def test_a_severity_is_found_where_the_solver_rounds_too_much():
+    figures = [
+        figure("x", "accuracy", "0.7"), figure("x", "f1", "0.7", 0),
+        figure("x", "recall", "0.468", 1), figure("x", "specificity", "0.962", 1),
+        figure("y", "mse", "0.709"), figure("y", "informedness", "0.77"),
+        figure("y", "recall", "0.827", 0), figure("y", "f1", "0.80", 2),
+    ]  # fmt: skip
+    [pair] = check([52, 47, 17, 11], *figures).contradicting_pairs
+    assert pair.severity == pytest.approx(6.8, rel=0.02)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fmbench.errors import UserError
-from fmbench.extraction.classification_reports import looks_like_report, read_report
+from fmbench.extraction.classification_reports import read_report
 from fmbench.extraction.read import read_input
 from tests.helpers.printed import (
     NAMES,
@@ -32,7 +32,7 @@ UNBALANCED = make_confusion(2, (200, 203, 214, 190, 219, 195, 197, 200, 194, 188
     has_names=st.booleans(),
     is_balanced=st.booleans(),
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15, deadline=None)
 def test_every_printed_figure_is_found(seed, digits, order, has_names, is_balanced):
     sizes = (60,) * 10 if is_balanced else tuple(range(30, 130, 10))
     confusion = make_confusion(seed, sizes)
@@ -249,7 +249,6 @@ def test_classes_without_images_are_refused():
     ],
 )
 def test_what_is_no_report_is_not_taken_for_one(text):
-    assert not looks_like_report(text) or text.startswith("{")
     with pytest.raises(UserError, match="no classification report"):
         read_report(text, "x")
 

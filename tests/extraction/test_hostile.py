@@ -10,12 +10,15 @@ from fmbench.errors import UserError
 from fmbench.extraction.grid import MAX_CELLS, Cell, expand_spans
 from fmbench.extraction.json_values import JsonPlace
 from fmbench.extraction.read import MAX_NOTEBOOK_BYTES, MAX_TEXT_BYTES, read_input
-from fmbench.extraction.words import read_words
+from fmbench.extraction.text.decide import clean_label
+from fmbench.extraction.text.read import read_words
 
 # With a pattern that has two ways to match the same characters, none of these would ever end.
 ENDLESS = {
     "digits in a key": json.dumps({"1234567890" * 10 + "lenet": {"accuracy": 0.91}}),
     "numbers above a matrix": "1.2 " * 10_000 + "zz\n900 50 50\n40 910 50\n30 30 940\n",
+    "tabs above a matrix": "a" + "\t" * 190 + "b\n900 50 50\n40 910 50\n30 30 940\n",
+    "rules": ("=" * 19_000 + "1\n") * 3,
     "empty lines": "\n" * 50_000 + "accuracy 91.2 %",
     "blanks": "LeNet-5" + " " * 500_000 + "| 91.2 %" + " " * 500_000 + "|",
     "tabs": "LeNet-5: 91.2 %" + "\t " * 200_000 + "x",
@@ -42,6 +45,11 @@ def test_a_text_that_repeats_one_sign_gives_claims_or_one_line(text):
 def test_a_long_argument_is_read_to_its_bound(sign):
     found = read_words(["LeNet-5: 91.2 % " + sign * 20_000], "the command line")
     assert all(claim.label == "LeNet-5" for claim in found.claims)
+
+
+@pytest.mark.parametrize("sign", ["1", "the ", "1.2 ", "- "])
+def test_a_label_that_repeats_one_sign_is_cleaned(sign):
+    assert clean_label(sign * 60 + "z") != ""
 
 
 def test_only_the_beginning_of_a_key_decides_whether_it_names_a_model():

@@ -146,3 +146,11 @@ def test_yaml_tags_build_no_objects() -> None:
     text = "- dataset: {id: fashion_mnist}\n  value: !!python/object/apply:os.getcwd []\n"
     assert not read_model_hub(text, "x.yaml").claims
     assert yaml.safe_load(EVAL_RESULTS)[0]["value"] == 91.2  # the decimal that it would lose
+
+
+@pytest.mark.parametrize(
+    ("split", "n_claims"), [("evaluation", 1), ("device", 1), ("val", 0), ("dev", 0), ("train", 0)]
+)
+def test_only_whole_words_name_a_split_of_other_images(split: str, n_claims: int) -> None:
+    text = f"- dataset:\n    id: fashion_mnist\n    split: {split}\n  value: 91.2\n"
+    assert len(read_model_hub(text, "x.yaml").claims) == n_claims

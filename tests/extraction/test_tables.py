@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from fmbench.errors import UserError
 from fmbench.extraction.grid import Cell, build_grid
-from fmbench.extraction.tables import read_grid, read_tables
+from fmbench.extraction.tables import read_grids, read_tables
 from tests.extraction.table_writers import (
     WRITERS,
     write_latex,
@@ -185,7 +185,7 @@ def tables(draw):
 
 
 @pytest.mark.parametrize("name", WRITERS)
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
 @given(table=tables())
 def test_random_tables_are_read_back_with_the_same_claims_and_no_other(name, table):
     rows, expected = table
@@ -227,7 +227,7 @@ def test_the_column_of_fashion_mnist_is_taken_beside_those_of_other_data():
     assert extraction.notes == ("table 1: 'MNIST test accuracy' is of another data set: not taken",)
     heads = [["", "Accuracy", "Accuracy"], ["Model", "MNIST", "F-MNIST"], ["SVC", "97.3", "89.7"]]
     grid = build_grid([[Cell(c, i < 2) for c in row] for i, row in enumerate(heads)])
-    claims, _ = read_grid(grid)
+    claims, _ = read_grids([grid])
     assert [claim.figure.value for claim in claims] == ["89.7%"]
 
 
@@ -585,7 +585,7 @@ def test_text_without_tables_gives_nothing():
         assert extraction.claims == ()
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.text(alphabet="|&\\-+=<>/tdrh 0123456789.,;%\n\tabFM$_^{}*[]", max_size=120))
 def test_no_text_raises_anything_but_an_error_for_the_user(text):
     try:

@@ -61,7 +61,7 @@ def read_pdf(
     from fmbench.extraction.blocks import combine_blocks
     from fmbench.extraction.document import Document, Part, find_blocks, separate_unnamed
     from fmbench.extraction.tables import read_grids
-    from fmbench.extraction.words import find_sentences
+    from fmbench.extraction.text.read import find_sentences
 
     found = _run_worker(data, name, seconds, memory_gib)
     pages = enumerate(found["lines"], start=1)

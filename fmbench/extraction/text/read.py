@@ -16,15 +16,7 @@ from fmbench.errors import UserError
 from fmbench.extraction.figures import parse_printed_figure
 from fmbench.extraction.found import Extraction, FoundClaim
 from fmbench.extraction.metric_names import MetricName
-from fmbench.extraction.phrases import (
-    FASHION,
-    MAX_SENTENCE,
-    ONE_OF_LIST,
-    FigureMention,
-    Mention,
-)
-from fmbench.extraction.prose import is_log_line, is_training_log, split_sentences
-from fmbench.extraction.sentences import (
+from fmbench.extraction.text.decide import (
     ACCURACY,
     MISCLASSIFIES,
     SOURCE,
@@ -41,6 +33,14 @@ from fmbench.extraction.sentences import (
     quote,
     read_figure,
 )
+from fmbench.extraction.text.mentions import (
+    FASHION,
+    MAX_SENTENCE,
+    ONE_OF_LIST,
+    FigureMention,
+    Mention,
+)
+from fmbench.extraction.text.split import is_log_line, is_training_log, split_sentences
 
 KIND = SOURCE  # a name in fmbench.extraction.read.KINDS
 MAX_LINES = 5_000  # lines of read_words

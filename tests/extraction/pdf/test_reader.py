@@ -226,7 +226,7 @@ def test_a_heading_between_the_rows_is_not_part_of_a_label():
     rows=st.permutations(ROWS).flatmap(lambda rows: st.sampled_from([rows[:4], rows])),
     seed=st.integers(0, 1000),
 )
-@settings(max_examples=10)
+@settings(max_examples=5)
 @pytest.mark.slow
 def test_the_table_is_found_whatever_the_paper_looks_like(
     rules, columns, family, size, gutter, caption_above, draws_blanks, figures, extra_column,

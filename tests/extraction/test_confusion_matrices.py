@@ -4,12 +4,13 @@ from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fmbench.errors import UserError
-from fmbench.extraction.matrices import find_matrices, looks_like_matrix, read_matrix
+from fmbench.extraction.confusion_matrices import find_matrices, read_matrix
 from fmbench.extraction.read import read_input
 from tests.helpers.printed import (
     ARRAY_WRITERS,
@@ -73,7 +74,7 @@ def test_the_outer_names_of_json_are_columns_unless_the_sums_say_otherwise():
     ),
     has_names=st.booleans(),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_classes_in_any_order_are_put_into_the_order_of_their_numbers(
     seed, order, column_order, how, has_names
 ):
@@ -260,8 +261,9 @@ def test_other_blocks_of_numbers_are_not_taken_for_a_confusion_matrix(text):
 
 def test_the_word_confusion_beside_a_block_is_enough():
     shares = np.round(normalise(CONFUSION), 3)
-    assert not looks_like_matrix(f"The numbers:\n{print_array(shares)}")
-    assert looks_like_matrix(f"Normalized confusion matrix:\n{print_array(shares)}")
+    for words, is_found in (("The numbers", False), ("Normalized confusion matrix", True)):
+        blocks = find_matrices(f"{words}:\n{print_array(shares)}")
+        assert any(block.matrix for block in blocks) == is_found
 
 
 def test_two_matrices_in_one_text_are_kept_apart():

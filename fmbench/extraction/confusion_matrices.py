@@ -72,14 +72,6 @@ class _NotAMatrix(Exception):
     """A square block of numbers that is no confusion matrix; the text says why."""
 
 
-def looks_like_matrix(text: str) -> bool:
-    """Whether the text holds a confusion matrix."""
-    content = find_json(text, "the text")
-    if content is not None:
-        return any(block.matrix for block in find_matrices_in_json(content))
-    return any(block.matrix for block in find_matrices(text))
-
-
 def read_matrix(text: str, name: str) -> Extraction:
     """Read all confusion matrices of a text; a square block of numbers counts as one.
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from fmbench.extraction.phrases import FASHION, MAX_SENTENCE, clean_sentence, find_datasets
+from fmbench.extraction.text.mentions import FASHION, MAX_SENTENCE, clean_sentence, find_datasets
 
 _SENTENCE_END = re.compile(r"(?<=[.!?])[\"')\]]*\s+(?=[\"'(\[]*[A-Z])")
 _ABBREVIATION = re.compile(

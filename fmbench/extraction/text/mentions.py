@@ -1,8 +1,9 @@
 """Finds figures, models, data sets and numbers of runs in one sentence of running text.
 
-:mod:`fmbench.extraction.words` puts them together. A number is a figure only if nothing beside it
-says that it is something else: a part of a name (``ResNet-18``), a parameter (``k=5``), a size
-(``28x28``), a count (``10 epochs``), a year, a citation, a difference (``by 2.1 %``) or a range.
+:mod:`fmbench.extraction.text.decide` puts them together. A number is a figure only if nothing
+beside it says that it is something else: a part of a name (``ResNet-18``), a parameter (``k=5``), a
+size (``28x28``), a count (``10 epochs``), a year, a citation, a difference (``by 2.1 %``) or a
+range.
 
 All positions count characters of the sentence as :func:`clean_sentence` returns it.
 """

@@ -8,7 +8,13 @@ from hypothesis import strategies as st
 
 from fmbench.errors import UserError
 from fmbench.extraction.found import FoundClaim
-from fmbench.extraction.words import MAX_FIGURES, MAX_LINES, MAX_NOTES, find_sentences, read_words
+from fmbench.extraction.text.read import (
+    MAX_FIGURES,
+    MAX_LINES,
+    MAX_NOTES,
+    find_sentences,
+    read_words,
+)
 
 THE_COMMAND_LINE = "the command line"
 LABELS = [  # of Table 3 of Kayed et al. 2020, and names with digits
@@ -401,7 +407,7 @@ def test_sentences_of_a_real_paper() -> None:
 
 
 @given(st.text(alphabet="accuracy of98.7%±()[],;:=|-+ CNNSV\n\t\u2009MNIST", max_size=120))
-@settings(max_examples=100)
+@settings(max_examples=50)
 def test_no_text_breaks_the_readers(text: str) -> None:
     for claims in (find_sentences(text, "x")[0], _read_or_refuse(text)):
         assert all(claim.where.isprintable() and claim.label.isprintable() for claim in claims)

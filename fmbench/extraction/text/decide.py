@@ -16,7 +16,7 @@ from typing import TypeVar
 from fmbench.extraction.figures import check_range, describe_error_rate, parse_printed_figure
 from fmbench.extraction.found import FoundClaim, PrintedFigure
 from fmbench.extraction.metric_names import MetricMention, MetricName, find_mentions
-from fmbench.extraction.phrases import (
+from fmbench.extraction.text.mentions import (
     FASHION,
     FIRST_OF_TWO,
     FigureMention,
@@ -556,7 +556,7 @@ def _is_beside(text: str, mention: Mention, metric: MetricMention) -> bool:
 
 _CLOTHES = r"[\w-]+(?:[ /](?:tops?|boots?))?"
 _CELL = re.compile(
-    rf"(?P<count>[0-9][0-9,']*)(?: of (?:the )?(?:[0-9][0-9,']* )?)? ?{_CLOTHES}(?: images)?"
+    rf"(?P<count>[0-9][0-9,']*+)(?: of (?:the )?(?:[0-9][0-9,']* )?)? ?{_CLOTHES}(?: images)?"
     r" (?:(?:is|are|were|was|got|being) )?(?:taken|mistaken|misclassified|classified|confused"
     rf"|predicted|labell?ed)(?: for| as| with|) (?:an? |the )?{_CLOTHES}",
     re.IGNORECASE,
@@ -604,7 +604,7 @@ def _find_repetition(
 
 _NO_NAME = re.compile(
     r"(?:(?:proposed|our|this|the|new|final|average|mean|total|eval|evaluation|epoch|test|set|on|of"
-    r"|images|network|[0-9][0-9.,]*|[^\w]) ?)*"
+    r"|images|network|[0-9][0-9.,]*+|[^\w ]) ?)*+"
     r"(?:models?|methods?|approach|network|system|architecture|classifier|results?)?",
     re.IGNORECASE,
 )
