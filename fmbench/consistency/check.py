@@ -207,7 +207,8 @@ def check_consistency(
     pair that allows the same accuracies. Severities that take long, other readings of a metric's
     name, and the largest set of sources that agree are left out, and only what contradicts another
     source is said to imply something. ``seconds`` is the computing time after which the search
-    ends.
+    ends. Without ``all_figures``, a source that is impossible alone gets at most a share of it
+    (:data:`SHARE_ALONE`) for further conflicts, and as much for its severity.
 
     Raises:
         UserError: there is nothing that could be checked.

@@ -633,7 +633,7 @@ def test_a_short_search_for_conflicts_does_not_shorten_those_after_it():
 def test_a_source_that_is_impossible_has_one_conflict_without_further_search():
     two = [figure("x", "accuracy", v) for v in ("0.90", "0.80")]
     more = [*two, figure("x", "kappa", "0.50"), figure("x", "recall", "0.10")]
-    for share, n in ((0.0, 1), (1.0, 5)):
+    for share, n in ((0.0, 1), (1.0, 6)):  # each of the six pairs
         group = build_group(*more)
         whole = SourceResult("x", None, (0, 1, 2, 3), (0, 1, 2, 3))
         found = sources.check_source(whole, group, seconds=share * 600)

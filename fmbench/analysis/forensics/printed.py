@@ -17,7 +17,7 @@ from fmbench.analysis.misquotes import find_misquote
 from fmbench.analysis.statistics import Quoting
 from fmbench.analysis.verdicts import Claim, Verdict
 from fmbench.metrics.registry import METRICS
-from fmbench.suites.claims import ReportedFigure, Row, Suite
+from fmbench.suites.claims import Bound, ReportedFigure, Row, Suite
 from fmbench.suites.rounding import is_percentage
 from fmbench.suites.sources import name_source, name_table
 
@@ -64,7 +64,7 @@ class PrintedFigure:
         claim: Claim,
         scored_as: str = "",
         verdict: Verdict | None = None,
-        bound: str | None = None,
+        bound: Bound | None = None,
     ) -> PrintedFigure:
         """Build the figure of a row's claimed accuracy; ``bound``: the claim is only a limit."""
         reported = ReportedFigure(
@@ -103,7 +103,7 @@ class PrintedFigure:
         return self.metric == "accuracy" and self.class_ is None
 
     @property
-    def bound(self) -> str | None:
+    def bound(self) -> Bound | None:
         """``at least`` or ``at most`` if the figure is only a limit."""
         return self.reported.bound if self.reported else None
 
