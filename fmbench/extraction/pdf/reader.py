@@ -9,10 +9,12 @@ from __future__ import annotations
 import importlib.machinery
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
 from dataclasses import replace
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -71,8 +73,15 @@ def read_pdf(
     lines = zip(document.text.split("\n"), rest.split("\n"), strict=True)
     taken = {" ".join(line.split()) for line, left in lines if line != left}
     tables = [table for table in found["tables"] if not _is_part_of(table, taken)]
-    grids = [grid for table in tables if (grid := _make_grid(table)) is not None]
     notes: list[str] = [*(str(note) for note in found["notes"]), *combined.notes]
+    notes += [
+        f"page {table['pages'][0]}, table {table['number']}: not read, because its figures overlap "
+        "what is printed beside them and are cut off"
+        for table in tables
+        if _has_cut_figures(table)
+    ]
+    tables = [table for table in tables if not _has_cut_figures(table)]
+    grids = [grid for table in tables if (grid := _make_grid(table)) is not None]
     claims = [replace(c, where=document.name_place(c.where)) for c in combined.claims]
     if grids or (column is not None and not claims):
         of_tables, remarks = read_grids(grids, column=column, name=name)
@@ -102,6 +111,16 @@ def _is_part_of(table: dict[str, Any], lines: set[str]) -> bool:
     """Whether every row of a table stands in these lines, which a block has taken."""
     rows = (" ".join(filter(None, (cell[0] for cell in row))) for row in table["rows"])
     return all(" ".join(row.split()) in lines for row in rows)
+
+
+def _has_cut_figures(table: dict[str, Any]) -> bool:
+    """Whether most figures of a column end with the decimal point, such as ``87.``."""
+    rows = [[cell[0] for cell in row] for row in table["rows"][table["n_headers"] :]]
+    columns = list(zip_longest(*rows, fillvalue=""))[1:]  # the first may number the rows: "10."
+    return any(
+        2 * sum(re.fullmatch(r"\d+\.", text.strip()) is not None for text in column) > len(rows)
+        for column in columns
+    )
 
 
 def _make_grid(table: dict[str, Any]) -> Grid | None:

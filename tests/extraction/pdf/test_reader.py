@@ -105,6 +105,17 @@ def test_a_table_that_is_printed_sideways_on_an_upright_page_is_read():
     assert list_claims(read_in_this_process(data)) == list(ROWS[:5])
 
 
+@pytest.mark.parametrize("is_cut", [True, False])
+def test_figures_that_are_cut_off_are_never_taken_for_whole_ones(is_cut):
+    items = [(150.0, 300.0, "Model"), (350.0, 300.0, "Accuracy (%)")]
+    for index, (label, value) in enumerate(ROWS[:5]):
+        printed = f"{value.partition('.')[0]}." if is_cut else value
+        items += [(150.0, 315.0 + 12 * index, label), (350.0, 315.0 + 12 * index, printed)]
+    found = read_in_this_process(typeset_words(items))
+    assert list_claims(found) == ([] if is_cut else list(ROWS[:5]))
+    assert any("are cut off" in note for note in found.notes) is is_cut
+
+
 @pytest.mark.parametrize("repeats_head", [True, False])
 @pytest.mark.parametrize("rules", ["grid", "booktabs", "none"])
 def test_a_table_of_several_pages_is_one_table(rules, repeats_head):
