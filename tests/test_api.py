@@ -139,6 +139,7 @@ def test_the_commands_on_a_page_name_the_suite_only_if_it_is_not_the_default(tmp
         assert (f"--suite {suite.path}" in path.read_text(encoding="utf-8")) is is_named
 
 
+@pytest.mark.slow
 def test_forensics_counts_every_measured_seed_as_the_table_does():
     found = fmbench.forensics("extra-tree", seeds=1, results=REFERENCE)
     [row] = [r for r in fmbench.load_results(REFERENCE).evaluation.rows

@@ -29,6 +29,8 @@ from fmbench.utils.table import format_csv
 from tests.end_to_end.test_cli import assert_one_line_error
 from tests.helpers.commands import call_fmbench
 
+pytestmark = pytest.mark.slow
+
 N = 400
 Y_TRUE = np.arange(N) % 10
 

@@ -28,6 +28,8 @@ from fmbench.analysis.sequential import (
 from fmbench.analysis.statistics import correct_p_values
 from fmbench.analysis.verdicts import Claim, VerdictKind, judge_claim
 
+pytestmark = pytest.mark.slow
+
 SCRIPTS = Path(__file__).parents[2] / "benchmarks" / "verdicts"
 HALF_UNIT = 0.00005
 ACCURACIES = (0.9012, 0.9031, 0.8996, 0.9008, 0.9019, 0.9003, 0.9025, 0.9011, 0.9006, 0.9015)

@@ -27,6 +27,8 @@ from fmbench.analysis.statistics import (
     lies_in,
 )
 
+pytestmark = pytest.mark.slow
+
 FIVE = (0.898, 0.899, 0.9, 0.901, 0.902)
 samples = st.lists(st.floats(0.5, 0.99), min_size=2, max_size=12).filter(
     lambda values: max(values) - min(values) > 1e-6

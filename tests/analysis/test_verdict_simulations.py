@@ -23,6 +23,8 @@ from fmbench.analysis.verdicts import (
     make_trial,
 )
 
+pytestmark = pytest.mark.slow
+
 SCRIPTS = Path(__file__).parents[2] / "benchmarks" / "verdicts"
 HALF_UNIT = 0.00005
 KINDS = [(1, 1), (5, 1), (1, 5), (1, 30)]  # runs of the claim, best of

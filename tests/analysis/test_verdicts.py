@@ -143,6 +143,7 @@ def test_the_paper_s_claim_for_lenet5_is_not_reproduced_at_any_plausible_spread(
     assert verdict.p_beyond < 1e-4
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.floats(0.5, 0.99), min_size=3, max_size=10),
     st.floats(0.5, 0.99),
@@ -183,6 +184,7 @@ def test_the_p_is_not_doubled():
     assert verdict.kind is VerdictKind.CLAIM_HIGHER
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.floats(0.5, 0.99), min_size=3, max_size=8),
     st.floats(0.5, 0.99),

@@ -13,6 +13,8 @@ from fmbench.suites.bundled import find_bundled_suite
 from fmbench.suites.configurations import build_suite_configurations
 from fmbench.suites.reader import read_suite
 
+pytestmark = pytest.mark.slow
+
 
 def test_the_cell_of_a_row_of_a_bundled_suite_is_found(record_of):
     rows, _ = build_suite_configurations(read_suite(find_bundled_suite("xiao2017")))

@@ -22,6 +22,8 @@ from fmbench.suites.claims import Matrix, ReportedFigure, Suite
 from fmbench.suites.rounding import Interval
 from tests.consistency.test_check import as_printed
 
+pytestmark = pytest.mark.slow
+
 SECONDS = 5.0  # computing time for one search
 
 OF_A_CLASS = ("precision", "recall", "f1", "specificity", "informedness", "one-vs-rest accuracy")

@@ -16,6 +16,8 @@ from fmbench.metrics.registry import METRICS
 from fmbench.suites.claims import Matrix, ReportedFigure, Suite
 from tests.consistency.test_check import as_printed, exact_metrics
 
+pytestmark = pytest.mark.slow
+
 ROWS = [[90, 8, 2], [5, 85, 10], [0, 15, 85]]  # accuracy 260 / 300
 N = (100, 100, 100)
 

@@ -21,6 +21,8 @@ from fmbench.suites.claims import ReportedFigure
 from fmbench.suites.rounding import ROUNDING_RULES
 from tests.consistency.test_check import BALANCED, as_printed, exact_metrics, suite
 
+pytestmark = pytest.mark.slow
+
 
 def figure(where, metric, value, k=None, **more):
     average = "macro" if k is None and metric in ("precision", "recall", "f1") else None

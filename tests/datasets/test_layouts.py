@@ -32,6 +32,8 @@ from tests.helpers.small_datasets import (
     write_unpacked,
 )
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def unpacked(source, tmp_path_factory) -> Path:

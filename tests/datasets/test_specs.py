@@ -19,6 +19,7 @@ from fmbench.datasets.specs import (
 from fmbench.errors import UserError
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", DATASETS)
 def test_a_declaration_agrees_with_the_genuine_files(name):
     spec = DATASETS[name]

@@ -13,6 +13,8 @@ from fmbench.extraction.read import MAX_NOTEBOOK_BYTES, MAX_TEXT_BYTES, read_inp
 from fmbench.extraction.text.decide import clean_label
 from fmbench.extraction.text.read import read_words
 
+pytestmark = pytest.mark.slow
+
 # With a pattern that has two ways to match the same characters, none of these would ever end.
 ENDLESS = {
     "digits in a key": json.dumps({"1234567890" * 10 + "lenet": {"accuracy": 0.91}}),

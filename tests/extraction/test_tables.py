@@ -184,6 +184,7 @@ def tables(draw):
     return rows, [(label, str(number)) for label, number in zip(labels, numbers, strict=True)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", WRITERS)
 @settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
 @given(table=tables())

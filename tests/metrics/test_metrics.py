@@ -154,6 +154,7 @@ def test_perfect_predictions_score_1_and_no_error():
     assert tuple(found.overall) == tuple(n for n, metric in METRICS.items() if n != "cell")
 
 
+@pytest.mark.slow
 @settings(max_examples=30)
 @given(predictions())
 def test_every_metric_agrees_with_scikit_learn(case):

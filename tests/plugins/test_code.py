@@ -13,6 +13,7 @@ from fmbench.plugins.model_spec import ModelSpec
 from tests.plugins.conftest import MODEL
 
 
+@pytest.mark.slow
 def test_an_entry_point_is_a_runner_by_its_name(tmp_path, monkeypatch, runner_of):
     (tmp_path / "their_models.py").write_text(MODEL)
     info = tmp_path / "their_models-1.5.dist-info"

@@ -17,6 +17,7 @@ json_values = st.recursive(
 )  # fmt: skip
 
 
+@pytest.mark.slow
 @given(st.dictionaries(st.from_regex(r"[a-z_][a-z0-9_]{0,8}", fullmatch=True), json_values))
 def test_a_user_can_type_what_a_table_prints(parameters):
     written = str(model_spec.ModelSpec("sklearn.svm:SVC", parameters))

@@ -599,6 +599,7 @@ def parsed(path: Path) -> list[ast.AST]:
     return list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
 
 
+@pytest.mark.slow
 def test_no_module_imports_a_reader_of_pickles():
     assert len(SOURCES) > 15
     for path in SOURCES:

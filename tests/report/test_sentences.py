@@ -73,6 +73,7 @@ def test_a_claim_within_one_runs_spread_has_nothing_odd_about_it(folder, source)
     assert text.startswith(capitalise(VerdictKind.WITHIN_SPREAD)) and "nothing is odd" in text
 
 
+@pytest.mark.slow
 def test_where_the_honest_run_explains_the_claim_no_mistake_is_named(folder, source):
     path = folder({"lenet5": [0.988, 0.9881, 0.9882]})
     loaded = load(path, source, WITH_ACCURACY_ONLY)

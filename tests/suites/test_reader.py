@@ -687,6 +687,7 @@ def alter(content: dict, draw) -> None:
             place.append(copy.deepcopy(place[key]))
 
 
+@pytest.mark.slow
 @settings(max_examples=200)
 @given(st.data())
 def test_an_altered_suite_can_be_printed_or_is_refused_with_one_line(data):

@@ -14,6 +14,8 @@ from fmbench.suites import bundled, configurations, reader
 from fmbench.suites.claims import Control
 from fmbench.suites.rounding import parse_figure
 
+pytestmark = pytest.mark.slow
+
 ROWS = {
     "DecisionTreeClassifier": 12, "ExtraTreeClassifier": 12, "GaussianNB": 1,
     "GradientBoostingClassifier": 7, "KNeighborsClassifier": 12, "LinearSVC": 18,

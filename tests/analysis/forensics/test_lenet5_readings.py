@@ -14,6 +14,8 @@ from fmbench.report.mistakes import collect_findings, explain_with_mistakes
 from fmbench.suites.bundled import CHECKOUT
 from fmbench.suites.reader import read_suite
 
+pytestmark = pytest.mark.slow
+
 REFERENCE = CHECKOUT / "results" / "reference"
 DIGITS = "MNIST digits in place of Fashion-MNIST"
 # Means over five seeds: accuracy, one-vs-rest accuracy, specificity, kappa, MSE, MAE, and the

@@ -35,6 +35,8 @@ from tests.helpers.typeset import (
     typeset_words,
 )
 
+pytestmark = pytest.mark.slow
+
 ROWS = tuple((row.label, str(row.claimed)) for row in read_suite().rows if row.where == "Table 3")[
     :19
 ]
