@@ -40,7 +40,6 @@ from fmbench.analysis.verdicts import (
 from fmbench.errors import UserError
 from fmbench.models.registry import BEST_EPOCH
 from fmbench.suites import reader
-from fmbench.suites.bundled import find_bundled_suite
 from fmbench.suites.claims import Row, Suite
 
 logger = logging.getLogger("fmbench")
@@ -386,7 +385,7 @@ def load_grids(
         if row.grid in grids and row.runner in summaries and summaries[row.runner].n
     }
     names = {grids[name].suite for name, _, _ in wanted} - {"", suite.name}
-    others = {name: reader.read_suite(find_bundled_suite(name)) for name in sorted(names)}
+    others = {name: reader.read_bundled_suite(name) for name in sorted(names)}
     sources = {name: _read_summaries(other, folder) for name, other in others.items()}
     references = {name: load_reference_summaries(other) for name, other in others.items()}
     found: dict[tuple[str, str, str], GridMembers] = {}
@@ -426,7 +425,7 @@ def _find_own_member(picked: str, members: Sequence[Row]) -> Row | None:
 
 
 def _read_summaries(suite: Suite, folder: Path) -> Mapping[str, Summary]:
-    """Read what a results folder says of a suite; nothing if it says nothing."""
+    """Read the summaries of a suite in a results folder; none if the folder has none."""
     own = suite.folder_in(folder) / SUMMARY_FILE
     if own.is_file():
         try:

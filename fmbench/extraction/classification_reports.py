@@ -273,7 +273,7 @@ def _read_transposed(lines: Sequence[str], first: int) -> tuple[_Table, int] | N
 
 
 def find_reports_in_json(content: Any) -> list[Block]:
-    """Find the dictionaries of ``output_dict`` in the content of a JSON file.
+    """Find scikit-learn's reports (``output_dict=True``) in the content of a JSON file.
 
     Raises:
         UserError: a figure is out of range.

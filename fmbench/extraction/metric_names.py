@@ -265,7 +265,7 @@ def find_metric_name(text: str) -> MetricName | None:
 
 
 def is_training_metric(text: str) -> bool:
-    """Whether a head or phrase is of figures of training or validation images.
+    """Whether a column's head or a phrase names figures of training or validation images.
 
     ``train acc``, ``val_accuracy``, ``Train (%)`` are. ``train/test accuracy``, ``training time``
     and ``cross-validation accuracy`` are not.

@@ -18,6 +18,7 @@ import msgspec
 
 from fmbench.analysis.misquotes import find_misquote
 from fmbench.datasets.specs import DEFAULT_DATASET
+from fmbench.judging.matching import find_bundled_row
 from fmbench.suites import bundled, reader
 from fmbench.suites.claims import Grid, Row, Suite
 from fmbench.suites.rounding import parse_figure
@@ -150,12 +151,11 @@ def find_row_model(runner: str) -> dict[str, Any]:
 
     ``runner`` is the name of a runner, or the name that tables use for an estimator.
     """
-    for suite in _read_bundled_suites():
-        for row in suite.rows:
-            if row.runner == runner and row.estimator:
-                parameters = {k: "None" if v is None else v for k, v in row.parameters.items()}
-                model: dict[str, Any] = {"estimator": row.estimator}
-                return model | ({"parameters": parameters} if parameters else {})
+    row = find_bundled_row(runner)
+    if row is not None and row.estimator:
+        parameters = {k: "None" if v is None else v for k, v in row.parameters.items()}
+        model: dict[str, Any] = {"estimator": row.estimator}
+        return model | ({"parameters": parameters} if parameters else {})
     return {"runner": runner} if runner else {}
 
 
@@ -218,4 +218,4 @@ def _list_known_claims() -> _KnownClaims:
 def _read_bundled_suites() -> tuple[Suite, ...]:
     """Read the suites that come with fmbench; the default one first."""
     names = sorted(bundled.list_suites(), key=lambda name: (name != bundled.DEFAULT_SUITE, name))
-    return tuple(reader.read_suite(bundled.find_bundled_suite(name)) for name in names)
+    return tuple(map(reader.read_bundled_suite, names))

@@ -19,9 +19,9 @@ from fmbench.datasets.specs import DEFAULT_DATASET
 from fmbench.errors import UserError
 from fmbench.judging.labels import ParsedLabel, is_same_value, parse_label, simplify
 from fmbench.models.registry import Runner
-from fmbench.suites.bundled import find_bundled_suite, list_suites
+from fmbench.suites.bundled import list_suites
 from fmbench.suites.claims import Row, Suite
-from fmbench.suites.reader import read_suite
+from fmbench.suites.reader import read_bundled_suite
 from fmbench.utils.formatting import join_words
 from fmbench.utils.names import suggest_names
 
@@ -319,7 +319,7 @@ def load_catalogue() -> Catalogue:
     catalogue = Catalogue()
     for runner in runners.load_runners().values():
         _add_runner(catalogue, runner)
-    suites = [read_suite(find_bundled_suite(name)) for name in list_suites()]
+    suites = map(read_bundled_suite, list_suites())
     for suite in suites:
         _add_suite(catalogue, suite)
     return catalogue

@@ -24,8 +24,8 @@ from fmbench.analysis.reference import (
 from fmbench.analysis.summary import Status, Summary
 from fmbench.datasets.specs import DATASETS, DEFAULT_DATASET
 from fmbench.errors import UserError
-from fmbench.suites.bundled import find_bundled_suite, list_suites
-from fmbench.suites.reader import read_suite
+from fmbench.suites.bundled import list_suites
+from fmbench.suites.reader import read_bundled_suite
 
 if TYPE_CHECKING:
     import numpy as np
@@ -99,7 +99,7 @@ def _summarise_user_folder(folder: Path) -> dict[str, Summary]:
     """Summarise a suite's folder in a user's results; records that are out of date do not count."""
     if folder.name not in list_suites():
         return read_summary(folder / SUMMARY_FILE)
-    suite = read_suite(find_bundled_suite(folder.name))
+    suite = read_bundled_suite(folder.name)
     return summarise_by_file_names(folder.parent, suite, runners.load_runners())
 
 

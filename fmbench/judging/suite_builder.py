@@ -612,13 +612,9 @@ def _find_derived(model: _Model, n_per_class: Sequence[int]) -> FoundClaim | Non
             return _make_accuracy(matrix, value, "This is the accuracy of the confusion matrix.")
     is_balanced = len(set(n_per_class)) == 1
     for claim in model.figures:
-        whole = claim.class_ is None and claim.folds == 1
-        is_micro = claim.average == "micro" and claim.metric in ("precision", "recall", "f1")
-        is_weighted = claim.average == "weighted" and claim.metric == "recall"
-        is_macro = (claim.average == "macro" and claim.metric == "recall") or (
-            claim.metric == "balanced accuracy"
-        )
-        if whole and (is_micro or is_weighted or (is_balanced and is_macro)):
+        if claim.class_ is not None or claim.folds > 1 or claim.metric == "accuracy":
+            continue
+        if METRICS[claim.metric].is_accuracy(claim.average, is_balanced=is_balanced):
             name = " ".join(filter(None, [claim.average, claim.metric]))
             return replace(
                 claim,

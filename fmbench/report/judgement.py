@@ -438,7 +438,7 @@ def _capitalise(text: str) -> str:
 
 
 def build_comparison_tables(model: ModelComparison) -> list[Table]:
-    """Build the tables of a model's other figures, claimed beside measured.
+    """Build the tables of a model's figures other than accuracy: claimed beside measured.
 
     The first has a line for each class, or average, and a column for each metric. The second has a
     line for each figure of another kind.

@@ -159,7 +159,7 @@ def find_grid_rows(suite: Suite, name: str, dataset: str) -> tuple[Row, ...]:
         UserError: the suite that the grid names has no such rows.
     """
     grid = next(grid for grid in suite.grids if grid.name == name)
-    other = _read_bundled_suite(grid.suite) if grid.suite else suite
+    other = read_bundled_suite(grid.suite) if grid.suite else suite
     rows = grid.select_rows(other.rows, dataset)
     missing = set(grid.labels) - {row.label for row in rows}
     if missing or not rows:
@@ -171,7 +171,8 @@ def find_grid_rows(suite: Suite, name: str, dataset: str) -> tuple[Row, ...]:
 
 
 @cache
-def _read_bundled_suite(name: str) -> Suite:
+def read_bundled_suite(name: str) -> Suite:
+    """Read a suite that comes with fmbench, by its name; each is read once in a process."""
     return read_suite(find_bundled_suite(name))
 
 

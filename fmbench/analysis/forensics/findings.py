@@ -649,7 +649,7 @@ def build_findings(
     suite: Suite,
     judged: Sequence[JudgedRow] = (),
 ) -> ForensicsFindings:
-    """Build the findings for what a suite prints of the plan's model.
+    """Compare a plan's stories with everything that a suite prints of its model.
 
     ``judged``: the suite's rows as the table of accuracies judges them, where that is known.
     """

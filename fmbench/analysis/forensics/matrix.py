@@ -62,7 +62,7 @@ class Match:
 
     @cached_property
     def distance(self) -> float:
-        """The largest distance of an explained figure, in half widths of its interval."""
+        """Distance of the worst explained figure: 0 in the middle of its interval, 1 at its end."""
         found = [
             attempt.measure_distance(figure)
             for figure, attempt in zip(self.figures, self.attempts, strict=True)
@@ -275,7 +275,7 @@ class StoryMatrix:
 
     @cached_property
     def _open_figures(self) -> dict[str, tuple[PrintedFigure, ...]]:
-        """The single figures that stories are compared with, by the place of the source."""
+        """The figures of each source that are compared with stories one by one; by its place."""
         return {
             source.where: ()
             if self._clashes(source)

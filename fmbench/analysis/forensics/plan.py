@@ -100,7 +100,7 @@ class Story:
 
     @property
     def family(self) -> str:
-        """What it has in common with all settings of the same recipe: images and mistakes."""
+        """Its mistakes, or "no mistake". Stories of one family differ only in open settings."""
         return " and ".join(self.mistakes) or NO_MISTAKE
 
     @property

@@ -161,7 +161,7 @@ _BETWEEN = re.compile(r"\b(?:between|from|range[sd]?(?: \w+)?) ?(?:about )?$", r
 
 @dataclass(frozen=True)
 class Mention:
-    """Something inside a sentence, from ``start`` to ``end``; ``name`` is what it is called."""
+    """A name in a sentence, such as that of a model; it stands from ``start`` to ``end``."""
 
     start: int
     end: int
