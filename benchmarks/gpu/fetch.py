@@ -19,9 +19,8 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 FETCHED = ROOT / ".gpu"
 
-# Everything that fmbench and its tests import, with what these import, but without the large
-# packages that belong to any image with PyTorch: numpy, scipy, scikit-learn, scikit-image, pandas
-# and matplotlib.
+# Everything that the steps import, with what these import, but without the large packages that
+# belong to any image with PyTorch: numpy, scipy, scikit-learn, scikit-image, pandas and matplotlib.
 WHEELS = (
     "certifi", "cffi", "charset-normalizer", "click", "deap", "filelock", "hypothesis", "idna",
     "iniconfig", "jinja2", "joblib", "markdown-it-py", "markupsafe", "mdurl", "moocore", "msgspec",

@@ -53,18 +53,29 @@ ARCHIVE_BYTES = 15_500_000
 RESULTS, LOG, TABLE = "results.jsonl", "log.txt", "table.txt"
 FINISHED, INCOMPLETE, FAILED, OUT_OF_TIME = "finished", "incomplete", "failed", "out of time"
 PACKED_SUFFIXES = {".json", ".npz", ".csv", ".md"}
+# With these `fmbench judge` reads documents and writes reviews. No step imports them.
+ONLY_FOR_JUDGE = {
+    "beautifulsoup4", "docutils", "markdown-it-py", "pdfminer.six", "pdfplumber", "pylatexenc",
+    "pyyaml", "rapidfuzz",
+}  # fmt: skip
 
 
 # ------------------------------------------------------------------------------------ packages
 
 
 def find_missing_packages() -> list[str]:
-    """The requirements of fmbench, and of its tests, that this Python does not meet."""
+    """The requirements of the steps that this Python does not meet."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
     tests = [r for r in extras["dev"] if re.match(r"pytest\b(?!-)|hypothesis", r)]
     fast = [] if sys.platform != "linux" else [r.partition(";")[0] for r in extras["fast"][:1]]
-    return [r for r in [*project["dependencies"], *fast, *tests] if not is_met(r)]
+    needed = [r for r in project["dependencies"] if get_name(r) not in ONLY_FOR_JUDGE]
+    return [r for r in [*needed, *fast, *tests] if not is_met(r)]
+
+
+def get_name(requirement: str) -> str:
+    """The name in a requirement: ``numpy>=2.0`` gives ``numpy``."""
+    return re.split("[>=;]", requirement)[0].strip()
 
 
 def is_met(requirement: str) -> bool:
@@ -88,7 +99,7 @@ def add_packages(site: Path) -> None:
     Ends the program with one line if a package is missing and there is no wheel of it.
     """
     if site.is_dir():
-        sys.path.append(str(site))
+        sys.path.insert(0, str(site))  # before older versions of the same packages
         importlib.invalidate_caches()
     missing = find_missing_packages()
     wheels = {
@@ -96,7 +107,7 @@ def add_packages(site: Path) -> None:
         for path in sorted(FETCHED.glob("wheels*/*.whl"))
     }
     # What a package needs itself is among the wheels too, so all are installed that are not there.
-    needed = {re.split("[>=]", r.strip())[0] for r in missing}
+    needed = set(map(get_name, missing))
     absent = {name for name in wheels if not has_distribution(name)}
     if missing and (chosen := sorted(wheels[name] for name in absent | (needed & set(wheels)))):
         print(f"installing into {site}: {', '.join(path.name for path in chosen)}", flush=True)
@@ -106,7 +117,7 @@ def add_packages(site: Path) -> None:
             check=True,
         )  # fmt: skip
         if str(site) not in sys.path:
-            sys.path.append(str(site))
+            sys.path.insert(0, str(site))  # before older versions of the same packages
         importlib.invalidate_caches()
         missing = find_missing_packages()
     # Without the accelerated estimators two rows take longer; everything can still be measured.

@@ -66,28 +66,35 @@ class Adamax:
 
 
 def _make_sgd(vector: nn.Parameter, settings: OptimizerSettings) -> Optimizer:
-    return torch.optim.SGD([vector], lr=settings.learning_rate, momentum=settings.momentum)
+    return torch.optim.SGD(
+        [vector], lr=settings.learning_rate, momentum=settings.momentum, foreach=False
+    )
 
 
 # On a GPU a step is recorded and replayed, so the optimizer must count its steps on the GPU.
-# PyTorch's option for that is `capturable`.
+# PyTorch's option for that is `capturable`. `foreach`, the default there, is for many tensors:
+# it gives each block of threads 65,536 elements of a tensor, and one short vector keeps only a few
+# blocks busy.
 
 
 def _make_adam(vector: nn.Parameter, settings: OptimizerSettings) -> Optimizer:
-    on_gpu = vector.is_cuda
     return torch.optim.Adam(
         [vector],
         lr=settings.learning_rate,
         eps=settings.epsilon,
-        capturable=on_gpu,
-        fused=not on_gpu,  # one pass over the memory: a step takes a fifth of the time
+        capturable=vector.is_cuda,
+        fused=True,  # one pass over the memory: a step on a CPU takes a fifth of the time
     )
 
 
 def _make_adamax(vector: nn.Parameter, settings: OptimizerSettings) -> Optimizer:
     if vector.is_cuda:
         return torch.optim.Adamax(
-            [vector], lr=settings.learning_rate, eps=settings.epsilon, capturable=True
+            [vector],
+            lr=settings.learning_rate,
+            eps=settings.epsilon,
+            capturable=True,
+            foreach=False,
         )
     return Adamax(vector, settings.learning_rate, settings.epsilon)
 
@@ -100,6 +107,7 @@ def _make_rmsprop(vector: nn.Parameter, settings: OptimizerSettings) -> Optimize
         alpha=RHO,
         eps=settings.epsilon,
         capturable=vector.is_cuda,
+        foreach=False,
     )
 
 

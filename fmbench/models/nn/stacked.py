@@ -14,10 +14,10 @@ from typing import Protocol
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 
 from fmbench.models.nn.convolutions.select import build_fast_forward
 from fmbench.models.nn.losses import Loss
+from fmbench.models.nn.stacked_layers import MaskLayer, compute_losses, compute_stack
 
 
 class NetworkGroup(Protocol):
@@ -34,6 +34,9 @@ class NetworkGroup(Protocol):
         ``batch`` is ``uint8 (S, n, 28, 28)`` and ``target`` is ``int64 (S, n)``. If S is 1, the
         results may lack their first dimension.
         """
+
+    def compute_gradient(self, losses: Tensor) -> None:
+        """Write the gradient of each network's loss into the gradient of the vector."""
 
 
 def join_parameters(networks: Sequence[nn.Module]) -> tuple[nn.Parameter, dict[str, Tensor]]:
@@ -90,6 +93,12 @@ class SingleNetwork:
         logits = self._forward(batch[0])
         return self._loss(self._parameters, logits, target[0]), logits
 
+    def compute_gradient(self, losses: Tensor) -> None:
+        """Write the gradient of the loss into the gradient of the vector."""
+        assert self.vector.grad is not None
+        self.vector.grad.zero_()  # the gradients of all parameters, which are views of this vector
+        losses.backward()
+
 
 class StackedNetworks:
     """Several networks with the same layers, computed as one.
@@ -105,6 +114,8 @@ class StackedNetworks:
         generators: Sequence[torch.Generator],
         batch_size: int,
     ) -> None:
+        for network in networks:  # the gradients are joined in this format
+            network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
         self._template = copy.deepcopy(networks[0]).train()
         self.vector, self._parameters = join_parameters(networks)
         self._buffers = _stack_buffers(networks)
@@ -114,7 +125,10 @@ class StackedNetworks:
             for name, dropout, shape in _find_dropouts(networks[0])
         ]
         for masks in self._masks:
-            self._template.set_submodule(masks.layer, _MaskLayer())
+            self._template.set_submodule(masks.layer, MaskLayer())
+        for name, layer in list(self._template.named_modules()):
+            if type(layer) is nn.BatchNorm2d and layer.num_features == 1:
+                self._template.set_submodule(name, _SingleMapNorm(layer))
         self._template.to("meta")  # only its layers are used, so its values need no memory
 
     def prepare_step(self, n_images: int) -> None:
@@ -125,32 +139,40 @@ class StackedNetworks:
     def __call__(self, batch: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
         """Compute the losses and the logits; see :class:`NetworkGroup`."""
         masks = {f"{m.layer}.mask": m.values[:, : batch.shape[1]] for m in self._masks}
-        return torch.vmap(self._compute_one)(self._parameters, self._buffers, masks, batch, target)
+        tensors = {**self._parameters, **self._buffers, **masks}
+        logits = compute_stack(self._template, tensors, batch)
+        return compute_losses(self._loss, self._parameters, logits, target), logits
 
-    def _compute_one(
-        self,
-        parameters: dict[str, Tensor],
-        buffers: dict[str, Tensor],
-        masks: dict[str, Tensor],
-        batch: Tensor,
-        target: Tensor,
-    ) -> tuple[Tensor, Tensor]:
-        """Compute the loss and the logits of one network; ``vmap`` extends this to all of them."""
-        logits = functional_call(self._template, (parameters, buffers, masks), (batch,))
-        return self._loss(parameters, logits, target), logits
+    def compute_gradient(self, losses: Tensor) -> None:
+        """Write the gradient of each loss into the gradient of the vector."""
+        gradients = torch.autograd.grad(
+            losses.sum(), list(self._parameters.values()), materialize_grads=True, allow_unused=True
+        )
+        torch.cat([each.reshape(-1) for each in gradients], out=self.vector.grad)
 
 
-class _MaskLayer(nn.Module):
-    """Takes the place of a dropout layer and multiplies by a mask that was drawn before."""
+class _SingleMapNorm(nn.BatchNorm2d):
+    """Takes the place of a batch normalisation of one map ``(n, 1, h, w)`` in training.
 
-    mask: Tensor
+    cuDNN refuses a stack of such maps: ``vmap`` passes it a view whose memory is in another order.
+    """
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.register_buffer("mask", torch.empty(0))
+    def __init__(self, norm: nn.BatchNorm2d) -> None:
+        super().__init__(1, eps=norm.eps, momentum=norm.momentum)
 
     def forward(self, X: Tensor) -> Tensor:
-        return X * self.mask
+        variance, mean = torch.var_mean(X, (0, 2, 3), correction=0)
+        n = X.numel()
+        momentum = self.momentum
+        assert momentum is not None and self.running_mean is not None
+        assert self.running_var is not None and self.num_batches_tracked is not None
+        with torch.no_grad():
+            self.running_mean.mul_(1 - momentum).add_(mean, alpha=momentum)
+            self.running_var.mul_(1 - momentum).add_(variance, alpha=momentum * n / (n - 1))
+            self.num_batches_tracked.add_(1)
+        shape = (1, 1, 1)
+        scale = (self.weight * (variance + self.eps).rsqrt()).view(shape)
+        return torch.addcmul(self.bias.view(shape), X - mean.view(shape), scale)
 
 
 class _DropoutMasks:

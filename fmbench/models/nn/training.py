@@ -293,10 +293,7 @@ class _TrainingStep:
     def run(self, batch: Tensor, target: Tensor) -> None:
         """Train on ``uint8 (S, n, 28, 28)`` and ``int64 (S, n)``."""
         losses, logits = self._group(batch, target)
-        gradient = self._group.vector.grad
-        assert gradient is not None
-        gradient.zero_()  # the gradients of all parameters, which are views of this vector
-        (losses.sum() if losses.ndim else losses).backward()
+        self._group.compute_gradient(losses)
         self._optimizer.step()
         self._loss_sums.add_(losses.detach(), alpha=batch.shape[1])
         self._n_right.add_((logits.detach().argmax(-1) == target).sum(-1))
