@@ -70,12 +70,14 @@ def fill(folder: Path, n: int, source: Any, *, scores: bool) -> None:
 def plan(folder: Path, n: int) -> list[Any]:
     """The cells that have to run, sorted."""
     from fmbench.execution import schedule
+    from fmbench.execution.backend import Limits
     from fmbench.execution.estimate import DurationEstimate
     from fmbench.records.store import Store
 
     contents = Store(folder).read_contents()
     todo = schedule.select_pending(cells(n)[0], contents)
-    return schedule.sort_cells(todo, DurationEstimate(contents).expected_seconds)
+    limits = Limits(timeout=3600, memory=8 * 2**30)
+    return schedule.sort_cells(todo, DurationEstimate(contents).expected_seconds, limits)
 
 
 def command(*arguments: object) -> None:

@@ -23,7 +23,7 @@ conflict. If they prove nothing and no matrix is found either, the figure is lis
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 
@@ -339,7 +339,7 @@ class _Search:
             undecided.update(set(before.checked) - set(source.checked))
             if source.possible is None:
                 undecided.update(source.checked)
-        self.not_checked |= dict.fromkeys(undecided, NOT_DECIDED)
+        self._set_undecided(undecided)
         if self.brief:
             self._complete_implied()
             self.is_complete = not self.deadline.passed
@@ -404,9 +404,17 @@ class _Search:
         for group in self.groups.values():
             kept = group.find_conflicts()
             undecided |= set(group.constraints).difference(kept, *group.conflicts)
+        self._set_undecided(undecided)
+
+    def _set_undecided(self, undecided: Iterable[int]) -> None:
+        """Replace the figures for which there is no decision; a printed matrix may decide some."""
+        decided = {clash.figure for pair in self.pairs for clash in pair.clashes}
+        for matrix in self.matrices:
+            if matrix.rows is not None:
+                decided.update(matrix.group.constraints)
         self.not_checked = {
             i: why for i, why in self.not_checked.items() if why != NOT_DECIDED
-        } | dict.fromkeys(undecided, NOT_DECIDED)
+        } | dict.fromkeys(set(undecided) - decided, NOT_DECIDED)
 
     def build_result(self) -> ConsistencyResult:
         """Collect what was found."""

@@ -248,7 +248,8 @@ def _compare_with_matrix(
     source, position = (first, second.matrix) if first.matrix is None else (second, first.matrix)
     assert position is not None
     matrix = matrices[position]
-    clashes = matrix.find_clashes(source.checked)
+    # All figures: the matrix decides even those that the search left open without it.
+    clashes = matrix.find_clashes(source.figures)
     if clashes:
         return replace(
             pair, verdict=CONTRADICTORY, severity=matrix.find_severity(clashes),

@@ -35,7 +35,8 @@ class Limits:
     ``timeout`` is in seconds, ``memory`` in bytes of resident size. At most ``jobs`` launches run
     at the same time, each with ``threads`` threads. Up to ``together`` seeds of one neural runner
     share a launch: their time limits add up, but the memory limit is that of one cell. A fit may
-    use ``workers`` processes or threads of its own.
+    use ``workers`` processes or threads of its own: on one machine, whose jobs are its cores
+    (``shares_jobs``), it takes those that are free.
 
     On a GPU up to ``gpu_jobs`` launches run at the same time; they are not counted in ``jobs``.
     Each may take ``gpu_memory`` bytes of the card's memory, or all of it if that is None.
@@ -48,6 +49,7 @@ class Limits:
     device: str = "cpu"
     together: int = 1
     workers: int = 1
+    shares_jobs: bool = True
     gpu_jobs: int = 1
     gpu_memory: int | None = None
 
@@ -185,25 +187,49 @@ class RunningLaunches:
 
 
 class FreeJobs:
-    """The jobs of a run that no launch uses.
+    """The jobs of a run that no launch uses: first come, first served.
 
-    A launch needs one job. A fit that can use several takes the free ones too.
+    A launch needs one job. A fit that can use several takes the free ones too. It waits until half
+    of those that it can use are free: alone on one job, a long fit would end long after the others.
     """
 
     def __init__(self, n: int) -> None:
-        self._n_free = n
+        self._n = self._n_free = n
+        self._line: list[object] = []  # the places of the launches that wait
         self._changed = threading.Condition()
 
     @contextlib.contextmanager
-    def take(self, at_most: int) -> Iterator[int]:
-        """Wait for a free job; take those that are free, but ``at_most`` so many, in the block."""
+    def line_up(self) -> Iterator[object]:
+        """Have a place in the line during the block, or until jobs are taken with it."""
+        place = object()
         with self._changed:
-            self._changed.wait_for(lambda: self._n_free > 0)
+            self._line.append(place)
+        try:
+            yield place
+        finally:
+            with self._changed:
+                if place in self._line:
+                    self._line.remove(place)
+                    self._changed.notify_all()
+
+    @contextlib.contextmanager
+    def take(self, place: object, at_most: int) -> Iterator[int]:
+        """Wait for one's turn and for free jobs; hold up to ``at_most`` of them in the block."""
+        at_least = count_least_jobs(at_most, self._n)
+        with self._changed:
+            self._changed.wait_for(lambda: self._line[0] is place and self._n_free >= at_least)
             n_taken = min(self._n_free, max(1, at_most))
             self._n_free -= n_taken
+            self._line.remove(place)
+            self._changed.notify_all()
         try:
             yield n_taken
         finally:
             with self._changed:
                 self._n_free += n_taken
                 self._changed.notify_all()
+
+
+def count_least_jobs(at_most: int, n: int) -> int:
+    """Return how many of ``n`` jobs must be free for a launch that can use ``at_most`` of them."""
+    return max(1, (min(at_most, n) + 1) // 2)

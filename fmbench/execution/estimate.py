@@ -38,13 +38,16 @@ class DurationEstimate:
             recipe = (record.cell["runner"], record.cell["protocol"]["name"])
             share = record.total_seconds / record.together
             # The fit of a resumed cell includes the time of earlier runs, the total does not.
-            seconds = max(share, record.fit_seconds or 0.0)
+            n_workers = record.details.get("workers")
+            if not isinstance(n_workers, int) or n_workers < 1:  # of a plug-in's own details
+                n_workers = 1
+            seconds = max(share, record.fit_seconds or 0.0) * n_workers
             epochs = record.cell["hyperparameters"].get(EPOCHS)
             self._measured[recipe] = seconds, epochs
             self._measured[*recipe, record.cell["variant"]] = seconds, epochs
 
     def expected_seconds(self, cell: Cell) -> float:
-        """Estimate the seconds that the cell takes."""
+        """Estimate the seconds that the cell takes with one worker."""
         recipe = (cell.runner.name, cell.protocol.name)
         for similar in ((*recipe, cell.variant), recipe):
             if similar in self._measured:

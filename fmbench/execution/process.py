@@ -87,7 +87,7 @@ def run_child_process(
             elif time.monotonic() > deadline:
                 failure = f"timed out after {limits.timeout * len(launch):g} s"
             else:
-                used = _measure_resident_bytes(process.pid)
+                used = measure_memory(process.pid)
                 peak = max(peak, used)
                 if used > limits.memory:
                     failure = _describe_memory_failure(limits)
@@ -154,17 +154,33 @@ def _describe_exit(exit_code: int | None, folder: Path) -> str:
     return f"ended with status {exit_code} before it returned predictions{last_line}"
 
 
-def _measure_resident_bytes(pid: int) -> int:
-    """Measure the resident size of a process and all its descendants, in bytes."""
+def measure_memory(pid: int) -> int:
+    """Measure the memory of a process and all its descendants, in bytes.
+
+    It is the resident size of the process and, of each descendant, what it shares with no other
+    process: a forked one shares the images with the process, and they are counted once. Where the
+    system does not say what is shared, it is the resident size of all.
+    """
     import psutil
 
     total = 0
     with contextlib.suppress(psutil.NoSuchProcess):  # it has ended already
         process = psutil.Process(pid)
-        for member in [process, *process.children(recursive=True)]:
+        total += process.memory_info().rss
+        for descendant in process.children(recursive=True):
             with contextlib.suppress(psutil.NoSuchProcess):  # it has ended already
-                total += member.memory_info().rss
+                total += _measure_unshared_bytes(descendant)
     return total
+
+
+def _measure_unshared_bytes(process: Any) -> int:
+    import psutil
+
+    try:
+        memory = process.memory_full_info()
+    except psutil.AccessDenied:
+        memory = process.memory_info()
+    return getattr(memory, "uss", memory.rss)  # uss: unique set size
 
 
 def _run_child(
@@ -245,7 +261,7 @@ def use_workers(n: int) -> None:
     """Let a fit use several processes or threads."""
     if n > 1:
         # Python lets no daemon start processes, because they could outlive it. These cannot: they
-        # are in its process group, and end themselves without it.
+        # are in its process group, and they end when it ends.
         multiprocessing.current_process().daemon = False
         workers.allow_workers(n)
 
@@ -274,10 +290,7 @@ def _end_with_parent() -> None:
             os.killpg(0, signal.SIGKILL)
 
     threading.Thread(target=wait_and_kill, daemon=True).start()
-    if sys.platform == "linux":
-        # The thread cannot run while a library holds the interpreter's lock. The kernel can kill
-        # this process even then: when the fork server ends, which ends with the run.
-        pr_set_pdeathsig = 1
-        ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
-        if preload.IMPORTED_BY not in (os.getpid(), os.getppid()):
-            os.killpg(0, signal.SIGKILL)  # the server ended before the kernel was asked
+    # The thread cannot run while a library holds the interpreter's lock. The kernel can kill this
+    # process even then: when the fork server ends, which ends with the run.
+    forked = os.getpid() != preload.IMPORTED_BY
+    workers.end_with_parent(preload.IMPORTED_BY if forked else os.getppid())

@@ -28,6 +28,7 @@ from fmbench.execution.backend import (
     Limits,
     Measurement,
     RunningLaunches,
+    count_least_jobs,
 )
 from fmbench.execution.cell_locks import CellLocks
 from fmbench.execution.local import LocalBackend
@@ -39,9 +40,11 @@ from fmbench.utils import environment
 if TYPE_CHECKING:
     import numpy as np
 
-# The memory of each process of a fit that uses several: liblinear copies all images twice, as
-# doubles with their positions (60,000 images of 784 pixels: 1.9 GB in all).
-WORKER_BYTES = 5 * 2**29
+# A fit with several workers may take this share of the memory limit: by default 4 of 8 GiB. Where
+# its processes cannot share the images, it takes more.
+SHARE_FOR_WORKERS = 0.5
+# What the process of a cell takes itself, in GiB: 60,000 images as bytes, floats and doubles.
+CELL_GIB = 0.75
 # `auto` chooses the order that ends early if the other would take this many times as long.
 MUCH_LONGER = 1.1
 
@@ -66,17 +69,21 @@ class Observer:
 
 
 def sort_cells(
-    cells: Iterable[Cell], expected_seconds: Callable[[Cell], float], order: str = "table"
+    cells: Iterable[Cell],
+    expected_seconds: Callable[[Cell], float],
+    limits: Limits,
+    order: str = "table",
 ) -> list[Cell]:
     """Sort cells for a first table early, or for an early end.
 
     ``table`` sorts by seed, then by expected time, shortest first: each row gets its first seed
-    early. ``finish`` sorts by expected time, longest first, so that no long cell starts last. Cells
-    of the default data set come before all others, so that each data set is loaded once.
+    early. ``finish`` sorts by expected time, longest first, so that no long cell starts last. The
+    time is that of a fit with all the workers that it may use. Cells of the default data set come
+    before all others, so that each data set is loaded once.
     """
 
     def sort_key(cell: Cell) -> tuple[bool, float, float, str, int]:
-        seconds = expected_seconds(cell)
+        seconds = expected_seconds(cell) / count_most_workers(cell, limits)
         first, second = (-seconds, 0.0) if order == "finish" else (cell.seed, seconds)
         return cell.dataset != DEFAULT_DATASET, first, second, cell.name, cell.seed
 
@@ -93,7 +100,9 @@ def choose_order(
     """
     on_cpu = [cell for cell in cells if limits.get_device(cell) != "cuda"]
     table, finish = (
-        simulate_seconds(sort_cells(on_cpu, expected_seconds, order), expected_seconds, limits)
+        simulate_seconds(
+            sort_cells(on_cpu, expected_seconds, limits, order), expected_seconds, limits
+        )
         for order in ("table", "finish")
     )
     return "finish" if table > MUCH_LONGER * finish else "table"
@@ -102,14 +111,16 @@ def choose_order(
 def simulate_seconds(
     cells: Iterable[Cell], expected_seconds: Callable[[Cell], float], limits: Limits
 ) -> float:
-    """Compute how long cells take that start in this order, each when a job becomes free."""
+    """Compute how long cells take that start in this order, each when its jobs are free."""
     running: list[tuple[float, int]] = []  # when each cell ends, and the jobs that it holds
     n_free, now = limits.jobs, 0.0
     for cell in cells:
-        while not n_free or (running and running[0][0] <= now):
+        n_most = count_most_workers(cell, limits)
+        n_least = count_least_jobs(n_most, limits.jobs)
+        while n_free < n_least or (running and running[0][0] <= now):
             now, n_freed = heapq.heappop(running)
             n_free += n_freed
-        n_jobs = min(n_free, count_most_workers(cell, limits))
+        n_jobs = min(n_free, n_most)
         n_free -= n_jobs
         heapq.heappush(running, (now + expected_seconds(cell) / n_jobs, n_jobs))
     return max((end for end, _ in running), default=now)
@@ -117,7 +128,11 @@ def simulate_seconds(
 
 def count_most_workers(cell: Cell, limits: Limits) -> int:
     """Return how many processes the fit of a cell may use, if so many jobs are free."""
-    return max(1, min(cell.runner.max_workers, limits.memory // WORKER_BYTES))
+    if not limits.shares_jobs:
+        return 1
+    free_gib = SHARE_FOR_WORKERS * limits.memory / 2**30 - CELL_GIB
+    n_with_memory = int(free_gib / cell.runner.worker_gib)
+    return max(1, min(cell.runner.max_workers, limits.jobs, n_with_memory))
 
 
 def select_pending(
@@ -178,6 +193,7 @@ def run_cells(
     """
     backend = cluster or LocalBackend(neural=any(cell.runner.uses_gpu for cell in cells))
     locks = CellLocks(store, known or store.read_contents())
+    limits = replace(limits, shares_jobs=backend.shares_jobs)
     run = _Run(store, source, limits, observer, backend, locks)
     try:
         records: list[Record] = []
@@ -249,11 +265,12 @@ class _Run:
     def _run_launch(self, launch: Launch) -> list[Record]:
         if self._stop.is_set():
             return []
-        with self._locks.lock(launch) as cells:
+        # It lines up before it reads any file, so that launches get jobs in their order.
+        with self._line_up(launch) as place, self._locks.lock(launch) as cells:
             for cell, record in cells.measured_elsewhere:
                 self._observer.on_measured_elsewhere(cell, record)
             self.locked_elsewhere.extend(cells.locked_elsewhere)
-            measured = self._measure(cells.to_measure) if cells.to_measure else []
+            measured = self._measure(cells.to_measure, place) if cells.to_measure else []
             failed = [self._save_failure(cell, why) for cell, why in cells.not_lockable]
             return [*(record for _, record in cells.measured_elsewhere), *measured, *failed]
 
@@ -264,13 +281,20 @@ class _Run:
         self._observer.on_end(cell, record)
         return record
 
-    def _measure(self, launch: Launch) -> list[Record]:
+    def _line_up(self, launch: Launch) -> contextlib.AbstractContextManager[object | None]:
+        """A place in the line for free jobs; None for a launch that needs none of them."""
+        on_gpu = self._limits.get_device(launch[0]) == "cuda"
+        if on_gpu or not self._limits.shares_jobs:
+            return contextlib.nullcontext()
+        return self._free_jobs.line_up()
+
+    def _measure(self, launch: Launch, place: object | None) -> list[Record]:
         def on_start() -> None:
             for cell in launch:
                 self._observer.on_start(cell)
 
         records: list[Record] = []
-        with self._choose_limits(launch) as limits, self._running.track(launch):
+        with self._choose_limits(launch, place) as limits, self._running.track(launch):
             if self._stop.is_set():
                 return []
             workspaces = [self._store.workspace_path(cell) for cell in launch]
@@ -287,14 +311,14 @@ class _Run:
         return records
 
     @contextlib.contextmanager
-    def _choose_limits(self, launch: Launch) -> Iterator[Limits]:
+    def _choose_limits(self, launch: Launch, place: object | None) -> Iterator[Limits]:
         """The limits of a launch, which holds its jobs during the block."""
-        limits = self._limits
-        if not self._backend.shares_jobs or limits.get_device(launch[0]) == "cuda":
-            yield limits
+        if place is None:
+            yield self._limits
             return
-        with self._free_jobs.take(count_most_workers(launch[0], limits)) as n_jobs:
-            yield replace(limits, workers=n_jobs)
+        n_most = count_most_workers(launch[0], self._limits)
+        with self._free_jobs.take(place, n_most) as n_jobs:
+            yield replace(self._limits, workers=n_jobs)
 
 
 def build_record(cell: Cell, result: LaunchResult, measurement: Measurement | None) -> Record:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -162,9 +162,11 @@ class MeasuringSession:
         from fmbench.execution import schedule
 
         expected, order = self._estimate.expected_seconds, self._order
+        shares_jobs = self._cluster is None or self._cluster.shares_jobs
+        limits = replace(self._limits, shares_jobs=shares_jobs)
         if order == "auto":
-            order = schedule.choose_order(cells, expected, self._limits)
-        return schedule.sort_cells(cells, expected, order)
+            order = schedule.choose_order(cells, expected, limits)
+        return schedule.sort_cells(cells, expected, limits, order)
 
     @contextmanager
     def catch_interrupt(self) -> Iterator[None]:

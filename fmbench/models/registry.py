@@ -103,6 +103,8 @@ class Runner:
     by_name_only: bool = False
     # Up to how many processes or threads one fit can use without any change of its predictions.
     max_workers: int = 1
+    # GiB of memory that each of them needs, beside what they share.
+    worker_gib: float = 1.0
     # Questions that the source leaves open, each with its possible answers. One of the answers is
     # the recipe's own.
     readings: Readings = field(default_factory=dict)
@@ -209,6 +211,7 @@ def register(
     flagged: Mapping[str, str] | None = None,
     by_name_only: bool = False,
     max_workers: int = 1,
+    worker_gib: float = 1.0,
     readings: Readings | None = None,
     aliases: tuple[str, ...] = (),
     reading_of: str = "",
@@ -219,19 +222,22 @@ def register(
     ``device`` and ``workspace`` on which it depends.
 
     Raises:
-        ValueError: the name is taken or malformed; the signature and the hyperparameters do not
-            agree; or a question of ``readings`` lacks the recipe's own answer.
+        ValueError: the name is taken or malformed; ``max_workers`` or ``worker_gib`` is not
+            positive; the signature and the hyperparameters do not agree; or a question of
+            ``readings`` lacks the recipe's own answer.
     """
     if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name):
         raise ValueError(f"runner name {name!r}: use lower-case words joined by hyphens")
     if name in _REGISTRY:
         raise ValueError(f"runner {name!r} is registered twice")
+    if max_workers < 1 or not worker_gib > 0:
+        raise ValueError(f"runner {name!r}: max_workers and worker_gib must be positive")
 
     def decorate(factory: Callable[..., Any]) -> Callable[..., Any]:
         runner = Runner(
             name, title, factory, dict(hyperparameters), revision, cost, dict(quick or {}),
             dict(parameter_counts or {}), scores, notes, dict(flagged or {}), by_name_only,
-            max_workers, dict(readings or {}), aliases=aliases, reading_of=reading_of,
+            max_workers, worker_gib, dict(readings or {}), aliases=aliases, reading_of=reading_of,
         )  # fmt: skip
         arguments = set(inspect.signature(factory).parameters) - CONTEXT_ARGUMENTS
         if arguments != set(hyperparameters):

@@ -49,6 +49,14 @@ def test_the_time_grows_with_the_number_of_epochs(toy_cell, record_of):
     assert estimate.expected_seconds(replace(cell, seed=1)) == 5.0, "of its own variant"
 
 
+def test_the_seconds_are_those_of_a_fit_with_one_worker(toy_cell, record_of):
+    estimate = DurationEstimate(EMPTY)
+    estimate.learn(record_of(toy_cell(), total_seconds=60.0, details={"workers": 4}))
+    assert estimate.expected_seconds(toy_cell()) == 240.0
+    estimate.learn(record_of(toy_cell(), total_seconds=60.0, details={"workers": "a few"}))
+    assert estimate.expected_seconds(toy_cell()) == 60.0
+
+
 def test_cells_of_one_launch_share_its_time_and_a_resumed_fit_includes_its_earlier_time(
     toy_cell, record_of
 ):

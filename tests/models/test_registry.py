@@ -56,6 +56,14 @@ def test_an_invalid_registration_raises_an_error(name, hyperparameters, message)
     assert name == "lenet5" or name not in runners.load_runners()
 
 
+@pytest.mark.parametrize("workers", [{"max_workers": 0}, {"worker_gib": 0.0}])
+def test_a_registration_whose_workers_are_not_positive_raises_an_error(workers):
+    with pytest.raises(ValueError, match="must be positive"):
+        registry.register(
+            "brand-new", title="x", hyperparameters={}, revision=1, cost="seconds", **workers
+        )
+
+
 def test_isolated_registrations_do_not_enter_the_registry():
     before = set(runners.load_runners())
     with registry.isolate_registrations() as isolated:

@@ -265,7 +265,8 @@ def test_the_permutation_p_is_a_probability_and_does_not_depend_on_the_order_of_
     assert 0 < p <= 1
     order = generator.permutation(n)
     again = compute_permutation_p(agreement[np.ix_(order, order)])
-    assert again == pytest.approx(p, abs=0.03)  # the same law, other random orders
+    # The same law, other random orders: 0.05 is seven standard deviations of the difference.
+    assert again == pytest.approx(p, abs=0.05)
 
 
 def test_the_permutation_p_is_small_only_if_the_pattern_of_the_classes_fits():
