@@ -6,6 +6,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 REFERENCE := results/reference
+GPU_RESULTS := results/gpu
 # Beside a GPU: the Python of .venv if there is one, else the machine's own, which has PyTorch.
 GPU_PYTHON ?= $(if $(wildcard .venv/installed),$(BIN)/python,$(PYTHON))
 PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
@@ -39,7 +40,8 @@ reference: .venv/installed  ## make everything in results/reference and the READ
 	$(BIN)/fmbench table --write --results $(REFERENCE) > /dev/null
 	$(BIN)/fmbench forensics lenet5 --write --results $(REFERENCE) > /dev/null
 	$(BIN)/fmbench figures --results $(REFERENCE)
-	$(BIN)/fmbench report --results $(REFERENCE)
+	$(BIN)/fmbench table --write --results $(GPU_RESULTS) > /dev/null
+	$(BIN)/fmbench report --results $(REFERENCE) --against $(GPU_RESULTS)
 	$(BIN)/python -m fmbench.report.readme
 
 gpu:  ## measure everything on an NVIDIA GPU, step by step (minutes; resumes)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
 from fmbench.analysis import evaluation
 from fmbench.datasets import loading, locate, specs
@@ -23,7 +23,16 @@ if TYPE_CHECKING:
     from fmbench.analysis.predictions import SuitePredictions
 
 # No limit on time: a test must pass on a busy machine. Speeds are measured in benchmarks/.
-settings.register_profile("fmbench", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# A failing example is not made smaller, which may take five minutes: the printed blob reproduces
+# it, and `--hypothesis-profile=shrink` makes it small.
+settings.register_profile(
+    "fmbench",
+    deadline=None,
+    print_blob=True,
+    phases=[phase for phase in Phase if phase not in (Phase.shrink, Phase.explain)],
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.register_profile("shrink", settings.get_profile("fmbench"), phases=list(Phase))
 settings.load_profile("fmbench")
 
 
@@ -100,9 +109,12 @@ def reference(source: specs.LocatedDataset) -> SuitePredictions:
     """The committed records, read as far as figures and page need them."""
     from fmbench.analysis.predictions import load_predictions
 
-    folder = CHECKOUT / "results" / "reference"
-    results = evaluation.read_results(folder, reader.read_suite(), data=source.folder)
-    return load_predictions(results)
+    suite = reader.read_suite()
+    results, against = (
+        evaluation.read_results(CHECKOUT / "results" / name, suite, data=source.folder)
+        for name in ("reference", "gpu")
+    )
+    return load_predictions(results, against)
 
 
 @pytest.fixture(scope="session")
@@ -112,7 +124,8 @@ def report(tmp_path_factory: pytest.TempPathFactory, reference: SuitePredictions
     from fmbench.report.html.page import render_page
 
     path = tmp_path_factory.mktemp("report") / "report.html"
-    path.write_text(render_page(reference, Commands(Path("results/reference"))), encoding="utf-8")
+    commands = Commands(Path("results/reference"), against=Path("results/gpu"))
+    path.write_text(render_page(reference, commands), encoding="utf-8")
     return path
 
 

@@ -377,27 +377,24 @@ def compare_with_cpu(step: Step) -> list[dict[str, Any]]:
     """
     import fmbench
     from fmbench.analysis.reference import load_reference_summaries
+    from fmbench.analysis.two_results import pair_rows
     from fmbench.runners import load_runners
 
     if step.quick or not (step.out / RUN).is_dir():
         return []  # the committed records are of the full protocol
     suite = fmbench.load_suite()
     found = fmbench.load_results(step.out / RUN, data=step.folders)
-    reference, known = load_reference_summaries(suite), load_runners()
-    rows = []
-    for name, here in found.evaluation.summaries.items():
-        there = reference.get(name)
-        if name in known and known[name].uses_gpu and here.n and there and there.n:
-            low, high = there.low, there.high
-            inside = None if low is None or high is None else low <= (here.mean or 0.0) <= high
-            rows.append(
-                {
-                    "runner": name, "gpu": list(here.accuracies), "cpu": list(there.accuracies),
-                    "low": low, "high": high, "inside": inside,
-                    "gpu_fit_seconds": here.fit_seconds, "cpu_fit_seconds": there.fit_seconds,
-                }
-            )  # fmt: skip
-    return rows
+    known = load_runners()
+    return [
+        {
+            "runner": row.runner,
+            "gpu": list(row.against.accuracies), "cpu": list(row.first.accuracies),
+            "low": row.first.low, "high": row.first.high, "inside": row.inside,
+            "gpu_fit_seconds": row.against.fit_seconds, "cpu_fit_seconds": row.first.fit_seconds,
+        }
+        for row in pair_rows(load_reference_summaries(suite), found.evaluation.summaries)
+        if row.runner in known and known[row.runner].uses_gpu
+    ]  # fmt: skip
 
 
 def format_row(row: dict[str, Any]) -> str:

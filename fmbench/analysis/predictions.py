@@ -75,12 +75,16 @@ class HardImage:
 
 @dataclass(frozen=True)
 class SuitePredictions:
-    """The stored predictions of a results folder, as far as figures and page need them."""
+    """The stored predictions of a results folder, as far as figures and page need them.
+
+    ``against`` holds the results of another folder that the page compares with these.
+    """
 
     results: SuiteResults
     by_name: dict[str, RunnerPredictions]  # by name of the configuration; only those with records
     shares: np.ndarray  # float (images, n_classes): share of the models that predict each class
     y_true: np.ndarray | None  # None if nothing was measured on the default data set
+    against: SuiteResults | None = None
 
     @property
     def rows(self) -> list[JudgedRow]:
@@ -135,8 +139,13 @@ class SuitePredictions:
         ]  # fmt: skip
 
 
-def load_predictions(results: SuiteResults) -> SuitePredictions:
-    """Read the predictions of all up-to-date records of these results, once."""
+def load_predictions(
+    results: SuiteResults, against: SuiteResults | None = None
+) -> SuitePredictions:
+    """Read the predictions of all up-to-date records of these results, once.
+
+    Of ``against``, the results of another folder, only the summaries are used.
+    """
     y_true = results.y_true
     n_images = 0 if y_true is None else len(y_true)
     shares = np.zeros((n_images, DEFAULT_DATASET.n_classes))
@@ -155,7 +164,7 @@ def load_predictions(results: SuiteResults) -> SuitePredictions:
             n_models += 1
     if n_models:
         shares /= n_models
-    return SuitePredictions(results, by_name, shares, y_true if n_models else None)
+    return SuitePredictions(results, by_name, shares, y_true if n_models else None, against)
 
 
 def _read_predictions(

@@ -18,6 +18,7 @@ class Commands:
 
     results: Path | None = None  # None: the default folder, which commands need not name
     suite: Path | None = None  # None: the suite that is built in
+    against: Path | None = None  # the results that the page compares with these
 
     def run(self, *names: str, seeds: int | None = None) -> str:
         """Measure runners, or ``--all``, in this results folder."""
@@ -45,7 +46,7 @@ class Commands:
 
     def report(self) -> str:
         """Write the page."""
-        return self._build("report")
+        return self._build("report", *(["--against", str(self.against)] if self.against else []))
 
     def _build(self, command: str, *arguments: str) -> str:
         words = ["fmbench", command, *arguments]
