@@ -15,9 +15,10 @@ Accuracies are fractions in [0, 1], seconds are wall time, memory is in bytes.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import shlex
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -80,12 +81,13 @@ class Results:
     """A results folder, seen through a suite: what was claimed, and what was measured.
 
     ``new_records`` are those that :func:`run` has just made; ``interrupted`` says whether Ctrl-C
-    ended that run early.
+    ended that run early; ``unwritten`` says which table it could not write, and why, if any.
     """
 
     evaluation: SuiteResults
     new_records: tuple[Record, ...] = ()
     interrupted: bool = False
+    unwritten: str = ""
 
     @property
     def suite(self) -> Suite:
@@ -103,7 +105,8 @@ class Results:
         Accuracies (claimed, source, reference, mean, sd, low, high, gap, delta_star) are floats in
         [0, 1], and NaN where there is none. ``low`` and ``high`` bound the accuracy of one new run
         at 95 %; ``gap`` is measured minus claimed; ``n`` counts seeds; ``status`` says whether the
-        row was measured, and ``reason`` why not.
+        row was measured, and ``reason`` why not. ``measured_by`` is ``"here"``, or ``"fmbench"``
+        for fmbench's own measurement of a row that has no record here.
         ``claim_low`` and ``claim_high`` bound what is claimed, such as the mean of five runs.
         ``source_protocol_verdict`` is the verdict by the source's own procedure, and ``flatters``
         what that procedure adds to the accuracy. :meth:`JudgedRow.as_dict` has every column.
@@ -164,6 +167,7 @@ class Results:
     def _records_of(self, runner: str) -> tuple[Configuration, list[Record]]:
         from fmbench.utils.names import suggest_names
 
+        [runner] = _find_meant_names([runner], self.evaluation.configurations, self.suite)
         configuration = self.evaluation.configurations.get(runner)
         records = self.evaluation.records_of(configuration) if configuration else []
         if configuration is None or not records:
@@ -246,6 +250,7 @@ def run(
     from fmbench.execution import schedule
     from fmbench.report.tables import write_tables
     from fmbench.suites.configurations import find_control_configurations
+    from fmbench.utils.file_errors import describe_os_error
 
     loaded = _load_suite(suite)
     configurations = select_configurations(names, every_row, loaded, parameters)
@@ -275,10 +280,15 @@ def run(
     found = evaluation.read_results(
         Path(results), loaded, protocol, measuring.source.folder, configurations, measuring.store
     )
-    # If nothing new was measured, the tables have not changed; to score again would take seconds.
-    if written := write_tables(found, only_missing=not todo):
-        logger.info("written: %s", ", ".join(map(str, written)))
-    return Results(found, tuple(session.records), session.interrupted)
+    unwritten = ""
+    try:
+        # If nothing new was measured, the tables have not changed; to score again takes seconds.
+        if written := write_tables(found, only_missing=not todo):
+            logger.info("written: %s", ", ".join(map(str, written)))
+    except OSError as error:  # such as a full disk: the records are written, and can be shown
+        unwritten = describe_os_error(error)
+        logger.error("a table cannot be written: %s", unwritten)
+    return Results(found, tuple(session.records), session.interrupted, unwritten)
 
 
 def check(
@@ -403,12 +413,18 @@ def compare(
     if names and (len(names) != 2 or len(set(names)) != 2):
         raise UserError("name two different runners; `fmbench list` shows them")
     protocol = _choose_protocol(quick)
-    rows, _ = build_suite_configurations(_load_suite(suite))
+    loaded = _load_suite(suite)
+    rows, _ = build_suite_configurations(loaded)
     store = Store(Path(results))
     contents = store.read_contents()
     asked = {e.name: e for e in rebuild_recorded_configurations(contents.finished.values())}
     if names:
-        configurations = find_configurations(names, known=rows | asked)
+        configurations = find_configurations(names, known=rows | asked, suite=loaded)
+        if len(configurations) != 2:
+            raise UserError(
+                f"{' and '.join(map(repr, names))} are both {configurations[0].name}: name two "
+                "different runners"
+            )
         for configuration in configurations:
             if configuration.dataset != DEFAULT_DATASET:
                 raise UserError(
@@ -429,8 +445,8 @@ def compare(
     command = "fmbench run --quick" if quick else "fmbench run"
     if missing and names:
         raise UserError(
-            f"{missing[0]} has no {protocol.name} result in {results}: `{command} {missing[0]}` "
-            "measures it"
+            f"{missing[0]} has no {protocol.name} result in {results}: "
+            f"`{command} {shlex.quote(missing[0])}` measures it"
         )
     if len(found) - len(missing) < 2:
         raise UserError(
@@ -452,6 +468,31 @@ def compare(
     compared = comparison.compare_runners(y_true, predictions)
     table = comparison.build_comparison_table(compared, protocol, unknown_spread=single)
     return ComparedRunners(tuple(compared), table, missing, tuple(contents.broken))
+
+
+def compare_results(first: Results, against: Results, names: Sequence[str] = ()) -> Table:
+    """Compare the same rows in two results folders, such as those of two machines.
+
+    ``names``: runners; without names, every row that both have measured. Both must have been read
+    for the same suite.
+
+    Raises:
+        UserError: a named row, or every row, is not measured in both.
+    """
+    from fmbench.analysis.two_results import build_two_results_table, pair_rows
+
+    rows = list(pair_rows(first.evaluation.summaries, against.evaluation.summaries))
+    measured = {row.runner for row in rows}
+    names = _find_meant_names(names, measured, first.suite)
+    if missing := [name for name in names if name not in measured]:
+        raise UserError(
+            f"{missing[0]} is not measured in both {first.folder} and {against.folder}; measured "
+            f"in both: {', '.join(sorted(measured)) or 'nothing'}"
+        )
+    if not rows:
+        raise UserError(f"no row is measured in both {first.folder} and {against.folder}")
+    chosen = [row for row in rows if not names or row.runner in names]
+    return build_two_results_table(chosen, str(first.folder), str(against.folder))
 
 
 @dataclass(frozen=True)
@@ -506,10 +547,11 @@ def forensics(
     from fmbench.datasets import locate
     from fmbench.records.store import Store
     from fmbench.suites.configurations import build_suite_configurations
+    from fmbench.utils.file_errors import describe_os_error
 
     loaded = _load_suite(suite)
     rows, _ = build_suite_configurations(loaded)
-    [configuration] = find_configurations([name], parameters, rows)
+    [configuration] = find_configurations([name], parameters, rows, loaded)
     protocol = _choose_protocol(quick)
     # The table counts every seed that has a record, so the stories must count them too.
     n_measured = len(
@@ -545,10 +587,14 @@ def forensics(
     planned = _plan_cells((*plan.groups, found.confirmation), own)
     if write and store.folder != folder:
         raise UserError(f"{folder} has no record of {plan.name}: measure it with --run")
-    written = found.write(loaded.folder_in(folder)) if write else []
-    if written:
-        logger.info("written: %s", ", ".join(map(str, written)))
-    return Forensics(found, store.folder, planned, tuple(records), interrupted)
+    unwritten = ""
+    try:
+        if write and (written := found.write(loaded.folder_in(folder))):
+            logger.info("written: %s", ", ".join(map(str, written)))
+    except OSError as error:  # as in `run`
+        unwritten = describe_os_error(error)
+        logger.error("a table cannot be written: %s", unwritten)
+    return Forensics(found, store.folder, planned, tuple(records), interrupted, unwritten)
 
 
 def _measure_stories(
@@ -669,7 +715,8 @@ class Forensics:
     """What :func:`forensics` found.
 
     ``folder`` holds the records that it read. ``planned`` is what would still have to be measured,
-    the most telling first; ``new_records`` are those that it has just made.
+    the most telling first; ``new_records`` are those that it has just made; ``unwritten`` is as in
+    :class:`Results`.
     """
 
     findings: ForensicsFindings
@@ -677,6 +724,7 @@ class Forensics:
     planned: tuple[PlannedCells, ...]
     new_records: tuple[Record, ...]
     interrupted: bool
+    unwritten: str = ""
 
 
 @dataclass(frozen=True)
@@ -731,8 +779,13 @@ def verify(
 
     folder, folders, loaded = Path(results), _collect_folders(data), _load_suite(suite)
     store = open_existing_store(folder)
-    source = _locate_verified_data(folders)
     contents = store.read_contents()
+    records = [*contents.finished.values(), *contents.failed.values()]
+    recorded = {record.cell["runner"] for record in records}
+    recorded |= {record.asked["runner"] for record in records if record.asked}
+    recorded |= {broken.path.parent.name for broken in contents.broken}
+    names = _find_meant_names(names, recorded, loaded)
+    source = _locate_verified_data(folders)
     others = locate.find_other_datasets(
         (r.cell["dataset"] for r in contents.finished.values() if r.cell["dataset"] in DATASETS),
         folders, fetch=False, consequence="the records' own labels are used for",
@@ -758,20 +811,29 @@ def write_tables(found: Results) -> list[Path]:
     return write_tables(found.evaluation)
 
 
-def write_report(found: Results, output: str | Path | None = None) -> Path:
+def write_report(
+    found: Results, output: str | Path | None = None, *, against: Results | None = None
+) -> Path:
     """Write one self-contained HTML page with all results of the suite; return the file.
 
-    ``output``: the file; by default ``report.html`` in the suite's folder.
+    ``output``: the file; by default ``report.html`` in the suite's folder. ``against``: the results
+    of another folder; the page compares the rows that both have measured.
     """
     from fmbench.consistency.solver import silence_solver_output
     from fmbench.report.html.page import render_page
+    from fmbench.utils.file_errors import name_file
     from fmbench.utils.files import write_text_atomically
 
     silence_solver_output()
     details, commands = _load_predictions(found)
+    if against is not None:
+        details = replace(details, against=against.evaluation)
+        commands = replace(commands, against=against.folder)
     path = Path(output or found.suite.folder_in(found.folder) / "report.html")
     _make_folder(path.parent)
-    write_text_atomically(path, render_page(details, commands))
+    page = render_page(details, commands)
+    with name_file(path):
+        write_text_atomically(path, page)
     return path
 
 
@@ -861,6 +923,7 @@ class ListedRunner:
     """A line of ``fmbench list``.
 
     ``name``: what ``fmbench run`` accepts. ``label``: what the paper calls it, or its title.
+    ``parameters``: its deciding parameters in words.
     ``reference`` and ``measured`` sum up fmbench's own run and the user's results. ``runner`` is
     None for a row without a runner, and for a plug-in, whose code is not loaded. ``no_runner`` says
     why a row has no runner; otherwise it is empty.
@@ -873,6 +936,7 @@ class ListedRunner:
     measured: Summary | None
     runner: Runner | None
     no_runner: str = ""
+    parameters: str = ""
 
 
 def list_runners(
@@ -892,7 +956,8 @@ def list_runners(
     from fmbench.analysis.reference import load_reference_summaries, summarise_by_file_names
     from fmbench.plugins.code import find_entry_points
     from fmbench.plugins.model_spec import parse_model_spec
-    from fmbench.suites.configurations import explain_no_runner
+    from fmbench.suites.configurations import explain_no_runner, find_row_runner
+    from fmbench.suites.matching import describe_configuration
     from fmbench.utils.names import suggest_names
 
     loaded = _load_suite(suite)
@@ -911,20 +976,24 @@ def list_runners(
         (name, "measured by name, in no suite", None) for name in measured if name not in listed
     ]
     if names:
-        wanted = {str(parse_model_spec(name)) for name in names}
-        if unknown := sorted(wanted - {name for name, _, _ in labels}):
-            near = suggest_names(unknown[0], [name for name, _, _ in labels])
+        listed = {name for name, _, _ in labels}
+        exact = _find_meant_names(names, listed, loaded)
+        wanted = {name if name in listed else str(parse_model_spec(name)) for name in exact}
+        if unknown := sorted(wanted - listed):
+            near = suggest_names(unknown[0], listed)
             raise UserError(f"nothing called {unknown[0]!r} is listed or measured{near}")
         labels = [line for line in labels if line[0] in wanted]
     without = {
         row.runner: explain_no_runner(row, known)
         for row in loaded.rows
-        if not row.estimator and row.runner not in known
+        if not row.estimator and find_row_runner(row, known) is None
     }
+    of_rows = {row.runner: runner for row in loaded.rows if (runner := find_row_runner(row, known))}
     return [
         ListedRunner(
-            name, label, claimed, reference.get(name), measured.get(name), known.get(name),
-            without.get(name, ""),
+            name, label, claimed, reference.get(name), measured.get(name),
+            of_rows.get(name) or known.get(name), without.get(name, ""),
+            "" if ":" in name else describe_configuration(name),  # an estimator's name has them
         )
         for name, label, claimed in labels
     ]  # fmt: skip
@@ -934,13 +1003,16 @@ def find_configurations(
     names: Iterable[str],
     parameters: Sequence[str] = (),
     known: Mapping[str, Configuration] | None = None,
+    suite: Suite | None = None,
 ) -> list[Configuration]:
     """Find what each name means: a configuration in ``known``, a runner, or a model of your own.
 
-    If code that is not fmbench's own runs, a message names it.
+    A name can also be a label of ``suite``, or what papers call a runner; then a message says which
+    runner is meant. If code that is not fmbench's own runs, a message names it.
 
     Raises:
-        UserError: a name that is neither, or a parameter that the runner does not have.
+        UserError: a name that is none of these or means several, or a parameter that the runner
+            does not have.
     """
     from fmbench.plugins.code import make_announcer
     from fmbench.plugins.model_spec import parse_model_spec
@@ -948,7 +1020,7 @@ def find_configurations(
 
     announce = make_announcer()
     found = {}
-    for name in names:
+    for name in _find_meant_names(names, known or (), suite):
         # The name of a row may end in its data set, which the parser does not know.
         spelled = str(parse_model_spec(name, parameters)) if parameters else name
         configuration = (known or {}).get(spelled) or (known or {}).get(
@@ -957,6 +1029,31 @@ def find_configurations(
         configuration = configuration or resolve_configuration(name, parameters, announce)
         found[configuration.name] = configuration
     return list(found.values())
+
+
+def _find_meant_names(
+    names: Iterable[str], known: Collection[str], suite: Suite | None
+) -> list[str]:
+    """Put the exact name in place of every label and of every name that papers use.
+
+    ``known`` are exact names besides those of runners and plug-ins. ``suite`` is by default Kayed
+    et al. 2020. A message says what each name means.
+
+    Raises:
+        UserError: a name that means no runner, or several.
+    """
+    from fmbench.plugins.model_spec import parse_model_spec
+    from fmbench.suites.typed_names import find_meant_runner, is_exact_name
+
+    exact = []
+    for name in names:
+        if name in known or str(parse_model_spec(name)) in known or is_exact_name(name, suite):
+            exact.append(name)
+            continue
+        meant = find_meant_runner(name, suite or load_suite())
+        logger.info("%s", meant.why)
+        exact.append(meant.name)
+    return exact
 
 
 def select_configurations(
@@ -973,7 +1070,7 @@ def select_configurations(
         raise UserError("name the runners to run, or --all, not both; `fmbench list` shows them")
     rows, missing = build_suite_configurations(suite)
     if names:
-        return find_configurations(names, parameters, rows)
+        return find_configurations(names, parameters, rows, suite)
     if parameters:
         raise UserError("-p goes with the names of the runners to run, not with --all")
     for name, model in missing.items():

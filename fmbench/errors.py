@@ -1,4 +1,4 @@
-"""The one exception whose message is meant for the user."""
+"""The exceptions whose messages are meant for the user."""
 
 from __future__ import annotations
 
@@ -7,6 +7,13 @@ class UserError(Exception):
     """An error that the user can correct: one line that says what is wrong and what to do.
 
     The command line prints it without a traceback and exits with status 2.
+    """
+
+
+class DivergedError(Exception):
+    """A fit did not converge: its loss or its scores are not numbers.
+
+    The message says so in one line. It is the reason in the record of the failed cell.
     """
 
 

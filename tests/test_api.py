@@ -80,9 +80,13 @@ def test_predictions_and_confusion_matrix_of_a_runner(results, dataset):
     assert np.array_equal(results.confusion_matrix("lenet5"), expected)
 
 
+def test_results_are_found_by_the_names_that_people_use(results):
+    assert np.array_equal(results.predictions("GNB"), results.predictions("gaussian-nb"))
+
+
 def test_a_runner_without_a_result_is_an_error_with_the_nearest_names(results):
-    with pytest.raises(fmbench.UserError, match=r"no result of .lenet.*did you mean lenet5"):
-        results.predictions("lenet")
+    with pytest.raises(fmbench.UserError, match=r"unknown runner .lenett.*did you mean lenet5"):
+        results.predictions("lenett")
     with pytest.raises(fmbench.UserError, match="no result of 'gradient-boosting'"):
         results.confusion_matrix("gradient-boosting")
 

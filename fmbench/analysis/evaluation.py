@@ -18,7 +18,8 @@ import numpy as np
 from fmbench import runners
 from fmbench.analysis.controls import ControlResult, compare_control
 from fmbench.analysis.misquotes import Misquote, find_misquote
-from fmbench.analysis.reference import REFERENCE_RESULTS, load_reference_summaries
+from fmbench.analysis.reference import REFERENCE_RESULTS
+from fmbench.analysis.reference_matching import find_reference_summaries, load_reference_matrices
 from fmbench.analysis.summary import Status, Summary, find_current_records, summarise
 from fmbench.analysis.table_verdicts import (
     Grids,
@@ -46,16 +47,21 @@ from fmbench.suites.configurations import (
 from fmbench.suites.rounding import parse_figure
 from fmbench.utils import environment
 
+# Who measured a row, in tables: this results folder, or fmbench's own run, the reference.
+HERE, BY_FMBENCH = "here", "fmbench"
+
 
 @dataclass(frozen=True)
 class JudgedRow:
     """A row of a suite (or a runner that is in no row), its measurement, and the verdict.
 
-    Accuracies are fractions in [0, 1]. The status of ``summary`` says whether anything was
-    measured. ``reference`` is fmbench's own measurement, if there is one. ``verdict`` is by the
-    honest protocol. ``source_protocol`` has what the source's own protocol gives, if that differs,
-    and ``control`` the figure of the same source for other images, if there is one. ``misquote``
-    is given if the claim is not the figure of the source that it quotes.
+    Accuracies are fractions in [0, 1]. ``summary`` is what the row is judged by; its status says
+    whether anything was measured. ``from_reference``: nothing was measured in the results folder,
+    so ``summary`` is fmbench's own measurement. ``reference`` is that measurement in any case, if
+    there is one. ``verdict`` is by the honest protocol. ``source_protocol`` has what the source's
+    own protocol gives, if that differs, and ``control`` the figure of the same source for other
+    images, if there is one. ``misquote`` is given if the claim is not the figure of the source that
+    it quotes.
     """
 
     row: Row
@@ -65,6 +71,7 @@ class JudgedRow:
     source_protocol: ProtocolResult | None = None
     control: ControlResult | None = None
     misquote: Misquote | None = None
+    from_reference: bool = False
 
     @property
     def label(self) -> str:
@@ -100,6 +107,16 @@ class JudgedRow:
     def reference_mean(self) -> float | None:
         """The mean accuracy of fmbench's own run."""
         return self.reference.mean if self.reference else None
+
+    @property
+    def measured_by(self) -> str:
+        """Who measured it: :data:`HERE` or :data:`BY_FMBENCH`; empty if nobody did."""
+        return "" if not self.n else BY_FMBENCH if self.from_reference else HERE
+
+    @property
+    def is_measured_here(self) -> bool:
+        """Whether the results folder has a measurement of its own."""
+        return self.measured_by == HERE
 
     @property
     def mean(self) -> float | None:
@@ -168,7 +185,8 @@ class JudgedRow:
             "label": self.label, "runner": self.runner, "where": self.where,
             "dataset": self.dataset, "images": self.row.images, "claimed": self.claimed,
             "source": self.source, "reference": self.reference_mean, "mean": self.mean,
-            "sd": self.sd, "n": self.n, "low": self.low, "high": self.high, "gap": self.gap,
+            "sd": self.sd, "n": self.n, "measured_by": self.measured_by or None,
+            "low": self.low, "high": self.high, "gap": self.gap,
             "verdict": verdict.word, "verdict_reason": verdict.reason,
             "delta_star": verdict.delta_star, "p_within": verdict.p_within,
             "p_beyond": verdict.p_beyond, "p_holm": verdict.p_holm, "claim_low": claim_low,
@@ -201,7 +219,8 @@ class SuiteResults:
     configurations: dict[
         str, Configuration
     ]  # by name: the suite's rows, and others that a user asked for
-    summaries: dict[str, Summary]  # by name: the configurations, and rows that cannot be built
+    # By name: the configurations, and rows that cannot be built. Only what this folder has.
+    summaries: dict[str, Summary]
     source: LocatedDataset | None  # None if there is no record to score
 
     @property
@@ -224,10 +243,17 @@ class SuiteResults:
 
     @cached_property
     def reference(self) -> dict[str, Summary]:
-        """The summaries of fmbench's own run of this suite, by runner."""
+        """The summaries of fmbench's own run of the same configurations, by runner."""
         if self.protocol is not FULL:  # never two protocols in one row
             return {}
-        return self.summaries if self.is_reference else load_reference_summaries(self.suite)
+        if self.is_reference:
+            return self.summaries
+        return find_reference_summaries(self.suite, self.configurations)
+
+    @cached_property
+    def evidence(self) -> dict[str, Summary]:
+        """What the rows are judged by, by runner; see :func:`choose_evidence`."""
+        return choose_evidence(self.summaries, self.reference)
 
     @cached_property
     def rows(self) -> list[JudgedRow]:
@@ -247,7 +273,11 @@ class SuiteResults:
         if self.protocol is not FULL:
             return {}
         return load_grids(
-            self.suite, self.store.folder, self.summaries, is_reference=self.is_reference
+            self.suite,
+            self.store.folder,
+            self.evidence,
+            is_reference=self.is_reference,
+            from_reference=find_filled(self.summaries, self.evidence),
         )
 
     @cached_property
@@ -322,12 +352,25 @@ class SuiteResults:
             "`fmbench run --refresh` measures them here"
         )
 
+    @property
+    def is_subject_from_reference(self) -> bool:
+        """Whether the suite's subject is judged by fmbench's own measurement."""
+        return self.suite.subject in find_filled(self.summaries, self.evidence)
+
     @cached_property
     def subject_metrics(self) -> list[MetricValues]:
-        """Metrics of the suite's subject, one entry for each seed."""
+        """Metrics of the suite's subject, one entry for each seed.
+
+        They are those of fmbench's own run if the subject is judged by it; then the metrics that
+        need scores are missing, because only the confusion matrices travel with the package.
+        """
         configuration = self.configurations.get(self.suite.subject or "")
         if configuration is None:
             return []
+        if self.is_subject_from_reference:
+            summary = self.evidence[configuration.name]
+            matrices = load_reference_matrices(self.suite, summary)
+            return [compute_metrics_of_matrix(np.array(matrix)) for matrix in matrices]
         values = []
         for record in self.records_of(configuration):
             arrays = self.store.load_arrays(record, Y_TRUE, Y_PRED, SCORES)
@@ -339,6 +382,29 @@ class SuiteResults:
                 )
             )
         return values
+
+
+def choose_evidence(
+    summaries: Mapping[str, Summary], reference: Mapping[str, Summary]
+) -> dict[str, Summary]:
+    """Choose what each runner is judged by: what was measured here, or fmbench's own measurement.
+
+    Fmbench's own takes the place of a runner that has no record at all. It never hides a failed or
+    a stale record.
+    """
+    chosen = dict(summaries)
+    for name, own in summaries.items():
+        measured = reference.get(name)
+        if own.status is Status.NOT_RUN and measured and measured.status is Status.MEASURED:
+            chosen[name] = measured
+    return chosen
+
+
+def find_filled(
+    summaries: Mapping[str, Summary], evidence: Mapping[str, Summary]
+) -> frozenset[str]:
+    """Find the runners that :func:`choose_evidence` filled from fmbench's own measurement."""
+    return frozenset(name for name, chosen in evidence.items() if chosen is not summaries[name])
 
 
 def judge_suite(
@@ -353,9 +419,12 @@ def judge_suite(
 ) -> list[JudgedRow]:
     """Judge every row of the suite, then every other runner that has a summary.
 
-    ``summaries`` and ``reference`` are by runner. A claim can only be tested if it is about the
-    test set of the rerun, and the rerun used the full protocol.
+    ``summaries`` and ``reference`` are by runner; :func:`choose_evidence` says which of them
+    counts. A claim can only be tested if it is about the test set of the rerun, and the rerun used
+    the full protocol.
     """
+    evidence = choose_evidence(summaries, reference)
+    filled = find_filled(summaries, evidence)
     others = [Row("", name, name) for name in summaries if name not in suite.runners]
     rows = [*suite.rows, *others]
     untestable = ""
@@ -367,21 +436,22 @@ def judge_suite(
         _compare_control(row, summaries.get(row.runner), reference.get(row.runner)) for row in rows
     ]
     verdicts = judge_rows(
-        rows, summaries, margin=margin, alpha=alpha, untestable=untestable, controls=controls
+        rows, evidence, margin=margin, alpha=alpha, untestable=untestable, controls=controls
     )
-    untested = find_untested(rows, summaries, untestable=untestable, controls=controls)
+    untested = find_untested(rows, evidence, untestable=untestable, controls=controls)
     protocols = judge_source_protocols(
-        rows, summaries, untested, grids or {}, margin=margin, alpha=alpha
+        rows, evidence, untested, grids or {}, margin=margin, alpha=alpha
     )
     return [
         JudgedRow(
             row,
-            summaries.get(row.runner, Summary(row.runner, Status.NO_RUNNER)),
+            evidence.get(row.runner, Summary(row.runner, Status.NO_RUNNER)),
             reference.get(row.runner),
             verdict,
             source_protocol,
             control,
             find_misquote(row, rows),
+            row.runner in filled,
         )
         for row, verdict, source_protocol, control in zip(
             rows, verdicts, protocols, controls, strict=True
@@ -471,6 +541,13 @@ def read_results(
         if name not in summaries  # a plug-in that the user asked for may have this name
     }
     return SuiteResults(store, suite, protocol, contents, configurations, summaries, source)
+
+
+def compute_metrics_of_matrix(confusion: np.ndarray) -> MetricValues:
+    """Compute the metrics of a confusion matrix ``int (n_classes, n_classes)``, without scores."""
+    n = len(confusion)
+    pairs = np.repeat(np.arange(n * n), confusion.ravel())
+    return compute_metrics(pairs // n, pairs % n, n)
 
 
 def _parse_fraction(printed: str | None) -> float | None:

@@ -12,20 +12,22 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
+from msgspec import Meta
 
 from fmbench.analysis.summary import FlaggedFigure, Status, Summary
 from fmbench.errors import UserError
 from fmbench.models.registry import Runner
 from fmbench.records.cells import Cell
 from fmbench.records.protocols import FULL
+from fmbench.records.record import Seconds, parse_json
 from fmbench.records.store import Store
 from fmbench.suites.bundled import PACKAGED, is_bundled, list_suites
 from fmbench.suites.claims import Suite
 from fmbench.utils.environment import CHECKOUT
-from fmbench.utils.files import write_text_atomically
+from fmbench.utils.files import read_regular_file, write_text_atomically
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,8 +38,37 @@ CONFUSION_FILE = "confusion.json"
 REFERENCE_RESULTS = CHECKOUT / "results" / "reference"
 PACKAGED_REFERENCE = PACKAGED / "reference"
 
+# The largest files that are read. Those of fmbench's own runs have less than 1 MB.
+MAX_SUMMARY_BYTES = 16 * 2**20
+MAX_CONFUSION_BYTES = 64 * 2**20
+
+Count = Annotated[int, Meta(ge=0, le=10**9)]
+Fraction = Annotated[float, Meta(ge=0, le=1)]
 # The confusion matrix of each seed, in the order of the seeds: row = true class.
-Matrices = tuple[tuple[tuple[int, ...], ...], ...]
+Matrices = tuple[tuple[tuple[Count, ...], ...], ...]
+
+
+class _FlaggedEntry(msgspec.Struct, forbid_unknown_fields=True):
+    description: str
+    accuracies: tuple[Fraction, ...]
+
+
+class _SummaryRow(msgspec.Struct, forbid_unknown_fields=True):
+    """A row of ``summary.json``: the fields of a summary, with the reason in the status."""
+
+    runner: str
+    status: str
+    n: Annotated[int, Meta(ge=1, le=10**6)]
+    mean: Fraction
+    sd: Fraction | None
+    low: Fraction | None
+    high: Fraction | None
+    fit_seconds: Seconds | None
+    device: str
+    accuracies: tuple[Fraction, ...]
+    warnings: tuple[str, ...]
+    flagged: dict[str, _FlaggedEntry] = {}
+    controls: dict[str, tuple[Fraction, ...]] = {}
 
 
 class _ConfusionFile(msgspec.Struct, forbid_unknown_fields=True):
@@ -101,9 +132,10 @@ def read_summary(path: Path) -> dict[str, Summary]:
         UserError: the file holds anything else.
     """
     try:
-        rows = json.loads(path.read_text(encoding="utf-8"))["rows"]
-        return {name: _parse_summary(row) for name, row in rows.items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        rows = parse_json(read_regular_file(path, MAX_SUMMARY_BYTES))["rows"]
+        parsed = msgspec.convert(rows, dict[str, _SummaryRow])
+        return {name: _parse_summary(name, row) for name, row in parsed.items()}
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         raise _describe_damage(path) from None
 
 
@@ -139,10 +171,11 @@ def read_confusion_matrices(path: Path) -> dict[str, Matrices]:
         UserError: the file holds anything else than square matrices of counts.
     """
     try:
-        rows = msgspec.json.decode(path.read_bytes(), type=_ConfusionFile).rows
+        content = parse_json(read_regular_file(path, MAX_CONFUSION_BYTES))
+        rows = msgspec.convert(content, _ConfusionFile).rows
         if not all(map(_are_confusion_matrices, rows.values())):
             raise ValueError("not square matrices of counts")
-    except (OSError, ValueError, msgspec.MsgspecError):
+    except (OSError, ValueError, RecursionError):
         raise _describe_damage(path) from None
     return rows
 
@@ -153,9 +186,10 @@ def _are_confusion_matrices(matrices: Matrices) -> bool:
     if len(sizes) != 1 or sizes == {0}:
         return False
     (n,) = sizes
-    if any(len(row) != n or min(row) < 0 for matrix in matrices for row in matrix):
+    if any(len(row) != n for matrix in matrices for row in matrix):
         return False
-    return len({tuple(map(sum, matrix)) for matrix in matrices}) == 1
+    class_sizes = {tuple(map(sum, matrix)) for matrix in matrices}
+    return len(class_sizes) == 1 and sum(class_sizes.pop()) > 0
 
 
 def find_reference_folder(suite: str) -> Path:
@@ -193,22 +227,17 @@ def _format_summary(summary: Summary) -> dict[str, Any]:
     return row
 
 
-def _parse_summary(row: dict[str, Any]) -> Summary:
-    status, _, reason = row["status"].partition(": ")
-    return Summary(
-        **row
-        | {
-            "status": Status(status),
-            "reason": reason,
-            "accuracies": tuple(row["accuracies"]),
-            "warnings": tuple(row["warnings"]),
-            "flagged": {
-                name: FlaggedFigure(figure["description"], tuple(figure["accuracies"]))
-                for name, figure in row.get("flagged", {}).items()
-            },
-            "controls": {k: tuple(v) for k, v in row.get("controls", {}).items()},
-        }
-    )
+def _parse_summary(name: str, row: _SummaryRow) -> Summary:
+    """Return a row of the file as a summary; raises ValueError if its parts do not fit."""
+    if row.runner != name or len(row.accuracies) != row.n:
+        raise ValueError("it is not the summary of this runner and of these seeds")
+    status, _, reason = row.status.partition(": ")
+    fields = msgspec.structs.asdict(row)
+    flagged = {
+        name: FlaggedFigure(figure.description, figure.accuracies)
+        for name, figure in row.flagged.items()
+    }
+    return Summary(**fields | {"status": Status(status), "reason": reason, "flagged": flagged})
 
 
 def _round_floats(value: Any) -> Any:

@@ -19,6 +19,7 @@ from fmbench.records.record import (
     Y_TRUE,
     Record,
     RecordName,
+    clean_warnings,
     flagged_array_name,
 )
 from fmbench.records.store import Store, StoreContents
@@ -180,7 +181,7 @@ def _find_failure(cells: Sequence[Cell], contents: StoreContents) -> str | None:
     for cell in cells:
         if failure := contents.failed.get(cell.key):
             seed = "" if cell.runner.deterministic else f" (seed {cell.seed})"
-            return f"{failure.why}{seed}"
+            return f"{failure.why or 'for an unknown reason'}{seed}"
     return None
 
 
@@ -206,7 +207,7 @@ def _explain_missing_measurement(
 
 
 def _count_warnings(records: Sequence[Record]) -> tuple[str, ...]:
-    counts = Counter(warning for record in records for warning in record.warnings)
+    counts = Counter(text for record in records for text in clean_warnings(record.warnings))
     return tuple(f"{text} ({n} of {len(records)} runs)" for text, n in sorted(counts.items()))
 
 

@@ -12,7 +12,7 @@ is, and the one verdict compares it with such a figure.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -366,14 +366,20 @@ def _make_source_trial(
 
 
 def load_grids(
-    suite: Suite, folder: Path, summaries: Mapping[str, Summary], *, is_reference: bool = False
+    suite: Suite,
+    folder: Path,
+    summaries: Mapping[str, Summary],
+    *,
+    is_reference: bool = False,
+    from_reference: Collection[str] = (),
 ) -> Grids:
     """Load the summaries of the grids' members, from which the suite's claims were picked.
 
     Members in rows of the same suite are in ``summaries``. Those of another suite are read from its
     ``summary.json`` in the results ``folder``; if that lacks some, all of them are read from
     fmbench's own run. The member that is the same configuration as the picked row has the row's own
-    summary. ``is_reference``: the folder holds fmbench's own run itself.
+    summary. ``is_reference``: the folder holds fmbench's own run itself. ``from_reference``: the
+    runners whose ``summaries`` are not of the folder but of fmbench's own run.
 
     Raises:
         UserError: a grid names a row that does not exist.
@@ -392,13 +398,14 @@ def load_grids(
     for name, dataset, picked in wanted:
         of_suite = others.get(grids[name].suite, suite)
         members = reader.find_grid_rows(suite, name, dataset)
-        choice, from_reference = sources.get(of_suite.name, summaries), False
+        choice, is_own = sources.get(of_suite.name, summaries), True
         own = _find_own_member(picked, members)
         if of_suite is not suite and any(r.runner not in choice for r in members if r != own):
-            choice, from_reference = references[of_suite.name], not is_reference
+            choice, is_own = references[of_suite.name], is_reference
+        of_summaries = {picked} if choice is not summaries else {row.runner for row in members}
         found[name, dataset, picked] = GridMembers(
             tuple(summaries[picked] if row == own else choice.get(row.runner) for row in members),
-            from_reference,
+            not is_own or not of_summaries.isdisjoint(from_reference),
         )
     return found
 

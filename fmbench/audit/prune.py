@@ -10,7 +10,7 @@ from pathlib import Path
 from fmbench.audit.verify import RecordCheck, State
 from fmbench.records import locks
 from fmbench.records.record import RecordName
-from fmbench.records.store import Store
+from fmbench.records.store import Store, list_predictions_files
 from fmbench.utils.files import FileState
 
 
@@ -21,7 +21,7 @@ class RemovableRecord:
     files: tuple[Path, ...]
     state: State
     why: str
-    _file_states: tuple[FileState, ...]
+    _file_states: tuple[FileState | None, ...]
 
     @classmethod
     def from_path(cls, path: Path, state: State, why: str) -> RemovableRecord:
@@ -29,18 +29,13 @@ class RemovableRecord:
 
         The JSON file comes first: once it is gone, nothing reads the predictions.
         """
-        predictions = path.with_suffix(".npz")
-        has_predictions = predictions.exists() and path.suffix == ".json"
-        files = (path, predictions) if has_predictions else (path,)
-        return cls(files, state, why, tuple(map(FileState.from_path, files)))
+        files = (path, *(list_predictions_files(path) if path.suffix == ".json" else ()))
+        return cls(files, state, why, tuple(map(_find_state, files)))
 
     @property
     def unchanged(self) -> bool:
         """Whether the files are still as they were when they were listed."""
-        try:
-            return tuple(map(FileState.from_path, self.files)) == self._file_states
-        except OSError:
-            return False
+        return tuple(map(_find_state, self.files)) == self._file_states
 
 
 def list_removable(
@@ -62,19 +57,34 @@ def list_removable(
             yield RemovableRecord.from_path(path, State.BROKEN, "set aside by a run")
 
 
-def remove_record(store: Store, removable: RemovableRecord) -> bool:
-    """Remove the files of a record.
+def remove_record(store: Store, removable: RemovableRecord) -> str:
+    """Remove the files of a record; returns why it was kept, or an empty text.
 
-    Returns False, and removes nothing, if a run has changed the files or holds the record's lock.
+    It is kept if a run has changed the files or holds the record's lock, or if a file cannot be
+    removed.
     """
     path = removable.files[0]
-    with ExitStack() as stack:
-        name = RecordName.from_path(path)
-        free = name is None or stack.enter_context(locks.try_lock(store.lock_path(name)))
-        if not free or not removable.unchanged:
-            return False
-        for file in removable.files:
-            file.unlink()
+    try:
+        with ExitStack() as stack:
+            name = RecordName.from_path(path)
+            free = name is None or stack.enter_context(locks.try_lock(store.lock_path(name)))
+            if not free or not removable.unchanged:
+                return "a run is using it"
+            for file in removable.files:
+                file.unlink()
+    except OSError as error:
+        return f"it cannot be removed ({error.strerror})"
     with suppress(OSError):  # the folder holds other records
         path.parent.rmdir()
-    return True
+    return ""
+
+
+def _find_state(path: Path) -> FileState | None:
+    """Return the state of a file itself, not of the one that a link leads to; None if it is gone.
+
+    A link may lead nowhere, and is removed all the same.
+    """
+    try:
+        return FileState.from_stat(path.lstat())
+    except OSError:
+        return None

@@ -14,6 +14,7 @@ these states:
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -23,6 +24,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fmbench.analysis.evaluation import BY_FMBENCH
 from fmbench.audit.current_cells import CurrentCells, UnavailableError
 from fmbench.datasets.specs import LocatedDataset
 from fmbench.errors import UserError
@@ -31,10 +33,9 @@ from fmbench.plugins.model_spec import parse_model_spec
 from fmbench.records.cells import Cell
 from fmbench.records.protocols import FULL, QUICK, Protocol, load_labels
 from fmbench.records.record import (
+    EPOCH,
     EPOCH_Y_PRED,
-    FLAGGED_PREFIX,
     HELDOUT_ACCURACY,
-    SCORES,
     Y_PRED,
     Y_TRUE,
     Record,
@@ -42,9 +43,10 @@ from fmbench.records.record import (
     flagged_array_name,
 )
 from fmbench.records.store import UNREADABLE_ERRORS, Store, StoreContents
-from fmbench.report.tables import build_table, table_path
+from fmbench.report.tables import MEASURED_BY, build_table, table_path
 from fmbench.suites.claims import Suite
 from fmbench.suites.reader import TABLES
+from fmbench.utils.files import read_regular_file
 
 if TYPE_CHECKING:
     from fmbench.analysis.evaluation import SuiteResults
@@ -138,12 +140,10 @@ class Verifier:
             return
         if known is not None and not np.array_equal(y_true, known):
             yield "its labels are not those of the data set"
-        n, n_classes = len(y_true), cell.dataset.n_classes
-        for name in (Y_PRED, *(name for name in arrays if name.startswith(FLAGGED_PREFIX))):
-            if not _are_classes(arrays[name], (n,), n_classes):
-                yield f"{name} is not {n} classes from 0 to {n_classes - 1}"
-        if SCORES in arrays and arrays[SCORES].shape != (n, n_classes):
-            yield f"scores have shape {arrays[SCORES].shape}, not {(n, n_classes)}"
+        n = len(y_true)
+        if len(arrays[Y_PRED]) != n:  # of a protocol that this version does not have
+            yield f"{Y_PRED} is not {n} classes"
+            return
         if record.history and cell.protocol.detailed:
             yield from _find_history_contradictions(record, cell, arrays, y_true)
 
@@ -158,27 +158,25 @@ class Verifier:
         return self._labels[key]
 
 
-def _are_classes(y_pred: np.ndarray, shape: tuple[int, ...], n_classes: int) -> bool:
-    return y_pred.dtype == np.uint8 and y_pred.shape == shape and y_pred.max() < n_classes
-
-
 def _find_history_contradictions(
     record: Record, cell: Cell, arrays: Mapping[str, np.ndarray], y_true: np.ndarray
 ) -> Iterator[str]:
     """Compare the stored learning curve with the accuracy of each epoch's predictions."""
-    epochs, shape = arrays[EPOCH_Y_PRED], (len(record.history), len(y_true))
-    if not _are_classes(epochs, shape, cell.dataset.n_classes):
-        yield f"{EPOCH_Y_PRED} is not classes {shape}"
+    best = flagged_array_name(BEST_EPOCH)
+    needed = [EPOCH_Y_PRED, *([best] if BEST_EPOCH in cell.runner.flagged else [])]
+    if missing := [name for name in needed if name not in arrays]:
+        yield f"it has no {missing[0]}"
         return
+    epochs = arrays[EPOCH_Y_PRED]
     accuracies = (epochs == y_true).mean(axis=1)
     for epoch, accuracy in zip(record.history, accuracies, strict=True):
-        stored = epoch[HELDOUT_ACCURACY]
+        stored = epoch.get(HELDOUT_ACCURACY)
         if stored != accuracy:
             yield (
-                f"the accuracy of epoch {epoch['epoch']:g} is stored as {stored:.4f}, but its "
-                f"predictions give {accuracy:.4f}"
+                f"the accuracy of epoch {epoch[EPOCH]} is stored as "
+                f"{'none' if stored is None else f'{stored:.4f}'}, but its predictions give "
+                f"{accuracy:.4f}"
             )
-    best = flagged_array_name(BEST_EPOCH)
     if BEST_EPOCH in cell.runner.flagged and not np.array_equal(
         arrays[best], epochs[accuracies.argmax()]
     ):
@@ -188,6 +186,7 @@ def _find_history_contradictions(
 # The columns of the table of accuracies that are compared. The others may differ for good reason: a
 # verdict also depends on the claims and on the other measured runners.
 MEASURED_COLUMNS = ("mean", "sd", "n", "low", "high")
+MAX_TABLE_BYTES = 16 * 2**20
 REMEDY = "`fmbench table --write` writes the table again"
 
 
@@ -223,9 +222,9 @@ def _find_table_difference(path: Path, results: SuiteResults, name: str) -> str 
     """Return a text that says the first difference between a table's file and its records."""
     table = build_table(results, name)
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        content = read_regular_file(path, MAX_TABLE_BYTES).decode("utf-8")
+        rows = list(csv.DictReader(io.StringIO(content, newline="")))
+    except (OSError, ValueError, csv.Error) as error:
         return f"cannot be read: {error}: {REMEDY}"
 
     def identify_row(row: Mapping[str, str]) -> tuple[str | None, ...]:
@@ -235,8 +234,13 @@ def _find_table_difference(path: Path, results: SuiteResults, name: str) -> str 
     expected = table.text_rows()
     columns = MEASURED_COLUMNS if name == "accuracies" else table.names
     for row in expected:
+        written_row = written.get(identify_row(row), {})
+        if _is_of_fmbench(row):
+            if why := _find_figure_without_record(written_row):
+                return f"{row[table.names[0]]}: {why}: {REMEDY}"
+            continue  # no record of this folder decides it
         for column in columns:
-            in_file = written.get(identify_row(row), {}).get(column, "missing")
+            in_file = written_row.get(column, "missing")
             if in_file != row[column]:
                 return (
                     f"{row[table.names[0]]}: {column} is {in_file or 'empty'} in the file, but its "
@@ -248,6 +252,25 @@ def _find_table_difference(path: Path, results: SuiteResults, name: str) -> str 
             remaining.remove(identify_row(row))
         elif any(row.get(column) for column in columns):  # a row without figures may stay
             return f"{identify_row(row)[0]}: its records give no such row: {REMEDY}"
+    return None
+
+
+def _is_of_fmbench(row: Mapping[str, str]) -> bool:
+    """Whether a row of a table shows fmbench's own measurement, and none of this folder."""
+    return row.get(MEASURED_BY.name) == BY_FMBENCH
+
+
+def _find_figure_without_record(row: Mapping[str, str]) -> str | None:
+    """Say which figure of a row in a file is given as measured here, although there is no record.
+
+    Fmbench's own measurements may change with its version, and an older version wrote none.
+    """
+    if _is_of_fmbench(row):
+        return None
+    for column, text in row.items():
+        # Texts beyond the last column of a line have None as their column.
+        if column and text and (column in MEASURED_COLUMNS or column.endswith("measured")):
+            return f"{column} is {text} in the file, but its records give none"
     return None
 
 

@@ -92,7 +92,8 @@ def forensics(
         print_output(format_findings(found.findings, width) + _format_planned(found, command))
     if found.interrupted:
         sys.exit(INTERRUPTED)
-    sys.exit(FAILED if any(not record.finished for record in found.new_records) else 0)
+    is_incomplete = found.unwritten or any(not record.finished for record in found.new_records)
+    sys.exit(FAILED if is_incomplete else 0)
 
 
 def _format_planned(found: Forensics, command: str) -> str:

@@ -101,15 +101,18 @@ def judge(
 
 def _print(judgement: Judgement, format_: str, output: Path | None) -> None:
     from fmbench.report.judgement import format_judgement
+    from fmbench.utils.file_errors import name_file
     from fmbench.utils.files import write_text_atomically
 
     width = find_terminal_width()
     if output is not None:
-        write_text_atomically(output, format_judgement(judgement, format_))
+        with name_file(output):
+            write_text_atomically(output, format_judgement(judgement, format_))
         print_message(f"written: {output}")
         return
     has_colours = format_ == "text" and width is not None
-    print_output(format_judgement(judgement, format_, width, colours=has_colours))
+    text = format_judgement(judgement, format_, width, colours=has_colours)
+    print_output(text, styled=has_colours)
 
 
 def check_output(output: Path | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,12 +10,21 @@ import click
 
 from fmbench.cli import options
 from fmbench.cli.output import find_terminal_width, print_message, print_output
+from fmbench.utils.printable import escape_on_one_line, shorten
 
 if TYPE_CHECKING:
     from fmbench.analysis.summary import Summary
     from fmbench.api import ListedRunner
 
-HEADER = ("name", "label in the paper", "claimed", "reference", "yours", "cost", "device")
+MAX_CELL = 200  # characters
+HEADER = (
+    "name", "label in the paper", "parameters", "claimed", "reference", "yours", "cost", "device",
+)  # fmt: skip
+# In a terminal: the columns that need this width, and those that are left out if they are empty.
+MIN_WIDTHS = {"cost": 100, "device": 120}
+OPTIONAL = {"claimed", "reference", "yours"}
+MIN_LABEL = 20  # columns of a terminal that the names and the labels get at least
+WRAPPED_BELOW, WRAPPED = 100, len("91.28 ± 0.29")  # the number of seeds then has its own line
 
 
 @click.command("list", epilog="Example: fmbench list --results results/local")
@@ -22,9 +32,10 @@ HEADER = ("name", "label in the paper", "claimed", "reference", "yours", "cost",
 @options.suite
 @options.results
 def list_runners(names: tuple[str, ...], suite_file: Path | None, results: Path) -> None:
-    """List every row and runner, with what was claimed and what has been measured.
+    """List every row and runner, its deciding parameters, and what was claimed and measured.
 
-    With a NAME, as for `fmbench run`, list only that one. No code of a plug-in is run.
+    With a NAME, as for `fmbench run`, list only that one. No code of a plug-in is run. A narrow
+    terminal shows the parameters below the label, and leaves out cost and device.
     """
     from tabulate import tabulate
 
@@ -32,18 +43,46 @@ def list_runners(names: tuple[str, ...], suite_file: Path | None, results: Path)
 
     listed = api.list_runners(names, suite=suite_file, results=results)
     lines = [_format_line(runner) for runner in listed]
-    width = find_terminal_width()
-    # The label gets the width that the other columns, as wide as their longest entry, leave.
-    others = sum(
-        max(len(line[i]) for line in [HEADER, *lines]) + 2 for i in range(len(HEADER)) if i != 1
-    )
-    wrap = None if width is None else [None, max(12, width - others), *[None] * 5]
-    print_output(
-        tabulate(lines, HEADER, tablefmt="simple", disable_numparse=True, maxcolwidths=wrap)
-    )
+    if (width := find_terminal_width()) is None:
+        print_output(tabulate(lines, HEADER, tablefmt="simple", disable_numparse=True))
+    else:
+        print_output(format_for_terminal(lines, width))
     for runner in listed:
         if runner.no_runner:
             print_message(f"{runner.label} has no runner: {runner.no_runner}")
+
+
+def format_for_terminal(lines: Sequence[tuple[str, ...]], width: int) -> str:
+    """Format the lines as a table of at most ``width`` columns, if that is 80 or more.
+
+    The parameters stand below the label. Names and labels share the width that the other columns
+    leave.
+    """
+    from tabulate import tabulate
+
+    rows = [dict(zip(HEADER, line, strict=True)) for line in lines]
+    for row in rows:
+        row["label in the paper"] = "\n".join(
+            filter(None, [row["label in the paper"], row.pop("parameters")])
+        )
+    columns = [
+        column
+        for column in HEADER
+        if column != "parameters"
+        and MIN_WIDTHS.get(column, 0) <= width
+        and (column not in OPTIONAL or any(row[column] for row in rows))
+    ]
+    widths = {c: max(len(c), *(len(row[c]) for row in rows)) for c in columns}
+    if width < WRAPPED_BELOW:
+        widths |= {c: min(widths[c], WRAPPED) for c in ("reference", "yours") if c in widths}
+    free = width - sum(w + 2 for c, w in widths.items() if c not in HEADER[:2]) - 2
+    widths["name"] = min(widths["name"], max(MIN_LABEL, free // 2))
+    widths["label in the paper"] = max(MIN_LABEL, free - widths["name"])
+    cells = [[row[c] for c in columns] for row in rows]
+    return tabulate(
+        cells, columns, tablefmt="simple", disable_numparse=True,
+        maxcolwidths=[widths[c] for c in columns],
+    )  # fmt: skip
 
 
 def _format_line(listed: ListedRunner) -> tuple[str, ...]:
@@ -55,15 +94,17 @@ def _format_line(listed: ListedRunner) -> tuple[str, ...]:
     elif listed.runner:
         cost = listed.runner.cost_in_words
         device = "cpu, cuda" if listed.runner.uses_gpu else "cpu"
-    return (
+    texts = (
         listed.name,
         listed.label,
+        listed.parameters,
         listed.claimed or "",
         _format_summary(listed.reference),
         _format_summary(listed.measured),
         cost,
         device,
     )
+    return tuple(escape_on_one_line(shorten(text, MAX_CELL)) for text in texts)
 
 
 def _format_summary(summary: Summary | None) -> str:

@@ -21,16 +21,25 @@ from fmbench.cli.forensics import forensics
 from fmbench.cli.judge import judge
 from fmbench.cli.list import list_runners
 from fmbench.cli.new import new
-from fmbench.cli.output import BAD_INPUT, INTERRUPTED, print_logged_messages, print_message
+from fmbench.cli.output import (
+    BAD_INPUT,
+    INTERRUPTED,
+    flush_output,
+    print_logged_messages,
+    print_message,
+    print_output,
+)
 from fmbench.cli.report import report
 from fmbench.cli.results import results
 from fmbench.cli.run import run
 from fmbench.cli.show import show
+from fmbench.cli.streams import prepare_streams
 from fmbench.cli.suite import suite
 from fmbench.cli.table import table
 from fmbench.cli.verify import verify
 from fmbench.cli.watch import watch
 from fmbench.errors import UserError
+from fmbench.utils.file_errors import describe_os_error
 
 
 @click.group(
@@ -44,7 +53,7 @@ def cli(context: click.Context) -> None:
     """Run the models behind a paper's accuracies again, and judge what the paper claims."""
     print_logged_messages()
     if context.invoked_subcommand is None:
-        click.echo(context.get_help())
+        print_output(context.get_help())
 
 
 for _command in (
@@ -57,8 +66,10 @@ for _command in (
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run a command. An error of the user is one line on stderr and exit status 2."""
     warnings.filterwarnings("default", "fmbench\\.", DeprecationWarning)
+    prepare_streams()
     try:
         cli.main(arguments, prog_name="fmbench", standalone_mode=False)
+        flush_output()
     except UserError as error:
         _exit_with_error(str(error))
     except click.exceptions.NoSuchCommand as error:
@@ -67,9 +78,9 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     except click.ClickException as error:
         _exit_with_error(error.format_message())
     except OSError as error:  # a full disk, a folder without permission: the user can correct it
-        where = error.filename2 or error.filename  # when a file is renamed: its new name
-        _exit_with_error(f"{f'{where}: ' if where else ''}{error.strerror or error}")
+        _exit_with_error(describe_os_error(error))
     except (click.Abort, KeyboardInterrupt):
+        print_message("interrupted")
         sys.exit(INTERRUPTED)
     sys.exit(0)
 

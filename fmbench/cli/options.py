@@ -21,15 +21,19 @@ from fmbench.suites.bundled import DEFAULT_SUITE
 
 # What can be the name of a data set before the "=" of an option; a path would have a slash.
 NAME = re.compile(r"[\w.-]+")
+# More than any run takes, and little enough for the clocks and counters of every system.
+MAX_SECONDS, MAX_GIB = 10**8, 2**20
 
 
 class NonEmptyPath(click.Path):
     """A path that is not empty: an empty one would mean the current folder."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Return the path; fail if it is empty."""
+        """Return the path; fail if it is empty, or no path at all."""
         if not str(value).strip():
             self.fail("the path is empty", param, ctx)
+        if "\0" in str(value):
+            self.fail("a path has no null character", param, ctx)
         return super().convert(value, param, ctx)
 
 
@@ -127,11 +131,11 @@ _RUN_OPTIONS = (
         help="Threads of each cell.",
     ),
     click.option(
-        "--timeout", type=FiniteNumber(0, min_open=True), default=RunOptions.timeout,
+        "--timeout", type=FiniteNumber(0, MAX_SECONDS, min_open=True), default=RunOptions.timeout,
         show_default=True, help="Seconds after which a cell is ended.",
     ),
     click.option(
-        "--memory", "memory_gib", type=FiniteNumber(0, min_open=True),
+        "--memory", "memory_gib", type=FiniteNumber(0, MAX_GIB, min_open=True),
         default=RunOptions.memory_gib, show_default=True,
         help="GiB of resident memory above which a cell is ended.",
     ),
@@ -149,7 +153,7 @@ _RUN_OPTIONS = (
         help="Launches at a time on a GPU; they do not count as --jobs.",
     ),
     click.option(
-        "--gpu-memory", "gpu_memory_gib", type=FiniteNumber(0, min_open=True),
+        "--gpu-memory", "gpu_memory_gib", type=FiniteNumber(0, MAX_GIB, min_open=True),
         default=RunOptions.gpu_memory_gib, show_default=True,
         help="GiB of the GPU's memory that they may take together.",
     ),

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
-import os
 import shutil
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
+from fmbench.cli.streams import send_nowhere
+from fmbench.utils.printable import escape_on_one_line, escape_unsafe, shorten
 
 if TYPE_CHECKING:
     from fmbench.analysis.evaluation import SuiteResults
@@ -19,11 +20,14 @@ if TYPE_CHECKING:
 
 # Exit statuses.
 FAILED, CONTRADICTORY, BAD_INPUT, INTERRUPTED = 1, 1, 2, 130
+MAX_MESSAGE = 2000  # characters of one line on stderr
 
 
 def print_message(text: Any) -> None:
-    """Print one line for the user on stderr."""
-    click.echo(f"fmbench: {text}", err=True)
+    """Print one line for the user on stderr, safe to print."""
+    line = f"fmbench: {shorten(escape_on_one_line(str(text)), MAX_MESSAGE)}\n"
+    sys.stderr.write(line)  # not click.echo, which takes ASCII for a mistake, and writes UTF-8
+    sys.stderr.flush()
 
 
 class _MessageHandler(logging.Handler):
@@ -46,14 +50,43 @@ def build_run_all_command(suite_file: Path | None, *, quick: bool) -> str:
     return f"`fmbench run {' '.join(filter(None, flags))}`"
 
 
-def print_output(text: str) -> None:
-    """Print the result of a command. It is no error if the reader stops early (``| head``)."""
-    try:
-        click.echo(text, nl=not text.endswith("\n"))
+def print_output(text: str, *, styled: bool = False) -> None:
+    """Print the result of a command. It is no error if the reader stops early (``| head``).
+
+    ``styled``: the text has colours, and is safe to print apart from these; otherwise it is made
+    safe here.
+
+    Raises:
+        OSError: it cannot be written, as on a full disk.
+    """
+    with _catch_closed_pipe():
+        sys.stdout.write(text if styled else escape_unsafe(text))
+        sys.stdout.write("" if text.endswith("\n") else "\n")
+    flush_output()
+
+
+def flush_output() -> None:
+    """Write what was printed. Otherwise Python would do it at the end, when no error is caught.
+
+    Raises:
+        OSError: see :func:`print_output`.
+    """
+    with _catch_closed_pipe():
         sys.stdout.flush()
-    except BrokenPipeError:
-        # Otherwise Python would try again, and complain, when it closes the stream at the end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+@contextlib.contextmanager
+def _catch_closed_pipe() -> Iterator[None]:
+    """Drop the output if the reader of a pipe has ended; name it in any other error."""
+    try:
+        yield
+    except OSError as error:
+        with contextlib.suppress(OSError, ValueError):  # not a file, as in a notebook
+            # Otherwise Python would try again, and complain, when it closes the stream at the end.
+            send_nowhere(sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):
+            error.filename = "standard output"
+            raise
 
 
 def print_table(table: Table, format_: str | None = None) -> None:
@@ -69,7 +102,7 @@ def print_table(table: Table, format_: str | None = None) -> None:
         console = Console()
         with console.capture() as captured:
             console.print(render_table(table, console.width), highlight=False)
-        print_output(captured.get())
+        print_output(captured.get(), styled=True)
     else:
         from fmbench.utils.table import FORMATS
 

@@ -26,12 +26,16 @@ if TYPE_CHECKING:
     help="`html`: the page; `tex`: its table for a LaTeX document; `review`: paragraphs for a "
     "review of the paper; `eval-results`: YAML for a model hub.",
 )  # fmt: skip
+@click.option("--against", type=options.NonEmptyPath(path_type=Path, file_okay=False, exists=True),
+              help="Another results folder: the page compares the rows that both have "
+              "measured.")  # fmt: skip
 @options.suite
 @options.results
 @options.data
 def report(
     output: Path | None,
     format_: str,
+    against: Path | None,
     suite_file: Path | None,
     results: Path,
     data: dict[str, Path],
@@ -43,7 +47,8 @@ def report(
     locate.check_folders(data)
     found = api.load_results(results, suite_file, data=data)
     if format_ == "html":
-        path = api.write_report(found, output)
+        other = api.load_results(against, suite_file, data=data) if against else None
+        path = api.write_report(found, output, against=other)
         print_message(f"written: {path} ({path.stat().st_size / 2**20:.1f} MiB)")
     else:
         _print_or_write(_format(found, format_), output)
@@ -65,10 +70,12 @@ def _format(found: Results, format_: str) -> str:
 
 
 def _print_or_write(text: str, output: Path | None) -> None:
+    from fmbench.utils.file_errors import name_file
     from fmbench.utils.files import write_text_atomically
 
     if output is None:
         print_output(text)
     else:
-        write_text_atomically(output, text)
+        with name_file(output):
+            write_text_atomically(output, text)
         print_message(f"written: {output}")

@@ -62,7 +62,7 @@ def prune(stale: bool, failed: bool, broken: bool, yes: bool, results: Path) -> 
             )
         click.confirm(f"remove these {sum(len(one.files) for one in listed)} files?", abort=True,
                       err=True)  # fmt: skip
-    kept = [one for one in listed if not remove_record(store, one)]
-    for one in kept:
-        print_message(f"kept {one.files[0]}: a run is using it")
+    kept = [(one, why) for one in listed if (why := remove_record(store, one))]
+    for one, why in kept:
+        print_message(f"kept {one.files[0]}: {why}")
     print_message(f"removed {len(listed) - len(kept)} records")

@@ -57,7 +57,8 @@ def run(
 ) -> None:
     """Measure runners, then print and write the table. Finished cells are not run again.
 
-    NAME is a runner, or a model of your own: FILE.py:NAME, or module:NAME of an installed package.
+    NAME is a runner, also as papers call it (`SVC`) or as a label of the suite, or a model of your
+    own: FILE.py:NAME, or module:NAME of an installed package.
     """
     from fmbench import api
 
@@ -71,4 +72,5 @@ def run(
     status = print_problems(found.evaluation)
     if found.interrupted:
         sys.exit(INTERRUPTED)
-    sys.exit(FAILED if any(not r.finished for r in found.new_records) else status)
+    is_incomplete = found.unwritten or any(not r.finished for r in found.new_records)
+    sys.exit(FAILED if is_incomplete else status)

@@ -8,14 +8,21 @@ from fmbench.cli import options
 from fmbench.cli.output import find_terminal_width, print_output
 
 
-@click.command(epilog="Examples: fmbench show lenet5; fmbench show ./my_model.py:make_model")
+@click.command(
+    epilog="Examples: fmbench show lenet5; fmbench show knn; fmbench show ./my_model.py:make_model"
+)
 @click.argument("name")
 @options.parameters
 def show(name: str, parameters: tuple[str, ...]) -> None:
-    """Show a runner's recipe: every hyperparameter with its origin, and parameter counts."""
+    """Show a runner's recipe: every hyperparameter with its origin, and parameter counts.
+
+    NAME is a runner, what papers call it (`knn`, `SVC`), a label of the default suite, or a model
+    of your own.
+    """
     from tabulate import tabulate
 
     from fmbench.api import find_configurations
+    from fmbench.suites.matching import describe_configuration
 
     [entry] = find_configurations([name], parameters)
     runner, given = entry.runner, entry.parameters
@@ -39,6 +46,10 @@ def show(name: str, parameters: tuple[str, ...]) -> None:
     ]  # fmt: skip
     if runner.source:
         text[1] = f"source {runner.source}; {text[1].partition('; ')[2]}"
+    if in_words := describe_configuration(entry.name):
+        text[1] += f"\nparameters: {in_words}"
+    if runner.aliases:
+        text[1] += f"\nalso called: {', '.join(runner.aliases)}"
     if runner.parameter_counts:
         from fmbench.models.nn.layers import count_parameters
 

@@ -61,18 +61,23 @@ def import_suite(
     whose model is doubtful has the possible models as comments.
     """
     from fmbench import api
+    from fmbench.utils.file_errors import name_file
     from fmbench.utils.files import write_text_atomically
+    from fmbench.utils.printable import escape_unsafe
 
     check_output(output)
     if output is not None and output.exists() and not force:
         raise UserError(f"{output} exists already and was not changed: --force replaces it")
     if output is not None and output.suffix != ".toml":
         raise UserError(f"{output}: the name of a suite ends with .toml")
-    text = api.import_suite(
-        *read_standard_input(inputs), kind=kind, column=column, mapping=mapping, model=model
+    text = escape_unsafe(
+        api.import_suite(
+            *read_standard_input(inputs), kind=kind, column=column, mapping=mapping, model=model
+        )
     )
     if output is None:
         print_output(text)
         return
-    write_text_atomically(output, text)
+    with name_file(output):
+        write_text_atomically(output, text)
     print_message(f"written: {output}; `fmbench judge {output}` judges it")

@@ -72,9 +72,6 @@ def table(
     )
     if not shown.rows:
         raise UserError(f"{found.suite.path}: no [[row]], so there is nothing to measure")
-    if write:
-        for path in api.write_tables(found):
-            print_message(f"written: {path}")
     if format_ == "review":
         print_output(api.format_review(found, margin=margin / 100, alpha=alpha))
     elif format_ == "eval-results":
@@ -83,9 +80,12 @@ def table(
         print_table(build_overview(shown), format_)
     else:
         print_table(shown, format_)
+    if write:  # last, so that a full disk hides no table
+        for path in api.write_tables(found):
+            print_message(f"written: {path}")
     if not found.evaluation.contents.finished and not found.evaluation.broken:
         command = build_run_all_command(suite_file, quick=quick)
-        print_message(f"no results in {results} yet: {command} measures every row")
+        print_message(f"no results in {results} yet: {command} measures every row here")
     sys.exit(print_problems(found.evaluation))
 
 

@@ -67,15 +67,16 @@ def _draw_table(results: Path, suite: Suite, protocol: Protocol, data: dict[str,
     from fmbench.datasets.specs import DEFAULT_DATASET
     from fmbench.report.tables import build_table
     from fmbench.report.terminal import render_table
+    from fmbench.utils.rich_text import make_text
 
     evaluation = read_results(results, suite, protocol, data.get(DEFAULT_DATASET.name))
     table = build_table(evaluation, "accuracies")
-    n_measured = sum(row.mean is not None for row in evaluation.rows)
+    n_measured = sum(row.is_measured_here for row in evaluation.rows)
     console = Console()
     console.clear()
     console.print(render_table(table, console.width, one_line=True), highlight=False)
-    console.print(
-        f"{n_measured} of {len(table.rows)} rows measured, {len(evaluation.records)} runs in "
-        f"{results}; {time.strftime('%H:%M:%S')}; Ctrl-C ends",
-        style="dim", highlight=False, markup=False, no_wrap=True, overflow="ellipsis",
-    )  # fmt: skip
+    line = (
+        f"{n_measured} of {len(table.rows)} rows measured here, {len(evaluation.records)} runs in "
+        f"{results}; {time.strftime('%H:%M:%S')}; Ctrl-C ends"
+    )
+    console.print(make_text(line, "dim"), no_wrap=True, overflow="ellipsis")

@@ -75,6 +75,8 @@ def _locate_in(spec: DatasetSpec, place: Path, option: str) -> LocatedDataset:
             return LocatedDataset(spec, place.resolve(), f"the folder given by {option}")
     elif place.suffix != ".npz" or not is_regular_file(place):
         raise UserError(f"{option}: {place} is not a folder{_name_its_folder(place)}")
+    # The user sees an option, but may have forgotten a variable.
+    named = f"{option}: " if option.startswith("$") else ""
     refusals = []
     for given in conversion.find_inputs(spec, place):
         try:
@@ -85,12 +87,13 @@ def _locate_in(spec: DatasetSpec, place: Path, option: str) -> LocatedDataset:
         origin = f"{given.kind} given by {option}, {given}; converted to IDX files"
         return LocatedDataset(spec, converted, origin)
     if refusals:
-        raise UserError(refusals[0])
+        raise UserError(named + refusals[0])
     try:
         for file in FILES:
             find_file(spec, place, file)
     except UserError as error:
-        raise UserError(f"{error}{conversion.name_unreadable_file(place)}") from None
+        unreadable = conversion.name_unreadable_file(place)
+        raise UserError(f"{named}{error}{unreadable}") from None
     return LocatedDataset(spec, place.resolve(), f"the folder given by {option}")
 
 

@@ -8,13 +8,49 @@ that record is used and the cell is not measured again.
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from fmbench.records import locks
 from fmbench.records.cells import Cell
 from fmbench.records.record import Record, RecordName
 from fmbench.records.store import Store, StoreContents
+
+# Options with which Linux mounts an NFS folder so that its locks hold on this machine only.
+LOCAL_LOCKS = ("nolock", "local_lock=flock", "local_lock=all")
+MOUNTS = Path("/proc/self/mountinfo")
+
+
+def describe_local_locks(folder: Path, mounts: Path = MOUNTS) -> str | None:
+    """Return a line for the user if other machines do not see the locks in ``folder``.
+
+    Nothing but the mount's options tells it: such a lock works like any other on this machine. So
+    it is noticed on Linux, for NFS. Elsewhere, and on other file systems, None is returned.
+    """
+    try:
+        lines = mounts.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+    except OSError:  # not Linux
+        return None
+    at, found = folder.resolve(), ("", "", "")
+    for line in lines:
+        left, _, right = line.partition(" - ")
+        if len(left.split()) < 6 or len(right.split()) < 3:
+            continue
+        mounted_at = re.sub(r"\\([0-7]{3})", lambda m: chr(int(m[1], 8)), left.split()[4])
+        # Of several mounts on one folder, the last hides the others.
+        if at.is_relative_to(mounted_at) and len(mounted_at) >= len(found[0]):
+            kind, _, options = right.split()[:3]
+            found = (mounted_at, kind, options)
+    mounted_at, kind, options = found
+    local = [option for option in options.split(",") if option in LOCAL_LOCKS]
+    if not kind.startswith("nfs") or not local:
+        return None
+    return (
+        f"{mounted_at} is mounted with {local[0]}, so its locks hold on this machine only: start "
+        f"no run on {folder} from another machine at the same time"
+    )
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,8 @@ from fmbench.records.store import StoreContents
 # Seconds on one core, by the cost that a runner declares. For runners that were never measured.
 DEFAULT_SECONDS = {"seconds": 20.0, "minutes": 300.0, "hours": 2400.0, "unknown": 300.0}
 DEFAULT_QUICK_SECONDS = 10.0
+MAX_SECONDS = 1e9  # whatever a record or a user says, an estimate can be shown as a time
+MAX_WORKERS = 1024
 EPOCHS = "epochs"  # the hyperparameter that the time of a fit is proportional to
 
 
@@ -39,8 +41,8 @@ class DurationEstimate:
             share = record.total_seconds / record.together
             # The fit of a resumed cell includes the time of earlier runs, the total does not.
             n_workers = record.details.get("workers")
-            if not isinstance(n_workers, int) or n_workers < 1:  # of a plug-in's own details
-                n_workers = 1
+            if not isinstance(n_workers, int) or not 1 <= n_workers <= MAX_WORKERS:
+                n_workers = 1  # it is among a plug-in's own details, and means something else
             seconds = max(share, record.fit_seconds or 0.0) * n_workers
             epochs = record.cell["hyperparameters"].get(EPOCHS)
             self._measured[recipe] = seconds, epochs
@@ -52,12 +54,12 @@ class DurationEstimate:
         for similar in ((*recipe, cell.variant), recipe):
             if similar in self._measured:
                 seconds, epochs = self._measured[similar]
-                return seconds * _compare_epochs(cell, epochs)
+                return min(MAX_SECONDS, seconds * _compare_epochs(cell, epochs))
         own = replace(cell, overrides={}).hyperparameters.get(EPOCHS)
         seconds = self._reference.get(cell.runner.name, DEFAULT_SECONDS[cell.runner.cost])
         if cell.protocol.quick:
             seconds = DEFAULT_QUICK_SECONDS
-        return seconds * _compare_epochs(cell, own)
+        return min(MAX_SECONDS, seconds * _compare_epochs(cell, own))
 
 
 def _compare_epochs(cell: Cell, epochs: object) -> float:

@@ -10,13 +10,20 @@ process, so a crash, a memory leak or a changed setting ends with its launch.
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
+import os
+import shutil
+import stat
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from fmbench.datasets.specs import LocatedDataset
+from fmbench.errors import UserError
 from fmbench.execution.backend import (
     Launch,
     LaunchQueue,
@@ -26,8 +33,11 @@ from fmbench.execution.backend import (
     StopSignal,
     format_utc_now,
 )
-from fmbench.execution.fork_server import start_fork_server
+from fmbench.execution.fork_server import ServerLostError, StoppedError, start_fork_server
 from fmbench.execution.process import run_child_process
+
+SCRATCH_PREFIX = "fmbench-"
+LOCK = "lock"  # the file in a folder for temporary files that its run has locked
 
 
 class LocalBackend:
@@ -39,6 +49,7 @@ class LocalBackend:
     def __init__(self, *, neural: bool) -> None:
         self._neural = neural
         self._running = RunningLaunches()
+        remove_left_folders(Path(tempfile.gettempdir()))
 
     def discard_progress(self, launch: Launch) -> None:
         """Do nothing: local cells keep their progress in the results folder."""
@@ -65,32 +76,94 @@ class LocalBackend:
         """Run a launch to its end; None if it was stopped.
 
         Raises:
-            UserError: the folder for temporary files has too long a path.
+            UserError: the libraries cannot be loaded, or there is no folder for temporary files.
         """
-        from fmbench.execution.measure import add_predictions
-
+        start_server = partial(start_fork_server, limits.threads, source, neural=self._neural)
+        try:
+            start_server().wait_until_ready(stop)
+        except StoppedError:
+            return None
+        except ServerLostError:  # it was killed; `run_child_process` starts another
+            pass
         start, started = time.monotonic(), format_utc_now()
-        context = start_fork_server(limits.threads, source, neural=self._neural)
-        # A killed runner may still write into its folder: deleting it must not raise.
-        with (
-            self._running.track(launch),
-            tempfile.TemporaryDirectory(prefix="fmbench-", ignore_cleanup_errors=True) as name,
-        ):
+        with self._running.track(launch), make_scratch_folder() as folder:
             on_start()
-            folder = Path(name)
-            result = run_child_process(launch, source, limits, folder, workspaces, context, stop)
+            result = run_child_process(
+                launch, source, limits, folder, workspaces, start_server, stop
+            )
             if result is None:
                 return None
-            measurements = [
-                add_predictions(cell, source, folder / str(position), measurement)
-                for position, (cell, measurement) in enumerate(
-                    zip(launch, result.measurements, strict=False)  # a failed launch has none
-                )
-            ]
             return replace(
-                result,
-                measurements=measurements,
+                _add_predictions(launch, source, folder, result),
                 started=started,
                 total_seconds=round(time.monotonic() - start, 3),
                 max_concurrent=self._running.count_max_concurrent(launch),
             )
+
+
+def _add_predictions(
+    launch: Launch, source: LocatedDataset, folder: Path, result: LaunchResult
+) -> LaunchResult:
+    """Read the predictions that the process of a launch has left, and score them."""
+    from fmbench.execution.measure import add_predictions
+
+    try:
+        measurements = [
+            add_predictions(cell, source, folder / str(position), measurement)
+            for position, (cell, measurement) in enumerate(
+                zip(launch, result.measurements, strict=False)  # a failed launch has none
+            )
+        ]
+    except (OSError, EOFError, ValueError) as error:  # the folder was removed or changed
+        why = f"its predictions in {folder} cannot be read: {error}"
+        return replace(result, measurements=[], failure=why)
+    return replace(result, measurements=measurements)
+
+
+@contextlib.contextmanager
+def make_scratch_folder() -> Iterator[Path]:
+    """A folder for temporary files during the block, which a later run removes after a kill.
+
+    Raises:
+        UserError: it cannot be made.
+    """
+    try:
+        folder = Path(tempfile.mkdtemp(prefix=SCRATCH_PREFIX))
+    except OSError as error:
+        raise UserError(
+            f"no folder for temporary files can be made in {tempfile.gettempdir()}: "
+            f"{error.strerror or error}: set TMPDIR to another folder"
+        ) from None
+    with contextlib.ExitStack() as stack:
+        stack.callback(_remove_folder, folder)
+        # It gets its name when it is locked: no other run takes it for one that was left.
+        lock = os.open(folder / f"{LOCK}.new", os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+        stack.callback(os.close, lock)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        (folder / f"{LOCK}.new").rename(folder / LOCK)
+        yield folder
+
+
+def _remove_folder(folder: Path) -> None:
+    """Remove a folder for temporary files, its lock last, as far as it is still there."""
+    with contextlib.suppress(OSError):
+        for path in folder.iterdir():
+            if path.name != LOCK:
+                shutil.rmtree(path, ignore_errors=True)
+                path.unlink(missing_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def remove_left_folders(temporary: Path) -> None:
+    """Remove the folders for temporary files of runs that were killed."""
+    for folder in temporary.glob(f"{SCRATCH_PREFIX}*"):
+        with contextlib.suppress(OSError):  # another run removes it now, or it is another user's
+            status = folder.lstat()
+            if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
+                continue
+            lock = os.open(folder / LOCK, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # BlockingIOError: its run lives
+                _remove_folder(folder)
+            finally:
+                os.close(lock)

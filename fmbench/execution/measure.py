@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import gc
 import inspect
+import math
+import operator
 import sys
 import time
 import warnings
@@ -21,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from fmbench.datasets.specs import LocatedDataset, records_have_labels
+from fmbench.errors import DivergedError
 from fmbench.execution.backend import Measurement
 from fmbench.models import workers
 from fmbench.models.contract import InvalidPredictions, validate_predictions
@@ -28,6 +31,7 @@ from fmbench.models.registry import BEST_EPOCH
 from fmbench.records.cells import Cell
 from fmbench.records.protocols import load_images, load_labels
 from fmbench.records.record import (
+    EPOCH,
     EPOCH_Y_PRED,
     HELDOUT_ACCURACY,
     HELDOUT_LOSS,
@@ -36,12 +40,15 @@ from fmbench.records.record import (
     TRAIN_LOSS,
     Y_PRED,
     Y_TRUE,
+    clean_details,
+    clean_warnings,
     flagged_array_name,
 )
 from fmbench.utils import environment
 
 PREDICTIONS_FILE = "predictions.npy"
 SCORES_FILE = "scores.npy"
+MAX_LOSS = 1e30  # a training with a larger loss has diverged
 SMALLEST_PROBABILITY = 1e-7  # Keras clips probabilities here in its cross-entropy
 
 
@@ -66,7 +73,9 @@ def measure_launch(
 
     Raises:
         InvalidPredictions: the predictions, or those of a flagged figure, are not ``(n,)`` class
-            numbers; or the classifier lacks a flagged figure of its recipe.
+            numbers; the classifier lacks a flagged figure of its recipe; or what it reports of its
+            epochs or seconds is impossible.
+        DivergedError: the loss of an epoch, or a score, is not a number.
     """
     if device == "cuda":
         limit_gpu_memory(gpu_memory)
@@ -84,9 +93,10 @@ def measure_launch(
         _fit_all([fit.classifier for fit in fits], X_fit, y_fit, [fit.curve for fit in fits])
         _synchronize(device)
         callback_seconds = sum(fit.curve.callback_seconds for fit in fits)
-        fit_seconds = time.perf_counter() - start - callback_seconds
+        # A classifier that calls back from several threads would get negative seconds.
+        fit_seconds = max(0.0, time.perf_counter() - start - callback_seconds)
         predict_seconds = [fit.save_predictions() for fit in fits]
-    messages = sorted({f"{w.category.__name__}: {w.message}" for w in caught})
+    messages = clean_warnings(f"{w.category.__name__}: {w.message}" for w in caught)
     device_name, gpu_memory = environment.device_name(device), _measure_peak_gpu_memory(device)
     return [
         Measurement(
@@ -120,17 +130,21 @@ class _CellFit:
             cell.hyperparameters, seed=cell.seed, device=device, workspace=workspace
         )
         method = cell.runner.scores or "predict_proba"
-        self.curve = _TrainingCurve(folder, X_score, method, save_scores=cell.protocol.detailed)
+        n_classes = cell.dataset.n_classes if cell.protocol.detailed else None
+        self.curve = _TrainingCurve(folder, X_score, method, n_classes)
 
     @property
     def earlier_seconds(self) -> float:
         """The seconds that interrupted attempts spent on work that this fit used."""
-        return getattr(self.classifier, "earlier_seconds_", 0.0)
+        seconds = float(getattr(self.classifier, "earlier_seconds_", 0.0))
+        if not (seconds >= 0 and math.isfinite(seconds)):
+            raise InvalidPredictions(f"`earlier_seconds_` is {seconds:g}, not a number of seconds")
+        return seconds
 
     @property
     def details(self) -> dict[str, Any]:
         """The facts about its fit: what the classifier reports, and how many workers it had."""
-        details = getattr(self.classifier, "details_", {})
+        details = clean_details(getattr(self.classifier, "details_", {}))
         n_workers = min(workers.count_workers(), self._cell.runner.max_workers)
         return {**details, "workers": n_workers} if n_workers > 1 else details
 
@@ -146,8 +160,14 @@ class _CellFit:
         )
         if cell.protocol.detailed:
             if cell.runner.scores:
-                scores = getattr(self.classifier, cell.runner.scores)(X_score)
-                np.save(self._folder / SCORES_FILE, np.asarray(scores, np.float16))
+                scores = np.asarray(getattr(self.classifier, cell.runner.scores)(X_score))
+                _check_scores_shape(scores, cell.runner.scores, (len(X_score), n_classes))
+                if np.isnan(scores).any():
+                    raise DivergedError(
+                        f"the fit diverged: {cell.runner.scores} returned scores that are not "
+                        "numbers"
+                    )
+                np.save(self._folder / SCORES_FILE, scores.astype(np.float16))
             self._save_flagged()
         return seconds
 
@@ -223,14 +243,14 @@ class _TrainingCurve:
     """The callback after each epoch: it keeps the report, saves the scores and adds up its time."""
 
     def __init__(
-        self, folder: Path, X_score: np.ndarray, method: str, *, save_scores: bool
+        self, folder: Path, X_score: np.ndarray, method: str, n_classes: int | None
     ) -> None:
         self.callback_seconds = 0.0
         self.history: list[dict[str, Any]] = []
         self._folder = folder
         self._X_score = X_score
         self._method = method
-        self._save_scores = save_scores
+        self._n_classes = n_classes  # None if no scores are saved
 
     def restart(self) -> None:
         """Forget the epochs of an attempt that did not end; its time stays the fit's."""
@@ -238,17 +258,45 @@ class _TrainingCurve:
 
     def __call__(self, classifier: Any, report: Any) -> None:
         start = time.perf_counter()
-        if self._save_scores:
-            scores = getattr(classifier, self._method)(self._X_score)
-            np.save(self._folder / _name_epoch_file(report.epoch), np.asarray(scores, np.float32))
-        self.history.append(
-            {
-                "epoch": report.epoch,
-                TRAIN_LOSS: round(report.train_loss, 6),
-                TRAIN_ACCURACY: round(report.train_accuracy, 6),
-            }
-        )
+        self.history.append(_read_report(report))
+        if self._n_classes is not None:
+            epoch = self.history[-1][EPOCH]
+            scores = np.asarray(getattr(classifier, self._method)(self._X_score), np.float32)
+            _check_scores_shape(scores, self._method, (len(self._X_score), self._n_classes))
+            if not np.isfinite(scores).all():
+                raise DivergedError(
+                    f"the training diverged: the scores after epoch {epoch} are not numbers: lower "
+                    "the learning rate"
+                )
+            np.save(self._folder / _name_epoch_file(epoch), scores)
         self.callback_seconds += time.perf_counter() - start
+
+
+def _read_report(report: Any) -> dict[str, Any]:
+    """Return what a classifier reports of an epoch as an item of a record's history.
+
+    Raises:
+        InvalidPredictions: it is impossible.
+        DivergedError: the loss is not a number that a record can hold.
+    """
+    epoch = operator.index(report.epoch)
+    loss, accuracy = float(report.train_loss), float(report.train_accuracy)
+    if not abs(loss) <= MAX_LOSS:
+        what = "not a number" if math.isnan(loss) else f"{loss:g}"
+        raise DivergedError(
+            f"the training diverged: the loss of epoch {epoch} is {what}: lower the learning rate"
+        )
+    if epoch < 1 or not 0 <= accuracy <= 1:
+        raise InvalidPredictions(
+            f"`on_epoch` got epoch {epoch} with a training accuracy of {accuracy:g}: epochs count "
+            "from 1, and an accuracy lies in [0, 1]"
+        )
+    return {EPOCH: epoch, TRAIN_LOSS: round(loss, 6), TRAIN_ACCURACY: round(accuracy, 6)}
+
+
+def _check_scores_shape(scores: np.ndarray, method: str, shape: tuple[int, int]) -> None:
+    if scores.shape != shape:
+        raise InvalidPredictions(f"{method} returned shape {scores.shape}, expected {shape}")
 
 
 def _name_epoch_file(epoch: int) -> str:

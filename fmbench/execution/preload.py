@@ -1,4 +1,4 @@
-"""Loads the libraries and the data when the fork server imports this module.
+"""Loads the libraries and the data in the fork server.
 
 The server reads and checks the training set and the test images once. Each child process that is
 forked from it shares them in memory; the arrays are read-only, so no process can change them. The
@@ -13,8 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import json
-import os
+import pkgutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,33 +29,42 @@ from fmbench.datasets.specs import (
 from fmbench.errors import UserError
 from fmbench.models import accelerators
 
-VARIABLE = "FMBENCH_FORK_SERVER"
 LIBRARIES = (
-    "fmbench.execution.measure", "fmbench.models.features", "sklearn.svm", "sklearn.ensemble",
-    "threadpoolctl",
+    "fmbench.execution.measure", "sklearn.svm", "sklearn.ensemble", "threadpoolctl", "psutil",
 )  # fmt: skip
 # PyTorch's optimizers import torch._dynamo at their first step: over a second of a cell's fit.
-NEURAL_LIBRARIES = ("fmbench.models.nn.training", "torch._dynamo")
+NEURAL_LIBRARIES = ("torch._dynamo",)
+# All code of fmbench that a cell can need: a run goes on with it if the files change.
+PACKAGES = ("datasets", "metrics", "records", "runners", "models", "plugins", "execution")
+NEURAL_PACKAGES = ("models.nn", "models.evolution")
+NOT_LOADED = ("fmbench.plugins.template",)  # a text that `fmbench new` copies
 
 
-def make_variables(source: LocatedDataset, *, neural: bool) -> dict[str, str]:
-    """Return the environment variables that make a fork server load ``source``.
+def load(dataset: str, folder: str, neural: bool) -> None:
+    """Import the libraries, with PyTorch if ``neural``, and read the files of a data set.
 
-    If ``neural``, they also make it load PyTorch.
+    A library that cannot be imported is left to the process of a cell, which reports it.
     """
-    return {VARIABLE: json.dumps([source.spec.name, str(source.folder), neural])}
-
-
-def _load(dataset: str, folder: str, neural: bool) -> None:
     modules = [*LIBRARIES, *(NEURAL_LIBRARIES if neural else [])]
+    modules += [name for package in PACKAGES for name in _list_modules(package)]
+    if neural:
+        modules += [name for package in NEURAL_PACKAGES for name in _list_modules(package)]
     if accelerators.is_installed():
         modules.append("daal4py")
     with _hide_pyarrow():
         for module in modules:
-            importlib.import_module(module)
+            with contextlib.suppress(ImportError):
+                importlib.import_module(module)
     with contextlib.suppress(UserError):  # the child process of the cell reports it
         source = LocatedDataset(get_dataset(dataset), Path(folder), "")
         preload_files(source, (TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES))
+
+
+def _list_modules(package: str) -> list[str]:
+    """List the modules of a package of fmbench; those of a package in it are not listed."""
+    path = importlib.import_module(f"fmbench.{package}").__path__
+    modules = pkgutil.iter_modules(path, f"fmbench.{package}.")
+    return [m.name for m in modules if not m.ispkg and m.name not in NOT_LOADED]
 
 
 @contextlib.contextmanager
@@ -73,10 +81,3 @@ def _hide_pyarrow() -> Iterator[None]:
         yield
     finally:
         del sys.modules["pyarrow"]
-
-
-# The process that imported this module: in a forked child, the fork server.
-IMPORTED_BY = os.getpid()
-
-if VARIABLE in os.environ:
-    _load(*json.loads(os.environ[VARIABLE]))

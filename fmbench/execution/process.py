@@ -1,7 +1,7 @@
 """Runs a launch in a child process, ends it at its limits, and reports how it ended.
 
 Each launch has a process of its own, so that a crash, a time limit or a memory limit ends that
-launch alone.
+launch alone. With it ends all that it has started (see ``server_process``).
 """
 
 from __future__ import annotations
@@ -11,20 +11,17 @@ import ctypes
 import dataclasses
 import json
 import multiprocessing
-import os
 import resource
 import signal
 import sys
-import threading
 import time
 import traceback
-from collections.abc import Sequence
-from multiprocessing.connection import Connection
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from fmbench.datasets.specs import LocatedDataset
-from fmbench.execution import preload
+from fmbench.errors import DivergedError, UserError
 from fmbench.execution.backend import (
     POLL_SECONDS,
     Launch,
@@ -33,12 +30,20 @@ from fmbench.execution.backend import (
     Measurement,
     StopSignal,
 )
+from fmbench.execution.fork_server import (
+    ForkServer,
+    KeptProcess,
+    ServerLostError,
+    StoppedError,
+    start_in_server,
+)
+from fmbench.execution.server_process import describe_other_code
 from fmbench.models import accelerators, workers
 from fmbench.utils import environment
 
-UNKNOWN_STATUS = 255  # multiprocessing's exit code if the fork server did not learn the real one
-EXIT_SECONDS = 60  # the longest wait for a child process that has closed its end of the pipe
 LOG = "log"  # the file that holds what a child process prints
+RESULT = "result.json"  # the file that holds what a child process returns
+N_LOG_BYTES = 4096  # of what it prints, the end is read
 
 
 def run_child_process(
@@ -47,66 +52,71 @@ def run_child_process(
     limits: Limits,
     folder: Path,
     workspaces: Sequence[Path],
-    context: Any,
+    start_server: Callable[[], ForkServer],
     stop: StopSignal,
 ) -> LaunchResult | None:
     """Measure a launch in a child process and end it at its limits; None if ``stop`` was set.
 
-    ``context`` is the ``multiprocessing`` context that starts the process. The predictions are left
-    in ``folder``: in ``folder / "0"`` those of the first cell, and so on. The measurements that are
+    ``start_server`` returns the server that forks the process. The predictions are left in
+    ``folder``: in ``folder / "0"`` those of the first cell, and so on. The measurements that are
     returned have no arrays yet.
+
+    Raises:
+        UserError: the server cannot load the libraries.
     """
-    receiver, sender = context.Pipe(duplex=False)
     device = limits.get_device(launch[0])
-    process = context.Process(
-        target=_run_child,
-        args=(sender, launch, source, device, limits, folder, workspaces),
-        daemon=True,
-    )
+    arguments = (
+        launch, [cell.key for cell in launch], source, device, limits, folder, workspaces,
+        environment.identify_code(),
+    )  # fmt: skip
     try:
-        process.start()
-    except (OSError, EOFError) as error:  # the fork server was killed at this moment
-        why = f"its process could not be started: {error or type(error).__name__}"
-        return _make_failure(launch, limits, why, peak_memory=0)
-    finally:
-        sender.close()
+        process = start_in_server(_run_child, arguments, folder / LOG, stop, start_server)
+    except StoppedError:
+        return None
+    except ServerLostError:
+        return _make_failure(launch, limits, "its process could not be started", peak_memory=0)
+    memory = _MemoryOfProcess(process.keeper)
     deadline = time.monotonic() + limits.timeout * len(launch)
-    peak, message, failure, closed = 0, None, None, False
+    failure = None
     try:
-        if stop.is_set():  # the fork server took long to start, and the run was stopped meanwhile
-            return None
-        while failure is None and message is None:
-            if receiver.poll(POLL_SECONDS):
-                try:
-                    message = json.loads(receiver.recv_bytes())
-                except EOFError:  # the process ended without sending a result
-                    closed = True
-                    break
-            elif stop.is_set():
+        while failure is None and not process.wait(POLL_SECONDS):
+            if stop.is_set():
                 return None
-            elif time.monotonic() > deadline:
+            if time.monotonic() > deadline:
                 failure = f"timed out after {limits.timeout * len(launch):g} s"
-            else:
-                used = measure_memory(process.pid)
-                peak = max(peak, used)
-                if used > limits.memory:
-                    failure = _describe_memory_failure(limits)
+            elif memory.measure() > limits.memory:
+                failure = _describe_memory_failure(limits)
     finally:
-        exit_code = _end_process(process, ends_by_itself=closed)
-        receiver.close()
-    if message is None:
-        return _make_failure(launch, limits, failure or _describe_exit(exit_code, folder), peak)
-    peak = max(peak, message["peak_memory_bytes"])
-    if peak > limits.memory:  # it peaked between two checks
-        return _make_failure(launch, limits, _describe_memory_failure(limits), peak)
-    if message["failure"] is not None:
-        return _make_failure(launch, limits, message["failure"], peak)
+        process.end()
+        if process.status is None:  # its keeper was killed, and did not end what is left
+            memory.kill_descendants()
+    message = None
+    if failure is None:
+        failure, message = _read_result(process, folder)
+    peak = max(memory.peak, message["peak_memory_bytes"] if message else 0)
+    if message and peak > limits.memory:  # it peaked between two checks
+        failure = _describe_memory_failure(limits)
+    if failure is not None or message is None:
+        return _make_failure(launch, limits, failure or "it returned nothing", peak)
     return LaunchResult(
         limits.threads,
         len(launch),
         measurements=[Measurement(**fields) for fields in message["measurements"]],
         peak_memory_bytes=peak,
     )
+
+
+def _read_result(process: KeptProcess, folder: Path) -> tuple[str | None, dict[str, Any] | None]:
+    """Return why a process that has ended failed, if it did, and the message that it left."""
+    if not folder.exists():
+        return f"its folder for temporary files, {folder}, was removed", None
+    if process.status != 0:
+        return _describe_exit(process.status, folder), None
+    try:
+        message = json.loads((folder / RESULT).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return _describe_exit(process.status, folder), None
+    return message["failure"], message
 
 
 def _make_failure(launch: Launch, limits: Limits, why: str, peak_memory: int) -> LaunchResult:
@@ -123,83 +133,119 @@ def _find_gpu_name() -> str | None:
         return None
 
 
-def _end_process(process: Any, *, ends_by_itself: bool) -> int | None:
-    """Kill a process and everything that it started, and return its exit code.
-
-    If it ``ends_by_itself``, first wait until it has ended: its exit code says why.
-    """
-    if ends_by_itself:
-        process.join(EXIT_SECONDS)
-    # Kill the group before join(): afterwards another process group could have the same number.
-    with contextlib.suppress(ProcessLookupError, PermissionError):  # it has ended already
-        os.killpg(process.pid, signal.SIGKILL)
-    process.kill()  # a process that has only just started has no group of its own yet
-    process.join()
-    return process.exitcode
-
-
 def _describe_memory_failure(limits: Limits) -> str:
     return f"used more than {limits.memory / 2**30:g} GiB of memory"
 
 
-def _describe_exit(exit_code: int | None, folder: Path) -> str:
-    """Say how a process that sent no result has ended, with the last line that it printed."""
-    log = (folder / LOG).read_text(errors="replace").strip() if (folder / LOG).exists() else ""
-    last_line = f": {log.splitlines()[-1][:200]}" if log else ""
-    if exit_code is not None and exit_code < 0:
-        name = signal.Signals(-exit_code).name
-        return f"killed by signal {-exit_code} ({name}){last_line}"
-    if exit_code == UNKNOWN_STATUS:
-        return f"killed as it started, or ended with status {exit_code}{last_line}"
-    return f"ended with status {exit_code} before it returned predictions{last_line}"
+def _describe_exit(status: int | None, folder: Path) -> str:
+    """Say how a process that left no result has ended, with the last line that it printed."""
+    line = _read_last_line(folder / LOG)
+    last_line = f": {line}" if line else ""
+    if status is None:
+        return f"its process was killed{last_line}"
+    if status >= 0:
+        return f"ended with status {status} before it returned predictions{last_line}"
+    try:
+        name = f" ({signal.Signals(-status).name})"
+    except ValueError:  # a signal without a name
+        name = ""
+    return f"killed by signal {-status}{name}{last_line}"
 
 
-def measure_memory(pid: int) -> int:
-    """Measure the memory of a process and all its descendants, in bytes.
+def _read_last_line(log: Path) -> str:
+    """Return the last line of a log that is not empty; an empty text if there is none."""
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, log.stat().st_size - N_LOG_BYTES))
+            lines = file.read(N_LOG_BYTES).decode(errors="replace").strip().splitlines()
+    except OSError:  # it was removed
+        return ""
+    return lines[-1].strip()[:200] if lines else ""
 
-    It is the resident size of the process and, of each descendant, what it shares with no other
-    process: a forked one shares the images with the process, and they are counted once. Where the
-    system does not say what is shared, it is the resident size of all.
+
+class _MemoryOfProcess:
+    """Measures the memory of a process and of all that it has started; ``peak`` is the largest."""
+
+    def __init__(self, pid: int) -> None:
+        import psutil
+
+        self.peak = 0
+        self._descendants: set[Any] = set()
+        try:
+            self._process: Any = psutil.Process(pid)
+        except psutil.NoSuchProcess:  # it has ended already
+            self._process = None
+
+    def measure(self) -> int:
+        """Return the bytes that are used now."""
+        import psutil
+
+        if self._process is None:
+            return 0
+        try:
+            self._descendants = set(self._process.children(recursive=True))
+        except psutil.NoSuchProcess:
+            return 0
+        used = measure_memory([*self._descendants])  # the keeper itself has hardly any
+        self.peak = max(self.peak, used)
+        return used
+
+    def kill_descendants(self) -> None:
+        """Kill what was there at the last measurement."""
+        import psutil
+
+        for process in self._descendants:
+            with contextlib.suppress(psutil.NoSuchProcess):  # it has ended already
+                process.kill()
+
+
+def measure_memory(processes: Sequence[Any]) -> int:
+    """Measure the resident memory of processes, in bytes; what they share is counted once.
+
+    Linux says how much of a process's memory no other process has (uss), and gives each of n
+    processes that share a page an n-th of it (pss). What all the processes have together is at
+    least the unshared memory of all and the shared memory of one, and at least the sum of the
+    shares. The larger is returned. Elsewhere the resident sizes are added.
     """
     import psutil
 
-    total = 0
-    with contextlib.suppress(psutil.NoSuchProcess):  # it has ended already
-        process = psutil.Process(pid)
-        total += process.memory_info().rss
-        for descendant in process.children(recursive=True):
-            with contextlib.suppress(psutil.NoSuchProcess):  # it has ended already
-                total += _measure_unshared_bytes(descendant)
-    return total
+    if len(processes) == 1:  # asking what is shared costs the process time
+        with contextlib.suppress(psutil.NoSuchProcess):
+            return int(processes[0].memory_info().rss)
+        return 0
+    unshared = shares = most_shared = 0
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):  # it has ended already
+            resident, uss, pss = _measure_process(process)
+            unshared += uss
+            shares += pss
+            most_shared = max(most_shared, resident - uss)
+    return max(unshared + most_shared, shares)
 
 
-def _measure_unshared_bytes(process: Any) -> int:
+def _measure_process(process: Any) -> tuple[int, int, int]:
+    """Return the resident, unshared and proportional bytes of a process."""
     import psutil
 
     try:
         memory = process.memory_full_info()
     except psutil.AccessDenied:
         memory = process.memory_info()
-    return getattr(memory, "uss", memory.rss)  # uss: unique set size
+    resident = memory.rss
+    return resident, getattr(memory, "uss", resident), getattr(memory, "pss", 0)
 
 
 def _run_child(
-    sender: Connection,
     launch: Launch,
+    keys: Sequence[str],
     source: LocatedDataset,
     device: str,
     limits: Limits,
     folder: Path,
     workspaces: Sequence[Path],
+    code: environment.CodeIdentity,
 ) -> None:
-    """Measure the launch and send the result. This is all that the child process does."""
-    # Use a process group of its own: Ctrl-C in the terminal does not reach it, and killing the
-    # group ends everything that it started.
-    os.setsid()
-    _end_with_parent()
-    log = os.open(folder / LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    os.dup2(log, 1)
-    os.dup2(log, 2)
+    """Measure the launch and leave the result. This is all that the child process does."""
     use_threads(limits.threads)
     use_workers(limits.workers)
     keep_freed_memory()
@@ -208,25 +254,44 @@ def _run_child(
     try:
         from fmbench.execution.measure import measure_launch
 
+        _check_keys(launch, keys)
         measurements = measure_launch(launch, source, device, folder, workspaces, limits.gpu_memory)
+        failure = describe_other_code(code)
+    except UserError as error:
+        failure = " ".join(str(error).split())
     except MemoryError:
         failure = "ran out of memory"
     except BaseException as error:  # noqa: BLE001
         # Whatever a runner raises, SystemExit included, is the result of this launch.
-        traceback.print_exc()
+        with contextlib.suppress(OSError, ValueError):  # it may have closed the streams
+            traceback.print_exc()
         failure = describe_error(error)
     message = {
         "measurements": [dataclasses.asdict(measurement) for measurement in measurements],
         "failure": failure,
         "peak_memory_bytes": _measure_peak_resident_bytes(),
     }
-    sender.send_bytes(json.dumps(message).encode())
+    (folder / RESULT).write_text(json.dumps(message), encoding="utf-8")
+
+
+def _check_keys(launch: Launch, keys: Sequence[str]) -> None:
+    """Raise UserError if this process would measure other cells than the run has asked for."""
+    if [cell.key for cell in launch] != list(keys):
+        raise UserError(
+            "the recipe in the code is another one than when this program was started: start it "
+            "again"
+        )
 
 
 def describe_error(error: BaseException) -> str:
     """Say on one line what a fit raised; for the usual errors of a GPU also what to do."""
-    text = " ".join(str(error).split())
     name = type(error).__name__
+    try:
+        text = " ".join(str(error).split())
+    except Exception:  # noqa: BLE001 - a class of the user's, whose text is code, too
+        text = "(its text cannot be read)"
+    if isinstance(error, DivergedError):
+        return text
     if name in ("OutOfMemoryError", "AcceleratorError") or "CUDA error" in text:
         first = text.partition(". ")[0].partition(" CUDA kernel errors")[0][:200]
         if "out of memory" in text:
@@ -260,8 +325,8 @@ def use_threads(threads: int) -> None:
 def use_workers(n: int) -> None:
     """Let a fit use several processes or threads."""
     if n > 1:
-        # Python lets no daemon start processes, because they could outlive it. These cannot: they
-        # are in its process group, and they end when it ends.
+        # Python lets no daemon start processes, because they could outlive it. These cannot: the
+        # keeper of this process ends them.
         multiprocessing.current_process().daemon = False
         workers.allow_workers(n)
 
@@ -278,19 +343,3 @@ def keep_freed_memory() -> None:
         if hasattr(libc, "mallopt"):  # musl has none
             libc.mallopt(m_mmap_threshold, 32 << 20)
             libc.mallopt(m_trim_threshold, 1 << 30)
-
-
-def _end_with_parent() -> None:
-    """Make sure that this process ends when the run that started it ends, for whatever reason."""
-
-    def wait_and_kill() -> None:
-        parent = multiprocessing.parent_process()
-        if parent is not None:
-            parent.join()
-            os.killpg(0, signal.SIGKILL)
-
-    threading.Thread(target=wait_and_kill, daemon=True).start()
-    # The thread cannot run while a library holds the interpreter's lock. The kernel can kill this
-    # process even then: when the fork server ends, which ends with the run.
-    forked = os.getpid() != preload.IMPORTED_BY
-    workers.end_with_parent(preload.IMPORTED_BY if forked else os.getppid())

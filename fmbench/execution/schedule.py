@@ -376,8 +376,9 @@ def _save_record(
     """Write a record; if it cannot be written, try to write that it failed."""
     try:
         return store.save(record, arrays)
-    except OSError as error:  # the disk is full or the folder is gone: the result is lost
-        why = f"its result could not be written: {error.strerror or error}"
+    # The disk is full, the folder is gone, or a record cannot hold it: the result is lost.
+    except (OSError, ValueError) as error:
+        why = f"its result could not be written: {getattr(error, 'strerror', None) or error}"
         failure = replace(record, status="failed", why=why, history=[], details={})
         with contextlib.suppress(OSError):  # the disk is still full
             store.save(failure)

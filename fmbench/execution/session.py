@@ -187,9 +187,12 @@ class MeasuringSession:
         and every stale record is named before its cell is measured again.
         """
         from fmbench.execution import schedule
+        from fmbench.execution.cell_locks import describe_local_locks
 
         if not todo:
             return
+        if line := describe_local_locks(self._store.folder):
+            logger.warning("%s", line)
         for broken, kept in self._store.set_aside_broken(contents.broken, todo):
             logger.warning("renamed an unreadable record to %s: %s", kept, broken.why)
         for cell in todo:

@@ -250,9 +250,8 @@ def _read_text(
 
 def _is_suite(text: str, name: str) -> bool:
     """Whether a text is a suite, and not one that only quotes parts of a suite."""
-    import tomllib
-
     from fmbench.suites.reader import MAX_BYTES
+    from fmbench.utils.toml import parse_toml
 
     if not re.search(r"^[ \t]*\[test_set\][ \t]*(?:#.*)?$", text, re.MULTILINE) or not re.search(
         r"^[ \t]*n_per_class[ \t]*=", text, re.MULTILINE
@@ -261,23 +260,22 @@ def _is_suite(text: str, name: str) -> bool:
     if name.lower().endswith(".toml") or len(text) > MAX_BYTES:
         return name.lower().endswith(".toml")
     try:
-        content = tomllib.loads(text)
-    except (ValueError, RecursionError):
+        content = parse_toml(text)
+    except ValueError:
         return False
     test_set = content.get("test_set")
     return isinstance(test_set, dict) and "n_per_class" in test_set
 
 
 def _read_suite_text(text: str, name: str) -> Suite:
-    import tomllib
-
     from fmbench.suites.reader import MAX_BYTES, build_suite
+    from fmbench.utils.toml import parse_toml
 
     if len(text) > MAX_BYTES:
         raise UserError(f"{name}: larger than {MAX_BYTES >> 20} MiB, not a suite")
     try:
-        content = tomllib.loads(text)
-    except (ValueError, RecursionError) as error:
+        content = parse_toml(text)
+    except ValueError as error:
         raise UserError(f"{name}: not valid TOML: {error}") from None
     return build_suite(content, Path(name))
 

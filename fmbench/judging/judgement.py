@@ -33,22 +33,23 @@ from fmbench.judging.known_claims import (
     find_known_row,
     find_source_rows,
 )
-from fmbench.judging.labels import simplify
-from fmbench.judging.ladder import Ladder, LadderPlace, load_ladder
-from fmbench.judging.matching import (
-    LabelMatch,
-    describe_configuration,
-    list_configurations,
-    match_labels,
-    parse_mapping,
-)
 from fmbench.judging.measurements import Measurements, load_measurements
 from fmbench.judging.suite_builder import Place, SuiteDraft, build_draft, list_labels
 from fmbench.metrics.registry import METRICS
 from fmbench.records.protocols import FULL
 from fmbench.suites.claims import Matrix, ReportedFigure, Row, Suite
+from fmbench.suites.configurations import find_row_runner
+from fmbench.suites.labels import simplify
+from fmbench.suites.ladder import Ladder, LadderPlace, load_ladder
+from fmbench.suites.matching import (
+    LabelMatch,
+    describe_configuration,
+    list_configurations,
+    match_labels,
+)
 from fmbench.suites.rounding import compute_interval
 from fmbench.suites.sources import is_about_the_test_set
+from fmbench.suites.typed_names import parse_mapping
 from fmbench.utils.formatting import format_interval, join_words
 
 if TYPE_CHECKING:
@@ -389,7 +390,7 @@ def _judge_rows(
     summaries = {
         row.runner: measurements.find(row.runner) or Summary(row.runner, Status.NOT_RUN)
         for row in suite.rows
-        if row.runner in known or row.estimator or measurements.find(row.runner)
+        if find_row_runner(row, known) or row.estimator or measurements.find(row.runner)
     }
     # They claim nothing: a misquoted figure may be that of another row of its source.
     context = find_source_rows(suite.rows)

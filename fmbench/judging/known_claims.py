@@ -18,9 +18,9 @@ import msgspec
 
 from fmbench.analysis.misquotes import find_misquote
 from fmbench.datasets.specs import DEFAULT_DATASET
-from fmbench.judging.matching import find_bundled_row
 from fmbench.suites import bundled, reader
 from fmbench.suites.claims import Grid, Row, Suite
+from fmbench.suites.matching import find_bundled_row
 from fmbench.suites.rounding import parse_figure
 
 # What a claim takes over from the row with the same figure.

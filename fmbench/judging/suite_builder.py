@@ -27,9 +27,9 @@ from fmbench.judging.known_claims import (
     find_quoted_suites,
     find_row_model,
 )
-from fmbench.judging.matching import LabelMatch
 from fmbench.metrics.registry import METRICS
 from fmbench.suites.claims import Suite
+from fmbench.suites.matching import LabelMatch
 from fmbench.suites.reader import build_suite
 from fmbench.suites.rounding import parse_figure
 from fmbench.utils.formatting import join_words

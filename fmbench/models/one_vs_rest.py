@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import threading
 import time
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from typing import Any, NamedTuple
 
@@ -17,6 +18,8 @@ from sklearn.multiclass import OneVsRestClassifier
 from sklearn.preprocessing import LabelBinarizer
 
 from fmbench.models.workers import can_fork, count_workers, end_with_parent
+
+SAFE_PATH = "PYTHONSAFEPATH"  # Python's variable: if it is set, no folder is put first on the path
 
 
 class OneVsRest(OneVsRestClassifier):
@@ -113,9 +116,27 @@ def _fit_in_joblib_processes(problem: _Problem, n_workers: int) -> list[_ClassFi
 
     # max_nbytes: no copy of X on disk, which would stay there if the process were killed.
     parallel = Parallel(n_workers, backend="loky", max_nbytes=None)
-    return parallel(
-        delayed(_fit_in_joblib_process)(problem, index) for index in range(len(problem.classes))
-    )
+    with _start_without_current_folder():
+        return parallel(
+            delayed(_fit_in_joblib_process)(problem, index) for index in range(len(problem.classes))
+        )
+
+
+@contextlib.contextmanager
+def _start_without_current_folder() -> Iterator[None]:
+    """Let Python put no folder first on the path of the processes that are started in the block.
+
+    A `random.py` in the current folder would be imported in place of Python's own.
+    """
+    before = os.environ.get(SAFE_PATH)
+    os.environ[SAFE_PATH] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[SAFE_PATH]
+        else:
+            os.environ[SAFE_PATH] = before
 
 
 def _fit_in_joblib_process(problem: _Problem, index: int) -> _ClassFit:

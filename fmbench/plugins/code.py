@@ -19,6 +19,7 @@ import importlib.util
 import json
 import logging
 import operator
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -162,8 +163,20 @@ def _read_file(spec: ModelSpec) -> PluginCode:
         raise UserError(f"{location!r} is not the name of a file") from None
     if len(text) > MAX_BYTES:
         raise UserError(f"{location}: larger than {MAX_BYTES >> 20} MiB, not a model's code")
-    name = make_safe_name(f"{path.name}-{spec.attribute}")
-    return PluginCode(location, spec.attribute, _hash_source(text), name, text)
+    return PluginCode(location, spec.attribute, _hash_source(text), _name_runner(spec), text)
+
+
+def _name_runner(spec: ModelSpec) -> str:
+    """Return a name for the runner of a file: files of one name in two folders get two names.
+
+    A file outside the current folder gets a hash of its folder, as the user wrote the folder, so
+    that a project has the same names on every machine.
+    """
+    name = make_safe_name(f"{spec.file.name}-{spec.attribute}")
+    folder = os.path.normpath(spec.file.parent)
+    if folder == os.curdir:
+        return name
+    return make_safe_name(f"{name}-{hashlib.sha256(os.fsencode(folder)).hexdigest()[:8]}")
 
 
 @cache
@@ -219,11 +232,17 @@ def _load_module(
     ):
         if text is None:
             return importlib.import_module(location), registered
-        # The name is unique, so that the file cannot hide another module.
-        module = ModuleType(f"fmbench_plugin_{source[-16:]}")
+        # The name is unique, so that the file cannot hide another module, nor a file of the same
+        # text in another folder.
+        identity = hashlib.sha256(os.fsencode(f"{location}:{source}")).hexdigest()
+        module = ModuleType(f"fmbench_plugin_{identity[:16]}")
         module.__file__ = location
         sys.modules[module.__name__] = module
-        exec(compile(text, location, "exec"), vars(module))
+        try:
+            exec(compile(text, location, "exec"), vars(module))
+        except BaseException:
+            del sys.modules[module.__name__]
+            raise
         return module, registered
 
 
@@ -243,11 +262,21 @@ def make_announcer() -> Callable[[str], None]:
 def report_errors_of(location: str, message: str) -> Iterator[None]:
     """Turn every exception of a user's code in this block into a UserError of one line.
 
-    The line is ``message``, the exception, and the line number in the file ``location``.
+    The line is ``message``, the exception, and the line number in the file ``location``. Ctrl-C
+    passes.
     """
     try:
         yield
-    except UserError:
+    except (UserError, KeyboardInterrupt):
         raise
-    except (Exception, SystemExit) as error:  # noqa: BLE001
-        raise UserError(f"{message}: {describe_exception(error, location)}") from None
+    except BaseException as error:  # noqa: BLE001
+        raise UserError(f"{message}: {describe_foreign_exception(error, location)}") from None
+
+
+def describe_foreign_exception(error: BaseException, location: str) -> str:
+    """Return an exception of a user's code in one line, even if its text cannot be made."""
+    try:
+        return describe_exception(error, location)
+    except BaseException:  # noqa: BLE001
+        # The exception's own __str__ raises.
+        return type(error).__name__

@@ -138,6 +138,9 @@ def load_estimator_class(target: str) -> tuple[PluginCode, type]:
 
 def is_estimator_class(loaded: Any) -> bool:
     """Return whether something is the class of a scikit-learn estimator."""
+    # scikit-learn loads slowly. A plug-in that has an estimator has loaded it already.
+    if "sklearn.base" not in sys.modules:
+        return False
     from sklearn.base import BaseEstimator
 
     return isinstance(loaded, type) and issubclass(loaded, BaseEstimator)

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import math
 import os
 import re
 import tomllib
@@ -25,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from fmbench.errors import UserError
+from fmbench.records.record import is_storable
 
 IDENTIFIER = r"[^\W\d]\w*"
 MODULE_ATTRIBUTE = re.compile(rf"{IDENTIFIER}(\.{IDENTIFIER})*:{IDENTIFIER}(\.{IDENTIFIER})*")
@@ -94,10 +94,10 @@ def parse_parameter(text: str) -> tuple[str, Any]:
     if not equals or not re.fullmatch(IDENTIFIER, name):
         raise UserError(f"-p {text!r}: write it as name=value, for example -p max_iter=50")
     value = parse_value(value_text)
-    if not is_json_value(value):
+    if not is_storable(value):
         raise UserError(
-            f"-p {name}: a record cannot hold {value_text}: use a finite number, a text, a list or "
-            "a table"
+            f"-p {name}: a record cannot hold {value_text[:60]}: use a finite number, a text, a "
+            "list or a table, not too large"
         )
     return name, value
 
@@ -127,18 +127,6 @@ def format_value(value: Any) -> str:
         return value
     # Without spaces, because a space separates two parameters.
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).replace(" ", "\\u0020")
-
-
-def is_json_value(value: Any) -> bool:
-    """Return whether a record can hold a value: JSON's types and finite numbers only."""
-    if isinstance(value, dict):
-        return all(type(name) is str and is_json_value(v) for name, v in value.items())
-    if isinstance(value, list):
-        return all(map(is_json_value, value))
-    return value is None or (
-        type(value) in (bool, int, float, str)
-        and not (isinstance(value, float) and not math.isfinite(value))
-    )
 
 
 def is_same_kind(value: Any, example: Any) -> bool:

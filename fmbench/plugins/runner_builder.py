@@ -3,6 +3,10 @@
 It loads the code, decides which kind of factory fits, collects the hyperparameters, and tries once
 whether the plug-in makes a classifier. See :mod:`fmbench.plugins.factories` for the kinds.
 
+All of this runs the user's code, so it is done in a process with limits
+(:mod:`fmbench.plugins.limited_process`), which sends back the finished runner. Only classes of
+scikit-learn, which fmbench itself imports, are loaded in the process of the command.
+
 A function takes its hyperparameters as keywords with defaults. It also takes those of ``seed``,
 ``device`` and ``workspace`` that it depends on. A function that is decorated with ``@register``
 keeps everything that is stated there. A scikit-learn class in an installed module is an estimator;
@@ -11,15 +15,25 @@ one in a file is treated as a function, because the author of the file knew that
 
 from __future__ import annotations
 
+import contextlib
 import inspect
+import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 from fmbench.datasets.specs import DEFAULT_DATASET
 from fmbench.errors import UserError
+from fmbench.models.parameter_values import check_estimator_parameters
 from fmbench.models.registry import CONTEXT_ARGUMENTS, Hyperparameter, Runner, our_choice
-from fmbench.plugins.code import PluginCode, find_code, report_errors_of
+from fmbench.plugins.code import (
+    PluginCode,
+    describe_foreign_exception,
+    find_code,
+    report_errors_of,
+)
 from fmbench.plugins.factories import (
     TRAINING_SETTINGS,
     EstimatorFactory,
@@ -31,10 +45,18 @@ from fmbench.plugins.factories import (
     names_estimator,
     select_inner_parameters,
 )
-from fmbench.plugins.model_spec import ModelSpec, is_json_value, is_same_kind
+from fmbench.plugins.limited_process import ProcessEndedError, Send, call_in_process
+from fmbench.plugins.model_spec import ModelSpec, is_same_kind
+from fmbench.plugins.runner_message import pack_code, pack_runner, unpack_code, unpack_runner
+from fmbench.records.record import is_storable
 from fmbench.utils.names import suggest_names
 
 Hyperparameters = dict[str, Hyperparameter]
+
+# The limits for loading a user's code and making one model.
+LOAD_SECONDS = 120.0
+LOAD_MEMORY = 8 * 2**30  # bytes
+LOADING, MAKING = "it was loaded", "it made a model"
 
 FEATURES_NOTE = (
     "Images as 784 features, each standardised by the training images' statistics: our choice, as "
@@ -47,18 +69,77 @@ def build_runner(
 ) -> Runner | None:
     """Build the runner that a model spec names; None if the spec names no plug-in.
 
-    The code is loaded and tried once. ``announce`` is called with a description of the code before
-    the code runs.
+    The code is loaded and tried once, in a process of its own. ``announce`` is called with a
+    description of the code before the code runs.
 
     Raises:
         UserError: the code does not exist, does not load, does not make a classifier, or does not
-            take the parameters.
+            take the parameters; or its process crashed, or was ended at its limits.
     """
     code = find_code(spec)
     if code is None:
         return None
     announce(code.description)
+    if _is_sklearn(code, spec):
+        return _load_and_build(code, spec)
+    return _build_in_process(code, spec.target, json.dumps(spec.parameters))
+
+
+def _is_sklearn(code: PluginCode, spec: ModelSpec) -> bool:
+    """Whether the spec names classes of scikit-learn only."""
+    targets = [f"{code.location}:", *filter(names_estimator, spec.parameters.values())]
+    return code.text is None and all(
+        re.match(r"sklearn[.:]", target) is not None for target in targets
+    )
+
+
+@cache
+def _build_in_process(code: PluginCode, target: str, parameters: str) -> Runner:
+    """Build the runner, once in a process; ``parameters`` are JSON."""
+    spec = ModelSpec(target, json.loads(parameters))
+    request = {"code": pack_code(code), "target": target, "parameters": spec.parameters}
+    step = LOADING
+    messages = call_in_process(
+        f"{__name__}:build_and_send", request, seconds=LOAD_SECONDS, memory=LOAD_MEMORY
+    )
+    try:
+        with contextlib.closing(messages):
+            for message in messages:
+                if not isinstance(message, dict):
+                    break
+                if "error" in message:
+                    raise UserError(str(message["error"]))
+                if "runner" in message:
+                    runner = unpack_runner(message["runner"], code)
+                    return _identify(runner, code, spec)
+                step = str(message.get("step"))
+    except ProcessEndedError as ended:
+        raise UserError(f"{code} cannot be used: while {step}, {ended}") from None
+    raise UserError(f"{code} cannot be used: while {step}, its process gave no answer")
+
+
+def build_and_send(request: dict[str, Any], send: Send) -> None:
+    """Build a plug-in's runner and send it. This is all that the process with limits does."""
+    code = unpack_code(request["code"])
+    try:
+        runner = _load_and_build(
+            code,
+            ModelSpec(request["target"], request["parameters"]),
+            on_loaded=lambda: send({"step": MAKING}),
+        )
+        send({"runner": pack_runner(runner)})
+    except UserError as error:
+        send({"error": str(error)})
+    except BaseException as error:  # noqa: BLE001
+        # Whatever a user's code raises, KeyboardInterrupt included, is an error of one line.
+        send({"error": f"{code} raises: {describe_foreign_exception(error, code.location)}"})
+
+
+def _load_and_build(
+    code: PluginCode, spec: ModelSpec, on_loaded: Callable[[], None] = lambda: None
+) -> Runner:
     loaded = code.load()
+    on_loaded()
     if not callable(loaded):
         raise UserError(f"{code} is of type {type(loaded).__name__} and cannot make a model")
     given = {name: our_choice(value, "given with -p") for name, value in spec.parameters.items()}
@@ -68,7 +149,12 @@ def build_runner(
         runner = _build_from_estimator(code, loaded, given)
     else:
         runner = _build_from_function(code, loaded, given)
-    return _try_runner(code, runner, spec)
+    _try_runner(code, runner)
+    return _identify(runner, code, spec)
+
+
+def _identify(runner: Runner, code: PluginCode, spec: ModelSpec) -> Runner:
+    return replace(runner, name=code.name, requested_as=spec.target, source=code.source)
 
 
 def build_estimator_runner(
@@ -84,7 +170,9 @@ def build_estimator_runner(
     """
     code, estimator = load_estimator_class(spec.target)
     given = {name: make_hyperparameter(value) for name, value in spec.parameters.items()}
-    return _try_runner(code, _build_from_estimator(code, estimator, given), spec)
+    runner = _build_from_estimator(code, estimator, given)
+    _try_runner(code, runner)
+    return _identify(runner, code, spec)
 
 
 def _build_from_estimator(code: PluginCode, estimator: type, given: Hyperparameters) -> Runner:
@@ -193,7 +281,7 @@ def _split_arguments(
             raise UserError(f"{code} needs {name!r}: give it a default, or -p {name}=...")
         # A default that JSON cannot hold is no hyperparameter. The source decides it, and that is
         # part of the key.
-        elif name not in CONTEXT_ARGUMENTS and is_json_value(p.default):
+        elif name not in CONTEXT_ARGUMENTS and is_storable(p.default):
             hyperparameters[name] = our_choice(p.default, f"the default in {code.location}")
     return {**hyperparameters, **given}, tuple(sorted(CONTEXT_ARGUMENTS & set(named)))
 
@@ -216,7 +304,7 @@ def _collect_parameters(estimator: type, given: Hyperparameters, default: str) -
                 "module:NAME)"
             )
         hyperparameter = given.get(name) or our_choice(p.default, default)
-        if is_json_value(hyperparameter.value):
+        if is_storable(hyperparameter.value):
             parameters[name] = hyperparameter
         if names_estimator(hyperparameter.value):
             inner_class = load_estimator_class(hyperparameter.value)[1]
@@ -235,13 +323,15 @@ def _build_classifier(code: PluginCode, runner: Runner) -> Any:
         return runner.build(runner.resolve(), seed=0, device="cpu")
 
 
-def _try_runner(code: PluginCode, runner: Runner, spec: ModelSpec) -> Runner:
-    """Build one classifier and check it; returns the runner with its name and source."""
-    from sklearn.base import is_classifier
-
+def _try_runner(code: PluginCode, runner: Runner) -> None:
+    """Build one classifier and check that it is one."""
     classifier = _build_classifier(code, runner)
-    if isinstance(runner.factory, EstimatorFactory) and not is_classifier(classifier):
-        raise UserError(f"{code} is an estimator, but not a classifier")
+    if isinstance(runner.factory, EstimatorFactory):
+        from sklearn.base import is_classifier
+
+        if not is_classifier(classifier):
+            raise UserError(f"{code} is an estimator, but not a classifier")
+        check_estimator_parameters(classifier, str(code))
     for method in ("fit", "predict"):
         if not callable(getattr(classifier, method, None)):
             raise UserError(
@@ -257,7 +347,6 @@ def _try_runner(code: PluginCode, runner: Runner, spec: ModelSpec) -> Runner:
             raise UserError(
                 f"{code} returns shape {shape} for 2 images, not logits (2, {n_classes})"
             )
-    return replace(runner, name=code.name, requested_as=spec.target, source=code.source)
 
 
 def _compute_logits_shape(classifier: Any) -> tuple[int, ...]:

@@ -10,7 +10,9 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, NotRequired, TypedDict
+from typing import Annotated, Any, NotRequired, TypedDict
+
+from msgspec import Meta
 
 from fmbench.datasets.specs import DEFAULT_DATASET, DatasetSpec
 from fmbench.models.registry import Runner
@@ -21,12 +23,12 @@ class Definition(TypedDict):
     """Everything that decides a cell's predictions, in JSON's types."""
 
     runner: str
-    revision: int
+    revision: Annotated[int, Meta(ge=0, le=2**31)]
     hyperparameters: dict[str, Any]  # what Runner.select_for_key returns
     dataset: str
     data_sha256: str
     protocol: dict[str, Any]
-    seed: int
+    seed: Annotated[int, Meta(ge=0, le=2**62)]
     variant: str
     # Only for a plug-in: the hash of its file, or the version of its package.
     source: NotRequired[str]

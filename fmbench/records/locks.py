@@ -11,11 +11,14 @@ import contextlib
 import errno
 import os
 import socket
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
 from fmbench.errors import UserError
+from fmbench.utils.files import find_link, read_regular_file
 
+MAX_LOCK_BYTES = 1000
 ERRORS_WITHOUT_LOCKS = (errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK)
 
 
@@ -27,8 +30,11 @@ def try_lock(path: Path) -> Iterator[bool]:
 
     Raises:
         UserError: the file system has no locks.
+        OSError: the lock cannot be made, or what has its name is no file of a run.
     """
     from filelock import FileLock, Timeout
+
+    _refuse_other_files(path)
 
     lock = FileLock(path, thread_local=False, fallback_to_soft=False)
     try:
@@ -65,9 +71,19 @@ def try_lock(path: Path) -> Iterator[bool]:
             path.parent.parent.rmdir()
 
 
+def _refuse_other_files(path: Path) -> None:
+    """Raise OSError if a lock would be outside of the results folder, or is not a regular file."""
+    if link := find_link(path.parents[2], path.parents[1].name, path.parents[0].name):
+        raise OSError(errno.ELOOP, f"{link} is a symbolic link, which is not followed")
+    with contextlib.suppress(FileNotFoundError):
+        if not stat.S_ISREG(path.lstat().st_mode):
+            raise OSError(errno.EEXIST, f"{path} is not a regular file: remove it")
+
+
 def describe_holder(path: Path) -> str:
     """Return a text that says which process holds the lock."""
     try:
-        return path.read_text(encoding="utf-8") or "another run"
-    except OSError:
-        return "another run"
+        text = read_regular_file(path, MAX_LOCK_BYTES).decode("utf-8", "replace")
+    except (OSError, ValueError):
+        text = ""
+    return " ".join(text.split()) or "another run"

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from fmbench.datasets.loading import load_test_images, load_test_labels, load_train, read_idx
-from fmbench.datasets.specs import TRAIN_LABELS, LocatedDataset
+from fmbench.datasets.specs import TRAIN_LABELS, DatasetSpec, LocatedDataset
 
 if TYPE_CHECKING:
     import numpy as np
@@ -150,6 +150,18 @@ MISTAKES = (DIGITS, ON_FIRST_RELEASE, SCORED_ON_TRAINING, RANDOM_SPLIT, TEST_IN_
 PROTOCOLS = {
     protocol.name: protocol for protocol in (FULL, QUICK, *MISTAKES, *map(make_quick, MISTAKES))
 }
+
+
+def count_images(protocol: Protocol, subset: ImageSubset, spec: DatasetSpec) -> int:
+    """Count the images of one subset that a protocol scores."""
+    if subset == "test":
+        return min(protocol.n_test or spec.n_test, spec.n_test)
+    held_out = spec.n_classes * protocol.held_out_per_class
+    if subset == "held out":
+        return held_out
+    if protocol.train_per_class:
+        return spec.n_classes * protocol.train_per_class
+    return spec.n_train - held_out
 
 
 def load_labels(protocol: Protocol, source: LocatedDataset) -> np.ndarray:

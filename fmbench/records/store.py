@@ -1,41 +1,42 @@
 """A results folder: reads and writes the records of cells and their predictions.
 
 ``records/<runner>/<protocol>-seed<seed>-<key>.json`` holds the facts of the run and the SHA-256 of
-the ``.npz`` file beside it. That file holds ``y_pred uint8 (n,)``; ``scores float16 (n, classes)``
-where they are cheap; ``epoch_y_pred uint8 (epochs, n)`` of neural runners; ``flagged_... uint8
-(n,)`` of each flagged figure; and ``y_true uint8 (n,)`` where the data set is not the default one.
-Metrics are not stored: they are computed from the predictions. A failed cell leaves
-``...failed.json``.
+the ``.npz`` file beside it, which holds the predictions (see ``arrays``). Metrics are not stored:
+they are computed from the predictions. A failed cell leaves ``...failed.json``.
 
 ``unfinished/<runner>/<protocol>-seed<seed>-<key>`` is the folder of a cell whose runner stores its
 progress while it fits. It is removed when the cell has finished. ``locks/<runner>/....lock`` is
 locked by the run that measures a cell.
 
-Each file is written under a temporary name, synced and renamed; the JSON comes last. So every
-record that is visible is complete.
+Each file is written under a temporary name, synced and renamed. New predictions first get the name
+``....new.npz``; then the JSON is renamed, and the cell has its new record; then the predictions get
+their usual name. A reader takes those that fit the JSON. So every record that is visible is
+complete at every moment, also while its cell is measured again.
+
+The files in a results folder may come from anybody. They are read only here; every record that is
+returned has been checked, and a file that is not such a record is a :class:`BrokenRecord`. Symbolic
+links to folders are not followed, so that nothing outside the results folder is changed.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import functools
 import hashlib
-import lzma
-import os
 import shutil
-import struct
 import tempfile
-import zipfile
-import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 from fmbench.errors import UserError
 from fmbench.records import locks
+from fmbench.records.arrays import MAX_ARCHIVE_BYTES, check_arrays, read_arrays
 from fmbench.records.cells import Cell, compute_key
 from fmbench.records.record import (
+    MAX_RECORD_BYTES,
     Y_PRED,
     Record,
     RecordIdentity,
@@ -46,18 +47,23 @@ from fmbench.records.record import (
     encode_record,
     identify_definition,
 )
-from fmbench.utils.files import FileState, write_atomically
+from fmbench.utils.files import (
+    FileState,
+    find_link,
+    read_file_and_state,
+    read_regular_file,
+    write_atomically,
+)
+from fmbench.utils.names import SAFE_NAME
 
 if TYPE_CHECKING:
     import numpy as np
 
 # What can be raised when a file that is not a record is read as one.
 UNREADABLE_ERRORS = (UserError, ValueError, TypeError, KeyError, OSError, RecursionError)
-# What can be raised when a file is not an archive of arrays, or its arrays do not fit in memory.
-UNREADABLE_ARRAY_ERRORS = (
-    ValueError, TypeError, OSError, EOFError, RuntimeError, ArithmeticError, MemoryError,
-    struct.error, zlib.error, lzma.LZMAError, zipfile.BadZipFile,
-)  # fmt: skip
+# Other runs may write a record while it is read. Each new try means that one has just done so.
+MAX_TRIES = 20
+MAX_REASON = 300  # characters of the reason why a record cannot be read
 
 
 @dataclass(frozen=True)
@@ -71,6 +77,10 @@ class BrokenRecord:
     @property
     def remedy(self) -> str:
         """A sentence that tells the user how to remedy it."""
+        if self.path.is_symlink() and self.path.suffix != ".json":
+            return "put the folder itself in its place"
+        if not SAFE_NAME.fullmatch(self.path.parent.name):  # it can be no runner's name
+            return "remove it"
         rerun = f"`fmbench run {self.path.parent.name}` measures its cell again"
         return f"update fmbench to read it, or {rerun}" if self.other_version else rerun
 
@@ -111,8 +121,8 @@ class StoreContents:
 class Store:
     """A results folder.
 
-    :meth:`read_contents` and the methods that load arrays read and hash a file again only if it
-    has changed, so use one store for one command. :meth:`find_record` always reads the file.
+    :meth:`read_contents` reads and checks a file again only if it has changed, so use one store for
+    one command. :meth:`find_record` always reads the JSON file.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -121,56 +131,91 @@ class Store:
         self.unfinished = folder / "unfinished"
         self.locks = folder / "locks"
         self._records_read: dict[Path, tuple[FileState, Record]] = {}
-        self._digests: dict[Path, tuple[FileState, str]] = {}
+        self._arrays_checked: dict[Path, tuple[FileState, Record]] = {}  # by the archive
         self._y_pred: dict[str, np.ndarray] = {}  # by the SHA-256 of the file that holds it
 
     def read_contents(self) -> StoreContents:
         """Read every record. A file that is not a record is listed in ``broken``."""
         finished: dict[str, Record] = {}
         failed: dict[str, Record] = {}
-        broken: list[BrokenRecord] = []
+        broken = [
+            BrokenRecord(link, "it is a symbolic link to a folder, which is not followed")
+            for link in self._list_links()
+        ]
         for path in self.list_record_files():
             try:
-                record = self._read_record_if_changed(path)
+                record = self._read_record(path)
             except UNREADABLE_ERRORS as error:
-                why = str(error) or type(error).__name__
+                why = " ".join(str(error).split())[:MAX_REASON] or type(error).__name__
                 other_version = isinstance(error, UnsupportedSchemaError)
                 broken.append(BrokenRecord(path, why, other_version))
                 continue
-            (finished if record.finished else failed)[record.key] = record
+            if record is not None:
+                (finished if record.finished else failed)[record.key] = record
         return StoreContents(finished, failed, broken)
 
     def list_record_files(self) -> list[Path]:
         """List the JSON files of all records, also of those that cannot be read."""
-        return sorted(self.records.glob("*/*.json"))
+        return self._list_files("*.json")
 
     def list_set_aside(self) -> list[Path]:
         """List the broken files that a run has renamed to get them out of its way."""
-        return sorted(self.records.glob("*/*.broken*"))
+        return self._list_files("*.broken*")
+
+    def _list_files(self, pattern: str) -> list[Path]:
+        if self.records.is_symlink():
+            return []
+        folders = (path for path in self.records.glob("*") if not path.is_symlink())
+        return sorted(file for folder in folders for file in folder.glob(pattern))
+
+    def _list_links(self) -> list[Path]:
+        """List the folders of records that are symbolic links."""
+        if self.records.is_symlink():
+            return [self.records]
+        return sorted(p for p in self.records.glob("*") if p.is_symlink() and p.is_dir())
 
     def find_record(self, name: RecordName) -> Record | None:
         """Return the record of this name; None if there is none that can be read."""
         path = name.path(self.records)
-        with contextlib.suppress(*UNREADABLE_ERRORS):  # there is none, or it is broken
+        self._records_read.pop(path, None)
+        with contextlib.suppress(*UNREADABLE_ERRORS):  # it is broken
             return self._read_record(path)
         return None
 
-    def _read_record(self, path: Path) -> Record:
-        record = decode_record(path.read_bytes())
-        if path != self.path(record) or record.key != compute_key(record.cell):
-            raise ValueError("its file name does not match its content")
-        if record.finished:
-            self._open_predictions(record).close()
-        return record
+    def _read_record(self, path: Path) -> Record | None:
+        """Read and check a record and its arrays; None if there is no such file any more.
 
-    def _read_record_if_changed(self, path: Path) -> Record:
-        state = FileState.from_path(path)
+        Each file is read and checked again only if it has changed.
+
+        Raises:
+            UserError, ValueError, TypeError, KeyError, OSError, RecursionError: it cannot be read.
+        """
+        for _ in range(MAX_TRIES):
+            try:
+                state = FileState.from_path(path)
+            except FileNotFoundError:
+                if path.is_symlink():
+                    raise
+                return None
+            try:
+                return self._read_record_in_state(path, state)
+            except UNREADABLE_ERRORS:
+                # If a run has replaced the record meanwhile, there is another one to read.
+                if _find_state(path) == state:
+                    raise
+        raise UserError(f"{path} changes all the time")
+
+    def _read_record_in_state(self, path: Path, state: FileState) -> Record:
         known_state, record = self._records_read.get(path, (None, None))
         if record is None or known_state != state:
-            record = self._read_record(path)
-            self._records_read[path] = (state, record)
-        elif record.finished:
-            self._open_predictions(record).close()
+            self._refuse_links("records", path.parent.name)
+            content, state = read_file_and_state(path, MAX_RECORD_BYTES)
+            record = decode_record(content)
+            if path != self.path(record) or record.key != compute_key(record.cell):
+                raise ValueError("its file name does not match its content")
+        if record.finished:
+            self._check_predictions(record)
+        self._records_read[path] = (state, record)
         return record
 
     def list_names(self) -> list[RecordName]:
@@ -184,20 +229,20 @@ class Store:
         Raises:
             UserError: the file is missing, or is not the one that was written with the record.
         """
-        from numpy.lib.format import read_array
-
-        found = {}
         try:
-            with self._open_predictions(record) as content, zipfile.ZipFile(content) as archive:
-                for member in archive.namelist():
-                    name = member.removesuffix(".npy")
-                    if not names or name in names:
-                        with archive.open(member) as file:
-                            found[name] = read_array(file, allow_pickle=False)
-        except UNREADABLE_ARRAY_ERRORS as error:  # the checksum matches, but the file is no archive
-            why = str(error) or type(error).__name__
-            raise UserError(f"{self._predictions_path(record)} is damaged: {why}") from None
-        return found
+            path, content, _ = self._read_predictions(record)
+        except UserError:
+            newer = self.find_record(RecordName.from_record(record))
+            if newer is None or newer == record:
+                raise
+            raise UserError(
+                f"{self.path(record)} was measured again while it was read: run the same command "
+                "again"
+            ) from None
+        try:
+            return read_arrays(content, names)
+        except ValueError as error:
+            raise UserError(f"{path} is damaged: {error}") from None
 
     def load_y_pred(self, record: Record) -> np.ndarray:
         """Load the predicted classes ``uint8 (n,)`` of a finished record; the store keeps them.
@@ -210,37 +255,72 @@ class Store:
             arrays = self.load_arrays(record, Y_PRED)
             if Y_PRED not in arrays:
                 raise UserError(f"{self._predictions_path(record)} is damaged: it has no {Y_PRED}")
-            arrays[Y_PRED].setflags(write=False)
             self._y_pred[digest] = arrays[Y_PRED]
         return self._y_pred[digest]
 
-    def _open_predictions(self, record: Record) -> BinaryIO:
-        """Open the predictions of a record and check their SHA-256, if the file has changed."""
-        path = self._predictions_path(record)
+    def _check_predictions(self, record: Record) -> None:
+        """Check the arrays of a finished record, unless their file was checked and is unchanged.
+
+        Raises:
+            UserError: the file is missing, or its arrays are not those of the record.
+        """
+        for path in self._list_predictions_paths(record):
+            known_state, known = self._arrays_checked.get(path, (None, None))
+            if known == record and known_state == _find_state(path):
+                return
+        path, content, state = self._read_predictions(record)
         try:
-            file = path.open("rb")
+            arrays = read_arrays(content)
+            check_arrays(record, arrays)
+        except ValueError as error:
+            raise UserError(f"{path} is damaged: {error}") from None
+        self._arrays_checked[path] = (state, record)
+        # A copy, so that the store does not keep all the arrays of the file.
+        y_pred = self._y_pred[record.predictions_sha256 or ""] = arrays[Y_PRED].copy()
+        y_pred.setflags(write=False)
+
+    def _read_predictions(self, record: Record) -> tuple[Path, bytes, FileState]:
+        """Return the file with the predictions of a record, its content and its state.
+
+        Raises:
+            UserError: no file can be read whose SHA-256 is the one in the record.
+        """
+        why = ""
+        for path in self._list_predictions_paths(record):
             try:
-                state = FileState.from_stat(os.fstat(file.fileno()))
-                known_state, digest = self._digests.get(path, (None, ""))
-                if known_state != state:
-                    digest = hashlib.file_digest(file, "sha256").hexdigest()
-                    file.seek(0)
-                    self._digests[path] = (state, digest)
-                if digest != record.predictions_sha256:
-                    raise UserError(f"{path} is damaged: its SHA-256 is not the one in its record")
-            except BaseException:
-                file.close()
-                raise
-        except OSError as error:
-            raise UserError(f"{path} cannot be read: {error.strerror}") from None
-        return file
+                content, state = read_file_and_state(path, MAX_ARCHIVE_BYTES)
+            except OSError as error:
+                why = why or f"{path} cannot be read: {error.strerror}"
+                continue
+            except ValueError as error:
+                why = why or f"{path} is damaged: {error}"
+                continue
+            if hashlib.sha256(content).hexdigest() == record.predictions_sha256:
+                return path, content, state
+            why = why or f"{path} is damaged: its SHA-256 is not the one in its record"
+        raise UserError(why)
+
+    def _list_predictions_paths(self, record: Record) -> tuple[Path, ...]:
+        """List where the predictions may be, in the order in which a reader has to look.
+
+        A run may rename them from the second name to the first while they are looked for.
+        """
+        path = self._predictions_path(record)
+        return path, name_new_predictions(path), path
 
     def prepare(self) -> None:
         """Make the folder; complete or remove the files that killed runs left half written in it.
 
         Raises:
-            UserError: the folder cannot be written to.
+            UserError: the folder cannot be written to, or a folder in it is a symbolic link.
         """
+        for folder in (self.records, self.locks, self.unfinished):
+            for name in ("", *sorted(path.name for path in folder.glob("*") if path.is_dir())):
+                if link := find_link(self.folder, folder.name, name):
+                    raise UserError(
+                        f"{link} is a symbolic link, and a run changes nothing outside of the "
+                        "results folder: put the folder itself in its place"
+                    )
         try:
             self.records.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=self.records):
@@ -269,7 +349,11 @@ class Store:
         for one in broken:
             name = RecordName.from_path(one.path)
             if name in names:
-                with locks.try_lock(self.lock_path(name)) as locked:
+                with contextlib.ExitStack() as stack:
+                    try:
+                        locked = stack.enter_context(locks.try_lock(self.lock_path(name)))
+                    except OSError:  # the cell cannot be measured either, and the run will say so
+                        continue
                     if locked and one.path.exists() and self.find_record(name) is None:
                         renamed.append((one, self.rename_broken(one)))
         return renamed
@@ -283,41 +367,51 @@ class Store:
         while (target := broken.path.with_name(f"{broken.path.name}.{ending}{n}")).exists():
             n += 1
         broken.path.rename(target)
-        predictions = broken.path.with_suffix(".npz")
-        if predictions.exists():
+        for predictions in list_predictions_files(broken.path):
             predictions.rename(predictions.with_name(f"{predictions.name}.{ending}{n}"))
         return target
 
     def save(self, record: Record, arrays: Mapping[str, np.ndarray] | None = None) -> Record:
-        """Write a record and its arrays; returns it with the predictions' SHA-256 filled in.
+        """Write a record and its arrays; returns it as a reader gets it.
+
+        Until the new record is complete, readers get the earlier record of the cell.
 
         Raises:
             OSError: the record could not be written. An earlier record of the cell is unchanged.
+            ValueError: it is not a record that could be read again. Nothing is written.
         """
         import numpy as np
 
         path = self.path(record)
+        self._refuse_links("records", path.parent.name)
         path.parent.mkdir(parents=True, exist_ok=True)
         # Forget the old files: the system may give the new ones the same inodes.
         self._records_read.pop(path, None)
-        self._digests.pop(path.with_suffix(".npz"), None)
-        self._complete_or_remove_temporaries(
-            record.cell["runner"], RecordName.from_record(record).stem
-        )
+        for predictions in (path.with_suffix(".npz"), name_new_predictions(path)):
+            self._arrays_checked.pop(predictions, None)
+        self._complete_or_remove_temporaries(RecordName.from_record(record))
         if not record.finished:
+            content = encode_record(record)
             with write_atomically(path) as [facts]:
-                facts.write_bytes(encode_record(record))
-            return record
-        # Both files are complete before either is renamed. So if writing fails, an earlier record
-        # of the cell is unchanged.
-        with write_atomically(path.with_suffix(".npz"), path) as [predictions, facts]:
-            with predictions.open("wb") as file:
-                np.savez_compressed(file, allow_pickle=False, **(arrays or {}))
-            digest = hashlib.sha256(predictions.read_bytes()).hexdigest()
-            record = replace(record, predictions_sha256=digest)
-            facts.write_bytes(encode_record(record))
+                facts.write_bytes(content)
+            return decode_record(content)
+        new = name_new_predictions(path)
+        try:
+            # Both files are complete before either is renamed. So if writing fails, an earlier
+            # record of the cell is unchanged.
+            with write_atomically(new, path) as [predictions, facts]:
+                with predictions.open("wb") as file:
+                    np.savez_compressed(file, allow_pickle=False, **(arrays or {}))
+                archive = read_regular_file(predictions, MAX_ARCHIVE_BYTES)
+                check_arrays(record, read_arrays(archive))
+                digest = hashlib.sha256(archive).hexdigest()
+                content = encode_record(replace(record, predictions_sha256=digest))
+                facts.write_bytes(content)
+        finally:
+            with contextlib.suppress(OSError):  # readers find the predictions under either name
+                self._rename_or_remove_new_predictions(path)
         path.with_suffix(".failed.json").unlink(missing_ok=True)
-        return record
+        return decode_record(content)
 
     def path(self, record: Record) -> Path:
         """Return the JSON file of a record."""
@@ -337,33 +431,79 @@ class Store:
     def remove_workspace(self, cell: Cell) -> None:
         """Remove the cell's folder, and the folders above it that are then empty."""
         folder = self.workspace_path(cell)
+        if find_link(self.folder, self.unfinished.name, folder.parent.name):
+            return
         shutil.rmtree(folder, ignore_errors=True)
         with contextlib.suppress(OSError):  # the folders still hold other files
             folder.parent.rmdir()
             self.unfinished.rmdir()
 
+    def _refuse_links(self, *parts: str) -> None:
+        """Raise OSError if a folder below the results folder is a symbolic link."""
+        if link := find_link(self.folder, *parts):
+            raise OSError(errno.ELOOP, f"{link} is a symbolic link, which is not followed")
+
     def _clean_up_after_killed_runs(self) -> None:
         for path in self.locks.glob("*/*.lock"):
+            name = RecordName.from_path(path.with_suffix(".json"))
+            if name is None or path.is_symlink() or not path.is_file():
+                continue  # it is no lock of a run
             with locks.try_lock(path) as locked:  # removes the file at the end of the block
                 if locked:
-                    self._complete_or_remove_temporaries(path.parent.name, path.stem)
+                    self._complete_or_remove_temporaries(name)
 
-    def _complete_or_remove_temporaries(self, runner: str, stem: str) -> None:
+    def _complete_or_remove_temporaries(self, name: RecordName) -> None:
         """Complete or remove the files of a cell that a killed run left half written.
 
         The caller must hold the cell's lock.
 
-        A run that was killed between its two renamings left new predictions beside an old JSON
-        file, or beside none, and the new JSON file complete under its temporary name.
+        A run that was killed between two of its renamings left the new predictions under the name
+        of new ones, and the new JSON file complete, maybe under its temporary name.
         """
-        for temporary in (self.records / runner).glob(f".{stem}.*.tmp"):
+        path = name._replace(finished=True).path(self.records)
+        for temporary in path.parent.glob(f".{name.stem}.*.tmp"):
             with contextlib.suppress(*UNREADABLE_ERRORS):  # it is not complete: removed below
-                record = decode_record(temporary.read_bytes())
-                if self.path(record).name == f"{stem}.json":
-                    self._open_predictions(record).close()
-                    temporary.replace(self.path(record))
+                record = decode_record(read_regular_file(temporary, MAX_RECORD_BYTES))
+                if self.path(record) == path:
+                    self._read_predictions(record)
+                    temporary.replace(path)
                     continue
-            temporary.unlink(missing_ok=True)
+            if temporary.is_symlink() or not temporary.is_dir():
+                temporary.unlink(missing_ok=True)
+        self._rename_or_remove_new_predictions(path)
+
+    def _rename_or_remove_new_predictions(self, path: Path) -> None:
+        """Give the new predictions of a record their usual name; remove those of no record."""
+        new = name_new_predictions(path)
+        try:
+            archive = read_regular_file(new, MAX_ARCHIVE_BYTES)
+            record = decode_record(read_regular_file(path, MAX_RECORD_BYTES))
+            belongs = hashlib.sha256(archive).hexdigest() == record.predictions_sha256
+        except UNREADABLE_ERRORS:
+            belongs = False
+        if belongs:
+            new.replace(path.with_suffix(".npz"))
+        elif new.is_symlink() or not new.is_dir():
+            new.unlink(missing_ok=True)
+
+
+def name_new_predictions(path: Path) -> Path:
+    """Return the name of a record's predictions until its JSON file ``path`` is the new one."""
+    return path.with_suffix(".new.npz")
+
+
+def list_predictions_files(path: Path) -> list[Path]:
+    """List the files with the predictions of the record whose JSON file is ``path``."""
+    candidates = (path.with_suffix(".npz"), name_new_predictions(path))
+    return [file for file in candidates if file.exists() or file.is_symlink()]
+
+
+def _find_state(path: Path) -> FileState | None:
+    """Return the state of a file; None if there is none."""
+    try:
+        return FileState.from_path(path)
+    except OSError:
+        return None
 
 
 def open_existing_store(folder: Path) -> Store:

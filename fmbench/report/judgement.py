@@ -20,7 +20,6 @@ from fmbench.judging.judgement import (
     ReadInput,
     format_json,
 )
-from fmbench.judging.matching import describe_configuration
 from fmbench.judging.suite_builder import MAX_CANDIDATES, UNNAMED, list_candidates
 from fmbench.metrics.registry import METRICS
 from fmbench.report.commands import Commands
@@ -34,7 +33,10 @@ from fmbench.report.row_texts import (
     shorten_verdict,
 )
 from fmbench.report.tables import compute_measured_accuracy
+from fmbench.suites.matching import describe_configuration
 from fmbench.utils.formatting import join_words
+from fmbench.utils.printable import escape_unsafe
+from fmbench.utils.rich_text import make_text
 from fmbench.utils.table import (
     COUNT,
     FORMATS,
@@ -73,7 +75,7 @@ def format_judgement(
     """
     if format_ == "text":
         return format_text(judgement, width or DEFAULT_WIDTH, colours=colours)
-    return JUDGEMENT_FORMATS[format_](judgement)
+    return escape_unsafe(JUDGEMENT_FORMATS[format_](judgement))
 
 
 def format_text(judgement: Judgement, width: int, *, colours: bool = False) -> str:
@@ -517,7 +519,7 @@ def render_judgement(judgement: Judgement, width: int) -> Group:
     parts: list[object] = [*_render_inputs(judgement), Text()]
     if judgement.claims:
         parts += [_render_claims(judgement, width), Text()]
-        parts += [Text(explain_columns(judgement), style="dim"), Text()]
+        parts += [make_text(explain_columns(judgement), "dim"), Text()]
     sections: list[tuple[str, Iterable[str]]] = [
         ("Doubtful names", list_questions(judgement)),
         ("Without a model", _shorten_list(list_strangers(judgement), MAX_STRANGERS, "claims")),
@@ -534,10 +536,10 @@ def render_judgement(judgement: Judgement, width: int) -> Group:
             parts.append(Text())
     for model in judgement.comparisons:
         parts += [_render_comparison(model), Text()]
-    parts.append(Text(summarise(judgement), style="bold"))
+    parts.append(make_text(summarise(judgement), "bold"))
     if judgement.notes:
         notes = _shorten_list(judgement.notes, MAX_NOTES, "notes")
-        parts += [Text(), *(Text(_hang(note, width), style="dim") for note in notes)]
+        parts += [Text(), *(make_text(_hang(note, width), "dim") for note in notes)]
     return Group(*parts)  # type: ignore[arg-type]
 
 
@@ -555,11 +557,12 @@ def _shorten_list(lines: Iterable[str], most: int, what: str) -> list[str]:
 def _render_line(line: str) -> object:
     """Render a line with its indentation; a command is not wrapped, so that it can be copied."""
     from rich.padding import Padding
-    from rich.text import Text
 
     if line.startswith(COMMAND):
-        return Text(f"  {line}", no_wrap=True, overflow="ignore")
-    return Padding(Text(line.strip()), (0, 0, 0, 4 if line.startswith(" ") else 2))
+        command = make_text(f"  {line}")
+        command.no_wrap, command.overflow = True, "ignore"
+        return command
+    return Padding(make_text(line.strip()), (0, 0, 0, 4 if line.startswith(" ") else 2))
 
 
 def _hang(note: str, width: int) -> str:
@@ -570,20 +573,17 @@ def _hang(note: str, width: int) -> str:
 
 
 def _render_inputs(judgement: Judgement) -> Iterator[Text]:
-    from rich.text import Text
-
     for read in judgement.inputs:
-        yield Text(describe_input(read))
+        yield make_text(describe_input(read))
         if read.kind.lower().startswith("pdf"):
             shown = read.claims[:MAX_SHOWN]
-            yield from (Text(f"  {label or 'no name'}: {place}") for label, place in shown)
+            yield from (make_text(f"  {label or 'no name'}: {place}") for label, place in shown)
             if rest := len(read.claims) - len(shown):
-                yield Text(f"  and {rest} more")
+                yield make_text(f"  and {rest} more")
 
 
 def _render_claims(judgement: Judgement, width: int) -> object:
     from rich.table import Table as RichTable
-    from rich.text import Text
 
     wide = width >= WIDE
     grid = RichTable(box=None, padding=(0, 2 if wide else 1, 0, 0), header_style="bold",
@@ -606,25 +606,21 @@ def _render_claims(judgement: Judgement, width: int) -> object:
         row = claim.judged
         label = f"{row.label} ({row.where})" if repeated[row.label] > 1 else row.label
         cells = [
-            Text(label), Text(claim.printed),
-            Text(str(compute_measured_accuracy(row) or ""), style="bold"), Text(str(row.n or "")),
-            _render_verdict(claim), Text(format_margin(claim)),
+            make_text(label), make_text(claim.printed),
+            make_text(str(compute_measured_accuracy(row) or ""), "bold"),
+            make_text(str(row.n or "")), _render_verdict(claim), make_text(format_margin(claim)),
         ]  # fmt: skip
-        cells += [Text(decides)] if any(deciding) else []
-        grid.add_row(*cells, *([Text(name_measured(claim), style="dim")] if wide else []))
+        cells += [make_text(decides)] if any(deciding) else []
+        grid.add_row(*cells, *([make_text(name_measured(claim), "dim")] if wide else []))
     grid.expand = True
     return grid
 
 
 def _render_verdict(claim: JudgedClaim) -> Text:
-    from rich.text import Text
-
     style = claim.judged.verdict.kind.style
     if not claim.has_model:
-        return Text(f"? {describe_verdict(claim)}", style="yellow")
-    return Text.assemble(
-        (f"{style.mark} ", style.terminal_style), (describe_verdict(claim), style.terminal_style)
-    )
+        return make_text(f"? {describe_verdict(claim)}", "yellow")
+    return make_text(f"{style.mark} {describe_verdict(claim)}", style.terminal_style)
 
 
 def _render_comparison(model: ModelComparison) -> object:
@@ -636,10 +632,10 @@ def _render_comparison(model: ModelComparison) -> object:
     for table in build_comparison_tables(model):
         grid = RichTable(box=None, padding=(0, 1, 0, 0), header_style="bold", pad_edge=False)
         for i, column in enumerate(table.columns):
-            grid.add_column(column.name, no_wrap=bool(i))
+            grid.add_column(make_text(column.name), no_wrap=bool(i))
         for row in table.text_rows():
             grid.add_row(*map(Text, row.values()))
-        parts += [Text(table.title, style="bold"), grid]
+        parts += [make_text(table.printed_title, "bold"), grid]
     return Group(*parts)  # type: ignore[arg-type]
 
 

@@ -18,8 +18,11 @@ from fmbench.execution.schedule import Observer
 from fmbench.records.cells import Cell
 from fmbench.records.record import Record
 from fmbench.utils.formatting import format_duration
+from fmbench.utils.printable import escape_on_one_line, shorten
+from fmbench.utils.rich_text import make_text
 
 Item = TypeVar("Item")
+MAX_LINE = 1000  # characters
 
 
 class Progress(Observer):
@@ -78,7 +81,8 @@ class Progress(Observer):
         self._say(f"{done} {cell.name}: {said}; {_format_left(left)}")
 
     def _say(self, text: str) -> None:
-        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+        line = escape_on_one_line(shorten(text, MAX_LINE))
+        self._console.print(line, markup=False, highlight=False, emoji=False, soft_wrap=True)
 
     def seconds_left(self) -> float:
         """The work that is left, divided by the jobs, but at least the longest single cell."""
@@ -103,7 +107,7 @@ class Progress(Observer):
                 f"{self._n_done} of {self._n_planned} cells done{failed}; "
                 f"{_format_left(self.seconds_left())}"
             )
-        return Group(Text(head, style="bold"), *(Text(line) for line in lines))
+        return Group(Text(head, style="bold"), *map(make_text, lines))
 
 
 @contextmanager

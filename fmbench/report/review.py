@@ -21,6 +21,7 @@ from fmbench.report.row_texts import TESTED, describe_claim_kind, describe_sourc
 from fmbench.report.sentences import RECIPE_SENTENCES, format_accuracy, list_contradictions
 from fmbench.suites.rounding import is_percentage
 from fmbench.utils.formatting import format_interval, join_words
+from fmbench.utils.printable import escape_unsafe
 
 AGREES = frozenset({VerdictKind.REPRODUCED, VerdictKind.WITHIN_SPREAD})
 DIFFERS = frozenset({VerdictKind.CLAIM_HIGHER, VerdictKind.CLAIM_LOWER})
@@ -72,7 +73,7 @@ def write_review(
     if remarks:
         parts.append("\n".join(f"- {remark}" for remark in remarks))
     parts += [_write_consistency(consistency), _write_commands(commands)]
-    return "\n\n".join(filter(None, parts)) + "\n"
+    return escape_unsafe("\n\n".join(filter(None, parts))) + "\n"
 
 
 def _write_introduction(
@@ -102,7 +103,8 @@ def _describe(row: JudgedRow, facts: str, printed: str) -> str:
     claim = _print_claim(row, is_known=not facts)
     parts = [f"{row.label}{where}: claimed {f'{printed}, so {claim}' if printed else claim}"]
     if row.mean is not None:
-        parts.append(f", measured {describe_measurement(row)}")
+        own = " in fmbench's own run" if row.from_reference else ""
+        parts.append(f", measured {describe_measurement(row)}{own}")
     verdict = row.verdict
     if verdict.kind in DIFFERS:
         parts.append(f"; {verdict.word}{verdict.sentence}. {RECIPE_SENTENCES[row.row.recipe]}")
@@ -186,9 +188,9 @@ def write_eval_results(
 ) -> str:
     """Write what was measured as YAML, in the format of a model hub's ``.eval_results`` files.
 
-    There is one entry for each measured row. ``value`` is the mean accuracy in percent; the notes
-    say how many seeds it averages, and the verdict on the claim. ``facts`` is as in
-    :func:`write_review`. The format is documented at
+    There is one entry for each row that was measured in the results folder. ``value`` is the mean
+    accuracy in percent; the notes say how many seeds it averages, and the verdict on the claim.
+    ``facts`` is as in :func:`write_review`. The format is documented at
     https://huggingface.co/docs/hub/eval-results.
     """
     import yaml
@@ -196,14 +198,17 @@ def write_eval_results(
     known = list(facts) or [""] * len(rows)
     entries = list(_list_entries(rows, known, made_with, today.astimezone(UTC)))
     head = "# One entry for each measured row. Keep those of your model's repository.\n"
-    return head + yaml.safe_dump(entries, sort_keys=False, allow_unicode=True, width=100)
+    text = yaml.safe_dump(entries, sort_keys=False, allow_unicode=True, width=100)
+    return head + escape_unsafe(text)
 
 
 def _list_entries(
     rows: Sequence[JudgedRow], facts: Sequence[str], made_with: str, today: datetime
 ) -> Iterator[dict[str, object]]:
     for row, known in zip(rows, facts, strict=True):
-        if row.mean is None or row.status is not Status.MEASURED or row.dataset not in HUB_DATASETS:
+        if not row.is_measured_here or row.status is not Status.MEASURED:
+            continue
+        if row.mean is None or row.dataset not in HUB_DATASETS:
             continue
         notes = f"{row.label}, {row.runner}: {describe_measurement(row)}"
         if row.row.claimed:

@@ -11,13 +11,15 @@ from collections.abc import Sequence
 
 from fmbench.analysis.controls import ControlResult
 from fmbench.analysis.evaluation import JudgedRow
-from fmbench.analysis.summary import Status
+from fmbench.analysis.summary import Status, Summary
 from fmbench.analysis.table_verdicts import ProtocolResult
 from fmbench.analysis.verdicts import FEWEST_SEEDS, Claim, Verdict, VerdictKind
 from fmbench.utils.table import MeanSd, format_points
 
 # What tables and figures call the figure by the source's own protocol, and that on other images.
 BY_SOURCE_PROTOCOL, CONTROL = "by the source's protocol", "control"
+REFERENCE_MARK = "*"  # follows a figure that is fmbench's own measurement
+MAX_WARNINGS = 10  # of one row
 # What is claimed was tested: the p values or the accuracy of a deterministic model decided.
 TESTED = frozenset(
     {
@@ -59,6 +61,26 @@ def find_reproduced_by_source(rows: Sequence[JudgedRow]) -> list[JudgedRow]:
         and row.source_protocol.verdict.kind is VerdictKind.REPRODUCED
         and row.verdict.kind is not VerdictKind.REPRODUCED
     ]
+
+
+def find_rows_from_reference(rows: Sequence[JudgedRow]) -> list[JudgedRow]:
+    """Return the rows that are judged by fmbench's own measurement."""
+    return [row for row in rows if row.from_reference]
+
+
+def describe_reference(rows: Sequence[JudgedRow]) -> str:
+    """Say what the mark on some rows means; empty if no row is judged by fmbench's own measurement.
+
+    Such as ``fmbench's own measurement (AMD EPYC); `fmbench run NAME` measures it here``.
+    """
+    filled = find_rows_from_reference(rows)
+    if not filled:
+        return ""
+    devices = ", ".join(dict.fromkeys(row.device for row in filled if row.device))
+    return (
+        f"fmbench's own measurement{f' ({devices})' if devices else ''}; `fmbench run NAME` "
+        "measures it here"
+    )
 
 
 def shorten_verdict(row: JudgedRow) -> str:
@@ -132,6 +154,14 @@ def format_control(row: JudgedRow) -> str:
     if control is None:
         return ""
     return f"{control.printed} / {'–' if control.mean is None else f'{100 * control.mean:.2f}'}"
+
+
+def list_warnings(summary: Summary) -> list[str]:
+    """List what a row's fits warned of; what is beyond :data:`MAX_WARNINGS` is only counted."""
+    shown = list(summary.warnings[:MAX_WARNINGS])
+    if rest := len(summary.warnings) - len(shown):
+        shown.append(f"{rest:,} more warnings, which the records have")
+    return shown
 
 
 def describe_claim_kind(row: JudgedRow) -> str:

@@ -23,6 +23,7 @@ from fmbench.report.row_texts import (
     count_verdicts,
     describe_source_protocol,
     find_reproduced_by_source,
+    find_rows_from_reference,
 )
 from fmbench.suites.claims import Suite
 from fmbench.suites.sources import is_part_of
@@ -77,7 +78,8 @@ def write_answer(
         ]
         others = [other for other in predictions.rows if other is not row and other.row.claimed]
         if any(other.n for other in others):
-            parts.append(Sentence("The other claims", tuple(_describe_rows(others, "other "))))
+            described = (*_describe_rows(others, "other "), *_describe_filled_rows(others))
+            parts.append(Sentence("The other claims", described))
     statements = test_statements(predictions.results)
     return [*parts, *_describe_contradictions(consistency, statements)]
 
@@ -134,6 +136,9 @@ def _describe_measurement(row: JudgedRow, commands: Commands) -> tuple[str, ...]
         f" ({runs}), {abs(100 * row.gap):.2f} points {'below' if row.gap < 0 else 'above'} the "
         "claim.",
     ]
+    if row.from_reference:
+        run = commands.run(row.runner)
+        parts[0] = f"Nothing is measured here yet. Run `{run}`. Fmbench's own run gets "
     if n > 1:
         parts += [
             " One new run would get ",
@@ -152,6 +157,12 @@ def _describe_verdict(row: JudgedRow) -> tuple[str, ...]:
     if row.source_protocol:
         parts.append(f" By the source’s own protocol, {describe_source_protocol(row)}.")
     return tuple(parts)
+
+
+def _describe_filled_rows(rows: Sequence[JudgedRow]) -> Iterator[str]:
+    if n := len(find_rows_from_reference(rows)):
+        number = "1 of them is" if n == 1 else f"{n} of them are"
+        yield f" {number} judged by fmbench's own measurement, because nothing is measured here."
 
 
 def _describe_rows(rows: Sequence[JudgedRow], which: str = "") -> Iterator[str]:
@@ -262,12 +273,15 @@ def list_contradictions(consistency: ConsistencyResult) -> list[str]:
 def _write_answer_for_all_rows(predictions: SuitePredictions, commands: Commands) -> list[Sentence]:
     rows = [row for row in predictions.rows if row.claimed is not None]
     claims = [row.claimed for row in rows if row.claimed is not None]
-    n_measured = sum(row.mean is not None for row in predictions.rows)
+    n_measured = sum(row.is_measured_here for row in predictions.rows)
+    n_filled = len(find_rows_from_reference(predictions.rows))
     number = "1 accuracy is" if len(claims) == 1 else f"{len(claims)} accuracies are"
     claimed = f"{cite_paper(predictions)}: {number} claimed"
     if claims:
         claimed += f", from {100 * min(claims):.2f} to {100 * max(claims):.2f} %"
     found = [Strong(f"{n_measured} of {len(predictions.rows)} rows"), " have been measured."]
+    if n_filled:
+        found.append(f" For {n_filled} more, fmbench's own measurement is shown.")
     if not n_measured:
         found.append(f" Run `{commands.run('--all')}`.")
     parts = tuple(_describe_rows(rows)) if rows else ("No row claims an accuracy.",)

@@ -5,12 +5,12 @@ Each shows what the paper claims beside what was measured; :mod:`fmbench.utils.t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from fmbench import runners
-from fmbench.analysis.evaluation import JudgedRow, SuiteResults
+from fmbench.analysis.evaluation import BY_FMBENCH, JudgedRow, SuiteResults
 from fmbench.analysis.reference import (
     CONFUSION_FILE,
     SUMMARY_FILE,
@@ -18,7 +18,7 @@ from fmbench.analysis.reference import (
     write_summary,
 )
 from fmbench.analysis.statistics import CONFIDENCE_TEXT
-from fmbench.analysis.summary import NO_RECORD, Status
+from fmbench.analysis.summary import NO_RECORD, Status, Summary
 from fmbench.analysis.verdicts import ALPHA, MARGIN, VerdictKind, explain_verdicts
 from fmbench.datasets.specs import DEFAULT_DATASET, get_dataset
 from fmbench.errors import UserError
@@ -31,14 +31,17 @@ from fmbench.report.row_texts import (
     BY_SOURCE_PROTOCOL,
     CONTROL,
     describe_evidence,
+    describe_reference,
     format_control,
     format_protocol_figure,
     format_source_protocol,
+    list_warnings,
     shorten_verdict,
     summarise_verdicts,
 )
 from fmbench.suites.claims import ReportedFigure, Row, Suite
 from fmbench.suites.reader import ACCURACIES, BY_CLASS, OVERALL, TABLES
+from fmbench.utils.file_errors import name_file
 from fmbench.utils.files import write_text_atomically
 from fmbench.utils.formatting import format_interval
 from fmbench.utils.table import (
@@ -89,10 +92,20 @@ ACCURACIES_COLUMNS = (
     Column("p_holm", P_VALUE, is_detail=True),
     Column("seeds_needed", COUNT, is_detail=True),
 )
+# Who measured a row; fmbench's own results leave it out.
+MEASURED_BY = Column("measured_by")
+MEASURED_BY_IN_FILES = Column("measured_by", is_detail=True)  # where a note says it to people
 ACCURACIES_NAMES = tuple(column.name for column in ACCURACIES_COLUMNS)
 # These have no value in a table of figures that cannot be compared with the claims.
 NAMES_OF_VERDICTS = ACCURACIES_NAMES[ACCURACIES_NAMES.index("verdict") :]
-OPTIONAL = (BY_SOURCE_PROTOCOL, CONTROL)  # columns that a table has only if a row has a value
+ON_GPU = "on a GPU"
+BY_WHOM = "measured by"
+OPTIONAL = (
+    BY_SOURCE_PROTOCOL,
+    CONTROL,
+    ON_GPU,
+    BY_WHOM,
+)  # columns that a table has only if a row has a value
 
 
 @dataclass(frozen=True)
@@ -124,7 +137,14 @@ def build_table(
     title = None if results.has_verdicts else results.protocol.title
     if name == ACCURACIES:
         rows = results.judge(margin, alpha) if (margin, alpha) != (MARGIN, ALPHA) else results.rows
-        return build_accuracies(suite, rows, protocol_title=title, margin=margin, alpha=alpha)
+        return build_accuracies(
+            suite,
+            rows,
+            protocol_title=title,
+            margin=margin,
+            alpha=alpha,
+            says_who_measured=results.has_verdicts and not results.is_reference,
+        )
     if suite.subject is None:
         raise UserError(
             f"{suite.path}: there is no table {name!r}, because no [[reported]] figure names a "
@@ -136,6 +156,7 @@ def build_table(
         results.subject_metrics,
         protocol_title=title,
         has_runner=suite.subject in runners.load_runners(),
+        from_reference=results.is_subject_from_reference,
     )
 
 
@@ -146,31 +167,47 @@ def build_accuracies(
     protocol_title: str | None = None,
     margin: float = MARGIN,
     alpha: float = ALPHA,
+    says_who_measured: bool | None = None,
 ) -> AccuracyTable:
     """Build the table of claimed and measured accuracies with the verdicts.
 
     ``protocol_title`` is given for every protocol except the full one. Such figures cannot test a
-    claim, so the table shows no verdict.
+    claim, so the table shows no verdict. ``says_who_measured``: with the column ``measured_by``; by
+    default if a row is judged by fmbench's own measurement.
     """
+    if says_who_measured is None:
+        says_who_measured = any(row.from_reference for row in rows)
+    columns: tuple[Column, ...] = ACCURACIES_COLUMNS
+    if says_who_measured:
+        i = ACCURACIES_NAMES.index("n") + 1
+        columns = (*columns[:i], MEASURED_BY, *columns[i:])
     has_verdicts = protocol_title is None
     summaries = {row.runner: row.summary for row in rows}
     return AccuracyTable(
         _build_title(suite, ACCURACIES, "", protocol_title),
-        ACCURACIES_COLUMNS,
-        [_build_accuracies_row(row, has_verdicts=has_verdicts) for row in rows],
+        columns,
+        [_build_accuracies_row(row, columns, has_verdicts=has_verdicts) for row in rows],
         (
             "Accuracies in percent of the test images, gap in points (measured minus claimed); "
             "claimed: as printed in the paper; source: the figure in the original that the paper "
             "quotes, if known; reference: fmbench's own run; low, high: "
             f"{CONFIDENCE_TEXT} prediction interval for one new run; n: seeds.",
+            *_explain_measured_by(rows),
             *(_explain_verdicts(rows, margin, alpha) if has_verdicts else ()),
             *_list_remarks(suite),
-            *(f"{name}: {text}" for name, s in summaries.items() for text in s.warnings),
+            *(f"{name}: {text}" for name, s in summaries.items() for text in list_warnings(s)),
             *_list_flagged_figures(rows),
         ),
         tuple(rows),
         has_verdicts,
     )
+
+
+def _explain_measured_by(rows: Sequence[JudgedRow]) -> Iterator[str]:
+    if text := describe_reference(rows):
+        n = sum(row.is_measured_here for row in rows)
+        number = f"{n} row is" if n == 1 else f"{n} rows are" if n else "no row is"
+        yield f"measured_by: {number} measured here; fmbench: {text}."
 
 
 def _explain_verdicts(rows: Sequence[JudgedRow], margin: float, alpha: float) -> Iterator[str]:
@@ -248,10 +285,10 @@ def _list_flagged_figures(rows: Sequence[JudgedRow]) -> Iterator[str]:
             )
             yield f"{row.label}: {lacks}, so the claim is judged by the honest protocol alone"
         elif _lacks_epochs(row):
-            yield (
-                f"{row.label}: {row.runner} has no epochs of which the source could have picked "
-                "the best, so the claim is judged by the honest protocol alone"
-            )
+            lacks = f"{row.runner} has no epochs of which the source could have picked the best"
+            if row.from_reference:  # its summary has the best epoch only where its suite asks
+                lacks = f"fmbench's own measurement does not say the best epoch of {row.runner}"
+            yield f"{row.label}: {lacks}, so the claim is judged by the honest protocol alone"
         if row.row.best_of > 1 and row.row.claimed:
             yield (
                 f"{row.label}: the claim is the best of {row.row.best_of} runs, and is compared "
@@ -259,9 +296,11 @@ def _list_flagged_figures(rows: Sequence[JudgedRow]) -> Iterator[str]:
             )
 
 
-def _build_accuracies_row(row: JudgedRow, *, has_verdicts: bool) -> dict[str, object]:
+def _build_accuracies_row(
+    row: JudgedRow, columns: Sequence[Column], *, has_verdicts: bool
+) -> dict[str, object]:
     figures = row.as_dict()
-    row_figures = {name: figures.get(name) for name in ACCURACIES_NAMES} | {
+    row_figures = {column.name: figures.get(column.name) for column in columns} | {
         "claimed": row.row.claimed,
         "n": row.n or None,
         "status": row.summary.status_text,
@@ -278,12 +317,17 @@ def build_accuracies_overview(results: SuiteResults) -> Table:
     return build_overview(table)
 
 
-def build_overview(table: AccuracyTable) -> Table:
-    """Build a short table of the rows with a claim: what was measured, and the verdicts."""
+def build_overview(table: AccuracyTable, on_gpu: Mapping[str, Summary] | None = None) -> Table:
+    """Build a short table of the rows with a claim: what was measured, and the verdicts.
+
+    ``on_gpu``: the summaries of the same rows on a GPU, by runner.
+    """
     columns = [
         Column("row"), Column("claimed", PRINTED_FIGURE), Column("measured"), Column("n", COUNT),
         Column("one new run"), Column("verdict"), Column(BY_SOURCE_PROTOCOL), Column(CONTROL),
+        Column(ON_GPU), Column(BY_WHOM),
     ]  # fmt: skip
+    shows_who = any(row.from_reference for row in table.judged)
     rows = [
         {
             "row": row.label,
@@ -294,12 +338,22 @@ def build_overview(table: AccuracyTable) -> Table:
             "verdict": shorten_verdict(row),
             BY_SOURCE_PROTOCOL: format_source_protocol(row),
             CONTROL: format_control(row),
+            ON_GPU: _format_on_gpu((on_gpu or {}).get(row.runner)),
+            BY_WHOM: row.measured_by if shows_who else "",
         }
         for row in table.judged
         if row.row.claimed
     ]
     shown = [c for c in columns if c.name not in OPTIONAL or any(row[c.name] for row in rows)]
-    return Table(table.title, tuple(shown), rows)
+    return Table(table.title, tuple(shown), rows, tuple(_explain_measured_by(table.judged)))
+
+
+def _format_on_gpu(summary: Summary | None) -> str:
+    """Write the accuracy of a neural row on a GPU and the seconds of one fit."""
+    if summary is None or summary.mean is None or summary.fit_seconds is None:
+        return ""
+    spread = f" ± {100 * summary.sd:.2f}" if summary.n > 1 and summary.sd is not None else ""
+    return f"{100 * summary.mean:.2f}{spread} (n={summary.n}), {summary.fit_seconds:.1f} s"
 
 
 def compute_measured_accuracy(row: JudgedRow) -> MeanSd | None:
@@ -316,11 +370,13 @@ def build_by_class(
     *,
     protocol_title: str | None = None,
     has_runner: bool = True,
+    from_reference: bool = False,
 ) -> Table:
     """Build the table of metrics for each class and their averages, for the suite's subject.
 
     ``metrics`` has one entry for each seed; if there are none, the measured columns are empty.
-    ``has_runner`` says whether the subject can be measured.
+    ``has_runner`` says whether the subject can be measured. ``from_reference``: they are metrics of
+    fmbench's own run.
     """
     names = [name for name, metric in METRICS.items() if metric.in_class_table]
     rows = []
@@ -337,8 +393,11 @@ def build_by_class(
     columns = [Column("class")]
     for name in names:
         columns += [Column(f"{name} claimed"), Column(f"{name} measured", MEAN_SD)]
+    if from_reference:
+        rows, columns = _add_measured_by(rows), [*columns, MEASURED_BY_IN_FILES]
     title = _build_title(suite, BY_CLASS, f"{_find_subject_label(suite)}, by class", protocol_title)
-    return Table(title, tuple(columns), rows, tuple(_write_notes(suite, len(metrics), has_runner)))
+    notes = _write_notes(suite, len(metrics), has_runner, from_reference)
+    return Table(title, tuple(columns), rows, tuple(notes))
 
 
 def build_overall(
@@ -347,10 +406,11 @@ def build_overall(
     *,
     protocol_title: str | None = None,
     has_runner: bool = True,
+    from_reference: bool = False,
 ) -> Table:
     """Build the table of overall metrics, for the suite's subject; see :func:`build_by_class`."""
     reported = {f.metric for f in suite.reported if f.of == suite.subject}
-    rows = [
+    rows: list[dict[str, object]] = [
         {
             "metric": name,
             "claimed": _find_claimed_figures(suite, name, None, None)
@@ -361,15 +421,21 @@ def build_overall(
         for name, metric in METRICS.items()
         if (metric.in_overall_table or name in reported) and not metric.is_of_a_cell
     ]
-    columns = (Column("metric"), Column("claimed"), Column("measured", MEAN_SD))
+    columns = [Column("metric"), Column("claimed"), Column("measured", MEAN_SD)]
+    if from_reference:
+        rows, columns = _add_measured_by(rows), [*columns, MEASURED_BY_IN_FILES]
     title = _build_title(suite, OVERALL, f"{_find_subject_label(suite)}, overall", protocol_title)
     ambiguous = (
         f"{METRICS[figure.metric].title} {figure.value}: {figure.remark}"
         for figure in suite.reported
         if figure.of == suite.subject and figure.alternative_metric and figure.remark
     )
-    notes = (*_write_notes(suite, len(metrics), has_runner), *dict.fromkeys(ambiguous))
-    return Table(title, columns, rows, notes)
+    notes = _write_notes(suite, len(metrics), has_runner, from_reference)
+    return Table(title, tuple(columns), rows, (*notes, *dict.fromkeys(ambiguous)))
+
+
+def _add_measured_by(rows: Sequence[dict[str, object]]) -> list[dict[str, object]]:
+    return [{**row, MEASURED_BY.name: BY_FMBENCH} for row in rows]
 
 
 def _compute_mean_over_seeds(metric: Metric, values: Sequence[float | None]) -> MeanSd | None:
@@ -430,11 +496,15 @@ def _format_claim(figure: ReportedFigure) -> str:
     return f"{figure.value} (best of {figure.best_of})" if figure.best_of > 1 else figure.value
 
 
-def _write_notes(suite: Suite, n_seeds: int, has_runner: bool) -> Iterator[str]:
+def _write_notes(
+    suite: Suite, n_seeds: int, has_runner: bool, from_reference: bool
+) -> Iterator[str]:
+    own = f" in fmbench's own run; `fmbench run {suite.subject}` measures it here"
+    by_whom = own if from_reference else ""
     if n_seeds > 1:
-        yield f"Measured: mean ± standard deviation over {n_seeds} seeds."
+        yield f"Measured: mean ± standard deviation over {n_seeds} seeds{by_whom}."
     elif n_seeds == 1:
-        yield "Measured: one seed."
+        yield f"Measured: one seed{by_whom}."
     else:
         how = f"run `fmbench run {suite.subject}`" if has_runner else Status.NO_RUNNER.value
         yield f"Not measured: {how}."
@@ -463,19 +533,21 @@ def write_tables(results: SuiteResults, *, only_missing: bool = False) -> list[P
     Return the table files.
 
     Each file is replaced in one step, so that a reader sees either the old or the new one.
+
+    Raises:
+        OSError: a file cannot be written; the error names it.
     """
     folder, suite = results.store.folder, results.suite
     suite.folder_in(folder).mkdir(parents=True, exist_ok=True)
     if results.protocol is FULL:
         versions = {tuple(sorted(record.versions.items())) for record in results.records}
-        write_summary(
-            suite.folder_in(folder) / SUMMARY_FILE,
-            results.summaries.values(),
-            [dict(v) for v in sorted(versions)],
+        summary, matrices = (
+            suite.folder_in(folder) / name for name in (SUMMARY_FILE, CONFUSION_FILE)
         )
-        write_confusion_matrices(
-            suite.folder_in(folder) / CONFUSION_FILE, results.matrices_by_runner
-        )
+        with name_file(summary):
+            write_summary(summary, results.summaries.values(), [dict(v) for v in sorted(versions)])
+        with name_file(matrices):
+            write_confusion_matrices(matrices, results.matrices_by_runner)
     written = []
     for name in list_tables(suite):
         paths = {e: table_path(folder, suite, name, results.protocol, e) for e in ("md", "csv")}
@@ -483,6 +555,7 @@ def write_tables(results: SuiteResults, *, only_missing: bool = False) -> list[P
             continue
         built = build_table(results, name)
         for ending, path in paths.items():
-            write_text_atomically(path, FORMATS[ending](built))
+            with name_file(path):
+                write_text_atomically(path, FORMATS[ending](built))
             written.append(path)
     return written

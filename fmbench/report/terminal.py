@@ -19,18 +19,24 @@ from fmbench.analysis.verdicts import VerdictKind
 from fmbench.report.row_texts import (
     BY_SOURCE_PROTOCOL,
     CONTROL,
+    REFERENCE_MARK,
     TESTED,
+    describe_reference,
     find_reproduced_by_source,
+    find_rows_from_reference,
     format_control,
     format_source_protocol,
     shorten_verdict,
     summarise_verdicts,
 )
 from fmbench.report.tables import OPTIONAL, AccuracyTable
+from fmbench.suites.matching import describe_configuration
 from fmbench.utils.formatting import format_interval
+from fmbench.utils.rich_text import make_text
 from fmbench.utils.table import Table
 
 Texts = Mapping[str, str]  # a row of the table of accuracies as it is printed
+PARAMETERS = "parameters"
 WIDTH_OF_BOTH_VERDICTS = 110  # narrower tables show the second verdict below the first one
 
 
@@ -52,26 +58,41 @@ def render_table(table: Table, width: int, *, one_line: bool = False) -> Group:
     """
     grid = RichTable(box=None, padding=(0, 2 if width >= 100 else 1, 0, 0), header_style="bold",
                      pad_edge=False, show_edge=False)  # fmt: skip
-    title = Text(table.title, style="bold")
+    title = make_text(table.printed_title, "bold")
     if isinstance(table, AccuracyTable):
         _fill_accuracies(grid, table, width, one_line=one_line)
         note = "percent of the test images; ± standard deviation over n seeds"
         if not one_line:
-            note += "; `fmbench table --format md` explains every column and verdict"
+            note += (
+                "; `fmbench table --format md` explains every column and verdict; `fmbench list` "
+                "shows the parameters of each runner"
+            )
         counts = _count_verdicts(table.judged) if table.has_verdicts else ""
-        return Group(title, Text(), grid, Text(), Text(counts), Text(note, style="dim"))
-    for i, column in enumerate(table.columns):
+        lines = [Text(counts)]
+        if text := describe_reference(table.judged):
+            n = len(find_rows_from_reference(table.judged))
+            number = "" if n == len(table.judged) else f"{n} of {len(table.judged)} rows: "
+            lines.append(make_text(f"{REFERENCE_MARK} {number}{text}"))
+        return Group(title, Text(), grid, Text(), *lines, Text(note, style="dim"))
+    columns = [column for column in table.columns if not column.is_detail]
+    for i, column in enumerate(columns):
         # A figure and its spread stay on one line; the header wraps instead.
-        header = column.name.replace(" ", "\n")
+        header = make_text(column.name.replace(" ", "\n"), "bold")
         grid.add_column(header, justify="right" if i else "left", no_wrap=bool(i))
     for row in table.text_rows():
-        grid.add_row(*map(Text, row.values()))
-    notes = [Text(note, style="dim") for note in table.notes if note]
+        grid.add_row(*(Text(row[column.name]) for column in columns))
+    notes = [Text(note, style="dim") for note in table.printed_notes if note]
     return Group(title, Text(), grid, Text(), *notes)
 
 
 def _fill_accuracies(grid: RichTable, table: AccuracyTable, width: int, *, one_line: bool) -> None:
-    columns = [c for c in TERMINAL_COLUMNS if c.min_width <= width and _has_content(c, table)]
+    columns = [
+        c
+        for c in TERMINAL_COLUMNS
+        if c.min_width <= width
+        and _has_content(c, table)
+        and not (one_line and c.title == PARAMETERS)
+    ]
     for column in columns:
         grid.add_column(
             column.title,
@@ -110,16 +131,18 @@ def _format_verdict(row: JudgedRow, texts: Texts) -> Text:
     words = shorten_verdict(row) if texts["verdict"] else texts["status"]
     kind = row.verdict.kind
     if not texts["verdict"] and kind is VerdictKind.UNTESTABLE:  # measured, and not judged
-        return Text(words)
+        return make_text(words)
     style = kind.style.terminal_style
-    return Text.assemble((f"{kind.style.mark} ", style), (words, style))
+    return make_text(f"{kind.style.mark} {words}", style)
 
 
 def _format_measured(row: JudgedRow, texts: Texts) -> Text:
-    """The mean and its spread."""
+    """The mean and its spread, with a mark if it is fmbench's own measurement."""
     text = Text(texts["mean"], style="bold")
     if row.has_spread:
         text.append(f" ± {texts['sd']}", style="not bold")
+    if row.from_reference:
+        text.append(REFERENCE_MARK, style="not bold")
     return text
 
 
@@ -129,21 +152,27 @@ def _format_source_protocol(row: JudgedRow, texts: Texts) -> Text:
         return Text("")
     kind, words = row.source_protocol.verdict.kind, format_source_protocol(row)
     if kind not in TESTED:
-        return Text(words)
-    return Text.assemble((f"{kind.style.mark} ", kind.style.terminal_style), words)
+        return make_text(words)
+    return Text.assemble((f"{kind.style.mark} ", kind.style.terminal_style), make_text(words))
 
 
 def _has_second_verdict(row: JudgedRow) -> bool:
     return row.source_protocol is not None and row.source_protocol.verdict.kind in TESTED
 
 
-def _format_control(row: JudgedRow, texts: Texts) -> str:
-    return format_control(row) if texts["control_claimed"] else ""
+def _format_control(row: JudgedRow, texts: Texts) -> Text:
+    return make_text(format_control(row) if texts["control_claimed"] else "")
+
+
+def _format_parameters(row: JudgedRow, texts: Texts) -> Text:
+    """The deciding parameters of the row's runner; the name of an estimator has its own."""
+    return make_text("" if ":" in row.runner else describe_configuration(row.runner), "dim")
 
 
 TERMINAL_COLUMNS = (
-    TerminalColumn("", lambda row, texts: Text(row.label), justify="left", wraps=True),
-    TerminalColumn("runner", lambda row, texts: Text(row.runner, style="dim"), 134, "left"),
+    TerminalColumn("", lambda row, texts: make_text(row.label), justify="left", wraps=True),
+    TerminalColumn("runner", lambda row, texts: make_text(row.runner, "dim"), 134, "left"),
+    TerminalColumn(PARAMETERS, _format_parameters, 160, "left", wraps=True),
     TerminalColumn("claimed", lambda row, texts: texts["claimed"]),
     TerminalColumn("source", lambda row, texts: texts["source"], 176),
     TerminalColumn("reference", lambda row, texts: texts["reference"], 176),

@@ -39,7 +39,7 @@ INITIALISATION = (
 @register(
     "lenet5",
     title="LeNet-5 (Section 3 of the paper)",
-    aliases=("LeNet-5", "CNN-LeNet-5"),
+    aliases=("LeNet-5", "CNN-LeNet-5", "LeNet"),
     hyperparameters={
         "pooling": stated("average", f"{SECTION_3}: S2 and S4 average over 2 x 2"),
         "learning_rate": stated(0.005, "among the paper's settings"),

@@ -84,9 +84,9 @@ class Control(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One model of the paper, and what measures it. ``claimed`` and ``source`` are as printed.
 
-    It is measured by fmbench's ``runner`` of that name, or by a scikit-learn ``estimator`` with
-    ``parameters`` on a ``dataset``. A row with an estimator gets its ``runner`` from the reader:
-    the name that tables use for it.
+    It is measured by fmbench's ``runner`` of that name, or by a scikit-learn ``estimator`` on a
+    ``dataset``; both can have ``parameters``. A row with an estimator or with parameters gets its
+    ``runner`` from the reader: the name that tables use for it, such as ``svc-rbf C=1``.
     """
 
     where: Line  # in the paper

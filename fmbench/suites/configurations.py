@@ -15,6 +15,7 @@ from typing import Any
 from fmbench import runners
 from fmbench.datasets.specs import DATASETS, DEFAULT_DATASET, DatasetSpec
 from fmbench.errors import UserError
+from fmbench.models.parameter_values import check_parameter_values
 from fmbench.models.registry import Runner, our_choice, stated
 from fmbench.plugins import runner_builder
 from fmbench.plugins.code import find_code, find_entry_points
@@ -24,7 +25,7 @@ from fmbench.records.protocols import FULL, Protocol
 from fmbench.records.record import Record, UserRequest
 from fmbench.suites.claims import Row, Suite
 from fmbench.suites.estimators import format_display_name
-from fmbench.utils.names import suggest_names
+from fmbench.suites.typed_names import describe_unknown_name, suggest_runners
 
 ConfigurationIdentity = tuple[str, str, str]  # the names of runner and data set, and the variant
 
@@ -84,11 +85,13 @@ def resolve_configuration(
     spec = parse_model_spec(text, parameters)
     known = runners.load_runners()
     if spec.target in known:
-        return _apply_parameters(known[spec.target], spec.parameters)
+        found = _apply_parameters(known[spec.target], spec.parameters)
+        if not spec.parameters:
+            return found
+        return replace(found, runner=replace(found.runner, requested_as=spec.target))
     runner = runner_builder.build_runner(spec, announce=announce)
     if runner is None:
-        names = [*known, *find_entry_points()]
-        raise UserError(runners.describe_unknown_runner(spec.target, names))
+        raise UserError(describe_unknown_name(spec.target, [*known, *find_entry_points()]))
     return Configuration(runner, spec.parameters, target=spec.target)
 
 
@@ -104,8 +107,10 @@ def _apply_parameters(runner: Runner, parameters: Mapping[str, Any]) -> Configur
             raise UserError(
                 f"{runner.name}: epochs must be a whole number from 1 on, not {value!r}"
             )
-    requested = replace(runner, requested_as=runner.name) if parameters else runner
-    return Configuration(requested, parameters)
+    if not parameters:
+        return Configuration(runner)
+    check_parameter_values(runner, parameters)
+    return Configuration(runner, parameters)
 
 
 @dataclass(frozen=True)
@@ -131,23 +136,37 @@ def build_suite_configurations(
     found: dict[str, Configuration] = {}
     missing: dict[str, MissingModel] = {}
     for row in suite.rows:
-        if row.runner in known:
-            found[row.runner] = Configuration(known[row.runner])
-        elif row.estimator:
-            try:
-                found[row.runner] = _build_row_configuration(row, suite)
-            except UserError as error:
-                missing[row.runner] = MissingModel(str(error), is_known=True)
-        else:
+        runner = find_row_runner(row, known)
+        if runner is None and not row.estimator:
             missing[row.runner] = MissingModel(explain_no_runner(row, known), is_known=False)
+            continue
+        try:
+            found[row.runner] = (
+                _build_row_configuration(row, suite)
+                if runner is None
+                else _apply_parameters(runner, row.parameters)
+            )
+        except UserError as error:
+            missing[row.runner] = MissingModel(str(error), is_known=True)
     return found, missing
+
+
+def find_row_runner(row: Row, known: Mapping[str, Runner]) -> Runner | None:
+    """Find the runner that a row names, whatever its parameters; None if it names none of them."""
+    return None if row.estimator else known.get(_find_runner_name(row))
+
+
+def _find_runner_name(row: Row) -> str:
+    """Return what the row's key ``runner`` says, without the parameters."""
+    return parse_model_spec(row.runner).target if row.parameters else row.runner
 
 
 def explain_no_runner(row: Row, known: Iterable[str]) -> str:
     """Say why no runner measures a row, with the names that are nearest to the row's."""
     if not row.runner:
         return "the suite names no model for this row"
-    return f"there is no {row.runner!r}{suggest_names(row.runner, known).removesuffix('.')}"
+    name = _find_runner_name(row)
+    return f"there is no {name!r}{suggest_runners(name, known).removesuffix('.')}"
 
 
 def find_control_configurations(
@@ -191,7 +210,8 @@ def _rebuild_configuration(record: Record, asked: UserRequest) -> Configuration:
     known = runners.load_runners().get(cell["runner"])
     if known is not None and target == known.name and set(parameters) <= set(known.hyperparameters):
         return Configuration(replace(known, requested_as=target), parameters, dataset)
-    values = {n: our_choice(v, "as recorded") for n, v in cell["hyperparameters"].items()}
+    recorded = {**cell["hyperparameters"], **parameters}
+    values = {n: our_choice(v, "as recorded") for n, v in recorded.items()}
     factory = _refuse_to_build if asked["deterministic"] else _refuse_to_build_seeded
     source = cell.get("source", "")
     try:

@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from fmbench.datasets.specs import DATASETS, DEFAULT_DATASET
-from fmbench.plugins.model_spec import IDENTIFIER, ModelSpec, is_json_value
+from fmbench.plugins.model_spec import IDENTIFIER, ModelSpec
+from fmbench.records.record import is_storable
 
 ESTIMATOR = re.compile(r"sklearn(\.[a-z]\w*)+:[A-Z]\w*", re.ASCII)
 
@@ -22,7 +23,7 @@ def format_display_name(spec: ModelSpec, dataset: str) -> str:
 
 
 def parse_row_model_name(entry: Mapping[str, Any]) -> str:
-    """Return the name of a row's model: the runner's name, or the estimator with its parameters.
+    """Return the name of a row's model: the runner or the estimator, with its parameters.
 
     It is empty if the row names no model. Then tables show the row without a measurement.
 
@@ -32,12 +33,13 @@ def parse_row_model_name(entry: Mapping[str, Any]) -> str:
     if "runner" in entry and "estimator" in entry:
         raise ValueError("give one of the keys 'runner' and 'estimator', not both")
     if "estimator" not in entry:
-        for key in ("parameters", "dataset"):
-            if key in entry:
-                raise ValueError(
-                    f"the key {key!r} needs the key 'estimator'; a runner cannot have it"
-                )
-        return str(entry.get("runner", ""))
+        if "dataset" in entry:
+            raise ValueError("the key 'dataset' needs the key 'estimator'; a runner cannot have it")
+        if "parameters" in entry and not entry.get("runner"):
+            raise ValueError("the key 'parameters' needs the key 'runner' or 'estimator'")
+        if not entry.get("runner"):
+            return ""
+        return str(ModelSpec(entry["runner"], parse_row_parameters(entry)))
     estimator, dataset = entry["estimator"], entry.get("dataset", DEFAULT_DATASET.name)
     if not ESTIMATOR.fullmatch(estimator):
         raise ValueError(
@@ -50,18 +52,18 @@ def parse_row_model_name(entry: Mapping[str, Any]) -> str:
 
 
 def parse_row_parameters(entry: Mapping[str, Any]) -> dict[str, Any]:
-    """Check and return the parameters of a row's estimator.
+    """Check and return the parameters of a row's runner or estimator.
 
     The string ``"None"`` means Python's None, which TOML cannot express.
 
     Raises:
-        ValueError: a name or a value that no estimator can have.
+        ValueError: a name or a value that no model can have.
     """
     parameters = {}
     for name, value in entry.get("parameters", {}).items():
         if not re.fullmatch(IDENTIFIER, name):
             raise ValueError(f"{name!r} is not the name of a parameter")
-        if not is_json_value(value):
+        if not is_storable(value):
             raise ValueError(
                 f"the parameter {name} must be a finite number, a string, a list or a table"
             )

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 import reprlib
-import tomllib
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_args, get_type_hints
@@ -47,6 +46,7 @@ from fmbench.suites.rounding import (
     parse_share,
 )
 from fmbench.utils.names import suggest_names
+from fmbench.utils.toml import parse_toml
 
 MAX_BYTES = 2**20
 MAX_CLASSES, MAX_IMAGES, MAX_REPORTED, MAX_MATRICES = 100, 10**9, 1000, 100
@@ -128,12 +128,12 @@ def read_suite(path: Path | None = None) -> Suite:
             text = file.read(MAX_BYTES + 1)
         if len(text) > MAX_BYTES:
             raise UserError(f"{path}: larger than {MAX_BYTES >> 20} MiB, not a suite")
-        content = tomllib.loads(text.decode())
+        content = parse_toml(text.decode())
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
         raise UserError(f"{path}: not a UTF-8 text file") from None
-    except (ValueError, RecursionError) as error:  # also raised by endless numbers or brackets
+    except ValueError as error:  # also raised by endless numbers
         raise UserError(f"{path}: not valid TOML: {error}") from None
     if path.stem in RESERVED_NAMES:
         raise UserError(

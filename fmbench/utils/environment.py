@@ -5,11 +5,13 @@ Records store all of this. It is not part of a cell's key.
 
 from __future__ import annotations
 
+import hashlib
 import importlib.metadata
 import os
 import platform
 import subprocess
 import tomllib
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -28,6 +30,12 @@ LIBRARIES = (
     "scikit-image",
     "torch",
 )
+
+# The parts of the package that can change what is measured.
+MEASURING_CODE = (
+    "__init__.py", "errors.py", "datasets", "execution", "metrics", "models", "plugins", "records",
+    "runners", "utils",
+)  # fmt: skip
 
 # Processors with the same name may differ in these, and then they round sums differently.
 INSTRUCTIONS = "vector instructions"
@@ -70,6 +78,44 @@ def describe_package() -> dict[str, Any]:
             changed = _run_git(CHECKOUT, "status", "--porcelain", "--", "fmbench", "benchmarks")
             facts |= {"commit": commit, "dirty": bool(changed)}
     return facts
+
+
+@dataclass(frozen=True)
+class CodeIdentity:
+    """Which code measures: the package's folder and a hash of the files that can matter."""
+
+    folder: str
+    sha256: str
+
+
+@cache
+def identify_code() -> CodeIdentity:
+    """Identify the code of this process, as its files were at the first call."""
+    return read_code_identity()
+
+
+def read_code_identity() -> CodeIdentity:
+    """Identify the code as its files are now."""
+    package = Path(__file__).resolve().parents[1]
+    files = hashlib.sha256()
+    for part in MEASURING_CODE:
+        path = package / part
+        for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
+            files.update(f"{file.relative_to(package)}\0".encode())
+            files.update(hashlib.sha256(file.read_bytes()).digest())
+    return CodeIdentity(str(package), files.hexdigest())
+
+
+def describe_other_code(expected: CodeIdentity, here: CodeIdentity) -> str | None:
+    """Say on one line how the code of a process differs from the ``expected`` one, if it does."""
+    if here.folder != expected.folder:
+        return f"its process has the fmbench in {here.folder}, not that in {expected.folder}"
+    if here != expected:
+        return (
+            f"the code in {here.folder} has changed since this run started: run the same command "
+            "again"
+        )
+    return None
 
 
 def _run_git(folder: Path, *arguments: str) -> str | None:

@@ -1,9 +1,10 @@
-"""Writes files so that each is complete or absent, and tells whether a file has changed."""
+"""Writes files so that each is complete or absent, and reads files that may hold anything."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -42,6 +43,47 @@ def write_text_atomically(path: Path, text: str) -> None:
     """Replace the content of ``path`` by ``text`` in one step."""
     with write_atomically(path) as [temporary]:
         temporary.write_text(text, encoding="utf-8")
+
+
+def read_regular_file(path: Path, max_bytes: int) -> bytes:
+    """Read a file that may be anything: a pipe, a device, or larger than the memory.
+
+    Raises:
+        OSError: it cannot be opened or read.
+        ValueError: it is not a regular file, or has more than ``max_bytes`` bytes.
+    """
+    return read_file_and_state(path, max_bytes)[0]
+
+
+def read_file_and_state(path: Path, max_bytes: int) -> tuple[bytes, FileState]:
+    """Read a file as :func:`read_regular_file` does; also return its state at that moment."""
+    # Without O_NONBLOCK, opening a pipe waits until somebody writes into it.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise ValueError("it is not a regular file")
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            content = file.read(max_bytes + 1) if status.st_size <= max_bytes else b""
+    finally:
+        os.close(descriptor)
+    if status.st_size > max_bytes or len(content) > max_bytes:
+        size = f"{max_bytes >> 20} MiB" if max_bytes >= 2**20 else f"{max_bytes} bytes"
+        raise ValueError(f"it is larger than {size}")
+    return content, FileState.from_stat(status)
+
+
+def find_link(folder: Path, *parts: str) -> Path | None:
+    """Return the first of ``folder/part``, ``folder/part/part`` ... that is a symbolic link.
+
+    ``folder`` itself may be one: the user named it.
+    """
+    path = folder
+    for part in parts:
+        path = path / part
+        if path.is_symlink():
+            return path
+    return None
 
 
 class FileState(NamedTuple):

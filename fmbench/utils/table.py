@@ -1,7 +1,8 @@
 """Formats tables as Markdown, CSV, JSON, LaTeX or HTML; cells are numbers until they are printed.
 
 Each :class:`Column` has a :class:`ColumnKind` that says how its values are printed. All formats
-print the same digits; JSON has them as numbers, and ``null`` where there is no value.
+print the same digits; JSON has them as numbers, and ``null`` where there is no value. In all
+formats, texts are safe to print: see :mod:`fmbench.utils.printable`.
 """
 
 from __future__ import annotations
@@ -9,10 +10,14 @@ from __future__ import annotations
 import io
 import json
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from fmbench.utils.printable import escape_on_one_line, escape_unsafe, shorten
+
+MAX_CELL = 1000  # characters that are printed of a cell; JSON has all
 # Cells of a CSV file that begin so are formulas in a spreadsheet.
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t")
 # In LaTeX, a column with longer texts than this many characters wraps them, at so many cm.
@@ -123,12 +128,14 @@ class Column:
     is_detail: bool = False
 
     def text(self, value: Any) -> str:
-        """A value of this column as it is printed."""
-        return "" if value is None else self.kind.to_text(value)
+        """A value of this column as it is printed: on one line, not endless, and safe to print."""
+        if value is None:
+            return ""
+        return escape_on_one_line(shorten(self.kind.to_text(value), MAX_CELL))
 
     def json(self, value: Any) -> Any:
         """A value of this column as JSON has it."""
-        text = self.text(value)
+        text = "" if value is None else self.kind.to_text(value)
         if self.kind.to_json is str:
             return text or None
         return self.kind.to_json(text) if text else None
@@ -151,6 +158,16 @@ class Table:
         """The names of the columns."""
         return tuple(column.name for column in self.columns)
 
+    @property
+    def printed_title(self) -> str:
+        """The title, on one line and safe to print."""
+        return escape_on_one_line(self.title)
+
+    @property
+    def printed_notes(self) -> tuple[str, ...]:
+        """The notes, each on one line and safe to print."""
+        return tuple(map(escape_on_one_line, self.notes))
+
     def text_rows(self) -> list[dict[str, str]]:
         """The rows as they are printed: text by the name of the column."""
         return [{c.name: c.text(row[c.name]) for c in self.columns} for row in self.rows]
@@ -161,17 +178,28 @@ def format_markdown(table: Table) -> str:
     from tabulate import tabulate
 
     columns = [column for column in table.columns if not column.is_detail]
-    names = [column.name for column in columns]
-    cells = [[row[name].replace("|", "\\|") for name in names] for row in table.text_rows()]
+    rows = table.text_rows()
+    cells = [[_escape_markdown_cell(row[column.name]) for column in columns] for row in rows]
     body = tabulate(
         cells,
-        headers=names,
+        headers=[_escape_markdown_cell(escape_on_one_line(column.name)) for column in columns],
         tablefmt="pipe",
         disable_numparse=True,
         colalign=[column.kind.align for column in columns] if cells else None,
     )
-    notes = "".join(f"\n- {note}" for note in table.notes)
-    return f"# {table.title}\n\n{body}\n" + (f"{notes}\n" if notes else "")
+    notes = "".join(f"\n- {_escape_markdown(note)}" for note in table.printed_notes)
+    title = _escape_markdown(table.printed_title)
+    return f"# {title}\n\n{body}\n" + (f"{notes}\n" if notes else "")
+
+
+def _escape_markdown(text: str) -> str:
+    """Escape what begins an HTML tag, a link or a picture; other marks only change the looks."""
+    return re.sub(r"<(?=[A-Za-z/!?])|(?<=\])\(", r"\\\g<0>", text)
+
+
+def _escape_markdown_cell(text: str) -> str:
+    """Escape as above, and every ``|``, which would end the cell, with any backslash before it."""
+    return re.sub(r"(\\*)\|", r"\1\1\\|", _escape_markdown(text))
 
 
 def format_csv(table: Table) -> str:
@@ -183,7 +211,7 @@ def format_csv(table: Table) -> str:
 
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(map(_defuse_formula, table.names))
+    writer.writerow(map(_defuse_formula, map(escape_on_one_line, table.names)))
     writer.writerows(map(_defuse_formula, row.values()) for row in table.text_rows())
     return buffer.getvalue()
 
@@ -197,9 +225,12 @@ def _defuse_formula(text: str) -> str:
 
 
 def format_json(table: Table) -> str:
-    """Format the rows as a JSON list of objects, with the units and the decimals of the table."""
+    """Format the rows as a JSON list of objects, with the units and the decimals of the table.
+
+    A program that reads it gets each text as it is, unsafe characters included.
+    """
     rows = [{c.name: c.json(row[c.name]) for c in table.columns} for row in table.rows]
-    return json.dumps(rows, indent=1, ensure_ascii=False) + "\n"
+    return escape_unsafe(json.dumps(rows, indent=1, ensure_ascii=False)) + "\n"
 
 
 def format_latex(table: Table) -> str:
@@ -212,7 +243,7 @@ def format_latex(table: Table) -> str:
     )  # fmt: skip
 
     def encode(text: str) -> str:
-        return encoder.unicode_to_latex(" ".join(text.split()))
+        return encoder.unicode_to_latex(" ".join(escape_on_one_line(text).split()))
 
     def format_row(texts: Sequence[str]) -> str:
         return " & ".join(map(encode, texts)) + r" \\"
@@ -246,7 +277,9 @@ def format_html(table: Table) -> str:
     from html import escape
 
     columns = [column for column in table.columns if not column.is_detail]
-    head = "".join(f'<th scope="col">{escape(column.name)}</th>' for column in columns)
+    head = "".join(
+        f'<th scope="col">{escape(escape_on_one_line(column.name))}</th>' for column in columns
+    )
     body = "".join(
         "<tr>"
         + "".join(
@@ -255,8 +288,8 @@ def format_html(table: Table) -> str:
         + "</tr>\n"
         for row in table.text_rows()
     )
-    notes = "".join(f"<li>{escape(note)}</li>\n" for note in table.notes)
-    title = escape(table.title)
+    notes = "".join(f"<li>{escape(note)}</li>\n" for note in table.printed_notes)
+    title = escape(table.printed_title)
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'

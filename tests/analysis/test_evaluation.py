@@ -9,7 +9,7 @@ import pytest
 from msgspec import structs
 
 from fmbench import runners
-from fmbench.analysis.evaluation import judge_suite, read_results
+from fmbench.analysis.evaluation import choose_evidence, judge_suite, read_results
 from fmbench.analysis.predictions import load_predictions
 from fmbench.analysis.summary import Status, Summary
 from fmbench.analysis.verdicts import VerdictKind
@@ -62,7 +62,7 @@ def test_each_judged_row_has_its_figures_as_fractions(results):
     assert lenet["verdict_reason"] == "2 seeds of a stochastic model, 3 needed"
     assert (lenet["where"], lenet["dataset"]) == ("Table 3", specs.FASHION_MNIST.name)
     assert lenet["reference"] == pytest.approx(0.9083, abs=0.01)
-    assert rows["mlp"]["mean"] is None and rows["mlp"]["status"] == "not run"
+    assert rows["eden-full"]["mean"] is None and rows["eden-full"]["status"] == "not run"
     assert rows["sgd"]["status"] == "stale" and "revision 99 ->" in rows["sgd"]["reason"]
 
 
@@ -236,4 +236,45 @@ def test_an_empty_folder_needs_no_data(tmp_path):
     results = read_results(tmp_path / "none", SUITE, data=tmp_path / "no data")
     assert results.source is None and results.records == []
     assert results.describe_other_environments() is None
-    assert {row.status for row in results.rows} == {Status.NOT_RUN}
+    assert {summary.status for summary in results.summaries.values()} == {Status.NOT_RUN}
+    assert {row.measured_by for row in results.rows} == {"fmbench", ""}
+
+
+def test_a_row_without_a_record_is_judged_by_fmbenchs_own_measurement_and_says_so(results):
+    rows = {row.runner: row for row in results.rows}
+    perceptron = rows["mlp"]
+    assert perceptron.from_reference and perceptron.summary == perceptron.reference
+    assert perceptron.as_dict()["measured_by"] == "fmbench"
+    assert str(perceptron.verdict) == "untestable: recipe not stated"
+    assert not rows["lenet5"].from_reference
+    assert rows["lenet5"].as_dict()["measured_by"] == "here"
+    assert rows["eden-full"].as_dict()["measured_by"] is None
+    assert results.summaries["mlp"].status is Status.NOT_RUN, "it is only what the folder has"
+
+
+def test_fmbenchs_own_measurement_never_hides_a_stale_or_a_failed_record():
+    stale = Summary("mlp", Status.STALE, reason="another revision")
+    failed = Summary("lenet5", Status.FAILED, reason="out of memory")
+    absent = Summary("cnn", Status.NOT_RUN)
+    measured = {
+        name: Summary(name, Status.MEASURED, 1, 0.9, 0.0, accuracies=(0.9,))
+        for name in ("mlp", "lenet5", "cnn")
+    }
+    own = {"mlp": stale, "lenet5": failed, "cnn": absent}
+    chosen = choose_evidence(own, measured)
+    assert chosen == own | {"cnn": measured["cnn"]}
+    rows = {row.runner: row for row in judge_suite(SUITE, own, measured)}
+    assert [rows[name].from_reference for name in own] == [False, False, True]
+    assert rows["lenet5"].verdict.kind is VerdictKind.FAILED
+    assert choose_evidence(own, {"cnn": failed}) == own, "a failed run answers nothing"
+
+
+def test_metrics_of_a_subject_without_a_record_are_those_of_fmbenchs_own_matrices(tmp_path):
+    results = read_results(tmp_path / "none", SUITE)
+    assert results.is_subject_from_reference
+    accuracies = [metrics.overall["accuracy"] for metrics in results.subject_metrics]
+    assert accuracies == pytest.approx(results.reference["lenet5"].accuracies)
+    assert results.subject_metrics[0].overall["top-2 accuracy"] is None
+    assert results.subject_metrics[0].confusion.sum(axis=1).tolist() == [1000] * 10
+    quick = read_results(tmp_path / "none", SUITE, QUICK)
+    assert not quick.is_subject_from_reference and quick.subject_metrics == []

@@ -15,12 +15,12 @@ from fmbench.records.protocols import FULL, QUICK
 from fmbench.records.store import Store
 from fmbench.suites.configurations import Configuration
 
-Y_TRUE = np.arange(100, dtype=np.uint8) % 10
+Y_TRUE = np.resize(np.arange(10, dtype=np.uint8), 10_000)
 
 
-def right(n: int) -> dict[str, np.ndarray]:
-    """Predictions of which exactly ``n`` of 100 are right."""
-    y_pred = (Y_TRUE + 1) % 10
+def right(percent: int) -> dict[str, np.ndarray]:
+    """Predictions of which exactly ``percent`` % are right."""
+    y_pred, n = (Y_TRUE + 1) % 10, 100 * percent
     y_pred[:n] = Y_TRUE[:n]
     return {"y_pred": y_pred.astype(np.uint8)}
 
@@ -31,7 +31,8 @@ def store(tmp_path) -> Store:
 
 
 def summary_of(cell: Cell, store: Store, protocol=FULL) -> Summary:
-    return summarise(Configuration(cell.runner), protocol, store.read_contents(), store, Y_TRUE)
+    y_true = Y_TRUE[: protocol.n_test]
+    return summarise(Configuration(cell.runner), protocol, store.read_contents(), store, y_true)
 
 
 def test_without_a_record_a_runner_is_not_run(store, toy_cell):
@@ -60,7 +61,7 @@ def test_a_deterministic_runner_is_measured_by_one_seed(store, toy_cell, record_
 
 def test_records_of_another_protocol_do_not_count(store, toy_cell, record_of):
     quick = Cell(toy_cell().runner, QUICK, 0)
-    store.save(record_of(quick), right(50))
+    store.save(record_of(quick), {"y_pred": right(10)["y_pred"][:2000]})
     assert summary_of(quick, store).status is Status.NOT_RUN
     assert summary_of(quick, store, QUICK).mean == 0.5
 

@@ -377,6 +377,10 @@ def test_the_members_of_a_grid_in_the_same_suite_are_its_rows_on_the_same_data_s
         ("fashion-mnist", "deep fashion-mnist"): FASHION,
         ("mnist", "shallow mnist"): ["shallow mnist", None],
     }
+    assert not any(grid.from_reference for grid in grids.values())
+    grids = load_grids(suite, tmp_path, summaries, from_reference=FASHION[:1])
+    filled = {dataset: grid.from_reference for (_, dataset, _), grid in grids.items()}
+    assert filled == {"fashion-mnist": True, "mnist": False}, "one of its members is fmbench's own"
 
 
 def test_the_members_of_a_grid_in_another_suite_come_from_the_results_folder_or_the_reference(

@@ -17,6 +17,7 @@ from fmbench.records.cells import Cell
 from fmbench.records.protocols import FULL, load_labels
 from fmbench.utils.environment import collect_versions, cpu_name
 from tests.end_to_end.test_cli import fmbench
+from tests.helpers.raw_records import write_record
 
 
 @pytest.fixture
@@ -41,7 +42,8 @@ def save(store, source, record_of):
         if records_have_labels(cell.dataset.name):
             own["y_true"] = y_true
         record = replace(record_of(cell), **{**facts, **(changes or {})})
-        return store.save(record, {**own, **arrays})
+        write_record(store, record, {**own, **arrays})
+        return record
 
     return save
 

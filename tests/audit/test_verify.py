@@ -8,15 +8,18 @@ import numpy as np
 import pytest
 
 from fmbench import runners
-from fmbench.audit.verify import Verifier
+from fmbench.analysis.evaluation import read_results
+from fmbench.audit.verify import TableVerifier, Verifier
 from fmbench.datasets.specs import MNIST_DIGITS
 from fmbench.records.cells import Cell, compute_key
 from fmbench.records.protocols import FULL, PROTOCOLS, QUICK
+from fmbench.records.record import RecordName
 from fmbench.records.store import Store
-from fmbench.report.tables import table_path
+from fmbench.report.tables import table_path, write_tables
 from fmbench.suites.bundled import CHECKOUT
 from fmbench.suites.reader import read_suite
 from tests.end_to_end.test_cli import assert_one_line_error
+from tests.helpers.raw_records import pack_arrays, write_predictions
 
 pytestmark = pytest.mark.slow
 
@@ -70,11 +73,6 @@ ZEROS = np.zeros(10_000, np.uint8)
 @pytest.mark.parametrize(
     ("arrays", "why"),
     [
-        ({"y_pred": ZEROS[:-1]}, "y_pred is not 10000 classes from 0 to 9"),
-        ({"y_pred": ZEROS + np.uint8(10)}, "y_pred is not 10000 classes from 0 to 9"),
-        ({"y_pred": ZEROS.astype(np.int64)}, "y_pred is not 10000 classes from 0 to 9"),
-        ({"scores": np.zeros((10_000, 9), np.float16)}, "scores have shape (10000, 9)"),
-        ({"epoch_y_pred": np.stack([ZEROS])}, "epoch_y_pred is not classes (2, 10000)"),
         (
             {"epoch_y_pred": np.stack([ZEROS, ZEROS])},
             "the accuracy of epoch 1 is stored as 0.5000, but its predictions give",
@@ -86,6 +84,34 @@ def test_predictions_that_contradict_the_labels_or_the_history_are_wrong(save, c
     save(Cell(runners.get_runner("cnn-bn"), FULL, 0), **arrays)
     state, reason = check()
     assert state == "wrong" and why in reason
+
+
+@pytest.mark.parametrize(
+    ("arrays", "why"),
+    [
+        ({"y_pred": ZEROS[:-1]}, "y_pred is not 10000 classes from 0 to 9"),
+        ({"y_pred": ZEROS + np.uint8(10)}, "y_pred is not 10000 classes from 0 to 9"),
+        ({"y_pred": ZEROS.astype(np.int64)}, "y_pred is <i8, not uint8 or float16"),
+        ({"scores": np.zeros((10_000, 9), np.float16)}, "scores are float16 (10000, 9)"),
+        ({"flagged_best_epoch": ZEROS[:-1]}, "flagged_best_epoch is not 10000 classes"),
+        ({"epoch_y_pred": np.stack([ZEROS])}, "epoch_y_pred is not classes (2, 10000)"),
+    ],
+)
+def test_predictions_of_other_images_or_classes_are_broken_even_if_their_checksum_fits(
+    save, check, arrays, why
+):
+    save(Cell(runners.get_runner("cnn-bn"), FULL, 0), **arrays)
+    state, reason = check()
+    assert state == "broken" and why in reason
+
+
+@pytest.mark.parametrize("missing", ["epoch_y_pred", "flagged_best_epoch"])
+def test_a_record_without_the_predictions_after_each_epoch_is_wrong(store, save, check, missing):
+    record = save(Cell(runners.get_runner("cnn-bn"), FULL, 0))
+    arrays = dict(store.load_arrays(store.find_record(RecordName.from_record(record))))
+    del arrays[missing]
+    write_predictions(store.path(record), pack_arrays(arrays))
+    assert check() == ("wrong", f"it has no {missing}")
 
 
 def test_labels_that_are_not_those_of_the_data_set_are_wrong(save, check, lenet5_cell):
@@ -111,7 +137,7 @@ def test_predictions_that_are_not_an_archive_are_broken_even_if_their_checksum_f
     fields["predictions_sha256"] = hashlib.sha256(b"not a zip").hexdigest()
     path.write_text(json.dumps(fields))
     state, why = check()
-    assert state == "broken" and "cannot be read" in why
+    assert state == "broken" and "it is not an archive of arrays" in why
 
 
 def test_a_record_of_another_version_is_unknown(save, check, lenet5_cell):
@@ -143,7 +169,7 @@ def test_the_command_prints_a_line_for_each_fault_and_a_summary(
     content = json.loads(run_command(*common, "--json").stdout)
     assert [record["state"] for record in content["records"]] == ["broken", "fine", "stale"]
     assert run_command(*common, "gaussian-nb").returncode == 0
-    assert_one_line_error(run_command(*common, "sgdd"), "holds no record of sgdd")
+    assert_one_line_error(run_command(*common, "sgdd"), "unknown runner 'sgdd'")
     assert_one_line_error(
         run_command("verify", "--results", store.folder / "no"), "no results folder"
     )
@@ -183,6 +209,21 @@ def test_a_table_that_cannot_be_read_or_has_other_rows_is_named(table, store, so
         assert why in done.stdout
 
 
+def test_a_row_of_fmbenchs_own_is_no_difference_but_a_figure_without_a_record_is_one(tmp_path):
+    suite, folder = read_suite(), tmp_path / "results"
+    results = read_results(folder, suite)
+    write_tables(results)
+    path = table_path(folder, suite, "accuracies", FULL, "csv")
+    tables = TableVerifier(folder, suite, lambda protocol: read_results(folder, suite, protocol))
+    content = path.read_text()
+    assert tables.differences == []
+    path.write_text(content.replace("90.83", "90.84"))  # of another version of fmbench
+    assert replace(tables).differences == []
+    path.write_text(content.replace(",fmbench,", ",here,"))
+    [(found, why)] = replace(tables).differences
+    assert found == path and "in the file, but its records give none" in why
+
+
 def test_unreadable_predictions_print_one_line_even_if_a_table_needs_them(
     quick_record, store, source, run_command
 ):
@@ -194,4 +235,7 @@ def test_unreadable_predictions_print_one_line_even_if_a_table_needs_them(
     done = run_command("verify", *where)
     assert (done.returncode, done.stderr) == (1, ""), done
     assert done.stdout.startswith(f"broken  {path}: ") and "npz is damaged: " in done.stdout
-    assert_one_line_error(run_command("table", "--quick", *where), "npz is damaged: ")
+    done = run_command("table", "--quick", *where)
+    assert done.returncode == 2 and "| GaussianNB " in done.stdout
+    assert done.stderr.startswith(f"fmbench: left out {path}: ")
+    assert "npz is damaged: it is not an archive of arrays" in done.stderr

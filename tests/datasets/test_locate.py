@@ -76,7 +76,9 @@ def test_a_wrong_folder_is_an_error_even_if_the_cache_has_the_data(
     assert message.endswith(f"but a file: name its folder, {tmp_path}")
     incomplete = write_packed({TRAIN_IMAGES: FASHION[TRAIN_IMAGES]}, tmp_path / "incomplete")
     message = refusal(lambda: locate_in(incomplete))
-    assert message.startswith(f"{incomplete} holds no {TRAIN_LABELS}.gz: install the package")
+    named = "$FMBENCH_DATA: " if option == "$FMBENCH_DATA" else ""
+    told = f"{named}{incomplete} holds no {TRAIN_LABELS}.gz: install the package"
+    assert message.startswith(told)
 
 
 def test_if_no_folder_has_the_data_the_message_names_the_command_to_run(spec, kmnist, refusal):

@@ -62,7 +62,8 @@ def test_run_prints_and_writes_the_table(measured):
     assert 56 < float(rows["gaussian-nb"]["mean"]) < 58
     assert rows["extra-tree"]["n"] == "2"
     assert float(rows["extra-tree"]["low"]) < float(rows["extra-tree"]["mean"])
-    assert rows["lenet5"]["status"] == "not run"
+    assert rows["gaussian-nb"]["measured_by"] == rows["extra-tree"]["measured_by"] == "here"
+    assert (rows["lenet5"]["status"], rows["lenet5"]["measured_by"]) == ("measured", "fmbench")
 
 
 def test_a_second_run_has_nothing_to_do(measured, source):
@@ -100,7 +101,8 @@ def test_every_row_of_the_table_has_a_verdict(measured, source):
     assert all(row["verdict"] for row in rows)
     verdicts = {row["runner"]: row["verdict"] for row in rows}
     assert verdicts["gaussian-nb"].startswith("misquotes its source: the source says 51.1")
-    assert verdicts["lenet5"] == "not run"
+    assert verdicts["lenet5"] == "not reproduced, claim higher"  # fmbench's own measurement
+    assert verdicts["eden-full"] == "not run"
     assert verdicts["extra-tree"].startswith("claimed of other images: the first release")
 
 
@@ -183,6 +185,15 @@ def test_a_cell_over_its_limit_is_a_failed_row_and_status_1(source, tmp_path):
         (["run", "lenet5", "--memory", "nan"], ["--memory", "not a finite number"]),
         (["run", "lenet5", "--memory", "inf"], ["--memory", "not a finite number"]),
         (["run", "lenet5", "--timeout", "nan"], ["--timeout", "not a finite number"]),
+        (["run", "lenet5", "--memory", "1e300"], ["--memory", "1e+300", "0<x<="]),
+        (["run", "lenet5", "--timeout", "1e300"], ["--timeout", "1e+300", "0<x<="]),
+        (["run", "lenet5", "--gpu-memory", "1e300"], ["--gpu-memory", "1e+300", "0<x<="]),
+        (["run", "lenet5", "--seeds", "9" * 5000], ["--seeds"]),
+        (["run", "lenet5", "--jobs", "1e300"], ["--jobs"]),
+        (["run", "lenet5", "--threads", "1" * 400], ["--threads", "0"]),
+        (["table", "--alpha", "1e-400"], ["--alpha", "0<x<1"]),
+        (["table", "--results", "a\0b"], ["--results", "null character"]),
+        (["table", "--suite", "no\udcff.toml"], ["no\\udcff.toml"]),
         (["run", "lenet5", "--results", ""], ["--results", "empty"]),
         (["run", "lenet5", "--data", ""], ["--data", "empty"]),
         (["table", "--data", "/no/such/folder"], ["--data", "/no/such/folder"]),
@@ -318,6 +329,21 @@ def test_a_table_that_cannot_be_written_prints_one_line(measured, source, tmp_pa
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1].startswith("fmbench: error: ")
     assert "accuracies.md" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_a_run_that_cannot_write_a_table_shows_it_and_returns_1(measured, source, tmp_path):
+    results = tmp_path / "copy"
+    shutil.copytree(measured[0], results)
+    (results / "kayed2020" / "accuracies.csv").unlink()  # so that the tables are written again
+    (results / "kayed2020" / "accuracies.md").unlink()
+    (results / "kayed2020" / "accuracies.md").mkdir()
+    done = fmbench(
+        "run", "gaussian-nb", "--results", results, "--data", source.folder, "--seeds", 1
+    )
+    assert done.returncode == 1
+    assert done.stdout.startswith("# Table 3") and "GaussianNB" in done.stdout
+    [line] = [line for line in done.stderr.splitlines() if "cannot be written" in line]
+    assert line.startswith(f"fmbench: a table cannot be written: {results}/kayed2020/accuracies.md")
 
 
 def test_show_prints_origins_and_parameter_counts():

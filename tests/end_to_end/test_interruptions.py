@@ -1,12 +1,14 @@
 """A run that is killed or interrupted keeps what is finished; the same command continues it."""
 
 import json
+import os
 import signal
 import tempfile
 from pathlib import Path
 
 import pytest
 
+from fmbench import __main__
 from fmbench.records.protocols import QUICK
 from fmbench.records.store import Store
 from fmbench.suites.configurations import resolve_configuration
@@ -15,6 +17,7 @@ from tests.helpers.runs import (
     environment_with,
     list_cell_processes,
     list_descendants,
+    list_fork_servers,
     list_records,
     start_fmbench,
     wait_for_output,
@@ -91,17 +94,17 @@ def test_kill_9_leaves_no_process_and_no_half_written_result_and_the_run_continu
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_keeps_what_is_finished_and_leaves_nothing_running(
-    tmp_path, short_folder, waiting_run, how
+    tmp_path, temporary_folder, waiting_run, how
 ):
     results = tmp_path / "results"
-    with waiting_run(env=environment_with(TMPDIR=short_folder)) as process:
+    with waiting_run(env=environment_with(TMPDIR=temporary_folder)) as process:
         wait_until_only_one_is_left(results, process)
         started = list_descendants(process.pid)
         process.send_signal(how)
         out, err = wait_for_output(process)
         assert process.returncode == 130, err
         wait_until_dead(started)
-    assert not list(short_folder.iterdir()), "left in the folder for temporary files"
+    assert not list(temporary_folder.iterdir()), "left in the folder for temporary files"
     assert "interrupted" in err
     assert "Traceback" not in err
     assert "| measured" in out
@@ -109,9 +112,54 @@ def test_ctrl_c_keeps_what_is_finished_and_leaves_nothing_running(
     assert not list(results.glob("records/*/.*.tmp"))
 
 
+@pytest.mark.parametrize("n_servers", [0, 1])
+def test_ctrl_c_while_the_libraries_load_is_one_line_and_fails_no_cell(
+    tmp_path, waiting_run, n_servers
+):
+    """With a server or before, the moment that is met is not always the same; the result is."""
+    with waiting_run() as process:
+        loaded = Path(f"/proc/{process.pid}/maps")
+        wait_until(
+            lambda: len(list_fork_servers(process.pid)) >= n_servers and "numpy" in read(loaded),
+            process=process,
+        )
+        started = list_descendants(process.pid)
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+        _, err = wait_for_output(process)
+        assert process.returncode == 130, err
+        wait_until_dead(started)
+    assert len([line for line in err.splitlines() if "interrupted" in line]) == 1
+    assert "Traceback" not in err
+    assert "failed" not in err
+    results = Store(tmp_path / "results")
+    assert not results.folder.exists() or not results.read_contents().failed
+
+
+def read(path):
+    try:
+        return path.read_text()
+    except OSError:  # the process has ended
+        return ""
+
+
+def test_ctrl_c_while_the_command_is_imported_is_one_line(monkeypatch, capsys):
+    def interrupt():
+        raise KeyboardInterrupt
+
+    before = signal.getsignal(signal.SIGINT)
+    monkeypatch.setattr("fmbench.cli.main.main", interrupt)
+    try:
+        with pytest.raises(SystemExit) as ended:
+            __main__.main()
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert ended.value.code == 130
+    assert capsys.readouterr() == ("", "fmbench: interrupted\n")
+
+
 @pytest.fixture
-def short_folder():
-    """A folder with a short path, as the socket of a fork server needs it."""
+def temporary_folder():
+    """A folder for temporary files."""
     with tempfile.TemporaryDirectory() as folder:
         yield Path(folder)
 

@@ -6,10 +6,11 @@ import threading
 import time
 from contextlib import ExitStack
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from fmbench.execution.cell_locks import CellLocks
+from fmbench.execution.cell_locks import CellLocks, describe_local_locks
 from fmbench.execution.schedule import run_cells
 from fmbench.records import locks
 from fmbench.records.cells import Cell
@@ -29,7 +30,7 @@ from tests.helpers.runs import (
 # Each fit first adds its seed and its parent process to the file `fits`. Then it waits until there
 # is no file `wait-SEED`.
 MODEL = """
-import os, time
+import time, psutil
 from pathlib import Path
 import numpy as np
 
@@ -40,7 +41,7 @@ class Waiting:
         self.seed = seed
     def fit(self, X, y):
         with (FOLDER / "fits").open("a") as log:
-            log.write(f"{{self.seed}} {{os.getppid()}}\\n")
+            log.write(f"{{self.seed}} {{psutil.Process().parents()[1].pid}}\\n")
         while (FOLDER / f"wait-{{self.seed}}").exists():
             time.sleep(0.02)
         return self
@@ -235,3 +236,37 @@ def test_a_broken_record_is_set_aside_only_by_a_run_that_has_locked_its_cell(sto
     assert store.read_contents().finished == {cell.key: record}
     path.write_bytes(whole[:50])
     assert len(store.set_aside_broken(contents.broken, [cell])) == 1
+
+
+MOUNTS = """\
+22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw
+90 22 0:50 / /with\\040space rw shared:2 - nfs server:/a rw,vers=3,nolock,local_lock=all
+91 22 0:51 / /home rw shared:3 - nfs4 server:/b rw,vers=4.2,local_lock=none
+92 91 0:52 / /home/local rw - nfs server:/c rw,vers=3,local_lock=flock
+93 22 0:53 / /hidden rw - nfs server:/d rw,nolock
+94 22 0:54 / /hidden rw - ext4 /dev/sdb rw
+a line of another system
+"""
+
+
+@pytest.mark.parametrize(
+    ("folder", "option"),
+    [
+        ("/with space/results", "nolock"),
+        ("/home/local", "local_lock=flock"),
+        ("/home/results", None),
+        ("/hidden/results", None),
+        ("/results", None),
+    ],
+)
+def test_locks_that_other_machines_do_not_see_are_noticed(tmp_path, folder, option):
+    mounts = tmp_path / "mountinfo"
+    mounts.write_text(MOUNTS)
+    line = describe_local_locks(Path(folder), mounts)
+    assert (line is None) == (option is None)
+    if option:
+        assert f"is mounted with {option}, so its locks hold on this machine only" in line
+
+
+def test_a_system_that_lists_no_mounts_gives_no_warning(tmp_path):
+    assert describe_local_locks(tmp_path, tmp_path / "missing") is None

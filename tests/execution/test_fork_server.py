@@ -1,22 +1,29 @@
-"""What the fork server has loaded before it forks the first process."""
+"""What the fork server loads before it forks the first process, and what it never loads."""
 
+import os
 import subprocess
 import sys
 import tempfile
+import threading
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from fmbench.errors import UserError
-from fmbench.execution import preload
-from fmbench.execution.fork_server import THREAD_VARIABLES, start_fork_server
+from fmbench.execution import local, server_process
+from fmbench.execution.fork_server import THREAD_VARIABLES, ForkServer, split_path
+from fmbench.suites.bundled import CHECKOUT
+from fmbench.utils import environment
 from tests.helpers.runs import environment_with
 
 
 def run_as_fork_server(code, source, *, neural, **variables):
     """Run ``code`` in a process that loads the same as a fork server; return its output."""
+    load = f"preload.load({source.spec.name!r}, {str(source.folder)!r}, {neural})"
     result = subprocess.run(
-        [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, check=True,
-        env=environment_with(**variables, **preload.make_variables(source, neural=neural)),
+        [sys.executable, "-c", f"from fmbench.execution import preload; {load}; {code}"],
+        stdout=subprocess.PIPE, text=True, check=True, env=environment_with(**variables),
     )  # fmt: skip
     return result.stdout
 
@@ -24,7 +31,7 @@ def run_as_fork_server(code, source, *, neural, **variables):
 @pytest.mark.slow
 def test_the_fork_server_never_reads_the_test_labels(source):
     code = (
-        "from fmbench.execution import preload; from fmbench.datasets import loading;"
+        "from fmbench.datasets import loading;"
         "print(sorted(file for _, _, file in loading._preloaded))"
         ";print({a.flags.writeable for a in loading._preloaded.values()})"
     )
@@ -35,23 +42,102 @@ def test_the_fork_server_never_reads_the_test_labels(source):
 @pytest.mark.slow
 def test_the_fork_server_starts_no_thread_and_leaves_nothing_to_import_to_a_fit(source):
     code = (
-        "import sys, psutil; from fmbench.execution import preload;"
-        "print(psutil.Process().num_threads());"
+        "import sys, psutil; print(psutil.Process().num_threads());"
         "import torch; from torch import nn; vector = nn.Parameter(torch.zeros(3));"
         "vector.grad = torch.ones(3); loaded = set(sys.modules);"
-        "torch.optim.Adam([vector]).step(); print(len(set(sys.modules) - loaded))"
+        "torch.optim.Adam([vector]).step(); print(len(set(sys.modules) - loaded));"
+        "import pkgutil, fmbench.models as models;"
+        "names = [m.name for m in pkgutil.walk_packages(models.__path__, 'fmbench.models.')];"
+        "print(sorted(set(names) - set(sys.modules)))"
     )
     one_thread = dict.fromkeys(THREAD_VARIABLES, "1")
     printed = run_as_fork_server(code, source, neural=True, **one_thread)
-    n_threads, n_imported = map(int, printed.split())
-    assert n_threads == 1
-    assert n_imported < 10, "modules that every fit imports while its clock runs"
+    n_threads, n_imported, own = printed.splitlines()
+    assert int(n_threads) == 1
+    assert int(n_imported) < 10, "modules that every fit imports while its clock runs"
+    assert own == "[]", "code of fmbench that may have changed when a cell imports it"
 
 
-def test_a_folder_for_temporary_files_with_too_long_a_path_is_refused(monkeypatch, source):
-    monkeypatch.setattr(tempfile, "tempdir", f"/tmp/{'x' * 100}")
-    with pytest.raises(UserError, match="set TMPDIR to a folder with a shorter path"):
-        start_fork_server(1, source, neural=False)
+FOREIGN = """
+import pathlib
+pathlib.Path(__file__).with_name("executed").write_text(__name__)
+raise ImportError("foreign code")
+"""
+COMMAND = "from fmbench.__main__ import main; main()"
+
+
+@pytest.mark.slow
+def test_nothing_that_lies_in_the_current_folder_is_executed(tmp_path, source):
+    here = tmp_path / "here"
+    (here / "fmbench").mkdir(parents=True)
+    for name in ("random", "queue", "copy", "numpy", "socket", "fmbench/__init__"):
+        (here / f"{name}.py").write_text(FOREIGN)
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", COMMAND, "run", "gaussian-nb", "--quick", "--results",
+         tmp_path / "results", "--data", source.folder],
+        capture_output=True, text=True, cwd=here, stdin=subprocess.DEVNULL,
+        env=environment_with(PYTHONPATH=CHECKOUT, FMBENCH_FORK_SERVER="rubbish"),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert not (here / "executed").exists()
+    assert not (here / "fmbench" / "executed").exists()
+
+
+LIBRARY = str(Path(os.__file__).resolve().parent)
+
+
+@pytest.mark.parametrize(
+    ("path", "pythonpath", "first", "last"),
+    [
+        (["", "/named", LIBRARY, "/site"], "/named", ["/named", LIBRARY, "/site"], ["."]),
+        (["/bin", LIBRARY, "/site"], "", [LIBRARY, "/site"], ["/bin"]),
+        (["/added", LIBRARY, ""], "/added", ["/added", LIBRARY], ["."]),
+        ([LIBRARY, "/site"], "", [LIBRARY, "/site"], []),
+        ([".", LIBRARY], "/other::", [LIBRARY], ["."]),
+    ],
+)
+def test_folders_that_nobody_named_come_last_on_the_path(path, pythonpath, first, last):
+    assert split_path(path, pythonpath) == (first, [str(Path(f).resolve()) for f in last])
+
+
+@pytest.mark.slow
+def test_a_run_ends_if_the_code_has_changed_since_it_started(source, monkeypatch):
+    code = environment.identify_code()
+    monkeypatch.setattr(environment, "identify_code", lambda: replace(code, sha256="earlier"))
+    server = ForkServer(1, source, neural=False)
+    try:
+        with pytest.raises(UserError, match="has changed since this run started"):
+            server.wait_until_ready(threading.Event())
+    finally:
+        server.end()
+
+
+def test_code_that_a_process_imports_late_must_be_that_of_the_run(monkeypatch):
+    code = environment.identify_code()
+    other, elsewhere = replace(code, sha256="other"), replace(code, folder="/elsewhere/fmbench")
+    monkeypatch.setattr(server_process, "_modules_of_server", set(sys.modules))
+    assert server_process.describe_other_code(other) is None
+    monkeypatch.setattr(server_process, "_modules_of_server", set())
+    assert server_process.describe_other_code(code) is None
+    assert "has changed" in server_process.describe_other_code(other)
+    assert "not that in /elsewhere/fmbench" in server_process.describe_other_code(elsewhere)
+
+
+def test_the_folders_that_killed_runs_have_left_are_removed_and_no_others(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    left, other, target = (tmp_path / name for name in ("fmbench-left", "fmbench-x", "target"))
+    for folder in (left, other, target):
+        folder.mkdir()
+    (left / "0").mkdir()
+    (left / "0" / "predictions.npy").touch()
+    (left / "lock").touch()
+    (target / "lock").touch()
+    (tmp_path / "fmbench-link").symlink_to(target)
+    with local.make_scratch_folder() as used:
+        local.remove_left_folders(tmp_path)
+        assert not left.exists()
+        assert used.exists() and other.exists() and (target / "lock").exists()
+    assert not used.exists()
 
 
 @pytest.mark.slow

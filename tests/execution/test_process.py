@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import tempfile
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -10,12 +11,13 @@ import pytest
 import torch
 
 from fmbench import runners
+from fmbench.errors import UserError
 from fmbench.execution import process
 from fmbench.execution.schedule import run_cells
 from fmbench.records.cells import Cell
 from fmbench.records.protocols import QUICK
 from tests.helpers import faulty
-from tests.helpers.runs import LIMITS, EventLog, is_dead, wait_until
+from tests.helpers.runs import LIMITS, EventLog, is_dead
 
 pytestmark = pytest.mark.slow
 
@@ -24,6 +26,7 @@ FAULTS = {
     "raises on predict": "RuntimeError: no such kernel",
     "loses the GPU": "the GPU failed (CUDA error: unspecified launch failure): if nvidia-smi finds",
     "exits": "SystemExit: 3",
+    "raises BaseException": "Fatal: (its text cannot be read)",
     "exits without a result": "ended with status 7",
     "segfaults": "killed by signal 11 (SIGSEGV)",
     "too few": "InvalidPredictions: predict returned shape (1999,), expected (2000,)",
@@ -43,13 +46,14 @@ def execute(cells, store, source, limits=LIMITS):
 def test_each_fault_fails_its_own_cell_with_a_reason_and_the_other_cells_finish(store, source):
     cells = [
         Cell(faulty.make_runner(fault, fault.replace(" ", "-")), QUICK, 0)
-        for fault in ["none", *FAULTS, "writes"]
+        for fault in ["none", *FAULTS, "closes everything", "writes"]
     ]
     execute(cells, store, source)
     contents = store.read_contents()
     assert not contents.broken
-    assert {r.cell["runner"] for r in contents.finished.values()} == {"none", "writes"}
-    for cell in cells[1:-1]:
+    finished = {r.cell["runner"] for r in contents.finished.values()}
+    assert finished == {"none", "closes-everything", "writes"}
+    for cell in cells[1:-2]:
         fault = cell.hyperparameters["fault"]
         assert FAULTS[fault] in contents.failed[cell.key].why
         assert "\n" not in contents.failed[cell.key].why
@@ -103,10 +107,11 @@ def test_a_cell_that_exceeds_its_memory_limit_is_ended(store, source):
 
 
 SHARING = """
-import json, os, sys
+import json, os
 import numpy as np, psutil
 from fmbench.execution.process import measure_memory
 
+everyone = [psutil.Process()]
 images = np.ones(2**25)  # 256 MiB
 ready, done = os.pipe(), os.pipe()
 children = []
@@ -120,8 +125,8 @@ for _ in range(2):
         os._exit(0)
 for _ in children:
     os.read(ready[0], 1)
-resident = [psutil.Process(pid).memory_info().rss for pid in (os.getpid(), *children)]
-print(json.dumps([measure_memory(os.getpid()), *resident]))
+everyone += map(psutil.Process, children)
+print(json.dumps([measure_memory(everyone), *(p.memory_info().rss for p in everyone)]))
 os.close(done[1])
 for child in children:
     os.waitpid(child, 0)
@@ -150,12 +155,46 @@ def test_the_output_of_a_runner_does_not_reach_the_terminal(store, source, capfd
     assert "chatter" not in "".join(capfd.readouterr())
 
 
-def test_child_processes_of_a_runner_are_ended_with_its_cell(store, source, tmp_path):
-    noted = tmp_path / "children"
-    runner = faulty.make_runner("leaves children", factory=faulty.make_parent, note=str(noted))
+@pytest.mark.parametrize("fault", ["leaves children", "leaves a daemon", "leaves a copy of itself"])
+def test_processes_that_a_runner_leaves_are_ended_with_its_cell(store, source, tmp_path, fault):
+    noted = tmp_path / "process"
+    runner = faulty.make_runner(fault, "leaves", faulty.make_parent, note=str(noted))
     [record] = execute([Cell(runner, QUICK, 0)], store, source)
     assert record.finished
-    wait_until(lambda: is_dead(int(noted.read_text())))
+    assert is_dead(int(noted.read_text()))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere orphans escape")
+def test_a_daemon_of_a_runner_counts_for_the_memory_limit_and_is_ended(store, source, tmp_path):
+    noted, fault = tmp_path / "process", "starts a daemon that needs much memory"
+    runner = faulty.make_runner(fault, "daemon", faulty.make_parent, note=str(noted))
+    limit = 3 * 2**29
+    [record] = execute([Cell(runner, QUICK, 0)], store, source, replace(LIMITS, memory=limit))
+    assert record.why == "used more than 1.5 GiB of memory"
+    assert not noted.exists() or is_dead(int(noted.read_text()))
+
+
+def test_a_cell_whose_folder_for_temporary_files_is_removed_fails_with_a_reason(
+    store, source, tmp_path, monkeypatch
+):
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    runner = faulty.make_runner(
+        "removes its folder", "removes", faulty.make_parent, note=str(temporary)
+    )
+    [record] = execute([Cell(runner, QUICK, 0)], store, source)
+    assert record.why.startswith(f"its folder for temporary files, {temporary}/fmbench-")
+    assert record.why.endswith("was removed")
+    with pytest.raises(UserError, match="set TMPDIR to another folder"):
+        execute([Cell(faulty.make_runner(), QUICK, 0)], store, source)
+
+
+def test_a_process_that_would_measure_another_recipe_fails_with_a_reason():
+    cell = Cell(runners.get_runner("gaussian-nb"), QUICK, 0)
+    process._check_keys([cell], [cell.key])
+    with pytest.raises(UserError, match="start it again"):
+        process._check_keys([cell], ["of another recipe"])
 
 
 @pytest.mark.parametrize("fault", ["raises", "segfaults", "never returns"])

@@ -1,6 +1,7 @@
 """Runners that fail, each with another fault. They are not registered."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,6 +11,26 @@ from pathlib import Path
 import numpy as np
 
 from fmbench.models.registry import Runner, our_choice
+
+
+class Fatal(BaseException):
+    """An error that is no Exception, and has no text."""
+
+    def __str__(self):
+        raise ValueError("no text")
+
+
+def start_daemon(note, n_arrays):
+    """Start a process that leaves its session and its parent; write its number into a file."""
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0:
+            arrays = [np.ones(2**24) for _ in range(n_arrays)]
+            Path(note).write_text(str(os.getpid()))
+            time.sleep(600)
+            del arrays
+        os._exit(0)
+    os.wait()
 
 
 class Faulty:
@@ -27,6 +48,23 @@ class Faulty:
                     "CUDA error: unspecified launch failure\nCUDA kernel errors might be "
                     "asynchronously reported at some other API call."
                 )
+            case "raises BaseException":
+                raise Fatal
+            case "closes everything":
+                os.closerange(0, 1000)
+            case "removes its folder":
+                shutil.rmtree(self.note)
+            case "leaves a daemon":
+                start_daemon(self.note, n_arrays=0)
+                while not Path(self.note).exists():
+                    time.sleep(0.01)
+            case "starts a daemon that needs much memory":
+                start_daemon(self.note, n_arrays=16)  # 2 GiB
+                time.sleep(600)
+            case "leaves a copy of itself":
+                if (pid := os.fork()) == 0:
+                    time.sleep(600)
+                Path(self.note).write_text(str(pid))
             case "exits":
                 sys.exit(3)
             case "exits without a result":

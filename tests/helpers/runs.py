@@ -106,12 +106,16 @@ def is_dead(pid):
 
 def list_fork_servers(pid):
     """Return the fork servers of a process: one if it has run any cell, else none."""
-    return [child for child in list_children(pid) if "forkserver" in read_command(child)]
+    return [child for child in list_children(pid) if "server_process" in read_command(child)]
 
 
 def list_cell_processes(pid):
-    """Return the processes in which the run ``pid`` is measuring cells now."""
-    return [cell for server in list_fork_servers(pid) for cell in list_children(server.pid)]
+    """Return the processes in which the run ``pid`` is measuring cells now.
+
+    The fork server starts a keeper for each, which starts the process.
+    """
+    keepers = [keeper for server in list_fork_servers(pid) for keeper in list_children(server.pid)]
+    return [cell for keeper in keepers for cell in list_children(keeper.pid)]
 
 
 def list_children(pid):

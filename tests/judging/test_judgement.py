@@ -13,7 +13,6 @@ from fmbench.analysis.summary import Status, Summary
 from fmbench.analysis.verdicts import VerdictKind
 from fmbench.errors import UserError
 from fmbench.judging.judgement import draft_suite, judge_documents
-from fmbench.judging.ladder import load_ladder
 from fmbench.judging.measurements import load_measurements
 from fmbench.judging.suite_builder import write_suite_text
 from fmbench.report.judgement import (
@@ -27,6 +26,7 @@ from fmbench.report.judgement import (
     name_check,
     summarise,
 )
+from fmbench.suites.ladder import load_ladder
 from fmbench.suites.reader import read_suite
 from fmbench.utils.table import FORMATS
 from tests.helpers.found import (

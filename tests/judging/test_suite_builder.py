@@ -11,7 +11,6 @@ from fmbench.errors import UserError
 from fmbench.extraction.found import FoundMatrix
 from fmbench.extraction.read import read_input
 from fmbench.judging.judgement import draft_suite
-from fmbench.judging.matching import LabelMatch
 from fmbench.judging.suite_builder import (
     build_draft,
     clean_line,
@@ -19,6 +18,7 @@ from fmbench.judging.suite_builder import (
     list_labels,
     write_suite_text,
 )
+from fmbench.suites.matching import LabelMatch
 from fmbench.suites.reader import build_suite, read_suite
 from tests.helpers.found import (
     EQUAL_CLASSES,

@@ -75,8 +75,87 @@ def test_the_accuracy_that_counts_as_learning_depends_on_the_number_of_classes(
     if learns:
         contract.check_learning(subject)
     else:
-        with pytest.raises(contract.RuleBroken, match="little better than chance"):
+        with pytest.raises(contract.Remark, match="little better than guessing"):
             contract.check_learning(subject)
+
+
+@pytest.mark.parametrize(("share", "is_true"), [(0.94, True), (0.95, False), (1.0, False)])
+def test_an_accuracy_that_is_too_good_to_be_true_breaks_a_rule(share, is_true):
+    subject = make_subject(share=share)
+    if is_true:
+        contract.check_learning(subject)
+    else:
+        with pytest.raises(contract.RuleBroken, match="too good to be true"):
+            contract.check_learning(subject)
+
+
+@pytest.fixture(scope="module")
+def hidden_sample(source):
+    return contract.make_hidden_sample(source, np.random.default_rng(0))
+
+
+@pytest.mark.slow
+def test_a_hidden_sample_has_the_images_of_the_files_under_other_labels(
+    source, dataset, hidden_sample
+):
+    sample, hidden = hidden_sample
+    assert (len(sample.X_train), len(sample.X_new), sample.y_new) == (1000, 500, None)
+    label_on_disk = dict(zip(map(bytes, dataset.X_train), dataset.y_train.tolist(), strict=True))
+    numbers = {
+        (label_on_disk[bytes(image)], label)
+        for image, label in zip(sample.X_train, sample.y_train.tolist(), strict=True)
+    }
+    assert len(numbers) == 10  # every class has one new number
+    assert all(old != new for old, new in numbers)
+    assert {new for _, new in numbers} == set(range(10))
+    assert np.array_equal(hidden.file_order, dataset.y_test)
+    assert sorted(map(bytes, hidden.images)) == sorted(map(bytes, dataset.X_test))
+    assert not np.array_equal(hidden.images, dataset.X_test)
+    assert set(zip(hidden.on_disk.tolist(), hidden.labels.tolist(), strict=True)) == numbers
+    first = {bytes(image): label for image, label in zip(dataset.X_test, dataset.y_test)}  # noqa: B905
+    assert all(first[bytes(i)] == k for i, k in zip(hidden.images[:200], hidden.on_disk[:200]))  # noqa: B905
+
+
+def make_hidden_labels(n=1000):
+    """Labels of ten classes, where every class has the next number."""
+    random = np.random.default_rng(1)
+    file_order = random.integers(10, size=n).astype(np.uint8)
+    on_disk = random.permutation(file_order)
+    images = np.zeros((n, 28, 28), np.uint8)
+    return contract.HiddenLabels(images, (on_disk + 1) % 10, on_disk, file_order)
+
+
+@pytest.mark.parametrize(
+    ("labels", "share", "message"),
+    [
+        ("on_disk", 1.0, "the label on disk, in the images' order"),
+        ("on_disk", 0.6, "the label on disk, in the images' order"),
+        ("file_order", 1.0, "the label on disk, in the file's order"),
+        ("labels", 1.0, "too good to be true"),
+        ("labels", 0.96, "too good to be true"),
+    ],
+)
+def test_predictions_that_know_the_labels_on_disk_break_a_rule(labels, share, message):
+    hidden = make_hidden_labels()
+    y_pred = getattr(hidden, labels).copy()
+    y_pred[int(share * len(y_pred)) :] = 0
+    with pytest.raises(contract.RuleBroken, match=message):
+        contract.judge_hidden_predictions(y_pred, hidden, 10)
+
+
+@pytest.mark.parametrize("share", [0.51, 0.7, 0.94])
+def test_errors_that_meet_the_labels_on_disk_by_chance_break_no_rule(share):
+    """As if every error were between two classes that have swapped their numbers."""
+    hidden = make_hidden_labels()
+    wrong = np.arange(len(hidden.labels)) >= share * len(hidden.labels)
+    y_pred = np.where(wrong, hidden.on_disk, hidden.labels)
+    contract.judge_hidden_predictions(y_pred, hidden, 10)
+
+
+def test_guesses_break_no_rule_but_are_remarked():
+    y_pred = np.random.default_rng(2).integers(10, size=1000)
+    with pytest.raises(contract.Remark, match="little better than guessing"):
+        contract.judge_hidden_predictions(y_pred, make_hidden_labels(), 10)
 
 
 def test_a_hyperparameter_needs_a_reason_and_a_value_that_json_can_hold():
@@ -98,5 +177,6 @@ def test_the_results_name_each_rule_and_its_problem():
     problems = [result.problem for result in results if result.problem]
     assert problems == ["predict returned classes 7 to 7, not 0-2"]
     assert {result.not_checked for result in results} == {
-        "", "it stores no scores", "it states no numbers of parameters",
+        "", "it makes no valid predictions", "it stores no scores",
+        "it states no numbers of parameters",
     }  # fmt: skip

@@ -19,7 +19,12 @@ def make_model(*, max_depth=3, options=("not", "json"), seed):
 @register("theirs", title="Theirs", hyperparameters={"k": our_choice(2, "as they like it")},
           revision=7, cost="seconds")
 def registered(*, k):
-    return make_model(max_depth=k, seed=0)
+    return cheap()
+
+def cheap():
+    return type("Model", (), {"fit": lambda self, X, y: self, "predict": lambda self, X: X})()
+
+again = cheap
 
 def network(*, hidden=4):
     from torch import nn

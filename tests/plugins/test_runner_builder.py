@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from multiprocessing.reduction import ForkingPickler
 
 import pytest
@@ -12,6 +13,7 @@ from fmbench.analysis import evaluation
 from fmbench.cli.main import cli
 from fmbench.errors import UserError
 from fmbench.execution import schedule
+from fmbench.plugins import runner_builder
 from fmbench.records.protocols import QUICK
 from fmbench.records.store import Store
 from fmbench.report.tables import build_table
@@ -108,10 +110,15 @@ def test_an_inner_estimator_has_parameters_too(runner_of):
         (["./exits.py:f"], "does not load: SystemExit: 3 (line 1)"),
         (["no_such_module:f"], "no module 'no_such_module' is installed"),
         (["sklearn.svm:SCV"], "has no 'SCV': did you mean "),
+        (
+            ["sklearn.svm:SVC", "-p", "kernel=x"],
+            "The 'kernel' parameter of SVC must be a str among",
+        ),
         (["sklearn.svm:SVR"], "is an estimator, but not a classifier"),
         (["sklearn.svm:SVC", "-p", "c=3"], "SVC has no parameter 'c': did you mean C"),
         (["a:b:c"], "is not FILE.py:NAME, not module:NAME and not a runner"),
         (["lenet5", "-p", "epochs=many"], "lenet5: epochs must be a value like 10, not 'many'"),
+        (["lenet5", "-p", "optimizer=lion"], "optimizer must be one of sgd, adam, adamax, rmsprop"),
         (["lenet5", "-p", "epochs=0"], "lenet5: epochs must be a whole number from 1 on, not 0"),
         (["lenet5", "-p", "epochs=1.5"], "epochs must be a whole number from 1 on, not 1.5"),
         (["--all", "-p", "epochs=3"], "-p goes with the names"),
@@ -129,7 +136,7 @@ def test_a_plug_in_that_cannot_be_used_is_an_error_of_one_line(plug_in_folder, a
 
 def test_the_user_is_told_once_whose_code_runs(plug_in_folder):
     announced = []
-    for name in ("make_model", "network"):
+    for name in ("cheap", "again"):
         configurations.resolve_configuration(f"./my_model.py:{name}", announce=announced.append)
     configurations.resolve_configuration(
         "sklearn.naive_bayes:GaussianNB", announce=announced.append
@@ -137,17 +144,144 @@ def test_the_user_is_told_once_whose_code_runs(plug_in_folder):
     assert announced[:2] == ["./my_model.py"] * 2 and announced[2].startswith(
         "sklearn.naive_bayes (scikit-"
     )
-    done = CliRunner().invoke(cli, ["show", "./my_model.py:network"])
+    done = CliRunner().invoke(cli, ["show", "./my_model.py:cheap"])
     assert done.stderr == "fmbench: runs the code of ./my_model.py\n"
+
+
+HOSTILE = """
+import ctypes, os, sys
+class Own(BaseException): pass
+class NoText(Exception):
+    def __str__(self): raise Own("no text")
+def crash(): ctypes.string_at(0)
+def exit_(): os._exit(0)
+def own(): raise Own("my own")
+def interrupt(): raise KeyboardInterrupt
+def no_text(): raise NoText
+def hang():
+    while True: pass
+def takes_memory():
+    taken = []
+    while True: taken.append(b"x" * 2**24)
+def two_lines(): raise ValueError("one\\ntwo")
+def prints():
+    print("noise"); print("noise", file=sys.stderr)
+    return type("Model", (), {"fit": lambda self, X, y: self, "predict": lambda self, X: X})()
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("crash", "./hostile.py:crash cannot be used: while it made a model, its process was "
+         "killed by signal 11 (SIGSEGV)"),
+        ("exit_", "while it made a model, it ended its process with status 0"),
+        ("own", "./hostile.py:own raises: Own: my own (line"),
+        ("interrupt", "./hostile.py:interrupt raises: KeyboardInterrupt:"),
+        ("no_text", "./hostile.py:no_text raises: NoText"),
+        ("hang", "it took more than 0.5 s"),
+        ("takes_memory", "while it made a model, it used more than 0.25 GiB of memory"),
+        ("two_lines", "raises: ValueError: one two (line"),
+    ],
+)  # fmt: skip
+def test_a_plug_in_that_crashes_exits_or_hangs_is_an_error_of_one_line(
+    tmp_path, monkeypatch, runner_of, name, message
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "hostile.py").write_text(HOSTILE)
+    if name == "hang":
+        monkeypatch.setattr(runner_builder, "LOAD_SECONDS", 0.5)
+    monkeypatch.setattr(runner_builder, "LOAD_MEMORY", 2**28)
+    with pytest.raises(UserError) as error:
+        runner_of(f"./hostile.py:{name}")
+    assert message in str(error.value) and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("import os; os._exit(3)", "while it was loaded, it ended its process with status 3"),
+        ("import ctypes; ctypes.string_at(0)", "while it was loaded, its process was killed by"),
+        ("raise KeyboardInterrupt", "raises: KeyboardInterrupt:"),
+        ("raise BaseException('of mine')", "does not load: BaseException: of mine (line 1)"),
+    ],
+)
+def test_a_file_that_ends_its_process_when_it_is_loaded_is_an_error_of_one_line(
+    tmp_path, monkeypatch, runner_of, text, message
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "hostile.py").write_text(text)
+    with pytest.raises(UserError) as error:
+        runner_of("./hostile.py:f")
+    assert message in str(error.value) and "\n" not in str(error.value)
+
+
+def test_what_a_plug_in_prints_and_does_stays_in_its_process(
+    tmp_path, monkeypatch, runner_of, capfd
+):
+    monkeypatch.chdir(tmp_path)
+    text = HOSTILE + "\nimport json; json.loads = None\n"
+    (tmp_path / "hostile.py").write_text(text)
+    assert runner_of("./hostile.py:prints").deterministic
+    assert capfd.readouterr() == ("", "")
+    assert json.loads("1") == 1
+
+
+REGISTERED = """
+from fmbench import our_choice, register
+SIZES, BAD = (100, 10), object()
+@register("theirs", title="Theirs", revision=2, cost="minutes", scores="predict_proba",
+          hyperparameters={"sizes": our_choice(SIZES, "for a test"),
+                           "table": our_choice({"tuple": [1], "a": (2,)}, "for a test")},
+          quick={"sizes": (5,)}, notes=("A note.",), aliases=("Theirs",),
+          readings={"size": ({"sizes": (100, 10)}, {"sizes": (1,)})})
+def make(*, sizes, table, seed):
+    assert isinstance(sizes, tuple)
+    return type("Model", (), {"fit": lambda self, X, y: self, "predict": lambda self, X: X})()
+@register("bad", title="Bad", revision=2, cost="minutes",
+          hyperparameters={"value": our_choice(BAD, "for a test")})
+def bad(*, value):
+    return make(sizes=SIZES, table={}, seed=0)
+"""
+
+
+def test_a_runner_comes_back_from_its_process_as_its_file_states_it(
+    tmp_path, monkeypatch, runner_of
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "theirs.py").write_text(REGISTERED)
+    runner = runner_of("./theirs.py:make")
+    assert runner.resolve() == {"sizes": (100, 10), "table": {"tuple": [1], "a": (2,)}}
+    assert runner.quick == {"sizes": (5,)}
+    assert runner.readings == {"size": ({"sizes": (100, 10)}, {"sizes": (1,)})}
+    assert (runner.notes, runner.aliases, runner.cost) == (("A note.",), ("Theirs",), "minutes")
+    assert (runner.scores, runner.deterministic) == ("predict_proba", False)
+    with pytest.raises(UserError, match=r"a record cannot hold the value of .* value, <obj"):
+        runner_of("./theirs.py:bad")
 
 
 # ---------------------------------------------------------------- cells and records
 
 
+def test_files_of_one_name_in_two_folders_are_two_rows(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    entries = []
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "hostile.py").write_text(HOSTILE)  # even if the text is the same
+        entries.append(configurations.resolve_configuration(f"./{folder}/hostile.py:prints"))
+    assert [entry.name for entry in entries] == [
+        "./one/hostile.py:prints", "./two/hostile.py:prints",
+    ]  # fmt: skip
+    assert entries[0].runner.source == entries[1].runner.source
+    assert entries[0].identity != entries[1].identity
+    assert entries[0].cell(QUICK, 0).key != entries[1].cell(QUICK, 0).key
+
+
 def test_a_file_with_a_malicious_name_keeps_its_records_in_the_folder(plug_in_folder):
     (plug_in_folder / "...py").write_text(MODEL)
     (plug_in_folder / "a\\b ; c.py").write_text(MODEL)
-    for target in ("./...py:make_model", "./a\\b ; c.py:make_model"):
+    for target in ("./...py:cheap", "./a\\b ; c.py:cheap"):
         entry = configurations.resolve_configuration(target)
         path = Store(plug_in_folder / "results").workspace_path(entry.cell(QUICK, 0))
         assert path.resolve().parent.parent == plug_in_folder / "results" / "unfinished"
@@ -189,9 +323,9 @@ def test_a_plug_in_is_measured_and_shown_and_is_stale_once_its_file_changes(plug
 
 
 def test_a_change_of_a_plug_ins_text_gives_another_cell(plug_in_folder):
-    before = configurations.resolve_configuration("./my_model.py:make_model").cell(QUICK, 0)
+    before = configurations.resolve_configuration("./my_model.py:cheap").cell(QUICK, 0)
     (plug_in_folder / "my_model.py").write_text(MODEL + "# changed\n")
-    after = configurations.resolve_configuration("./my_model.py:make_model").cell(QUICK, 0)
+    after = configurations.resolve_configuration("./my_model.py:cheap").cell(QUICK, 0)
     assert before.key != after.key
     assert before.to_definition() | {"source": after.runner.source} == after.to_definition()
 

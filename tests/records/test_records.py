@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import ast
 import contextlib
-import hashlib
-import io
 import json
 import os
+import re
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -23,9 +22,16 @@ from fmbench.records import store as records_store
 from fmbench.records.record import decode_record, describe_changes, encode_record
 from fmbench.records.store import BrokenRecord, Store
 from fmbench.suites.bundled import CHECKOUT
+from tests.helpers.raw_records import (
+    make_npy,
+    pack_arrays,
+    write_predictions,
+    write_record,
+    zip_member,
+)
 
-Y_PRED = np.arange(20, dtype=np.uint8) % 10
-ARRAYS = {"y_pred": Y_PRED, "scores": np.ones((20, 10), np.float16)}
+Y_PRED = np.resize(np.arange(10, dtype=np.uint8), 10_000)
+ARRAYS = {"y_pred": Y_PRED, "scores": np.ones((10_000, 10), np.float16)}
 
 
 @pytest.fixture
@@ -90,41 +96,41 @@ def test_saving_a_cell_again_replaces_its_record(store, toy_cell, record_of):
 
 @pytest.fixture
 def count_reads(monkeypatch):
-    """Counts the files that are decoded and those that are hashed."""
-    counts = {"decoded": 0, "hashed": 0}
-    decode, digest = records_store.decode_record, hashlib.file_digest
+    """Counts the calls of the functions that decode a record and that check its arrays."""
+    counts = {"decode_record": 0, "check_arrays": 0}
 
-    def count_decode(content):
-        counts["decoded"] += 1
-        return decode(content)
+    def count_calls(name):
+        function = getattr(records_store, name)
 
-    def count_digest(file, name):
-        counts["hashed"] += 1
-        return digest(file, name)
+        def count(*arguments):
+            counts[name] += 1
+            return function(*arguments)
 
-    monkeypatch.setattr(records_store, "decode_record", count_decode)
-    monkeypatch.setattr(hashlib, "file_digest", count_digest)
+        monkeypatch.setattr(records_store, name, count)
+
+    for name in counts:
+        count_calls(name)
     return counts
 
 
-def test_a_store_reads_and_hashes_each_file_once(store, toy_cell, record_of, count_reads):
+def test_a_store_reads_and_checks_each_record_once(store, toy_cell, record_of, count_reads):
     saved = [store.save(record_of(toy_cell(seed=seed)), ARRAYS) for seed in range(3)]
+    count_reads.update(decode_record=0, check_arrays=0)
     contents = store.read_contents()
     assert store.read_contents() == contents
     for record in saved:
         store.load_arrays(record)
         assert store.load_y_pred(record) is store.load_y_pred(record)
-    assert count_reads == {"decoded": 3, "hashed": 3}
+    assert count_reads == {"decode_record": 3, "check_arrays": 3}
 
 
-def test_a_record_that_another_run_replaced_is_read_again(store, toy_cell, record_of, count_reads):
+def test_a_record_that_another_run_replaced_is_read_again(store, toy_cell, record_of):
     cell = toy_cell()
     first = store.save(record_of(cell), ARRAYS)
     assert store.read_contents().finished == {cell.key: first}
     second = Store(store.folder).save(record_of(cell, fit_seconds=99.0), {"y_pred": Y_PRED[::-1]})
     assert store.read_contents().finished == {cell.key: second}
     assert np.array_equal(store.load_y_pred(second), Y_PRED[::-1])
-    assert count_reads == {"decoded": 2, "hashed": 2}
 
 
 def test_predictions_that_a_store_keeps_cannot_be_changed(store, toy_cell, record_of):
@@ -340,19 +346,6 @@ def test_damaged_predictions_are_broken_and_never_returned(store, toy_cell, reco
         store.load_y_pred(record)
 
 
-def zipped(content: bytes, method: int = zipfile.ZIP_STORED) -> bytes:
-    """An archive like numpy's whose member ``y_pred`` has the given content."""
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", method) as archive:
-        archive.writestr("y_pred.npy", content)
-    return file.getvalue()
-
-
-def npy(shape: str) -> bytes:
-    header = f"{{'descr': '|u1', 'fortran_order': False, 'shape': {shape}, }}".ljust(117) + "\n"
-    return b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header.encode() + bytes(20)
-
-
 def patched(content: bytes, change: dict[int, int]) -> bytes:
     """With bytes after the archive's two signatures changed, at the same distance from each."""
     changed = bytearray(content)
@@ -362,18 +355,26 @@ def patched(content: bytes, change: dict[int, int]) -> bytes:
     return bytes(changed)
 
 
-DEFLATED = zipped(npy("(20,)"), zipfile.ZIP_DEFLATED)
+DEFLATED = zip_member("y_pred.npy", make_npy("(20,)"), zipfile.ZIP_DEFLATED)
 NO_ARRAYS = {
     "no archive": b"hello",
     "nothing": b"",
-    "no array in it": zipped(b"hello"),
-    "an array cut off": zipped(npy("(21,)")),
-    "more than any memory": zipped(npy(f"({10**15},)")),
-    "more than any number": zipped(npy(f"({10**30},)")),
+    "no array in it": zip_member("y_pred.npy", b"hello"),
+    "no array with a name of ours": zip_member("x.npy", make_npy("(20,)")),
+    "an array cut off": zip_member("y_pred.npy", make_npy("(21,)")),
+    "more than any memory": zip_member("y_pred.npy", make_npy(f"({10**15},)")),
+    "more than any number": zip_member("y_pred.npy", make_npy(f"({10**30},)")),
+    "a negative shape": zip_member("y_pred.npy", make_npy("(-4, -5)")),
+    "objects": zip_member("y_pred.npy", make_npy("(2,)", "|O")),
+    "big-endian numbers": zip_member("y_pred.npy", make_npy("(10,)", ">f2")),
+    "a zip bomb, which says 512 MiB": patched(DEFLATED, {25: 0x20}),
+    "many members": pack_arrays({f"flagged_{n}": Y_PRED[:1] for n in range(200)}),
     "deflated wrongly": DEFLATED[:45] + b"\xff" * 20 + DEFLATED[65:],
-    "encrypted": patched(zipped(npy("(20,)")), {6: 1}),
-    "compressed in no known way": patched(zipped(npy("(20,)")), {8: 77}),
-    "another checksum": zipped(npy("(20,)")).replace(bytes(20), b"\x01" * 20),
+    "encrypted": patched(zip_member("y_pred.npy", make_npy("(20,)")), {6: 1}),
+    "compressed in no known way": patched(zip_member("y_pred.npy", make_npy("(20,)")), {8: 77}),
+    "another checksum": zip_member("y_pred.npy", make_npy("(20,)")).replace(
+        bytes(20), b"\x01" * 20
+    ),
 }
 
 
@@ -381,15 +382,48 @@ NO_ARRAYS = {
 def test_a_file_without_arrays_is_damaged_even_if_its_checksum_fits(
     store, toy_cell, record_of, name
 ):
-    path = store.path(store.save(record_of(toy_cell()), ARRAYS))
-    path.with_suffix(".npz").write_bytes(NO_ARRAYS[name])
-    fields = json.loads(path.read_text())
-    fields["predictions_sha256"] = hashlib.sha256(NO_ARRAYS[name]).hexdigest()
-    path.write_text(json.dumps(fields))
-    [record] = store.read_contents().finished.values()
-    with pytest.raises(UserError, match=r"npz is damaged: .") as caught:
-        store.load_y_pred(record)
-    assert "\n" not in str(caught.value)
+    record = store.save(record_of(toy_cell()), ARRAYS)
+    write_predictions(store.path(record), NO_ARRAYS[name])
+    contents = store.read_contents()
+    assert contents.finished == {}
+    [broken] = contents.broken
+    assert "npz is damaged: " in broken.why and "\n" not in broken.why
+
+
+@pytest.mark.parametrize(
+    ("arrays", "why"),
+    [
+        ({}, "it has no y_pred"),
+        ({"y_pred": Y_PRED[:-1]}, "y_pred is not 10000 classes from 0 to 9"),
+        ({"y_pred": Y_PRED + np.uint8(1)}, "y_pred is not 10000 classes from 0 to 9"),
+        ({"y_pred": Y_PRED.reshape(100, 100)}, "y_pred is not 10000 classes from 0 to 9"),
+        ({"y_pred": Y_PRED.astype(np.int64)}, "y_pred is <i8, not uint8 or float16"),
+        ({"y_pred": Y_PRED.astype(np.float16)}, "y_pred is not 10000 classes from 0 to 9"),
+        ({"y_pred": Y_PRED[:0]}, "y_pred is not 10000 classes from 0 to 9"),
+        ({"y_pred": np.uint8(3)}, "y_pred is not 10000 classes from 0 to 9"),
+        ({**ARRAYS, "scores": ARRAYS["scores"][:, :9]}, "scores are float16 (10000, 9), not"),
+        ({**ARRAYS, "scores": ARRAYS["scores"] * np.float16("nan")}, "some scores are not numbers"),
+        ({**ARRAYS, "epoch_y_pred": Y_PRED}, "epoch_y_pred is not classes (10000, 10000)"),
+        ({**ARRAYS, "epoch_y_pred": np.uint8(3)}, "epoch_y_pred is not classes (0, 10000)"),
+        ({**ARRAYS, "flagged_a": Y_PRED[:-1]}, "flagged_a is not 10000 classes from 0 to 9"),
+        ({**ARRAYS, "secret": Y_PRED}, "it has an unknown array 'secret'"),
+    ],
+)
+def test_arrays_that_do_not_fit_the_record_are_neither_written_nor_read(
+    store, toy_cell, record_of, arrays, why
+):
+    with pytest.raises(ValueError, match=re.escape(why)):
+        store.save(record_of(toy_cell()), arrays)
+    assert files(store) == []
+    write_record(store, record_of(toy_cell()), arrays)
+    [broken] = store.read_contents().broken
+    assert why in broken.why
+
+
+def test_decision_values_may_be_infinite(store, toy_cell, record_of):
+    scores = np.full((10_000, 10), np.inf, np.float16)
+    store.save(record_of(toy_cell()), {**ARRAYS, "scores": scores})
+    assert store.read_contents().broken == []
 
 
 VALUES = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | (

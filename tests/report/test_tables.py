@@ -433,7 +433,9 @@ def test_the_table_of_a_folder_holds_what_its_records_say(folder, source):
     assert (rows["gaussian-nb"]["mean"], rows["gaussian-nb"]["n"]) == ("50.00", "1")
     assert (rows["lenet5"]["mean"], rows["lenet5"]["n"]) == ("85.00", "2")
     assert rows["lenet5"]["gap"] == "-13.80"
-    assert rows["mlp"]["status"] == "not run"
+    assert rows["lenet5"]["measured_by"] == rows["gaussian-nb"]["measured_by"] == "here"
+    assert (rows["mlp"]["measured_by"], rows["mlp"]["mean"]) == ("fmbench", "88.00")
+    assert (rows["eden-full"]["measured_by"], rows["eden-full"]["status"]) == ("", "not run")
     assert build_table(results, "overall").text_rows()[0]["measured"] == "0.8500 ± 0.0707"
 
 
@@ -449,6 +451,32 @@ def test_the_title_of_a_quick_table_says_quick_and_its_rows_contain_only_quick_r
     )
     assert by_runner(build_table(quick, "accuracies"))["lenet5"]["mean"] == "60.00"
     assert build_table(quick, "overall").text_rows()[0]["measured"] == "0.6000"
+
+
+def test_before_any_run_the_tables_show_fmbenchs_own_measurements_and_say_so(tmp_path):
+    results = read_results(tmp_path / "none", SUITE)
+    shown = build_table(results, "accuracies")
+    [*_, last] = [note for note in shown.notes if note.startswith("measured_by: ")]
+    assert last == (
+        "measured_by: no row is measured here; fmbench: fmbench's own measurement (AMD EPYC); "
+        "`fmbench run NAME` measures it here."
+    )
+    assert by_runner(shown)["lenet5"]["verdict"] == "not reproduced, claim higher"
+    short = {row["row"]: row for row in build_overview(shown).text_rows()}
+    assert short["CNN-LeNet-5"]["measured by"] == "fmbench"
+    for name in ("by-class", "overall"):
+        detailed = build_table(results, name)
+        assert {row["measured_by"] for row in detailed.text_rows()} == {"fmbench"}
+        assert "in fmbench's own run; `fmbench run lenet5` measures it here." in detailed.notes[0]
+        assert "measured_by" not in format_markdown(detailed)
+        assert "measured_by" in format_csv(detailed).splitlines()[0]
+
+
+def test_only_fmbenchs_own_results_do_not_say_who_measured_a_row(folder, source, monkeypatch):
+    assert "measured_by" in build_table(read_results(folder, SUITE, FULL, source.folder)).names
+    assert "measured_by" not in build_table(read_results(folder, SUITE, QUICK, source.folder)).names
+    monkeypatch.setattr(SuiteResults, "is_reference", True)
+    assert "measured_by" not in build_table(read_results(folder, SUITE, FULL, source.folder)).names
 
 
 def test_quick_results_have_no_verdict(folder, source):
@@ -540,3 +568,12 @@ def test_the_committed_tables_are_made_again_from_the_committed_records(
     for path in written:
         committed = SUITE.folder_in(COMMITTED) / path.name
         assert path.read_bytes() == committed.read_bytes(), f"{path.name}: run `make reference`"
+
+
+def test_very_many_warnings_of_a_row_are_counted_and_not_printed():
+    warned = replace(MEASURED["lenet5"], warnings=tuple(f"warning {i}" for i in range(100_000)))
+    few = replace(MEASURED["lenet5"], warnings=("warning 0",))
+    text, short = (format_markdown(accuracies({"lenet5": s})) for s in (warned, few))
+    assert len(text) < len(short) + 2000
+    assert "- lenet5: 99,990 more warnings, which the records have" in text
+    assert "more warnings" not in short and "- lenet5: warning 0" in short

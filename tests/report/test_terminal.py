@@ -18,7 +18,7 @@ from collections.abc import Iterator
 import pytest
 from rich.console import Console
 
-from fmbench.analysis.evaluation import JudgedRow, judge_suite
+from fmbench.analysis.evaluation import JudgedRow, judge_suite, read_results
 from fmbench.analysis.predictions import SuitePredictions
 from fmbench.analysis.summary import Status, Summary
 from fmbench.analysis.verdicts import VerdictKind
@@ -151,6 +151,10 @@ def test_a_wider_terminal_shows_more_columns_and_no_color_removes_the_colours(so
         assert texts["lenet5"][name] in row
 
 
+def test_a_wide_terminal_shows_the_deciding_parameters_of_each_runner(rows):
+    assert "Manhattan" in render(rows, 160) and "Manhattan" not in render(rows, 150)
+
+
 def test_a_deterministic_row_shows_one_accuracy_in_place_of_an_interval(rows):
     lines = lines_of(render(rows, 180))
     assert "57.06 to" not in "\n".join(lines)
@@ -179,6 +183,18 @@ def test_a_narrow_table_shows_the_second_verdict_below_the_first_one(rows):
     assert "source's protocol" in cell and "reproduced" in captured.get().split("1 row:")[0]
 
 
+@pytest.mark.parametrize("width", [80, 120])
+def test_fmbenchs_own_measurement_has_a_mark_that_a_line_explains(width, tmp_path):
+    rows = read_results(tmp_path / "none", reader.read_suite()).rows
+    lines = lines_of(render(rows, width))
+    [lenet] = [line for line in lines if line.startswith("CNN-LeNet-5  ")]
+    assert "90.83 ± 0.19*" in lenet
+    assert max(map(len, lines)) <= width
+    assert (
+        "* 27 of 29 rows: fmbench's own measurement (AMD EPYC); `fmbench run NAME` measures it here"
+    ) in " ".join(map(str.strip, lines))
+
+
 def test_a_quick_table_shows_each_status_in_place_of_a_verdict():
     summaries = {
         "lenet5": Summary("lenet5", Status.MEASURED, 1, 0.6, accuracies=(0.6,)),
@@ -201,7 +217,7 @@ def test_watch_shows_new_records_and_ctrl_c_ends_it(source, rows, tmp_path):
         shutil.copytree(REFERENCE / "records" / "gaussian-nb", tmp_path / "copy")
         (tmp_path / "records").mkdir(exist_ok=True)
         (tmp_path / "copy").rename(tmp_path / "records" / "gaussian-nb")  # all files at once
-        opened.read_until(f"1 of {len(rows)} rows measured, 1 runs")
+        opened.read_until(f"1 of {len(rows)} rows measured here, 1 runs")
         [row] = [line for line in lines_of(opened.output) if "GaussianNB" in line][-1:]
         assert "57.06" in row and len(row) <= 80
         os.kill(opened.process.pid, signal.SIGINT)

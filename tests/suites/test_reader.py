@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import datetime
+import tomllib
 from fractions import Fraction
 from pathlib import Path
 
@@ -653,7 +654,7 @@ def test_a_missing_file_and_a_folder_are_refused(tmp_path):
 
 # ---------------------------------------------------------------- altered suites
 
-PARSED = reader.tomllib.loads(bundled.find_bundled_suite().read_text(encoding="utf-8"))
+PARSED = tomllib.loads(bundled.find_bundled_suite().read_text(encoding="utf-8"))
 SCALARS = (
     st.none() | st.booleans() | st.integers() | st.floats() | st.text()
     | st.just(datetime.date(2020, 1, 1))
@@ -723,3 +724,10 @@ def test_a_file_with_altered_bytes_is_read_or_refused_with_one_line(tmp_path_fac
         reader.read_suite(path)
     except UserError as error:
         assert len(str(error).splitlines()) == 1
+
+
+def test_a_key_of_very_many_parts_is_refused_before_it_is_parsed(tmp_path):
+    path = tmp_path / "deep.toml"
+    path.write_text(".".join(["a"] * 50_000) + " = 1\n")
+    with pytest.raises(UserError, match=r"deep.toml: not valid TOML: a key has more than"):
+        reader.read_suite(path)

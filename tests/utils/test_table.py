@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 import shutil
 import subprocess
 
@@ -12,8 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fmbench.utils.formatting import format_interval, format_mean_sd
+from fmbench.utils.printable import escape_unsafe
 from fmbench.utils.table import (
     COUNT,
+    FORMATS,
     MEAN_SD,
     P_VALUE,
     PERCENT,
@@ -137,6 +140,47 @@ def test_html_has_every_text_and_no_markup_of_a_cell():
     assert [cell.text for cell in page.find_all(["th", "td"])] == [hostile, "n", hostile, "3"]
     assert page.h1 is not None and page.li is not None
     assert (page.h1.text, page.li.text) == (hostile, hostile)
+
+
+UNSAFE = "red \x1b[31m, \u202e turned, \x9b, \x00 and \udcff"
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_no_format_prints_control_characters_or_direction_marks(name):
+    columns = (Column("name"), Column(UNSAFE))
+    shown = Table(UNSAFE, columns, [{"name": UNSAFE, UNSAFE: "one\r\ntwo"}], (UNSAFE,))
+    text = FORMATS[name](shown)
+    assert text == escape_unsafe(text)
+    assert "001b" in text
+
+
+def test_json_gives_a_program_every_text_as_it_is():
+    shown = Table("", (Column("name"),), [{"name": UNSAFE}, {"name": "x" * 5000}])
+    assert json.loads(format_json(shown)) == [{"name": UNSAFE}, {"name": "x" * 5000}]
+
+
+@pytest.mark.parametrize("name", ["md", "csv", "tex", "html"])
+def test_an_endless_cell_is_cut(name):
+    shown = Table("", (Column("why"),), [{"why": "x" * 100_000}] * 3)
+    assert len(FORMATS[name](shown)) < 10_000
+    assert "99,000 more characters" in FORMATS[name](shown)
+
+
+@pytest.mark.parametrize("text", ["a|b", r"a\|b", r"a\\|b", "a\nb", r"ends with \ "[:-1]])
+def test_no_text_ends_its_cell_in_markdown(text):
+    shown = Table("", (Column("name"), Column("n", COUNT)), [{"name": text, "n": 3}])
+    last = format_markdown(shown).splitlines()[-1]
+    # A pipe ends a cell unless an odd number of backslashes is before it.
+    ends = [m for m in re.finditer(r"(\\*)\|", last) if len(m[1]) % 2 == 0]
+    assert len(ends) == 3
+
+
+def test_markdown_has_no_html_and_no_link_of_a_text():
+    hostile = "<script>x</script> <!-- ![p](http://a/b.png) [l](javascript:x) p < 0.05 [3]"
+    shown = Table(hostile, (Column(hostile),), [{hostile: hostile}], (hostile,))
+    text = format_markdown(shown)
+    assert not re.search(r"(?<!\\)<[A-Za-z/!?]|\]\(", text)
+    assert text.count("p < 0.05 [3]") == 4
 
 
 # Every character that has a meaning in LaTeX, commands among them, and characters that its fonts

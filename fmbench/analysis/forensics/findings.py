@@ -36,6 +36,7 @@ from fmbench.analysis.verdicts import FEWEST_SEEDS, MARGIN, Claim, Verdict
 from fmbench.datasets.specs import FIRST_RELEASE, MNIST_DIGITS
 from fmbench.metrics.registry import METRICS
 from fmbench.suites.claims import Suite
+from fmbench.utils.file_errors import name_file
 from fmbench.utils.files import write_text_atomically
 from fmbench.utils.table import COUNT, FORMATS, PERCENT, Column, ColumnKind, Table
 
@@ -336,7 +337,8 @@ class ForensicsFindings:
         written = []
         for name, table in tables.items():
             if table is matrix or not self.needs_no_story:
-                write_text_atomically(folder / name, FORMATS[name.rpartition(".")[2]](table))
+                with name_file(folder / name):
+                    write_text_atomically(folder / name, FORMATS[name.rpartition(".")[2]](table))
                 written.append(folder / name)
             else:
                 (folder / name).unlink(missing_ok=True)

@@ -8,10 +8,15 @@ from __future__ import annotations
 import numpy as np
 
 from fmbench.analysis.forensics.plan import EpochChoice
-from fmbench.datasets.specs import DATASETS, LocatedDataset, records_have_labels
+from fmbench.datasets.specs import LocatedDataset, records_have_labels
 from fmbench.metrics.compute import confusion_matrix
 from fmbench.records.cells import Cell
-from fmbench.records.protocols import ImageSubset, Protocol, load_labels_by_subset
+from fmbench.records.protocols import (
+    ImageSubset,
+    Protocol,
+    count_images,
+    load_labels_by_subset,
+)
 from fmbench.records.record import (
     EPOCH_Y_PRED,
     TRAIN_ACCURACY,
@@ -112,8 +117,7 @@ class StoredPredictions:
         """Return a mask ``bool (n,)`` of some parts; None if all the scored images count."""
         if set(parts) == set(cell.protocol.scored):
             return None
-        sizes = [_count_images(cell.protocol, part, cell.dataset.name)
-                 for part in cell.protocol.scored]  # fmt: skip
+        sizes = [count_images(cell.protocol, part, cell.dataset) for part in cell.protocol.scored]
         return np.repeat([part in parts for part in cell.protocol.scored], sizes)
 
     def _load_labels(self, protocol: Protocol) -> dict[ImageSubset, np.ndarray]:
@@ -121,16 +125,3 @@ class StoredPredictions:
             assert self._source is not None, "there are records, so there are labels"
             self._labels[protocol] = load_labels_by_subset(protocol, self._source)
         return self._labels[protocol]
-
-
-def _count_images(protocol: Protocol, part: ImageSubset, dataset: str) -> int:
-    """Count the images in one part of those that a protocol scores."""
-    spec = DATASETS[dataset]
-    if part == "test":
-        return min(protocol.n_test or spec.n_test, spec.n_test)
-    held_out = spec.n_classes * protocol.held_out_per_class
-    if part == "held out":
-        return held_out
-    if protocol.train_per_class:
-        return spec.n_classes * protocol.train_per_class
-    return spec.n_train - held_out

@@ -10,14 +10,14 @@ Nothing here listens on a port: the client connects to a scheduler that the user
 
 from __future__ import annotations
 
-import asyncio
+import contextlib
 import hashlib
-import logging
 import socket
+import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import wait
+from concurrent.futures import CancelledError, Future, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,12 +34,24 @@ from fmbench.execution.backend import (
     Limits,
     StopSignal,
 )
-from fmbench.execution.cluster import worker
+from fmbench.execution.cluster import connection, worker
+from fmbench.execution.cluster.connection import (
+    CannotStart,
+    Connection,
+    Silence,
+    StoppedError,
+    make_call,
+    unpack_answer,
+)
 from fmbench.execution.cluster.worker import LaunchRequest, Refusal, WorkerVersions
 from fmbench.utils import environment
+from fmbench.utils.formatting import format_duration
 
-CONNECT_SECONDS = 5
-WORKER_CHECK_SECONDS = 10  # between two checks whether there are any workers
+# Limits on waits, in seconds; those on silence are in `connection`.
+NO_WORKER_SECONDS = 5.0  # at the start, until there is a worker
+WORKER_WAIT_SECONDS = 6 * 3600.0  # in a run, until a worker comes or has time
+OVERTIME_SECONDS = 600.0  # after the time limit of a launch, until its worker says how it ended
+
 GPU = "GPU"  # the Dask resource of a worker with a GPU: dask worker ADDRESS --resources GPU=1
 UNKNOWN_DEVICE = "a worker"  # the device in the record of a launch whose worker is unknown
 
@@ -54,50 +66,12 @@ def connect_to_cluster(
     of the records; workers keep the progress of unfinished cells separately for each such folder.
 
     Raises:
-        UserError: Dask is not installed, no scheduler answers, or a worker lacks fmbench.
+        UserError: Dask is not installed, no scheduler or no worker answers, or a worker lacks
+            fmbench.
     """
-    with _open_client(address) as client:
-        yield DaskBackend(client, address, results, retries, warn)
-
-
-def _open_client(address: str) -> Any:
-    """Return a ``distributed.Client`` of the scheduler at ``address``.
-
-    Raises:
-        UserError: Dask is not installed, or no scheduler answers.
-    """
-    try:
-        from distributed import Client
-    except ImportError:
-        raise UserError("--backend dask needs Dask: pip install 'fmbench[dask]'") from None
-    # Dask would log lost connections. DaskBackend reports them itself, with the names of the cells.
-    for name in [n for n in logging.root.manager.loggerDict if n.startswith("distributed")]:
-        logging.getLogger(name).setLevel(logging.CRITICAL)
-    try:
-        asyncio.run(_try_connection(address))
-        return Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
-    except (OSError, ValueError, TypeError) as error:  # Dask's TimeoutError is an OSError
-        reason = " ".join(str(error).split())[:200]
-        remedy = "start one with `dask scheduler`"
-        if address.startswith(("tls:", "wss:")):
-            remedy = "configure Dask's TLS (distributed.comm.tls) here as on the scheduler"
-        raise UserError(
-            f"--scheduler {address}: no Dask scheduler answers there ({reason}); {remedy}"
-        ) from None
-
-
-async def _try_connection(address: str) -> None:
-    """Connect and disconnect; raises what Dask raises.
-
-    A Client that cannot connect takes seconds longer, and prints a traceback when the process ends.
-    """
-    import dask
-    from distributed import Security
-    from distributed.comm import connect
-
-    if dask.config.get("distributed.client.security-loader", None) is None:
-        security = Security().get_connection_args("client")
-        await (await connect(address, timeout=CONNECT_SECONDS, **security)).close()
+    cluster = Connection(address, warn)
+    with cluster.open():
+        yield DaskBackend(cluster, results, retries, warn)
 
 
 @dataclass(frozen=True)
@@ -141,14 +115,14 @@ def _make_failure(launch: Launch, limits: Limits, why: str) -> LaunchResult:
 
 
 class DaskBackend:
-    """Runs launches on the workers of the scheduler to which ``client`` is connected."""
+    """Runs launches on the workers of the scheduler to which ``cluster`` is connected."""
 
     shares_jobs = False  # a free job may be a core of another machine
 
     def __init__(
-        self, client: Any, address: str, results: Path, retries: int, warn: Callable[[str], None]
+        self, cluster: Connection, results: Path, retries: int, warn: Callable[[str], None]
     ) -> None:
-        self._client, self._address = client, address
+        self._cluster, self._address = cluster, cluster.address
         self._retries, self._warn = retries, warn
         self._results_id = hashlib.sha256(
             f"{socket.gethostname()}:{results.resolve()}".encode()
@@ -158,9 +132,14 @@ class DaskBackend:
         self._reported_versions: set[str] = set()
         # By a task's key: the address of the worker at each of its starts.
         self._starts: defaultdict[str, list[str]] = defaultdict(list)
+        self._running: set[str] = set()  # the keys of the requests that a worker has started
+        self._stop: StopSignal = threading.Event()  # that of the last run
         self._topic = f"fmbench-{uuid4().hex}"
-        client.subscribe_topic(self._topic, self._note_start)
+        cluster.wait(self._subscribe(), "Dask", connection.GIVE_UP_SECONDS)
         self._check_workers()
+
+    async def _subscribe(self) -> None:
+        self._cluster.client.subscribe_topic(self._topic, self._note_start)
 
     def resolve_device(self, wanted: str) -> str:
         """Turn ``auto``, ``cpu`` or ``cuda`` into the device of the neural runners.
@@ -185,18 +164,21 @@ class DaskBackend:
         Raises:
             UserError: there is no worker.
         """
-        try:
-            self._client.wait_for_workers(1, timeout=CONNECT_SECONDS)
-        except TimeoutError:
-            raise UserError(
-                f"the scheduler at {self._address} has no workers: start some with `dask worker "
-                f"{self._address}`; if they start later, set the number of cells with --jobs"
-            ) from None
-        return max(1, sum(self.count_worker_threads().values()) // threads)
+        waited = Silence()
+        while not (n_threads := self.count_worker_threads()):
+            if waited.tick() > NO_WORKER_SECONDS:
+                raise UserError(
+                    f"the scheduler at {self._address} has no workers: start some with `dask "
+                    f"worker {self._address}`; if they start later, set the number of cells with "
+                    "--jobs"
+                )
+            time.sleep(POLL_SECONDS)
+        return max(1, sum(n_threads.values()) // threads)
 
     def count_worker_threads(self) -> dict[str, int]:
-        """Return the number of threads of each worker, by its address."""
-        return self._client.nthreads()
+        """Ask the scheduler for the number of threads of each worker, by its address."""
+        self._cluster.refresh()
+        return {address: facts["nthreads"] for address, facts in self._cluster.workers.items()}
 
     def split_into_queues(self, launches: Sequence[Launch], limits: Limits) -> list[LaunchQueue]:
         """Put the launches for a CPU and those for a GPU into two queues.
@@ -227,21 +209,40 @@ class DaskBackend:
         Raises:
             UserError: the connection to the scheduler is lost.
         """
+        self._stop = stop
         definitions = [cell.to_definition() for cell in launch]
         request = LaunchRequest(
             launch, definitions, source.spec.name, source.folder, limits, self._results_id,
             self._topic, self._neural,
         )  # fmt: skip
-        report_start = _CallOnce(on_start)
+        with contextlib.suppress(StoppedError):
+            return self._run_request(request, _CallOnce(on_start), stop)
+        return None
+
+    def _run_request(
+        self, request: LaunchRequest, report_start: _CallOnce, stop: StopSignal
+    ) -> LaunchResult:
+        """Send a request until it has an answer or was sent often enough.
+
+        Raises:
+            StoppedError: the run was stopped.
+            UserError: the connection to the scheduler is lost, or there was no worker for too long.
+        """
+        launch, limits = request.launch, request.limits
         n_lost = 0
         refusals: dict[str, str] = {}  # by the worker's address
         while True:
-            capable = self._find_capable_workers(request) if refusals else set()
-            allowed = capable - set(refusals)
-            if capable and not allowed:
-                why = f"refused by every worker: {next(reversed(refusals.values()))}"
-                return _make_failure(launch, limits, why)
-            answer = self._send(request, allowed, n_lost, report_start, stop)
+            allowed: set[str] = set()
+            if refusals or self._cluster.silent:
+                self._cluster.refresh(stop)
+                able = find_able_workers(self._cluster, request)
+                willing = able - set(refusals)
+                if able and not willing:
+                    why = f"refused by every worker: {next(reversed(refusals.values()))}"
+                    return _make_failure(launch, limits, why)
+                # If only silent workers are left, one of them may answer again.
+                allowed = willing - self._cluster.silent or willing - self._cluster.lost or willing
+            answer = self._send(request, allowed, set(refusals), n_lost, report_start, stop)
             report_start()  # the event of its start may have been lost
             match answer:
                 case Refusal():
@@ -254,8 +255,6 @@ class DaskBackend:
                         versions = WorkerVersions(answer.versions, answer.package)
                         self._compare_versions("a worker", versions)
                     return answer
-                case None if stop.is_set():
-                    return None
                 case _:  # None: the worker treated the launch as cancelled, but nobody stopped it
                     loss = answer or WorkerLoss(1)
                     n_lost += loss.times
@@ -264,70 +263,94 @@ class DaskBackend:
 
     def discard_progress(self, launch: Launch) -> None:
         """Delete, on all workers, the progress of a launch whose records are saved."""
-        if launch[0].runner.resumable:
-            try:
-                self._client.run(
-                    worker.discard_progress, self._results_id, launch, on_error="ignore"
-                )
-            except OSError as error:
-                self._warn_once(
-                    f"the progress of {launch[0].name} could not be deleted on the workers: {error}"
-                )
+        if not launch[0].runner.resumable:
+            return
+        with contextlib.suppress(StoppedError):
+            answers = self._cluster.run_on_workers(
+                worker.discard_progress, self._results_id, launch, stop=self._stop
+            )
+            for address, answer in answers.items():
+                if isinstance(answer, BaseException):
+                    self._warn_once(
+                        f"the progress of {launch[0].name} could not be deleted on the worker "
+                        f"{address}: {answer}"
+                    )
 
     def _send(
         self,
         request: LaunchRequest,
         allowed: set[str],
+        refused: set[str],
         n_lost: int,
         report_start: _CallOnce,
         stop: StopSignal,
     ) -> LaunchResult | Refusal | WorkerLoss | None:
         """Send a request once and wait for the answer.
 
-        It goes to one of the ``allowed`` workers, or to any worker if there are none. ``n_lost``
-        workers were lost before. Returns None if the run was stopped, or if the worker treated the
-        launch as cancelled.
+        It goes to one of the ``allowed`` workers, or to any worker if there are none. Those in
+        ``refused`` have refused it, and ``n_lost`` workers were lost before. Returns None if the
+        worker treated the launch as cancelled.
+
+        Raises:
+            StoppedError: the run was stopped.
+            UserError: the connection to the scheduler is lost, or there was no worker for too long.
         """
         key = f"fmbench-{request.launch[0].runner.name}-{uuid4().hex}"
-        future = self._client.submit(
-            worker.run_launch_on_worker, request, key=key, pure=False,
+        starts = self._starts[key]
+        answer = self._cluster.start(self._run_task(key, request, allowed))
+        watch = _RequestWatch(
+            key, request, allowed, refused, self._cluster, starts, self._running, self._warn_once
+        )
+        try:
+            while not wait([answer], POLL_SECONDS).done:
+                if stop.is_set():
+                    raise StoppedError
+                if self._cluster.broken:
+                    raise UserError(self._cluster.broken)
+                if starts:
+                    report_start()
+                # When a worker is lost, Dask sends the task to another worker, which starts it.
+                n_lost_here = max(0, len(starts) - 1)
+                if n_lost + n_lost_here > self._retries:
+                    return WorkerLoss(n_lost_here)
+                if loss := watch.find_loss():
+                    return loss
+            return self._interpret_answer(answer, request, starts, stop)
+        finally:
+            answer.cancel()
+            self._running.discard(key)
+
+    async def _run_task(self, key: str, request: LaunchRequest, allowed: set[str]) -> Any:
+        """Let a worker run a request; return what it returned or raised."""
+        client = self._cluster.client
+        future = client.submit(
+            eval, *make_call(worker.run_launch_on_worker, request), key=key, pure=False,
             workers=sorted(allowed) or None,
             resources={GPU: 1} if request.needs_gpu else None,
         )  # fmt: skip
-        starts = self._starts[key]
-        # future.result() would not notice Ctrl-C while the result is transferred.
-        transfer = asyncio.run_coroutine_threadsafe(
-            self._client.gather(future, asynchronous=True), self._client.loop.asyncio_loop
-        )
-        next_check = time.monotonic() + WORKER_CHECK_SECONDS
-        while not wait([transfer], POLL_SECONDS).done:
-            if starts:
-                report_start()
-            # When a worker is lost, Dask sends the task to another worker, which starts it again.
-            n_lost_here, allowed_are_gone = max(0, len(starts) - 1), False
-            if time.monotonic() > next_check:
-                next_check += WORKER_CHECK_SECONDS
-                present = set(self.count_worker_threads())
-                if not present:
-                    self._warn_once(
-                        "no worker is left; waiting for a new one (Ctrl-C ends the run)"
-                    )
-                elif allowed and not allowed & present:
-                    n_lost_here, allowed_are_gone = len(starts), True
-            if stop.is_set() or allowed_are_gone or n_lost + n_lost_here > self._retries:
-                transfer.cancel()
-                future.cancel()
-                return None if stop.is_set() else WorkerLoss(n_lost_here)
-        if future.status == "finished":
-            return transfer.result()
-        if future.status == "error":
-            return interpret_error(future.exception(), request, starts)
-        if stop.is_set():
-            return None
-        raise UserError(
-            f"the connection to the scheduler at {self._address} is lost: finished cells are kept; "
-            "when it is back, run the same command again to continue"
-        )
+        try:
+            return unpack_answer(await client.gather(future))
+        except Exception as error:
+            if future.status != "error":
+                raise
+            return error
+        finally:
+            future.release()  # if nobody waits for its result, the scheduler ends the task
+
+    def _interpret_answer(
+        self, answer: Future[Any], request: LaunchRequest, starts: Sequence[str], stop: StopSignal
+    ) -> LaunchResult | Refusal | WorkerLoss | None:
+        try:
+            result = answer.result()
+        except (CancelledError, OSError):
+            if stop.is_set():
+                raise StoppedError from None
+            raise UserError(self._cluster.describe_lost()) from None
+        if isinstance(result, CannotStart) and result.worker:
+            return Refusal(result.worker, f"it cannot run fmbench: {result}")
+        if isinstance(result, BaseException):
+            return interpret_error(result, request, starts)
+        return result
 
     def _note_start(self, event: tuple[float, Any]) -> None:
         """Note that a worker has started a request."""
@@ -336,29 +359,31 @@ class DaskBackend:
 
     def _count_gpus_by_worker(self) -> dict[str, float]:
         """Return the number of GPUs of each worker that has any, by its address."""
-        workers = self._client.scheduler_info(n_workers=-1)["workers"]
-        gpus = {address: info["resources"].get(GPU, 0) for address, info in workers.items()}
-        return {address: n for address, n in gpus.items() if n}
+        self._cluster.refresh()
+        return find_gpus(self._cluster)
 
     def _count_gpus(self) -> int:
         return int(sum(self._count_gpus_by_worker().values()))
 
-    def _find_capable_workers(self, request: LaunchRequest) -> set[str]:
-        """Return the addresses of the workers that have the device that a request needs."""
-        return set(
-            self._count_gpus_by_worker() if request.needs_gpu else self.count_worker_threads()
-        )
-
     def _check_workers(self) -> None:
         """Warn if a worker has other versions; raise UserError if one lacks fmbench."""
-        answers = self._client.run(worker.collect_worker_versions, on_error="return")
+        answers = self._cluster.run_on_workers(worker.collect_worker_versions)
+        silent = [a for a, answer in answers.items() if isinstance(answer, TimeoutError)]
+        if silent and len(silent) == len(self._cluster.workers):
+            raise UserError(
+                f"{connection.describe_workers(silent)} of the scheduler at {self._address}: no "
+                "answer; start or continue a worker, then run the same command again"
+            )
         for address, answer in answers.items():
-            if isinstance(answer, BaseException):
+            if isinstance(answer, OSError):  # it is silent, or has left
+                self._warn_once(f"the worker {address} could not be asked for versions: {answer}")
+            elif isinstance(answer, BaseException):
                 raise UserError(
-                    f"the worker {address} cannot run fmbench ({type(answer).__name__}: {answer}): "
-                    "install the same packages on the worker"
+                    f"the worker {address} cannot run fmbench ({answer}): install the same "
+                    "packages on the worker"
                 )
-            self._compare_versions(f"worker {address}", answer)
+            else:
+                self._compare_versions(f"worker {address}", answer)
 
     def _compare_versions(self, who: str, there: WorkerVersions) -> None:
         """Warn if a worker has other versions than this machine; each set of differences once."""
@@ -378,6 +403,102 @@ class DaskBackend:
         if line not in self._warnings:
             self._warnings.add(line)
             self._warn(line)
+
+
+class _RequestWatch:
+    """Watches a request that was sent for the reasons why it may never be answered.
+
+    It was sent to one of the ``allowed`` workers, or to any if there are none; those in ``refused``
+    have refused it, and those in ``starts`` have started it. ``running`` are the keys of all
+    requests of the run that a worker is running.
+    """
+
+    def __init__(
+        self,
+        key: str,
+        request: LaunchRequest,
+        allowed: set[str],
+        refused: set[str],
+        cluster: Connection,
+        starts: Sequence[str],
+        running: set[str],
+        warn_once: Callable[[str], None],
+    ) -> None:
+        self._key, self._request = key, request
+        self._allowed, self._refused = allowed, refused
+        self._cluster, self._starts, self._running = cluster, starts, running
+        self._warn_once = warn_once
+        self._n_starts = 0
+        self._no_worker, self._busy, self._overtime = Silence(), Silence(), Silence()
+
+    def find_loss(self) -> WorkerLoss | None:
+        """Return a loss if the request has to be sent again; None as long as it can wait.
+
+        Raises:
+            UserError: for too long there was no worker for it, or all were busy.
+        """
+        starts, lost = self._starts, self._cluster.lost
+        last = starts[-1] if starts else None
+        if last in lost:
+            why = f"nothing is heard of {last} for {connection.WORKER_LOST_SECONDS:g} s"
+            return WorkerLoss(len(starts), why)
+        able = find_able_workers(self._cluster, self._request)
+        good = able - self._refused - lost
+        if good and self._allowed and not self._allowed & good:
+            return WorkerLoss(len(starts))
+        if good and not starts and (self._allowed or able) & lost:
+            return WorkerLoss(0)  # it may have gone to a lost worker: send it to another
+        if last in self._cluster.workers:
+            self._running.add(self._key)
+            return self._check_time_limit(last)
+        self._running.discard(self._key)
+        self._wait_for_worker(good)
+        return None
+
+    def _check_time_limit(self, address: str | None) -> WorkerLoss | None:
+        """The worker ends the launch at its time limit; is it late with its answer?"""
+        if len(self._starts) > self._n_starts:
+            self._n_starts = len(self._starts)
+            self._overtime.end()
+        limit = self._request.limits.timeout * len(self._request.launch)
+        if self._overtime.tick() < limit + OVERTIME_SECONDS:
+            return None
+        why = f"no answer of {address} {OVERTIME_SECONDS:g} s after the time limit"
+        return WorkerLoss(len(self._starts), why)
+
+    def _wait_for_worker(self, good: set[str]) -> None:
+        """Report a wait for a worker that can start the request; raise UserError at its limit."""
+        kind = "worker with a GPU" if self._request.needs_gpu else "worker"
+        if not good:
+            self._busy.end()
+            self._check_wait(self._no_worker, f"the scheduler has no {kind} that answers")
+        elif not self._running:
+            self._no_worker.end()
+            self._check_wait(self._busy, f"no {kind} starts a cell; they may be busy with others")
+        else:
+            self._no_worker.end()
+            self._busy.end()
+
+    def _check_wait(self, wait: Silence, what: str) -> None:
+        limit = format_duration(WORKER_WAIT_SECONDS)
+        if wait.tick() > WORKER_WAIT_SECONDS:
+            raise UserError(
+                f"{what}, for {limit} now; finished cells are kept: start workers with `dask "
+                f"worker {self._cluster.address}` and run the same command again to continue"
+            )
+        if wait.seconds > connection.WORKER_REPORT_SECONDS:
+            self._warn_once(f"{what}; waiting for at most {limit} (Ctrl-C ends the run)")
+
+
+def find_able_workers(cluster: Connection, request: LaunchRequest) -> set[str]:
+    """Return the addresses of the workers that have the device that a request needs."""
+    return set(find_gpus(cluster) if request.needs_gpu else cluster.workers)
+
+
+def find_gpus(cluster: Connection) -> dict[str, float]:
+    """Return the number of GPUs of each worker that has any, by its address."""
+    gpus = {a: facts["resources"].get(GPU, 0) for a, facts in cluster.workers.items()}
+    return {address: n for address, n in gpus.items() if n}
 
 
 class _CallOnce:

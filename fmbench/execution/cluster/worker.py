@@ -7,6 +7,7 @@ would measure a different cell under the same name refuses the request.
 
 from __future__ import annotations
 
+import hashlib
 import multiprocessing
 import threading
 from collections.abc import Sequence
@@ -86,6 +87,7 @@ def run_launch_on_worker(request: LaunchRequest) -> LaunchResult | Refusal | Non
     # Ours cannot: they end when their parent ends.
     multiprocessing.current_process().daemon = False
     try:
+        _check_code_is_unchanged()
         _check_definitions(request)
         store = _open_progress_store(request.results_id)
         return _get_local_backend(request.neural).run_launch(
@@ -111,6 +113,26 @@ def discard_progress(results_id: str, launch: Launch) -> None:
 def _open_progress_store(results_id: str) -> Store:
     """Return the store, in this machine's cache, in which resumable cells keep their progress."""
     return Store(find_user_cache() / "cluster" / results_id)
+
+
+def _hash_code(folder: Path) -> str:
+    """Return one hash over all files of code in a folder."""
+    files = hashlib.sha256()
+    for path in sorted(folder.rglob("*.py")):
+        files.update(f"{path.relative_to(folder)}\n".encode())
+        files.update(hashlib.sha256(path.read_bytes()).digest())
+    return files.hexdigest()
+
+
+# A worker may run for days. A record names the commit of the code that was there at the start.
+_CODE = Path(__file__).parents[2]
+_CODE_AT_START = _hash_code(_CODE)
+
+
+def _check_code_is_unchanged() -> None:
+    """Raise UserError if fmbench's code has changed since this worker imported it."""
+    if _hash_code(_CODE) != _CODE_AT_START:
+        raise UserError(f"the code in {_CODE} has changed since this worker started: restart it")
 
 
 def _check_definitions(request: LaunchRequest) -> None:

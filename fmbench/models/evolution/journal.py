@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import time
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from fmbench.utils.files import write_text_atomically
+from fmbench.utils.files import read_regular_file, write_text_atomically
+
+MAX_BYTES = 64 * 2**20  # of a journal
 
 
 class Journal:
@@ -61,11 +64,13 @@ class Journal:
 
     def _read(self, path: Path) -> None:
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
+            content = json.loads(read_regular_file(path, MAX_BYTES).decode("utf-8"))
             made_with, entries = content["made_with"], content["entries"]
             if content["sha256"] != _compute_digest(made_with, entries):
                 raise ValueError("the checksum does not match")
-        except (ValueError, TypeError, KeyError, RecursionError):
+            if not isinstance(made_with, dict) or not all(map(_is_entry, entries)):
+                raise ValueError("it is not a journal")
+        except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
             self._warn("it is damaged")
             return
         names = sorted(made_with | self._made_with)
@@ -88,6 +93,13 @@ class Journal:
         warnings.warn(
             f"{part}{self._path.name}, left by an interrupted run, is not used: {why}", stacklevel=3
         )
+
+
+def _is_entry(entry: Any) -> bool:
+    if entry.keys() != {"question", "answer", "seconds"}:
+        return False
+    seconds = entry["seconds"]
+    return type(seconds) in (int, float) and 0 <= seconds < math.inf
 
 
 def _compute_digest(made_with: Mapping[str, Any], entries: list[dict[str, Any]]) -> str:

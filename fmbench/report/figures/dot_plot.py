@@ -23,7 +23,12 @@ from fmbench.report.figures.style import (
     Drawing,
     use_figure_style,
 )
-from fmbench.report.row_texts import BY_SOURCE_PROTOCOL, count_verdicts
+from fmbench.report.row_texts import (
+    BY_SOURCE_PROTOCOL,
+    REFERENCE_MARK,
+    count_verdicts,
+    describe_reference,
+)
 
 NARROW_WIDTH = 3.4  # inches: a phone
 MAX_LABEL = 52  # characters
@@ -82,8 +87,17 @@ def _write_caption(predictions: SuitePredictions) -> str:
         f"{caption}The thick bar is the {CONFIDENCE_TEXT} prediction interval of one new run; the "
         f"point hides it if it is narrow. {n_measured} of {len(rows)} rows are measured, each with "
         f"n = {n} seeds. A deterministic model gives the same result each time, so it needs one "
-        f"seed and has no bar.{_describe_source_protocols(rows)}"
+        f"seed and has no bar.{_describe_source_protocols(rows)}{_describe_reference(rows)}"
     )
+
+
+def _describe_reference(rows: list[JudgedRow]) -> str:
+    text = describe_reference(rows)
+    return f" {REFERENCE_MARK} beside a label: {text}." if text else ""
+
+
+def _make_label(row: JudgedRow) -> str:
+    return f"{_shorten(row.label)}{f' {REFERENCE_MARK}' if row.from_reference else ''}"
 
 
 def _describe_source_protocols(rows: list[JudgedRow]) -> str:
@@ -154,13 +168,13 @@ def _add_labels(
         axes.set_yticks([])
         for y, row in enumerate(rows):
             axes.annotate(
-                _shorten(row.label), (0, y), (0, 6.5), xycoords=("axes fraction", "data"),
+                _make_label(row), (0, y), (0, 6.5), xycoords=("axes fraction", "data"),
                 textcoords="offset points", fontsize=7.2, va="center",
                 color=MUTED if row.mean is None else INK,
                 fontweight="bold" if row is subject else "normal",
             )  # fmt: skip
         return
-    axes.set_yticks(range(len(rows)), [_shorten(row.label) for row in rows])
+    axes.set_yticks(range(len(rows)), list(map(_make_label, rows)))
     axes.tick_params(axis="y", length=0)
     for text, row in zip(axes.get_yticklabels(), rows, strict=True):
         text.set_fontweight("bold" if row is subject else "normal")

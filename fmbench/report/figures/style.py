@@ -21,7 +21,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fmbench.utils.file_errors import name_file
 from fmbench.utils.files import write_atomically
+from fmbench.utils.printable import escape_unsafe
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -112,11 +114,14 @@ class Drawing:
             caption = self.figure.text(
                 0.012, -0.02, text, va="top", fontsize=CAPTION_SIZE, color=MUTED
             )
-            with write_atomically(path) as [temporary]:
+            with name_file(path), write_atomically(path) as [temporary]:
                 self.figure.savefig(
                     temporary, format=path.suffix[1:], bbox_inches="tight", pad_inches=0.12,
                     metadata=_no_metadata(path.suffix[1:]),
                 )  # fmt: skip
+                if path.suffix == ".svg":  # a label can hold what XML does not allow
+                    svg = escape_unsafe(temporary.read_text(encoding="utf-8"))
+                    temporary.write_text(svg, encoding="utf-8")
             caption.remove()
 
     def to_svg_element(self, id_prefix: str) -> str:

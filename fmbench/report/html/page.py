@@ -20,6 +20,7 @@ from fmbench.analysis.predictions import SuitePredictions
 from fmbench.analysis.statements import test_statements
 from fmbench.analysis.statistics import CONFIDENCE_TEXT
 from fmbench.analysis.summary import NO_RECORD, Status
+from fmbench.analysis.two_results import build_two_results_table, pair_rows
 from fmbench.analysis.verdicts import VerdictKind
 from fmbench.consistency import explain
 from fmbench.consistency.check import ConsistencyResult, check_consistency
@@ -36,6 +37,7 @@ from fmbench.report.story import write_story
 from fmbench.report.tables import build_table
 from fmbench.suites.reader import ACCURACIES, BY_CLASS, OVERALL
 from fmbench.utils.formatting import format_interval
+from fmbench.utils.printable import escape_unsafe
 from fmbench.utils.table import TEXT, Table, format_points
 
 # The page shows these in its own way: as the main chart, and as a table that readers can search.
@@ -56,7 +58,7 @@ def render_page(predictions: SuitePredictions, commands: Commands) -> str:
     environment.filters |= FILTERS
     template = environment.get_template("report.html.j2")
     html = template.render(_collect_values(predictions, commands))
-    return re.sub(r"\n\s*\n+", "\n", html)
+    return escape_unsafe(re.sub(r"\n\s*\n+", "\n", html))
 
 
 def _collect_values(predictions: SuitePredictions, commands: Commands) -> dict[str, Any]:
@@ -85,12 +87,15 @@ def _collect_values(predictions: SuitePredictions, commands: Commands) -> dict[s
         "interval": format_interval,
         "confidence": CONFIDENCE_TEXT,
         "no_record": NO_RECORD,
+        "reference_mark": row_texts.REFERENCE_MARK,
+        "reference_note": row_texts.describe_reference(predictions.rows),
         "main_chart": draw_dot_plot(predictions) if predictions.rows else None,
         "main_chart_narrow": draw_dot_plot(predictions, narrow=True) if predictions.rows else None,
         "drawings": drawings,
         "missing_figures": missing_figures,
         "accuracies_title": sections.find_table_title(suite, ACCURACIES),
         "tables": [build_table(predictions.results, name) for name in detail_tables],
+        "against": _compare_folders(predictions),
         "sections": runner_sections,
         "anchors": {section.name: section.anchor for section in runner_sections},
         "metric_titles": [metric.title for metric in METRICS.values() if metric.in_class_table],
@@ -108,6 +113,15 @@ def _collect_values(predictions: SuitePredictions, commands: Commands) -> dict[s
         "reproduction": sections.list_commands(predictions, runner_sections, commands),
         "provenance": sections.describe_provenance(predictions),
     }
+
+
+def _compare_folders(predictions: SuitePredictions) -> Table | None:
+    """Build the table of the rows that another results folder has measured too."""
+    if predictions.against is None:
+        return None
+    first, against = predictions.results, predictions.against
+    rows = list(pair_rows(first.summaries, against.summaries))
+    return build_two_results_table(rows, first.store.folder.name, against.store.folder.name)
 
 
 def _explain_verdicts(rows: Sequence[JudgedRow]) -> list[tuple[str, list[VerdictKind]]]:
@@ -139,7 +153,7 @@ def _format_points(difference: float | None) -> str:
     return format_points(difference).replace("-", "−")
 
 
-FILTERS: dict[str, Callable[..., str]] = {  # of the template
+FILTERS: dict[str, Callable[..., str | list[str]]] = {  # of the template
     "percent": _format_percent,
     "points": _format_points,
     "minus": lambda text: text.replace("-", "−"),
@@ -149,6 +163,7 @@ FILTERS: dict[str, Callable[..., str]] = {  # of the template
     "verdict_of": row_texts.name_verdict,
     "source_protocol": row_texts.format_source_protocol,
     "control": row_texts.format_control,
+    "warnings": row_texts.list_warnings,
 }
 
 

@@ -26,6 +26,7 @@ from fmbench.records.record import Record
 from fmbench.report.commands import Commands
 from fmbench.report.mistakes import find_examined_runners
 from fmbench.report.row_texts import (
+    REFERENCE_MARK,
     describe_claim_kind,
     describe_evidence,
     describe_source_protocol,
@@ -92,7 +93,8 @@ class RunnerSection:
         row = self.rows[0]
         if row.mean is None:
             return NO_RECORD
-        return f"{format_accuracy(row.mean, row.sd, row.n)}, n = {row.n}"
+        own = REFERENCE_MARK if row.from_reference else ""
+        return f"{format_accuracy(row.mean, row.sd, row.n)}{own}, n = {row.n}"
 
 
 def build_runner_sections(predictions: SuitePredictions, commands: Commands) -> list[RunnerSection]:
@@ -287,8 +289,8 @@ def list_missing(
             items.append(MissingItem(label, status, ""))
         elif row.status is Status.FAILED:
             items.append(MissingItem(label, status, commands.run(name)))
-        elif not row.n:
-            why = NO_RECORD if row.status is Status.NOT_RUN else status
+        elif not row.is_measured_here:
+            why = NO_RECORD if row.status is Status.NOT_RUN or row.from_reference else status
             cost = f"{why}; one run takes {describe_cost(configuration.runner)}"
             items.append(MissingItem(label, cost, commands.run(name)))
         elif not configuration.runner.deterministic and row.n < FEWEST_SEEDS:

@@ -1,7 +1,6 @@
 """Runs on a real scheduler and two real workers on loopback, started as a user starts them."""
 
 import asyncio
-import json
 import os
 import shutil
 import signal
@@ -16,13 +15,11 @@ from types import SimpleNamespace
 
 import distributed
 import numpy
-import psutil
 import pytest
 import sklearn
 
 from fmbench import runners
-from fmbench.errors import UserError
-from fmbench.execution.cluster import client
+from fmbench.execution.cluster import connection
 from fmbench.execution.cluster.client import WorkerLoss, connect_to_cluster, interpret_error
 from fmbench.execution.schedule import run_cells
 from fmbench.models import registry
@@ -31,6 +28,7 @@ from fmbench.records.protocols import QUICK
 from fmbench.records.store import Store
 from fmbench.suites.configurations import resolve_configuration
 from fmbench.utils import environment
+from tests.execution.cluster.dask_processes import ROOT, run_scheduler, start_worker
 from tests.helpers import faulty
 from tests.helpers.runs import (
     LIMITS,
@@ -39,7 +37,9 @@ from tests.helpers.runs import (
     end_after_block,
     environment_with,
     is_dead,
+    list_children,
     list_records,
+    read_command,
     start_fmbench,
     wait_for_output,
     wait_until,
@@ -47,13 +47,13 @@ from tests.helpers.runs import (
 
 pytestmark = pytest.mark.slow
 
-ROOT = Path(__file__).parents[3]
-
 # Each model writes a note with the name of its worker. A fit waits for as long as there is a file
-# `wait-SEED` next to the folder of notes.
+# `wait-SEED` next to the folder of notes. `killer` kills its worker and leaves a file `kill-TIME`;
+# its third attempt only waits.
 MODEL = """
-import multiprocessing, os, signal, time
+import os, time
 from pathlib import Path
+import psutil
 from sklearn.tree import DecisionTreeClassifier
 
 NOTES = Path({notes!r})
@@ -69,7 +69,11 @@ class Model:
 
     def fit(self, X, y):
         if self.kills:
-            os.kill(multiprocessing.parent_process().pid, signal.SIGKILL)
+            if len(list(NOTES.parent.glob("kill-*"))) == 2:
+                time.sleep(3600)
+            NOTES.with_name(f"kill-{{time.monotonic_ns()}}").touch()
+            keeper, server, worker = psutil.Process().parents()[:3]
+            worker.kill()
         while NOTES.with_name(f"wait-{{self.seed}}").exists():
             time.sleep(0.02)
         self.tree.fit(X.reshape(len(X), -1), y)
@@ -98,30 +102,17 @@ class RunningCluster:
     cache: Path  # the user's cache, as the workers see it
 
 
-def start_dask(folder, *arguments, **variables):
-    with (folder / f"log-{variables.get('WORKER')}").open("w") as log:
-        return subprocess.Popen(
-            [sys.executable, "-m", "dask", *arguments, "--host", "127.0.0.1", "--no-dashboard"],
-            cwd=folder, stdout=log, stderr=log,
-            env=environment_with(**{"PYTHONPATH": ROOT, "WORKER": "none", **variables}),
-        )  # fmt: skip
-
-
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory):
     folder = tmp_path_factory.mktemp("cluster")
-    file, cache = folder / "scheduler.json", folder / "cache"
+    cache = folder / "cache"
     with ExitStack() as stack:
-        command = ("scheduler", "--port", "0", "--scheduler-file", str(file))
-        scheduler = stack.enter_context(end_after_block(start_dask(folder, *command)))
-        wait_until(file.exists, process=scheduler)
-        address = json.loads(file.read_text())["address"]
+        _, address = stack.enter_context(run_scheduler(folder))
         nannies = []
         for name, more in (("plain", ()), ("gpu", ("--resources", "GPU=1"))):
-            command = ("worker", address, "--nthreads", "1", *more)
             # Without a GPU: the tests must see the same on a machine that has one.
             variables = {"WORKER": name, "XDG_CACHE_HOME": cache, "CUDA_VISIBLE_DEVICES": ""}
-            nanny = start_dask(folder, *command, **variables)
+            nanny = start_worker(folder, address, *more, **variables)
             nannies.append(stack.enter_context(end_after_block(nanny)))
         yield RunningCluster(address, nannies, cache)
         for nanny in nannies:  # workers close at once while their scheduler answers
@@ -132,8 +123,8 @@ def cluster(tmp_path_factory):
 
 def find_worker(nanny):
     """The worker that a nanny watches; None while there is none."""
-    children = psutil.Process(nanny.pid).children()
-    return next((p for p in children if "spawn_main" in str(p.cmdline())), None)
+    children = list_children(nanny.pid)
+    return next((child for child in children if "spawn_main" in read_command(child)), None)
 
 
 @pytest.fixture
@@ -173,7 +164,7 @@ def start_cluster_run(store, source, cluster):
     """Starts `fmbench run` on the cluster."""
 
     def has_its_workers():  # a nanny replaces a worker that an earlier test killed
-        with distributed.Client(cluster.address) as dask_client:
+        with distributed.Client(cluster.address, timeout=WAIT_SECONDS) as dask_client:
             pids = set(dask_client.run(os.getpid, on_error="return").values())
         workers = [worker.pid for worker in map(find_worker, cluster.nannies) if worker]
         return len(workers) == len(cluster.nannies) and pids == set(workers)
@@ -275,7 +266,7 @@ def test_if_the_client_ends_its_cells_end_and_the_next_run_continues(
 
 
 def test_a_cell_whose_worker_is_lost_more_often_than_retries_allows_fails_with_that_reason(
-    model, start_cluster_run, store
+    tmp_path, model, start_cluster_run, store
 ):
     path, notes = model
     with start_cluster_run(f"{path}:killer", "--seeds", "1", "--retries", "1") as process:
@@ -283,7 +274,8 @@ def test_a_cell_whose_worker_is_lost_more_often_than_retries_allows_fails_with_t
         assert process.returncode == 1, err
     [failed] = store.read_contents().failed.values()
     assert failed.why == "its worker was lost 2 times, and --retries allows 1"
-    assert len(read_notes(notes)) == 2
+    assert len(list(tmp_path.glob("kill-*"))) == 2
+    wait_until_no_cell_runs(notes)
 
 
 def test_gpu_cells_run_only_on_workers_with_a_gpu_and_other_cells_on_any_worker(
@@ -364,7 +356,6 @@ def send_first_to(backend, worker, monkeypatch):
 def test_a_request_for_workers_that_have_left_is_sent_to_the_remaining_workers(
     connect, store, source, monkeypatch
 ):
-    monkeypatch.setattr(client, "WORKER_CHECK_SECONDS", 0.5)
     backend = connect()
     tries = send_first_to(backend, "tcp://127.0.0.1:9", monkeypatch)
     cell = Cell(runners.get_runner("gaussian-nb"), QUICK, 0)
@@ -372,34 +363,98 @@ def test_a_request_for_workers_that_have_left_is_sent_to_the_remaining_workers(
     assert record.finished and len(tries) == 2
 
 
+@pytest.fixture
+def start_late_worker(tmp_path, cluster):
+    """Starts a third worker during a test, and ends it at the end of the test."""
+
+    def start(backend, *options, **variables):
+        there = set(backend.count_worker_threads())
+        variables = {"WORKER": "late", "XDG_CACHE_HOME": cluster.cache, **variables}
+        late = start_worker(tmp_path, cluster.address, *options, **variables)
+        stack.enter_context(end_after_block(late))
+        wait_until(lambda: len(backend.count_worker_threads()) == 3, process=late)
+        [address] = set(backend.count_worker_threads()) - there
+        return late, address
+
+    with ExitStack() as stack:
+        yield start
+
+
 @pytest.mark.parametrize("fault", ["no fmbench", "no temporary folder"])
 def test_a_broken_worker_that_joins_during_a_run_fails_no_cell(
-    fault, tmp_path, cluster, connect, store, source, monkeypatch
+    fault, tmp_path, cluster, connect, start_late_worker, store, source, monkeypatch
 ):
     warnings = []
-    backend = connect(retries=1, warn=warnings.append)
+    backend = connect(retries=0, warn=warnings.append)
     (temporary := tmp_path / "temporary").mkdir()
     (package := tmp_path / "without" / "fmbench").mkdir(parents=True)
     (package / "__init__.py").write_text("raise ImportError('not installed')")
     without = {"PYTHONPATH": package.parent} if fault == "no fmbench" else {}
-    there = set(backend.count_worker_threads())
-    command = ("worker", cluster.address, "--nthreads", "1", "--local-directory", str(tmp_path))
-    variables = {"TMPDIR": temporary, "WORKER": "late", "XDG_CACHE_HOME": cluster.cache, **without}
-    with end_after_block(start_dask(tmp_path, *command, **variables)) as late:
-        wait_for_workers(backend, 3)
-        [address] = set(backend.count_worker_threads()) - there
-        with distributed.Client(cluster.address) as dask_client:
-            assert str(temporary) in dask_client.run(tempfile.gettempdir).values()
-        shutil.rmtree(temporary)
-        tries = send_first_to(backend, address, monkeypatch)
-        cell = Cell(runners.get_runner("gaussian-nb"), QUICK, 0)
-        [record] = run_all([cell], store, source, backend)
-        late.terminate()
-        late.wait(WAIT_SECONDS)
-    wait_for_workers(backend, 2)
-    assert record.finished and len(tries) >= 2
-    refusals = [line for line in warnings if "refused" in line and str(temporary) in line]
-    assert len(refusals) == (fault == "no temporary folder")
+    _, address = start_late_worker(backend, TMPDIR=temporary, **without)
+    with distributed.Client(cluster.address, timeout=WAIT_SECONDS) as dask_client:
+        assert str(temporary) in dask_client.run(tempfile.gettempdir).values()
+    shutil.rmtree(temporary)
+    tries = send_first_to(backend, address, monkeypatch)
+    cell = Cell(runners.get_runner("gaussian-nb"), QUICK, 0)
+    [record] = run_all([cell], store, source, backend)
+    assert record.finished and len(tries) == 2
+    reason = "not installed" if fault == "no fmbench" else str(temporary)
+    refusals = [line for line in warnings if "refused" in line and reason in line]
+    assert len(refusals) == 1
+
+
+def test_what_lies_in_the_folder_in_which_a_worker_was_started_is_not_run(
+    tmp_path, connect, start_late_worker, store, source, monkeypatch
+):
+    (folder := tmp_path / "folder").mkdir()
+    (folder / "fmbench").mkdir()
+    (ran := tmp_path / "ran").mkdir()
+    # Modules that a cell or fmbench imports, but Dask does not.
+    for name in ("fmbench/__init__", "threadpoolctl", "sklearn", "skimage", "tomllib"):
+        code = f"from pathlib import Path; Path({str(ran)!r}, __name__).touch()"
+        (folder / f"{name}.py").write_text(code)
+    warnings = []
+    backend = connect(warn=warnings.append)
+    # Without a nanny the worker is the process that Python starts with `-m`.
+    _, address = start_late_worker(backend, "--no-nanny", folder=folder)
+    tries = send_first_to(backend, address, monkeypatch)
+    cell = Cell(runners.get_runner("gaussian-nb"), QUICK, 0)
+    [record] = run_all([cell], store, source, backend)
+    assert record.finished and len(tries) == 1 and not warnings
+    assert record.package == environment.describe_package()
+    assert not list(ran.iterdir())
+
+
+def test_the_cells_of_a_frozen_worker_go_to_another_worker(
+    tmp_path, model, connect, start_late_worker, store, source, monkeypatch
+):
+    path, notes = model
+    (wait := tmp_path / "wait-0").touch()
+    warnings = []
+    backend = connect(retries=1, warn=warnings.append)
+    late, address = start_late_worker(backend, "--no-nanny")
+    tries = send_first_to(backend, address, monkeypatch)
+    [cell] = resolve_configuration(f"{path}:make").cells(QUICK, 1)
+    records = []
+    thread = threading.Thread(
+        target=lambda: records.extend(run_all([cell], store, source, backend)), daemon=True
+    )
+    thread.start()
+    try:
+        wait_until(lambda: "late" in {worker for _, _, worker in read_notes(notes)})
+        late.send_signal(signal.SIGSTOP)
+
+        def is_lost():  # as if it had been silent for long; if it is not frozen yet, it is heard
+            backend._cluster._heard[address][1].seconds = connection.WORKER_LOST_SECONDS
+            return address in backend._cluster.lost
+
+        wait_until(is_lost)
+        wait.unlink()
+        thread.join(WAIT_SECONDS)
+    finally:
+        wait.unlink(missing_ok=True)
+    assert records[0].finished and len(tries) >= 2
+    assert any(f"nothing is heard of the worker {address} " in line for line in warnings)
 
 
 def test_an_error_before_the_worker_starts_the_cell_counts_as_a_lost_worker():
@@ -435,7 +490,7 @@ def test_ctrl_c_ends_the_wait_for_a_result_that_is_being_transferred(connect, so
         transferring.set()
         await asyncio.sleep(600)
 
-    monkeypatch.setattr(backend._client, "_gather", never_end)
+    monkeypatch.setattr(backend._cluster.client, "gather", never_end)
     thread = threading.Thread(
         target=backend.run_launch,
         args=((cell,), source, LIMITS, [], lambda: None, stop),
@@ -480,27 +535,6 @@ def test_workers_with_other_versions_are_reported_once(connect, monkeypatch):
     [line] = warnings
     assert f" has numpy {numpy.__version__}, here 1.0; " in line
     assert line.endswith("; each record names the versions that it was made with")
-
-
-@pytest.mark.parametrize(
-    "address, reason",
-    [
-        ("127.0.0.1:1", "no Dask scheduler answers there"),
-        ("tls://127.0.0.1:1", "configure Dask's TLS"),
-        ("inproc://x", "no Dask scheduler answers"),
-        ("ucx://x", "no Dask scheduler answers"),
-        ("there://x", "unknown address scheme 'there'"),
-    ],
-)
-def test_an_address_without_a_scheduler_is_refused_in_one_line(
-    address, reason, tmp_path, monkeypatch
-):
-    monkeypatch.setattr(client, "CONNECT_SECONDS", 0.5)
-    with pytest.raises(UserError) as refusal, connect_to_cluster(address, tmp_path, 2, print):
-        pass
-    message = str(refusal.value)
-    assert message.startswith(f"--scheduler {address}: ") and reason in message
-    assert "\n" not in message
 
 
 @pytest.mark.parametrize(

@@ -71,7 +71,7 @@ class Doubled(nn.Module):
         return 2 * X
 
 
-@pytest.mark.parametrize("loss", LOSSES.values(), ids=str)
+@pytest.mark.parametrize("loss", LOSSES.values(), ids=LOSSES)
 def test_layers_of_any_kind_and_any_options_can_be_stacked(loss):
     def build():
         return nn.Sequential(

@@ -25,6 +25,7 @@ from fmbench.report.figures.write import write_figures
 from fmbench.report.html.page import render_page
 from fmbench.suites import bundled, claims, reader
 from fmbench.suites.configurations import Configuration
+from fmbench.utils.printable import escape_unsafe
 
 pytestmark = pytest.mark.slow
 
@@ -230,10 +231,17 @@ def test_the_page_of_an_empty_folder_says_which_commands_to_run(tmp_path):
     assert f"fmbench run --all --results {tmp_path / 'none'}" in parsed.text
     assert "This folder holds no record yet." in parsed.text
     assert f"Run fmbench run lenet5 --results {tmp_path / 'none'}" in parsed.text
-    assert not re.search(r"\b0\.00\b", parsed.text), "a missing number is not shown as zero"
+    assert "90.83 ± 0.19*" in parsed.text, "fmbench's own measurement has a mark"
+    assert "* is fmbench's own measurement (AMD EPYC); fmbench run NAME measures" in parsed.text
     for section in ("answer", "accuracies", "missing", "provenance", "mistakes"):
         assert section in parsed.all("id")
     assert parsed.text.count("no record") > len(SUITE.runners)
+
+
+def test_a_number_that_nobody_has_measured_is_not_shown_as_zero(tmp_path):
+    rows = tuple(row for row in SUITE.rows if row.runner in ("eden-full", "gradient-boosting"))
+    suite = replace(SUITE, rows=rows, reported=(), statements=())
+    assert not re.search(r"\b0\.00\b", Parsed(page_of(tmp_path / "none", suite)).text)
 
 
 def test_the_page_of_a_suite_without_rows_asks_for_no_run(tmp_path):
@@ -308,6 +316,19 @@ of = "sgd"
 metric = "accuracy"
 value = "81.90"
 """
+
+
+def test_control_characters_and_direction_marks_of_a_suite_are_shown_as_escapes(
+    folder, source, tmp_path
+):
+    import json
+
+    suite_file = tmp_path / "suite.toml"
+    hostile = "A\x1b[2J\x07\u202egnp\x9b"
+    suite_file.write_text(ENTRY.format(title=json.dumps(hostile)), encoding="utf-8")
+    html = page_of(folder({"sgd": [0.81, 0.82, 0.83]}), reader.read_suite(suite_file), source)
+    assert html == escape_unsafe(html)
+    assert html.count(escape_unsafe(hostile)) > 5
 
 
 def test_html_in_a_suite_is_escaped(folder, source, tmp_path):

@@ -8,19 +8,19 @@ configuration fits; every other match is a question.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, lru_cache
 from typing import Any
 
 from fmbench import runners
 from fmbench.datasets.specs import DEFAULT_DATASET
 from fmbench.errors import UserError
-from fmbench.judging.labels import ParsedLabel, is_same_value, parse_label, simplify
 from fmbench.models.registry import Runner
+from fmbench.plugins.model_spec import parse_model_spec
 from fmbench.suites.bundled import list_suites
 from fmbench.suites.claims import Row, Suite
+from fmbench.suites.labels import ParsedLabel, is_same_value, parse_label, simplify
 from fmbench.suites.reader import read_bundled_suite
 from fmbench.utils.formatting import join_words
 from fmbench.utils.names import suggest_names
@@ -28,6 +28,8 @@ from fmbench.utils.names import suggest_names
 MAX_LABEL = 200  # characters; what is longer is not the name of a model
 MAX_LISTED = 8  # labels in a message
 MIN_SCORE = 80.0  # of words that are spelt differently, for a question
+# Why a match is doubtful.
+ONLY_SPELLING, ALSO_SAYS = "only the spelling is similar", "the label also says"
 NO_MODEL = "none"  # in a mapping: no runner measures this label
 
 # Words for a kind of network, of which there are any number. Without the paper's own words such a
@@ -37,7 +39,10 @@ KINDS_OF_NETWORKS = frozenset({"cnn", "mlp", "nn", "lstm"})
 # Xiao's k-NN is Manhattan, others are Euclidean. From the runner to the parameter, and its name.
 MUST_BE_STATED = {"k-neighbors": ("p", "the distance")}
 # Names that say less than the runner: from the words to what they leave open.
-INCOMPLETE_NAMES = {("naivebayes",): "it does not say which distribution; gaussian-nb is Gaussian"}
+INCOMPLETE_NAMES = {
+    ("naivebayes",): "it does not say which distribution; gaussian-nb is Gaussian",
+    ("lenet",): "it does not say which LeNet; lenet5 is LeNet-5",
+}
 # Well-known models that resemble a runner and are another model.
 LOOK_ALIKES = {
     "extratrees": ("extra-tree", "extra-tree is one tree, the label means an ensemble"),
@@ -67,7 +72,8 @@ class LabelMatch:
     the best guess: ask, do not use it. ``score`` (0 to 100) is the similarity of the names.
     ``runner_up`` is the next runner with its score. ``alternatives`` are all configurations that
     fit what the label says, the best guess first. ``why`` says in one line how it was found, or
-    what is in doubt.
+    what is in doubt. ``is_incomplete``: the label is a name of the alternatives, and only does not
+    say which of them, or which of the many models with this name.
     """
 
     label: str
@@ -77,6 +83,7 @@ class LabelMatch:
     is_doubtful: bool
     why: str
     alternatives: tuple[str, ...] = ()
+    is_incomplete: bool = False
 
 
 @dataclass(frozen=True)
@@ -218,23 +225,21 @@ def _match_words(label: str, parsed: ParsedLabel, catalogue: Catalogue) -> Label
         return _ask(label, parsed, [nearest.name, *(c.name for c in candidates)], why, catalogue)
     fits.sort(key=lambda c: c.sort_key(alias))
     names = list(dict.fromkeys(c.name for c in fits))
-    if doubt := _find_doubt(fits, alias, stated, unexplained):
+    if unexplained:
+        doubt = f"{ALSO_SAYS} {', '.join(map(repr, unexplained))}"
         return _ask(label, parsed, names, doubt, catalogue)
+    if doubt := _find_what_is_open(fits, alias, stated):
+        return replace(_ask(label, parsed, names, doubt, catalogue), is_incomplete=True)
     why = f"{names[0]} has this name: {describe_configuration(names[0]) or 'no parameters'}"
     runner_up = _find_runner_up(parsed, names[0], catalogue)
     return LabelMatch(label, names[0], 100.0, runner_up, False, why, tuple(names))
 
 
-def _find_doubt(
-    fits: Sequence[Candidate],
-    alias: tuple[str, ...],
-    stated: Mapping[str, Any],
-    unexplained: Sequence[str],
+def _find_what_is_open(
+    fits: Sequence[Candidate], alias: tuple[str, ...], stated: Mapping[str, Any]
 ) -> str:
-    """Say why the first of the candidates may not be meant; empty if it is."""
+    """Say why the first of the candidates with this name may not be meant; empty if it is."""
     fitting_runners = [c.name for c in fits if c.is_runner]
-    if unexplained:
-        return f"the label also says {', '.join(map(repr, unexplained))}"
     states_layers = "hidden_layer_sizes" in stated and len(fitting_runners) == 1
     if KINDS_OF_NETWORKS & set(alias) and "lenet" not in alias and not states_layers:
         return "the label names a kind of network, and fmbench's is only one of that kind"
@@ -268,7 +273,7 @@ def _match_spelling(label: str, parsed: ParsedLabel, catalogue: Catalogue) -> La
         why = "no runner has a similar name"
         return LabelMatch(label, None, ranked[0][1], ranked[0], False, why)
     near = [name for name, score in ranked if score >= MIN_SCORE]
-    return _ask(label, parsed, near, "only the spelling is similar", catalogue)
+    return _ask(label, parsed, near, ONLY_SPELLING, catalogue)
 
 
 def _ask(
@@ -326,18 +331,24 @@ def load_catalogue() -> Catalogue:
 
 
 def _add_runner(catalogue: Catalogue, runner: Runner) -> None:
-    parameters = runner.resolve()
-    if runner.name == "linear-svc":  # what papers call the same model states its kernel
-        parameters["kernel"] = "linear"
-    if "hidden" in parameters:
-        hidden = parameters["hidden"]
-        parameters["hidden_layer_sizes"] = hidden if isinstance(hidden, list) else [hidden]
+    parameters = _translate_parameters(runner.name, runner.resolve())
     keys = dict.fromkeys(_make_key(parse_label(alias).words) for alias in runner.aliases)
     rank = {key: i for i, key in enumerate(keys)}
     catalogue.candidates[runner.name] = Candidate(runner.name, parameters, runner.name, rank)
     catalogue.family[runner.name] = [runner.name]
     for key in keys:
         catalogue.aliases.setdefault(key, []).append(runner.name)
+
+
+def _translate_parameters(runner: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Add what labels call the parameters of a runner, where the runner has other names."""
+    translated = dict(parameters)
+    if runner == "linear-svc":  # what papers call the same model states its kernel
+        translated["kernel"] = "linear"
+    if "hidden" in parameters:
+        hidden = parameters["hidden"]
+        translated["hidden_layer_sizes"] = hidden if isinstance(hidden, list) else [hidden]
+    return translated
 
 
 def _make_key(words: Iterable[str]) -> tuple[str, ...]:
@@ -355,6 +366,8 @@ def _add_suite(catalogue: Catalogue, suite: Suite) -> None:
         tables.setdefault(row.where, set()).add(key)
         if row.estimator:
             _add_estimator(catalogue, row)
+        elif row.parameters:
+            _add_variant(catalogue, row)
     catalogue.tables += [frozenset(keys) for keys in tables.values() if len(keys) > 3]
 
 
@@ -365,6 +378,15 @@ def _add_estimator(catalogue: Catalogue, row: Row) -> None:
     parameters = {**row.parameters, **parse_label(row.label).parameters}
     catalogue.candidates[row.runner] = Candidate(row.runner, parameters, groups[0])
     catalogue.family.setdefault(groups[0], []).append(row.runner)
+
+
+def _add_variant(catalogue: Catalogue, row: Row) -> None:
+    """Add a row to the family of its runner, whose parameters it changes."""
+    own = catalogue.candidates.get(parse_model_spec(row.runner).target)
+    if own is not None:
+        parameters = {**own.parameters, **row.parameters}
+        catalogue.candidates[row.runner] = Candidate(row.runner, parameters, own.group)
+        catalogue.family[own.group].append(row.runner)
 
 
 def list_configurations(label: str, runner: str) -> list[str]:
@@ -388,32 +410,6 @@ def find_bundled_row(runner: str) -> Row | None:
     For a name such as ``sklearn.svm:SVC C=10 kernel=rbf`` it has the estimator and its parameters.
     """
     return load_catalogue().rows.get(runner)
-
-
-def parse_mapping(text: str) -> tuple[str, str]:
-    """Parse ``LABEL=RUNNER``; both sides may contain an equals sign.
-
-    The runner is one of fmbench's, the name of a suite's row, ``FILE.py:NAME`` or ``module:NAME``;
-    ``none`` says that no runner measures the label.
-
-    Raises:
-        UserError: there is no equals sign, no label, or no such runner.
-    """
-    known = load_catalogue().candidates
-    splits = [
-        (text[: match.start()].strip(), text[match.end() :].strip())
-        for match in re.finditer("=", text)
-    ]
-    for label, runner in splits:
-        if label and (runner in known or runner == NO_MODEL):
-            return label, runner
-    for label, runner in splits:
-        if label and re.match(r"[\w./-]+:\w|\S+\.py$", runner):
-            return label, runner
-    if not splits or not splits[-1][0]:
-        raise UserError(f'--map {text!r}: write it as LABEL=RUNNER, such as "SVM (RBF)=svc-rbf"')
-    runner = splits[-1][1]
-    raise UserError(f"--map: {runners.describe_unknown_runner(runner, known)}")
 
 
 # ---------------------------------------------------------------- parameters in words
@@ -440,17 +436,23 @@ _WEIGHTS = {"distance": "weighted by distance", "uniform": "not weighted"}
 def describe_configuration(runner: str) -> str:
     """Describe the deciding parameters: ``k=5, Manhattan distance, weighted by distance``.
 
-    Empty for a runner that has none or is not known.
+    ``runner`` is the name of a runner, also with parameters (``svc-rbf C=1``), or of a row of a
+    bundled suite. Empty for one that has no parameters or is not known.
     """
-    candidate = load_catalogue().candidates.get(runner)
-    return ", ".join(_describe(candidate.parameters)) if candidate else ""
+    if candidate := load_catalogue().candidates.get(runner):
+        return ", ".join(_describe(candidate.parameters))
+    spec = parse_model_spec(runner)
+    known = runners.load_runners().get(spec.target)
+    if known is None or not spec.parameters.keys() <= known.hyperparameters.keys():
+        return ""
+    return ", ".join(_describe(_translate_parameters(known.name, known.resolve(spec.parameters))))
 
 
 def _describe(parameters: Mapping[str, Any]) -> Iterator[str]:
     if "n_neighbors" in parameters:
         yield f"k={parameters['n_neighbors']}"
         yield _DISTANCES.get(parameters["p"], f"Minkowski distance, p={parameters['p']}")
-        yield _WEIGHTS[parameters["weights"]]
+        yield _WEIGHTS[parameters["weights"] or "uniform"]
         return
     shown = ["population", "generations"] if "population" in parameters else list(_TEXTS)
     for name in shown:

@@ -8,16 +8,15 @@ from hypothesis import strategies as st
 
 from fmbench import runners
 from fmbench.errors import UserError
-from fmbench.judging.labels import is_same_value, parse_label, simplify
-from fmbench.judging.matching import (
+from fmbench.suites.bundled import find_bundled_suite
+from fmbench.suites.labels import is_same_value, parse_label, simplify
+from fmbench.suites.matching import (
     LabelMatch,
     describe_configuration,
     find_bundled_row,
     load_catalogue,
     match_labels,
-    parse_mapping,
 )
-from fmbench.suites.bundled import find_bundled_suite
 from fmbench.suites.reader import read_suite
 
 KAYED = read_suite(find_bundled_suite("kayed2020"))
@@ -68,8 +67,8 @@ def test_a_name_that_means_one_runner_is_sure(label, runner):
         ("5-NN", "k-neighbors", "does not state the distance"),
         ("kNN (k=3)", "k-neighbors", "n_neighbors=3, but k-neighbors has n_neighbors=5"),
         ("3-NN", "k-neighbors", "n_neighbors=3"),
-        ("LeNet", "lenet5", "spelling"),
-        ("LeNet-1", "lenet5", "spelling"),
+        ("LeNet", "lenet5", "does not say which LeNet"),
+        ("LeNet-1", "lenet5", "also says '1'"),
         ("Modified LeNet-5", "lenet5", "also says 'modified'"),
         ("LeNet-5 (tanh)", "lenet5", "activation=tanh, but lenet5 has activation=ReLU"),
         ("LeNet-5 (20 epochs)", "lenet5", "epochs=20, but lenet5 has epochs=10"),
@@ -187,37 +186,6 @@ def test_what_the_user_says_comes_first():
         match_labels(labels, {"SVX": "svc-rbf"})
 
 
-@pytest.mark.parametrize(
-    ("text", "pair"),
-    [
-        ("SVM (RBF)=svc-rbf", ("SVM (RBF)", "svc-rbf")),
-        ("kNN (k=5) = k-neighbors", ("kNN (k=5)", "k-neighbors")),
-        (
-            f"kNN (k=5)={KNN} weights=uniform n_neighbors=5 p=2",
-            ("kNN (k=5)", f"{KNN} weights=uniform n_neighbors=5 p=2"),
-        ),
-        ("CNN=./net.py:make width=3", ("CNN", "./net.py:make width=3")),
-        ("Ours=none", ("Ours", "none")),
-    ],
-)
-def test_a_mapping_is_split_where_a_runner_begins(text, pair):
-    assert parse_mapping(text) == pair
-
-
-@pytest.mark.parametrize(
-    ("text", "says"),
-    [
-        ("SVM", "write it as LABEL=RUNNER"),
-        ("=svc-rbf", "write it as LABEL=RUNNER"),
-        ("SVM=svc-rfb", "unknown runner 'svc-rfb': did you mean svc-rbf"),
-        ("SVM=", "unknown runner ''"),
-    ],
-)
-def test_a_wrong_mapping_is_an_error_that_says_what_to_write(text, says):
-    with pytest.raises(UserError, match=says):
-        parse_mapping(text)
-
-
 def test_deciding_parameters_are_in_words():
     assert describe_configuration("k-neighbors") == (
         "k=5, Manhattan distance, weighted by distance"
@@ -228,7 +196,8 @@ def test_deciding_parameters_are_in_words():
     assert describe_configuration("svc-rbf") == "RBF kernel, C=10"
     assert describe_configuration("random-forest") == "100 trees, entropy, depth at most 100"
     assert describe_configuration("lenet5") == "ReLU, Adamax, 10 epochs"
-    assert describe_configuration("no such runner") == ""
+    assert describe_configuration("svc-rbf C=1") == "RBF kernel, C=1"
+    assert describe_configuration("svc-rbf D=1") == describe_configuration("no such runner") == ""
     names = set(load_catalogue().candidates) - {"gaussian-nb"}
     empty = {name for name in names if not describe_configuration(name)}
     assert all(name.startswith("sklearn.naive_bayes") for name in empty)

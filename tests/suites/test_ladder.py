@@ -7,8 +7,8 @@ from typing import get_args
 import pytest
 
 from fmbench.errors import UserError
-from fmbench.judging.ladder import Evidence, Ladder, LadderEntry, load_ladder, read_ladder
 from fmbench.suites.bundled import list_suites
+from fmbench.suites.ladder import Evidence, Ladder, LadderEntry, load_ladder, read_ladder
 
 LADDER = load_ladder()
 
