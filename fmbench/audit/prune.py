@@ -13,6 +13,8 @@ from fmbench.records.record import RecordName
 from fmbench.records.store import Store, list_predictions_files
 from fmbench.utils.files import FileState
 
+IN_USE = "a run is using it"  # why a record is kept that could be removed later
+
 
 @dataclass(frozen=True)
 class RemovableRecord:
@@ -69,7 +71,7 @@ def remove_record(store: Store, removable: RemovableRecord) -> str:
             name = RecordName.from_path(path)
             free = name is None or stack.enter_context(locks.try_lock(store.lock_path(name)))
             if not free or not removable.unchanged:
-                return "a run is using it"
+                return IN_USE
             for file in removable.files:
                 file.unlink()
     except OSError as error:

@@ -38,7 +38,7 @@ def results(context: click.Context) -> None:
 @options.results
 def prune(stale: bool, failed: bool, broken: bool, yes: bool, results: Path) -> None:
     """List records, ask, and then remove exactly those that were listed."""
-    from fmbench.audit.prune import list_removable, remove_record
+    from fmbench.audit.prune import IN_USE, list_removable, remove_record
     from fmbench.audit.verify import State, Verifier
     from fmbench.records.store import open_existing_store
 
@@ -63,6 +63,11 @@ def prune(stale: bool, failed: bool, broken: bool, yes: bool, results: Path) -> 
         click.confirm(f"remove these {sum(len(one.files) for one in listed)} files?", abort=True,
                       err=True)  # fmt: skip
     kept = [(one, why) for one in listed if (why := remove_record(store, one))]
-    for one, why in kept:
-        print_message(f"kept {one.files[0]}: {why}")
-    print_message(f"removed {len(listed) - len(kept)} records")
+    result = f"removed {len(listed) - len(kept)} records"
+    if len(kept) == 1:
+        result += f"; {kept[0][0].files[0]} was kept: {kept[0][1]}"
+    elif kept:
+        result += f"; {len(kept)} were kept, the first {kept[0][0].files[0]}: {kept[0][1]}"
+    if any(why != IN_USE for _, why in kept):
+        raise UserError(result)
+    print_message(result)

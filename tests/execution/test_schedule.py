@@ -6,6 +6,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from fmbench import runners
@@ -75,7 +76,10 @@ def test_refresh_runs_cells_again_that_were_measured_with_other_versions(store, 
     cell = Cell(faulty.make_runner(), QUICK, 0)
     [record] = execute([cell], store, source)
     assert select_pending([cell], store.read_contents(), refresh=True) == []
-    store.save(replace(record, versions={**record.versions, "numpy": "1.0"}), {})
+    store.save(
+        replace(record, versions={**record.versions, "numpy": "1.0"}),
+        {"y_pred": np.zeros(2000, np.uint8)},
+    )
     assert select_pending([cell], store.read_contents()) == []
     assert select_pending([cell], store.read_contents(), refresh=True) == [cell]
 
