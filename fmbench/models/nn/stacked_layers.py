@@ -125,7 +125,7 @@ def _pool_average(layer: nn.AvgPool2d, own: Mapping[str, Tensor], X: Tensor) -> 
 def _compute_linear(layer: nn.Linear, own: Mapping[str, Tensor], X: Tensor) -> Tensor:
     if X.ndim != 3 or layer.bias is None:
         return _map_layer(layer, own, X)
-    return torch.baddbmm(own["bias"].unsqueeze(1), X, own["weight"].mT)
+    return torch.bmm(X, own["weight"].mT) + own["bias"].unsqueeze(1)
 
 
 def _compute_convolution(layer: nn.Conv2d, own: Mapping[str, Tensor], X: Tensor) -> Tensor:
