@@ -125,6 +125,8 @@ def check_arrays(record: Record, arrays: Mapping[str, np.ndarray]) -> None:
     if missing := needed - arrays.keys():
         raise ValueError(f"it has no {min(missing)}")
     n = _count_scored_images(record) or arrays[Y_PRED].size
+    if Y_TRUE in needed:  # the record says itself how many images were scored, at most so many
+        n = min(n, arrays[Y_TRUE].size)
     for name, array in arrays.items():
         if name == SCORES:
             shape = (n, n_classes if spec else array.shape[-1] if array.ndim == 2 else 0)

@@ -275,7 +275,7 @@ def test_a_damaged_record_is_named_and_left_out(folder, source, tmp_path):
         (["lenet5", "lenet5"], ["name two different runners"]),
         (["lenet5", "cnn", "mlp"], ["name two different runners"]),
         (["lenet5", "cnn", "--all"], ["or --all"]),
-        (["lenet5", "lenet"], ["unknown runner 'lenet'", "did you mean lenet5?"]),
+        (["lenet5", "lenett"], ["unknown runner 'lenett'", "did you mean lenet5"]),
         (["lenet5", "svc-rbf"], ["svc-rbf has no full result in", "`fmbench run svc-rbf`"]),
         (["lenet5", "hog-svm", "--quick"], ["lenet5 has no quick result", "run --quick lenet5`"]),
         (["--all", "--quick"], ["fewer than two rows", "`fmbench run --quick --all`"]),

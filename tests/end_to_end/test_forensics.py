@@ -267,7 +267,7 @@ def test_without_records_of_ones_own_those_of_the_reference_are_shown_but_not_wr
 @pytest.mark.parametrize(
     ("arguments", "messages"),
     [
-        (["lenet"], ["unknown runner 'lenet'", "did you mean lenet5?"]),
+        (["lenett"], ["unknown runner 'lenett'", "did you mean lenet5"]),
         ([], ["NAME"]),
         (["lenet5", "-p", "no=1"], ["no hyperparameter 'no'"]),
         (["lenet5", "--run", "--digits", "/no/such/folder"], ["--data mnist=DIR: /no/such/folder"]),

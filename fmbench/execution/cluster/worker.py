@@ -7,8 +7,6 @@ would measure a different cell under the same name refuses the request.
 
 from __future__ import annotations
 
-import hashlib
-import multiprocessing
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -83,9 +81,6 @@ def run_launch_on_worker(request: LaunchRequest) -> LaunchResult | Refusal | Non
     worker = get_worker()
     key = str(worker.get_current_task())
     worker.log_event(request.topic, {"key": key, "worker": worker.address})
-    # Dask forbids its workers to have child processes, because these could outlive the worker.
-    # Ours cannot: they end when their parent ends.
-    multiprocessing.current_process().daemon = False
     try:
         _check_code_is_unchanged()
         _check_definitions(request)
@@ -115,24 +110,17 @@ def _open_progress_store(results_id: str) -> Store:
     return Store(find_user_cache() / "cluster" / results_id)
 
 
-def _hash_code(folder: Path) -> str:
-    """Return one hash over all files of code in a folder."""
-    files = hashlib.sha256()
-    for path in sorted(folder.rglob("*.py")):
-        files.update(f"{path.relative_to(folder)}\n".encode())
-        files.update(hashlib.sha256(path.read_bytes()).digest())
-    return files.hexdigest()
-
-
 # A worker may run for days. A record names the commit of the code that was there at the start.
-_CODE = Path(__file__).parents[2]
-_CODE_AT_START = _hash_code(_CODE)
+environment.identify_code()
 
 
 def _check_code_is_unchanged() -> None:
     """Raise UserError if fmbench's code has changed since this worker imported it."""
-    if _hash_code(_CODE) != _CODE_AT_START:
-        raise UserError(f"the code in {_CODE} has changed since this worker started: restart it")
+    at_start = environment.identify_code()
+    if environment.read_code_identity() != at_start:
+        raise UserError(
+            f"the code in {at_start.folder} has changed since this worker started: restart it"
+        )
 
 
 def _check_definitions(request: LaunchRequest) -> None:

@@ -3,6 +3,7 @@
 import os
 import pickle
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -10,6 +11,7 @@ import pytest
 
 from fmbench.errors import UserError
 from fmbench.execution.cluster import connection, entry, worker
+from fmbench.utils import environment
 
 LIBRARY = str(Path(os.__file__).parent)
 
@@ -79,11 +81,9 @@ def test_a_worker_that_has_imported_another_fmbench_from_its_folder_is_refused(
     assert f"it has imported the fmbench in {tmp_path}" in answer["cannot_start"]
 
 
-def test_a_worker_whose_code_has_changed_refuses_cells(tmp_path, monkeypatch):
-    (tmp_path / "module.py").write_text("x = 1")
-    monkeypatch.setattr(worker, "_CODE", tmp_path)
-    monkeypatch.setattr(worker, "_CODE_AT_START", worker._hash_code(tmp_path))
+def test_a_worker_whose_code_has_changed_refuses_cells(monkeypatch):
     worker._check_code_is_unchanged()
-    (tmp_path / "module.py").write_text("x = 2")
+    changed = replace(environment.identify_code(), sha256="0" * 64)
+    monkeypatch.setattr(environment, "read_code_identity", lambda: changed)
     with pytest.raises(UserError, match="has changed since this worker started: restart it"):
         worker._check_code_is_unchanged()
