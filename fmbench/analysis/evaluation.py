@@ -403,7 +403,7 @@ def choose_evidence(
 def find_filled(
     summaries: Mapping[str, Summary], evidence: Mapping[str, Summary]
 ) -> frozenset[str]:
-    """Find the runners that :func:`choose_evidence` filled from fmbench's own measurement."""
+    """Return the names of the runners that are judged by fmbench's own measurement."""
     return frozenset(name for name, chosen in evidence.items() if chosen is not summaries[name])
 
 

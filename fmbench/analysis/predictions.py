@@ -142,7 +142,7 @@ class SuitePredictions:
 def load_predictions(
     results: SuiteResults, against: SuiteResults | None = None
 ) -> SuitePredictions:
-    """Read the predictions of all up-to-date records of these results, once.
+    """Read the stored predictions of every record that is up to date.
 
     Of ``against``, the results of another folder, only the summaries are used.
     """

@@ -228,7 +228,11 @@ def _format_summary(summary: Summary) -> dict[str, Any]:
 
 
 def _parse_summary(name: str, row: _SummaryRow) -> Summary:
-    """Return a row of the file as a summary; raises ValueError if its parts do not fit."""
+    """Turn a row of the file into a summary.
+
+    Raises:
+        ValueError: the fields of the row contradict each other.
+    """
     if row.runner != name or len(row.accuracies) != row.n:
         raise ValueError("it is not the summary of this runner and of these seeds")
     status, _, reason = row.status.partition(": ")

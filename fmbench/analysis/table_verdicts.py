@@ -432,7 +432,7 @@ def _find_own_member(picked: str, members: Sequence[Row]) -> Row | None:
 
 
 def _read_summaries(suite: Suite, folder: Path) -> Mapping[str, Summary]:
-    """Read the summaries of a suite in a results folder; none if the folder has none."""
+    """Read the summaries of a suite in a results folder; return an empty result without any."""
     own = suite.folder_in(folder) / SUMMARY_FILE
     if own.is_file():
         try:

@@ -60,7 +60,7 @@ def list_removable(
 
 
 def remove_record(store: Store, removable: RemovableRecord) -> str:
-    """Remove the files of a record; returns why it was kept, or an empty text.
+    """Remove the files of a record. Return an empty text, or why the record was not removed.
 
     It is kept if a run has changed the files or holds the record's lock, or if a file cannot be
     removed.

@@ -53,7 +53,7 @@ def list_runners(names: tuple[str, ...], suite_file: Path | None, results: Path)
 
 
 def format_for_terminal(lines: Sequence[tuple[str, ...]], width: int) -> str:
-    """Format the lines as a table of at most ``width`` columns, if that is 80 or more.
+    """Format the lines as a table that fits a terminal of ``width`` columns, at least 80.
 
     The parameters stand below the label. Names and labels share the width that the other columns
     leave.

@@ -66,7 +66,7 @@ def print_output(text: str, *, styled: bool = False) -> None:
 
 
 def flush_output() -> None:
-    """Write what was printed. Otherwise Python would do it at the end, when no error is caught.
+    """Write everything that was printed so far, so that an error in writing can still be caught.
 
     Raises:
         OSError: see :func:`print_output`.

@@ -114,7 +114,7 @@ class ForkServer:
         self._socket.close()
 
     def wait_until_ready(self, stop: Stop) -> None:
-        """Wait until the server has loaded everything.
+        """Wait until the server has loaded the libraries and the data.
 
         Raises:
             StoppedError: ``stop`` was set; the server is ended.

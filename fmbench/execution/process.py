@@ -12,7 +12,6 @@ import dataclasses
 import json
 import multiprocessing
 import resource
-import signal
 import sys
 import time
 import traceback
@@ -40,6 +39,7 @@ from fmbench.execution.fork_server import (
 from fmbench.execution.server_process import describe_other_code
 from fmbench.models import accelerators, workers
 from fmbench.utils import environment
+from fmbench.utils.formatting import format_signal
 
 LOG = "log"  # the file that holds what a child process prints
 RESULT = "result.json"  # the file that holds what a child process returns
@@ -145,11 +145,7 @@ def _describe_exit(status: int | None, folder: Path) -> str:
         return f"its process was killed{last_line}"
     if status >= 0:
         return f"ended with status {status} before it returned predictions{last_line}"
-    try:
-        name = f" ({signal.Signals(-status).name})"
-    except ValueError:  # a signal without a name
-        name = ""
-    return f"killed by signal {-status}{name}{last_line}"
+    return f"killed by signal {format_signal(-status)}{last_line}"
 
 
 def _read_last_line(log: Path) -> str:

@@ -200,7 +200,7 @@ def _run_call(payload: bytes, keeper: int) -> NoReturn:
         sys.path[:] = call.path
         if call.main is not None:
             _import_main(*call.main)
-        function, arguments = pickle.loads(call.pickled)  # noqa: S301
+        function, arguments = pickle.loads(call.pickled)  # noqa: S301 (from the same call)
         function(*arguments)
         code = 0
     except BaseException:  # noqa: BLE001 - whatever it is, the log has it and the status says so

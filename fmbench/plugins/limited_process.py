@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from fmbench.models import workers
+from fmbench.utils.formatting import format_signal
 
 POLL_SECONDS = 0.1  # the longest delay before the end of the process or a limit is noticed
 MAX_ANSWER_BYTES = 32 << 20
@@ -187,11 +188,7 @@ class _Reader:
 def _describe_exit(exit_code: int) -> str:
     if exit_code >= 0:
         return f"it ended its process with status {exit_code}"
-    try:
-        name = f" ({signal.Signals(-exit_code).name})"
-    except ValueError:  # a signal without a name
-        name = ""
-    return f"its process was killed by signal {-exit_code}{name}"
+    return f"its process was killed by signal {format_signal(-exit_code)}"
 
 
 def _measure_memory(pid: int, descendants: set[Any]) -> int:

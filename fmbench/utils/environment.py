@@ -107,7 +107,7 @@ def read_code_identity() -> CodeIdentity:
 
 
 def describe_other_code(expected: CodeIdentity, here: CodeIdentity) -> str | None:
-    """Say on one line how the code of a process differs from the ``expected`` one, if it does."""
+    """Return one line that says how ``here`` differs from ``expected``; None if they are equal."""
     if here.folder != expected.folder:
         return f"its process has the fmbench in {here.folder}, not that in {expected.folder}"
     if here != expected:

@@ -74,7 +74,7 @@ def read_file_and_state(path: Path, max_bytes: int) -> tuple[bytes, FileState]:
 
 
 def find_link(folder: Path, *parts: str) -> Path | None:
-    """Return the first of ``folder/part``, ``folder/part/part`` ... that is a symbolic link.
+    """Go down from ``folder`` along ``parts``; return the first symbolic link, or None.
 
     ``folder`` itself may be one: the user named it.
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterable, Sequence
 
 from fmbench.utils.table import MeanSd
@@ -43,3 +44,11 @@ def format_interval(low: float | None, high: float | None) -> str:
         return ""
     first, last = f"{100 * low:.2f}", f"{100 * high:.2f}"
     return first if first == last else f"{first} to {last}"
+
+
+def format_signal(number: int) -> str:
+    """Return the number of a signal with its name: ``9 (SIGKILL)``; some have no name."""
+    try:
+        return f"{number} ({signal.Signals(number).name})"
+    except ValueError:
+        return str(number)

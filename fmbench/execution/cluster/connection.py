@@ -82,7 +82,7 @@ class Silence:
 
 
 class Connection:
-    """A connection to the scheduler at ``address``; ``warn`` gets each line for the user.
+    """A connection to the scheduler at ``address``; it calls ``warn`` with each line for the user.
 
     ``workers`` is what the scheduler said last about each worker, by its address. A worker is in
     ``silent`` if it has not been heard of for WORKER_REPORT_SECONDS, and in ``lost`` after

@@ -36,7 +36,7 @@ def call(payload: bytes) -> dict[str, Any]:
         try:
             _check_loaded_package()
             # Dask has unpickled all around it, from the same sender.
-            function, arguments = pickle.loads(payload)  # noqa: S301
+            function, arguments = pickle.loads(payload)  # noqa: S301 (from Dask's message)
         except Exception as error:  # noqa: BLE001
             # Whatever an import raises: the worker has no fmbench, or a broken one.
             why = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
@@ -84,7 +84,7 @@ def remove_unnamed_folders(path: Sequence[str], pythonpath: str) -> tuple[list[s
 
 
 def _check_loaded_package() -> None:
-    """Raise ImportError if fmbench was imported earlier, from a folder that is off the path now."""
+    """Raise ImportError if the worker has imported an fmbench that the user did not install."""
     package = sys.modules.get("fmbench")
     if package is None:
         return
