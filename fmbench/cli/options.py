@@ -14,10 +14,12 @@ from typing import Any
 import click
 
 from fmbench.api import DEFAULT_RESULTS
+from fmbench.cli.output import OutputOptions
 from fmbench.errors import UserError
 from fmbench.execution.session import SEEDS_TOGETHER_ON_GPU, RunOptions
 from fmbench.records.protocols import FULL, QUICK
 from fmbench.suites.bundled import DEFAULT_SUITE
+from fmbench.utils.table import FORMATS, TEXT_FORMAT
 
 # What can be the name of a data set before the "=" of an option; a path would have a slash.
 NAME = re.compile(r"[\w.-]+")
@@ -171,6 +173,52 @@ _RUN_OPTIONS = (
         help="How often a cell is sent out again when its worker is lost.",
     ),
 )  # fmt: skip
+
+TABLE_FORMATS = (TEXT_FORMAT, *FORMATS)
+
+
+def output(
+    *more_formats: str, default: str = TEXT_FORMAT, has_json_flag: bool = False
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Add ``--format`` and ``-o``; the command gets them as ``output``, checked.
+
+    ``more_formats``: formats of this command alone, such as ``review``. ``default``: what is
+    printed where the output goes to another program. ``has_json_flag``: add ``--json``.
+    """
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(command)
+        def with_output(
+            format_: str | None, output_file: Path | None, as_json: bool = False, **values: Any
+        ) -> Any:
+            if as_json and format_ not in (None, "json"):
+                raise UserError(f"give --json or --format {format_}, not both")
+            chosen = OutputOptions("json" if as_json else format_, output_file, default)
+            chosen.check()
+            return command(output=chosen, **values)
+
+        elsewhere = "" if default == TEXT_FORMAT else f" in a terminal, {default} elsewhere"
+        added = [
+            click.option(
+                "--format", "format_", type=click.Choice([*TABLE_FORMATS, *more_formats]),
+                help="`text` is fitted to the terminal, `tex` is a LaTeX document.  "
+                f"[default: by the ending of --output, or text{elsewhere}]",
+            ),
+            click.option(
+                "-o", "--output", "output_file",
+                type=NonEmptyPath(path_type=Path, dir_okay=False),
+                help="Write into this file instead of printing.",
+            ),
+        ]  # fmt: skip
+        if has_json_flag:
+            added.append(
+                click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
+            )
+        for option in reversed(added):
+            with_output = option(with_output)
+        return with_output
+
+    return decorate
 
 
 order = click.option(

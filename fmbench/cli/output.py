@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import shutil
 import sys
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fmbench.cli.streams import send_nowhere
+from fmbench.errors import UserError
 from fmbench.utils.printable import escape_on_one_line, escape_unsafe, shorten
+from fmbench.utils.table import DEFAULT_WIDTH, TEXT_FORMAT
 
 if TYPE_CHECKING:
     from fmbench.analysis.evaluation import SuiteResults
     from fmbench.records.store import BrokenRecord
+    from fmbench.utils.document import Document
     from fmbench.utils.table import Table
 
 # Exit statuses.
 FAILED, CONTRADICTORY, BAD_INPUT, INTERRUPTED = 1, 1, 2, 130
+MIN_WIDTH = 40  # columns for text, however narrow the terminal is
 MAX_MESSAGE = 2000  # characters of one line on stderr
 
 
@@ -89,29 +95,98 @@ def _catch_closed_pipe() -> Iterator[None]:
             raise
 
 
-def print_table(table: Table, format_: str | None = None) -> None:
-    """Print a table in a format; by default fitted to the terminal, or as Markdown elsewhere.
+@dataclass(frozen=True)
+class OutputOptions:
+    """Where a command's result goes: ``--format`` and ``--output`` as the user gave them.
 
-    A terminal gets colours, unless ``NO_COLOR`` is set.
+    ``default``: the format without ``--format`` where the output goes neither to a terminal nor to
+    a file whose name says it.
     """
-    if format_ is None and sys.stdout.isatty():
-        from rich.console import Console
 
-        from fmbench.report.terminal import render_table
+    format: str | None = None
+    file: Path | None = None
+    default: str = TEXT_FORMAT
 
-        console = Console()
-        with console.capture() as captured:
-            console.print(render_table(table, console.width), highlight=False)
-        print_output(captured.get(), styled=True)
-    else:
-        from fmbench.utils.table import FORMATS
+    @property
+    def chosen_format(self) -> str:
+        """The format: as asked, or by the ending of the file, or text in a terminal."""
+        if self.format is not None:
+            return self.format
+        if self.file is not None:
+            return _FORMAT_OF_ENDING.get(self.file.suffix.lower(), self.default)
+        return TEXT_FORMAT if sys.stdout.isatty() else self.default
 
-        print_output(FORMATS[format_ or "md"](table))
+    @property
+    def has_colours(self) -> bool:
+        """Whether the text gets colours: in a terminal, unless ``NO_COLOR`` is set."""
+        return self.file is None and sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+
+    def check(self) -> None:
+        """Check before the work that the file can be written there.
+
+        Raises:
+            UserError: its folder does not exist.
+        """
+        if self.file is not None and not self.file.absolute().parent.is_dir():
+            raise UserError(f"{self.file} cannot be written: there is no folder {self.file.parent}")
+
+
+# The ending of a file's name that says which format --output means.
+_FORMAT_OF_ENDING = {
+    ".txt": TEXT_FORMAT, ".md": "md", ".csv": "csv", ".tex": "tex", ".json": "json",
+    ".html": "html", ".htm": "html",
+}  # fmt: skip
+
+
+def find_width() -> int:
+    """Columns for text: those of the terminal, or of ``COLUMNS``, or 100."""
+    return max(MIN_WIDTH, shutil.get_terminal_size((DEFAULT_WIDTH, 24)).columns)
 
 
 def find_terminal_width() -> int | None:
     """Columns of the terminal; ``None`` if the output goes to a file or another program."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def print_document(document: Document, output: OutputOptions) -> None:
+    """Print a document, or write it into a file, in the chosen format."""
+    from fmbench.utils.document import format_document
+
+    format_, colours = output.chosen_format, output.has_colours
+    text = format_document(document, format_, find_width(), colours=colours)
+    print_or_write(text, output, styled=colours and format_ == TEXT_FORMAT)
+
+
+def print_table(table: Table, output: OutputOptions) -> None:
+    """Print a table, or write it into a file, in the chosen format."""
+    from fmbench.utils.document import render_to_text
+    from fmbench.utils.table import FORMATS
+
+    format_, colours = output.chosen_format, output.has_colours
+    if format_ != TEXT_FORMAT:
+        print_or_write(FORMATS[format_](table), output)
+        return
+    from fmbench.report.terminal import render_table
+
+    width = find_width()
+    text = render_to_text(render_table(table, width), width, colours=colours)
+    print_or_write(text, output, styled=colours)
+
+
+def print_or_write(text: str, output: OutputOptions, *, styled: bool = False) -> None:
+    """Print a text, or write it into the file of ``--output`` and say so.
+
+    ``styled``: see :func:`print_output`.
+    """
+    from fmbench.utils.file_errors import name_file
+    from fmbench.utils.files import write_text_atomically
+
+    if output.file is None:
+        print_output(text, styled=styled)
+        return
+    with name_file(output.file):
+        write_text_atomically(output.file, escape_unsafe(text))
+    print_message(f"written: {output.file}")
 
 
 def print_broken_records(broken: Iterable[BrokenRecord]) -> int:

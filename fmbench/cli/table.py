@@ -10,9 +10,10 @@ import click
 
 from fmbench.cli import options
 from fmbench.cli.output import (
+    OutputOptions,
     build_run_all_command,
     print_message,
-    print_output,
+    print_or_write,
     print_problems,
     print_table,
 )
@@ -26,12 +27,7 @@ if TYPE_CHECKING:
     epilog="Examples: fmbench table; fmbench table --format csv > accuracies.csv; "
     "fmbench table --format review"
 )
-@click.option(
-    "--format", "format_",
-    type=click.Choice(["md", "csv", "json", "tex", "html", "review", "eval-results"]),
-    help="`tex` for a LaTeX document, `review` for a paragraph of a review, `eval-results` for a "
-    "model hub.  [default: fitted to the terminal; md elsewhere]",
-)  # fmt: skip
+@options.output("review", "eval-results", default="md")
 @click.option("--table", "name", metavar="NAME", default="accuracies", show_default=True,
               help="accuracies, by-class or overall; or the number that the paper gives the "
               "table.")  # fmt: skip
@@ -50,7 +46,7 @@ if TYPE_CHECKING:
 @options.results
 @options.data
 def table(
-    format_: str | None,
+    output: OutputOptions,
     name: str,
     margin: float,
     alpha: float,
@@ -72,14 +68,15 @@ def table(
     )
     if not shown.rows:
         raise UserError(f"{found.suite.path}: no [[row]], so there is nothing to measure")
-    if format_ == "review":
-        print_output(api.format_review(found, margin=margin / 100, alpha=alpha))
-    elif format_ == "eval-results":
-        print_output(api.format_eval_results(found))
-    elif format_ in ("tex", "html") and isinstance(shown, AccuracyTable):
-        print_table(build_overview(shown), format_)
+    if output.chosen_format == "review":
+        text = api.format_review(found, margin=margin / 100, alpha=alpha)
+        print_or_write(text, output)
+    elif output.chosen_format == "eval-results":
+        print_or_write(api.format_eval_results(found), output)
+    elif output.chosen_format in ("tex", "html") and isinstance(shown, AccuracyTable):
+        print_table(build_overview(shown), output)
     else:
-        print_table(shown, format_)
+        print_table(shown, output)
     if write:  # last, so that a full disk hides no table
         for path in api.write_tables(found):
             print_message(f"written: {path}")

@@ -17,6 +17,8 @@ from typing import Any, Literal
 
 from fmbench.utils.printable import escape_on_one_line, escape_unsafe, shorten
 
+DEFAULT_WIDTH = 100  # columns of text that does not go to a terminal
+TEXT_FORMAT = "text"  # fitted to a terminal; fmbench.utils.document formats it
 MAX_CELL = 1000  # characters that are printed of a cell; JSON has all
 # Cells of a CSV file that begin so are formulas in a spreadsheet.
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t")
@@ -120,12 +122,16 @@ PRINTED_FIGURE = ColumnKind("figure as printed", str, _parse_figure, "right")
 class Column:
     """A column: its name, and how its values are printed.
 
-    ``is_detail``: CSV and JSON have the column, Markdown leaves it out.
+    ``is_detail``: CSV and JSON have the column, the other formats leave it out. ``min_width``: a
+    narrower terminal leaves it out as well. ``style``: gives the style of a value in a terminal, as
+    rich names it.
     """
 
     name: str
     kind: ColumnKind = TEXT
     is_detail: bool = False
+    min_width: int = 0
+    style: Callable[[Any], str] | None = None
 
     def text(self, value: Any) -> str:
         """A value of this column as it is printed: on one line, not endless, and safe to print."""
@@ -175,31 +181,35 @@ class Table:
 
 def format_markdown(table: Table) -> str:
     """Format title, table and notes as Markdown."""
+    notes = "".join(f"\n- {escape_markdown(note)}" for note in table.printed_notes)
+    title = escape_markdown(table.printed_title)
+    return f"# {title}\n\n{format_markdown_rows(table)}\n" + (f"{notes}\n" if notes else "")
+
+
+def format_markdown_rows(table: Table) -> str:
+    """Format the rows under their header as a table of Markdown, without a final line break."""
     from tabulate import tabulate
 
     columns = [column for column in table.columns if not column.is_detail]
     rows = table.text_rows()
     cells = [[_escape_markdown_cell(row[column.name]) for column in columns] for row in rows]
-    body = tabulate(
+    return tabulate(
         cells,
         headers=[_escape_markdown_cell(escape_on_one_line(column.name)) for column in columns],
         tablefmt="pipe",
         disable_numparse=True,
         colalign=[column.kind.align for column in columns] if cells else None,
     )
-    notes = "".join(f"\n- {_escape_markdown(note)}" for note in table.printed_notes)
-    title = _escape_markdown(table.printed_title)
-    return f"# {title}\n\n{body}\n" + (f"{notes}\n" if notes else "")
 
 
-def _escape_markdown(text: str) -> str:
+def escape_markdown(text: str) -> str:
     """Escape what begins an HTML tag, a link or a picture; other marks only change the looks."""
     return re.sub(r"<(?=[A-Za-z/!?])|(?<=\])\(", r"\\\g<0>", text)
 
 
 def _escape_markdown_cell(text: str) -> str:
     """Escape as above, and every ``|``, which would end the cell, with any backslash before it."""
-    return re.sub(r"(\\*)\|", r"\1\1\\|", _escape_markdown(text))
+    return re.sub(r"(\\*)\|", r"\1\1\\|", escape_markdown(text))
 
 
 def format_csv(table: Table) -> str:
@@ -276,6 +286,29 @@ def format_html(table: Table) -> str:
     """Format title, table and notes as a small page."""
     from html import escape
 
+    notes = "".join(f"<li>{escape(note)}</li>\n" for note in table.printed_notes)
+    return format_html_page(
+        table.title, format_html_rows(table) + (f"<ul>\n{notes}</ul>\n" if notes else "")
+    )
+
+
+def format_html_page(title: str, body: str) -> str:
+    """Format a small page; ``body`` is HTML."""
+    from html import escape
+
+    printed = escape(escape_on_one_line(title))
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{printed}</title>\n<style>{_HTML_STYLE}</style>\n</head>\n<body>\n<main>\n"
+        f"<h1>{printed}</h1>\n{body}</main>\n</body>\n</html>\n"
+    )
+
+
+def format_html_rows(table: Table) -> str:
+    """Format the rows under their header as a table of HTML that scrolls if it is too wide."""
+    from html import escape
+
     columns = [column for column in table.columns if not column.is_detail]
     head = "".join(
         f'<th scope="col">{escape(escape_on_one_line(column.name))}</th>' for column in columns
@@ -288,16 +321,9 @@ def format_html(table: Table) -> str:
         + "</tr>\n"
         for row in table.text_rows()
     )
-    notes = "".join(f"<li>{escape(note)}</li>\n" for note in table.printed_notes)
-    title = escape(table.printed_title)
     return (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{title}</title>\n<style>{_HTML_STYLE}</style>\n</head>\n<body>\n<main>\n"
-        f'<h1>{title}</h1>\n<div class="wide" tabindex="0">\n<table>\n'
-        f"<thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody>\n</table>\n</div>\n"
-        + (f"<ul>\n{notes}</ul>\n" if notes else "")
-        + "</main>\n</body>\n</html>\n"
+        f'<div class="wide" tabindex="0">\n<table>\n<thead><tr>{head}</tr></thead>\n'
+        f"<tbody>\n{body}</tbody>\n</table>\n</div>\n"
     )
 
 
