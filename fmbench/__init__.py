@@ -9,6 +9,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from fmbench.utils.platforms import describe_problem
+
 if TYPE_CHECKING:
     from fmbench.api import (
         Results,
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
         judge,
         load_results,
         load_suite,
+        plan_run,
         run,
     )
     from fmbench.errors import UserError
@@ -38,6 +41,7 @@ __all__ = [
     "load_results",
     "load_suite",
     "our_choice",
+    "plan_run",
     "register",
     "run",
     "standardised",
@@ -52,6 +56,7 @@ _HOME = {
     "judge": "fmbench.api",
     "load_results": "fmbench.api",
     "load_suite": "fmbench.api",
+    "plan_run": "fmbench.api",
     "run": "fmbench.api",
     "UserError": "fmbench.errors",
     "RunOptions": "fmbench.execution.session",
@@ -70,6 +75,10 @@ def __getattr__(name: str) -> Any:
         return package_version()
     if name not in _HOME:
         raise AttributeError(f"module 'fmbench' has no attribute {name!r}")
+    if name != "UserError" and (problem := describe_problem()):
+        from fmbench.errors import UserError
+
+        raise UserError(problem)
     return getattr(importlib.import_module(_HOME[name]), name)
 
 

@@ -1,6 +1,7 @@
 """Runs the command line: ``python -m fmbench`` is the same as ``fmbench``.
 
-It imports little at first, so that Ctrl-C is one line also while the rest is imported.
+It imports little at first, so that Ctrl-C is one line also while the rest is imported, and so that
+a system on which fmbench cannot run gets one line, too.
 """
 
 from __future__ import annotations
@@ -9,11 +10,16 @@ import signal
 import sys
 from typing import NoReturn
 
-INTERRUPTED = 130  # the exit status after Ctrl-C
+from fmbench.utils.platforms import describe_problem
+
+BAD_INPUT, INTERRUPTED = 2, 130  # exit statuses; the second after Ctrl-C
 
 
 def main() -> NoReturn:
     """Run the command that the user has typed."""
+    if problem := describe_problem():
+        print(f"fmbench: error: {problem}", file=sys.stderr)
+        sys.exit(BAD_INPUT)
     try:
         from fmbench.cli.main import main as run_command
 
@@ -27,7 +33,7 @@ def main() -> NoReturn:
 
 
 if __name__ == "__main__":
-    if not sys.flags.safe_path:
+    if not getattr(sys.flags, "safe_path", False):
         # Python has put the current folder first: nothing in it may replace a library.
         sys.path.append(sys.path.pop(0))
     main()

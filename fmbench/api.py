@@ -15,17 +15,17 @@ Accuracies are fractions in [0, 1], seconds are wall time, memory is in bytes.
 from __future__ import annotations
 
 import logging
-import shlex
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property, partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
 from fmbench.datasets.specs import DEFAULT_DATASET, get_dataset
 from fmbench.errors import UserError
+from fmbench.utils.files import DEFAULT_RESULTS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from fmbench.analysis.evaluation import JudgedRow, SuiteResults
     from fmbench.analysis.forensics.findings import ForensicsFindings
     from fmbench.analysis.forensics.plan import CellGroup, ForensicsPlan
+    from fmbench.analysis.looks import Looks
     from fmbench.analysis.predictions import SuitePredictions
     from fmbench.analysis.summary import Summary
     from fmbench.audit.rerun import RerunResult
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from fmbench.consistency.check import ConsistencyResult
     from fmbench.datasets.specs import LocatedDataset
     from fmbench.execution.estimate import DurationEstimate
+    from fmbench.execution.plan import RunPlan
     from fmbench.execution.session import MakeObserver, MeasuringSession, RunOptions
     from fmbench.judging.documents import Input
     from fmbench.judging.judgement import Judgement
@@ -51,13 +53,12 @@ if TYPE_CHECKING:
     from fmbench.records.record import Record
     from fmbench.records.store import BrokenRecord, Store, StoreContents
     from fmbench.report.commands import Commands
-    from fmbench.suites.claims import Suite
+    from fmbench.report.live_table import LiveTable
+    from fmbench.suites.claims import Row, Suite
     from fmbench.suites.configurations import Configuration
     from fmbench.utils.table import Table
 
 logger = logging.getLogger("fmbench")
-
-DEFAULT_RESULTS = Path("results/local")
 
 
 def load_suite(name_or_path: str | Path | None = None) -> Suite:
@@ -80,14 +81,21 @@ def load_suite(name_or_path: str | Path | None = None) -> Suite:
 class Results:
     """A results folder, seen through a suite: what was claimed, and what was measured.
 
-    ``new_records`` are those that :func:`run` has just made; ``interrupted`` says whether Ctrl-C
-    ended that run early; ``unwritten`` says which table it could not write, and why, if any.
+    ``new_records`` are those that :func:`run` has just made; ``interruption`` says what is finished
+    if Ctrl-C ended that run early; ``unwritten`` says which table it could not write, and why, if
+    any; ``named`` are the rows that it was asked for by name.
     """
 
     evaluation: SuiteResults
     new_records: tuple[Record, ...] = ()
-    interrupted: bool = False
+    interruption: str = ""
     unwritten: str = ""
+    named: tuple[str, ...] = ()
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether Ctrl-C ended the run early."""
+        return bool(self.interruption)
 
     @property
     def suite(self) -> Suite:
@@ -158,11 +166,14 @@ class Results:
         configuration, records = self._records_of(runner)
         return self.evaluation.confusion_matrices(configuration, records).sum(axis=0)
 
-    def table(self, name: str = "accuracies") -> Table:
-        """A table of the suite: ``"accuracies"``, ``"by-class"`` or ``"overall"``."""
+    def table(self, name: str = "accuracies", only: Collection[str] = ()) -> Table:
+        """A table of the suite: ``"accuracies"``, ``"by-class"`` or ``"overall"``.
+
+        ``only``: the table of accuracies has only the rows of these runners.
+        """
         from fmbench.report.tables import build_table
 
-        return build_table(self.evaluation, name)
+        return build_table(self.evaluation, name, only=only)
 
     def _records_of(self, runner: str) -> tuple[Configuration, list[Record]]:
         from fmbench.utils.names import suggest_names
@@ -217,6 +228,9 @@ def run(
     suite: str | Path | Suite | None = None,
     parameters: Sequence[str] = (),
     seeds: int | None = None,
+    seed_numbers: Sequence[int] = (),
+    until_decided: bool = False,
+    max_seeds: int | None = None,
     quick: bool = False,
     results: str | Path = DEFAULT_RESULTS,
     data: Mapping[str, Path] | str | Path | None = None,
@@ -224,6 +238,7 @@ def run(
     force: bool = False,
     refresh: bool = False,
     options: RunOptions | None = None,
+    verbosity: int = 0,
     make_observer: MakeObserver | None = None,
 ) -> Results:
     """Measure runners, write the tables, and return the results. Finished cells are not run again.
@@ -232,63 +247,285 @@ def run(
         ``"sklearn.ensemble:ExtraTreesClassifier"``).
     every_row: run every row of the suite instead, except those that run only if named.
     parameters: ``"name=value"`` hyperparameters in place of the recipe's.
-    seeds: seeds of each stochastic runner; by default 5, with ``quick`` 2.
+    seeds: the number of seeds of each stochastic runner; by default 5, with ``quick`` 2.
+    seed_numbers: exactly these seeds instead, such as ``[3]``.
+    until_decided: seeds go only where a verdict is open. A row gets three seeds, then one at a
+        time, until it is decided, or a decision has become improbable, or it has ``max_seeds`` (by
+        default 20). P values are corrected for these looks. A row that no seed can decide gets one.
+        With ``every_row``, a row that seeds cannot or probably will not decide gets none where
+        fmbench's own measurement can take its place.
     quick: a small part of the data and few epochs; the figures cannot be compared with claims.
     data: folders of the data sets by name, or the folder of Fashion-MNIST; by default they are
         found or fetched.
     controls: also measure the models of rows with a control figure on the control's images.
     force: also run finished cells again. refresh: those made with other versions or elsewhere.
-    options: what the run may use. make_observer: shows progress; by default on stderr.
+    options: what the run may use. make_observer: shows progress; by default on stderr, where a
+        terminal also shows the table, and replaces row by row what is measured here.
+    verbosity: -1 for errors only, 1 for more than usual.
 
     A cell that fails leaves a record that says why; the others go on. Ctrl-C ends the run, keeps
     what is finished and returns it.
 
     Raises:
-        UserError: an unknown name, a suite or data that are not valid, a device that is not there.
+        UserError: an unknown name, a suite or data that are not valid, a device that is not there,
+            or options that exclude each other.
     """
     from fmbench.analysis import evaluation
     from fmbench.execution import schedule
     from fmbench.report.tables import write_tables
-    from fmbench.suites.configurations import find_control_configurations
+    from fmbench.utils.environment import collect_versions
     from fmbench.utils.file_errors import describe_os_error
 
-    loaded = _load_suite(suite)
-    configurations = select_configurations(names, every_row, loaded, parameters)
-    protocol = _choose_protocol(quick)
-    n_seeds = seeds or protocol.default_seeds
-    on_controls = find_control_configurations(loaded, configurations) if controls else []
-    by_key = {
-        cell.key: cell
-        for configuration in [*configurations, *on_controls]
-        for cell in configuration.cells(protocol, n_seeds)
-    }
-    cells = list(by_key.values())
-    with _MeasuringSetup(Path(results), data, options, make_observer) as measuring:
-        contents = measuring.store.read_contents()
-        todo = schedule.select_pending(cells, contents, force=force, refresh=refresh)
+    if until_decided:
+        _refuse_until_decided_with(
+            {"--quick": quick, "--seeds": bool(seeds or seed_numbers), "--force": force,
+             "--refresh": refresh}
+        )  # fmt: skip
+        seeds = max_seeds = _check_max_seeds(max_seeds)
+    elif max_seeds is not None:
+        raise UserError("--max-seeds goes with --until-decided: add it, or use --seeds")
+    asked = _select_cells(
+        names, every_row, _load_suite(suite), parameters, seeds, seed_numbers, quick, controls
+    )
+    asked.suite.find_writable_folder(Path(results))  # a link there is refused before the work
+    with _MeasuringSetup(Path(results), data, options, make_observer, verbosity) as measuring:
+        store, contents = measuring.store, measuring.store.read_contents()
+        todo = schedule.select_pending(asked.cells, contents, force=force, refresh=refresh)
         sources = measuring.find_sources(todo)
-        todo, cells = ([c for c in part if c.dataset.name in sources] for part in (todo, cells))
-        session = measuring.session(todo)
+        todo, cells = (
+            [cell for cell in part if cell.dataset.name in sources] for part in (todo, asked.cells)
+        )
+
+        def read() -> SuiteResults:
+            return evaluation.read_results(
+                store.folder, asked.suite, asked.protocol, measuring.source.folder,
+                asked.configurations, store,
+            )  # fmt: skip
+
+        if verbosity > 0:
+            logger.info("records are written into %s", store.records.resolve())
+            versions = (f"{name} {v}" for name, v in collect_versions().items())
+            logger.info("versions: %s", ", ".join(versions))
+        session = measuring.session(todo, _prepare_live_table(asked, read))
         todo = session.sort(todo)
-        if not todo:
+        looks = _make_looks(measuring, asked, sources, max_seeds) if until_decided else None
+        if not todo and not looks:
             logger.info(
                 "nothing to do: %d cells are measured already (--force runs them again)",
                 len(cells),
             )
-        with session.catch_interrupt():
-            session.measure(todo, contents, n_planned=len(cells))
-    found = evaluation.read_results(
-        Path(results), loaded, protocol, measuring.source.folder, configurations, measuring.store
-    )
+        with session.catch_interrupt(can_continue=not force):
+            if looks:
+                _measure_until_decided(looks, asked, session, sources, read)
+            else:
+                session.measure(todo, contents, n_planned=len(cells))
+    found = looks.finish(read()) if looks else read()
     unwritten = ""
     try:
         # If nothing new was measured, the tables have not changed; to score again takes seconds.
-        if written := write_tables(found, only_missing=not todo):
-            logger.info("written: %s", ", ".join(map(str, written)))
+        written = write_tables(found, only_missing=not (todo or looks))
+        if written and not session.interruption:
+            folder = asked.suite.folder_in(store.folder)
+            logger.info("written: %d tables as Markdown and CSV in %s", len(written) // 2, folder)
     except OSError as error:  # such as a full disk: the records are written, and can be shown
         unwritten = describe_os_error(error)
         logger.error("a table cannot be written: %s", unwritten)
-    return Results(found, tuple(session.records), session.interrupted, unwritten)
+    return Results(found, tuple(session.records), session.interruption, unwritten, asked.named)
+
+
+def plan_run(
+    names: Sequence[str] = (),
+    *,
+    every_row: bool = False,
+    suite: str | Path | Suite | None = None,
+    parameters: Sequence[str] = (),
+    seeds: int | None = None,
+    seed_numbers: Sequence[int] = (),
+    quick: bool = False,
+    results: str | Path = DEFAULT_RESULTS,
+    data: Mapping[str, Path] | str | Path | None = None,
+    controls: bool = False,
+    force: bool = False,
+    refresh: bool = False,
+    options: RunOptions | None = None,
+) -> RunPlan:
+    """Say what :func:`run` would do with these arguments. Nothing is measured, written or fetched.
+
+    Raises:
+        UserError: as :func:`run`.
+    """
+    from fmbench.analysis.reference import load_reference_fit_seconds
+    from fmbench.execution.estimate import DurationEstimate
+    from fmbench.execution.plan import plan_cells
+    from fmbench.execution.schedule import select_pending
+    from fmbench.execution.session import RunOptions
+    from fmbench.records.store import Store
+
+    asked = _select_cells(
+        names, every_row, _load_suite(suite), parameters, seeds, seed_numbers, quick, controls
+    )
+    store = Store(Path(results))
+    contents = store.read_contents()
+    todo = select_pending(asked.cells, contents, force=force, refresh=refresh)
+    estimate = DurationEstimate(contents, load_reference_fit_seconds())
+    for title in _find_missing_data(todo, _collect_folders(data)):
+        logger.info("%s is not on this machine: the run fetches it", title)
+    return plan_cells(asked.cells_by_row, todo, store, estimate, options or RunOptions())
+
+
+def _find_missing_data(cells: Sequence[Cell], folders: Mapping[str, Path]) -> Iterable[str]:
+    """Yield the titles of the data sets that cells need and that a run would have to fetch."""
+    from fmbench.datasets.locate import check_folders, locate_dataset
+
+    check_folders(folders)
+    for spec in {cell.dataset.name: cell.dataset for cell in cells}.values():
+        try:
+            locate_dataset(spec, folders.get(spec.name))
+        except UserError:
+            yield spec.title
+
+
+@dataclass(frozen=True)
+class _AskedCells:
+    """What :func:`run` was asked to measure: every cell once, and the cells of each row."""
+
+    suite: Suite
+    protocol: Protocol
+    configurations: Sequence[Configuration]
+    cells: Sequence[Cell]
+    cells_by_row: Mapping[str, Sequence[Cell]]
+    named: tuple[str, ...]  # the rows; empty if every row was asked for
+
+
+def _select_cells(
+    names: Sequence[str],
+    every_row: bool,
+    suite: Suite,
+    parameters: Sequence[str],
+    seeds: int | None,
+    seed_numbers: Sequence[int],
+    quick: bool,
+    controls: bool,
+) -> _AskedCells:
+    """Select the cells that :func:`run` measures, finished or not; see there.
+
+    Raises:
+        UserError: as :func:`select_configurations`.
+    """
+    from fmbench.suites.configurations import find_control_configurations
+    from fmbench.utils.formatting import join_words
+
+    configurations = select_configurations(names, every_row, suite, parameters)
+    protocol = _choose_protocol(quick)
+    on_controls = find_control_configurations(suite, configurations) if controls else []
+    cells_by_row, without_seed = {}, []
+    for configuration in [*configurations, *on_controls]:
+        of_row = configuration.cells(protocol, seeds or protocol.default_seeds)
+        if seed_numbers and configuration.runner.deterministic:
+            without_seed.append(configuration.name)
+        elif seed_numbers:
+            of_row = [configuration.cell(protocol, seed) for seed in dict.fromkeys(seed_numbers)]
+        cells_by_row[configuration.name] = of_row
+    if without_seed:
+        logger.info("the seed makes no difference for %s", join_words(without_seed, most=5))
+    by_key = {cell.key: cell for cells in cells_by_row.values() for cell in cells}
+    named = () if every_row else tuple(configuration.name for configuration in configurations)
+    return _AskedCells(suite, protocol, configurations, list(by_key.values()), cells_by_row, named)
+
+
+def _prepare_live_table(
+    asked: _AskedCells, read: Callable[[], SuiteResults]
+) -> Callable[[], LiveTable]:
+    """Return what makes, once, the table of a run: the rows that were asked for, as known now."""
+    from fmbench.report.live_table import LiveTable
+
+    @cache
+    def make_table() -> LiveTable:
+        rows = {cell.key: name for name, cells in asked.cells_by_row.items() for cell in cells}
+        return LiveTable(read, asked.named, rows)
+
+    return make_table
+
+
+def _refuse_until_decided_with(options: Mapping[str, bool]) -> None:
+    """Refuse the options, by name, that a run until decided cannot have.
+
+    Raises:
+        UserError: one of them was given.
+    """
+    for name, is_given in options.items():
+        if is_given:
+            raise UserError(
+                f"--until-decided and {name} exclude each other: the looks choose the seeds, and "
+                "count each seed from 0 once"
+            )
+
+
+def _check_max_seeds(max_seeds: int | None) -> int:
+    from fmbench.analysis.verdicts import FEWEST_SEEDS, MAX_SEEDS
+
+    chosen = MAX_SEEDS if max_seeds is None else max_seeds
+    if not FEWEST_SEEDS <= chosen <= MAX_SEEDS:
+        raise UserError(
+            f"--max-seeds {chosen}: choose a number from {FEWEST_SEEDS} to {MAX_SEEDS}; the first "
+            f"look is after {FEWEST_SEEDS} seeds, the last after {MAX_SEEDS}"
+        )
+    return chosen
+
+
+def _make_looks(
+    measuring: _MeasuringSetup,
+    asked: _AskedCells,
+    sources: Mapping[str, LocatedDataset],
+    max_seeds: int | None,
+) -> Looks:
+    from fmbench.analysis.looks import Looks
+    from fmbench.execution.estimate import count_worker_seconds
+
+    chosen = {c.name: c for c in asked.configurations if c.dataset.name in sources}
+    return Looks(
+        asked.suite, measuring.store.folder, chosen, asked.named, _check_max_seeds(max_seeds),
+        measuring.estimate.expected_seconds,
+        lambda record: count_worker_seconds(record) * record.threads,
+    )  # fmt: skip
+
+
+def _measure_until_decided(
+    looks: Looks,
+    asked: _AskedCells,
+    session: MeasuringSession,
+    sources: Mapping[str, LocatedDataset],
+    read: Callable[[], SuiteResults],
+) -> None:
+    """Measure rows round by round, until each of them has stopped.
+
+    Each cell is measured once at most: what fails stops its row. Cells of controls, which have no
+    looks, belong to the first round.
+    """
+    from fmbench.execution import schedule
+    from fmbench.report.until_decided import describe_next_round, list_stops
+
+    rows = {configuration.name for configuration in asked.configurations}
+    controls = [
+        cell
+        for name, cells in asked.cells_by_row.items() if name not in rows
+        for cell in cells[: asked.protocol.default_seeds] if cell.dataset.name in sources
+    ]  # fmt: skip
+    tried: set[str] = set()
+    while True:
+        found = read()
+        plans = looks.look(found, retries_failed=not tried)
+        others = [] if tried else [*looks.find_failed_cells(found), *controls]
+        wanted = {cell.key: cell for cell in [*looks.choose_cells(plans), *others]}
+        pending = schedule.select_pending(wanted.values(), found.contents)
+        todo = session.sort([cell for cell in pending if cell.key not in tried], is_ordered=True)
+        if not todo:
+            break
+        logger.info("%s", describe_next_round(plans))
+        tried |= {cell.key for cell in todo}
+        n_finished = sum(cell.key in found.contents.finished for cell in asked.cells)
+        session.measure(todo, found.contents, n_planned=n_finished + len(todo))
+    logger.info("%s", "; ".join(list_stops(looks.spent.rows)))
 
 
 def check(
@@ -405,6 +642,7 @@ def compare(
     from fmbench.datasets import locate
     from fmbench.records.protocols import load_labels
     from fmbench.records.store import Store
+    from fmbench.report.commands import build_commands
     from fmbench.suites.configurations import (
         build_suite_configurations,
         rebuild_recorded_configurations,
@@ -442,16 +680,16 @@ def compare(
         for configuration in configurations
     }
     missing = tuple(name for name, records in found.items() if not records)
-    command = "fmbench run --quick" if quick else "fmbench run"
+    commands = build_commands(store.folder, loaded, quick=quick)
     if missing and names:
         raise UserError(
             f"{missing[0]} has no {protocol.name} result in {results}: "
-            f"`{command} {shlex.quote(missing[0])}` measures it"
+            f"`{commands.run(missing[0])}` measures it"
         )
     if len(found) - len(missing) < 2:
         raise UserError(
-            f"{results} holds {protocol.name} results of fewer than two rows: `{command} --all` "
-            "measures them"
+            f"{results} holds {protocol.name} results of fewer than two rows: "
+            f"`{commands.run('--all')}` measures them"
         )
     y_true = load_labels(
         protocol,
@@ -522,6 +760,7 @@ def forensics(
     results: str | Path = DEFAULT_RESULTS,
     data: Mapping[str, Path] | str | Path | None = None,
     options: RunOptions | None = None,
+    verbosity: int = 0,
     make_observer: MakeObserver | None = None,
 ) -> Forensics:
     """Which story explains what a paper prints of a model? From stored records, or measured.
@@ -571,13 +810,13 @@ def forensics(
             judged = read_results(store.folder, loaded, data=source.folder, store=store).rows
         return build_findings(plan, StoredPredictions(store, contents, source), loaded, judged)
 
-    folder, records, interrupted = Path(results), [], False
+    folder, records, interruption = Path(results), [], ""
     if run:
-        with _MeasuringSetup(folder, data, options, make_observer) as measuring:
+        with _MeasuringSetup(folder, data, options, make_observer, verbosity) as measuring:
             session = _measure_stories(plan, measuring, find)
             store, contents = measuring.store, measuring.store.read_contents()
             found = find(store, contents, measuring.source)
-            records, interrupted = session.records, session.interrupted
+            records, interruption = session.records, session.interruption
         own = contents
     else:
         folders = _collect_folders(data)
@@ -589,12 +828,12 @@ def forensics(
         raise UserError(f"{folder} has no record of {plan.name}: measure it with --run")
     unwritten = ""
     try:
-        if write and (written := found.write(loaded.folder_in(folder))):
+        if write and (written := found.write(loaded.find_writable_folder(folder))):
             logger.info("written: %s", ", ".join(map(str, written)))
     except OSError as error:  # as in `run`
         unwritten = describe_os_error(error)
         logger.error("a table cannot be written: %s", unwritten)
-    return Forensics(found, store.folder, planned, tuple(records), interrupted, unwritten)
+    return Forensics(found, store.folder, planned, tuple(records), interruption, unwritten)
 
 
 def _measure_stories(
@@ -715,16 +954,21 @@ class Forensics:
     """What :func:`forensics` found.
 
     ``folder`` holds the records that it read. ``planned`` is what would still have to be measured,
-    the most telling first; ``new_records`` are those that it has just made; ``unwritten`` is as in
-    :class:`Results`.
+    the most telling first; ``new_records`` are those that it has just made; ``interruption`` and
+    ``unwritten`` are as in :class:`Results`.
     """
 
     findings: ForensicsFindings
     folder: Path
     planned: tuple[PlannedCells, ...]
     new_records: tuple[Record, ...]
-    interrupted: bool
+    interruption: str = ""
     unwritten: str = ""
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether Ctrl-C ended the measuring early."""
+        return bool(self.interruption)
 
 
 @dataclass(frozen=True)
@@ -742,16 +986,19 @@ class Verification:
         return bool(self.table_differences) or any(check.is_bad for check in self.checks)
 
     def rerun(
-        self, options: RunOptions | None = None, make_observer: MakeObserver | None = None
+        self,
+        options: RunOptions | None = None,
+        make_observer: MakeObserver | None = None,
+        verbosity: int = 0,
     ) -> RerunResult:
         """Measure the records again, in a temporary folder, and compare the predictions."""
         from fmbench.audit.rerun import rerun_records
-        from fmbench.execution.session import RunOptions
+        from fmbench.execution.session import RunOptions, Verbosity
         from fmbench.report.progress import show_progress
 
         return rerun_records(
             self.checks, self.named, self.verifier, options or RunOptions(),
-            make_observer or show_progress,
+            make_observer or partial(show_progress, verbosity=Verbosity(verbosity)),
         )  # fmt: skip
 
 
@@ -812,26 +1059,33 @@ def write_tables(found: Results) -> list[Path]:
 
 
 def write_report(
-    found: Results, output: str | Path | None = None, *, against: Results | None = None
+    found: Results,
+    output: str | Path | None = None,
+    *,
+    against: Results | None = None,
+    on_step: Callable[[str], None] | None = None,
 ) -> Path:
     """Write one self-contained HTML page with all results of the suite; return the file.
 
     ``output``: the file; by default ``report.html`` in the suite's folder. ``against``: the results
-    of another folder; the page compares the rows that both have measured.
+    of another folder; the page compares the rows that both have measured. ``on_step`` is told what
+    begins, such as ``drawing the figures``.
     """
     from fmbench.consistency.solver import silence_solver_output
-    from fmbench.report.html.page import render_page
+    from fmbench.report.html.page import render_page, say_nothing
     from fmbench.utils.file_errors import name_file
     from fmbench.utils.files import write_text_atomically
 
     silence_solver_output()
+    on_step = on_step or say_nothing
+    on_step("reading the predictions")
     details, commands = _load_predictions(found)
     if against is not None:
         details = replace(details, against=against.evaluation)
         commands = replace(commands, against=against.folder)
-    path = Path(output or found.suite.folder_in(found.folder) / "report.html")
+    path = Path(output or found.suite.find_writable_folder(found.folder) / "report.html")
     _make_folder(path.parent)
-    page = render_page(details, commands)
+    page = render_page(details, commands, on_step)
     with name_file(path):
         write_text_atomically(path, page)
     return path
@@ -841,14 +1095,19 @@ def format_review(found: Results, *, margin: float = 0.005, alpha: float = 0.05)
     """Format the verdicts as paragraphs to paste into a review of the paper.
 
     ``margin`` (a fraction) and ``alpha`` are those of the verdicts.
+
+    Raises:
+        UserError: they are the results of a quick run.
     """
     from fmbench.consistency.solver import silence_solver_output
+    from fmbench.report.commands import build_commands_of
     from fmbench.report.review import describe_software, write_review
     from fmbench.report.sentences import cite_suite
 
+    _refuse_quick_results(found)
     silence_solver_output()
     suite, evaluation = found.suite, found.evaluation
-    commands = _build_commands(found)
+    commands = build_commands_of(evaluation)
     rows = [row for row in evaluation.judge(margin, alpha) if row.row.claimed]
     lines = [commands.run("--all"), commands.table()] if rows else []
     return write_review(
@@ -859,15 +1118,28 @@ def format_review(found: Results, *, margin: float = 0.005, alpha: float = 0.05)
 
 
 def format_eval_results(found: Results) -> str:
-    """Format what was measured as YAML, as a model hub's ``.eval_results`` files have it."""
+    """Format what was measured as YAML, as a model hub's ``.eval_results`` files have it.
+
+    Raises:
+        UserError: they are the results of a quick run.
+    """
     from datetime import UTC, datetime
 
     from fmbench.report.review import describe_software, write_eval_results
 
+    _refuse_quick_results(found)
     evaluation = found.evaluation
     return write_eval_results(
         evaluation.rows, made_with=describe_software(evaluation.records), today=datetime.now(UTC)
     )
+
+
+def _refuse_quick_results(found: Results) -> None:
+    if not found.evaluation.has_verdicts:
+        raise UserError(
+            "the results of a quick run say nothing about the claims, so nobody should publish "
+            "them: leave out --quick"
+        )
 
 
 def write_figures(
@@ -881,7 +1153,7 @@ def write_figures(
     from fmbench.report.figures import write
 
     details, commands = _load_predictions(found)
-    target = Path(folder or found.suite.folder_in(found.folder) / "figures")
+    target = Path(folder or found.suite.find_writable_folder(found.folder, "figures"))
     _make_folder(target)
     written, left_out = write.write_figures(details, target, format_)
     subject = found.suite.subject
@@ -893,19 +1165,9 @@ def write_figures(
 
 def _load_predictions(found: Results) -> tuple[SuitePredictions, Commands]:
     from fmbench.analysis.predictions import load_predictions
+    from fmbench.report.commands import build_commands_of
 
-    return load_predictions(found.evaluation), _build_commands(found)
-
-
-def _build_commands(found: Results) -> Commands:
-    """The commands that page and review name: they leave out what is the default."""
-    from fmbench.report.commands import Commands
-    from fmbench.suites.bundled import find_bundled_suite
-
-    results = None if found.folder == DEFAULT_RESULTS else found.folder
-    path = found.suite.path
-    suite = None if path.resolve() == find_bundled_suite().resolve() else path
-    return Commands(results, suite)
+    return load_predictions(found.evaluation), build_commands_of(found.evaluation)
 
 
 def _make_folder(folder: Path) -> None:
@@ -926,7 +1188,7 @@ class ListedRunner:
     ``parameters``: its deciding parameters in words.
     ``reference`` and ``measured`` sum up fmbench's own run and the user's results. ``runner`` is
     None for a row without a runner, and for a plug-in, whose code is not loaded. ``no_runner`` says
-    why a row has no runner; otherwise it is empty.
+    why a row has no runner; otherwise it is empty. ``is_row``: it is a row of the suite.
     """
 
     name: str
@@ -937,6 +1199,7 @@ class ListedRunner:
     runner: Runner | None
     no_runner: str = ""
     parameters: str = ""
+    is_row: bool = True
 
 
 def list_runners(
@@ -944,59 +1207,108 @@ def list_runners(
     *,
     suite: str | Path | Suite | None = None,
     results: str | Path = DEFAULT_RESULTS,
+    every_runner: bool = True,
 ) -> list[ListedRunner]:
     """Every row of the suite and every other runner, with what was claimed and measured.
 
-    ``names``: only these. No code of a plug-in runs and no predictions are read.
+    ``names``: only these, whether or not they are rows. ``every_runner``: if false, only the rows,
+    and what else was measured here for the suite. No code of a plug-in runs and no predictions are
+    read.
 
     Raises:
         UserError: a name is neither listed nor measured.
     """
     from fmbench import runners
-    from fmbench.analysis.reference import load_reference_summaries, summarise_by_file_names
+    from fmbench.analysis.reference import summarise_by_file_names
     from fmbench.plugins.code import find_entry_points
     from fmbench.plugins.model_spec import parse_model_spec
     from fmbench.suites.configurations import explain_no_runner, find_row_runner
     from fmbench.suites.matching import describe_configuration
     from fmbench.utils.names import suggest_names
 
-    loaded = _load_suite(suite)
-    reference = load_reference_summaries(loaded)
-    known = runners.load_runners()
+    loaded, known = _load_suite(suite), runners.load_runners()
     measured = summarise_by_file_names(Path(results), loaded, known)
-    labels: list[tuple[str, str, str | None]] = [
-        (row.runner, row.label, row.claimed) for row in loaded.rows
+    own_names = set(loaded.runners)
+    others = {name: known[name].title for name in known if name not in own_names}
+    others |= {name: f"installed: {entry.value}" for name, entry in find_entry_points().items()}
+    if not (every_runner or names):
+        others = {}
+    for name in measured:
+        if name not in own_names and name not in known:
+            others.setdefault(name, "measured by name, in no suite")
+    lines: list[tuple[str, str, str | None, bool]] = [
+        (row.runner, row.label, row.claimed, True) for row in loaded.rows
     ]
-    labels += [(name, known[name].title, None) for name in known if name not in loaded.runners]
-    labels += [
-        (name, f"installed: {entry.value}", None) for name, entry in find_entry_points().items()
-    ]
-    listed = {name for name, _, _ in labels}
-    labels += [
-        (name, "measured by name, in no suite", None) for name in measured if name not in listed
-    ]
+    lines += [(name, label, None, False) for name, label in others.items()]
     if names:
-        listed = {name for name, _, _ in labels}
+        listed = {name for name, *_ in lines}
         exact = _find_meant_names(names, listed, loaded)
         wanted = {name if name in listed else str(parse_model_spec(name)) for name in exact}
         if unknown := sorted(wanted - listed):
             near = suggest_names(unknown[0], listed)
             raise UserError(f"nothing called {unknown[0]!r} is listed or measured{near}")
-        labels = [line for line in labels if line[0] in wanted]
+        lines = [line for line in lines if line[0] in wanted]
     without = {
         row.runner: explain_no_runner(row, known)
         for row in loaded.rows
         if not row.estimator and find_row_runner(row, known) is None
     }
     of_rows = {row.runner: runner for row in loaded.rows if (runner := find_row_runner(row, known))}
+    reference = _find_listed_references(loaded, others)
     return [
         ListedRunner(
             name, label, claimed, reference.get(name), measured.get(name),
             of_rows.get(name) or known.get(name), without.get(name, ""),
             "" if ":" in name else describe_configuration(name),  # an estimator's name has them
+            is_row,
         )
-        for name, label, claimed in labels
+        for name, label, claimed, is_row in lines
     ]  # fmt: skip
+
+
+def _find_listed_references(suite: Suite, others: Collection[str]) -> dict[str, Summary]:
+    """Find fmbench's own measurement of each row of a suite, and of other runners."""
+    from fmbench.analysis.reference_matching import (
+        find_reference_summaries,
+        load_all_reference_summaries,
+    )
+    from fmbench.suites.bundled import is_bundled
+    from fmbench.suites.configurations import build_suite_configurations
+
+    # To build a row's estimator imports its library, so only a suite of one's own does it.
+    rows = {} if is_bundled(suite.path) else build_suite_configurations(suite)[0]
+    found = find_reference_summaries(suite, rows)
+    everything = load_all_reference_summaries() if others else {}
+    return {name: everything[name] for name in others if name in everything} | found
+
+
+def find_table_rows(results: Results, names: Iterable[str]) -> list[Row]:
+    """Find the rows of a table of accuracies that names mean.
+
+    A name is that of a runner, a label, or what papers call a runner; each may mean several rows.
+
+    Raises:
+        UserError: a name that is not known, or that no row has.
+    """
+    from fmbench.plugins.model_spec import parse_model_spec
+    from fmbench.suites.labels import simplify
+    from fmbench.utils.names import suggest_names
+
+    rows = [judged.row for judged in results.evaluation.rows]
+    known = {row.runner for row in rows if row.runner}
+    found: list[Row] = []
+    for name in names:
+        labelled = [row for row in rows if simplify(row.label) == simplify(name) != ""]
+        if name not in known and labelled:
+            found += labelled
+            continue
+        [exact] = _find_meant_names([name], known, results.suite)
+        exact = exact if exact in known else str(parse_model_spec(exact))
+        if exact not in known:
+            near = suggest_names(exact, known)
+            raise UserError(f"the table of {results.suite.name} has no row of {exact!r}{near}")
+        found += [row for row in rows if row.runner == exact]
+    return found
 
 
 def find_configurations(
@@ -1094,13 +1406,15 @@ class _MeasuringSetup:
         data: Mapping[str, Path] | str | Path | None,
         options: RunOptions | None,
         make_observer: MakeObserver | None,
+        verbosity: int = 0,
     ) -> None:
-        from fmbench.execution.session import RunOptions
+        from fmbench.execution.session import RunOptions, Verbosity
         from fmbench.records.store import Store
 
         self._stack = ExitStack()
         self._options = options or RunOptions()
         self._make_observer = make_observer
+        self._verbosity = Verbosity(verbosity)
         self.store = Store(results)
         self.store.prepare()
         self._results = results
@@ -1126,7 +1440,11 @@ class _MeasuringSetup:
         from fmbench.analysis.reference import load_reference_fit_seconds
         from fmbench.execution.estimate import DurationEstimate
 
-        return DurationEstimate(self.store.read_contents(), load_reference_fit_seconds())
+        return DurationEstimate(self._contents, load_reference_fit_seconds())
+
+    @cached_property
+    def _contents(self) -> StoreContents:
+        return self.store.read_contents()
 
     def find_sources(self, cells: Sequence[Cell]) -> Mapping[str, LocatedDataset]:
         """Find the other data sets that these cells need.
@@ -1140,15 +1458,25 @@ class _MeasuringSetup:
         )
         return self._sources
 
-    def session(self, cells: Sequence[Cell]) -> MeasuringSession:
-        """What measures the cells, within the limits that the options give for them."""
-        from fmbench.execution.session import MeasuringSession
-        from fmbench.report.progress import show_progress
+    def session(
+        self, cells: Sequence[Cell], make_table: Callable[[], LiveTable] | None = None
+    ) -> MeasuringSession:
+        """What measures the cells, within the limits that the options give for them.
 
-        limits = self._options.limits(cells, self._cluster)
+        ``make_table``: makes the table that is shown above the progress.
+        """
+        from fmbench.execution.memory import MemoryEstimate
+        from fmbench.execution.session import MeasuringSession
+        from fmbench.report.progress import Scorer, show_progress
+
+        limits = self._options.limits(cells, MemoryEstimate(self._contents), self._cluster)
+        show = partial(
+            show_progress, scorer=Scorer(self.store, self._sources), make_table=make_table,
+            verbosity=self._verbosity,
+        )  # fmt: skip
         return MeasuringSession(
             self.store, self._sources, limits, self.estimate, self._cluster,
-            self._make_observer or show_progress, self._options.order,
+            self._make_observer or show, self._options.order,
         )  # fmt: skip
 
 

@@ -1,12 +1,14 @@
 """What an installed fmbench contains; pinned versions and make targets agree with the files."""
 
 import csv
+import json
 import re
 import subprocess
 import sys
+import sysconfig
 import tarfile
 import tomllib
-import zipfile
+import venv
 from itertools import chain
 from pathlib import Path, PurePosixPath
 
@@ -26,64 +28,119 @@ def build(target, folder):
 
 
 @pytest.fixture(scope="module")
-def installed(tmp_path_factory):
-    """A folder with the unpacked wheel, as an installation creates it."""
+def installation(tmp_path_factory):
+    """A virtual environment with the wheel; the other libraries are those of the tests."""
     folder = tmp_path_factory.mktemp("wheel")
     build("wheel", folder)
-    site = folder / "site"
-    with zipfile.ZipFile(next(folder.glob("*.whl"))) as wheel:
-        wheel.extractall(site)
-    return site
-
-
-def run_installed(code, installed, folder):
-    """Run ``code`` in ``folder`` with the installed package, outside any checkout."""
-    result = subprocess.run(
-        [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True,
-        env={"PYTHONPATH": str(installed), "PATH": "", "HOME": str(folder)},
+    [wheel] = folder.glob("*.whl")
+    environment = folder / "environment"
+    venv.create(environment, symlinks=True)
+    subprocess.run(
+        [sys.executable, "-m", "pip", "--python", environment, "--isolated", "install", "--quiet",
+         "--no-deps", "--no-index", "--no-compile", "--disable-pip-version-check", wheel],
+        check=True, capture_output=True,
     )  # fmt: skip
+    [site] = environment.glob("lib/python*/site-packages")
+    # A path file adds a folder, but not what the path files in that folder add: no checkout.
+    (site / "libraries.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    return environment
+
+
+@pytest.fixture(scope="module")
+def site(installation):
+    """The folder in which an installation has put the package."""
+    return next(installation.glob("lib/python*/site-packages"))
+
+
+def run_installed(installation, folder, program, *arguments):
+    """Run a program of an installation in ``folder``, which is empty and far from a checkout."""
+    return subprocess.run(
+        [installation / "bin" / program, *arguments], cwd=folder, capture_output=True, text=True,
+        env={"PATH": "", "HOME": str(folder), "COLUMNS": "120"},
+    )  # fmt: skip
+
+
+COMMANDS = {
+    "table": ["table", "--format", "csv"],
+    "another table": ["table", "--suite", "xiao2017", "--format", "csv"],
+    "list": ["list"],
+    "check": ["check"],
+    "show": ["show", "lenet5"],
+    "suites": ["suite", "list"],
+    "judge": ["judge", "LeNet-5 98.80 %"],
+    "report": ["report", "-o", "page.html"],
+    "figures": ["figures", "-o", "figures"],
+}
+ALL_COMMANDS = """
+import contextlib, io, json, sys
+from fmbench.cli.main import main
+
+answers = {}
+for name, arguments in json.loads(sys.argv[1]).items():
+    output, messages, status = io.StringIO(), io.StringIO(), None
+    with contextlib.redirect_stdout(output), contextlib.redirect_stderr(messages):
+        try:
+            main(arguments)
+        except SystemExit as end:
+            status = end.code or 0
+        except Exception as error:
+            status = repr(error)
+    answers[name] = status, output.getvalue(), messages.getvalue()
+print(json.dumps(answers))
+"""
+
+
+@pytest.fixture(scope="module")
+def answers(installation, tmp_path_factory):
+    """What the commands answer, one after the other: status, output and messages."""
+    folder = tmp_path_factory.mktemp("empty")
+    result = run_installed(installation, folder, "python", "-c", ALL_COMMANDS, json.dumps(COMMANDS))
     assert result.returncode == 0, result.stderr
-    return result
+    return folder, json.loads(result.stdout)
 
 
 @pytest.mark.slow
-def test_an_installed_fmbench_finds_its_suite_and_the_reference_results(installed, tmp_path):
-    code = (
-        "import sys, fmbench\n"
-        "from fmbench.cli.main import main\n"
-        "print(fmbench.load_suite().path, file=sys.stderr)\n"
-        "main(['table', '--format', 'csv'])\n"
-    )
-    result = run_installed(code, installed, tmp_path)
-    assert str(installed) in result.stderr
-    rows = list(csv.DictReader(result.stdout.splitlines()))
-    assert len(rows) >= 20
-    assert {row["measured_by"] for row in rows if row["mean"]} == {"fmbench"}
+def test_the_command_of_an_installation_runs_in_an_empty_folder(installation, tmp_path):
+    result = run_installed(installation, tmp_path, "fmbench", "list", "--format", "csv")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert "lenet5" in result.stdout
+
+
+@pytest.mark.slow
+def test_an_installation_answers_without_a_checkout(answers):
+    folder, of_commands = answers
+    statuses = {name: status for name, (status, _, _) in of_commands.items()}
+    speaks_against = {"check", "judge"}  # of the paper, and of its claim
+    assert statuses == {name: int(name in speaks_against) for name in COMMANDS}, of_commands
+    for name, (_, output, messages) in of_commands.items():
+        assert str(ROOT) not in output + messages, name
+        assert "Traceback" not in messages, name
+    for name, word in {
+        "list": "lenet5", "check": "Table 3", "show": "Adamax", "judge": "not reproduced",
+        "suites": "xiao2017",
+    }.items():  # fmt: skip
+        assert word in of_commands[name][1], name
+    page = (folder / "page.html").read_text(encoding="utf-8")
+    assert (folder / "figures" / "dot-plot.svg").is_file()
+    assert "</html>" in page and "prefers-color-scheme" in page and '"use strict"' in page
+
+
+@pytest.mark.slow
+def test_an_installation_has_the_verdicts_of_the_committed_run(answers):
+    for name, least in (("table", 20), ("another table", 5)):
+        rows = list(csv.DictReader(answers[1][name][1].splitlines()))
+        assert len(rows) >= least
+        assert {row["measured_by"] for row in rows if row["mean"]} == {"fmbench"}
+    rows = csv.DictReader(answers[1]["table"][1].splitlines())
     [lenet5] = [row for row in rows if row["runner"] == "lenet5"]
     assert lenet5["mean"] == lenet5["reference"] != ""
     assert lenet5["verdict"].startswith("not reproduced, claim higher")
 
 
 @pytest.mark.slow
-def test_an_installed_fmbench_can_write_the_page_and_the_figures(installed, tmp_path):
-    code = (
-        "from fmbench.cli.main import cli\n"
-        "for arguments in (['report', '-o', 'page.html'], ['figures', '-o', 'figures']):\n"
-        "    try:\n"
-        "        cli.main(arguments, standalone_mode=False)\n"
-        "    except SystemExit as end:\n"
-        "        assert not end.code\n"
-    )
-    result = run_installed(code, installed, tmp_path)
-    page = (tmp_path / "page.html").read_text(encoding="utf-8")
-    assert [path.name for path in (tmp_path / "figures").iterdir()] == ["dot-plot.svg"]
-    assert "run `fmbench run lenet5`" in result.stderr
-    assert "</html>" in page and "prefers-color-scheme" in page and '"use strict"' in page
-
-
-@pytest.mark.slow
-def test_the_wheel_holds_the_package_with_its_data_files_and_nothing_else(installed):
-    assert {path.name for path in installed.iterdir()} == {
+def test_the_wheel_holds_the_package_with_its_data_files_and_nothing_else(site):
+    added = {"libraries.pth", "__pycache__"}
+    assert {path.name for path in site.iterdir()} - added == {
         "fmbench",
         f"fmbench-{PROJECT['version']}.dist-info",
     }
@@ -96,7 +153,7 @@ def test_the_wheel_holds_the_package_with_its_data_files_and_nothing_else(instal
     bundled = {f"_bundled/{name}.toml" for name in (*SUITES, "ladder")}
     bundled |= {f"_bundled/reference/{suite}/{file}" for suite in SUITES for file in MEASURED}
     assert {"py.typed", "suites/template.toml", "report/html/templates/report.css"} <= data_files
-    folder = installed / "fmbench"
+    folder = site / "fmbench"
     found = {path.relative_to(folder).as_posix() for path in folder.rglob("*")}
     assert data_files | bundled <= found
 

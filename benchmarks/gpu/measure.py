@@ -260,6 +260,7 @@ def run_step(command: Sequence[str], limit: float, result: Path, log: IO[str]) -
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
         start_new_session=True, cwd=ROOT,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},  # in the order in which it is printed
     )  # fmt: skip
     tail: list[str] = []
 

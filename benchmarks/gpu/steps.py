@@ -313,7 +313,7 @@ def run_command(step: Step, folder: str, names: tuple[str, ...] | list[str]) -> 
 def run_forensics(step: Step) -> None:
     """Which story explains the paper's LeNet-5, as `fmbench forensics lenet5 --run` finds out."""
     import fmbench
-    from fmbench.report.mistakes import format_findings
+    from fmbench.report.forensics import format_findings
 
     start = time.perf_counter()
     found = fmbench.forensics(

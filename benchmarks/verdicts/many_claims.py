@@ -129,7 +129,7 @@ def judge_many_sequentially(
 
     Args:
         claimed: ``float (n_rows,)``.
-        accuracies: ``float (n_rows, plan.last)``, in the order in which the seeds are run.
+        accuracies: ``float (n_rows, plan.most_seeds)``, in the order in which the seeds are run.
         claim: the kind of claim and its rounding; its accuracy is not used.
         plan: the looks. With a ``futility`` of 0, only a decision or the last look stops a row.
         n_paths: see :func:`fmbench.analysis.sequential.simulate_chances`.
@@ -137,10 +137,10 @@ def judge_many_sequentially(
     """
     look = look or make_look(claim, plan)
     n_rows = len(claimed)
-    n_seeds = np.full(n_rows, plan.last)
+    n_seeds = np.full(n_rows, plan.most_seeds)
     reproduced, beyond = np.zeros(n_rows, bool), np.zeros(n_rows, bool)
     is_open = np.ones(n_rows, bool)
-    for n in range(plan.first, plan.last + 1):
+    for n in range(plan.first, plan.most_seeds + 1):
         rows = np.flatnonzero(is_open)
         mean, sd = measure(accuracies[rows, :n])
         gap = claimed[rows] - mean
@@ -149,7 +149,7 @@ def judge_many_sequentially(
         yes, no = np.where(sd > 0, yes, close), np.where(sd > 0, no & ~yes, ~close)
         reproduced[rows], beyond[rows] = yes, no
         stops = yes | no
-        if plan.futility and n < plan.last:
+        if plan.futility and n < plan.most_seeds:
             left = np.flatnonzero(~stops)
             for start in range(0, len(left), CHUNK):
                 some = left[start : start + CHUNK]

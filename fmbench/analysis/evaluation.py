@@ -29,6 +29,7 @@ from fmbench.analysis.table_verdicts import (
     judge_source_protocols,
     load_grids,
 )
+from fmbench.analysis.until_decided import UntilDecided, read_until_decided
 from fmbench.analysis.verdicts import ALPHA, MARGIN, Verdict
 from fmbench.datasets.locate import locate_dataset
 from fmbench.datasets.specs import DEFAULT_DATASET, LocatedDataset, records_have_labels
@@ -44,6 +45,7 @@ from fmbench.suites.configurations import (
     identify_configuration,
     rebuild_recorded_configurations,
 )
+from fmbench.suites.matching import describe_parameters
 from fmbench.suites.rounding import parse_figure
 from fmbench.utils import environment
 
@@ -58,7 +60,9 @@ class JudgedRow:
     Accuracies are fractions in [0, 1]. ``summary`` is what the row is judged by; its status says
     whether anything was measured. ``from_reference``: nothing was measured in the results folder,
     so ``summary`` is fmbench's own measurement. ``reference`` is that measurement in any case, if
-    there is one. ``verdict`` is by the honest protocol. ``source_protocol`` has what the source's
+    there is one. ``is_comparable``: it was measured on all of the data, so its figures can be
+    compared with claims; otherwise it has no gap and no interval. ``verdict`` is by the honest
+    protocol. ``source_protocol`` has what the source's
     own protocol gives, if that differs, and ``control`` the figure of the same source for other
     images, if there is one. ``misquote`` is given if the claim is not the figure of the source that
     it quotes.
@@ -72,6 +76,7 @@ class JudgedRow:
     control: ControlResult | None = None
     misquote: Misquote | None = None
     from_reference: bool = False
+    is_comparable: bool = True
 
     @property
     def label(self) -> str:
@@ -136,17 +141,19 @@ class JudgedRow:
     @property
     def low(self) -> float | None:
         """The lower end of the prediction interval for one new run."""
-        return self.summary.low
+        return self.summary.low if self.is_comparable else None
 
     @property
     def high(self) -> float | None:
         """The upper end of that interval."""
-        return self.summary.high
+        return self.summary.high if self.is_comparable else None
 
     @property
     def gap(self) -> float | None:
-        """Measured minus claimed; None if either is missing."""
-        return None if self.claimed is None or self.mean is None else self.mean - self.claimed
+        """Measured minus claimed; None if either is missing or they cannot be compared."""
+        if self.claimed is None or self.mean is None or not self.is_comparable:
+            return None
+        return self.mean - self.claimed
 
     @property
     def fit_seconds(self) -> float | None:
@@ -180,9 +187,10 @@ class JudgedRow:
         ``claim_low`` and ``claim_high`` those for what is claimed.
         """
         verdict, protocol, control = self.verdict, self.source_protocol, self.control
-        claim_low, claim_high = verdict.interval or (None, None)
+        claim_low, claim_high = (self.is_comparable and verdict.interval) or (None, None)
         return {
-            "label": self.label, "runner": self.runner, "where": self.where,
+            "label": self.label, "runner": self.runner,
+            "parameters": describe_parameters(self.runner) or None, "where": self.where,
             "dataset": self.dataset, "images": self.row.images, "claimed": self.claimed,
             "source": self.source, "reference": self.reference_mean, "mean": self.mean,
             "sd": self.sd, "n": self.n, "measured_by": self.measured_by or None,
@@ -191,7 +199,7 @@ class JudgedRow:
             "delta_star": verdict.delta_star, "p_within": verdict.p_within,
             "p_beyond": verdict.p_beyond, "p_holm": verdict.p_holm, "claim_low": claim_low,
             "claim_high": claim_high, "seeds_needed": verdict.seeds_needed,
-            "to_the_digit": verdict.to_the_digit,
+            "to_the_digit": verdict.to_the_digit if self.is_comparable else None,
             "source_protocol": protocol.description if protocol else None,
             "source_protocol_mean": protocol.mean if protocol else None,
             "source_protocol_verdict": protocol.verdict.word if protocol else None,
@@ -203,9 +211,32 @@ class JudgedRow:
             "control_agrees": control.agrees if control else None,
             "control_from_reference": control.from_reference if control else None,
             "control_borrows_spread": control.borrows_spread if control else None,
+            "judged_by_looks": self.summary.has_looks,
             "status": self.status.value, "reason": self.reason,
             "fit_seconds": self.fit_seconds, "device": self.device,
         }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class OtherEnvironments:
+    """The records of a folder that were made with other versions or on another processor.
+
+    ``n`` of its ``n_records``; ``runners`` are their rows, and their seeds are below ``n_seeds``.
+    """
+
+    n: int
+    n_records: int
+    differences: tuple[str, ...]  # such as "torch 2.11.0, here 2.13.0"
+    runners: tuple[str, ...]
+    n_seeds: int
+
+    @property
+    def description(self) -> str:
+        """Say it on one line, without what can be done."""
+        return (
+            f"{self.n} of {self.n_records} records were made elsewhere "
+            f"({'; '.join(self.differences)})"
+        )
 
 
 @dataclass(frozen=True)
@@ -222,6 +253,7 @@ class SuiteResults:
     # By name: the configurations, and rows that cannot be built. Only what this folder has.
     summaries: dict[str, Summary]
     source: LocatedDataset | None  # None if there is no record to score
+    until_decided: UntilDecided | None = None  # what a run with this option spent
 
     @property
     def broken(self) -> list[BrokenRecord]:
@@ -336,21 +368,32 @@ class SuiteResults:
         """Labels ``uint8 (n,)`` that the protocol scores, of the default data set; or None."""
         return load_labels(self.protocol, self.source) if self.source else None
 
-    def describe_other_environments(self) -> str | None:
-        """Return one line if some records were made in another environment; otherwise None."""
-        counts: Counter[str] = Counter()
-        n_differing = 0
-        for record in self.records:
-            differing = environment.describe_differences(record.versions, record.device)
-            n_differing += bool(differing)
-            counts.update(differing)
-        if not n_differing:
+    def find_other_environments(self) -> OtherEnvironments | None:
+        """Find the records that were made in another environment and can be measured again here.
+
+        Those of fmbench's own run, of a GPU and of the user's own code are left out: a command
+        cannot just measure them again. None if there are no others.
+        """
+        if self.is_reference:
             return None
-        what = "; ".join(text for text, _ in counts.most_common())
-        return (
-            f"{n_differing} of {len(self.records)} records were made elsewhere ({what}): "
-            "`fmbench run --refresh` measures them here"
-        )
+        counts: Counter[str] = Counter()
+        seeds: dict[str, set[int]] = {}
+        known = runners.load_runners()
+        for name, configuration in self.configurations.items():
+            if name not in self.suite.runners and configuration.name not in known:
+                continue
+            for record in self.records_of(configuration):
+                differing = environment.describe_differences(record.versions, record.device)
+                if differing and record.peak_gpu_memory_bytes is None:
+                    counts.update(differing)
+                    seeds.setdefault(name, set()).add(record.identity.seed)
+        if not seeds:
+            return None
+        return OtherEnvironments(
+            sum(map(len, seeds.values())), len(self.records),
+            tuple(text for text, _ in counts.most_common()), tuple(seeds),
+            1 + max(seed for found in seeds.values() for seed in found),
+        )  # fmt: skip
 
     @property
     def is_subject_from_reference(self) -> bool:
@@ -427,11 +470,7 @@ def judge_suite(
     filled = find_filled(summaries, evidence)
     others = [Row("", name, name) for name in summaries if name not in suite.runners]
     rows = [*suite.rows, *others]
-    untestable = ""
-    if protocol is not FULL:
-        untestable = "measured on a part of the data"
-    elif suite.n_per_class != DEFAULT_DATASET.n_per_class:
-        untestable = "claimed of another test set"
+    untestable = explain_untestable(suite, protocol)
     controls = [
         _compare_control(row, summaries.get(row.runner), reference.get(row.runner)) for row in rows
     ]
@@ -452,11 +491,21 @@ def judge_suite(
             control,
             find_misquote(row, rows),
             row.runner in filled,
+            protocol is FULL,
         )
         for row, verdict, source_protocol, control in zip(
             rows, verdicts, protocols, controls, strict=True
         )
     ]
+
+
+def explain_untestable(suite: Suite, protocol: Protocol = FULL) -> str:
+    """Say why no claim of the suite can be tested under a protocol; empty if some can."""
+    if protocol is not FULL:
+        return "measured on a part of the data"
+    if suite.n_per_class != DEFAULT_DATASET.n_per_class:
+        return "claimed of another test set"
+    return ""
 
 
 def _compare_control(
@@ -526,10 +575,13 @@ def read_results(
         if row.control is not None and protocol is FULL:
             control_datasets.setdefault(row.runner, set()).add(row.control.dataset)
     picked_epochs = {row.runner for row in suite.rows if row.picked == "best epoch"}
+    spent = read_until_decided(suite.folder_in(folder)) if protocol is FULL else None
+    judged_by_looks = spent.runners if spent else frozenset()
     summaries = {
         name: summarise(
             configuration, protocol, contents, store, y_true,
             picks_epoch=name in picked_epochs, control_datasets=control_datasets.get(name, ()),
+            until_decided=name in judged_by_looks,
         )
         for name, configuration in configurations.items()
     }  # fmt: skip
@@ -540,7 +592,7 @@ def read_results(
         for name, model in missing.items()
         if name not in summaries  # a plug-in that the user asked for may have this name
     }
-    return SuiteResults(store, suite, protocol, contents, configurations, summaries, source)
+    return SuiteResults(store, suite, protocol, contents, configurations, summaries, source, spent)
 
 
 def compute_metrics_of_matrix(confusion: np.ndarray) -> MetricValues:

@@ -1,16 +1,20 @@
 """Reads every stored prediction of a results folder once, for the figures and the page.
 
-Nothing is run. A runner with hundreds of seeds takes no more memory than one with five.
+Nothing is run. A runner with hundreds of seeds takes no more memory than one with five. Of rows
+that fmbench's own measurement answers, there are the confusion matrices that travel with the
+package.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
-from fmbench.analysis.evaluation import JudgedRow, SuiteResults
+from fmbench.analysis.evaluation import JudgedRow, SuiteResults, find_filled
+from fmbench.analysis.reference_matching import load_reference_matrices
 from fmbench.datasets.specs import DEFAULT_DATASET
 from fmbench.metrics.compute import compute_class_metrics, confusion_matrix
 from fmbench.metrics.registry import METRICS
@@ -33,7 +37,8 @@ class Curve:
 class RunnerPredictions:
     """The records of one configuration, ordered by seed, with their confusion matrices.
 
-    ``confusions`` is ``int (seeds, n_classes, n_classes)``, rows are the true classes.
+    ``confusions`` is ``int (seeds, n_classes, n_classes)``, rows are the true classes. Of fmbench's
+    own measurement there are no records here, only the matrices.
     """
 
     configuration: Configuration
@@ -43,7 +48,12 @@ class RunnerPredictions:
     @property
     def n(self) -> int:
         """The number of seeds."""
-        return len(self.records)
+        return len(self.confusions)
+
+    @property
+    def from_reference(self) -> bool:
+        """Whether it is fmbench's own measurement, of which there are no records here."""
+        return not self.records
 
     @cached_property
     def rates(self) -> dict[str, np.ndarray]:
@@ -54,7 +64,7 @@ class RunnerPredictions:
     def curve(self, name: str) -> Curve | None:
         """Return the curve of ``name`` in the histories; None if any history lacks it."""
         histories = [record.history for record in self.records]
-        n_epochs = min(len(history) for history in histories)
+        n_epochs = min((len(history) for history in histories), default=0)
         if not n_epochs or any(name not in e for h in histories for e in h[:n_epochs]):
             return None
         values = np.array([[epoch[name] for epoch in h[:n_epochs]] for h in histories])
@@ -82,6 +92,7 @@ class SuitePredictions:
 
     results: SuiteResults
     by_name: dict[str, RunnerPredictions]  # by name of the configuration; only those with records
+    own: dict[str, RunnerPredictions]  # fmbench's own measurement of those without a record
     shares: np.ndarray  # float (images, n_classes): share of the models that predict each class
     y_true: np.ndarray | None  # None if nothing was measured on the default data set
     against: SuiteResults | None = None
@@ -96,6 +107,10 @@ class SuitePredictions:
         """The row whose figures the suite reports in detail, if any."""
         name = self.results.suite.subject
         return next((row for row in self.rows if row.runner == name), None)
+
+    def find(self, name: str) -> RunnerPredictions | None:
+        """Find what is known of a configuration: its records here, or fmbench's own measurement."""
+        return self.by_name.get(name) or self.own.get(name)
 
     @property
     def on_default_dataset(self) -> list[RunnerPredictions]:
@@ -164,7 +179,19 @@ def load_predictions(
             n_models += 1
     if n_models:
         shares /= n_models
-    return SuitePredictions(results, by_name, shares, y_true if n_models else None, against)
+    own = dict(_load_own_matrices(results))
+    return SuitePredictions(results, by_name, own, shares, y_true if n_models else None, against)
+
+
+def _load_own_matrices(results: SuiteResults) -> Iterator[tuple[str, RunnerPredictions]]:
+    """Yield fmbench's own measurement of each configuration that is judged by it."""
+    filled = find_filled(results.summaries, results.evidence)
+    for name, configuration in results.configurations.items():
+        if name not in filled:
+            continue
+        matrices = load_reference_matrices(results.suite, results.evidence[name])
+        if matrices:
+            yield name, RunnerPredictions(configuration, (), np.array(matrices))
 
 
 def _read_predictions(

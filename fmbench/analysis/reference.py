@@ -69,6 +69,7 @@ class _SummaryRow(msgspec.Struct, forbid_unknown_fields=True):
     warnings: tuple[str, ...]
     flagged: dict[str, _FlaggedEntry] = {}
     controls: dict[str, tuple[Fraction, ...]] = {}
+    n_looked_at: Count | None = None
 
 
 class _ConfusionFile(msgspec.Struct, forbid_unknown_fields=True):
@@ -224,6 +225,8 @@ def _format_summary(summary: Summary) -> dict[str, Any]:
     for name in ("flagged", "controls"):
         if not row[name]:
             del row[name]
+    if row["n_looked_at"] is None:
+        del row["n_looked_at"]
     return row
 
 
@@ -235,6 +238,8 @@ def _parse_summary(name: str, row: _SummaryRow) -> Summary:
     """
     if row.runner != name or len(row.accuracies) != row.n:
         raise ValueError("it is not the summary of this runner and of these seeds")
+    if row.n_looked_at is not None and row.n_looked_at > row.n:
+        raise ValueError("the looks use more seeds than there are")
     status, _, reason = row.status.partition(": ")
     fields = msgspec.structs.asdict(row)
     flagged = {

@@ -23,15 +23,15 @@ from fmbench.analysis.reference import (
     read_summary,
 )
 from fmbench.analysis.summary import Status, Summary
-from fmbench.datasets.specs import DATASETS, DEFAULT_DATASET
+from fmbench.datasets.specs import DEFAULT_DATASET
 from fmbench.errors import UserError
 from fmbench.models.registry import Runner, our_choice
-from fmbench.plugins.model_spec import ModelSpec, parse_model_spec
+from fmbench.plugins.model_spec import ModelSpec
 from fmbench.plugins.runner_builder import build_estimator_runner
 from fmbench.suites.bundled import is_bundled, list_suites
 from fmbench.suites.claims import Suite
 from fmbench.suites.configurations import Configuration
-from fmbench.suites.estimators import ESTIMATOR
+from fmbench.suites.estimators import ESTIMATOR, parse_display_name
 
 
 def find_reference_summaries(
@@ -47,7 +47,7 @@ def find_reference_summaries(
     """
     if is_bundled(suite.path):
         return load_reference_summaries(suite)
-    measured = _load_all_summaries()
+    measured = load_all_reference_summaries()
     by_target: dict[str, list[_MeasuredEstimator]] = {}
     for summary in measured.values():
         if estimator := _parse_name(summary):
@@ -90,7 +90,7 @@ class _MeasuredEstimator:
     summary: Summary
 
 
-def _load_all_summaries() -> dict[str, Summary]:
+def load_all_reference_summaries() -> dict[str, Summary]:
     """Load the summaries of fmbench's runs of all its suites; the first suite that has one wins."""
     found: dict[str, Summary] = {}
     for name in list_suites():
@@ -102,11 +102,7 @@ def _load_all_summaries() -> dict[str, Summary]:
 
 def _parse_name(summary: Summary) -> _MeasuredEstimator | None:
     """Take the name of a measured estimator apart; None for a runner."""
-    name, dataset = summary.runner, DEFAULT_DATASET.name
-    for other in DATASETS:
-        if name.endswith(suffix := f" on {other}"):
-            name, dataset = name.removesuffix(suffix), other
-    spec = parse_model_spec(name)
+    spec, dataset = parse_display_name(summary.runner)
     if not ESTIMATOR.fullmatch(spec.target):
         return None
     return _MeasuredEstimator(spec.target, spec.parameters, dataset, summary)

@@ -27,11 +27,12 @@ from typing import Literal
 
 import numpy as np
 
-from fmbench.analysis.statistics import compute_mean_sd, get_law
+from fmbench.analysis.statistics import SampleFigure, compute_mean_sd, get_law
 from fmbench.analysis.verdicts import (
     ALPHA,
     FEWEST_SEEDS,
     MARGIN,
+    MAX_SEEDS,
     Claim,
     Figure,
     Verdict,
@@ -163,7 +164,8 @@ class LookPlan:
     Looks are after ``first``, ``first`` + 1, ... ``last`` seeds. ``n_tests`` is the number of rows
     that are tested together: "not reproduced" is decided at ``alpha / n_tests``, so that it also
     passes Holm's correction, whatever the other rows give. A row stops if each decision has a
-    probability below ``futility``.
+    probability below ``futility``. ``max_seeds``: the measuring stops there, even if later looks
+    are planned; by default at the last look. Another ``max_seeds`` never changes a p value.
     """
 
     first: int = FEWEST_SEEDS
@@ -172,6 +174,12 @@ class LookPlan:
     alpha: float = ALPHA
     n_tests: int = 1
     futility: float = FUTILITY
+    max_seeds: int | None = None
+
+    @property
+    def most_seeds(self) -> int:
+        """The largest number of seeds that may be measured."""
+        return self.last if self.max_seeds is None else min(self.last, self.max_seeds)
 
     def get_law(self, claim: Claim, test: Test) -> LeastP:
         """Return the law of the least p for this claim; see :func:`get_least_p`."""
@@ -190,6 +198,7 @@ class Step(Enum):
     """What to do after a look."""
 
     DECIDED = "decided"
+    OPEN = "open"  # nothing was decided; whether to go on is not known yet
     GO_ON = "go on"
     STOP = "stop"  # nothing was decided, and a decision is improbable or this was the last look
 
@@ -209,13 +218,15 @@ class Decision:
     ``p_within`` and ``p_beyond`` of the verdict are corrected for the looks. So ``p_beyond`` may go
     into Holm's correction for many rows; ``p_holm`` is its upper limit, ``p_beyond`` times the
     number of tests. ``delta_star`` is the smallest margin with which this look would say
-    "reproduced". ``chances`` is None unless the next step depends on it.
+    "reproduced". ``chances`` is None unless the next step depends on it. ``decided_at``: the number
+    of seeds at the look that decided the claim; None if none did.
     """
 
     n_seeds: int
     step: Step
     verdict: Verdict
     chances: Chances | None = None
+    decided_at: int | None = None
 
 
 def judge_sequentially(
@@ -240,8 +251,37 @@ def judge_sequentially(
     decisions: list[Decision] = []
     for n in range(1, len(accuracies) + 1):
         before = decisions[-1] if n > plan.first else None
-        decisions.append(_judge_look(claim, accuracies[:n], plan, deterministic, before))
+        decision = _judge_look(claim, accuracies[:n], plan, deterministic, before)
+        if decision.step is Step.OPEN:
+            decision = _plan_next_step(claim, accuracies[:n], plan, decision.verdict)
+        decisions.append(decision)
     return decisions
+
+
+def judge_last_look(
+    claim: Claim,
+    accuracies: Sequence[float],
+    plan: LookPlan = DEFAULT_PLAN,
+    *,
+    deterministic: bool,
+) -> Decision:
+    """Judge a claim after each seed, and return the decision after the last one.
+
+    It is the last decision of :func:`judge_sequentially`, and much faster to get.
+
+    Raises:
+        ValueError: no seeds, more than the last look has, or no factors for these looks.
+    """
+    if not 0 < len(accuracies) <= plan.last:
+        raise ValueError(f"{len(accuracies)} seeds, but the last look is after {plan.last}")
+    decision: Decision | None = None
+    for n in range(min(plan.first, len(accuracies)), len(accuracies) + 1):
+        before = decision if n > plan.first else None
+        decision = _judge_look(claim, accuracies[:n], plan, deterministic, before)
+    assert decision is not None, "there is at least one seed"
+    if decision.step is Step.OPEN:
+        return _plan_next_step(claim, accuracies, plan, decision.verdict)
+    return decision
 
 
 def _judge_look(
@@ -260,17 +300,19 @@ def _judge_look(
         verdict = judge_claim(
             claim, accuracies, deterministic=deterministic, margin=plan.margin, alpha=plan.alpha
         )
-        return Decision(n, Step.DECIDED, verdict)
+        decided_at = before.decided_at if before and before.step is Step.DECIDED else n
+        return Decision(n, Step.DECIDED, verdict, decided_at=decided_at)
     if n < plan.first:
         reason = f"the first test is after {plan.first} seeds"
         verdict = Verdict(VerdictKind.MORE_SEEDS, reason, interval=trial.figure.interval)
         return Decision(n, Step.GO_ON, verdict)
     verdict = _test_look(claim, trial.figure, plan, before.verdict if before else None)
     if before and before.step is Step.DECIDED:
-        return Decision(n, Step.DECIDED, replace(verdict, kind=before.verdict.kind))
+        verdict = replace(verdict, kind=before.verdict.kind)
+        return Decision(n, Step.DECIDED, verdict, decided_at=before.decided_at)
     if verdict.kind in (VerdictKind.REPRODUCED, VerdictKind.CLAIM_HIGHER, VerdictKind.CLAIM_LOWER):
-        return Decision(n, Step.DECIDED, verdict)
-    return _plan_next_step(claim, accuracies, plan, verdict)
+        return Decision(n, Step.DECIDED, verdict, decided_at=n)
+    return Decision(n, Step.OPEN, verdict)
 
 
 def _test_look(claim: Claim, figure: Figure, plan: LookPlan, before: Verdict | None) -> Verdict:
@@ -299,36 +341,108 @@ def _plan_next_step(
 ) -> Decision:
     """Say how to go on with a claim that no look has decided."""
     n = len(accuracies)
-    if n == plan.last:
-        reason = f"no decision after {n} seeds, the last look"
+    if n >= plan.most_seeds:
+        what = "the last look" if n >= plan.last else "the limit"
+        reason = f"no decision after {n} seeds, {what}"
         return Decision(n, Step.STOP, replace(verdict, reason=reason))
     chances = compute_chances(claim, accuracies, plan)
     best = max(chances.reproduced, chances.not_reproduced)
     if best < plan.futility:
-        reason = f"less than {100 * plan.futility:g} % chance of a decision by {plan.last} seeds"
+        reason = (
+            f"less than {100 * plan.futility:g} % chance of a decision by {plan.most_seeds} seeds"
+        )
         return Decision(n, Step.STOP, replace(verdict, reason=reason), chances)
-    reason = f"{100 * best:.0f} % chance of a decision by {plan.last} seeds"
+    reason = f"{100 * best:.0f} % chance of a decision by {plan.most_seeds} seeds"
     open_verdict = replace(verdict, kind=VerdictKind.MORE_SEEDS, reason=reason)
     return Decision(n, Step.GO_ON, open_verdict, chances)
+
+
+# ---------------------------------------------------------------- in a table
+
+
+@dataclass(frozen=True)
+class SequentialTrial:
+    """A claim beside seeds that were measured until it was decided.
+
+    In a table, it is what a :class:`~fmbench.analysis.verdicts.Trial` is for a fixed number of
+    seeds. ``accuracies`` are those of seeds 0, 1, 2, ..., at least three and at most as many as the
+    last look has. Looks are planned up to :data:`~fmbench.analysis.verdicts.MAX_SEEDS` seeds.
+    """
+
+    claim: Claim
+    accuracies: tuple[float, ...]
+    margin: float = MARGIN
+    alpha: float = ALPHA
+
+    @property
+    def p_beyond(self) -> float | None:
+        """The p of "not reproduced", corrected for the looks; None without spread."""
+        return self._judge(1).verdict.p_beyond
+
+    def decide(self, p_holm: float | None, n_tests: int) -> Verdict:
+        """Give the verdict; ``p_holm`` is p_beyond, corrected for ``n_tests`` tests.
+
+        A decision of an earlier look stays.
+        """
+        decision = self._judge(n_tests)
+        verdict = replace(decision.verdict, p_holm=p_holm)
+        if decision.step is Step.DECIDED:
+            return verdict
+        assert verdict.p_within is not None, "figures without spread are decided"
+        figure = SampleFigure(self.accuracies, self.claim.n_runs, self.claim.best_of)
+        if kind := choose_kind(self.claim, figure, verdict.p_within, p_holm, self.alpha):
+            return replace(verdict, kind=kind, reason="")
+        goes_on = decision.step is Step.GO_ON
+        return replace(verdict, kind=VerdictKind.MORE_SEEDS if goes_on else VerdictKind.UNDECIDABLE)
+
+    def _judge(self, n_tests: int) -> Decision:
+        plan = LookPlan(last=MAX_SEEDS, margin=self.margin, alpha=self.alpha, n_tests=n_tests)
+        return judge_last_look(self.claim, self.accuracies, plan, deterministic=False)
+
+
+def make_sequential_trial(
+    claim: Claim, accuracies: Sequence[float], *, margin: float = MARGIN, alpha: float = ALPHA
+) -> Verdict | SequentialTrial:
+    """Put a claim beside the seeds 0, 1, 2, ... of a row that was measured until it was decided.
+
+    The result is a verdict if there are too few seeds for the first look. Seeds after the last look
+    do not count.
+    """
+    n = len(accuracies)
+    if n < FEWEST_SEEDS:
+        reason = f"{n} seed{'' if n == 1 else 's'} of a stochastic model, {FEWEST_SEEDS} needed"
+        interval = SampleFigure(tuple(accuracies)).interval if n > 1 else None
+        return Verdict(VerdictKind.UNTESTABLE, reason, interval=interval)
+    return SequentialTrial(claim, tuple(accuracies[:MAX_SEEDS]), margin, alpha)
 
 
 # ---------------------------------------------------------------- the probability of a decision
 
 
 def compute_chances(
-    claim: Claim, accuracies: Sequence[float], plan: LookPlan = DEFAULT_PLAN
+    claim: Claim,
+    accuracies: Sequence[float],
+    plan: LookPlan = DEFAULT_PLAN,
+    *,
+    start_again: bool = False,
 ) -> Chances:
     """Compute how probable each decision still is, given the seeds so far.
+
+    ``start_again``: the seeds were measured elsewhere and only say what is to be expected; all
+    looks are still to come.
 
     Raises:
         ValueError: no look is left, the seeds have no spread, or there are no factors.
     """
     mean, sd = compute_mean_sd(accuracies)
     n = len(accuracies)
-    if n >= plan.last or sd == 0:
-        raise ValueError(f"no decision is open after {n} of {plan.last} seeds with spread {sd:g}")
+    most = plan.most_seeds
+    if (n >= most and not start_again) or sd == 0:
+        raise ValueError(f"no decision is open after {n} of {most} seeds with spread {sd:g}")
     distances, spreads = np.array([claim.accuracy - mean]), np.array([sd])
-    reproduced, beyond = simulate_chances(claim, distances, spreads, n, plan)
+    reproduced, beyond = simulate_chances(
+        claim, distances, spreads, n, plan, start_again=start_again
+    )
     return Chances(float(reproduced[0]), float(beyond[0]))
 
 
@@ -339,6 +453,8 @@ def simulate_chances(
     n: int,
     plan: LookPlan = DEFAULT_PLAN,
     n_paths: int = N_PATHS,
+    *,
+    start_again: bool = False,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Compute the chances of many rows at once, by continuing each with simulated seeds.
 
@@ -349,6 +465,7 @@ def simulate_chances(
         n: number of seeds that were measured.
         plan: the looks.
         n_paths: number of continuations, the same for each row.
+        start_again: see :func:`compute_chances`.
 
     Returns:
         The probabilities of "reproduced" and "not reproduced" at a later look, ``float (n_rows,)``.
@@ -357,24 +474,26 @@ def simulate_chances(
     from their laws given the seeds (the predictive distribution). All is in units of the measured
     spread, around the measured mean.
     """
+    n_own, squares_so_far = (0, 0) if start_again else (n, n - 1)
     generator = np.random.default_rng(0)
     true_sd = np.sqrt((n - 1) / generator.chisquare(n - 1, n_paths))
     true_mean = true_sd * generator.standard_normal(n_paths) / math.sqrt(n)
-    draws = true_mean + true_sd * generator.standard_normal((plan.last - n, n_paths))
+    draws = true_mean + true_sd * generator.standard_normal((plan.most_seeds - n_own, n_paths))
     sums, squares = np.cumsum(draws, axis=0), np.cumsum(draws**2, axis=0)
     margin = (plan.margin / spreads)[:, None]
     excess = margin + (claim.half_unit / spreads)[:, None]
     distance = (distances / spreads)[:, None]
     reproduced = np.zeros((len(spreads), n_paths), bool)
     beyond = np.zeros((len(spreads), n_paths), bool)
-    for later in range(max(n + 1, plan.first), plan.last + 1):
+    for later in range(max(n_own + 1, plan.first), plan.most_seeds + 1):
         law = get_law(later, claim.n_runs, claim.best_of)
         above, below = law.critical_distances(plan.find_level(claim, "reproduced"))
         level = plan.find_level(claim, "not reproduced")
         low, high = law.quantile(level), law.quantile(1 - level)
-        row = later - n - 1
+        row = later - n_own - 1
         gap = distance - sums[row] / later  # claim minus the new mean
-        sd = np.sqrt((n - 1 + squares[row] - sums[row] ** 2 / later) / (later - 1))
+        squared = squares_so_far + squares[row] - sums[row] ** 2 / later
+        sd = np.sqrt(squared / (later - 1))
         reproduced |= (margin - gap > above * sd) & (margin + gap > below * sd)
         beyond |= (gap - excess > high * sd) | (gap + excess < low * sd)
     return reproduced.mean(axis=1), beyond.mean(axis=1)

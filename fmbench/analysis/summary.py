@@ -64,7 +64,9 @@ class Summary:
     the figures of the recipe that are scored in another way, by their names in the recipe, and the
     best epoch where a row of the suite asks for it; a row says whether its source used one.
     ``controls`` holds the accuracies by seed on other data sets, by their names, where a row of the
-    suite compares them.
+    suite compares them. ``n_looked_at``: how many seeds, from seed 0 without a gap, the looks of
+    :mod:`~fmbench.analysis.sequential` may use; None if the number of seeds was fixed in advance,
+    so that there were no looks.
     """
 
     runner: str
@@ -81,11 +83,17 @@ class Summary:
     flagged: Mapping[str, FlaggedFigure] = field(default_factory=dict)
     reason: str = ""
     controls: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    n_looked_at: int | None = None
 
     @property
     def deterministic(self) -> bool:
         """Whether it is measured, and of a runner without spread over seeds."""
         return self.n == 1 and self.sd == 0.0
+
+    @property
+    def has_looks(self) -> bool:
+        """Whether the number of its seeds depends on what they gave: it is judged by looks."""
+        return self.n_looked_at is not None and not self.deterministic
 
     @property
     def status_text(self) -> str:
@@ -102,6 +110,7 @@ def summarise(
     *,
     picks_epoch: bool = False,
     control_datasets: Iterable[str] = (),
+    until_decided: bool = False,
 ) -> Summary:
     """Summarise the records of a configuration.
 
@@ -109,9 +118,11 @@ def summarise(
     if there is no record to score. Records of other data sets contain their own labels.
     ``picks_epoch``: also give the best epoch on the test set, because a source picked it.
     ``control_datasets``: data sets on which a row of the suite compares the same recipe.
+    ``until_decided``: it was measured until it was decided, so it is judged by looks.
     """
     runner, name = configuration.runner, configuration.name
     cells = find_cells_with_records(configuration, protocol, contents)
+    seeds = [cell.seed for cell in cells if contents.find_finished(cell)]
     records = [record for cell in cells if (record := contents.find_finished(cell))]
     failure = _find_failure(cells, contents)
     if not records:
@@ -144,7 +155,18 @@ def summarise(
             for name in control_datasets
             if (found := _compute_control_accuracies(configuration, name, contents, store))
         },
+        n_looked_at=count_leading_seeds(seeds) if until_decided else None,
     )
+
+
+def count_leading_seeds(seeds: Iterable[int]) -> int:
+    """Count the seeds 0, 1, 2, ... up to the first one that is missing; ``seeds`` are sorted."""
+    n = 0
+    for seed in seeds:
+        if seed != n:
+            break
+        n += 1
+    return n
 
 
 def find_cells_with_records(

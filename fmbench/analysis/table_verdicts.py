@@ -22,14 +22,17 @@ from fmbench import runners
 from fmbench.analysis.controls import ControlResult
 from fmbench.analysis.misquotes import find_misquote
 from fmbench.analysis.reference import SUMMARY_FILE, load_reference_summaries, read_summary
+from fmbench.analysis.sequential import make_sequential_trial
 from fmbench.analysis.statistics import TOLERANCE, GridFigure, SampleFigure, compute_interval
 from fmbench.analysis.summary import Status, Summary
 from fmbench.analysis.verdicts import (
     ALPHA,
     FEWEST_SEEDS,
     MARGIN,
+    MAX_SEEDS,
     Claim,
     Figure,
+    Testable,
     Trial,
     Verdict,
     VerdictKind,
@@ -160,6 +163,20 @@ def find_untested(
     return verdicts
 
 
+def explain_no_test(
+    row: Row, rows: Sequence[Row], summary: Summary | None = None, untestable: str = ""
+) -> str:
+    """Say why no rerun can test the claim of a row, whatever it gives; empty if one can.
+
+    ``rows`` are all rows of the table. ``summary``: what is measured so far, which a claim that is
+    only a limit is held against. ``untestable``: see :func:`judge_rows`.
+    """
+    if misquote := find_misquote(row, rows):
+        return str(Verdict(VerdictKind.MISQUOTED, str(misquote)))
+    verdict = _find_reason_in_claim(row, summary, untestable, None)
+    return str(verdict) if verdict else ""
+
+
 def _find_reason_for_no_rerun(
     row: Row, summary: Summary | None, untestable: str, control: ControlResult | None
 ) -> Verdict | None:
@@ -170,6 +187,12 @@ def _find_reason_for_no_rerun(
     if not summary.n:
         not_run = summary.status is Status.NOT_RUN
         return Verdict(VerdictKind.NOT_RUN, "" if not_run else summary.status_text)
+    return _find_reason_in_claim(row, summary, untestable, control)
+
+
+def _find_reason_in_claim(
+    row: Row, summary: Summary | None, untestable: str, control: ControlResult | None
+) -> Verdict | None:
     if row.claimed is None:
         return Verdict(VerdictKind.UNTESTABLE, "nothing claimed")
     if untestable:
@@ -180,7 +203,7 @@ def _find_reason_for_no_rerun(
         found = control.sentence_part if control else ""
         reason = f"the {row.images}; {found}" if found else f"the {row.images}"
         return Verdict(VerdictKind.OTHER_IMAGES, reason)
-    if row.bound is not None and _keeps_limit(row, summary):
+    if row.bound is not None and summary and _keeps_limit(row, summary):
         reason = f"the claim is only a limit, {row.bound} {row.claimed}, and the rerun keeps it"
         return Verdict(VerdictKind.UNTESTABLE, reason)
     return None
@@ -194,9 +217,12 @@ def _keeps_limit(row: Row, summary: Summary) -> bool:
     return summary.mean >= claim.low if row.bound == "at least" else summary.mean <= claim.high
 
 
-def _make_row_trial(row: Row, summary: Summary, margin: float, alpha: float) -> Verdict | Trial:
+def _make_row_trial(row: Row, summary: Summary, margin: float, alpha: float) -> Verdict | Testable:
     claim = Claim.from_row(row)
     assert claim is not None, "a row without a claim is not tested"
+    if summary.has_looks:
+        accuracies = summary.accuracies[: summary.n_looked_at]
+        return make_sequential_trial(claim, accuracies, margin=margin, alpha=alpha)
     return make_trial(
         claim,
         summary.accuracies,
@@ -259,6 +285,7 @@ class _SourceFigure:
     accuracies: tuple[float, ...] = ()
     from_reference: bool = False
     borrows_spread: bool = False
+    n_looked_at: int | None = None  # see Summary; for a grid 0 where a member has looks
 
 
 def judge_source_protocols(
@@ -321,7 +348,13 @@ def _find_source_figure(row: Row, summary: Summary | None, grids: Grids) -> _Sou
     if flagged is None or not flagged.accuracies:
         return None
     figure = SampleFigure(flagged.accuracies, row.mean_of, row.best_of)
-    return _SourceFigure(flagged.description, figure, summary.deterministic, flagged.accuracies)
+    n_looked_at = summary.n_looked_at if summary.has_looks else None
+    if n_looked_at and len(flagged.accuracies) < summary.n:  # which seeds lack it is not known
+        n_looked_at = 0
+    return _SourceFigure(
+        flagged.description, figure, summary.deterministic, flagged.accuracies,
+        n_looked_at=n_looked_at,
+    )  # fmt: skip
 
 
 def _build_grid_figure(row: Row, summary: Summary, members: GridMembers) -> _SourceFigure | None:
@@ -344,25 +377,33 @@ def _build_grid_figure(row: Row, summary: Summary, members: GridMembers) -> _Sou
     figure = GridFigure(tuple(figures))
     single = ", most of them measured once" if 2 * n_single > n_stochastic else ""
     description = f"best of a grid of {len(figures)} configurations{single}, picked on the test set"
+    has_looks = any(member and member.has_looks for member in (*members.summaries, summary))
     return _SourceFigure(
-        description, figure, not figure.has_spread, (), members.from_reference, n_borrowing > 0
-    )
+        description, figure, not figure.has_spread, (), members.from_reference, n_borrowing > 0,
+        n_looked_at=0 if has_looks else None,
+    )  # fmt: skip
 
 
 def _make_source_trial(
     row: Row, source: _SourceFigure, untested: Verdict | None, margin: float, alpha: float
-) -> Verdict | Trial:
+) -> Verdict | Testable:
     figure, claim = source.figure, Claim.from_row(row)
     if untested or claim is None:
         assert untested is not None, "a row without a claim is not tested"
         # The interval of a grid takes long to compute.
         interval = figure.interval if isinstance(figure, SampleFigure) else None
         return replace(untested, interval=interval, to_the_digit=None)
+    if isinstance(figure, SampleFigure) and source.n_looked_at:
+        accuracies = figure.values[: source.n_looked_at]
+        return make_sequential_trial(claim, accuracies, margin=margin, alpha=alpha)
+    # Where the looks of a figure are not known one by one, each of them counts as a test.
+    n_looks = 1 if source.n_looked_at is None else MAX_SEEDS - FEWEST_SEEDS + 1
     if isinstance(figure, SampleFigure):
-        return make_trial(
+        trial = make_trial(
             claim, figure.values, deterministic=source.deterministic, margin=margin, alpha=alpha
         )
-    return Trial(claim, figure, source.deterministic, margin, alpha)
+        return replace(trial, n_looks=n_looks) if isinstance(trial, Trial) else trial
+    return Trial(claim, figure, source.deterministic, margin, alpha, n_looks)
 
 
 def load_grids(

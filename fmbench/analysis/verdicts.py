@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from fractions import Fraction
-from typing import Literal
+from typing import Literal, Protocol
 
 from fmbench.analysis.statistics import (
     CONFIDENCE_TEXT,
@@ -496,30 +496,35 @@ def find_side(claim: Claim, figure: Figure) -> VerdictKind:
 
 @dataclass(frozen=True)
 class Trial:
-    """A claim beside the figure that it is tested against; what is left is the correction of p."""
+    """A claim beside the figure that it is tested against; what is left is the correction of p.
+
+    ``n_looks``: p values are multiplied by it, because the figure is one of so many that might
+    have been tested instead, with other numbers of seeds.
+    """
 
     claim: Claim
     figure: Figure
     deterministic: bool
     margin: float
     alpha: float
+    n_looks: int = 1
 
     @property
     def p_beyond(self) -> float | None:
         """The p of the test that is corrected for many rows; None if there is no such test."""
         if not self.figure.has_spread:
             return None
-        return self.figure.p_beyond(self.claim.accuracy, self._excess)
+        return min(1.0, self.n_looks * self.figure.p_beyond(self.claim.accuracy, self._excess))
 
     def decide(self, p_holm: float | None, n_tests: int) -> Verdict:
         """Give the verdict; ``p_holm`` is p_beyond, corrected for ``n_tests`` tests."""
         claim, figure = self.claim, self.figure
         if not figure.has_spread:
             return self._compare_directly()
-        p_within = figure.p_within(claim.accuracy, self.margin)
+        p_within = min(1.0, self.n_looks * figure.p_within(claim.accuracy, self.margin))
         verdict = Verdict(
             VerdictKind.UNDECIDABLE,
-            delta_star=figure.smallest_margin(claim.accuracy, self.alpha),
+            delta_star=figure.smallest_margin(claim.accuracy, self.alpha / self.n_looks),
             p_within=p_within,
             p_beyond=self.p_beyond,
             p_holm=p_holm,
@@ -527,7 +532,7 @@ class Trial:
         )
         if kind := choose_kind(claim, figure, p_within, p_holm, self.alpha):
             return replace(verdict, kind=kind)
-        seeds = self._find_seeds_needed(self.alpha / n_tests)
+        seeds = self._find_seeds_needed(self.alpha / (n_tests * self.n_looks))
         if seeds is None:
             return replace(verdict, reason=self._explain_undecidable(n_tests))
         reason = f"{seeds} in all would probably decide"
@@ -564,10 +569,11 @@ class Trial:
     def _compute_power(self, n: int, level: float) -> float:
         """The probability that ``n`` seeds decide, if mean and spread are as measured."""
         claim = self.claim
-        return self.figure.power(n, claim.accuracy, claim.half_unit, self.margin, self.alpha, level)
+        alpha = self.alpha / self.n_looks
+        return self.figure.power(n, claim.accuracy, claim.half_unit, self.margin, alpha, level)
 
     def _explain_undecidable(self, n_tests: int) -> str:
-        alone = self._find_seeds_needed(self.alpha) if n_tests > 1 else None
+        alone = self._find_seeds_needed(self.alpha / self.n_looks) if n_tests > 1 else None
         if self.p_beyond is not None and self.p_beyond < self.alpha:
             alone = self.figure.n_seeds
         if alone is not None:  # the correction for many rows is the cause
@@ -596,7 +602,18 @@ def is_to_the_digit(claim: Claim, accuracy: float) -> bool:
     return lies_in((accuracy, accuracy), claim.low, claim.high)
 
 
-def decide_together(trials: Sequence[Verdict | Trial]) -> list[Verdict]:
+class Testable(Protocol):
+    """A claim beside its measurement: a :class:`Trial`, or one that is judged by looks."""
+
+    @property
+    def p_beyond(self) -> float | None:
+        """The p of the test that is corrected for many rows; None if there is no such test."""
+
+    def decide(self, p_holm: float | None, n_tests: int) -> Verdict:
+        """Give the verdict; ``p_holm`` is p_beyond, corrected for ``n_tests`` tests."""
+
+
+def decide_together(trials: Sequence[Verdict | Testable]) -> list[Verdict]:
     """Decide the claims of a table, with Holm's correction for the number of tests in it.
 
     The correction counts every claim that is tested, and changes "not reproduced" only:
@@ -605,11 +622,11 @@ def decide_together(trials: Sequence[Verdict | Trial]) -> list[Verdict]:
     p_values = {
         i: trial.p_beyond
         for i, trial in enumerate(trials)
-        if isinstance(trial, Trial) and trial.p_beyond is not None
+        if not isinstance(trial, Verdict) and trial.p_beyond is not None
     }
     corrected = dict(zip(p_values, correct_p_values(list(p_values.values())), strict=True))
     return [
-        trial.decide(corrected.get(i), len(corrected)) if isinstance(trial, Trial) else trial
+        trial if isinstance(trial, Verdict) else trial.decide(corrected.get(i), len(corrected))
         for i, trial in enumerate(trials)
     ]
 

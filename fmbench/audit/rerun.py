@@ -19,6 +19,7 @@ from typing import Any
 from fmbench.audit.current_cells import find_code_to_run
 from fmbench.audit.verify import RecordCheck, State, Verifier
 from fmbench.execution.estimate import DurationEstimate
+from fmbench.execution.memory import MemoryEstimate
 from fmbench.execution.session import MakeObserver, MeasuringSession, RunOptions
 from fmbench.plugins.code import make_announcer
 from fmbench.plugins.model_spec import parse_model_spec
@@ -128,7 +129,8 @@ def rerun_records(
     """
     todo = _select_cells(checks, named, verifier)
     known = {check.record.key: check.record for check, _ in todo.values() if check.record}
-    estimate = DurationEstimate(StoreContents(known, {}, []))
+    contents = StoreContents(known, {}, [])
+    estimate, memory = DurationEstimate(contents), MemoryEstimate(contents)
     interrupted = False
     with tempfile.TemporaryDirectory(prefix="fmbench-") as folder:
         store = Store(Path(folder))
@@ -140,13 +142,13 @@ def rerun_records(
                         cell for _, cell in todo.values() if known[cell.key].threads == threads
                     ]
                     cells.sort(key=lambda cell: cell.dataset.name)
-                    limits = replace(run_options, threads=threads).limits(cells, cluster)
+                    limits = replace(run_options, threads=threads).limits(cells, memory, cluster)
                     session = MeasuringSession(
                         store, verifier.sources, limits, estimate, cluster, make_observer
                     )
                     session.measure(cells, StoreContents({}, {}, []), n_planned=len(cells))
         except KeyboardInterrupt:
-            logger.warning(
+            logger.error(  # not a warning, so that -q does not hide it
                 "interrupted: the cells measured again so far are compared, and then discarded"
             )
             interrupted = True

@@ -43,6 +43,7 @@ from fmbench.records.record import (
     flagged_array_name,
 )
 from fmbench.records.store import UNREADABLE_ERRORS, Store, StoreContents
+from fmbench.report.commands import build_commands_of
 from fmbench.report.tables import MEASURED_BY, build_table, table_path
 from fmbench.suites.claims import Suite
 from fmbench.suites.reader import TABLES
@@ -187,7 +188,6 @@ def _find_history_contradictions(
 # verdict also depends on the claims and on the other measured runners.
 MEASURED_COLUMNS = ("mean", "sd", "n", "low", "high")
 MAX_TABLE_BYTES = 16 * 2**20
-REMEDY = "`fmbench table --write` writes the table again"
 
 
 @dataclass(frozen=True)
@@ -214,7 +214,8 @@ class TableVerifier:
                 continue
             for name, path in existing.items():
                 if why := _find_table_difference(path, results, name):
-                    found.append((path, why))
+                    command = build_commands_of(results).table(write=True)
+                    found.append((path, f"{why}: `{command}` writes the table again"))
         return found
 
 
@@ -225,7 +226,7 @@ def _find_table_difference(path: Path, results: SuiteResults, name: str) -> str 
         content = read_regular_file(path, MAX_TABLE_BYTES).decode("utf-8")
         rows = list(csv.DictReader(io.StringIO(content, newline="")))
     except (OSError, ValueError, csv.Error) as error:
-        return f"cannot be read: {error}: {REMEDY}"
+        return f"cannot be read: {error}"
 
     def identify_row(row: Mapping[str, str]) -> tuple[str | None, ...]:
         return tuple(row.get(column) for column in table.names[:2])
@@ -237,21 +238,21 @@ def _find_table_difference(path: Path, results: SuiteResults, name: str) -> str 
         written_row = written.get(identify_row(row), {})
         if _is_of_fmbench(row):
             if why := _find_figure_without_record(written_row):
-                return f"{row[table.names[0]]}: {why}: {REMEDY}"
+                return f"{row[table.names[0]]}: {why}"
             continue  # no record of this folder decides it
         for column in columns:
             in_file = written_row.get(column, "missing")
             if in_file != row[column]:
                 return (
                     f"{row[table.names[0]]}: {column} is {in_file or 'empty'} in the file, but its "
-                    f"records give {row[column] or 'none'}: {REMEDY}"
+                    f"records give {row[column] or 'none'}"
                 )
     remaining = [identify_row(row) for row in expected]
     for row in rows:
         if identify_row(row) in remaining:
             remaining.remove(identify_row(row))
         elif any(row.get(column) for column in columns):  # a row without figures may stay
-            return f"{identify_row(row)[0]}: its records give no such row: {REMEDY}"
+            return f"{identify_row(row)[0]}: its records give no such row"
     return None
 
 

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import sys
+from pathlib import Path
 
 import click
 
+from fmbench.cli import options
 from fmbench.cli.judge import read_standard_input
-from fmbench.cli.output import CONTRADICTORY, print_output
+from fmbench.cli.output import CONTRADICTORY, OutputOptions, print_document
 
 
 @click.command(
-    epilog="Examples: fmbench check; fmbench check --explain; fmbench check claims.toml; "
+    epilog="Examples: fmbench check; fmbench check kayed2020 --explain; fmbench check claims.toml; "
     "fmbench check report.txt"
 )
 @click.argument("file", required=False)
+@options.suite
 @click.option("--as", "kind", metavar="KIND",
               help="What FILE is, if it is not recognised, such as 'confusion matrix'; a wrong "
               "name lists all.")  # fmt: skip
@@ -28,15 +30,16 @@ from fmbench.cli.output import CONTRADICTORY, print_output
     "--explain", is_flag=True, help="Name the few figures that make a pair contradictory."
 )
 @click.option("--all", "all_figures", is_flag=True, help="Also compare figure with figure; slow.")
-@click.option("--json", "as_json", is_flag=True, help="Print the result for a program.")
+@options.output(has_json_flag=True)
 def check(
     file: str | None,
+    suite_file: Path | None,
     kind: str | None,
     column: str | None,
     rounding: str,
     explain: bool,
     all_figures: bool,
-    as_json: bool,
+    output: OutputOptions,
 ) -> None:
     """Can the figures of a paper be true together? Arithmetic alone; nothing is run.
 
@@ -44,19 +47,19 @@ def check(
     pairs of sources contradict each other and how severely, and which sources agree. A confusion
     matrix decides every figure of its model.
 
-    FILE is a suite (a TOML file with a paper's claims), or anything that `fmbench judge` reads:
-    a classification report, a confusion matrix, a table, a PDF, or `-` for standard input. Without
-    it, Kayed et al. 2020. Exit status: 0 consistent, 1 contradictory, 2 bad input.
+    FILE is a suite (a TOML file with a paper's claims, or the name of a suite of fmbench), or
+    anything that `fmbench judge` reads: a classification report, a confusion matrix, a table, a
+    PDF, or `-` for standard input. Without it, Kayed et al. 2020. Exit status: 0 consistent, 1
+    contradictory, 2 bad input.
     """
     from fmbench import api
-    from fmbench.consistency.explain import format_result
+    from fmbench.consistency.answer import build_answer
 
+    if file is not None and suite_file is not None:
+        raise click.UsageError("give FILE or --suite, not both")
     if file is None and (kind or column):
         raise click.UsageError("--as and --column need FILE")
-    [document] = [None] if file is None else read_standard_input([file])
+    [document] = [suite_file] if file is None else read_standard_input([file])
     result = api.check(document, rounding, all_figures=all_figures, kind=kind, column=column)
-    if as_json:
-        print_output(json.dumps(result.as_json()))
-    else:
-        print_output(format_result(result, explain=explain, all_figures=all_figures))
+    print_document(build_answer(result, explain=explain, all_figures=all_figures), output)
     sys.exit(CONTRADICTORY if result.contradictory else 0)

@@ -3,24 +3,40 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from fmbench.cli import options
-from fmbench.cli.output import FAILED, print_output
+from fmbench.cli.output import (
+    FAILED,
+    OutputOptions,
+    build_quick_command,
+    print_document,
+)
+from fmbench.utils.document import Block, Command, Document, Paragraph
+from fmbench.utils.table import Column, Table
 
 if TYPE_CHECKING:
     from fmbench.models import contract
+
+WRONG = "WRONG"
+COLUMNS = (
+    Column("result", style=lambda text: "red" if text == WRONG else ""), Column("rule"),
+    Column("why"),
+)  # fmt: skip
 
 
 @click.command(
     "check-runner",
     epilog="Examples: fmbench check-runner ./my_model.py:make_model; fmbench check-runner lenet5",
 )
-@click.argument("name")
+@options.name
 @options.parameters
+@options.output()
+@options.suite
 @options.data
 @click.option(
     "--timeout", type=options.FiniteNumber(0, options.MAX_SECONDS, min_open=True), default=300.0,
@@ -33,6 +49,8 @@ if TYPE_CHECKING:
 def check_runner(
     name: str,
     parameters: tuple[str, ...],
+    output: OutputOptions,
+    suite_file: Path | None,
     data: dict[str, Path],
     timeout: float,
     memory_gib: float,
@@ -46,36 +64,57 @@ def check_runner(
     """
     import numpy as np
 
-    from fmbench.api import find_configurations
+    from fmbench.api import find_configurations, load_suite
     from fmbench.datasets import locate
     from fmbench.datasets.specs import DEFAULT_DATASET
     from fmbench.execution import runner_checks
     from fmbench.models import contract
+    from fmbench.report.progress import track_progress
+    from fmbench.suites.configurations import build_suite_configurations
 
-    [entry] = find_configurations([name], parameters)
+    suite = load_suite(suite_file)
+    rows, _ = build_suite_configurations(suite)
+    [entry] = find_configurations([name], parameters, rows, suite)
     locate.check_folders(data)
     source = locate.locate_dataset(folder=data.get(DEFAULT_DATASET.name), fetch=True)
     sample, hidden = contract.make_hidden_sample(source, np.random.default_rng())
-    wrong = remarks = 0
-    for result in runner_checks.check_runner(
+    checks = runner_checks.check_runner(
         entry.runner, entry.parameters, sample, hidden,
         seconds=timeout, memory=int(memory_gib * 2**30),
-    ):  # fmt: skip
-        wrong += bool(result.problem)
-        remarks += bool(result.remark)
-        print_output(_format_result(result))
-    print_output(f"{entry.name}: {_format_verdict(wrong, remarks)}")
-    sys.exit(FAILED if wrong else 0)
+    )  # fmt: skip
+    n = len(contract.CONTRACT_CHECKS)
+    results = list(track_progress(checks, f"checking {entry.name}", n))
+    print_document(_build_document(entry.name, results), output)
+    sys.exit(FAILED if any(result.problem for result in results) else 0)
 
 
-def _format_result(result: contract.CheckResult) -> str:
+def _build_document(name: str, results: Sequence[contract.CheckResult]) -> Document:
+    rows = [_describe_result(result) for result in results]
+    columns = [column for column in COLUMNS if any(row[column.name] for row in rows)]
+    verdict = _format_verdict(
+        sum(bool(result.problem) for result in results),
+        sum(bool(result.remark) for result in results),
+    )
+    data = {"name": name, "keeps_the_rules": not any(r.problem for r in results), "rules": rows}
+    blocks: list[Block] = [Table("", tuple(columns), rows)]
+    if any(result.remark for result in results):
+        blocks += [Paragraph("To try it on more images:"), Command(build_quick_command(name))]
+    return Document(
+        f"The rules for runners: {name}",
+        [*blocks, Paragraph(f"{name}: {verdict}")],
+        data,
+        Table(f"The rules for runners: {name}", COLUMNS, rows),
+    )
+
+
+def _describe_result(result: contract.CheckResult) -> dict[str, str]:
+    """Return a row of the table: whether a rule is kept, and what else is known."""
     if result.problem:
-        return f"WRONG  {result.rule}\n       {result.problem}"
-    if result.remark:
-        return f"ok     {result.rule}\n       Remark: {result.remark}"
+        return {"result": WRONG, "rule": result.rule, "why": result.problem}
     if result.not_checked:
-        return f"-      {result.rule} Not checked: {result.not_checked}."
-    return f"ok     {result.rule}"
+        return {"result": "-", "rule": result.rule, "why": f"Not checked: {result.not_checked}."}
+    why = f"Remark: {result.remark}" if result.remark else ""
+    return {"result": "ok", "rule": result.rule, "why": why}
 
 
 def _format_verdict(wrong: int, remarks: int) -> str:

@@ -2,30 +2,46 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from fmbench.cli import options
-from fmbench.cli.output import FAILED, INTERRUPTED, find_terminal_width, print_output
-from fmbench.execution.session import RunOptions
+from fmbench.cli.output import (
+    FAILED,
+    INTERRUPTED,
+    OutputOptions,
+    print_document,
+    print_message,
+)
+from fmbench.execution.session import RunOptions, Verbosity
 
 if TYPE_CHECKING:
     from fmbench.api import Forensics, PlannedCells
+    from fmbench.utils.document import Block
 
-WIDTH = 100  # columns, if the output does not go to a terminal
+_WORDS = "fmbench.cli.forensics.words"  # where the context keeps what the user typed
+
+
+class _RememberingCommand(click.Command):
+    """A command that keeps the words that the user typed after its name."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ctx.meta[_WORDS] = tuple(args)
+        return super().parse_args(ctx, args)
 
 
 @click.command(
+    cls=_RememberingCommand,
     epilog="Examples: fmbench forensics lenet5; "
     "fmbench forensics lenet5 --run --data mnist=~/mnist; "
-    "fmbench forensics ./my_model.py:make_model --quick --run"
+    "fmbench forensics ./my_model.py:make_model --quick --run",
 )
-@click.argument("name")
+@options.name
 @options.parameters
 @click.option(
     "--run", is_flag=True,
@@ -42,8 +58,9 @@ WIDTH = 100  # columns, if the output does not go to a terminal
 @click.option(
     "--write", is_flag=True, help="Write the tables into the suite's folder of the results."
 )
-@click.option("--json", "as_json", is_flag=True, help="Print the findings for a program.")
+@options.output(has_json_flag=True)
 @options.run_options
+@options.verbosity
 @options.suite
 @options.results
 @options.data
@@ -55,8 +72,9 @@ def forensics(
     seeds: int | None,
     readings: bool,
     write: bool,
-    as_json: bool,
+    output: OutputOptions,
     run_options: RunOptions,
+    verbosity: Verbosity,
     suite_file: Path | None,
     results: Path,
     data: dict[str, Path],
@@ -67,56 +85,59 @@ def forensics(
     not measured yet. Finished cells are not run again; Ctrl-C keeps what is finished.
     """
     from fmbench import api
-    from fmbench.report.mistakes import format_findings
+    from fmbench.report.forensics import build_findings_document
 
     options.stop_on_sigterm()
     found = api.forensics(
         name, suite=suite_file, parameters=parameters, seeds=seeds, quick=quick, readings=readings,
         run=run, write=write, results=results, data=data, options=run_options,
+        verbosity=verbosity,
     )  # fmt: skip
-    if as_json:
-        planned = [vars(cells) for cells in found.planned]
-        print_output(json.dumps({**found.findings.as_dict(), "not_measured": planned}))
-    else:
-        width = find_terminal_width() or WIDTH
-        words = ["fmbench", "forensics", name, *(w for p in parameters for w in ("-p", p))]
-        words += ["--quick"] if quick else []
-        words += ["--seeds", str(seeds)] if seeds else []
-        words += [] if readings else ["--no-readings"]
-        words += ["--write"] if write else []
-        words += ["--suite", str(suite_file)] if suite_file else []
-        words += ["--results", str(results)] if results != api.DEFAULT_RESULTS else []
-        for dataset, folder in data.items():
-            words += ["--data", f"{dataset}={folder}"]
-        command = shlex.join([*words, "--run"])
-        print_output(format_findings(found.findings, width) + _format_planned(found, command))
+    command = _add_run(click.get_current_context().meta[_WORDS])
+    planned = [vars(cells) for cells in found.planned]
+    document = build_findings_document(
+        found.findings, list(_list_planned(found, command)),
+        {**found.findings.as_dict(), "not_measured": planned},
+    )  # fmt: skip
+    print_document(document, output)
     if found.interrupted:
+        print_message(found.interruption)
         sys.exit(INTERRUPTED)
     is_incomplete = found.unwritten or any(not record.finished for record in found.new_records)
     sys.exit(FAILED if is_incomplete else 0)
 
 
-def _format_planned(found: Forensics, command: str) -> str:
-    """List what is not measured, and the ``command`` that measures it."""
-    from fmbench.utils.formatting import format_duration
+def _add_run(words: Sequence[str]) -> str:
+    """Return the command that the user typed, with ``--run``, to be typed in a shell."""
+    end = words.index("--") if "--" in words else len(words)
+    run = [] if "--run" in words[:end] else ["--run"]
+    return shlex.join(["fmbench", "forensics", *words[:end], *run, *words[end:]])
 
-    if not found.planned:
-        return ""
-    if found.findings.has_only_remarks:
-        return ""
+
+def _list_planned(found: Forensics, command: str) -> Iterator[Block]:
+    """List what is not measured, and the ``command`` that measures it."""
+    from fmbench.utils.document import Command, Paragraph
+    from fmbench.utils.formatting import format_duration
+    from fmbench.utils.table import Column, Table
+
+    if not found.planned or found.findings.has_only_remarks:
+        return
     if found.findings.needs_no_story:
-        return "\nNothing else has to be measured.\n"
-    total = sum(cells.seconds for cells in found.planned)
-    lines = ["", "Not measured yet, the most telling first:"]
-    lines += [
-        f"  {cells.what}: {_count_cells(cells)}, about {format_duration(cells.seconds)} on one core"
+        yield Paragraph("Nothing else has to be measured.")
+        return
+    columns = Column("what"), Column("cells"), Column("time on one core")
+    rows = [
+        {"what": cells.what, "cells": _count_cells(cells),
+         "time on one core": format_duration(cells.seconds)}
         for cells in found.planned
-    ]
-    lines.append(f"In all about {format_duration(total)} on one core: `{command}` measures them.")
-    return "\n".join(lines) + "\n"
+    ]  # fmt: skip
+    yield Table("Not measured yet, the most telling first", columns, rows)
+    total = sum(cells.seconds for cells in found.planned)
+    yield Paragraph(f"This measures them, in about {format_duration(total)} on one core:")
+    yield Command(command)
 
 
 def _count_cells(cells: PlannedCells) -> str:
     if cells.n_cells == 1:
-        return "1 cell"
-    return f"{cells.n_pending} of {cells.n_cells} cells"
+        return "1"
+    return f"{cells.n_pending} of {cells.n_cells}"

@@ -10,14 +10,20 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fmbench.cli import options
-from fmbench.cli.output import CONTRADICTORY, find_terminal_width, print_message, print_output
+from fmbench.cli.output import (
+    CONTRADICTORY,
+    OutputOptions,
+    find_width,
+    print_message,
+    print_or_write,
+)
 from fmbench.errors import UserError
+from fmbench.utils.table import TEXT_FORMAT
 
 if TYPE_CHECKING:
     from fmbench.judging.documents import Input
     from fmbench.judging.judgement import Judgement
 
-FORMATS = ("text", "md", "csv", "tex", "html", "json", "review", "eval-results")
 MAX_BYTES = 100 * 2**20  # of standard input
 
 _DOCUMENT_OPTIONS = (
@@ -58,12 +64,7 @@ def document_options(command: Callable[..., Any]) -> Callable[..., Any]:
     "--margin", type=options.FiniteNumber(0, 100), default=0.5, show_default=True,
     help="Points by which a rerun may differ from a claim that it reproduces.",
 )  # fmt: skip
-@click.option("--format", "format_", type=click.Choice(FORMATS), default="text",
-              show_default=True, help="`tex` for a LaTeX document, `review` for a paragraph of a "
-              "review, `eval-results` for a model hub.")  # fmt: skip
-@click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
-@click.option("-o", "--output", type=options.NonEmptyPath(path_type=Path, dir_okay=False),
-              help="Write into this file instead of printing.")  # fmt: skip
+@options.output("review", "eval-results", has_json_flag=True)
 def judge(
     inputs: tuple[str, ...],
     kind: str | None,
@@ -73,64 +74,50 @@ def judge(
     results: Path | None,
     rounding: str,
     margin: float,
-    format_: str,
-    as_json: bool,
-    output: Path | None,
+    output: OutputOptions,
 ) -> None:
     """Say at once what is known about claims, from what is measured already. Nothing is run.
 
     INPUT is a file (a paper's PDF, LaTeX, Markdown, HTML, CSV, a classification report, a confusion
-    matrix, a suite, ...), `-` for standard input, or claims in words. The command reads the claims,
-    finds the models, compares with stored measurements, and checks whether the figures can be true
-    together.
+    matrix, a suite, ...), `-` for standard input, the name of a suite of fmbench, or claims in
+    words. The command reads the claims, finds the models, compares with stored measurements, and
+    checks whether the figures can be true together. `--format review` is a paragraph for a review,
+    `--format eval-results` a file for a model hub.
 
     Exit status: 0 nothing speaks against the claims, 1 something does, 2 they cannot be read.
     """
     from fmbench import api
 
-    check_output(output)
-    if as_json and format_ not in ("text", "json"):
-        raise UserError(f"give --json or --format {format_}, not both")
     judgement = api.judge(
         *read_standard_input(inputs), kind=kind, column=column, mapping=mapping, model=model,
         results=results, rounding=rounding, margin=margin / 100,
     )  # fmt: skip
-    _print(judgement, "json" if as_json else format_, output)
+    _print(judgement, output)
     sys.exit(CONTRADICTORY if judgement.speaks_against else 0)
 
 
-def _print(judgement: Judgement, format_: str, output: Path | None) -> None:
+def _print(judgement: Judgement, output: OutputOptions) -> None:
     from fmbench.report.judgement import format_judgement
-    from fmbench.utils.file_errors import name_file
-    from fmbench.utils.files import write_text_atomically
 
-    width = find_terminal_width()
-    if output is not None:
-        with name_file(output):
-            write_text_atomically(output, format_judgement(judgement, format_))
-        print_message(f"written: {output}")
-        return
-    has_colours = format_ == "text" and width is not None
-    text = format_judgement(judgement, format_, width, colours=has_colours)
-    print_output(text, styled=has_colours)
-
-
-def check_output(output: Path | None) -> None:
-    """Check before the work that a file can be written there.
-
-    Raises:
-        UserError: its folder does not exist.
-    """
-    if output is not None and not output.absolute().parent.is_dir():
-        raise UserError(f"{output} cannot be written: there is no folder {output.parent}")
+    format_ = output.chosen_format
+    has_colours = output.has_colours and format_ == TEXT_FORMAT
+    text = format_judgement(judgement, format_, find_width(), colours=has_colours)
+    print_or_write(text, output, styled=has_colours)
 
 
 def read_standard_input(inputs: Sequence[str]) -> list[Input]:
     """Return the inputs, with what standard input holds in place of ``-``.
 
+    A file that has the name of a suite is read in place of the suite; the user is told so.
+
     Raises:
         UserError: standard input is named twice, or too large.
     """
+    from fmbench.suites.bundled import list_suites
+
+    for text in set(inputs).intersection(list_suites()):
+        if Path(text).is_file():
+            print_message(f"{text}: the file of this name is read, not the suite of fmbench")
     if inputs.count("-") > 1:
         raise UserError("name standard input (-) once")
     content = sys.stdin.buffer.read(MAX_BYTES + 1) if "-" in inputs else b""

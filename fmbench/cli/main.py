@@ -73,7 +73,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     except UserError as error:
         _exit_with_error(str(error))
     except click.exceptions.NoSuchCommand as error:
-        hint = "" if error.possibilities else " `fmbench --help` lists the commands."
+        path = error.ctx.command_path if error.ctx else "fmbench"
+        hint = "" if error.possibilities else f" `{path} --help` lists the commands."
         _exit_with_error(error.format_message() + hint)
     except click.ClickException as error:
         _exit_with_error(error.format_message())

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from fmbench.cli import options
-from fmbench.cli.output import print_output
+from fmbench.cli.output import build_quick_command, print_output
 from fmbench.errors import UserError
 
 
@@ -26,4 +26,5 @@ def new(file: Path) -> None:
     except FileExistsError:
         raise UserError(f"{file} exists already and was not changed: choose another name") from None
     path = file if file.is_absolute() else f"./{file}"
-    print_output(f"written: {file}\ntry it:  fmbench run {path}:make_model --quick")
+    command = build_quick_command(f"{path}:make_model")
+    print_output(f"written: {file}\ntry it:  {command}")

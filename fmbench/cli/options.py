@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import logging
 import math
 import re
 import signal
@@ -12,19 +13,21 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
-from fmbench.api import DEFAULT_RESULTS
 from fmbench.cli.output import OutputOptions
 from fmbench.errors import UserError
-from fmbench.execution.session import SEEDS_TOGETHER_ON_GPU, RunOptions
+from fmbench.execution.session import SEEDS_TOGETHER_ON_GPU, RunOptions, Verbosity
 from fmbench.records.protocols import FULL, QUICK
 from fmbench.suites.bundled import DEFAULT_SUITE
+from fmbench.utils.files import DEFAULT_RESULTS, RESULTS_VARIABLE
 from fmbench.utils.table import FORMATS, TEXT_FORMAT
 
 # What can be the name of a data set before the "=" of an option; a path would have a slash.
 NAME = re.compile(r"[\w.-]+")
 # More than any run takes, and little enough for the clocks and counters of every system.
 MAX_SECONDS, MAX_GIB = 10**8, 2**20
+MAX_SEED = 2**32 - 1  # of NumPy's and scikit-learn's generators
 
 
 class NonEmptyPath(click.Path):
@@ -61,6 +64,15 @@ class SuiteOption(NonEmptyPath):
 
         return super().convert(bundled.find_suite(str(value)), param, ctx)
 
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Complete the names of fmbench's suites, and files."""
+        from fmbench.suites.bundled import list_suites
+
+        names = [name for name in list_suites() if name.startswith(incomplete)]
+        return [*map(CompletionItem, names), CompletionItem(incomplete, type="file")]
+
 
 class DataFolder(NonEmptyPath):
     """``DIR``, of the default data set, or ``NAME=DIR``; as a pair of the name and the folder.
@@ -83,18 +95,51 @@ class DataFolder(NonEmptyPath):
         return spec.name, path.expanduser()  # the shell expands no "~" that follows a "="
 
 
+def complete_runners(
+    context: click.Context, parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Complete the name of a runner, or what papers call it, and files with models.
+
+    No name with a space is offered: shells take it for several words.
+    """
+    from fmbench.plugins.code import find_entry_points
+    from fmbench.runners import load_runners
+
+    if "/" in incomplete:
+        return [CompletionItem(incomplete, type="file")]
+    known = load_runners()
+    aliases = {alias: name for name, runner in known.items() for alias in runner.aliases}
+    titles = {
+        **{alias: f"alias of {name}" for alias, name in aliases.items()},
+        **dict.fromkeys(find_entry_points(), "installed"),
+        **{name: runner.title for name, runner in known.items()},
+    }
+    typed = incomplete.lower()
+    found = [name for name in titles if name.lower().startswith(typed) and " " not in name]
+    exact = [name for name in found if name.startswith(incomplete)]
+    return [
+        CompletionItem(name, help=titles[name])
+        for name in sorted(exact or found, key=lambda name: (name not in known, name))
+    ]
+
+
+names = click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=complete_runners)
+name = click.argument("name", shell_complete=complete_runners)
 results = click.option(
     "--results",
     type=NonEmptyPath(path_type=Path, file_okay=False),
     default=DEFAULT_RESULTS,
     show_default=True,
+    envvar=RESULTS_VARIABLE,
+    show_envvar=True,
     help="Folder in which records and tables are stored.",
 )
+quick = click.option("--quick", is_flag=True, help="The results of `fmbench run --quick`.")
 suite = click.option(
     "--suite",
     "suite_file",
     type=SuiteOption(path_type=Path, dir_okay=False),
-    help="A paper's claims: a TOML file, or the name of a suite of fmbench such as xiao2017.  "
+    help="A paper's claims: a TOML file, or a name that `fmbench suite list` lists.  "
     f"[default: {DEFAULT_SUITE}]",
 )
 parameters = click.option(
@@ -108,6 +153,11 @@ seeds = click.option(
     "--seeds", type=click.IntRange(1, 10_000),
     help="Seeds of each stochastic runner; a deterministic one runs once.  "
     f"[default: {FULL.default_seeds}; quick: {QUICK.default_seeds}]",
+)  # fmt: skip
+
+seed_numbers = click.option(
+    "--seed", "seed_numbers", type=click.IntRange(0, MAX_SEED), multiple=True, metavar="N",
+    help="Exactly this seed, in place of the first ones; repeatable.",
 )  # fmt: skip
 
 _DATA_OPTIONS = (
@@ -126,7 +176,7 @@ _RUN_OPTIONS = (
     click.option(
         "-j", "--jobs", type=click.IntRange(1, 1024),
         help="Launches at a time: cells, or seeds that are trained together.  "
-        "[default: cores divided by --threads]",
+        "[default: cores divided by --threads; in any case only as many as memory allows]",
     ),
     click.option(
         "--threads", type=click.IntRange(1, 1024), default=RunOptions.threads, show_default=True,
@@ -224,7 +274,8 @@ def output(
 order = click.option(
     "--order", type=click.Choice(["auto", "table", "finish"]), default=RunOptions.order,
     show_default=True, help="`table`: every row once before a second seed, the cheapest first; "
-    "`finish`: the longest cells first; `auto`: `finish` where cores would idle at the end.",
+    "`finish`: the longest cells first; `auto`: `finish` where cores would idle at the end; "
+    "with --until-decided: first the rows that decide most for the least compute.",
 )  # fmt: skip
 
 
@@ -270,6 +321,35 @@ def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in reversed(_RUN_OPTIONS):
         with_run_options = option(with_run_options)
     return with_run_options
+
+
+def verbosity(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add ``-q`` and ``-v``; the command gets them as ``verbosity``, and its messages follow them.
+
+    With ``-q`` only errors are printed beside the command's result.
+    """
+
+    @functools.wraps(command)
+    def with_verbosity(quiet: bool, verbose: bool, **values: Any) -> Any:
+        if quiet and verbose:
+            raise UserError("give -q or -v, not both")
+        chosen = Verbosity.QUIET if quiet else Verbosity.VERBOSE if verbose else Verbosity.USUAL
+        logger = logging.getLogger("fmbench")
+        level = logger.level
+        if quiet:
+            logger.setLevel(logging.ERROR)
+        try:
+            return command(verbosity=chosen, **values)
+        finally:
+            logger.setLevel(level)
+
+    with_verbosity = click.option(
+        "-v", "--verbose", is_flag=True,
+        help="Also print the start of each cell, the versions, and where records are written.",
+    )(with_verbosity)  # fmt: skip
+    return click.option(
+        "-q", "--quiet", is_flag=True, help="Print only errors and the result."
+    )(with_verbosity)  # fmt: skip
 
 
 def stop_on_sigterm() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import shlex
 import shutil
 import sys
 from collections.abc import Iterable, Iterator
@@ -20,7 +21,7 @@ from fmbench.utils.table import DEFAULT_WIDTH, TEXT_FORMAT
 if TYPE_CHECKING:
     from fmbench.analysis.evaluation import SuiteResults
     from fmbench.records.store import BrokenRecord
-    from fmbench.utils.document import Document
+    from fmbench.utils.document import Document, Items
     from fmbench.utils.table import Table
 
 # Exit statuses.
@@ -50,10 +51,16 @@ def print_logged_messages() -> None:
         logger.propagate = False
 
 
-def build_run_all_command(suite_file: Path | None, *, quick: bool) -> str:
-    """The command that measures every row of a suite, quoted for a message."""
-    flags = (f"--suite {suite_file}" if suite_file else "", "--quick" if quick else "", "--all")
-    return f"`fmbench run {' '.join(filter(None, flags))}`"
+def build_run_all_command(evaluation: SuiteResults) -> str:
+    """The command that measures every row of a suite in its folder, quoted for a message."""
+    from fmbench.report.commands import build_commands_of
+
+    return f"`{build_commands_of(evaluation).run('--all')}`"
+
+
+def build_quick_command(name: str) -> str:
+    """The command that tries a model on a small part of the data, to copy into a shell."""
+    return shlex.join(["fmbench", "run", name, "--quick"])
 
 
 def print_output(text: str, *, styled: bool = False) -> None:
@@ -143,11 +150,6 @@ def find_width() -> int:
     return max(MIN_WIDTH, shutil.get_terminal_size((DEFAULT_WIDTH, 24)).columns)
 
 
-def find_terminal_width() -> int | None:
-    """Columns of the terminal; ``None`` if the output goes to a file or another program."""
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-
-
 def print_document(document: Document, output: OutputOptions) -> None:
     """Print a document, or write it into a file, in the chosen format."""
     from fmbench.utils.document import format_document
@@ -189,6 +191,23 @@ def print_or_write(text: str, output: OutputOptions, *, styled: bool = False) ->
     print_message(f"written: {output.file}")
 
 
+def list_files(folder: Path, files: Iterable[tuple[str, Path, str]]) -> tuple[Items, Table]:
+    """List files of a results folder, each with its state and why it has it.
+
+    The list is for people, and its paths begin in ``folder``; the table is for programs.
+    """
+    from fmbench.utils.document import Items
+    from fmbench.utils.table import Column, Table
+
+    rows = [{"state": state, "file": str(path), "why": why} for state, path, why in files]
+    texts = [f"{row['state']} {row['file']}: {row['why']}" for row in rows]
+    columns = tuple(map(Column, ("state", "file", "why")))
+    return (
+        Items(tuple(text.replace(f"{folder}{os.sep}", "") for text in texts)),
+        Table(f"Records of {folder}", columns, rows),
+    )
+
+
 def print_broken_records(broken: Iterable[BrokenRecord]) -> int:
     """Name each record that could not be read, and what to do; return the exit status."""
     status = 0
@@ -200,6 +219,10 @@ def print_broken_records(broken: Iterable[BrokenRecord]) -> int:
 
 def print_problems(evaluation: SuiteResults) -> int:
     """Name what the user should know about the records of a table; return the exit status."""
-    if line := evaluation.describe_other_environments():
-        print_message(line)
+    from fmbench.report.commands import build_commands_of
+
+    if found := evaluation.find_other_environments():
+        n_seeds = found.n_seeds if found.n_seeds != evaluation.protocol.default_seeds else None
+        command = build_commands_of(evaluation).run(*found.runners, seeds=n_seeds, refresh=True)
+        logging.getLogger("fmbench").info("%s: `%s` measures them here", found.description, command)
     return print_broken_records(evaluation.broken)

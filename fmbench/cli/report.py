@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,13 +50,28 @@ def report(
     found = api.load_results(results, suite_file, data=data)
     if format_ == "html":
         other = api.load_results(against, suite_file, data=data) if against else None
-        path = api.write_report(found, output, against=other)
+        with _show_steps() as on_step:
+            path = api.write_report(found, output, against=other, on_step=on_step)
         print_message(f"written: {path} ({path.stat().st_size / 2**20:.1f} MiB)")
     else:
         _print_or_write(_format(found, format_), output)
     if not found.evaluation.contents.finished:
         print_message(f"no results in {results} yet: the page says how to make them")
     sys.exit(print_problems(found.evaluation))
+
+
+@contextmanager
+def _show_steps() -> Iterator[Callable[[str], None]]:
+    """Give what shows the step that is under way, on stderr; it shows nothing in a file."""
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield lambda step: None
+        return
+    with console.status("") as status:
+        yield lambda step: status.update(Text(f"the page: {step}"))
 
 
 def _format(found: Results, format_: str) -> str:

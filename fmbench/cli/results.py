@@ -8,8 +8,16 @@ from pathlib import Path
 import click
 
 from fmbench.cli import options
-from fmbench.cli.output import print_message, print_output
+from fmbench.cli.output import (
+    OutputOptions,
+    list_files,
+    print_document,
+    print_message,
+    print_output,
+)
 from fmbench.errors import UserError
+from fmbench.utils.document import Document, Paragraph
+from fmbench.utils.formatting import format_number_of
 
 
 @click.group(
@@ -35,8 +43,11 @@ def results(context: click.Context) -> None:
     "--broken", is_flag=True, help="Files that cannot be read, also those that a run has set aside."
 )
 @click.option("--yes", is_flag=True, help="Remove without asking.")
+@options.output()
 @options.results
-def prune(stale: bool, failed: bool, broken: bool, yes: bool, results: Path) -> None:
+def prune(
+    stale: bool, failed: bool, broken: bool, yes: bool, output: OutputOptions, results: Path
+) -> None:
     """List records, ask, and then remove exactly those that were listed."""
     from fmbench.audit.prune import IN_USE, list_removable, remove_record
     from fmbench.audit.verify import State, Verifier
@@ -53,17 +64,20 @@ def prune(stale: bool, failed: bool, broken: bool, yes: bool, results: Path) -> 
     if not listed:
         print_message("nothing to remove")
         return
-    for one in listed:
-        print_output("\n".join(f"{one.state:7} {file}: {one.why}" for file in one.files))
+    files = [(str(one.state), file, one.why) for one in listed for file in one.files]
+    summary = f"{format_number_of(len(listed), 'record')}, {format_number_of(len(files), 'file')}"
+    items, table = list_files(results, files)
+    print_document(Document(table.title, (items, Paragraph(summary)), table=table), output)
     if not yes:
         if not sys.stdin.isatty():
             raise UserError(
                 "nothing was removed: add --yes to remove the listed files without asking"
             )
-        click.confirm(f"remove these {sum(len(one.files) for one in listed)} files?", abort=True,
+        click.confirm(f"remove {'this' if len(files) == 1 else 'these'} "
+                      f"{format_number_of(len(files), 'file')}?", abort=True,
                       err=True)  # fmt: skip
     kept = [(one, why) for one in listed if (why := remove_record(store, one))]
-    result = f"removed {len(listed) - len(kept)} records"
+    result = f"removed {format_number_of(len(listed) - len(kept), 'record')}"
     if len(kept) == 1:
         result += f"; {kept[0][0].files[0]} was kept: {kept[0][1]}"
     elif kept:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -20,13 +20,42 @@ from fmbench.cli.output import (
 from fmbench.errors import UserError
 
 if TYPE_CHECKING:
+    from fmbench.analysis.verdicts import VerdictKind
+    from fmbench.api import Results
     from fmbench.suites.claims import Suite
 
 
+class VerdictWord(click.ParamType):
+    """The word of a verdict, or of a group of verdicts; converted to the kinds that it means."""
+
+    name = "word"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> frozenset[VerdictKind]:
+        """Return the kinds of verdict; fail with the list of all words if it is none."""
+        from fmbench.analysis.verdicts import VerdictKind
+
+        asked = " ".join(str(value).lower().split())
+        kinds = frozenset(k for k in VerdictKind if asked in (k.word, k.style.group))
+        if not (asked and kinds):
+            words = dict.fromkeys(
+                word for k in VerdictKind for word in (k.style.group, k.word) if word
+            )
+            self.fail(f"{value!r} is none of: {'; '.join(words)}", param, ctx)
+        return kinds
+
+
 @click.command(
-    epilog="Examples: fmbench table; fmbench table --format csv > accuracies.csv; "
-    "fmbench table --format review"
+    epilog="Examples: fmbench table; fmbench table lenet5 knn; fmbench table --verdict 'not "
+    "reproduced'; fmbench table -o accuracies.csv; fmbench table --format review"
 )
+@options.names
+@click.option(
+    "--verdict", "words", metavar="WORD", multiple=True, type=VerdictWord(),
+    help="Only the rows with this verdict, such as 'not reproduced'; repeatable.  A wrong word "
+    "lists all.",
+)  # fmt: skip
 @options.output("review", "eval-results", default="md")
 @click.option("--table", "name", metavar="NAME", default="accuracies", show_default=True,
               help="accuracies, by-class or overall; or the number that the paper gives the "
@@ -41,11 +70,13 @@ if TYPE_CHECKING:
 )  # fmt: skip
 @click.option("--write", is_flag=True, help="Also write all tables, at the default margin and "
               "level, into the results folder.")  # fmt: skip
-@click.option("--quick", is_flag=True, help="The table of `fmbench run --quick`.")
+@options.quick
 @options.suite
 @options.results
 @options.data
 def table(
+    names: tuple[str, ...],
+    words: tuple[frozenset[VerdictKind], ...],
     output: OutputOptions,
     name: str,
     margin: float,
@@ -56,17 +87,28 @@ def table(
     results: Path,
     data: dict[str, Path],
 ) -> None:
-    """Print claimed beside measured, and the verdict on each claim. Nothing is run."""
+    """Print claimed beside measured, and the verdict on each claim. Nothing is run.
+
+    With a NAME, only the rows of this runner or with this label. The verdicts are those of the
+    whole table.
+    """
     from fmbench import api
     from fmbench.datasets import locate
     from fmbench.report.tables import AccuracyTable, build_overview, build_table
 
     locate.check_folders(data)
     found = api.load_results(results, suite_file, quick=quick, data=data)
+    table_name = _table_name(name, found.suite)
+    if names or words:
+        _refuse_selection(found, table_name, output, has_words=bool(words))
+    chosen, verdicts = api.find_table_rows(found, names), frozenset().union(*words)
     shown = build_table(
-        found.evaluation, _table_name(name, found.suite), margin=margin / 100, alpha=alpha
-    )
-    if not shown.rows:
+        found.evaluation, table_name, margin=margin / 100, alpha=alpha,
+        keep=lambda row: (
+            (not names or row.row in chosen) and (not words or row.verdict.kind in verdicts)
+        ),
+    )  # fmt: skip
+    if not (shown.rows or words):
         raise UserError(f"{found.suite.path}: no [[row]], so there is nothing to measure")
     if output.chosen_format == "review":
         text = api.format_review(found, margin=margin / 100, alpha=alpha)
@@ -81,9 +123,25 @@ def table(
         for path in api.write_tables(found):
             print_message(f"written: {path}")
     if not found.evaluation.contents.finished and not found.evaluation.broken:
-        command = build_run_all_command(suite_file, quick=quick)
+        command = build_run_all_command(found.evaluation)
         print_message(f"no results in {results} yet: {command} measures every row here")
     sys.exit(print_problems(found.evaluation))
+
+
+def _refuse_selection(
+    found: Results, table: str, output: OutputOptions, *, has_words: bool
+) -> None:
+    """Refuse to select rows where there is nothing to select."""
+    from fmbench.suites.reader import ACCURACIES
+
+    if table != ACCURACIES:
+        raise UserError(f"only the table of accuracies has rows to select, not --table {table}")
+    if output.chosen_format in ("review", "eval-results"):
+        raise UserError(
+            f"--format {output.chosen_format} is about all rows: leave out NAME and --verdict"
+        )
+    if has_words and not found.evaluation.has_verdicts:
+        raise UserError("--verdict: the results of `fmbench run --quick` have no verdicts")
 
 
 def _table_name(asked: str, suite: Suite) -> str:

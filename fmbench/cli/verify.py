@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import sys
 from collections import Counter
 from collections.abc import Mapping
@@ -14,9 +13,18 @@ import click
 from click.core import ParameterSource
 
 from fmbench.cli import options
-from fmbench.cli.output import FAILED, INTERRUPTED, print_output
+from fmbench.cli.output import (
+    FAILED,
+    INTERRUPTED,
+    OutputOptions,
+    list_files,
+    print_document,
+    print_message,
+)
 from fmbench.errors import UserError
-from fmbench.execution.session import RunOptions
+from fmbench.execution.session import RunOptions, Verbosity
+from fmbench.utils.document import Block, Document, Heading, Paragraph
+from fmbench.utils.formatting import format_number_of
 
 if TYPE_CHECKING:
     from fmbench.api import Verification
@@ -29,15 +37,16 @@ _RUN_OPTIONS = {field.name for field in dataclasses.fields(RunOptions)}
     epilog="Examples: fmbench verify; fmbench verify gaussian-nb --rerun; "
     "fmbench verify --results results/reference"
 )
-@click.argument("names", nargs=-1, metavar="[NAME]...")
+@options.names
 @click.option(
     "--rerun",
     is_flag=True,
     help="Measure each record again, with its own number of threads, in a temporary folder, and "
     "compare. A plug-in is measured only if NAME names it, because that runs its code.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print the findings for a program.")
+@options.output(has_json_flag=True)
 @options.run_options
+@options.verbosity
 @options.suite
 @options.results
 @options.data
@@ -46,8 +55,9 @@ def verify(
     context: click.Context,
     names: tuple[str, ...],
     rerun: bool,
-    as_json: bool,
+    output: OutputOptions,
     run_options: RunOptions,
+    verbosity: Verbosity,
     suite_file: Path | None,
     results: Path,
     data: dict[str, Path],
@@ -58,33 +68,45 @@ def verify(
     well; 1 if a record or a table is broken, stale or wrong, or if --rerun predicts differently.
     """
     from fmbench import api
-    from fmbench.audit.verify import State
 
     _refuse_useless_options(context, rerun)
     found = api.verify(names, suite=suite_file, results=results, data=data)
-    if not as_json:
-        for check in found.checks:
-            if check.state not in (State.FINE, State.FAILED):
-                print_output(f"{check.state:7} {check.path}: {check.why}")
-        for path, why in found.table_differences:
-            print_output(f"wrong   {path}: {why}")
     comparisons: Mapping[Path, RerunComparison] = {}
     interrupted = False
     if rerun:
+        if found.is_bad:  # a rerun can take hours
+            print_message(f"{_summarise(found, {})}; the table follows the rerun")
         options.stop_on_sigterm()
-        again = found.rerun(run_options)
+        again = found.rerun(run_options, verbosity=verbosity)
         comparisons, interrupted = again.comparisons, again.interrupted
-    if as_json:
-        print_output(json.dumps(_as_json(found, comparisons), indent=1))
-    else:
-        for path, comparison in comparisons.items():
-            word = "differs" if comparison.is_bad else "rerun"
-            print_output(f"{word:7} {path}: {comparison.description}")
-        print_output(_summarise(found, comparisons))
+    print_document(_build_document(found, results, comparisons), output)
     if interrupted:
         sys.exit(INTERRUPTED)
     is_bad = found.is_bad or any(comparison.is_bad for comparison in comparisons.values())
     sys.exit(FAILED if is_bad else 0)
+
+
+def _build_document(
+    found: Verification, results: Path, comparisons: Mapping[Path, RerunComparison]
+) -> Document:
+    """List what is neither fine nor failed, then what was measured again, and a summary."""
+    from fmbench.audit.verify import State
+
+    faults = [
+        (str(check.state), check.path, check.why)
+        for check in found.checks
+        if check.state not in (State.FINE, State.FAILED)
+    ]
+    faults += [("wrong", path, why) for path, why in found.table_differences]
+    again = [
+        ("differs" if comparison.is_bad else "rerun", path, comparison.description)
+        for path, comparison in comparisons.items()
+    ]
+    blocks: list[Block] = [list_files(results, faults)[0]] if faults else []
+    blocks += [Heading("Measured again"), list_files(results, again)[0]] if again else []
+    _, table = list_files(results, [*faults, *again])
+    summary = Paragraph(_summarise(found, comparisons))
+    return Document(table.title, [*blocks, summary], _as_json(found, comparisons), table)
 
 
 def _refuse_useless_options(context: click.Context, rerun: bool) -> None:
@@ -117,9 +139,10 @@ def _as_json(found: Verification, comparisons: Mapping[Path, RerunComparison]) -
 def _summarise(found: Verification, comparisons: Mapping[Path, RerunComparison]) -> str:
     states = Counter(check.state for check in found.checks)
     counts = ", ".join(f"{n} {state}" for state, n in states.items()) or "none"
-    parts = [f"{len(found.checks)} records: {counts}"]
-    if found.table_differences:
-        parts.append(f"{len(found.table_differences)} tables differ from their records")
+    parts = [f"{format_number_of(len(found.checks), 'record')}: {counts}"]
+    if n := len(found.table_differences):
+        parts.append(f"{n} table differs from its records" if n == 1 else
+                     f"{n} tables differ from their records")  # fmt: skip
     if comparisons:
         same = sum(not c.n_differing and c.rerun.finished for c in comparisons.values())
         parts.append(f"{len(comparisons)} measured again, {same} with the same predictions")

@@ -13,8 +13,10 @@ from fmbench.cli import options
 from fmbench.errors import UserError
 
 if TYPE_CHECKING:
-    from fmbench.records.protocols import Protocol
-    from fmbench.suites.claims import Suite
+    from rich.console import Console
+
+    from fmbench.records.store import Store
+    from fmbench.report.live_table import LiveTable
 
 
 @click.command(epilog="Example: fmbench watch --results results/local")
@@ -27,32 +29,44 @@ if TYPE_CHECKING:
 def watch(
     every: float, quick: bool, suite_file: Path | None, results: Path, data: dict[str, Path]
 ) -> None:
-    """Show the table while a run in another terminal fills it. Ctrl-C ends it."""
+    """Show the table while a run in another terminal fills it. Ctrl-C ends it.
+
+    If the terminal is too low for all rows, it shows those that were measured last.
+    """
+    from rich.console import Console
+
+    from fmbench.analysis.evaluation import read_results
     from fmbench.datasets import locate
+    from fmbench.datasets.specs import DEFAULT_DATASET
     from fmbench.records.protocols import FULL, QUICK
+    from fmbench.records.store import Store
+    from fmbench.report.live_table import LiveTable
     from fmbench.suites import reader
 
     if not sys.stdout.isatty():
         raise UserError("watch needs a terminal; `fmbench table` prints the table once")
     suite, protocol = reader.read_suite(suite_file), QUICK if quick else FULL
     locate.check_folders(data)
+    folder = data.get(DEFAULT_DATASET.name)
+    store, console = Store(results), Console()
     seen: object = None
     try:
+        shown = LiveTable(lambda: read_results(results, suite, protocol, folder, store=store))
         while True:
-            if (now := _list_records(results)) != seen:
+            if (now := (_list_records(store), console.size)) != seen:
                 seen = now
-                _draw_table(results, suite, protocol, data)
+                shown.mark_changed()
+                shown.update(at_once=True)
+                _draw(shown, console)
             time.sleep(every)
     except KeyboardInterrupt:
         return
 
 
-def _list_records(results: Path) -> list[tuple[str, int]]:
+def _list_records(store: Store) -> list[tuple[str, int]]:
     """The records and their times: changes when a record is added, removed or replaced."""
-    from fmbench.records.store import Store
-
     found = []
-    for path in Store(results).list_record_files():
+    for path in store.list_record_files():
         try:
             found.append((str(path), path.stat().st_mtime_ns))
         except FileNotFoundError:  # just replaced: the next check sees the new one
@@ -60,23 +74,17 @@ def _list_records(results: Path) -> list[tuple[str, int]]:
     return found
 
 
-def _draw_table(results: Path, suite: Suite, protocol: Protocol, data: dict[str, Path]) -> None:
-    from rich.console import Console
-
-    from fmbench.analysis.evaluation import read_results
-    from fmbench.datasets.specs import DEFAULT_DATASET
-    from fmbench.report.tables import build_table
-    from fmbench.report.terminal import render_table
+def _draw(shown: LiveTable, console: Console) -> None:
+    """Draw the table and one line below it, no higher than the terminal."""
     from fmbench.utils.rich_text import make_text
 
-    evaluation = read_results(results, suite, protocol, data.get(DEFAULT_DATASET.name))
-    table = build_table(evaluation, "accuracies")
-    n_measured = sum(row.is_measured_here for row in evaluation.rows)
-    console = Console()
-    console.clear()
-    console.print(render_table(table, console.width, one_line=True), highlight=False)
+    results = shown.results
+    n_measured = sum(row.is_measured_here for row in results.rows)
     line = (
-        f"{n_measured} of {len(table.rows)} rows measured here, {len(evaluation.records)} runs in "
-        f"{results}; {time.strftime('%H:%M:%S')}; Ctrl-C ends"
+        f"{n_measured} of {shown.n_rows} rows measured here, {len(results.records)} runs in "
+        f"{results.store.folder}; {time.strftime('%H:%M:%S')}; Ctrl-C ends"
     )
+    console.clear()
+    # The terminal's last line is left free for the cursor.
+    console.print(shown.render(console.width, console.height - 2), highlight=False)
     console.print(make_text(line, "dim"), no_wrap=True, overflow="ellipsis")

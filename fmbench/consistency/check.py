@@ -172,8 +172,7 @@ class ConsistencyResult:
                 {
                     "where": figure.where, "of": figure.of, "metric": figure.metric,
                     "class": figure.class_, "average": figure.average,
-                    "predicted_as": figure.predicted_as, "value": figure.value, "sd": figure.sd,
-                    "row": row,
+                    "predicted_as": figure.predicted_as, **figure.describe_value(), "row": row,
                 }
                 for figure, row in zip(self.figures, self.rows, strict=True)
             ],

@@ -1,9 +1,8 @@
-"""Formats the result of :mod:`fmbench.consistency.check` as text for people."""
+"""Describes the result of :mod:`fmbench.consistency.check` in sentences and rows of tables."""
 
 from __future__ import annotations
 
-import textwrap
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from fractions import Fraction
 from math import ceil, floor
@@ -13,53 +12,18 @@ from fmbench.consistency.conflicts import IMPLIED_METRICS, Conflict, ValueRange
 from fmbench.consistency.printed_matrices import Clash
 from fmbench.consistency.sources import (
     CONTRADICTORY,
-    NOT_COMPARED,
-    NOT_DECIDED,
     PairResult,
     SourceResult,
     describe_kind,
     find_claims_alone,
 )
 from fmbench.metrics.registry import METRICS
-from fmbench.suites.claims import ReportedFigure, Row, Suite
+from fmbench.suites.claims import ReportedFigure
 from fmbench.suites.rounding import is_percentage, parse_figure
-from fmbench.suites.sources import collect_figures, is_about_the_test_set
 from fmbench.utils.formatting import join_words
 
 MAX_LISTED = 6  # figures that are named in one contradiction; the rest are only counted
-FEW = 5  # conflicts inside one source that are listed without --all
 MIN_GROUPED = 3  # so many classes of one metric are named together
-FEW_FIGURES = 12  # a suite with at most so many gets the table of all figures
-WIDTH = 80  # of a line in a terminal
-
-
-def format_result(
-    result: ConsistencyResult, explain: bool = False, all_figures: bool = False
-) -> str:
-    """Format the answer, the pairs of sources that contradict each other, and what each allows.
-
-    ``explain``: with a short reason for each pair. ``all_figures``: with every conflict and the
-    table of all figures.
-    """
-    parts = [
-        _describe_suite(result),
-        _describe_verdict(result),
-        *_list_pairs(result, explain=explain),
-        *_list_other_conflicts(result),
-        *(_wrap(f"{sentence}.") for sentence in describe_spreads(result)),
-    ]
-    if all_figures and result.conflicts:
-        parts.append(_list_all_conflicts(result))
-    if not result.complete:
-        parts.append("The search reached its limit: there may be more contradictions.")
-    if result.contradictory:
-        parts += _describe_agreeing(result)
-    parts += [*_list_unanswered_pairs(result), _format_sources(result)]
-    rows = build_figure_rows(result)
-    if rows and (all_figures or len(rows) <= FEW_FIGURES):
-        parts.append("Each figure alone:\n" + _format_table(rows))
-    parts += _list_unchecked(result)
-    return "\n\n".join(filter(None, parts)) + "\n"
 
 
 # ------------------------------------------------------------------ sentences, each of one line
@@ -68,12 +32,12 @@ def format_result(
 def describe_pair(pair: PairResult, result: ConsistencyResult) -> str:
     """Describe two sources in one line: what each allows, and how far apart they are."""
     sources = result.sources[pair.first], result.sources[pair.second]
-    names = [_name_source(source, result) for source in sources]
+    names = [name_source(source, result) for source in sources]
     if pair.verdict != CONTRADICTORY:
         note = f" ({pair.note})" if pair.note else ""
         return f"{names[0]} and {names[1]}: {pair.verdict}{note}"
-    severity = [] if pair.severity is None else [f"severity {_format_severity(pair.severity)}"]
-    return "; ".join([_describe_clash(pair, result), *severity, *_describe_notes(pair, result)])
+    severity = [] if pair.severity is None else [f"severity {format_severity(pair.severity)}"]
+    return "; ".join([_describe_clash(pair, result), *severity, *describe_notes(pair, result)])
 
 
 def describe_pair_in_words(pair: PairResult, result: ConsistencyResult) -> str:
@@ -90,7 +54,7 @@ def describe_pair_in_words(pair: PairResult, result: ConsistencyResult) -> str:
     parts = []
     for source in (result.sources[pair.first], result.sources[pair.second]):
         figures = [result.figures[i] for i in source.checked]
-        name, printed = _name_source(source, result), ""
+        name, printed = name_source(source, result), ""
         if len(figures) == 1:
             printed = _format_printed_value(figures[0])
         if printed and figures[0].metric == metric:
@@ -100,18 +64,18 @@ def describe_pair_in_words(pair: PairResult, result: ConsistencyResult) -> str:
             allowed = _format_implied(metric, source.implied[metric])
             parts.append(f"{name}{value} allows {said} of {allowed}")
             said = "one"  # the metric is named once
-    notes = list(_describe_notes(pair, result))
+    notes = list(describe_notes(pair, result))
     if pair.severity is not None:
-        notes.insert(0, f"severity {_format_severity(pair.severity)}")
+        notes.insert(0, f"severity {format_severity(pair.severity)}")
     return f"{parts[0]}, but {parts[1]}" + (f" ({'; '.join(notes)})" if notes else "")
 
 
 def describe_source(source: SourceResult, result: ConsistencyResult) -> str:
     """Describe in one line what a source implies, or why it implies nothing."""
-    name = _name_source(source, result)
+    name = name_source(source, result)
     if source.possible is False:
         severity = source.severity
-        factor = "" if severity is None else f", severity {_format_severity(severity)}"
+        factor = "" if severity is None else f", severity {format_severity(severity)}"
         problem = f": {source.problem}" if source.problem else ""
         return f"{name}: impossible alone{factor}{problem}"
     if not source.implied:
@@ -141,12 +105,26 @@ def describe_conflict(conflict: Conflict, result: ConsistencyResult) -> str:
 def describe_spreads(result: ConsistencyResult) -> list[str]:
     """Name each standard deviation that no runs of these images can have, in one sentence."""
     return [
-        f"{_describe_figure(result.figures[spread.figure])}: no {spread.n_runs} "
+        f"{describe_figure(result.figures[spread.figure])}: no {spread.n_runs} "
         f"{'runs' if result.figures[spread.figure].folds == 1 else 'folds'} of "
         f"{spread.n_images:,} images have this mean and this standard deviation"
         for spread in result.spreads
         if spread.possible is False
     ]
+
+
+def describe_other_rounding(result: ConsistencyResult) -> Iterator[str]:
+    """Say in a sentence under which other rounding rule the figures can all be true, if any."""
+    if not result.consistent_under:
+        return
+    rule = result.consistent_under[0]
+    how = {
+        "nearest": "if they were rounded to the nearest digit",
+        "truncated": "if their further digits were cut off instead of rounded",
+        "either": "if some of them were rounded and others cut off",
+    }[rule]
+    figures = "all figures" if not result.not_checked else "all checked figures"
+    yield f"But {figures} can be true together {how} (--rounding {rule})."
 
 
 def describe_reason(conflict: Conflict, result: ConsistencyResult) -> str | None:
@@ -188,7 +166,7 @@ def build_source_rows(result: ConsistencyResult) -> list[dict[str, str]]:
     """Return each listed source and what it allows for each metric; all have the same keys."""
     rows = []
     for source in list_sources(result):
-        row = {"source": _name_source(source, result)}
+        row = {"source": name_source(source, result)}
         for metric in IMPLIED_METRICS:
             values = source.implied.get(metric)
             title = METRICS[metric].title + ", %" * (metric == "accuracy")
@@ -215,202 +193,14 @@ def build_pair_rows(result: ConsistencyResult) -> list[dict[str, str]]:
     """Return each pair of sources that cannot both be true; all rows have the same keys."""
     return [
         {
-            "severity": "" if pair.severity is None else _format_severity(pair.severity),
+            "severity": "" if pair.severity is None else format_severity(pair.severity),
             "what each allows": "; ".join(
-                [_describe_clash(pair, result), *_describe_notes(pair, result)]
+                [_describe_clash(pair, result), *describe_notes(pair, result)]
             ),
-            "a short reason": _describe_pair_reason(pair, result),
+            "a short reason": describe_pair_reason(pair, result),
         }
         for pair in result.contradicting_pairs
     ]
-
-
-# ------------------------------------------------------------------ the parts of the whole text
-
-
-def _describe_suite(result: ConsistencyResult) -> str:
-    suite = result.suite
-    sizes = sorted(set(suite.n_per_class))
-    each = f"{sizes[0]:,}" if len(sizes) == 1 else f"{sizes[0]:,} to {sizes[-1]:,}"
-    return (
-        f"{suite.title}\n{sum(suite.n_per_class):,} test images in {len(suite.n_per_class)} "
-        f"classes of {each}; figures rounded: {result.rounding}"
-    )
-
-
-def _describe_verdict(result: ConsistencyResult) -> str:
-    if not result.contradictory:
-        n_checked = len(result.figures) - len(result.not_checked)
-        figures = "all figures" if not result.not_checked else f"the {n_checked} checked figures"
-        return f"Consistent: {figures} can be true together."
-    n_compared = sum(pair.verdict != NOT_COMPARED for pair in result.pairs)
-    n_pairs, found = len(result.contradicting_pairs), []
-    if n_pairs:
-        found.append(f"{n_pairs} of {n_compared} pairs of sources cannot both be true")
-    if n_impossible := sum(source.possible is False for source in result.sources):
-        of_sources = f"{n_impossible} of {len(list_sources(result))} sources"
-        found.append(f"{of_sources} {'is' if n_impossible == 1 else 'are'} impossible alone")
-    if n_others := len(_find_joint_conflicts(result)):
-        groups = "1 group" if n_others == 1 else f"{n_others} groups"
-        found.append(f"{groups} of three or more sources cannot all be true")
-    if n_spreads := sum(spread.possible is False for spread in result.spreads):
-        are = (
-            "1 standard deviation is" if n_spreads == 1 else f"{n_spreads} standard deviations are"
-        )
-        found.append(f"{are} impossible")
-    verdict = f"Contradictory: {'; '.join(found)}."
-    return _wrap(" ".join([verdict, *describe_other_rounding(result)]))
-
-
-def describe_other_rounding(result: ConsistencyResult) -> Iterator[str]:
-    """Say in a sentence under which other rounding rule the figures can all be true, if any."""
-    if not result.consistent_under:
-        return
-    rule = result.consistent_under[0]
-    how = {
-        "nearest": "if they were rounded to the nearest digit",
-        "truncated": "if their further digits were cut off instead of rounded",
-        "either": "if some of them were rounded and others cut off",
-    }[rule]
-    figures = "all figures" if not result.not_checked else "all checked figures"
-    yield f"But {figures} can be true together {how} (--rounding {rule})."
-
-
-def _list_pairs(result: ConsistencyResult, *, explain: bool) -> Iterator[str]:
-    """List the pairs that contradict each other, one on each line, the worst first."""
-    if not result.contradicting_pairs:
-        return
-    lines = [
-        "Pairs that contradict each other, the worst first, with the severity and the",
-        "accuracy that each source allows. Severity is the factor by which the rounding",
-        "of all figures of both must grow until both can be true.",
-    ]
-    for pair in result.contradicting_pairs:
-        severity = "" if pair.severity is None else _format_severity(pair.severity)
-        clash = _describe_clash(pair, result)
-        if not pair.clashes:
-            clash = clash.replace(f": {METRICS['accuracy'].title} ", ": ")
-        text = "; ".join([clash, *_describe_notes(pair, result)])
-        lines.append(_wrap(text, f"{severity:>4}  ", " " * 6))
-        if explain and (reason := _describe_pair_reason(pair, result)):
-            lines.append(_wrap(f"Reason: {reason}.", " " * 8, " " * 8))
-    yield "\n".join(lines)
-
-
-def _list_other_conflicts(result: ConsistencyResult) -> Iterator[str]:
-    """List the sources that are impossible alone, and the groups of three or more sources."""
-    for source in result.sources:
-        if source.possible is False:
-            inside = [c for c in result.conflicts if set(c.members) <= set(source.figures)]
-            if not inside:
-                yield f"{describe_source(source, result)}; no short reason was found in time"
-                continue
-            text = f"{describe_source(source, result)}\n{_list_conflicts(inside[:FEW], result)}"
-            more = f"\n{len(inside) - FEW} more contradictions in it: see --all"
-            yield text + (more if len(inside) > FEW else "")
-    if groups := _find_joint_conflicts(result):
-        yield "Three or more sources that cannot all be true:\n" + _list_conflicts(groups, result)
-
-
-def _list_all_conflicts(result: ConsistencyResult) -> str:
-    n = len(result.conflicts)
-    heading = f"Figure by figure: {n} contradiction{'s' * (n > 1)}; in each, at least one is wrong."
-    return f"{heading}\n{_list_conflicts(result.conflicts, result)}"
-
-
-def _list_conflicts(conflicts: Iterable[Conflict], result: ConsistencyResult) -> str:
-    return "\n".join(
-        _wrap(f"{describe_conflict(conflict, result)}.", f"{number}. ", "   ")
-        for number, conflict in enumerate(conflicts, 1)
-    )
-
-
-def _describe_agreeing(result: ConsistencyResult) -> Iterator[str]:
-    names = [_name_source(result.sources[i], result) for i in result.agreeing]
-    if len(names) > 1:
-        heading = "The largest set of sources that agree:"
-        yield "\n".join([heading, *(_wrap(name, "- ", "  ") for name in names)])
-
-
-def _list_unanswered_pairs(result: ConsistencyResult) -> Iterator[str]:
-    for verdict, title in ((NOT_DECIDED, "Not decided"), (NOT_COMPARED, "Not compared")):
-        by_note: dict[str, list[str]] = {}
-        for pair in result.pairs:
-            if pair.verdict == verdict:
-                names = [_name_source(result.sources[i], result) for i in (pair.first, pair.second)]
-                by_note.setdefault(pair.note, []).append(" with ".join(names))
-        for note, pairs in by_note.items():
-            why = f", because {note}" if note else ""
-            yield "\n".join([_wrap(f"{title}{why}:"), *(_wrap(pair, "- ", "  ") for pair in pairs)])
-
-
-def find_uncompared_claims(suite: Suite) -> list[tuple[Row, str]]:
-    """Find the rows whose model has other figures, but whose claim is about other images, and why.
-
-    The claim is then no figure of the suite.
-    """
-    models = {figure.of for figure in collect_figures(suite).figures}
-    return [
-        (row, f"the {row.images} of the images" if row.images != "today" else row.dataset)
-        for row in suite.rows
-        if row.claimed is not None
-        and not is_about_the_test_set(row)
-        and {row.runner, row.label} & (models - {None, ""})
-    ]
-
-
-def _format_sources(result: ConsistencyResult) -> str:
-    parts = []
-    if rows := build_source_rows(result):
-        table = _format_table(rows, widths=(16, *[None] * 4))
-        parts.append(f"What each source allows:\n{table}")
-    if n_alone := len(result.sources) - len(rows):
-        claims = "The claim of 1 row" if n_alone == 1 else f"The claims of {n_alone} rows"
-        are = "is possible, and stands" if n_alone == 1 else "are possible, and stand"
-        parts.append(_wrap(f"{claims} {are} alone: nothing else is printed of the same model."))
-    return "\n\n".join(parts)
-
-
-def _list_unchecked(result: ConsistencyResult) -> Iterator[str]:
-    suite = result.suite
-    if result.not_checked:
-        yield "Not checked:" + "".join(
-            f"\n- {_describe_figure(result.figures[i])}: {why}"
-            for i, why in sorted(result.not_checked.items())
-        )
-    for spread in result.spreads:
-        if spread.why:
-            figure = _describe_figure(result.figures[spread.figure])
-            yield _wrap(f"Standard deviation not checked, {figure}: {spread.why}.")
-    for row, images in find_uncompared_claims(suite):
-        yield _wrap(
-            f"Not compared: {row.label} ({row.where}), claimed {row.claimed}: it is about {images}."
-        )
-    if suite.not_transcribed:
-        yield "Not transcribed, so not checked:" + "".join(
-            f"\n- {missing.where}, {missing.what}: {missing.why}"
-            for missing in suite.not_transcribed
-        )
-
-
-def _format_table(
-    rows: Sequence[dict[str, str]], widths: Sequence[int | None] | None = None
-) -> str:
-    from tabulate import tabulate
-
-    return str(
-        tabulate(
-            rows, headers="keys", tablefmt="simple", disable_numparse=True,
-            maxcolwidths=None if widths is None else list(widths),
-        )
-    )  # fmt: skip
-
-
-def _wrap(text: str, first: str = "", later: str = "") -> str:
-    return textwrap.fill(
-        text, WIDTH, initial_indent=first, subsequent_indent=later,
-        break_long_words=False, break_on_hyphens=False,
-    )  # fmt: skip
 
 
 # ------------------------------------------------------------------ pairs of sources
@@ -419,7 +209,7 @@ def _wrap(text: str, first: str = "", later: str = "") -> str:
 def _describe_clash(pair: PairResult, result: ConsistencyResult) -> str:
     """Say what each of two sources allows of the metric in which they differ."""
     first, second = result.sources[pair.first], result.sources[pair.second]
-    names = _name_source(first, result), _name_source(second, result)
+    names = name_source(first, result), name_source(second, result)
     if pair.clashes:
         return _describe_clash_with_matrix(pair, result)
     if first.matrix is not None and second.matrix is not None:
@@ -434,6 +224,38 @@ def _describe_clash(pair: PairResult, result: ConsistencyResult) -> str:
         return f"{names[0]} and {names[1]}: no one matrix gives both"
     allowed = [_format_implied(metric, source.implied[metric]) for source in (first, second)]
     return f"{names[0]}: {METRICS[metric].title} {allowed[0]}; {names[1]}: {allowed[1]}"
+
+
+def describe_sides(pair: PairResult, result: ConsistencyResult) -> tuple[str, str]:
+    """Say what each of two sources allows of the metric in which they differ, for a table.
+
+    Accuracies stand without the name of the metric. Beside a printed matrix: what is printed, and
+    what the matrix gives. One text is empty where nothing can be said of one source alone.
+    """
+    first, second = result.sources[pair.first], result.sources[pair.second]
+    if pair.clashes:
+        shown = pair.clashes[:MAX_LISTED]
+        figures = [result.figures[clash.figure] for clash in shown]
+        more = [f"and {n} more"] if (n := len(pair.clashes) - len(shown)) else []
+        prints = "; ".join([*map(_format_title_and_value, figures), *more])
+        gives = "; ".join(
+            _format_title_and_value(figure, _format_value_of_matrix(clash, result))
+            for figure, clash in zip(figures, shown, strict=True)
+        )
+        matrix_gives = f"the matrix gives {gives}"
+        return (matrix_gives, prints) if first.matrix is not None else (prints, matrix_gives)
+    if first.matrix is not None and second.matrix is not None:
+        return "", "no one matrix is printed like both"
+    if (first.matrix, second.matrix) != (None, None):
+        named = _name_figures([result.figures[i] for i in pair.reason], result, with_source=False)
+        prints, gives = _join(named), "no matrix that is printed like this one gives that"
+        return (gives, prints) if first.matrix is not None else (prints, gives)
+    metric = _find_clashing_metric(pair, result)
+    if metric is None:
+        return "", "no one matrix gives both"
+    title = "" if metric == "accuracy" else f"{METRICS[metric].title} "
+    some, other = (_format_implied(metric, source.implied[metric]) for source in (first, second))
+    return f"{title}{some}", f"{title}{other}"
 
 
 def _find_clashing_metric(pair: PairResult, result: ConsistencyResult) -> str | None:
@@ -458,19 +280,23 @@ def _describe_clash_with_matrix(pair: PairResult, result: ConsistencyResult) -> 
     found = [describe_value_of_matrix(clash, result) for clash in pair.clashes[:MAX_LISTED]]
     if more := len(pair.clashes) - len(found):
         found.append(f"and {more} more")
-    names = _name_source(matrix, result), _name_source(other, result)
+    names = name_source(matrix, result), name_source(other, result)
     return f"{names[1]} beside {names[0]}: {'; '.join(found)}"
 
 
 def describe_value_of_matrix(clash: Clash, result: ConsistencyResult) -> str:
     """Say how a figure is printed, and what a printed matrix gives for it."""
+    title_and_value = _format_title_and_value(result.figures[clash.figure])
+    return f"{title_and_value}, the matrix gives {_format_value_of_matrix(clash, result)}"
+
+
+def _format_value_of_matrix(clash: Clash, result: ConsistencyResult) -> str:
     figure = result.figures[clash.figure]
     printed = _compute_interval_ends(figure, result.rounding)
-    gives = _format_values((clash.low, clash.high), figure, differs_from=printed)
-    return f"{_format_title_and_value(figure)}, the matrix gives {gives}"
+    return _format_values((clash.low, clash.high), figure, differs_from=printed)
 
 
-def _describe_pair_reason(pair: PairResult, result: ConsistencyResult) -> str:
+def describe_pair_reason(pair: PairResult, result: ConsistencyResult) -> str:
     """Describe the short conflict that makes a pair contradictory; empty if none was found.
 
     Beside a printed matrix there is none: the pair itself names the figures.
@@ -481,12 +307,12 @@ def _describe_pair_reason(pair: PairResult, result: ConsistencyResult) -> str:
     return ""
 
 
-def _describe_notes(pair: PairResult, result: ConsistencyResult) -> Iterator[str]:
+def describe_notes(pair: PairResult, result: ConsistencyResult) -> Iterator[str]:
     """Describe the alternative reading, and a condition of the contradiction."""
     if pair.alternative is not None:
         metric, severity = pair.alternative
         titles = ", ".join(METRICS[name].title for name in metric.split(", "))
-        read = "they agree" if severity is None else _format_severity(severity)
+        read = "they agree" if severity is None else format_severity(severity)
         yield f"read as {titles}: {read}"
     printed = [_collect_metrics(result.sources[i], result) for i in (pair.first, pair.second)]
     is_balanced = len(set(result.suite.n_per_class)) == 1
@@ -498,7 +324,7 @@ def _collect_metrics(source: SourceResult, result: ConsistencyResult) -> set[str
     return {result.figures[i].metric for i in source.checked}
 
 
-def _find_joint_conflicts(result: ConsistencyResult) -> list[Conflict]:
+def find_joint_conflicts(result: ConsistencyResult) -> list[Conflict]:
     """Find the conflicts that no pair of sources and no source alone explains."""
     parts = [set(source.figures) for source in result.sources]
     parts += [parts[pair.first] | parts[pair.second] for pair in result.pairs]
@@ -508,7 +334,7 @@ def _find_joint_conflicts(result: ConsistencyResult) -> list[Conflict]:
     ]  # fmt: skip
 
 
-def _name_source(source: SourceResult, result: ConsistencyResult) -> str:
+def name_source(source: SourceResult, result: ConsistencyResult) -> str:
     """Return the source's name, with the model and the kind of run where it is needed."""
     kind = describe_kind(source)
     more = [source.of or "no model"] if _has_several_models(result) else []
@@ -520,7 +346,7 @@ def _has_several_models(result: ConsistencyResult) -> bool:
     return len({source.of for source in list_sources(result)}) > 1
 
 
-def _format_severity(severity: float) -> str:
+def format_severity(severity: float) -> str:
     """Format a severity with two digits or more; one above 1 never looks like 1."""
     decimals = 0 if severity >= 9.95 else 1 if severity >= 1.995 else 2
     while decimals < 6 and round(severity, decimals) <= 1:
@@ -561,7 +387,7 @@ def _name_figures(
             title = METRICS[members[0].metric].title
             names.append(f"{source}{title} of {_name_classes(members, result)}")
         elif with_source:
-            names += [_describe_figure(figure) for figure in members]
+            names += [describe_figure(figure) for figure in members]
         else:
             names += [_format_title_and_value(figure) for figure in members]
     return names
@@ -589,13 +415,17 @@ def _format_metric_title(figure: ReportedFigure) -> str:
     return title if figure.mean_of == 1 else f"{figure.mean_of}-run {title}"
 
 
-def _format_title_and_value(figure: ReportedFigure) -> str:
-    """Return such as ``class 3 recall 0.99``, with a colon where the title ends with a number."""
+def _format_title_and_value(figure: ReportedFigure, value: str = "") -> str:
+    """Return such as ``class 3 recall 0.99``, with a colon where the title ends with a number.
+
+    ``value``: another value than the printed one.
+    """
     colon = ":" if figure.predicted_as is not None else ""
-    return f"{_format_metric_title(figure)}{colon} {_format_printed_value(figure)}"
+    return f"{_format_metric_title(figure)}{colon} {value or _format_printed_value(figure)}"
 
 
-def _describe_figure(figure: ReportedFigure) -> str:
+def describe_figure(figure: ReportedFigure) -> str:
+    """Name a figure by its place, its metric and its printed value."""
     title, value = _format_metric_title(figure), _format_printed_value(figure)
     if figure.predicted_as is not None:
         return f"{figure.where} {_format_title_and_value(figure)}"

@@ -38,12 +38,7 @@ class DurationEstimate:
         """Take a record into account, if it is finished."""
         if record.finished:
             recipe = (record.cell["runner"], record.cell["protocol"]["name"])
-            share = record.total_seconds / record.together
-            # The fit of a resumed cell includes the time of earlier runs, the total does not.
-            n_workers = record.details.get("workers")
-            if not isinstance(n_workers, int) or not 1 <= n_workers <= MAX_WORKERS:
-                n_workers = 1  # it is among a plug-in's own details, and means something else
-            seconds = max(share, record.fit_seconds or 0.0) * n_workers
+            seconds = count_worker_seconds(record)
             epochs = record.cell["hyperparameters"].get(EPOCHS)
             self._measured[recipe] = seconds, epochs
             self._measured[*recipe, record.cell["variant"]] = seconds, epochs
@@ -60,6 +55,16 @@ class DurationEstimate:
         if cell.protocol.quick:
             seconds = DEFAULT_QUICK_SECONDS
         return min(MAX_SECONDS, seconds * _compare_epochs(cell, own))
+
+
+def count_worker_seconds(record: Record) -> float:
+    """Count the seconds that a finished cell took, times the workers that shared its fit."""
+    share = record.total_seconds / record.together
+    # The fit of a resumed cell includes the time of earlier runs, the total does not.
+    n_workers = record.details.get("workers")
+    if not isinstance(n_workers, int) or not 1 <= n_workers <= MAX_WORKERS:
+        n_workers = 1  # it is among a plug-in's own details, and means something else
+    return max(share, record.fit_seconds or 0.0) * n_workers
 
 
 def _compare_epochs(cell: Cell, epochs: object) -> float:

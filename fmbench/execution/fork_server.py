@@ -1,7 +1,8 @@
 """Starts the fork server, from which the process of each launch is forked, and talks to it.
 
 The server starts once in a run. It loads the heavy libraries and the data (see ``preload``) and
-starts no thread, so a process that is forked from it is ready in milliseconds.
+starts no thread, so a process that is forked from it is ready in milliseconds. On macOS it loads
+nothing, and each process that it forks loads everything, which takes seconds.
 
 Only fmbench's own code and what the user named may run there. Python would put the current folder
 first on the path, and what lies in it by chance, such as a ``random.py`` or another ``fmbench/``,
@@ -34,6 +35,9 @@ from fmbench.errors import UserError
 from fmbench.execution.server_process import N_LENGTH_BYTES, Call
 from fmbench.utils import environment
 
+# Apple's own libraries, which NumPy and PyTorch use, may end a process that is forked after they
+# were loaded.
+LOADS_FIRST = sys.platform != "darwin"
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 POLL_SECONDS = 0.1  # the longest delay before a stop is noticed
@@ -43,7 +47,7 @@ N_STARTS = 3  # how often a server is started for one launch, if it is killed ea
 
 _START = """
 import importlib.util, json, sys
-path, package, descriptor, to_load = json.loads(sys.argv[1])
+path, package, descriptor, to_load, loads_first = json.loads(sys.argv[1])
 sys.path[:] = path
 spec = importlib.util.spec_from_file_location(
     "fmbench", package + "/__init__.py", submodule_search_locations=[package]
@@ -51,7 +55,7 @@ spec = importlib.util.spec_from_file_location(
 sys.modules["fmbench"] = module = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(module)
 from fmbench.execution.server_process import serve
-serve(descriptor, to_load)
+serve(descriptor, to_load, loads_first)
 """
 
 
@@ -85,10 +89,11 @@ class ForkServer:
         to_load = [source.spec.name, str(source.folder), neural]
         self._lock = threading.Lock()
         self._is_ready = False
+        self._problem = ""  # why it cannot be used
         self._owner = os.getpid()
         self._socket, theirs = socket.socketpair()
         with theirs:
-            options = json.dumps([first, package, theirs.fileno(), to_load])
+            options = json.dumps([first, package, theirs.fileno(), to_load, LOADS_FIRST])
             flags: list[str] = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]
             self._process = subprocess.Popen(
                 [sys.executable, *flags, "-P", "-c", _START, options],
@@ -127,14 +132,14 @@ class ForkServer:
         try:
             if self._is_ready:
                 return
-            answer = _read_line(self._socket, stop)
-            if answer is None:
-                raise ServerLostError
-            if "problem" in answer:
-                raise UserError(f"the libraries cannot be loaded: {answer['problem']}")
-            here, there = environment.identify_code(), environment.CodeIdentity(**answer)
-            if why := environment.describe_other_code(here, there):
-                raise UserError(why)  # a record would name the commit of other code
+            if not self._problem:
+                answer = _read_line(self._socket, stop)
+                if answer is None:
+                    raise ServerLostError
+                self._problem = _find_problem(answer)
+            if self._problem:
+                self.end()
+                raise UserError(self._problem)
             self._is_ready = True
         except StoppedError:
             self.end()
@@ -207,6 +212,15 @@ class KeptProcess:
                 self._control.shutdown(socket.SHUT_WR)
             self.wait(END_SECONDS)
         self._control.close()
+
+
+def _find_problem(answer: dict[str, Any]) -> str:
+    """Say why the server that has given this answer cannot be used; nothing if it can."""
+    if "problem" in answer:
+        return f"the libraries cannot be loaded: {answer['problem']}"
+    here, there = environment.identify_code(), environment.CodeIdentity(**answer)
+    # A record would name the commit of other code.
+    return environment.describe_other_code(here, there) or ""
 
 
 def _read_line(

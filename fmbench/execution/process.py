@@ -40,6 +40,7 @@ from fmbench.execution.server_process import describe_other_code
 from fmbench.models import accelerators, workers
 from fmbench.utils import environment
 from fmbench.utils.formatting import format_signal
+from fmbench.utils.processes import measure_memory
 
 LOG = "log"  # the file that holds what a child process prints
 RESULT = "result.json"  # the file that holds what a child process returns
@@ -193,42 +194,6 @@ class _MemoryOfProcess:
         for process in self._descendants:
             with contextlib.suppress(psutil.NoSuchProcess):  # it has ended already
                 process.kill()
-
-
-def measure_memory(processes: Sequence[Any]) -> int:
-    """Measure the resident memory of processes, in bytes; what they share is counted once.
-
-    Linux says how much of a process's memory no other process has (uss), and gives each of n
-    processes that share a page an n-th of it (pss). What all the processes have together is at
-    least the unshared memory of all and the shared memory of one, and at least the sum of the
-    shares. The larger is returned. Elsewhere the resident sizes are added.
-    """
-    import psutil
-
-    if len(processes) == 1:  # asking what is shared costs the process time
-        with contextlib.suppress(psutil.NoSuchProcess):
-            return int(processes[0].memory_info().rss)
-        return 0
-    unshared = shares = most_shared = 0
-    for process in processes:
-        with contextlib.suppress(psutil.NoSuchProcess):  # it has ended already
-            resident, uss, pss = _measure_process(process)
-            unshared += uss
-            shares += pss
-            most_shared = max(most_shared, resident - uss)
-    return max(unshared + most_shared, shares)
-
-
-def _measure_process(process: Any) -> tuple[int, int, int]:
-    """Return the resident, unshared and proportional bytes of a process."""
-    import psutil
-
-    try:
-        memory = process.memory_full_info()
-    except psutil.AccessDenied:
-        memory = process.memory_info()
-    resident = memory.rss
-    return resident, getattr(memory, "uss", resident), getattr(memory, "pss", 0)
 
 
 def _run_child(

@@ -90,6 +90,11 @@ def sort_cells(
     return sorted(cells, key=sort_key)
 
 
+def group_by_dataset(cells: Iterable[Cell]) -> list[Cell]:
+    """Keep the order of cells within each data set; the default data set comes first."""
+    return sorted(cells, key=lambda cell: (cell.dataset != DEFAULT_DATASET, cell.dataset.name))
+
+
 def choose_order(
     cells: Sequence[Cell], expected_seconds: Callable[[Cell], float], limits: Limits
 ) -> str:

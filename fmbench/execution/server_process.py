@@ -14,7 +14,6 @@ Messages to the run are lines of JSON. ``fork_server`` is the other side.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import json
 import multiprocessing
 import os
@@ -31,9 +30,9 @@ from typing import Any, NamedTuple, NoReturn
 from fmbench.execution import preload
 from fmbench.models import workers
 from fmbench.utils import environment
+from fmbench.utils.processes import inherit_orphans
 
 N_LENGTH_BYTES = 8  # a request begins with the number of its bytes
-PR_SET_CHILD_SUBREAPER = 36  # of Linux's prctl: orphaned descendants become children
 KILL_SECONDS = 30.0  # the longest wait for killed processes: one may hang in the kernel
 SEARCH_SECONDS = 0.02  # between two searches for processes that are left
 
@@ -47,8 +46,12 @@ class Call(NamedTuple):
     pickled: bytes  # the function and its arguments
 
 
-def serve(descriptor: int, to_load: list[Any]) -> None:
-    """Load the libraries and the data, then fork a keeper for each request, until the run ends."""
+def serve(descriptor: int, to_load: list[Any], loads_first: bool) -> None:
+    """Load the libraries and the data, then fork a keeper for each request, until the run ends.
+
+    ``to_load`` are the arguments of ``preload.load``. Unless ``loads_first``, it is called in each
+    process of a launch, and not here.
+    """
     # The kernel clears away keepers that have ended. Ctrl-C is the business of the run.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -56,7 +59,8 @@ def serve(descriptor: int, to_load: list[Any]) -> None:
     connection.set_inheritable(False)
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # the run has ended
         try:
-            preload.load(*to_load)
+            if loads_first:
+                preload.load(*to_load)
         except Exception as error:  # noqa: BLE001
             # Whatever a library raises while it is loaded: the run tells it to the user.
             _send(connection, {"problem": f"{type(error).__name__}: {error}"})
@@ -68,7 +72,7 @@ def serve(descriptor: int, to_load: list[Any]) -> None:
             payload, control = request
             if os.fork() == 0:
                 connection.close()
-                _keep(control, payload)
+                _keep(control, payload, None if loads_first else to_load)
             control.close()
 
 
@@ -107,17 +111,19 @@ def _receive(connection: socket.socket) -> tuple[bytes, socket.socket] | None:
     return bytes(payload), control
 
 
-def _keep(control: socket.socket, payload: bytes) -> NoReturn:
-    """Start the process of a launch; report its status when all that it has started has ended."""
+def _keep(control: socket.socket, payload: bytes, to_load: list[Any] | None) -> NoReturn:
+    """Start the process of a launch; report its status when all that it has started has ended.
+
+    ``to_load`` is what that process still has to load; None for nothing.
+    """
     try:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        if sys.platform == "linux":
-            ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
+        inherit_orphans()
         keeper = os.getpid()
         pid = os.fork()
         if pid == 0:
             control.close()
-            _run_call(payload, keeper)
+            _run_call(payload, keeper, to_load)
         waiter = _Waiter(pid)
         with contextlib.suppress(OSError):  # the run has ended
             _send(control, {"keeper": keeper, "pid": pid})
@@ -182,7 +188,7 @@ class _Waiter:
                 pass
 
 
-def _run_call(payload: bytes, keeper: int) -> NoReturn:
+def _run_call(payload: bytes, keeper: int, to_load: list[Any] | None) -> NoReturn:
     """Call the function, and end this process."""
     code = 1
     try:
@@ -197,6 +203,8 @@ def _run_call(payload: bytes, keeper: int) -> NoReturn:
         os.dup2(log, 1)
         os.dup2(log, 2)
         os.close(log)
+        if to_load is not None:
+            preload.load(*to_load)
         sys.path[:] = call.path
         if call.main is not None:
             _import_main(*call.main)

@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from enum import IntEnum
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from fmbench.execution.backend import Limits
     from fmbench.execution.cluster.client import DaskBackend
     from fmbench.execution.estimate import DurationEstimate
+    from fmbench.execution.memory import MemoryEstimate
     from fmbench.execution.schedule import Observer
     from fmbench.records.cells import Cell
     from fmbench.records.record import Record
@@ -39,6 +41,18 @@ MakeObserver = Callable[
 ]
 
 
+class Verbosity(IntEnum):
+    """How much a command says while it measures.
+
+    ``QUIET``: only errors. ``VERBOSE``: also the start of each cell, the versions of the libraries
+    and where the records are written.
+    """
+
+    QUIET = -1
+    USUAL = 0
+    VERBOSE = 1
+
+
 @contextmanager
 def show_no_progress(
     todo: Sequence[Cell], jobs: int, estimate: DurationEstimate, n_planned: int
@@ -54,7 +68,7 @@ class RunOptions:
     """What a run may use. ``None`` means that fmbench chooses.
 
     jobs: launches at a time (a launch is one cell, or seeds that are trained together); by default
-        the cores divided by ``threads``.
+        the cores divided by ``threads``. On this machine fewer run at a time if memory is short.
     threads: threads of each cell.
     timeout: seconds after which a cell is ended.
     memory_gib: GiB of resident memory above which a cell is ended.
@@ -82,13 +96,18 @@ class RunOptions:
     gpu_jobs: int = 4
     gpu_memory_gib: float = 16.0
 
-    def limits(self, cells: Sequence[Cell], cluster: DaskBackend | None = None) -> Limits:
+    def limits(
+        self, cells: Sequence[Cell], memory: MemoryEstimate, cluster: DaskBackend | None = None
+    ) -> Limits:
         """The limits for these cells. A GPU is looked for only if one of them can use it.
+
+        On this machine no more cells run at a time than its memory allows; a message says so.
 
         Raises:
             UserError: the device that was asked for does not exist.
         """
         from fmbench.execution.backend import Limits
+        from fmbench.execution.memory import fit_into_memory
 
         wanted = self.device == "cuda" or any(cell.runner.uses_gpu for cell in cells)
         resolve = cluster.resolve_device if cluster else environment.resolve_device
@@ -96,7 +115,7 @@ class RunOptions:
         jobs = self.jobs
         if jobs is None and cluster:
             jobs = cluster.count_jobs(self.threads)
-        return Limits(
+        limits = Limits(
             timeout=self.timeout,
             memory=int(self.memory_gib * 2**30),
             threads=self.threads,
@@ -107,6 +126,12 @@ class RunOptions:
             # On a cluster each launch has a GPU of its own.
             gpu_memory=int(self.gpu_memory_gib * 2**30) // (1 if cluster else self.gpu_jobs),
         )
+        if cluster:  # the memory is that of its workers
+            return limits
+        fitted = fit_into_memory(limits, cells, memory, environment.measure_free_memory())
+        for line in fitted.lines:
+            logger.warning("%s", line)
+        return fitted.limits
 
     @contextmanager
     def connect(self, results: Path) -> Iterator[DaskBackend | None]:
@@ -133,7 +158,10 @@ class RunOptions:
 
 
 class MeasuringSession:
-    """The measurements of one command. ``records`` are the new ones, in the order of their ends."""
+    """The measurements of one command. ``records`` are the new ones, in the order of their ends.
+
+    ``interruption`` says in words what is finished if Ctrl-C has ended it; otherwise it is empty.
+    """
 
     def __init__(
         self,
@@ -146,21 +174,30 @@ class MeasuringSession:
         order: str = "auto",
     ) -> None:
         self.records: list[Record] = []
-        self.interrupted = False
+        self.interruption = ""
         self._store, self._sources = store, sources
         self._limits, self._estimate = limits, estimate
         self._cluster, self._make_observer = cluster, make_observer
         self._order = order
+        self._todo: Sequence[Cell] = ()
+        self._known: StoreContents | None = None
+        self._n_planned = 0
 
     @property
     def jobs(self) -> int:
         """Cells that run at the same time."""
         return self._limits.jobs
 
-    def sort(self, cells: Sequence[Cell]) -> list[Cell]:
-        """Sort cells as the option ``order`` says."""
+    def sort(self, cells: Sequence[Cell], *, is_ordered: bool = False) -> list[Cell]:
+        """Sort cells as the option ``order`` says.
+
+        ``is_ordered``: they have an order already, which only an option of the user's changes. But
+        each data set is loaded once in any case.
+        """
         from fmbench.execution import schedule
 
+        if is_ordered and self._order == "auto":
+            return schedule.group_by_dataset(cells)
         expected, order = self._estimate.expected_seconds, self._order
         shares_jobs = self._cluster is None or self._cluster.shares_jobs
         limits = replace(self._limits, shares_jobs=shares_jobs)
@@ -169,15 +206,32 @@ class MeasuringSession:
         return schedule.sort_cells(cells, expected, limits, order)
 
     @contextmanager
-    def catch_interrupt(self) -> Iterator[None]:
-        """Catch Ctrl-C: it ends only this block and sets ``interrupted``."""
+    def catch_interrupt(self, *, can_continue: bool = True) -> Iterator[None]:
+        """Catch Ctrl-C: it ends only this block and sets ``interruption``.
+
+        ``can_continue``: the same command would not measure again what is finished.
+        """
         try:
             yield
         except KeyboardInterrupt:
-            self.interrupted = True
-            logger.warning(
-                "interrupted: finished cells are kept; run the same command again to continue"
+            finished = "finished cells are kept"
+            if self._todo:
+                n_done = self._n_planned - len(self._todo) + self._count_measured()
+                finished = f"{n_done} of {self._n_planned} cells are finished"
+            again = "goes on with the others" if can_continue else "begins again with all"
+            self.interruption = f"interrupted: {finished}; the same command {again}"
+
+    def _count_measured(self) -> int:
+        """Count the cells of the last call of :meth:`measure` that have been measured since."""
+        now = self._store.read_contents()
+        n = 0
+        for cell in self._todo:
+            before = self._known.find_finished(cell) if self._known else None
+            after = now.find_finished(cell)
+            n += after is not None and (
+                before is None or before.measurement_id != after.measurement_id
             )
+        return n
 
     def measure(self, todo: Sequence[Cell], contents: StoreContents, *, n_planned: int) -> None:
         """Run the cells in their order and save their records.
@@ -189,6 +243,7 @@ class MeasuringSession:
         from fmbench.execution import schedule
         from fmbench.execution.cell_locks import describe_local_locks
 
+        self._todo, self._known, self._n_planned = todo, contents, n_planned
         if not todo:
             return
         if line := describe_local_locks(self._store.folder):

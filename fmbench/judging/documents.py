@@ -12,9 +12,8 @@ from pathlib import Path
 
 from fmbench.errors import UserError
 from fmbench.extraction.found import Extraction
-from fmbench.suites.bundled import find_bundled_suite, list_suites
+from fmbench.suites.bundled import find_bundled_suite, list_suites, suggest_files
 from fmbench.suites.claims import Suite
-from fmbench.utils.names import suggest_names
 
 COMMAND_LINE = "the command line"
 STANDARD_INPUT = "standard input"
@@ -117,28 +116,19 @@ def _find_path(entry: str | Path) -> Path | None:
         is_folder, exists = path.is_dir(), path.exists()
     except (OSError, ValueError):  # too long for a path, or with a null character
         return None
+    if text in list_suites() and not path.is_file():
+        return find_bundled_suite(text)
     if is_folder:
         raise UserError(f"{text} is a folder: name a file")
     if exists or isinstance(entry, Path):
         return path
-    if text in list_suites():
-        return find_bundled_suite(text)
     if _FILE_NAME.fullmatch(text.strip()):
-        raise UserError(f"there is no file {text!r}{_suggest_files(path)}")
+        raise UserError(f"there is no file {text!r}{suggest_files(path)}")
     if not any(character.isdigit() for character in text):
         raise UserError(
-            f"{text!r} is neither a file nor a claim with a figure{_suggest_files(path)}"
+            f"{text!r} is neither a file nor a claim with a figure{suggest_files(path)}"
         )
     return None
-
-
-def _suggest_files(path: Path) -> str:
-    """Return the names of files in the same folder that are near, to continue a message."""
-    try:
-        names = [file.name for file in path.parent.iterdir() if file.is_file()][:1000]
-    except OSError:
-        return ""
-    return suggest_names(path.name, names).removesuffix(".")
 
 
 def _read_words(words: Sequence[str], kind: str | None, column: str | None) -> Extraction | Suite:
@@ -149,6 +139,9 @@ def _read_words(words: Sequence[str], kind: str | None, column: str | None) -> E
         return read_input("\n".join(words), kind=kind, column=column, name=COMMAND_LINE)
     extraction = read_words(words, COMMAND_LINE)
     if not extraction.claims:
+        near = "" if len(words) > 1 or " " in words[0] else suggest_files(Path(words[0]))
+        if near:
+            raise UserError(f"there is no file or suite {words[0]!r}{near}")
         notes = f" ({extraction.notes[0]})" if extraction.notes else ""
         raise UserError(
             f"no accuracy found in {' '.join(words)!r}{notes}: write claims such as "

@@ -47,7 +47,7 @@ from fmbench.suites.matching import (
     list_configurations,
     match_labels,
 )
-from fmbench.suites.rounding import compute_interval
+from fmbench.suites.rounding import compute_interval, parse_figure, parse_share
 from fmbench.suites.sources import is_about_the_test_set
 from fmbench.suites.typed_names import parse_mapping
 from fmbench.utils.formatting import format_interval, join_words
@@ -226,12 +226,12 @@ class Judgement:
             "figures": [
                 {
                     "where": f.where, "of": f.of, "metric": f.metric, "class": f.class_,
-                    "average": f.average, "predicted_as": f.predicted_as, "value": f.value,
+                    "average": f.average, "predicted_as": f.predicted_as, **f.describe_value(),
                 }
                 for f in self.suite.reported
             ],
             "matrices": [
-                {"where": m.where, "of": m.of, "rows": m.rows, "shares": m.shares}
+                {"where": m.where, "of": m.of, "rows": _parse_rows(m), "shares": m.shares}
                 for m in self.suite.matrices
             ],
             "comparisons": [_describe_comparison(model) for model in self.comparisons],
@@ -724,6 +724,13 @@ def _describe_entry(entry: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def _parse_rows(matrix: Matrix) -> list[list[float]]:
+    """Return the rows of a printed matrix as numbers: images, or shares of the row."""
+    if not matrix.shares:
+        return [[int(cell) for cell in row] for row in matrix.rows]
+    return [[float(parse_share(str(cell))) for cell in row] for row in matrix.rows]
+
+
 def _describe_comparison(model: ModelComparison) -> dict[str, Any]:
     return {
         "label": model.label,
@@ -731,7 +738,9 @@ def _describe_comparison(model: ModelComparison) -> dict[str, Any]:
         "figures": [
             {
                 "metric": f.metric, "class": f.class_, "average": f.average,
-                "predicted_as": f.predicted_as, "claimed": f.claimed, "measured": list(f.measured),
+                "predicted_as": f.predicted_as,
+                "claimed": float(parse_figure(f.claimed, f.metric)),
+                "claimed_as_printed": f.claimed, "measured": list(f.measured),
             }
             for f in model.figures
         ],

@@ -18,6 +18,8 @@ import msgspec
 
 from fmbench.analysis.misquotes import find_misquote
 from fmbench.datasets.specs import DEFAULT_DATASET
+from fmbench.plugins.model_spec import parse_model_spec
+from fmbench.runners import load_runners
 from fmbench.suites import bundled, reader
 from fmbench.suites.claims import Grid, Row, Suite
 from fmbench.suites.matching import find_bundled_row
@@ -149,13 +151,18 @@ def find_source_rows(rows: Iterable[Row]) -> list[Row]:
 def find_row_model(runner: str) -> dict[str, Any]:
     """Return the keys of a ``[[row]]`` that name a model: a runner, or a bundled row's estimator.
 
-    ``runner`` is the name of a runner, or the name that tables use for an estimator.
+    ``runner`` is the name of a runner, also with parameters, or the name that tables use for an
+    estimator.
     """
     row = find_bundled_row(runner)
     if row is not None and row.estimator:
         parameters = {k: "None" if v is None else v for k, v in row.parameters.items()}
         model: dict[str, Any] = {"estimator": row.estimator}
         return model | ({"parameters": parameters} if parameters else {})
+    spec = parse_model_spec(runner)
+    if spec.parameters and spec.target in load_runners():
+        parameters = {k: "None" if v is None else v for k, v in spec.parameters.items()}
+        return {"runner": spec.target, "parameters": parameters}
     return {"runner": runner} if runner else {}
 
 

@@ -89,8 +89,8 @@ def load_measurements(results: Path | None = None) -> Measurements:
     )
     if not measurements.summaries:
         raise UserError(
-            f"{results} has no measurements of all images: `fmbench run --results {results}` makes "
-            f"them, `fmbench table --write --results {results}` sums them up"
+            f"{results} has no measurements of all images: `fmbench run --all --results {results}` "
+            f"makes them, `fmbench table --write --results {results}` sums them up"
         )
     return measurements
 

@@ -259,7 +259,7 @@ def judge_accuracy(y_pred: np.ndarray, y_true: np.ndarray, n_classes: int) -> No
         )
         raise Remark(
             f"{result}, little better than guessing ({100 * chance:.0f} %){only}: a network may "
-            "need more images or epochs; `fmbench run NAME --quick` shows what it gets with more"
+            "need more images or epochs, which a quick run gives it"
         )
 
 

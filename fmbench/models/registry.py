@@ -162,7 +162,8 @@ class Runner:
             if name not in self.hyperparameters:
                 raise UserError(
                     f"{self.requested_as or self.name} has no hyperparameter {name!r}"
-                    f"{suggest_names(name, self.hyperparameters)}"
+                    f"{suggest_names(name, self.hyperparameters)} "
+                    f"It has: {', '.join(self.hyperparameters) or 'none'}"
                 )
         return {
             name: overrides.get(name, hyperparameter.value)

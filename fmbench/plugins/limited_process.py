@@ -7,7 +7,6 @@ sentence about it. Only JSON comes back, so nothing that the code returns is run
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import importlib
 import json
 import os
@@ -22,6 +21,7 @@ from typing import Any
 
 from fmbench.models import workers
 from fmbench.utils.formatting import format_signal
+from fmbench.utils.processes import inherit_orphans, measure_memory
 
 POLL_SECONDS = 0.1  # the longest delay before the end of the process or a limit is noticed
 MAX_ANSWER_BYTES = 32 << 20
@@ -29,7 +29,6 @@ MAX_SEARCHES = (
     100  # for processes that the user's code has started; each search ends those it finds
 )
 N_LOG_BYTES = 4096  # of what the process prints, the end is kept
-PR_SET_CHILD_SUBREAPER = 36  # of Linux's prctl: orphaned descendants become children
 
 # Python's isolated mode imports nothing from the current folder and reads no variables. The process
 # gets this process's path of modules, and the folder of this fmbench.
@@ -192,17 +191,14 @@ def _describe_exit(exit_code: int) -> str:
 
 
 def _measure_memory(pid: int, descendants: set[Any]) -> int:
-    """Return the resident bytes of a process and all it started; add those to ``descendants``."""
+    """Measure a process and all that it has started, and add the latter to ``descendants``."""
     import psutil
 
-    total = 0
     with contextlib.suppress(psutil.NoSuchProcess):  # it has ended already
         process = psutil.Process(pid)
         descendants.update(process.children(recursive=True))
-        for member in (process, *descendants):
-            with contextlib.suppress(psutil.NoSuchProcess):  # it has ended already
-                total += member.memory_info().rss
-    return total
+        return measure_memory([process, *descendants])
+    return 0
 
 
 def _end_processes(process: subprocess.Popen[bytes], descendants: set[Any]) -> None:
@@ -238,8 +234,7 @@ def _kill_unless_zombie(process: Any) -> bool:
 def main(target: str, sender: int, parent: int) -> None:
     """Call the function in the process that :func:`call_in_process` started."""
     workers.end_with_parent(parent)
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
+    inherit_orphans()
     os.set_inheritable(sender, False)  # what the user's code starts does not keep it open
 
     def send(message: Any) -> None:

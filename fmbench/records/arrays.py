@@ -9,6 +9,7 @@ unpacked.
 
 from __future__ import annotations
 
+import functools
 import io
 import lzma
 import struct
@@ -36,6 +37,10 @@ MAX_ARCHIVE_BYTES = 64 * 2**20
 MAX_ARRAY_BYTES = 256 * 2**20
 MAX_ARRAYS = 100
 MAX_HEADER_BYTES = 2**16  # of an array's header, and of the archive's list of its members
+# How an array's file begins, with the version of the format, and how many bytes after that say how
+# long the header is.
+_N_MAGIC_BYTES = 8
+_LENGTHS_OF_HEADERS = {b"\x93NUMPY\x01\x00": 2, b"\x93NUMPY\x02\x00": 4}
 N_CLASSES = 256  # the most that uint8 can hold, for a data set that this version does not know
 
 # What can be raised when a file is not an archive of arrays.
@@ -69,11 +74,29 @@ def _read_members(content: bytes, names: Sequence[str]) -> dict[str, np.ndarray]
         for member in members:
             name = member.filename.removesuffix(".npy")
             if not names or name in names:
-                if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-                    raise ValueError(f"{name} is compressed in another way than fmbench does it")
-                with archive.open(member) as file:
-                    found[name] = _parse_array(name, file.read())
+                found[name] = _parse_array(name, _unpack(name, member, content))
     return found
+
+
+def _unpack(name: str, member: zipfile.ZipInfo, archive: bytes) -> bytes:
+    """Unpack a file of an archive. No more memory is taken than the archive says it needs."""
+    start = member.header_offset + zipfile.sizeFileHeader  # type: ignore[attr-defined]
+    signature, n_name, n_extra = struct.unpack("<4s22xHH", archive[member.header_offset : start])
+    start += n_name + n_extra
+    packed = memoryview(archive)[start : start + member.compress_size]
+    if signature != b"PK\x03\x04" or len(packed) != member.compress_size:
+        raise ValueError(f"{name} is not where the archive says it is")
+    if member.flag_bits & 1:
+        raise ValueError(f"{name} is encrypted")
+    if member.compress_type == zipfile.ZIP_STORED:
+        content = bytes(packed)
+    elif member.compress_type == zipfile.ZIP_DEFLATED:
+        content = zlib.decompressobj(-zlib.MAX_WBITS).decompress(packed, member.file_size + 1)
+    else:
+        raise ValueError(f"{name} is compressed in another way than fmbench does it")
+    if len(content) != member.file_size or zlib.crc32(content) != member.CRC:
+        raise ValueError(f"{name} has another size or checksum than the archive says")
+    return content
 
 
 def _check_directory(content: bytes) -> None:
@@ -93,22 +116,41 @@ def _check_directory(content: bytes) -> None:
 def _parse_array(name: str, content: bytes) -> np.ndarray:
     """Return an array from the content of an ``.npy`` file, without trusting its header."""
     import numpy as np
-    from numpy.lib import format as npy
 
-    file = io.BytesIO(content[:MAX_HEADER_BYTES])
-    version = npy.read_magic(file)
-    if version not in ((1, 0), (2, 0)):
-        raise ValueError(f"{name} has an unknown format")
-    read_header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-    shape, is_fortran, dtype = read_header(file)
+    header = content[: _measure_header(name, content)]
+    shape, is_fortran, dtype = _parse_header(header)
     if dtype not in (np.uint8, np.float16):
         raise ValueError(f"{name} is {dtype.str[:20]}, not uint8 or float16")
-    n_items, data = 1, content[file.tell() :]
+    n_items, n_bytes = 1, len(content) - len(header)
     for length in shape:
         n_items *= length
-    if len(data) != n_items * dtype.itemsize:
-        raise ValueError(f"{name} has {len(data)} bytes, which is not an array of shape {shape}")
-    return np.frombuffer(data, dtype).reshape(shape, order="F" if is_fortran else "C")
+    if n_bytes != n_items * dtype.itemsize:
+        raise ValueError(f"{name} has {n_bytes} bytes, which is not an array of shape {shape}")
+    array = np.frombuffer(content, dtype, offset=len(header))
+    return array.reshape(shape, order="F" if is_fortran else "C")
+
+
+def _measure_header(name: str, content: bytes) -> int:
+    """Return the number of bytes before an array's values, at most :data:`MAX_HEADER_BYTES`."""
+    n_digits = _LENGTHS_OF_HEADERS.get(content[:_N_MAGIC_BYTES])
+    if n_digits is None:
+        raise ValueError(f"{name} has an unknown format")
+    start = _N_MAGIC_BYTES + n_digits
+    length = int.from_bytes(content[_N_MAGIC_BYTES:start], "little")
+    if start + length > min(len(content), MAX_HEADER_BYTES):
+        raise ValueError(f"the header of {name} is longer than its file or the limit")
+    return start + length
+
+
+@functools.lru_cache(maxsize=100)
+def _parse_header(header: bytes) -> tuple[tuple[int, ...], bool, np.dtype]:
+    """Parse all that precedes an array's values. Most arrays have one of a few headers."""
+    from numpy.lib import format as npy
+
+    file = io.BytesIO(header)
+    version = npy.read_magic(file)
+    read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+    return read(file)
 
 
 def check_arrays(record: Record, arrays: Mapping[str, np.ndarray]) -> None:

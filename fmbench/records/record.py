@@ -350,14 +350,16 @@ def _check_sizes(value: dict[str, Any] | list[Any], depth: int = 1) -> None:
     """Raise ValueError if lists and dictionaries are nested too deep, or a text is too long."""
     if depth > MAX_DEPTH:
         raise ValueError(f"nested deeper than {MAX_DEPTH} levels")
-    if isinstance(value, dict):
+    values: Iterable[Any] = value
+    if type(value) is dict:
         _check_sizes(list(value), depth)
-        value = list(value.values())
-    for inner in value:
-        if isinstance(inner, str):
+        values = value.values()
+    for inner in values:
+        kind = type(inner)  # of JSON, so that there are no subclasses
+        if kind is str:
             if len(inner) > MAX_TEXT:
                 raise ValueError(f"a text has more than {MAX_TEXT} characters")
-        elif isinstance(inner, dict | list):
+        elif kind is dict or kind is list:
             _check_sizes(inner, depth + 1)
 
 

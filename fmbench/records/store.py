@@ -24,17 +24,20 @@ import contextlib
 import errno
 import functools
 import hashlib
+import shlex
 import shutil
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fmbench.errors import UserError
+from fmbench.models import registry
 from fmbench.records import locks
 from fmbench.records.arrays import MAX_ARCHIVE_BYTES, check_arrays, read_arrays
 from fmbench.records.cells import Cell, compute_key
+from fmbench.records.protocols import FULL, QUICK
 from fmbench.records.record import (
     MAX_RECORD_BYTES,
     Y_PRED,
@@ -48,8 +51,10 @@ from fmbench.records.record import (
     identify_definition,
 )
 from fmbench.utils.files import (
+    RESULTS_VARIABLE,
     FileState,
     find_link,
+    is_default_results,
     read_file_and_state,
     read_regular_file,
     write_atomically,
@@ -81,8 +86,25 @@ class BrokenRecord:
             return "put the folder itself in its place"
         if not SAFE_NAME.fullmatch(self.path.parent.name):  # it can be no runner's name
             return "remove it"
-        rerun = f"`fmbench run {self.path.parent.name}` measures its cell again"
+        if RecordName.from_path(self.path) is None:  # no cell has a record of this name
+            return "remove it"
+        rerun = f"{self._find_command()} measures its cell again"
         return f"update fmbench to read it, or {rerun}" if self.other_version else rerun
+
+    def _find_command(self) -> str:
+        """Find the command that measures the cell again, as far as the file's name tells it.
+
+        That is so for fmbench's runners with their own parameters.
+        """
+        name = RecordName.from_path(self.path)
+        runner = registry.list_runners().get(name.runner) if name else None
+        for protocol, flags in ((FULL, []), (QUICK, ["--quick"])):
+            if runner and name and Cell(runner, protocol, name.seed).key == name.key:
+                words = ["fmbench", "run", runner.name, "--seed", str(name.seed), *flags]
+                folder = self.path.parents[2]
+                words += [] if is_default_results(folder) else ["--results", str(folder)]
+                return f"`{shlex.join(words)}`"
+        return "the command that made it"
 
 
 @dataclass(frozen=True)
@@ -214,7 +236,7 @@ class Store:
             if path != self.path(record) or record.key != compute_key(record.cell):
                 raise ValueError("its file name does not match its content")
         if record.finished:
-            self._check_predictions(record)
+            self._check_predictions(path, record)
         self._records_read[path] = (state, record)
         return record
 
@@ -230,7 +252,7 @@ class Store:
             UserError: the file is missing, or is not the one that was written with the record.
         """
         try:
-            path, content, _ = self._read_predictions(record)
+            path, content, _ = self._read_predictions(self.path(record), record)
         except UserError:
             newer = self.find_record(RecordName.from_record(record))
             if newer is None or newer == record:
@@ -254,59 +276,56 @@ class Store:
         if digest not in self._y_pred:
             arrays = self.load_arrays(record, Y_PRED)
             if Y_PRED not in arrays:
-                raise UserError(f"{self._predictions_path(record)} is damaged: it has no {Y_PRED}")
+                path = self.path(record).with_suffix(".npz")
+                raise UserError(f"{path} is damaged: it has no {Y_PRED}")
             self._y_pred[digest] = arrays[Y_PRED]
         return self._y_pred[digest]
 
-    def _check_predictions(self, record: Record) -> None:
+    def _check_predictions(self, path: Path, record: Record) -> None:
         """Check the arrays of a finished record, unless their file was checked and is unchanged.
+
+        ``path`` is the record's JSON file.
 
         Raises:
             UserError: the file is missing, or its arrays are not those of the record.
         """
-        for path in self._list_predictions_paths(record):
-            known_state, known = self._arrays_checked.get(path, (None, None))
-            if known == record and known_state == _find_state(path):
+        for archive in _list_places_of_predictions(path):
+            known_state, known = self._arrays_checked.get(archive, (None, None))
+            if known == record and known_state == _find_state(archive):
                 return
-        path, content, state = self._read_predictions(record)
+        archive, content, state = self._read_predictions(path, record)
         try:
             arrays = read_arrays(content)
             check_arrays(record, arrays)
         except ValueError as error:
-            raise UserError(f"{path} is damaged: {error}") from None
-        self._arrays_checked[path] = (state, record)
+            raise UserError(f"{archive} is damaged: {error}") from None
+        self._arrays_checked[archive] = (state, record)
         # A copy, so that the store does not keep all the arrays of the file.
         y_pred = self._y_pred[record.predictions_sha256 or ""] = arrays[Y_PRED].copy()
         y_pred.setflags(write=False)
 
-    def _read_predictions(self, record: Record) -> tuple[Path, bytes, FileState]:
+    def _read_predictions(self, path: Path, record: Record) -> tuple[Path, bytes, FileState]:
         """Return the file with the predictions of a record, its content and its state.
+
+        ``path`` is the record's JSON file.
 
         Raises:
             UserError: no file can be read whose SHA-256 is the one in the record.
         """
         why = ""
-        for path in self._list_predictions_paths(record):
+        for archive in _list_places_of_predictions(path):
             try:
-                content, state = read_file_and_state(path, MAX_ARCHIVE_BYTES)
+                content, state = read_file_and_state(archive, MAX_ARCHIVE_BYTES)
             except OSError as error:
-                why = why or f"{path} cannot be read: {error.strerror}"
+                why = why or f"{archive} cannot be read: {error.strerror}"
                 continue
             except ValueError as error:
-                why = why or f"{path} is damaged: {error}"
+                why = why or f"{archive} is damaged: {error}"
                 continue
             if hashlib.sha256(content).hexdigest() == record.predictions_sha256:
-                return path, content, state
-            why = why or f"{path} is damaged: its SHA-256 is not the one in its record"
+                return archive, content, state
+            why = why or f"{archive} is damaged: its SHA-256 is not the one in its record"
         raise UserError(why)
-
-    def _list_predictions_paths(self, record: Record) -> tuple[Path, ...]:
-        """List where the predictions may be, in the order in which a reader has to look.
-
-        A run may rename them from the second name to the first while they are looked for.
-        """
-        path = self._predictions_path(record)
-        return path, name_new_predictions(path), path
 
     def prepare(self) -> None:
         """Make the folder; complete or remove the files that killed runs left half written in it.
@@ -417,9 +436,6 @@ class Store:
         """Return the JSON file of a record."""
         return RecordName.from_record(record).path(self.records)
 
-    def _predictions_path(self, record: Record) -> Path:
-        return self.path(record).with_suffix(".npz")
-
     def workspace_path(self, cell: Cell) -> Path:
         """Return the folder for the progress of an unfinished cell. It may not exist yet."""
         return RecordName.from_cell(cell).path(self.unfinished).with_suffix("")
@@ -465,7 +481,7 @@ class Store:
             with contextlib.suppress(*UNREADABLE_ERRORS):  # it is not complete: removed below
                 record = decode_record(read_regular_file(temporary, MAX_RECORD_BYTES))
                 if self.path(record) == path:
-                    self._read_predictions(record)
+                    self._read_predictions(path, record)
                     temporary.replace(path)
                     continue
             if temporary.is_symlink() or not temporary.is_dir():
@@ -492,6 +508,17 @@ def name_new_predictions(path: Path) -> Path:
     return path.with_suffix(".new.npz")
 
 
+def _list_places_of_predictions(path: Path) -> Iterator[Path]:
+    """Yield where the predictions of the record ``path`` may be, in the order to look for them.
+
+    A run may rename them from the second name to the first while they are looked for.
+    """
+    usual = path.with_suffix(".npz")
+    yield usual
+    yield name_new_predictions(path)
+    yield usual
+
+
 def list_predictions_files(path: Path) -> list[Path]:
     """List the files with the predictions of the record whose JSON file is ``path``."""
     candidates = (path.with_suffix(".npz"), name_new_predictions(path))
@@ -513,5 +540,7 @@ def open_existing_store(folder: Path) -> Store:
         UserError: there is no such folder.
     """
     if not folder.is_dir():
-        raise UserError(f"there is no results folder {folder}: name one with --results")
+        raise UserError(
+            f"there is no results folder {folder}: name one with --results or ${RESULTS_VARIABLE}"
+        )
     return Store(folder)

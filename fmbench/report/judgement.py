@@ -34,15 +34,18 @@ from fmbench.report.row_texts import (
 )
 from fmbench.report.tables import compute_measured_accuracy
 from fmbench.suites.matching import describe_configuration
+from fmbench.utils.document import render_rows, render_to_text
 from fmbench.utils.formatting import join_words
 from fmbench.utils.printable import escape_unsafe
 from fmbench.utils.rich_text import make_text
 from fmbench.utils.table import (
     COUNT,
+    DEFAULT_WIDTH,
     FORMATS,
     MEAN_SD,
     PRINTED_FIGURE,
     Column,
+    ColumnKind,
     MeanSd,
     Table,
 )
@@ -51,7 +54,6 @@ if TYPE_CHECKING:
     from rich.console import Group
     from rich.text import Text
 
-DEFAULT_WIDTH = 100  # where the output is no terminal
 ABOVE = "above all that a third party has checked"
 COMMAND = "    "  # before a line to copy, which is never wrapped
 NO_MODEL = "no model is matched"
@@ -80,16 +82,7 @@ def format_judgement(
 
 def format_text(judgement: Judgement, width: int, *, colours: bool = False) -> str:
     """Format a judgement for a terminal of ``width`` columns."""
-    import io
-
-    from rich.console import Console
-
-    file = io.StringIO()
-    console = Console(
-        file=file, width=width, force_terminal=colours, color_system="standard" if colours else None
-    )
-    console.print(render_judgement(judgement, width), highlight=False, end="", crop=False)
-    return "\n".join(line.rstrip() for line in file.getvalue().splitlines()) + "\n"
+    return render_to_text(render_judgement(judgement, width), width, colours=colours)
 
 
 def _format_review(judgement: Judgement) -> str:
@@ -535,7 +528,7 @@ def render_judgement(judgement: Judgement, width: int) -> Group:
             parts += map(_render_line, found)
             parts.append(Text())
     for model in judgement.comparisons:
-        parts += [_render_comparison(model), Text()]
+        parts += [_render_comparison(model, width), Text()]
     parts.append(make_text(summarise(judgement), "bold"))
     if judgement.notes:
         notes = _shorten_list(judgement.notes, MAX_NOTES, "notes")
@@ -544,6 +537,7 @@ def render_judgement(judgement: Judgement, width: int) -> Group:
 
 
 WIDE = 120  # columns from which the table names the measured model
+NARROW = 72  # columns from which it shows the margin and what would decide
 
 
 def _shorten_list(lines: Iterable[str], most: int, what: str) -> list[str]:
@@ -583,59 +577,56 @@ def _render_inputs(judgement: Judgement) -> Iterator[Text]:
 
 
 def _render_claims(judgement: Judgement, width: int) -> object:
-    from rich.table import Table as RichTable
-
     wide = width >= WIDE
-    grid = RichTable(box=None, padding=(0, 2 if wide else 1, 0, 0), header_style="bold",
-                     pad_edge=False, show_edge=False)  # fmt: skip
-    grid.add_column("", ratio=2, overflow="fold")
-    grid.add_column("claimed", justify="right", no_wrap=True)
-    grid.add_column("measured", no_wrap=True)
-    grid.add_column("n", justify="right", no_wrap=True)
-    grid.add_column("verdict", ratio=2, overflow="fold")
-    grid.add_column(IN_POINTS, justify="right", no_wrap=True)
     deciding = [say_what_decides(claim, judgement) for claim in judgement.claims]
-    if any(deciding):
-        grid.add_column(DECIDES, ratio=2 if wide else 1, overflow="fold")
-    if wide:
-        grid.add_column("measured model", ratio=2, overflow="fold")
+    columns = [
+        Column("model"), Column("claimed", PRINTED_FIGURE),
+        Column("measured", MEAN_SD, style=lambda value: "bold"), Column("n", COUNT, min_width=50),
+        Column("verdict", VERDICT, style=_choose_verdict_style),
+        Column(IN_POINTS, POINTS_TEXT, min_width=NARROW),
+    ]  # fmt: skip
+    columns += [Column(DECIDES, min_width=NARROW)] if any(deciding) else []
+    columns.append(Column("measured model", min_width=WIDE, style=lambda value: "dim"))
     repeated = Counter(claim.judged.label for claim in judgement.claims)
+    rows = []
     for claim, decides in zip(judgement.claims, deciding, strict=True):
-        if decides.startswith("fmbench") and not wide:
-            decides = "a run: below"
         row = claim.judged
         label = f"{row.label} ({row.where})" if repeated[row.label] > 1 else row.label
-        cells = [
-            make_text(label), make_text(claim.printed),
-            make_text(str(compute_measured_accuracy(row) or ""), "bold"),
-            make_text(str(row.n or "")), _render_verdict(claim), make_text(format_margin(claim)),
-        ]  # fmt: skip
-        cells += [make_text(decides)] if any(deciding) else []
-        grid.add_row(*cells, *([make_text(name_measured(claim), "dim")] if wide else []))
-    grid.expand = True
-    return grid
+        rows.append(
+            {
+                "model": label,
+                "claimed": claim.printed or None,
+                "measured": compute_measured_accuracy(row),
+                "n": row.n or None,
+                "verdict": claim,
+                IN_POINTS: format_margin(claim) or None,
+                DECIDES: "a run: below" if decides.startswith("fmbench") and not wide else decides,
+                "measured model": name_measured(claim) or None,
+            }
+        )
+    return render_rows(Table("", tuple(columns), rows), width)
 
 
-def _render_verdict(claim: JudgedClaim) -> Text:
-    style = claim.judged.verdict.kind.style
-    if not claim.has_model:
-        return make_text(f"? {describe_verdict(claim)}", "yellow")
-    return make_text(f"{style.mark} {describe_verdict(claim)}", style.terminal_style)
+def _format_marked_verdict(claim: JudgedClaim) -> str:
+    mark = claim.judged.verdict.kind.style.mark if claim.has_model else "?"
+    return f"{mark} {describe_verdict(claim)}"
 
 
-def _render_comparison(model: ModelComparison) -> object:
+def _choose_verdict_style(claim: JudgedClaim) -> str:
+    return claim.judged.verdict.kind.style.terminal_style if claim.has_model else "yellow"
+
+
+VERDICT = ColumnKind("verdict", _format_marked_verdict)
+POINTS_TEXT = ColumnKind("points", align="right")
+
+
+def _render_comparison(model: ModelComparison, width: int) -> object:
     from rich.console import Group
-    from rich.table import Table as RichTable
-    from rich.text import Text
 
     parts: list[object] = []
     for table in build_comparison_tables(model):
-        grid = RichTable(box=None, padding=(0, 1, 0, 0), header_style="bold", pad_edge=False)
-        for i, column in enumerate(table.columns):
-            grid.add_column(make_text(column.name), no_wrap=bool(i))
-        for row in table.text_rows():
-            grid.add_row(*map(Text, row.values()))
-        parts += [make_text(table.printed_title, "bold"), grid]
+        parts += [make_text(table.printed_title, "bold")] if table.title else []
+        parts.append(render_rows(table, width))
     return Group(*parts)  # type: ignore[arg-type]
 
 

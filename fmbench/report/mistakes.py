@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 from fmbench import runners
 from fmbench.analysis.evaluation import SuiteResults
@@ -37,8 +36,8 @@ NOT_A_PROOF = "This is evidence, not proof: it shows what may have happened, not
 def find_examined_runners(results: SuiteResults) -> list[str]:
     """Return the runners whose known mistakes the report shows.
 
-    These are the suite's subject, and every runner with a record of a mistake. A runner that is
-    another reading of the subject is shown with the subject.
+    These are the suite's subject, and every runner of the suite with a record of a mistake. A
+    runner that is another reading of the subject is shown with the subject.
     """
     protocols = {protocol.name for protocol in MISTAKES}
     recorded = {
@@ -48,10 +47,13 @@ def find_examined_runners(results: SuiteResults) -> list[str]:
     }
     known = runners.load_runners()
     subject = results.suite.subject or ""
+    of_suite = {subject, *results.suite.runners}
     return [
         name
         for name in dict.fromkeys([subject, *sorted(recorded)])
-        if name in known and (name == subject or known[name].reading_of != subject)
+        if name in known
+        and (name == subject or known[name].reading_of != subject)
+        and (results.suite.other_runners or name in of_suite)
     ]
 
 
@@ -309,47 +311,3 @@ def _format_accuracy(outcome: Outcome) -> str:
     """Give accuracy and seeds: ``90.83 ± 0.19 %, n = 5``."""
     mean, sd = compute_mean_sd(values := outcome.compute_values("accuracy"))
     return f"{format_accuracy(mean, sd, len(values))}, n = {len(values)}"
-
-
-def format_findings(findings: ForensicsFindings, width: int = 100) -> str:
-    """Format the answer, then each story with what it does not explain first, as plain text."""
-    table = findings.build_table()
-    lines = [*textwrap.wrap(table.title, width), ""]
-    if sentence := explain_with_mistakes(findings):
-        lines += [*textwrap.wrap("".join(sentence.parts), width), ""]
-        for item in sentence.items:
-            lines += textwrap.wrap(f"- {item}", width, subsequent_indent="  ")
-        lines += [""] if sentence.items else []
-    titles = {source.title: source.where for source in findings.printed}
-    if titles:
-        lines += ["Printed:", *(f"  {title}" for title in titles), ""]
-    for row in table.text_rows():
-        lines += _format_story(row, titles, width)
-    for note in table.notes:
-        lines += textwrap.wrap(f"- {note}", width, subsequent_indent="  ")
-    return "\n".join(lines) + "\n"
-
-
-def _format_story(row: Mapping[str, str], titles: Mapping[str, str], width: int) -> list[str]:
-    n = f" (n = {row['n']})" if row["n"] else f" ({row['status']})"
-    lines = textwrap.wrap(f"{row['story']}{n}", width)
-    cells = {where: row[title] for title, where in titles.items() if row[title]}
-    groups = {
-        "does not explain": [f"{w}: {t[4:]}" for w, t in cells.items() if t.startswith("no: ")],
-        "explains": [f"{w}: {t[5:]}" for w, t in cells.items() if t.startswith("yes: ")],
-        "may explain": [f"{w}: {t[5:]}" for w, t in cells.items() if t.startswith("may: ")],
-        "not decided": [
-            f"{w}: {t}" for w, t in cells.items() if not t.startswith(("no: ", "yes: ", "may: "))
-        ],
-    }
-    if "explains" not in row:  # quick figures are not compared
-        groups = {"gives": [f"{where}: {text}" for where, text in cells.items()]}
-    if row.get("accuracy"):
-        groups["accuracy"] = [row["accuracy"]]
-    for word, texts in groups.items():
-        if texts:
-            lines += textwrap.wrap(
-                f"{word}  {'; '.join(texts)}", width, initial_indent="  ",
-                subsequent_indent="      ",
-            )  # fmt: skip
-    return [*lines, ""]

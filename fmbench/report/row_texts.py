@@ -7,13 +7,16 @@ never disagree.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from fmbench.analysis.controls import ControlResult
 from fmbench.analysis.evaluation import JudgedRow
 from fmbench.analysis.summary import Status, Summary
 from fmbench.analysis.table_verdicts import ProtocolResult
 from fmbench.analysis.verdicts import FEWEST_SEEDS, Claim, Verdict, VerdictKind
+from fmbench.datasets.specs import DEFAULT_DATASET
+from fmbench.suites.matching import describe_parameters
+from fmbench.utils.formatting import format_number_of
 from fmbench.utils.table import MeanSd, format_points
 
 # What tables and figures call the figure by the source's own protocol, and that on other images.
@@ -37,10 +40,27 @@ def count_verdicts(rows: Sequence[JudgedRow]) -> dict[VerdictKind, int]:
     return {kind: found[kind] for kind in VerdictKind if found[kind]}
 
 
-def summarise_verdicts(rows: Sequence[JudgedRow]) -> str:
-    """Return ``29 rows: 5 reproduced; 2 not run``."""
-    counts = "; ".join(f"{n} {name_verdict(kind, n)}" for kind, n in count_verdicts(rows).items())
-    return f"{len(rows)} row{'' if len(rows) == 1 else 's'}: {counts or 'nothing to judge'}"
+def summarise_verdicts(
+    rows: Sequence[JudgedRow], n_all: int = 0, *, has_marks: bool = False
+) -> str:
+    """Return ``29 rows: 5 reproduced; 2 not run``.
+
+    ``n_all``: the rows of the whole table. If these are more, ``5 of 29 rows are shown: ...``.
+    ``has_marks``: each verdict has its mark, ``● 5 reproduced``.
+    """
+    counts = "; ".join(
+        f"{f'{kind.style.mark} ' if has_marks else ''}{n} {name_verdict(kind, n)}"
+        for kind, n in count_verdicts(rows).items()
+    )
+    shown = "".join(describe_selection(rows, n_all)) or format_number_of(len(rows), "row")
+    return f"{shown}: {counts or 'nothing to judge'}"
+
+
+def describe_selection(rows: Sequence[JudgedRow], n_all: int) -> Iterator[str]:
+    """Say how many rows of the whole table these are, if they are not all."""
+    if n_all > len(rows):
+        verb = "is" if len(rows) == 1 else "are"
+        yield f"{len(rows)} of {format_number_of(n_all, 'row')} {verb} shown"
 
 
 def name_verdict(kind: VerdictKind, n: int) -> str:
@@ -68,19 +88,18 @@ def find_rows_from_reference(rows: Sequence[JudgedRow]) -> list[JudgedRow]:
     return [row for row in rows if row.from_reference]
 
 
-def describe_reference(rows: Sequence[JudgedRow]) -> str:
+def describe_reference(rows: Sequence[JudgedRow], command: str = "") -> str:
     """Say what the mark on some rows means; empty if no row is judged by fmbench's own measurement.
 
-    Such as ``fmbench's own measurement (AMD EPYC); `fmbench run NAME` measures it here``.
+    Such as ``fmbench's own measurement (AMD EPYC); `fmbench run --all` measures here``. ``command``
+    measures every row here.
     """
     filled = find_rows_from_reference(rows)
     if not filled:
         return ""
     devices = ", ".join(dict.fromkeys(row.device for row in filled if row.device))
-    return (
-        f"fmbench's own measurement{f' ({devices})' if devices else ''}; `fmbench run NAME` "
-        "measures it here"
-    )
+    how = f"; `{command}` measures here" if command else ""
+    return f"fmbench's own measurement{f' ({devices})' if devices else ''}{how}"
 
 
 def shorten_verdict(row: JudgedRow) -> str:
@@ -162,6 +181,23 @@ def list_warnings(summary: Summary) -> list[str]:
     if rest := len(summary.warnings) - len(shown):
         shown.append(f"{rest:,} more warnings, which the records have")
     return shown
+
+
+def describe_runner(row: JudgedRow) -> str:
+    """Say what measures a row, with its deciding parameters: ``svc-rbf (RBF kernel, C=10)``.
+
+    What the label says already is left out. Empty if nothing measures the row.
+    """
+    if not row.runner:
+        return ""
+    if row.row.estimator:
+        has_parameters = set(row.runner.split()[1:]) <= {*row.label.split(), "on", row.dataset}
+        name = row.row.estimator if has_parameters else row.runner.partition(" on ")[0]
+        return name if row.dataset == DEFAULT_DATASET.name else f"{name} on {row.dataset}"
+    parameters = "" if ":" in row.runner else describe_parameters(row.runner)
+    if row.runner == row.label:
+        return parameters
+    return f"{row.runner} ({parameters})" if parameters else row.runner
 
 
 def describe_claim_kind(row: JudgedRow) -> str:

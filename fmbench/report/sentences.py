@@ -12,7 +12,7 @@ from fmbench.analysis.evaluation import JudgedRow
 from fmbench.analysis.predictions import SuitePredictions
 from fmbench.analysis.statements import StatementResult, test_statements
 from fmbench.analysis.statistics import CONFIDENCE_TEXT
-from fmbench.analysis.summary import NO_RECORD
+from fmbench.analysis.summary import NO_RECORD, Status
 from fmbench.analysis.verdicts import VerdictKind
 from fmbench.consistency import explain
 from fmbench.consistency.check import ConsistencyResult
@@ -24,8 +24,11 @@ from fmbench.report.row_texts import (
     describe_source_protocol,
     find_reproduced_by_source,
     find_rows_from_reference,
+    name_verdict,
+    shorten_verdict,
 )
 from fmbench.suites.claims import Suite
+from fmbench.suites.rounding import parse_figure
 from fmbench.suites.sources import is_part_of
 from fmbench.utils.formatting import format_interval, join_words
 from fmbench.utils.table import MeanSd
@@ -36,6 +39,10 @@ RECIPE_SENTENCES = {
     "partly stated": "The recipe is stated in part; the other details are our choice.",
     "not stated": "The recipe is not stated, so it is our choice.",
 }
+# The answer first says which claims fail, then which hold, which are open, and which have no test.
+FAILS = (VerdictKind.CLAIM_HIGHER, VerdictKind.CLAIM_LOWER, VerdictKind.MISQUOTED)
+HOLDS = (VerdictKind.REPRODUCED, VerdictKind.WITHIN_SPREAD)
+IS_OPEN = (VerdictKind.MORE_SEEDS, VerdictKind.UNDECIDABLE)
 
 
 class Strong(str):
@@ -62,24 +69,23 @@ class Sentence:
 def write_answer(
     predictions: SuitePredictions, consistency: ConsistencyResult | None, commands: Commands
 ) -> list[Sentence]:
-    """Write the parts of the answer.
+    """Write the parts of the answer; the first one says which claims fail and which hold.
 
-    They are about the model that the suite reports in detail. If there is no such model, or nothing
-    is claimed for it, they are about all rows. ``consistency`` is None if no figure is reported.
+    The next ones are about the model that the suite reports in detail. If there is no such model,
+    or nothing is claimed for it, they are about all rows. ``consistency`` is None if no figure is
+    reported.
     """
     row = predictions.subject
+    claims = [other for other in predictions.rows if other.row.claimed]
+    parts = [Sentence("Which claims hold", tuple(_describe_claims(claims, commands)))]
     if row is None or row.claimed is None:
-        parts = _write_answer_for_all_rows(predictions, commands)
+        parts += _describe_all_rows(predictions)
     else:
-        parts = [
+        parts += [
             Sentence("What was claimed", _describe_claim(predictions, row)),
             Sentence("What an honest rerun gets", _describe_measurement(row, commands)),
             Sentence("Verdict", _describe_verdict(row)),
         ]
-        others = [other for other in predictions.rows if other is not row and other.row.claimed]
-        if any(other.n for other in others):
-            described = (*_describe_rows(others, "other "), *_describe_filled_rows(others))
-            parts.append(Sentence("The other claims", described))
     statements = test_statements(predictions.results)
     return [*parts, *_describe_contradictions(consistency, statements)]
 
@@ -105,7 +111,8 @@ def _describe_claim(predictions: SuitePredictions, row: JudgedRow) -> tuple[str,
     suite = predictions.results.suite
     claimed = row.claimed or 0.0
     parts = [
-        f"{cite_paper(predictions)} report that ", Strong(row.label), " classifies ",
+        f"{cite_paper(predictions)} {_choose_verb(suite)} that ", Strong(row.label),
+        " classifies ",
         Strong(f"{100 * claimed:.2f} %"),
         f" of the {sum(suite.n_per_class):,} {get_dataset(row.dataset).title} test images "
         "correctly.",
@@ -159,36 +166,79 @@ def _describe_verdict(row: JudgedRow) -> tuple[str, ...]:
     return tuple(parts)
 
 
-def _describe_filled_rows(rows: Sequence[JudgedRow]) -> Iterator[str]:
-    if n := len(find_rows_from_reference(rows)):
-        number = "1 of them is" if n == 1 else f"{n} of them are"
-        yield f" {number} judged by fmbench's own measurement, because nothing is measured here."
+def _choose_verb(suite: Suite) -> str:
+    """Return ``report``, or ``reports`` for one author or a title."""
+    several = any(word in suite.authors for word in (",", " and ", " & ", ";", "et al"))
+    return "report" if several else "reports"
 
 
-def _describe_rows(rows: Sequence[JudgedRow], which: str = "") -> Iterator[str]:
-    """Count the verdicts, then name the rows whose claim has an explanation."""
-    counts = count_verdicts(rows)
-    n = sum(counts.values())
-    yield f"Of the {n} {which}claim{'' if n == 1 else 's'}, "
-    yield join_words([f"{number} {_use_as_verb(kind, number)}" for kind, number in counts.items()])
-    yield "."
+def _describe_claims(rows: Sequence[JudgedRow], commands: Commands) -> Iterator[str]:
+    """Say which claims fail, which hold, which are open, and which could not be tested."""
+    if not rows:
+        yield "No row claims an accuracy."
+        return
+    tested = [row for row in rows if row.verdict.kind in (*FAILS, *HOLDS, *IS_OPEN)]
+    yield f"Of {len(rows)} claim{'' if len(rows) == 1 else 's'}, "
+    if not any(row.verdict.kind in FAILS for row in rows):
+        yield Strong("none fails" if tested else "none could be tested")
+        yield ". "
+    for kind in (*FAILS, *HOLDS, *IS_OPEN):
+        if found := [row for row in rows if row.verdict.kind is kind]:
+            n = len(found)
+            said = f"{n} {_use_as_verb(kind, n)}"
+            yield Strong(said) if kind in FAILS else said
+            yield f": {join_words(map(_name_row, found), MAX_NAMED)}. "
+    yield from _describe_untested([row for row in rows if row not in tested])
     by_source = [row.label for row in find_reproduced_by_source(rows)]
     if by_source:
-        yield " By their source’s own protocol, "
-        yield Strong(f"{len(by_source)} more {'is' if len(by_source) == 1 else 'are'} reproduced")
-        yield f": {join_words(by_source, MAX_NAMED)}."
-    for row in rows:
-        if row.misquote:
-            yield f" {row.label}: {row.misquote}."
+        n = len(by_source)
+        yield "By their source’s own protocol, "
+        yield Strong(f"{n} more {'is' if n == 1 else 'are'} reproduced")
+        yield f": {join_words(by_source, MAX_NAMED)}. "
+    if n := len(find_rows_from_reference(rows)):
+        run = commands.run("--all")
+        yield (
+            f"{n} of the claims {'is' if n == 1 else 'are'} judged by fmbench's own measurement, "
+            f"because nothing is measured here: `{run}` measures it."
+        )
+
+
+def _describe_untested(rows: Sequence[JudgedRow]) -> Iterator[str]:
+    if not rows:
+        return
+    yield f"{len(rows)} could not be tested: "
+    if len(rows) <= MAX_NAMED // 2:
+        yield f"{join_words(f'{row.label} ({_explain_untested(row)})' for row in rows)}. "
+        return
+    counts = count_verdicts(rows)
+    yield join_words(f"{n} {_use_as_verb(kind, n)}" for kind, n in counts.items())
+    yield ". "
+
+
+def _explain_untested(row: JudgedRow) -> str:
+    return row.reason if row.status is Status.NO_RUNNER else shorten_verdict(row)
+
+
+def _name_row(row: JudgedRow) -> str:
+    """Name a row with what its verdict leaves out: both figures, or how many seeds would decide."""
+    kind = row.verdict.kind
+    if kind is VerdictKind.MISQUOTED and row.misquote:
+        return f"{row.label} ({row.misquote})"
+    if kind in FAILS and row.mean is not None and row.row.claimed:
+        claimed = parse_figure(row.row.claimed, "accuracy").scaleb(2)
+        measured = format_accuracy(row.mean, row.sd, row.n)
+        return f"{row.label} ({claimed:f} % claimed, {measured} measured)"
+    if kind is VerdictKind.MORE_SEEDS and row.verdict.seeds_needed:
+        return f"{row.label} ({row.verdict.seeds_needed} in all would probably decide)"
+    return row.label
 
 
 def _use_as_verb(kind: VerdictKind, n: int) -> str:
     """Continue a number of claims with a verdict: ``is reproduced``, ``misquotes its source``."""
-    if kind is VerdictKind.MISQUOTED:
-        return kind.word if n == 1 else "misquote their source"
-    if kind is VerdictKind.MORE_SEEDS:
-        return "needs more seeds" if n == 1 else "need more seeds"
-    return f"{'is' if n == 1 else 'are'} {kind.word}"
+    word = name_verdict(kind, n)
+    if kind in (VerdictKind.MISQUOTED, VerdictKind.MORE_SEEDS):
+        return word
+    return f"{'is' if n == 1 else 'are'} {word}"
 
 
 def _describe_contradictions(
@@ -270,25 +320,23 @@ def list_contradictions(consistency: ConsistencyResult) -> list[str]:
     return [f"{line}." for line in lines]
 
 
-def _write_answer_for_all_rows(predictions: SuitePredictions, commands: Commands) -> list[Sentence]:
-    rows = [row for row in predictions.rows if row.claimed is not None]
+def _describe_all_rows(predictions: SuitePredictions) -> list[Sentence]:
+    """Say what is claimed in all, and what is measured, if no model is reported in detail."""
+    rows = predictions.rows
     claims = [row.claimed for row in rows if row.claimed is not None]
-    n_measured = sum(row.is_measured_here for row in predictions.rows)
-    n_filled = len(find_rows_from_reference(predictions.rows))
+    n_measured = sum(row.is_measured_here for row in rows)
     number = "1 accuracy is" if len(claims) == 1 else f"{len(claims)} accuracies are"
     claimed = f"{cite_paper(predictions)}: {number} claimed"
-    if claims:
+    if len(claims) > 1:
         claimed += f", from {100 * min(claims):.2f} to {100 * max(claims):.2f} %"
-    found = [Strong(f"{n_measured} of {len(predictions.rows)} rows"), " have been measured."]
-    if n_filled:
+    elif claims:
+        claimed += f": {100 * claims[0]:.2f} %"
+    found = [Strong(f"{n_measured} of {len(rows)} rows"), " are measured in this results folder."]
+    if n_filled := len(find_rows_from_reference(rows)):
         found.append(f" For {n_filled} more, fmbench's own measurement is shown.")
-    if not n_measured:
-        found.append(f" Run `{commands.run('--all')}`.")
-    parts = tuple(_describe_rows(rows)) if rows else ("No row claims an accuracy.",)
     return [
         Sentence("What was claimed", (f"{claimed}.",)),
-        Sentence("What was found", tuple(found)),
-        Sentence("Verdict", parts),
+        Sentence("What was measured", tuple(found)),
     ]
 
 

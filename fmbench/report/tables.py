@@ -5,9 +5,11 @@ Each shows what the paper claims beside what was measured; :mod:`fmbench.utils.t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+import msgspec
 
 from fmbench import runners
 from fmbench.analysis.evaluation import BY_FMBENCH, JudgedRow, SuiteResults
@@ -19,6 +21,7 @@ from fmbench.analysis.reference import (
 )
 from fmbench.analysis.statistics import CONFIDENCE_TEXT
 from fmbench.analysis.summary import NO_RECORD, Status, Summary
+from fmbench.analysis.until_decided import UntilDecided
 from fmbench.analysis.verdicts import ALPHA, MARGIN, VerdictKind, explain_verdicts
 from fmbench.datasets.specs import DEFAULT_DATASET, get_dataset
 from fmbench.errors import UserError
@@ -27,11 +30,13 @@ from fmbench.metrics.metric import Metric
 from fmbench.metrics.registry import METRICS
 from fmbench.models.registry import BEST_EPOCH
 from fmbench.records.protocols import FULL, Protocol
+from fmbench.report.commands import Commands, build_commands_of
 from fmbench.report.row_texts import (
     BY_SOURCE_PROTOCOL,
     CONTROL,
     describe_evidence,
     describe_reference,
+    describe_selection,
     format_control,
     format_protocol_figure,
     format_source_protocol,
@@ -39,6 +44,7 @@ from fmbench.report.row_texts import (
     shorten_verdict,
     summarise_verdicts,
 )
+from fmbench.report.until_decided import describe_until_decided
 from fmbench.suites.claims import ReportedFigure, Row, Suite
 from fmbench.suites.reader import ACCURACIES, BY_CLASS, OVERALL, TABLES
 from fmbench.utils.file_errors import name_file
@@ -62,6 +68,7 @@ from fmbench.utils.table import (
 ACCURACIES_COLUMNS = (
     Column("label"),
     Column("runner"),
+    Column("parameters", is_detail=True),
     Column("claimed", PRINTED_FIGURE),
     Column("source", PERCENT),
     Column("reference", PERCENT),
@@ -95,9 +102,13 @@ ACCURACIES_COLUMNS = (
 # Who measured a row; fmbench's own results leave it out.
 MEASURED_BY = Column("measured_by")
 MEASURED_BY_IN_FILES = Column("measured_by", is_detail=True)  # where a note says it to people
+# Whether the number of seeds depends on what they gave, so that p values are corrected for looks.
+JUDGED_BY_LOOKS = Column("judged_by_looks", YES_NO, is_detail=True)
 ACCURACIES_NAMES = tuple(column.name for column in ACCURACIES_COLUMNS)
 # These have no value in a table of figures that cannot be compared with the claims.
 NAMES_OF_VERDICTS = ACCURACIES_NAMES[ACCURACIES_NAMES.index("verdict") :]
+EMPTY_IN_QUICK_TABLES = {"reference", "gap", "low", "high", *NAMES_OF_VERDICTS}
+MAX_NAMED = 5  # runners in a command
 ON_GPU = "on a GPU"
 BY_WHOM = "measured by"
 OPTIONAL = (
@@ -112,11 +123,16 @@ OPTIONAL = (
 class AccuracyTable(Table):
     """The table of accuracies, and the judged rows that it shows, in the same order.
 
-    ``has_verdicts``: its figures can be compared with the claims.
+    ``has_verdicts``: its figures can be compared with the claims. ``command`` measures its rows;
+    it is empty if the table was not built from a results folder. ``n_all``: the rows of the whole
+    table, if not all are shown. ``explained_by``: the command that explains its columns and words.
     """
 
     judged: tuple[JudgedRow, ...] = ()
     has_verdicts: bool = True
+    command: str = ""
+    n_all: int = 0
+    explained_by: str = "fmbench table --format md"
 
 
 def build_table(
@@ -125,26 +141,35 @@ def build_table(
     *,
     margin: float = MARGIN,
     alpha: float = ALPHA,
+    only: Collection[str] = (),
+    keep: Callable[[JudgedRow], bool] = lambda row: True,
 ) -> Table:
     """Build one of the tables in :data:`fmbench.suites.reader.TABLES`, by its name.
 
-    ``margin`` (a fraction) and ``alpha`` are those of the verdicts.
+    ``margin`` (a fraction) and ``alpha`` are those of the verdicts. ``only``: the table of
+    accuracies has only the rows of these runners. ``keep`` says of each row whether it has it. Each
+    verdict is as in the whole table.
 
     Raises:
         UserError: the suite has no figures for this table.
     """
-    suite = results.suite
+    suite, commands = results.suite, build_commands_of(results)
     title = None if results.has_verdicts else results.protocol.title
     if name == ACCURACIES:
         rows = results.judge(margin, alpha) if (margin, alpha) != (MARGIN, ALPHA) else results.rows
-        return build_accuracies(
+        kept = [row for row in rows if (not only or row.runner in only) and keep(row)]
+        table = build_accuracies(
             suite,
-            rows,
+            kept,
             protocol_title=title,
             margin=margin,
             alpha=alpha,
             says_who_measured=results.has_verdicts and not results.is_reference,
+            command=commands.run(*_name_runners(kept, rows)),
+            n_all=len(rows),
+            spent=results.until_decided,
         )
+        return replace(table, explained_by=f"{commands.table()} --format md")
     if suite.subject is None:
         raise UserError(
             f"{suite.path}: there is no table {name!r}, because no [[reported]] figure names a "
@@ -157,6 +182,7 @@ def build_table(
         protocol_title=title,
         has_runner=suite.subject in runners.load_runners(),
         from_reference=results.is_subject_from_reference,
+        command=commands.run(suite.subject),
     )
 
 
@@ -168,12 +194,16 @@ def build_accuracies(
     margin: float = MARGIN,
     alpha: float = ALPHA,
     says_who_measured: bool | None = None,
+    command: str = "",
+    n_all: int = 0,
+    spent: UntilDecided | None = None,
 ) -> AccuracyTable:
     """Build the table of claimed and measured accuracies with the verdicts.
 
     ``protocol_title`` is given for every protocol except the full one. Such figures cannot test a
     claim, so the table shows no verdict. ``says_who_measured``: with the column ``measured_by``; by
-    default if a row is judged by fmbench's own measurement.
+    default if a row is judged by fmbench's own measurement. ``command`` measures the rows.
+    ``spent``: what a run until decided spent on rows; they are judged by looks.
     """
     if says_who_measured is None:
         says_who_measured = any(row.from_reference for row in rows)
@@ -181,38 +211,82 @@ def build_accuracies(
     if says_who_measured:
         i = ACCURACIES_NAMES.index("n") + 1
         columns = (*columns[:i], MEASURED_BY, *columns[i:])
+    if any(row.summary.has_looks for row in rows):
+        columns = (*columns, JUDGED_BY_LOOKS)
     has_verdicts = protocol_title is None
+    if not has_verdicts:  # CSV and JSON keep the columns
+        columns = tuple(
+            replace(column, is_detail=column.is_detail or column.name in EMPTY_IN_QUICK_TABLES)
+            for column in columns
+        )
     summaries = {row.runner: row.summary for row in rows}
     return AccuracyTable(
         _build_title(suite, ACCURACIES, "", protocol_title),
         columns,
         [_build_accuracies_row(row, columns, has_verdicts=has_verdicts) for row in rows],
         (
-            "Accuracies in percent of the test images, gap in points (measured minus claimed); "
-            "claimed: as printed in the paper; source: the figure in the original that the paper "
-            "quotes, if known; reference: fmbench's own run; low, high: "
-            f"{CONFIDENCE_TEXT} prediction interval for one new run; n: seeds.",
-            *_explain_measured_by(rows),
-            *(_explain_verdicts(rows, margin, alpha) if has_verdicts else ()),
-            *_list_remarks(suite),
+            _explain_columns(has_verdicts=has_verdicts),
+            *_explain_measured_by(rows, command),
+            *(
+                _explain_verdicts(rows, margin, alpha, n_all)
+                if has_verdicts
+                else describe_selection(rows, n_all)
+            ),
+            *(_explain_looks(rows, spent) if has_verdicts and spent else ()),
+            *_list_remarks(rows),
             *(f"{name}: {text}" for name, s in summaries.items() for text in list_warnings(s)),
             *_list_flagged_figures(rows),
         ),
         tuple(rows),
         has_verdicts,
+        command,
+        n_all,
     )
 
 
-def _explain_measured_by(rows: Sequence[JudgedRow]) -> Iterator[str]:
-    if text := describe_reference(rows):
+def _name_runners(kept: Sequence[JudgedRow], rows: Sequence[JudgedRow]) -> list[str]:
+    """What ``fmbench run`` needs to measure the rows that are shown: their names, if few."""
+    names = list(dict.fromkeys(row.runner for row in kept if row.runner))
+    return names if names and len(kept) < len(rows) and len(names) <= MAX_NAMED else ["--all"]
+
+
+def _explain_columns(*, has_verdicts: bool) -> str:
+    shared = (
+        "claimed: as printed in the paper; source: the figure in the original that the paper "
+        "quotes, if known"
+    )
+    if not has_verdicts:
+        return (
+            "A quick run: it shows that everything works, and says nothing about the claims. "
+            f"Accuracies in percent of the test images that it scores; {shared}; n: seeds."
+        )
+    return (
+        "Accuracies in percent of the test images, gap in points (measured minus claimed); "
+        f"{shared}; reference: fmbench's own run; low, high: "
+        f"{CONFIDENCE_TEXT} prediction interval for one new run; n: seeds."
+    )
+
+
+def _explain_looks(rows: Sequence[JudgedRow], spent: UntilDecided) -> Iterator[str]:
+    """Describe what was spent on those of the rows that were measured until decided."""
+    shown = {row.runner for row in rows}
+    of_rows = tuple(row for row in spent.rows if row.runner in shown)
+    if of_rows:
+        yield from describe_until_decided(msgspec.structs.replace(spent, rows=of_rows))
+
+
+def _explain_measured_by(rows: Sequence[JudgedRow], command: str) -> Iterator[str]:
+    if text := describe_reference(rows, command):
         n = sum(row.is_measured_here for row in rows)
         number = f"{n} row is" if n == 1 else f"{n} rows are" if n else "no row is"
         yield f"measured_by: {number} measured here; fmbench: {text}."
 
 
-def _explain_verdicts(rows: Sequence[JudgedRow], margin: float, alpha: float) -> Iterator[str]:
+def _explain_verdicts(
+    rows: Sequence[JudgedRow], margin: float, alpha: float, n_all: int
+) -> Iterator[str]:
     """Count the verdicts, and explain each word and each column that occurs."""
-    yield f"{summarise_verdicts(rows)}."
+    yield f"{summarise_verdicts(rows, n_all)}."
     protocols = [row.source_protocol for row in rows if row.source_protocol]
     used = {row.verdict.kind for row in rows} | {protocol.verdict.kind for protocol in protocols}
     groups: dict[str, list[VerdictKind]] = {}
@@ -241,9 +315,9 @@ def _explain_verdicts(rows: Sequence[JudgedRow], margin: float, alpha: float) ->
         )
 
 
-def _list_remarks(suite: Suite) -> Iterator[str]:
+def _list_remarks(rows: Sequence[JudgedRow]) -> Iterator[str]:
     """Yield the remark on each row, once."""
-    remarks = [(row.label, [row.remark, _describe_certainty(row)]) for row in suite.rows]
+    remarks = [(row.label, [row.row.remark, _describe_certainty(row.row)]) for row in rows]
     notes = (f"{label}: {' '.join(filter(None, texts))}" for label, texts in remarks if any(texts))
     yield from dict.fromkeys(notes)
 
@@ -299,15 +373,16 @@ def _list_flagged_figures(rows: Sequence[JudgedRow]) -> Iterator[str]:
 def _build_accuracies_row(
     row: JudgedRow, columns: Sequence[Column], *, has_verdicts: bool
 ) -> dict[str, object]:
-    figures = row.as_dict()
-    row_figures = {column.name: figures.get(column.name) for column in columns} | {
+    figures = row.as_dict() | {
         "claimed": row.row.claimed,
         "n": row.n or None,
         "status": row.summary.status_text,
         "verdict": str(row.verdict),
         "control_claimed": row.control.printed if row.control else None,
     }
-    return row_figures if has_verdicts else row_figures | dict.fromkeys(NAMES_OF_VERDICTS)
+    if not has_verdicts:
+        figures |= dict.fromkeys(NAMES_OF_VERDICTS)
+    return {column.name: figures.get(column.name) for column in columns}
 
 
 def build_accuracies_overview(results: SuiteResults) -> Table:
@@ -320,13 +395,19 @@ def build_accuracies_overview(results: SuiteResults) -> Table:
 def build_overview(table: AccuracyTable, on_gpu: Mapping[str, Summary] | None = None) -> Table:
     """Build a short table of the rows with a claim: what was measured, and the verdicts.
 
+    A quick run has no verdicts; then it says what was measured.
     ``on_gpu``: the summaries of the same rows on a GPU, by runner.
     """
     columns = [
         Column("row"), Column("claimed", PRINTED_FIGURE), Column("measured"), Column("n", COUNT),
-        Column("one new run"), Column("verdict"), Column(BY_SOURCE_PROTOCOL), Column(CONTROL),
-        Column(ON_GPU), Column(BY_WHOM),
     ]  # fmt: skip
+    if table.has_verdicts:
+        columns += [
+            Column("one new run"), Column("verdict"), Column(BY_SOURCE_PROTOCOL), Column(CONTROL),
+            Column(ON_GPU), Column(BY_WHOM),
+        ]  # fmt: skip
+    else:
+        columns.append(Column("status"))
     shows_who = any(row.from_reference for row in table.judged)
     rows = [
         {
@@ -335,6 +416,7 @@ def build_overview(table: AccuracyTable, on_gpu: Mapping[str, Summary] | None = 
             "measured": compute_measured_accuracy(row) or NO_RECORD,
             "n": row.n or None,
             "one new run": format_interval(row.low, row.high),
+            "status": row.summary.status_text,
             "verdict": shorten_verdict(row),
             BY_SOURCE_PROTOCOL: format_source_protocol(row),
             CONTROL: format_control(row),
@@ -345,7 +427,12 @@ def build_overview(table: AccuracyTable, on_gpu: Mapping[str, Summary] | None = 
         if row.row.claimed
     ]
     shown = [c for c in columns if c.name not in OPTIONAL or any(row[c.name] for row in rows)]
-    return Table(table.title, tuple(shown), rows, tuple(_explain_measured_by(table.judged)))
+    notes = (
+        *([] if table.has_verdicts else [_explain_columns(has_verdicts=False)]),
+        *describe_selection(table.judged, table.n_all),
+        *_explain_measured_by(table.judged, table.command),
+    )
+    return Table(table.title, tuple(shown), rows, notes)
 
 
 def _format_on_gpu(summary: Summary | None) -> str:
@@ -371,12 +458,13 @@ def build_by_class(
     protocol_title: str | None = None,
     has_runner: bool = True,
     from_reference: bool = False,
+    command: str = "",
 ) -> Table:
     """Build the table of metrics for each class and their averages, for the suite's subject.
 
     ``metrics`` has one entry for each seed; if there are none, the measured columns are empty.
     ``has_runner`` says whether the subject can be measured. ``from_reference``: they are metrics of
-    fmbench's own run.
+    fmbench's own run. ``command`` measures the subject.
     """
     names = [name for name, metric in METRICS.items() if metric.in_class_table]
     rows = []
@@ -396,7 +484,7 @@ def build_by_class(
     if from_reference:
         rows, columns = _add_measured_by(rows), [*columns, MEASURED_BY_IN_FILES]
     title = _build_title(suite, BY_CLASS, f"{_find_subject_label(suite)}, by class", protocol_title)
-    notes = _write_notes(suite, len(metrics), has_runner, from_reference)
+    notes = _write_notes(suite, len(metrics), has_runner, from_reference, command)
     return Table(title, tuple(columns), rows, tuple(notes))
 
 
@@ -407,6 +495,7 @@ def build_overall(
     protocol_title: str | None = None,
     has_runner: bool = True,
     from_reference: bool = False,
+    command: str = "",
 ) -> Table:
     """Build the table of overall metrics, for the suite's subject; see :func:`build_by_class`."""
     reported = {f.metric for f in suite.reported if f.of == suite.subject}
@@ -430,7 +519,7 @@ def build_overall(
         for figure in suite.reported
         if figure.of == suite.subject and figure.alternative_metric and figure.remark
     )
-    notes = _write_notes(suite, len(metrics), has_runner, from_reference)
+    notes = _write_notes(suite, len(metrics), has_runner, from_reference, command)
     return Table(title, tuple(columns), rows, (*notes, *dict.fromkeys(ambiguous)))
 
 
@@ -452,7 +541,9 @@ def _build_title(suite: Suite, name: str, what: str, protocol_title: str | None)
         title = f"{own}: {what or suite.title}"
     else:
         title = ": ".join(filter(None, [suite.title, what]))
-    scale = f" ({protocol_title}: not comparable with the claims)" if protocol_title else ""
+    scale = (
+        f" (quick run, {protocol_title}: not comparable with the claims)" if protocol_title else ""
+    )
     return f"{title}{scale}"
 
 
@@ -497,16 +588,17 @@ def _format_claim(figure: ReportedFigure) -> str:
 
 
 def _write_notes(
-    suite: Suite, n_seeds: int, has_runner: bool, from_reference: bool
+    suite: Suite, n_seeds: int, has_runner: bool, from_reference: bool, command: str
 ) -> Iterator[str]:
-    own = f" in fmbench's own run; `fmbench run {suite.subject}` measures it here"
+    command = command or Commands().run(suite.subject or "--all")
+    own = f" in fmbench's own run; `{command}` measures it here"
     by_whom = own if from_reference else ""
     if n_seeds > 1:
         yield f"Measured: mean ± standard deviation over {n_seeds} seeds{by_whom}."
     elif n_seeds == 1:
         yield f"Measured: one seed{by_whom}."
     else:
-        how = f"run `fmbench run {suite.subject}`" if has_runner else Status.NO_RUNNER.value
+        how = f"run `{command}`" if has_runner else Status.NO_RUNNER.value
         yield f"Not measured: {how}."
     if suite.n_per_class != DEFAULT_DATASET.n_per_class:
         yield "The claims are about another test set than the one used here."
@@ -538,12 +630,11 @@ def write_tables(results: SuiteResults, *, only_missing: bool = False) -> list[P
         OSError: a file cannot be written; the error names it.
     """
     folder, suite = results.store.folder, results.suite
-    suite.folder_in(folder).mkdir(parents=True, exist_ok=True)
+    in_suite = suite.find_writable_folder(folder)
+    in_suite.mkdir(parents=True, exist_ok=True)
     if results.protocol is FULL:
         versions = {tuple(sorted(record.versions.items())) for record in results.records}
-        summary, matrices = (
-            suite.folder_in(folder) / name for name in (SUMMARY_FILE, CONFUSION_FILE)
-        )
+        summary, matrices = (in_suite / name for name in (SUMMARY_FILE, CONFUSION_FILE))
         with name_file(summary):
             write_summary(summary, results.summaries.values(), [dict(v) for v in sorted(versions)])
         with name_file(matrices):

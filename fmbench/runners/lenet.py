@@ -9,9 +9,11 @@ from fmbench.models.registry import Readings, our_choice, register, stated
 if TYPE_CHECKING:
     from torch import nn
 
-SECTION_3 = "Section 3"
+PAPER = "Kayed et al. 2020"
+SECTION_3, SECTION_4 = f"{PAPER}, Section 3", f"{PAPER}, Section 4"
+SETTINGS = f"among the settings of {PAPER}"
 CHOSEN = (
-    "not stated: the best of 96 ways to read the paper (four optimizers, cross-entropy), on 10,000 "
+    f"not stated: the best of 96 ways to read {PAPER} (four optimizers, cross-entropy), on 10,000 "
     "held-out training images; RMSprop and the mean squared error were added later, and "
     "`fmbench forensics lenet5` compares them too"
 )
@@ -32,19 +34,19 @@ READINGS: Readings = {
 }
 INITIALISATION = (
     "Initialisation (Glorot uniform, zero biases) and the optimizers' constants (for Adamax an "
-    "epsilon of 1e-7) are not stated: Keras's defaults, since the paper used Keras 2.2.4."
+    f"epsilon of 1e-7) are not stated: Keras's defaults, since {PAPER} used Keras 2.2.4."
 )
 
 
 @register(
     "lenet5",
-    title="LeNet-5 (Section 3 of the paper)",
+    title=f"LeNet-5 (Section 3 of {PAPER})",
     aliases=("LeNet-5", "CNN-LeNet-5", "LeNet"),
     hyperparameters={
         "pooling": stated("average", f"{SECTION_3}: S2 and S4 average over 2 x 2"),
-        "learning_rate": stated(0.005, "among the paper's settings"),
-        "batch_size": stated(32, "among the paper's settings"),
-        "epochs": stated(10, "among the paper's settings"),
+        "learning_rate": stated(0.005, SETTINGS),
+        "batch_size": stated(32, SETTINGS),
+        "epochs": stated(10, SETTINGS),
         "to_32": our_choice("pad", CHOSEN),
         "scaling": our_choice("unit", "not stated: pixels in [0, 1]"),
         "activation": our_choice("relu", CHOSEN),
@@ -62,7 +64,7 @@ INITIALISATION = (
     readings=READINGS,
     notes=(
         "61,706 parameters: each map of C3 is computed from all maps of S2, and pooling has no "
-        "parameters. `lenet5-section3` has Section 3's trained pooling and partly connected C3.",
+        "parameters. `lenet5-section3` has trained pooling and a partly connected C3.",
         INITIALISATION,
         "The loss on the test images in the learning curve is the cross-entropy, whichever loss "
         "is trained.",
@@ -158,13 +160,13 @@ C3_CONNECTIONS = (
 
 @register(
     "lenet5-section3",
-    title="LeNet-5 as Section 3 of the paper prints it, word for word",
+    title=f"LeNet-5 as Section 3 of {PAPER} prints it, word for word",
     reading_of="lenet5",
     hyperparameters={
         "pooling": stated("average", f"{SECTION_3}: S2 and S4 average over 2 x 2"),
-        "learning_rate": stated(0.005, "among the paper's settings"),
-        "batch_size": stated(32, "among the paper's settings"),
-        "epochs": stated(10, "among the paper's settings"),
+        "learning_rate": stated(0.005, SETTINGS),
+        "batch_size": stated(32, SETTINGS),
+        "epochs": stated(10, SETTINGS),
         "to_32": our_choice("pad", AS_LENET5),
         "scaling": our_choice("unit", AS_LENET5),
         "activation": our_choice("relu", AS_LENET5),
@@ -182,11 +184,11 @@ C3_CONNECTIONS = (
     scores="predict_proba",
     readings=READINGS,
     notes=(
-        "60,850 parameters. Section 3 gives S2 12 and S4 32 trained parameters: a weight and a "
+        f"60,850 parameters. {SECTION_3}, gives S2 12 and S4 32 trained parameters: a weight and a "
         "bias for each map, applied after the average, as in LeCun et al. 1998.",
-        "Section 3 connects each map of C3 to a subset of S2's maps, and the last one to all, but "
-        "does not list the subsets: as in Table I of LeCun et al. 1998, with 60 connections of 25 "
-        "weights and 16 biases, 1,516 parameters.",
+        f"{SECTION_3}, connects each map of C3 to a subset of S2's maps, and the last one to all, "
+        "but does not list the subsets: as in Table I of LeCun et al. 1998, with 60 connections of "
+        "25 weights and 16 biases, 1,516 parameters.",
         "Which layers have an activation is not stated: as in lenet5 it follows C1, C3, C5 and F6. "
         "None follows the weights of S2 and S4; in LeCun et al. 1998 one does.",
         "The weights of S2 and S4 start as 1 and their biases as 0, so that at first they only "
@@ -240,12 +242,12 @@ def lenet5_section3(
     return TorchClassifier(network, config, seed=seed, device=device)
 
 
-NOT_SAID = "Section 4 does not say"
+NOT_SAID = f"{SECTION_4}, does not say"
 
 
 @register(
     "lenet5-section4",
-    title="LeNet-5 as Section 4 of the paper describes it",
+    title=f"LeNet-5 as Section 4 of {PAPER} describes it",
     reading_of="lenet5",
     hyperparameters={
         "filters": our_choice(
@@ -255,9 +257,9 @@ NOT_SAID = "Section 4 does not say"
             [120, 84, 84], f"{NOT_SAID}: Section 3's C5 and F6, then FC3 as wide as F6"
         ),
         "pooling": our_choice("average", f"{NOT_SAID} which kind: as in Section 3"),
-        "learning_rate": stated(0.005, "Section 4"),
-        "batch_size": stated(32, "Section 4"),
-        "epochs": stated(10, "Section 4"),
+        "learning_rate": stated(0.005, SECTION_4),
+        "batch_size": stated(32, SECTION_4),
+        "epochs": stated(10, SECTION_4),
         "scaling": our_choice("unit", "not stated: pixels in [0, 1]"),
         "activation": our_choice("relu", "not stated: as in lenet5"),
         "optimizer": our_choice("adamax", "not stated: as in lenet5"),
@@ -271,14 +273,14 @@ NOT_SAID = "Section 4 does not say"
     quick={"epochs": 2},
     scores="predict_proba",
     notes=(
-        "Section 4 puts pooling layers after the first, the second and the fifth convolution, "
+        f"{SECTION_4}, puts pooling layers after the first, the second and the fifth convolution, "
         "adds a layer FC3 and calls the output FC4; Section 3's network has neither a fifth "
         "convolution nor an FC3.",
         "We read Section 4 word for word: five convolutions, the last three of them 3 x 3 on maps "
         "of 5 x 5, whose size they keep; then FC1, FC2, FC3 and the output FC4. The fifth "
         "convolution could also mean C5, the third convolution and fifth layer of Section 3; but "
         "its map is a single pixel, which leaves nothing to pool.",
-        "59,342 parameters, which follow from our choices; the paper states no number for this "
+        "59,342 parameters, which follow from our choices; the source states no number for this "
         "network. The image is padded to 32x32, as in lenet5.",
         "The loss is the cross-entropy, as in lenet5.",
         INITIALISATION,

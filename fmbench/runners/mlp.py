@@ -21,7 +21,7 @@ NOT_STATED = "no source of this row was found"
         "optimizer": our_choice("adam", f"{NOT_STATED}: Keras's common default"),
         "learning_rate": our_choice(0.001, f"{NOT_STATED}: Adam's default"),
         "batch_size": our_choice(32, f"{NOT_STATED}: Keras's default"),
-        "epochs": our_choice(10, f"{NOT_STATED}: as many as for the paper's LeNet-5"),
+        "epochs": our_choice(10, f"{NOT_STATED}: as many as for the LeNet-5 of Kayed et al. 2020"),
     },
     parameter_counts={"hidden": 100_480, "output": 1_290},
     revision=1,
@@ -103,7 +103,7 @@ for _activation, _title in (("sigmoid", "sigmoid"), ("relu", "ReLU"), ("elu", "E
         aliases=(f"MLP ({_title})", f"Deep neural network with {_title}", "MLP", "Neural network"),
         hyperparameters={
             "hidden": our_choice([256, 256, 256], f"{MCKENNA}: three hidden layers count as deep"),
-            "activation": stated(_activation, "the paper's text names these three activations"),
+            "activation": stated(_activation, "Kayed et al. 2020 name these three activations"),
             "scaling": our_choice("unit", f"{MCKENNA}: pixels in [0, 1]"),
             "optimizer": our_choice("adam", f"{MCKENNA}: it trains all three, sigmoid too"),
             "learning_rate": our_choice(0.001, f"{MCKENNA}: Adam's default"),

@@ -17,7 +17,14 @@ import msgspec
 from msgspec import Meta
 
 from fmbench.datasets.specs import DEFAULT_DATASET
-from fmbench.suites.rounding import Interval, compute_interval, compute_sd_interval
+from fmbench.suites.rounding import (
+    Interval,
+    compute_interval,
+    compute_sd_interval,
+    parse_figure,
+    parse_sd,
+)
+from fmbench.utils.files import refuse_links
 
 # No character that str.splitlines takes as the end of a line.
 _ONE_LINE = r"\A[^\n\r\v\f\x1c-\x1e\x85\u2028\u2029]*\Z"
@@ -154,6 +161,17 @@ class ReportedFigure(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             return None
         return compute_sd_interval(self.sd, self.value, self.metric, self.rounding or rule)
 
+    def describe_value(self) -> dict[str, float | str | None]:
+        """Return the value and its standard deviation as numbers, and as printed, for JSON.
+
+        A percentage is a fraction: ``{"value": 0.988, "printed": "98.80%", ...}``.
+        """
+        sd = None if self.sd is None else float(parse_sd(self.sd, self.value, self.metric))
+        return {
+            "value": float(parse_figure(self.value, self.metric)), "printed": self.value,
+            "sd": sd, "printed_sd": self.sd,
+        }  # fmt: skip
+
 
 class Matrix(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A printed confusion matrix; the rows are the true classes, in the order of the class sizes.
@@ -247,6 +265,15 @@ class Suite:
     def folder_in(self, results: Path) -> Path:
         """The folder for this suite's tables, figures and report inside a results folder."""
         return results / self.name
+
+    def find_writable_folder(self, results: Path, *parts: str) -> Path:
+        """Return that folder, or the one along ``parts`` below it, to write into; it may be absent.
+
+        Raises:
+            OSError: one of them is a symbolic link.
+        """
+        refuse_links(results, self.name, *parts)
+        return self.folder_in(results).joinpath(*parts)
 
     @property
     def runners(self) -> list[str]:

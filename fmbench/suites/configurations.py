@@ -15,16 +15,16 @@ from typing import Any
 from fmbench import runners
 from fmbench.datasets.specs import DATASETS, DEFAULT_DATASET, DatasetSpec
 from fmbench.errors import UserError
-from fmbench.models.parameter_values import check_parameter_values
 from fmbench.models.registry import Runner, our_choice, stated
 from fmbench.plugins import runner_builder
 from fmbench.plugins.code import find_code, find_entry_points
-from fmbench.plugins.model_spec import ModelSpec, is_same_kind, parse_model_spec
+from fmbench.plugins.model_spec import ModelSpec, parse_model_spec
 from fmbench.records.cells import Cell, select_seeds
 from fmbench.records.protocols import FULL, Protocol
 from fmbench.records.record import Record, UserRequest
 from fmbench.suites.claims import Row, Suite
 from fmbench.suites.estimators import format_display_name
+from fmbench.suites.parameters import check_parameters
 from fmbench.suites.typed_names import describe_unknown_name, suggest_runners
 
 ConfigurationIdentity = tuple[str, str, str]  # the names of runner and data set, and the variant
@@ -96,20 +96,7 @@ def resolve_configuration(
 
 
 def _apply_parameters(runner: Runner, parameters: Mapping[str, Any]) -> Configuration:
-    own = runner.resolve()
-    runner.resolve(parameters)  # refuses unknown names
-    for name, value in parameters.items():
-        if not is_same_kind(value, own[name]):
-            raise UserError(
-                f"{runner.name}: {name} must be a value like {own[name]!r}, not {value!r}"
-            )
-        if name == "epochs" and (value < 1 or not isinstance(value, int)):
-            raise UserError(
-                f"{runner.name}: epochs must be a whole number from 1 on, not {value!r}"
-            )
-    if not parameters:
-        return Configuration(runner)
-    check_parameter_values(runner, parameters)
+    check_parameters(runner, parameters)
     return Configuration(runner, parameters)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from fmbench.datasets.specs import DATASETS, DEFAULT_DATASET
-from fmbench.plugins.model_spec import IDENTIFIER, ModelSpec
+from fmbench.plugins.model_spec import IDENTIFIER, ModelSpec, parse_model_spec
 from fmbench.records.record import is_storable
 
 ESTIMATOR = re.compile(r"sklearn(\.[a-z]\w*)+:[A-Z]\w*", re.ASCII)
@@ -20,6 +20,19 @@ ESTIMATOR = re.compile(r"sklearn(\.[a-z]\w*)+:[A-Z]\w*", re.ASCII)
 def format_display_name(spec: ModelSpec, dataset: str) -> str:
     """Format the name of a model on a data set, as every table shows it."""
     return str(spec) if dataset == DEFAULT_DATASET.name else f"{spec} on {dataset}"
+
+
+def parse_display_name(name: str) -> tuple[ModelSpec, str]:
+    """Take a name that tables show apart, into the model and the data set.
+
+    Raises:
+        UserError: the name has parameters that no model can have.
+    """
+    dataset = DEFAULT_DATASET.name
+    for other in DATASETS:
+        if name.endswith(suffix := f" on {other}"):
+            name, dataset = name.removesuffix(suffix), other
+    return parse_model_spec(name), dataset
 
 
 def parse_row_model_name(entry: Mapping[str, Any]) -> str:

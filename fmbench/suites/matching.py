@@ -17,9 +17,10 @@ from fmbench import runners
 from fmbench.datasets.specs import DEFAULT_DATASET
 from fmbench.errors import UserError
 from fmbench.models.registry import Runner
-from fmbench.plugins.model_spec import parse_model_spec
+from fmbench.plugins.model_spec import format_value, parse_model_spec
 from fmbench.suites.bundled import list_suites
 from fmbench.suites.claims import Row, Suite
+from fmbench.suites.estimators import parse_display_name
 from fmbench.suites.labels import ParsedLabel, is_same_value, parse_label, simplify
 from fmbench.suites.reader import read_bundled_suite
 from fmbench.utils.formatting import join_words
@@ -439,13 +440,31 @@ def describe_configuration(runner: str) -> str:
     ``runner`` is the name of a runner, also with parameters (``svc-rbf C=1``), or of a row of a
     bundled suite. Empty for one that has no parameters or is not known.
     """
-    if candidate := load_catalogue().candidates.get(runner):
-        return ", ".join(_describe(candidate.parameters))
-    spec = parse_model_spec(runner)
-    known = runners.load_runners().get(spec.target)
-    if known is None or not spec.parameters.keys() <= known.hyperparameters.keys():
+    try:
+        spec = parse_model_spec(runner)
+    except UserError:  # a suite may name a runner that cannot exist
         return ""
-    return ", ".join(_describe(_translate_parameters(known.name, known.resolve(spec.parameters))))
+    known = runners.load_runners().get(spec.target)
+    if known is not None and spec.parameters.keys() <= known.hyperparameters.keys():
+        values = known.resolve(spec.parameters)
+        return ", ".join(_describe(_translate_parameters(known.name, values)))
+    candidate = load_catalogue().candidates.get(runner)
+    return ", ".join(_describe(candidate.parameters)) if candidate else ""
+
+
+def describe_parameters(runner: str) -> str:
+    """Describe the deciding parameters of what a row names, whatever that is.
+
+    As :func:`describe_configuration`; of an estimator or a plug-in that is not known, the
+    parameters in its name: ``C=1, kernel=rbf``.
+    """
+    if words := describe_configuration(runner):
+        return words
+    try:
+        spec, _ = parse_display_name(runner)
+    except UserError:
+        return ""
+    return ", ".join(f"{name}={format_value(v)}" for name, v in spec.parameters.items())
 
 
 def _describe(parameters: Mapping[str, Any]) -> Iterator[str]:

@@ -21,8 +21,9 @@ from fmbench.datasets.specs import DATASETS
 from fmbench.errors import UserError
 from fmbench.metrics.metric import Metric
 from fmbench.metrics.registry import find_metric
+from fmbench.runners import load_runners
 from fmbench.suites import estimators
-from fmbench.suites.bundled import find_bundled_suite, list_suites
+from fmbench.suites.bundled import find_bundled_suite, list_suites, suggest_files
 from fmbench.suites.claims import (
     Control,
     Flag,
@@ -37,6 +38,7 @@ from fmbench.suites.claims import (
     Text,
 )
 from fmbench.suites.formulas import find_class_metric, parse_formula
+from fmbench.suites.parameters import check_parameters
 from fmbench.suites.rounding import (
     parse_count,
     parse_figure,
@@ -129,6 +131,8 @@ def read_suite(path: Path | None = None) -> Suite:
         if len(text) > MAX_BYTES:
             raise UserError(f"{path}: larger than {MAX_BYTES >> 20} MiB, not a suite")
         content = parse_toml(text.decode())
+    except FileNotFoundError:
+        raise UserError(f"there is no file '{path}'{suggest_files(path)}") from None
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
@@ -140,6 +144,8 @@ def read_suite(path: Path | None = None) -> Suite:
             f"{path}: a suite cannot be called {path.stem!r}, since results folders have a folder "
             "of that name: rename the file"
         )
+    if path.stem in (".", ".."):  # tables would be written beside the results folder
+        raise UserError(f"{path}: a suite cannot be called {path.stem!r}: rename the file")
     return build_suite(content, path)
 
 
@@ -185,7 +191,7 @@ class _SuiteBuilder:
     def build(self, content: dict[str, Any]) -> Suite:
         if not content:
             raise self._build_error(
-                "", "the file is empty; `fmbench suite new` writes one to fill in"
+                "", "the file is empty; `fmbench suite new claims.toml` writes one to fill in"
             )
         file = self._convert("top level", content, SuiteFile)
         self._convert("[tables]", file.tables, TableTitles)
@@ -263,9 +269,18 @@ class _SuiteBuilder:
                 estimators.parse_row_parameters(entry),
             )
             self._check_control(row)
-        except ValueError as error:
+            self._check_parameters(row, parameters)
+        except (ValueError, UserError) as error:
             raise self._build_error(place, str(error)) from None
         return msgspec.structs.replace(row, runner=runner, parameters=parameters)
+
+    @staticmethod
+    def _check_parameters(row: Row, parameters: dict[str, Any]) -> None:
+        """Check those of a runner. The library of an estimator may not be installed."""
+        if row.runner and parameters:
+            runner = load_runners().get(row.runner)
+            if runner is not None:  # a row may name a runner that does not exist
+                check_parameters(runner, parameters)
 
     @staticmethod
     def _check_kind_of_claim(row: Row) -> None:

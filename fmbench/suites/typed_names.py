@@ -31,6 +31,7 @@ from fmbench.suites.matching import (
     load_catalogue,
     match_labels,
 )
+from fmbench.suites.parameters import check_parameters
 from fmbench.utils.names import suggest_names
 from fmbench.utils.printable import shorten
 
@@ -190,11 +191,12 @@ def _describe_published(text: str) -> str:
 def parse_mapping(text: str) -> tuple[str, str]:
     """Parse ``LABEL=RUNNER``; both sides may contain an equals sign.
 
-    The runner is one of fmbench's or a name that means one, the name of a suite's row,
-    ``FILE.py:NAME`` or ``module:NAME``; ``none`` says that no runner measures the label.
+    The runner is one of fmbench's or a name that means one, also with parameters (``svc-rbf C=1``),
+    the name of a suite's row, ``FILE.py:NAME`` or ``module:NAME``; ``none`` says that no runner
+    measures the label.
 
     Raises:
-        UserError: there is no equals sign, no label, or no such runner.
+        UserError: there is no equals sign, no label, no such runner, or it has no such parameters.
     """
     known = load_catalogue().candidates
     splits = [
@@ -205,7 +207,7 @@ def parse_mapping(text: str) -> tuple[str, str]:
         if label and (runner in known or runner == NO_MODEL):
             return label, runner
     for label, runner in splits:
-        if label and re.match(r"[\w./-]+:\w|\S+\.py$", runner):
+        if label and (re.match(r"[\w./-]+:\w|\S+\.py$", runner) or _changes_runner(runner)):
             return label, runner
     if not splits or not splits[-1][0]:
         raise UserError(f'--map {text!r}: write it as LABEL=RUNNER, such as "SVM (RBF)=svc-rbf"')
@@ -214,3 +216,23 @@ def parse_mapping(text: str) -> tuple[str, str]:
         return label, find_meant_runner(runner).name
     except UserError as error:
         raise UserError(f"--map: {error}") from None
+
+
+def _changes_runner(text: str) -> bool:
+    """Whether a name is that of a runner with parameters.
+
+    Raises:
+        UserError: it is, and the runner cannot have these parameters.
+    """
+    try:
+        spec = parse_model_spec(text)
+    except UserError:
+        return False
+    runner = runners.load_runners().get(spec.target)
+    if runner is None or not spec.parameters:
+        return False
+    try:
+        check_parameters(runner, spec.parameters)
+    except UserError as error:
+        raise UserError(f"--map: {error}") from None
+    return True

@@ -8,8 +8,8 @@ All texts are made safe to print: see :mod:`fmbench.utils.printable`.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Container, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from fmbench.errors import UserError
@@ -34,7 +34,8 @@ if TYPE_CHECKING:
 
 DOCUMENT_FORMATS = (TEXT_FORMAT, *FORMATS)
 WIDE_TERMINAL = 100  # from this width on, two spaces stand between columns instead of one
-_LONGEST_WORD = 40  # characters; a longer word may be broken
+_MANY_LINES = 3  # of a row on average; then an empty line stands between rows
+_LONGEST_WORD = 50  # characters; a longer word may be broken
 
 
 @dataclass(frozen=True)
@@ -180,7 +181,6 @@ _WHOLE: dict[str, Callable[[Document], str]] = {"md": _format_markdown, "html": 
 def render_document(document: Document, width: int) -> RenderableType:
     """Render a document for a terminal of ``width`` columns."""
     from rich.console import Group
-    from rich.padding import Padding
     from rich.text import Text
 
     parts: list[RenderableType] = []
@@ -196,7 +196,9 @@ def render_document(document: Document, width: int) -> RenderableType:
             case Items(texts):
                 lines = [_render_item(text) for text in texts]
             case Command(line):
-                lines = [Padding(make_text(escape_on_one_line(line)), (0, 0, 0, 4), expand=False)]
+                command = make_text(f"    {escape_on_one_line(line)}")
+                command.no_wrap, command.overflow = True, "ignore"
+                lines = [command]
             case Table():
                 lines = _render_table_block(block, width)
         follows_heading = (
@@ -235,7 +237,8 @@ def render_rows(table: Table, width: int) -> RichTable:
     """Render the rows of a table under its header, fitted to ``width`` columns.
 
     A narrow terminal leaves out the columns with a larger ``min_width``; texts wrap between words.
-    A word is broken only if the columns do not fit otherwise.
+    A word is broken only if the columns do not fit otherwise. If most rows take several lines, an
+    empty line stands between them.
     """
     from rich.table import Table as RichTable
     from rich.text import Text
@@ -245,13 +248,21 @@ def render_rows(table: Table, width: int) -> RichTable:
     gap = 2 if width >= WIDE_TERMINAL else 1
     cells = [[row[column.name] for column in columns] for row in rows]
     heads = [escape_on_one_line(column.name) for column in columns]
-    widths = fit_widths([heads, *cells], width - gap * (len(columns) - 1))
+    numbers = [i for i, column in enumerate(columns) if _has_numbers(column)]
+    widths = fit_widths([heads, *cells], width - gap * (len(columns) - 1), numbers)
     grid = RichTable(
         box=None, padding=(0, gap, 0, 0), pad_edge=False, show_edge=False, header_style="bold"
     )
     for column, head, column_width in zip(columns, heads, widths, strict=True):
         grid.add_column(Text(head), justify=column.kind.align, width=column_width, overflow="fold")
-    for row, texts in zip(table.rows, cells, strict=True):
+    heights = zip(
+        *(_wrap_column([_measure_words(row[i]) for row in cells], w) for i, w in enumerate(widths)),
+        strict=True,
+    )
+    has_gaps = sum(map(max, heights)) >= _MANY_LINES * len(cells)
+    for i, (row, texts) in enumerate(zip(table.rows, cells, strict=True)):
+        if i and has_gaps:
+            grid.add_row()
         grid.add_row(*map(_make_cell, columns, (row[c.name] for c in columns), texts))
     return grid
 
@@ -263,37 +274,101 @@ def choose_columns(table: Table, width: int) -> list[Column]:
     ]
 
 
+def _has_numbers(column: Column) -> bool:
+    """Whether a column has numbers, which stay on one line: ``90.83 ± 0.19``."""
+    return column.kind.to_json is not str
+
+
+def rank_columns(table: Table, ranking: Sequence[str]) -> Table:
+    """Rank the columns of a table: a terminal leaves out the last ones for which it is too narrow.
+
+    ``ranking``: names of columns, the most important first; the others follow in their order. Each
+    column gets at least the ``min_width`` at which all up to it fit without a cut word. The first
+    is always shown.
+    """
+    from rich.cells import cell_len
+
+    rows = table.text_rows()
+    first = [name for name in ranking if name in table.names]
+    names = [*first, *(name for name in table.names if name not in first)]
+    min_widths: dict[str, int] = {}
+    numbers = [column.name for column in table.columns if _has_numbers(column)]
+    used = 0
+    for i, name in enumerate(names):
+        texts = [row[name] for row in rows]
+        words = [word for text in texts for word in text.split()]
+        used += max(
+            map(cell_len, [*name.split(), *(texts if name in numbers else words)]), default=1
+        )
+        narrow, wide = used + i, used + 2 * i  # with one space and with two between columns
+        min_widths[name] = 0 if i == 0 else narrow if wide < WIDE_TERMINAL else wide
+    columns = (replace(c, min_width=max(c.min_width, min_widths[c.name])) for c in table.columns)
+    return replace(table, columns=tuple(columns))
+
+
 def _make_cell(column: Column, value: Any, text: str) -> Text:
     style = column.style(value) if column.style is not None and value is not None else ""
     return make_text(text, style)
 
 
-def fit_widths(rows: Sequence[Sequence[str]], available: int) -> list[int]:
+def fit_widths(
+    rows: Sequence[Sequence[str]], available: int, unbroken: Container[int] = ()
+) -> list[int]:
     """Find the width of each column, so that all fit into ``available`` columns of a terminal.
 
-    ``rows`` are the texts, the header first. While the widths are too large, the widest column
-    that can still wrap between words gets narrower. If none can, the widest one does.
+    ``rows`` are the texts, the header first. While the widths are too large, a column that can
+    still wrap between words gets narrower: the one that adds the fewest lines to the table, of
+    several the widest. If none can, the widest column does. ``unbroken``: the columns in which only
+    the header wraps, such as those of numbers.
     """
+    columns = [[_measure_words(text) for text in texts] for texts in zip(*rows, strict=True)]
+    for i, (head, *body) in enumerate(columns):
+        if i in unbroken:
+            columns[i] = [head, *([sum(words) + len(words) - 1] for words in body)]
+    longest = [
+        max(1, *(min(word, _LONGEST_WORD) for words in column for word in words))
+        for column in columns
+    ]
+    natural = (max(1, *(sum(words) + len(words) - 1 for words in column)) for column in columns)
+    widths = [max(1, min(width, available)) for width in natural]
+    lines = [_wrap_column(column, widths[i]) for i, column in enumerate(columns)]
+    narrower = [_wrap_column(column, widths[i] - 1) for i, column in enumerate(columns)]
+    while sum(widths) > available and max(widths) > 1:
+        heights = [max(cells) for cells in zip(*lines, strict=True)]
+        wrappable = [
+            (_count_added(narrower[i], heights), -width, i)
+            for i, width in enumerate(widths)
+            if width > longest[i]
+        ]
+        i = min(wrappable)[2] if wrappable else widths.index(max(widths))
+        widths[i] -= 1
+        lines[i], narrower[i] = narrower[i], _wrap_column(columns[i], widths[i] - 1)
+    return widths
+
+
+def _count_added(lines: Sequence[int], heights: Sequence[int]) -> int:
+    """Count the lines that a table gets if a column has ``lines`` in rows of these heights."""
+    return sum(max(0, n - height) for n, height in zip(lines, heights, strict=True))
+
+
+def _measure_words(text: str) -> list[int]:
+    """The widths of the words of a text in columns of a terminal."""
     from rich.cells import cell_len
 
-    columns = list(zip(*rows, strict=True))
-    widths = [max(1, *map(cell_len, texts)) for texts in columns]
-    longest_words = [
-        max(
-            1,
-            *(
-                min(cell_len(word), _LONGEST_WORD)
-                for text in texts
-                for word in text.split() or [""]
-            ),
-        )
-        for texts in columns
-    ]
-    while sum(widths) > available and max(widths) > 1:
-        wrappable = [i for i, width in enumerate(widths) if width > longest_words[i]]
-        i = max(wrappable or range(len(widths)), key=lambda i: widths[i])
-        widths[i] -= 1
-    return widths
+    return [cell_len(word) for word in text.split()] or [0]
+
+
+def _wrap_column(column: Sequence[Sequence[int]], width: int) -> list[int]:
+    """Count the lines of each text of a column, given as the widths of its words."""
+    counts = []
+    for words in column:
+        n, used = 1, -1
+        for word in words:
+            if used >= 0 and used + 1 + word > width:
+                n, used = n + 1, -1
+            used += 1 + word
+        counts.append(n)
+    return counts
 
 
 def render_to_text(renderable: RenderableType, width: int, *, colours: bool = False) -> str:

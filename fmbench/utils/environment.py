@@ -10,6 +10,7 @@ import importlib.metadata
 import os
 import platform
 import subprocess
+import sys
 import tomllib
 from dataclasses import dataclass
 from functools import cache
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from fmbench.errors import UserError
+from fmbench.utils import cgroups
 
 # The folder that holds the package: a checkout of the repository, or site-packages.
 CHECKOUT = Path(__file__).parents[2]
@@ -39,6 +41,13 @@ MEASURING_CODE = (
 
 # Processors with the same name may differ in these, and then they round sums differently.
 INSTRUCTIONS = "vector instructions"
+
+ANSWER_SECONDS = 120.0  # the longest wait for git or the system to say what a record names
+
+# With these, as in a hook, git would describe another repository than that of its folder.
+GIT_VARIABLES = (
+    "GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR",
+)  # fmt: skip
 
 
 @cache
@@ -70,13 +79,17 @@ def package_version() -> str:
 
 @cache
 def describe_package() -> dict[str, Any]:
-    """Version of fmbench and, in a checkout, its commit and whether the code differs from it."""
+    """Version of fmbench and, in a checkout, its commit and whether the code differs from it.
+
+    Raises:
+        UserError: git does not answer.
+    """
     facts: dict[str, Any] = {"version": package_version()}
     if (CHECKOUT / ".git").exists():
         commit = _run_git(CHECKOUT, "rev-parse", "HEAD")
         if commit is not None:
             changed = _run_git(CHECKOUT, "status", "--porcelain", "--", "fmbench", "benchmarks")
-            facts |= {"commit": commit, "dirty": bool(changed)}
+            facts |= {"commit": commit, "dirty": changed != ""}
     return facts
 
 
@@ -119,23 +132,71 @@ def describe_other_code(expected: CodeIdentity, here: CodeIdentity) -> str | Non
 
 
 def _run_git(folder: Path, *arguments: str) -> str | None:
+    # Without "optional locks", git leaves the checkout to the user's own git.
+    return _ask(["git", "--no-optional-locks", "-C", str(folder), *arguments])
+
+
+def _ask(command: list[str]) -> str | None:
+    """Return what a program prints; None if there is no such program, or if it fails.
+
+    Raises:
+        UserError: it does not answer. A record without its answer would be another record.
+    """
+    variables = {name: value for name, value in os.environ.items() if name not in GIT_VARIABLES}
     try:
-        command = ["git", "-C", str(folder), *arguments]
-        result = subprocess.run(command, capture_output=True, text=True, timeout=10)
-    except (OSError, subprocess.TimeoutExpired):
+        result = subprocess.run(
+            command, capture_output=True, text=True, timeout=ANSWER_SECONDS, env=variables
+        )
+    except OSError:
         return None
+    except subprocess.TimeoutExpired:
+        raise UserError(
+            f"{command[0]} has not answered for {ANSWER_SECONDS:g} s, and records would lack what "
+            "it says: run the same command again"
+        ) from None
     return result.stdout.strip() if result.returncode == 0 else None
 
 
 def count_cores() -> int:
-    """The number of processor cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Count the processor cores that this process may use.
+
+    These are the cores of the machine, of the process's affinity mask (``taskset``), or of the
+    quota of a container or service, whichever are fewest.
+    """
+    if hasattr(os, "sched_getaffinity"):
+        allowed = len(os.sched_getaffinity(0))
+    else:
+        allowed = os.cpu_count() or 1
+    return min(allowed, cgroups.count_quota_cores() or allowed)
+
+
+def measure_free_memory() -> int:
+    """Measure the memory that new processes may take, in bytes, without those that run being ended.
+
+    It is what is free on the machine, or what the limit of a container or service leaves, whichever
+    is less.
+    """
+    import psutil
+
+    free = int(psutil.virtual_memory().available)
+    left = cgroups.read_free_memory()
+    return free if left is None else min(free, left)
 
 
 @cache
 def cpu_name() -> str:
-    """The name of the processor, as it reports itself."""
-    return _read_cpu_info("model name") or platform.processor() or platform.machine()
+    """The name of the processor, as it reports itself.
+
+    Raises:
+        UserError: the system does not answer (on macOS).
+    """
+    named = _ask_macos() if sys.platform == "darwin" else _read_cpu_info("model name")
+    return named or platform.processor() or platform.machine()
+
+
+def _ask_macos() -> str:
+    """The processor's name, such as Apple M2; Python knows only "arm". Empty without an answer."""
+    return _ask(["/usr/sbin/sysctl", "-n", "machdep.cpu.brand_string"]) or ""
 
 
 def _read_cpu_info(entry: str) -> str:

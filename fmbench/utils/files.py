@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
+
+DEFAULT_RESULTS = Path("results/local")
+RESULTS_VARIABLE = "FMBENCH_RESULTS"  # of the environment: another default for the command line
+
+
+def is_default_results(folder: Path) -> bool:
+    """Whether commands use this results folder if they name none."""
+    return folder == Path(os.environ.get(RESULTS_VARIABLE) or DEFAULT_RESULTS)
 
 
 @contextlib.contextmanager
@@ -63,14 +72,24 @@ def read_file_and_state(path: Path, max_bytes: int) -> tuple[bytes, FileState]:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise ValueError("it is not a regular file")
-        with os.fdopen(descriptor, "rb", closefd=False) as file:
-            content = file.read(max_bytes + 1) if status.st_size <= max_bytes else b""
+        content = b""
+        if status.st_size <= max_bytes:
+            content = _read_bytes(descriptor, status.st_size, max_bytes)
     finally:
         os.close(descriptor)
     if status.st_size > max_bytes or len(content) > max_bytes:
         size = f"{max_bytes >> 20} MiB" if max_bytes >= 2**20 else f"{max_bytes} bytes"
         raise ValueError(f"it is larger than {size}")
     return content, FileState.from_stat(status)
+
+
+def _read_bytes(descriptor: int, n_expected: int, max_bytes: int) -> bytes:
+    """Read to the end of a file, or a little more than ``max_bytes`` bytes of one that grows."""
+    # A file object would reserve `max_bytes` bytes of memory for every small file.
+    content = os.read(descriptor, n_expected + 1)
+    while len(content) <= max_bytes and (more := os.read(descriptor, 2**20)):
+        content += more
+    return content
 
 
 def find_link(folder: Path, *parts: str) -> Path | None:
@@ -84,6 +103,21 @@ def find_link(folder: Path, *parts: str) -> Path | None:
         if path.is_symlink():
             return path
     return None
+
+
+def refuse_links(folder: Path, *parts: str) -> None:
+    """Check before something is written that ``folder`` along ``parts`` is a folder itself.
+
+    Raises:
+        OSError: one of the parts is a symbolic link.
+    """
+    if link := find_link(folder, *parts):
+        raise OSError(
+            errno.ELOOP,
+            "it is a symbolic link, and nothing outside of the results folder is changed: put the "
+            "folder itself in its place",
+            str(link),
+        )
 
 
 class FileState(NamedTuple):

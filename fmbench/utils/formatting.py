@@ -16,6 +16,11 @@ def join_words(words: Iterable[str], most: int | None = None) -> str:
     return " and ".join(filter(None, [", ".join(listed[:-1]), *listed[-1:]]))
 
 
+def format_number_of(n: int, noun: str) -> str:
+    """``1 row``, ``29 rows``: a number with a noun whose plural ends with ``s``."""
+    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
+
+
 def format_count(mean: float) -> str:
     """Format a mean number of images as a whole number; ``<1`` for small numbers above 0."""
     return "<1" if 0 < mean < 0.5 else f"{mean:.0f}"

@@ -226,16 +226,26 @@ def test_a_control_is_measured_by_the_full_protocol_or_by_that_of_forensics(
     assert quick.rows[0].summary.controls == {} and quick.grids == {}
 
 
-def test_records_of_another_environment_are_counted_in_one_line(results):
-    line = results.describe_other_environments()
-    assert line.startswith("3 of 3 records were made elsewhere (")
-    assert "`fmbench run --refresh` measures them here" in line
+def test_records_of_another_environment_are_counted(results):
+    found = results.find_other_environments()
+    assert found.description.startswith("3 of 3 records were made elsewhere (")
+    assert (found.runners, found.n_seeds) == (("gaussian-nb", "lenet5"), 2)
+
+
+def test_records_that_a_command_cannot_just_measure_again_are_not_counted(
+    tmp_path, record_of, source
+):
+    y_true = load_labels(FULL, source)
+    store = Store(tmp_path)
+    on_gpu = record_of(Cell(runners.load_runners()["lenet5"], FULL, 0), peak_gpu_memory_bytes=1)
+    store.save(on_gpu, predict(y_true, 0.9))
+    assert read_results(tmp_path, SUITE, FULL, source.folder).find_other_environments() is None
 
 
 def test_an_empty_folder_needs_no_data(tmp_path):
     results = read_results(tmp_path / "none", SUITE, data=tmp_path / "no data")
     assert results.source is None and results.records == []
-    assert results.describe_other_environments() is None
+    assert results.find_other_environments() is None
     assert {summary.status for summary in results.summaries.values()} == {Status.NOT_RUN}
     assert {row.measured_by for row in results.rows} == {"fmbench", ""}
 

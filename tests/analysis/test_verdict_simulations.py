@@ -89,11 +89,16 @@ def test_tables_get_the_verdicts_that_fmbench_decides_together(many_claims, n_ru
         assert found[table].tolist() == [v.kind.differs for v in decide_together(trials)]
 
 
-@pytest.mark.parametrize(("n_runs", "best_of", "futility"), [(1, 1, 0), (1, 1, 0.1), (5, 1, 0.1)])
-def test_rows_stop_where_judge_sequentially_stops(many_claims, n_runs, best_of, futility):
-    plan = LookPlan(n_tests=11, futility=futility)
+@pytest.mark.parametrize(
+    ("n_runs", "best_of", "futility", "max_seeds"),
+    [(1, 1, 0, None), (1, 1, 0.1, None), (5, 1, 0.1, None), (1, 1, 0.1, 5)],
+)
+def test_rows_stop_where_judge_sequentially_stops(
+    many_claims, n_runs, best_of, futility, max_seeds
+):
+    plan = LookPlan(n_tests=11, futility=futility, max_seeds=max_seeds)
     claim = Claim(0.0, HALF_UNIT, n_runs, best_of=best_of)
-    claimed, runs = draw_rows(60, plan.last)
+    claimed, runs = draw_rows(60, plan.most_seeds)
     found = many_claims.judge_many_sequentially(claimed, runs, claim, plan, n_paths=N_PATHS)
     for i in range(len(claimed)):
         row = Claim(claimed[i], HALF_UNIT, n_runs, best_of=best_of)
@@ -140,6 +145,7 @@ def test_honest_claims_are_drawn_as_their_kind_says(simulate_verdicts):
         ("make_sequential_factors", "factor at p = .05, .01, .001"),
         ("simulate_verdicts", "# How often the verdicts are right"),
         ("simulate_costs", "# What early stops save"),
+        ("simulate_until_decided", "# What `--until-decided` costs and decides"),
     ],
 )
 def test_a_script_runs_quickly_with_few_simulations(script, title):
@@ -197,6 +203,41 @@ def test_the_costs_start_from_the_committed_summary(simulate_costs):
                       f"{r.summary.fit_seconds:.0f}"]
         for r in simulate_costs.find_rows()
     }  # fmt: skip
+
+
+def find_until_decided_rows(header):
+    """The rows of the one table of until-decided.md whose first columns have these titles."""
+    tables = read_tables(SCRIPTS / "until-decided.md")
+    (table,) = (t for t in tables if t[0][: len(header)] == header)
+    return {row[0]: row[1:] for row in table[2:]}
+
+
+def test_the_costs_until_decided_start_from_the_committed_summary(simulate_costs):
+    # Fails after new records: then run simulate_until_decided.py again.
+    committed = {name: row[1:4] for name, row in find_until_decided_rows(["row"]).items()}
+    assert committed == {
+        r.row.label: [f"{100 * r.summary.mean:.2f}", f"{100 * r.summary.sd:.2f}",
+                      f"{r.summary.fit_seconds:.0f}"]
+        for r in simulate_costs.find_rows()
+        if not r.of_other_images
+    }  # fmt: skip
+
+
+def test_until_decided_takes_at_most_40_percent_of_five_seeds_and_decides_as_many_rows():
+    costs = find_until_decided_rows(["seeds", "decided rows"])
+    fixed, known = costs["fixed 5"], costs["until decided, at most 20, fmbench's own run counts"]
+    assert int(known[-1].removesuffix(" %")) <= 40
+    assert float(known[0]) >= float(fixed[0]) - 0.02  # the rest are the rows that stop at once
+
+
+def test_until_decided_keeps_the_family_wise_error_and_finds_more():
+    wrong = find_until_decided_rows(["seeds", "honest", "worst case"])
+    right = find_until_decided_rows(["seeds", "honest", "1.0 off"])
+    for way in ("until decided", "until decided, fmbench's own run counts"):
+        assert max(map(to_number, wrong[way])) <= 5.6  # the level, and twice the error
+        assert np.all(
+            np.array([to_number(c) for c in right[way]]) > [to_number(c) for c in right["fixed 5"]]
+        )
 
 
 def test_five_seeds_find_the_claims_that_are_off():

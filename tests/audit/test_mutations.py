@@ -189,7 +189,7 @@ def list_readers(folder: Path, data: Path) -> dict[str, Callable[[], object]]:
             found.table(name).text_rows()
         found.to_frame()
         found.records_frame()
-        found.evaluation.describe_other_environments()
+        found.evaluation.find_other_environments()
 
     def load_page() -> None:
         found = load_predictions(api.load_results(folder, suite, data=data).evaluation)

@@ -1,5 +1,8 @@
 """Pruning removes exactly the records that it listed."""
 
+import csv
+import io
+import json
 import os
 import pty
 from dataclasses import replace
@@ -58,11 +61,11 @@ ALL = ["seed0"] * 2 + ["seed1"] * 2 + ["seed2"] + ["seed3"] * 3
     [("stale", "seed1", 2), ("failed", "seed2", 1), ("broken", "seed3", 3)],
 )
 def test_each_option_removes_the_files_that_it_lists(store, prune, state, removed, n_files):
-    done = prune(f"--{state}", "--yes")
+    done = prune(f"--{state}", "--yes", "--format", "csv")
     assert done.returncode == 0, done
-    listed = done.stdout.splitlines()
+    listed = list(csv.DictReader(io.StringIO(done.stdout)))
     assert len(listed) == n_files
-    assert all(line.startswith(f"{state:7} ") and removed in line for line in listed)
+    assert all(row["state"] == state and removed in row["file"] for row in listed)
     assert list_seeds(store) == [seed for seed in ALL if seed != removed]
 
 
@@ -70,7 +73,9 @@ def test_without_a_terminal_nothing_is_removed_unless_yes_is_given(store, prune)
     done = prune("--stale", "--failed")
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1 and "--yes" in done.stderr
-    assert len(done.stdout.splitlines()) == 3
+    assert done.stdout.count("\n- stale records/lenet5/") == 2
+    assert done.stdout.count("\n- failed records/lenet5/") == 1
+    assert done.stdout.endswith("\n2 records, 3 files\n")
     assert list_seeds(store) == ALL
 
 
@@ -99,10 +104,8 @@ def test_records_of_another_version_stay(store, prune, record_of):
 def test_a_failed_record_is_removed_as_failed_even_if_it_is_stale(store, prune, record_of):
     old = replace(runners.get_runner("lenet5"), revision=99)
     store.save(record_of(Cell(old, FULL, 4), status="failed", why="it was cold"))
-    done = prune("--failed", "--yes")
-    assert sorted(line.rpartition(": ")[2] for line in done.stdout.splitlines()) == [
-        "it was cold", "it was hot",
-    ]  # fmt: skip
+    done = prune("--failed", "--yes", "--format", "json")
+    assert sorted(row["why"] for row in json.loads(done.stdout)) == ["it was cold", "it was hot"]
     assert list_seeds(store) == [seed for seed in ALL if seed != "seed2"]
 
 

@@ -1,6 +1,8 @@
 """`fmbench verify` finds every fault of a record and reports none for an intact record."""
 
+import csv
 import hashlib
+import io
 import json
 from dataclasses import replace
 
@@ -146,9 +148,11 @@ def test_a_record_of_another_version_is_unknown(save, check, lenet5_cell):
 
 
 def test_every_committed_record_and_table_is_fine(run_command):
-    done = run_command("verify", "--results", CHECKOUT / "results" / "reference")
-    n = len(Store(CHECKOUT / "results" / "reference").list_names())
-    assert (done.returncode, done.stdout) == (0, f"{n} records: {n} fine\n"), done
+    folder = CHECKOUT / "results" / "reference"
+    done = run_command("verify", "--results", folder)
+    n = len(Store(folder).list_names())
+    printed = f"Records of {folder}\n\n{n} records: {n} fine\n"
+    assert (done.returncode, done.stdout) == (0, printed), done
 
 
 def test_the_command_prints_a_line_for_each_fault_and_a_summary(
@@ -160,12 +164,15 @@ def test_the_command_prints_a_line_for_each_fault_and_a_summary(
     broken.parent.mkdir()
     broken.write_text("{")
     common = ("verify", "--results", store.folder, "--data", source.folder)
-    done = run_command(*common)
+    done = run_command(*common, "--format", "csv")
     assert done.returncode == 1
-    lines = done.stdout.splitlines()
-    assert lines[0].startswith(f"broken  {broken}: ")
-    assert lines[1].startswith(f"stale   {store.path(stale)}: revision 99 -> ")
-    assert lines[2] == "3 records: 1 broken, 1 fine, 1 stale"
+    first, second = list(csv.DictReader(io.StringIO(done.stdout)))
+    assert (first["state"], first["file"]) == ("broken", str(broken))
+    assert (second["state"], second["file"]) == ("stale", str(store.path(stale)))
+    assert second["why"].startswith("revision 99 -> ")
+    text = run_command(*common).stdout
+    assert f"\n- broken {broken.relative_to(store.folder)}: " in text
+    assert text.endswith("\n\n3 records: 1 broken, 1 fine, 1 stale\n")
     content = json.loads(run_command(*common, "--json").stdout)
     assert [record["state"] for record in content["records"]] == ["broken", "fine", "stale"]
     assert run_command(*common, "gaussian-nb").returncode == 0
@@ -185,20 +192,22 @@ def table(quick_record, store):
 
 
 def test_a_table_with_another_figure_than_its_records_is_named(table, store, source, run_command):
-    [mean] = [row.split(",")[5] for row in table.read_text().splitlines() if "gaussian-nb" in row]
+    rows = csv.DictReader(io.StringIO(table.read_text()))
+    [mean] = [row["mean"] for row in rows if row["runner"] == "gaussian-nb"]
     table.write_text(table.read_text().replace(mean, "98.80"))
     done = run_command("verify", "--results", store.folder, "--data", source.folder)
     assert done.returncode == 1
     why = f"GaussianNB: mean is 98.80 in the file, but its records give {mean}"
-    assert f"{table}: {why}" in done.stdout
-    assert done.stdout.endswith("1 records: 1 fine; 1 tables differ from their records\n")
+    text = " ".join(done.stdout.split())
+    assert f"- wrong {table.relative_to(store.folder)}: {why}: `fmbench table --quick" in text
+    assert done.stdout.endswith("1 record: 1 fine; 1 table differs from its records\n")
 
 
 def test_a_table_that_cannot_be_read_or_has_other_rows_is_named(table, store, source, run_command):
     content, common = table.read_bytes(), ("--results", store.folder, "--data", source.folder)
     [row] = [line for line in content.splitlines() if b"gaussian-nb" in line]
     for bad, why in (
-        (b"\xff\xfe" + content, f"{table}: cannot be read: "),
+        (b"\xff\xfe" + content, f"{table.relative_to(store.folder)}: cannot be read: "),
         (b"one\n1,2,3\n", "is missing in the file, but its records give "),
         (content + row.replace(b"gaussian-nb", b"dream") + b"\n", "records give no such row"),
         (content + row + b"\n", "GaussianNB: its records give no such row"),
@@ -206,7 +215,7 @@ def test_a_table_that_cannot_be_read_or_has_other_rows_is_named(table, store, so
         table.write_bytes(bad)
         done = run_command("verify", *common)
         assert (done.returncode, done.stderr) == (1, ""), done
-        assert why in done.stdout
+        assert why in " ".join(done.stdout.split())
 
 
 def test_a_row_of_fmbenchs_own_is_no_difference_but_a_figure_without_a_record_is_one(tmp_path):
@@ -234,7 +243,8 @@ def test_unreadable_predictions_print_one_line_even_if_a_table_needs_them(
     where = ("--results", store.folder, "--data", source.folder)
     done = run_command("verify", *where)
     assert (done.returncode, done.stderr) == (1, ""), done
-    assert done.stdout.startswith(f"broken  {path}: ") and "npz is damaged: " in done.stdout
+    text = " ".join(done.stdout.split())
+    assert f"- broken {path.relative_to(store.folder)}: " in text and "npz is damaged: " in text
     done = run_command("table", "--quick", *where)
     assert done.returncode == 2 and "| GaussianNB " in done.stdout
     assert done.stderr.startswith(f"fmbench: left out {path}: ")

@@ -1,5 +1,6 @@
 """The options that name folders of data sets, and `fmbench data`."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -108,15 +109,21 @@ def test_data_describes_the_data_set_that_is_named(run, small):
     clothes, characters = small
     status, out, _ = run("data", "--data", clothes)
     assert status == 0
-    assert out.startswith(f"Fashion-MNIST: {clothes}\nfound in: the folder given by --data DIR\n")
-    assert "train: X uint8 (6, 28, 28), y uint8 (6,); images of each class:" in out
+    printed = " ".join(out.split())
+    assert printed.startswith(f"Fashion-MNIST: {clothes} found in: the folder given by --data DIR")
+    assert "- train: X uint8 (6, 28, 28), y uint8 (6,)" in printed
     for arguments in (["kmnist"], []):
-        status, out, _ = run("data", *arguments, "--data", f"kmnist={characters}")
-        assert status == 0
-        assert out.startswith(f"Kuzushiji-MNIST: {characters}\n")
-        sha256 = DATASETS["kmnist"].sha256_gz[specs.TEST_LABELS]
-        assert f"t10k-labels-idx1-ubyte.gz  SHA-256 {sha256}  genuine\n" in out
-        assert "  tsu " in out
+        where = ("--data", f"kmnist={characters}", "--format", "json")
+        status, out, _ = run("data", *arguments, *where)
+        described = json.loads(out)
+        assert (status, described["title"]) == (0, "Kuzushiji-MNIST")
+        assert described["folder"] == str(characters)
+        assert described["files"][3] == {
+            "file": "t10k-labels-idx1-ubyte.gz", "state": "genuine", "path": None,
+            "sha256": DATASETS["kmnist"].sha256_gz[specs.TEST_LABELS],
+        }  # fmt: skip
+        assert described["test"]["X"] == {"dtype": "uint8", "shape": [4, 28, 28]}
+        assert "tsu" in [entry["class"] for entry in described["classes"]]
 
 
 def test_data_describes_an_archive_that_was_converted(run, small, monkeypatch, tmp_path):
@@ -126,14 +133,26 @@ def test_data_describes_an_archive_that_was_converted(run, small, monkeypatch, t
     names = ("X_train", "y_train", "X_test", "y_test")
     path = tmp_path / "fashion.npz"
     np.savez(path, **{name.lower(): getattr(arrays, name) for name in names})
-    status, out, _ = run("data", "--data", path)
+    status, out, _ = run("data", "--data", path, "--format", "json")
     assert status == 0
-    [first, second, *_] = out.splitlines()
-    assert first.startswith(f"Fashion-MNIST: {tmp_path / 'cache' / 'converted'}/fashion-mnist-")
-    assert second == (
-        f"found in: a NumPy archive given by --data DIR, {path}; converted to IDX files"
+    described = json.loads(out)
+    assert described["folder"].startswith(f"{tmp_path / 'cache' / 'converted'}/fashion-mnist-")
+    assert described["origin"] == (
+        f"a NumPy archive given by --data DIR, {path}; converted to IDX files"
     )
-    assert out.count("  genuine\n") == 4
+    assert [file["state"] for file in described["files"]] == ["genuine"] * 4
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_a_terminal_shows_files_and_counts_and_a_checksum_only_where_it_fits(
+    view, small, width, monkeypatch
+):
+    monkeypatch.chdir(small[0])
+    lines = view(width, "data", "--data", ".")
+    assert sum("genuine" in line.split() for line in lines) == 4
+    sha256 = DATASETS["fashion-mnist"].sha256[specs.TEST_LABELS]
+    assert (sha256 in " ".join(lines)) == (width >= 120)
+    assert lines[-1] == "4 files, all genuine; 6 training and 4 test images of 10 classes"
 
 
 def test_data_refuses_the_folder_of_another_data_set(run, small):

@@ -222,8 +222,8 @@ def test_the_command_names_the_contradicting_pairs_and_returns_1():
     done = run_check()
     assert done.returncode == 1
     assert "9 of 18 pairs of sources cannot both be true" in done.stdout
-    assert "Table 1, class" not in done.stdout and "Reason" not in done.stdout
-    done = run_check("--explain")
+    assert "Table 1, class" not in done.stdout and "reason" not in done.stdout
+    done = run_check("--explain", "--format", "md")
     assert done.returncode == 1
     assert "accuracy 98.80 % forces kappa 0.9867" in done.stdout
 
@@ -277,7 +277,8 @@ def test_the_command_prints_json(tmp_path):
     assert answer["agreeing"] == [0, 2]
     assert answer["figures"][2] == {
         "where": "c", "of": None, "metric": "recall", "class": 3, "average": None,
-        "predicted_as": None, "value": "0.95", "sd": None, "row": None,
+        "predicted_as": None, "value": 0.95, "printed": "0.95", "sd": None, "printed_sd": None,
+        "row": None,
     }  # fmt: skip
     path.write_text(HEAD + entry(where="a", metric="accuracy", value="98.80%"))
     done = run_check(path, "--json")

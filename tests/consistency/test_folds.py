@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fmbench.consistency import explain
 from fmbench.consistency.check import check_consistency
 from fmbench.consistency.conflicts import FOLD_SIZES, NOT_LINEAR, NOT_STRATIFIED
 from fmbench.consistency.folds import find_fold_error
 from fmbench.suites.claims import Matrix, ReportedFigure, Suite
+from tests.helpers.answers import format_answer
 
 
 def figure(where, metric, value, k=None, **more):
@@ -54,9 +54,9 @@ def test_a_matrix_of_all_folds_decides_their_means():
     good, bad = (figure("x", "accuracy", value, folds=5) for value in ("0.8667", "0.8767"))
     assert not check([100] * 3, good, matrices=[pooled]).contradictory
     result = check([100] * 3, bad, matrices=[pooled])
-    assert "5-fold accuracy 0.8767, the matrix gives 0.86667" in " ".join(
-        explain.format_result(result).split()
-    )
+    text = " ".join(format_answer(result).split())
+    assert "| x (mean of 5 folds): 5-fold accuracy 0.8767 |" in text
+    assert "| Figure 7 (mean of 5 folds): the matrix gives 5-fold accuracy 0.86667 |" in text
 
 
 def test_a_mean_that_does_not_follow_from_the_sum_is_not_checked():
@@ -162,7 +162,7 @@ def test_a_standard_deviation_that_no_runs_have_is_a_contradiction():
     impossible = figure("Table 3", "accuracy", "99.00", mean_of=2, sd="5.00")  # of [94, 104]
     found, result = spread_of([500, 500], impossible)
     assert found == [False] and result.contradictory
-    text = " ".join(explain.format_result(result).split())
+    text = " ".join(format_answer(result).split())
     assert "Contradictory: 1 standard deviation is impossible." in text
     assert (
         "Table 3 2-run accuracy 99.00 ± 5.00 %: no 2 runs of 1,000 images have this mean and this "
@@ -186,7 +186,7 @@ def test_a_row_may_have_a_standard_deviation():
     row = {"where": "T", "label": "A", "claimed": "99.00", "mean_of": 2, "sd": "5.00"}
     content = {"test_set": {"n_per_class": [500, 500]}, "row": [row]}
     result = check_consistency(reader.build_suite(content, Path("s.toml")), seconds=600)
-    assert result.contradictory and "no 2 runs of 1,000 images" in explain.format_result(result)
+    assert result.contradictory and "no 2 runs of 1,000 images" in format_answer(result)
 
 
 @pytest.mark.parametrize(
@@ -207,7 +207,7 @@ def test_a_row_may_have_a_standard_deviation():
 def test_a_spread_that_cannot_be_checked_is_named_with_the_reason(printed, why):
     found, result = spread_of([500, 500], printed)
     assert found == [None] and not result.contradictory
-    assert why in " ".join(explain.format_result(result).split())
+    assert why in " ".join(format_answer(result).split())
 
 
 def test_spreads_of_recalls_counts_and_folds_are_checked():

@@ -5,10 +5,14 @@ from fractions import Fraction
 import pytest
 
 from fmbench.consistency import explain
+from fmbench.consistency.answer import build_answer
 from fmbench.consistency.check import check_consistency
 from fmbench.consistency.conflicts import FigureGroup
 from fmbench.consistency.solver import Deadline
 from fmbench.suites import reader
+from fmbench.utils.document import format_document
+from tests.helpers.answers import format_answer
+from tests.helpers.layout import list_bad_lines
 
 pytestmark = pytest.mark.slow
 
@@ -205,20 +209,31 @@ def test_the_four_contradictions_are_named_in_words(nearest, first, second, sent
     assert explain.describe_pair_in_words(pair, nearest) == sentence
 
 
-def test_the_text_answers_first_and_fits_eighty_columns(nearest):
-    text = explain.format_result(nearest)
-    _, verdict, pairs, agreeing, *_ = text.split("\n\n")
+def test_the_text_answers_first(nearest):
+    text = format_answer(nearest, 80)
+    _, _, verdict, pairs, note, agreeing, *_ = text.split("\n\n")
     assert verdict == "Contradictory: 9 of 18 pairs of sources cannot both be true."
-    assert "\n  47  Table 2, kappa: 77.05 to 77.95 %; Table 3: 98.80 %\n" in pairs
-    assert "\n1.21  Table 1: 98.91 to 99.60 %; Table 3: 98.80 %" in pairs
+    title, head, first, *_, last = pairs.splitlines()
+    assert title == "Pairs of sources that contradict each other, the worst first"
+    assert head.split() == ["severity", "source", "contradicts"]
+    assert " ".join(first.split()) == "47 Table 2, kappa: 77.05 to 77.95 % Table 3: 98.80 %"
+    assert " ".join(last.split()) == "1.21 Table 1: 98.91 to 99.60 % Table 3: 98.80 %"
+    assert "stands what it allows: accuracies" in note
     assert agreeing.splitlines()[1:] == [
         "- Table 1", "- Table 1, overall line", "- text, Section 4.2 (mean of 10 runs)"
     ]  # fmt: skip
-    assert max(map(len, text.splitlines()[1:])) <= 80  # the first line is the paper's title
-    assert "Reason" not in text and "Each figure alone" not in text
-    explained = explain.format_result(nearest, explain=True)
-    assert explained.count("Reason:") == 9
-    assert "Reason: accuracy 98.80 % forces kappa 0.9867." in explained
+    assert "reason" not in text and "Each figure alone" not in text
+    explained = format_answer(nearest, explain=True)
+    assert "| accuracy 98.80 % forces kappa 0.9867 " in explained
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_no_line_of_the_text_is_too_long_and_no_word_is_cut(nearest, width):
+    document = build_answer(nearest, explain=True, all_figures=True)
+    assert not list_bad_lines(document, width)
+    text = format_document(document, "text", width)
+    for words in ("77.05", "Figure by figure", "What each source allows", "Each figure alone"):
+        assert words in text
 
 
 def test_the_rows_of_pairs_and_sources_say_the_same(nearest):

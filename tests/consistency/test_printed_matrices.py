@@ -15,6 +15,7 @@ from fmbench.consistency.check import check_consistency
 from fmbench.metrics.registry import METRICS
 from fmbench.suites.claims import Matrix, ReportedFigure, Suite
 from tests.consistency.test_check import as_printed, exact_metrics
+from tests.helpers.answers import format_answer
 
 pytestmark = pytest.mark.slow
 
@@ -37,7 +38,7 @@ def check(matrices, *figures, n=N, rounding="nearest", seconds=600):
 
 
 def tell(result):
-    return " ".join(explain.format_result(result).split())
+    return " ".join(format_answer(result).split())
 
 
 def verdicts(result):
@@ -87,7 +88,10 @@ def test_a_figure_that_the_matrix_contradicts_is_named_with_what_the_matrix_give
     last = len(result.figures) - 1
     assert [clash.figure for clash in pair.clashes] == [last] == list(pair.reason)
     assert pair.severity > 1
-    assert f"text beside Figure 7: {told}" in tell(result)
+    assert f"text beside Figure 7: {told}" in explain.describe_pair(pair, result)
+    printed, value = told.split(", the matrix gives ")
+    title = printed.rpartition(" ")[0].removesuffix(" 86.8")
+    assert f"| text: {printed} | Figure 7: the matrix gives {title} {value}" in tell(result)
     [found] = [p["clashes"] for p in result.as_json()["pairs"] if p["clashes"]]
     assert found[0]["figure"] == last and len(found[0]["matrix_gives"]) == 2
 
@@ -120,7 +124,7 @@ def test_only_figures_of_the_same_model_and_kind_of_run_are_compared():
 def test_a_matrix_alone_says_what_it_implies():
     result = check([matrix()])
     assert not result.contradictory
-    assert "Figure 7 86.66 to 86.67" in tell(result) or "Figure 7 86.67" in tell(result)
+    assert "| Figure 7 | 86.67 |" in tell(result)
 
 
 @pytest.mark.parametrize(
@@ -148,7 +152,7 @@ def test_two_matrices_of_one_model_must_be_the_same():
     assert not check([matrix(), matrix(where="Figure 8")]).contradictory
     other = [[90, 8, 2], [5, 86, 9], [0, 15, 85]]
     result = check([matrix(), matrix(other, "Figure 8")])
-    assert "Figure 7 and Figure 8: no one matrix is printed like both" in tell(result)
+    assert "| Figure 7 | Figure 8: no one matrix is printed like both |" in tell(result)
     shares = [["0.90", "0.08", "0.02"], ["0.05", "0.85", "0.10"], ["0", "15%", "85%"]]
     assert not check([matrix(), matrix(shares, "Figure 8", shares=True)]).contradictory
     assert check([matrix(other), matrix(shares, "Figure 8", shares=True)]).contradictory
@@ -171,7 +175,7 @@ def test_shares_with_few_digits_leave_room_and_those_with_many_decide_exactly():
     assert not check([rounded], near, n=n).contradictory
     assert check([exact], near, n=n).contradictory  # 0.86467
     result = check([rounded], far, n=n)
-    assert result.contradictory and "accuracy 0.92, the matrix gives 0.86" in tell(result)
+    assert result.contradictory and "the matrix gives accuracy 0.86" in tell(result)
     low, high = result.sources[1].implied["accuracy"]
     assert low < Fraction(2594, 3000) < high
 
@@ -280,7 +284,7 @@ def test_a_matrix_decides_a_figure_that_the_search_leaves_open():
     result = check([matrix()], *print_metrics(ROWS, 2)[:8], wrong, seconds=0)
     assert [clash.figure for pair in result.pairs for clash in pair.clashes] == [8]
     assert result.contradictory and not result.not_checked
-    assert "MAE 0.20, the matrix gives 0.14" in tell(result)
+    assert "the matrix gives MAE 0.14" in tell(result)
 
 
 @settings(max_examples=15)

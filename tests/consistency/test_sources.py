@@ -20,6 +20,7 @@ from fmbench.suites import reader
 from fmbench.suites.claims import ReportedFigure
 from fmbench.suites.rounding import ROUNDING_RULES
 from tests.consistency.test_check import BALANCED, as_printed, exact_metrics, suite
+from tests.helpers.answers import format_answer
 
 pytestmark = pytest.mark.slow
 
@@ -107,7 +108,7 @@ def test_an_impossible_source_is_searched_figure_by_figure_and_not_compared():
     assert verdicts(result) == {("table", "text"): "not compared"}
     assert result.pairs[0].note == "table is impossible alone"
     assert result.contradictory and result.agreeing == (1,)
-    text = explain.format_result(result)
+    text = format_answer(result)
     assert "Contradictory: 1 of 2 sources is impossible alone." in text
     assert "no confusion matrix of this test set gives this value" in text
 
@@ -172,7 +173,7 @@ def test_a_pair_without_a_metric_in_which_it_differs_is_described_as_such():
     assert set(verdicts(result).values()) == {"agree"}
     [conflict] = result.conflicts
     assert conflict.members == (0, 1, 2)
-    text = explain.format_result(result)
+    text = format_answer(result)
     assert "1 group of three or more sources cannot all be true" in text
     pair = check(
         [100] * 3,
@@ -448,8 +449,8 @@ def test_a_claim_of_a_row_is_compared_with_the_other_figures_of_its_model():
     result = check_content([KAPPA], row=[CLAIM])
     assert verdicts(result) == {("Table 2", "Table 3"): "contradictory"}
     assert result.pairs[0].severity == pytest.approx(46.81, rel=0.01)
-    text = explain.format_result(result, explain=True)
-    assert "Table 3: 98.80 %" in text and "Reason: accuracy 98.80 % forces kappa 0.9867." in text
+    text = format_answer(result, explain=True)
+    assert "Table 3: 98.80 %" in text and "| accuracy 98.80 % forces kappa 0.9867 |" in text
     figures = result.as_json()["figures"]
     assert [(f["metric"], f["where"], f["row"]) for f in figures] == [
         ("kappa", "Table 2", None), ("accuracy", "Table 3", 0)
@@ -466,19 +467,19 @@ def test_a_claim_that_is_reported_too_is_compared_once():
 def test_a_claim_about_other_images_is_named_as_not_compared():
     result = check_content([KAPPA], row=[{**CLAIM, "images": "first release"}])
     assert not result.contradictory and len(result.figures) == 1
-    text = " ".join(explain.format_result(result).split())
+    text = " ".join(format_answer(result).split())
     assert (
         "Not compared: LeNet-5 (Table 3), claimed 98.80: it is about the first release of the "
         "images."
     ) in text
-    assert "Not compared" not in explain.format_result(check_content([KAPPA]))
+    assert "Not compared" not in format_answer(check_content([KAPPA]))
 
 
 def test_claims_alone_are_counted_and_not_listed():
     rows = [CLAIM, {**CLAIM, "label": "MLP", "runner": "mlp", "claimed": "87.23"}]
     result = check_content(row=rows)
     assert not result.contradictory and result.agreeing == ()
-    text = " ".join(explain.format_result(result).split())
+    text = " ".join(format_answer(result).split())
     assert "The claims of 2 rows are possible, and stand alone" in text and "Each fig" not in text
     assert explain.build_figure_rows(result) == explain.build_source_rows(result) == []
 
@@ -486,7 +487,7 @@ def test_claims_alone_are_counted_and_not_listed():
 def test_a_claim_that_no_count_of_images_gives_is_impossible_alone():
     result = check_content(row=[{**CLAIM, "claimed": "98.805"}])
     assert result.contradictory
-    text = " ".join(explain.format_result(result).split())
+    text = " ".join(format_answer(result).split())
     assert "1 of 1 sources is impossible alone" in text
     assert "gives this value in one run (of a mean, say mean_of)" in text
     assert not check_content(row=[{**CLAIM, "claimed": "98.805", "mean_of": 2}]).contradictory
@@ -513,7 +514,7 @@ def test_a_limit_is_compared_on_one_side_only():
     assert check(SMALL, over, figure("y", "kappa", "0.75")).contradictory
     below = figure("x", "accuracy", "98%", bound="at most")
     assert check(SMALL, below, figure("y", "kappa", "0.99")).contradictory
-    assert "at least 98 %" in explain.format_result(check(SMALL, over))
+    assert "at least 98 %" in format_answer(check(SMALL, over))
 
 
 def cut_off(**more):
@@ -524,7 +525,7 @@ def cut_off(**more):
 def test_figures_that_agree_under_another_rounding_are_said_to():
     result = check(SMALL, *cut_off())
     assert result.contradictory and result.consistent_under == ("truncated", "either")
-    text = " ".join(explain.format_result(result).split())
+    text = " ".join(format_answer(result).split())
     assert (
         "But all figures can be true together if their further digits were cut off instead of "
         "rounded (--rounding truncated)."
@@ -539,7 +540,7 @@ def test_figures_that_agree_under_another_rounding_are_said_to():
 def test_figures_of_which_some_are_cut_off_agree_only_under_either_rule():
     mixed = [*cut_off(), figure("z", "recall", "0.899")]
     assert check(SMALL, *mixed).consistent_under == ("either",)
-    assert "some of them were rounded" in explain.format_result(check(SMALL, *mixed))
+    assert "some of them were rounded" in format_answer(check(SMALL, *mixed))
 
 
 def test_a_figure_may_have_its_own_rounding():
@@ -561,7 +562,7 @@ def test_counts_and_error_rates_say_the_same_as_the_accuracy():
         [pair] = check(SMALL, accuracy, figure("b", metric, value)).pairs
         assert pair.verdict == "contradictory"
     result = check(SMALL, accuracy, figure("b", "correct", "9107"))
-    text = " ".join(explain.format_result(result, explain=True).split())
+    text = " ".join(format_answer(result, explain=True).split())
     assert "accuracy" in text and "9107" in text
 
 
@@ -576,7 +577,7 @@ def test_a_cell_limits_the_recall_of_its_class_and_the_precision_of_the_other():
     assert not check([1000] * 3, cell, figure("a", "recall", "0.886", 1)).contradictory
     result = check([1000] * 3, cell, figure("a", "recall", "0.90", 1))
     assert result.contradictory
-    text = " ".join(explain.format_result(result, explain=True).split())
+    text = " ".join(format_answer(result, explain=True).split())
     assert "images of class 1 predicted as class 0: 114" in text
 
 
@@ -596,7 +597,7 @@ def test_weighted_and_micro_averages_are_compared():
         assert not check(n, accuracy, recall).contradictory
         recall = ReportedFigure("b", "recall", "0.95", average=average)
         result = check(n, accuracy, recall)
-        assert result.contradictory and f"{average} recall 0.95" in explain.format_result(
+        assert result.contradictory and f"{average} recall 0.95" in format_answer(
             result, all_figures=True, explain=True
         )
 

@@ -1,6 +1,7 @@
 """The genuine files are found in every layout that people have, and nothing odd stops it."""
 
 import gzip
+import json
 import os
 import shutil
 from dataclasses import replace
@@ -127,12 +128,12 @@ def test_the_genuine_files_are_found_and_checked(arrange, source, unpacked, tmp_
 def test_data_says_where_each_file_is(source, unpacked, tmp_path, capsys):
     torchvision(tmp_path, source.folder, unpacked)
     with pytest.raises(SystemExit) as stop:
-        main(["data", "--data", str(tmp_path)])
-    out = capsys.readouterr().out
+        main(["data", "--data", str(tmp_path), "--format", "json"])
+    files = json.loads(capsys.readouterr().out)["files"]
     assert stop.value.code == 0
     checksum = FASHION_MNIST.sha256[TEST_LABELS]
     where = f"FashionMNIST/raw/{TEST_LABELS}.gz"
-    assert f"{TEST_LABELS}  SHA-256 {checksum}  genuine  in {where}\n" in out
+    assert {"file": TEST_LABELS, "state": "genuine", "path": where, "sha256": checksum} in files
 
 
 def test_only_a_broken_file_is_refused_with_its_own_reason(spec, tmp_path, refusal):

@@ -59,7 +59,7 @@ def test_a_new_data_set_is_located_loaded_and_verified(folder):
 
 def test_the_data_command_describes_a_new_data_set(folder, capsys):
     assert run("data", "--data", f"shapes={folder}") == 0
-    assert "triangle     10\n" in capsys.readouterr().out
+    assert "\ntriangle     30    10\n" in capsys.readouterr().out
 
 
 @pytest.mark.slow

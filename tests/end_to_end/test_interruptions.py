@@ -88,7 +88,7 @@ def test_kill_9_leaves_no_process_and_no_half_written_result_and_the_run_continu
     with waiting_run() as process:
         _, err = wait_for_output(process)
         assert process.returncode == 0, err
-    assert err.count(": fit ") == 1
+    assert err.count(" %, fit ") == 1
     assert not list(results.glob("records/*/.*.tmp"))
 
 
@@ -234,7 +234,7 @@ def test_a_search_that_is_killed_twice_gives_the_same_predictions(tmp_path, sour
     for store in (interrupted, whole):
         with start_search(store) as process:
             _, err = wait_for_output(process)
-            assert process.returncode == 0 and "seed 0: fit" in err, err
+            assert process.returncode == 0 and " %, fit " in err, err
     [resumed], [expected] = (s.read_contents().finished.values() for s in (interrupted, whole))
     assert resumed.predictions_sha256 == expected.predictions_sha256
     found, at_once = (dict(record.details["search"]) for record in (resumed, expected))

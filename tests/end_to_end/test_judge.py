@@ -184,6 +184,24 @@ def test_json_goes_to_a_file(run, tmp_path, option):
     assert content["claims"][0]["verdict"] == "reproduced"
 
 
+@pytest.mark.parametrize(
+    ("name", "begin"),
+    [("a.txt", "Read the command"), ("a.md", "# "), ("a.csv", "model,"), ("a.json", "{"),
+     ("a", "Read the command")],
+)  # fmt: skip
+def test_the_ending_of_the_file_says_the_format(run, tmp_path, name, begin):
+    path = tmp_path / name
+    assert run("judge", "LeNet-5 90.8 %", "-o", path)[:2] == (0, "")
+    assert path.read_text().startswith(begin)
+
+
+@pytest.mark.parametrize("columns", [60, 120])
+def test_text_that_is_piped_has_the_width_of_columns(run, columns, monkeypatch):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    _, output, _ = run("judge", "LeNet-5 90.8 %")
+    assert columns - 20 < max(map(len, output.splitlines())) <= columns
+
+
 @pytest.mark.parametrize("format_", ["md", "csv", "tex", "html", "review", "eval-results"])
 def test_other_formats_are_printed(run, format_):
     status, output, _ = run("judge", "LeNet-5 90.8 %", "--format", format_)

@@ -206,7 +206,7 @@ def test_a_lock_ends_with_the_process_that_held_it(tmp_path):
     path = tmp_path / "locks" / "a" / "cell.lock"
     code = (
         "import sys, time; from pathlib import Path; from fmbench.records import locks\n"
-        "with locks.try_lock(Path(sys.argv[1])): print('held', flush=True); time.sleep(600)"
+        "with locks.try_lock(Path(sys.argv[1])): print('held', flush=True); time.sleep(3600)"
     )
     process = subprocess.Popen(
         [sys.executable, "-c", code, str(path)], stdout=subprocess.PIPE, text=True

@@ -16,6 +16,8 @@ from fmbench.records.cells import Cell
 from fmbench.records.protocols import QUICK
 from fmbench.records.record import decode_record, encode_record
 
+pytestmark = pytest.mark.slow
+
 SCORES = np.eye(10)[np.zeros(2000, int)]
 
 

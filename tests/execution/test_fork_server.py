@@ -8,14 +8,19 @@ import threading
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 
 from fmbench.errors import UserError
-from fmbench.execution import local, server_process
+from fmbench.execution import fork_server, local, server_process
 from fmbench.execution.fork_server import THREAD_VARIABLES, ForkServer, split_path
+from fmbench.execution.schedule import run_cells
+from fmbench.records.cells import Cell
+from fmbench.records.protocols import QUICK
 from fmbench.suites.bundled import CHECKOUT
 from fmbench.utils import environment
-from tests.helpers.runs import environment_with
+from tests.helpers import faulty
+from tests.helpers.runs import LIMITS, EventLog, environment_with
 
 
 def run_as_fork_server(code, source, *, neural, **variables):
@@ -106,8 +111,10 @@ def test_a_run_ends_if_the_code_has_changed_since_it_started(source, monkeypatch
     monkeypatch.setattr(environment, "identify_code", lambda: replace(code, sha256="earlier"))
     server = ForkServer(1, source, neural=False)
     try:
-        with pytest.raises(UserError, match="has changed since this run started"):
-            server.wait_until_ready(threading.Event())
+        for _ in range(2):  # another thread, or a later run, gets the same answer
+            with pytest.raises(UserError, match="has changed since this run started"):
+                server.wait_until_ready(threading.Event())
+        assert not server.is_running, "a later run starts another one"
     finally:
         server.end()
 
@@ -154,3 +161,20 @@ def test_loading_the_libraries_asks_nothing_of_a_gpu():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.slow
+def test_where_a_fork_of_loaded_libraries_is_unsafe_each_process_loads_them_itself(
+    store, source, monkeypatch
+):
+    monkeypatch.setattr(fork_server, "LOADS_FIRST", False)  # as on macOS
+    monkeypatch.setattr(fork_server, "_server", None)
+    cell = Cell(faulty.make_runner(), QUICK, 0)
+    try:
+        [record] = run_cells([cell], store, source, LIMITS, EventLog())
+        assert record.finished
+        if sys.platform == "linux":
+            server = psutil.Process(fork_server._server._process.pid)
+            assert not any("numpy" in mapped.path for mapped in server.memory_maps())
+    finally:
+        fork_server._server.end()

@@ -1,7 +1,5 @@
 """A runner that fails ends its own cell, with a reason, and no other cell."""
 
-import json
-import subprocess
 import sys
 import tempfile
 from dataclasses import replace
@@ -104,42 +102,6 @@ def test_a_cell_that_exceeds_its_memory_limit_is_ended(store, source):
     [record] = execute([cell], store, source, replace(LIMITS, memory=limit))
     assert record.why == "used more than 2 GiB of memory"
     assert record.peak_memory_bytes > limit
-
-
-SHARING = """
-import json, os
-import numpy as np, psutil
-from fmbench.execution.process import measure_memory
-
-everyone = [psutil.Process()]
-images = np.ones(2**25)  # 256 MiB
-ready, done = os.pipe(), os.pipe()
-children = []
-for _ in range(2):
-    children.append(os.fork())
-    if children[-1] == 0:
-        own = np.ones(2**23)  # 64 MiB
-        os.write(ready[1], b".")
-        os.close(done[1])
-        os.read(done[0], 1)  # until the parent closes its end
-        os._exit(0)
-for _ in children:
-    os.read(ready[0], 1)
-everyone += map(psutil.Process, children)
-print(json.dumps([measure_memory(everyone), *(p.memory_info().rss for p in everyone)]))
-os.close(done[1])
-for child in children:
-    os.waitpid(child, 0)
-"""
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what a process shares")
-def test_memory_that_forked_processes_share_is_counted_once():
-    done = subprocess.run([sys.executable, "-c", SHARING], capture_output=True, check=True)
-    total, parent, *children = json.loads(done.stdout)
-    mib = 2**20
-    assert min(parent, *children) > 256 * mib
-    assert parent + 2 * 64 * mib < total < parent + 2 * 128 * mib
 
 
 def test_if_a_launch_fails_all_its_cells_fail(store, source):

@@ -27,7 +27,7 @@ def start_daemon(note, n_arrays):
         if os.fork() == 0:
             arrays = [np.ones(2**24) for _ in range(n_arrays)]
             Path(note).write_text(str(os.getpid()))
-            time.sleep(600)
+            time.sleep(3600)
             del arrays
         os._exit(0)
     os.wait()
@@ -60,10 +60,10 @@ class Faulty:
                     time.sleep(0.01)
             case "starts a daemon that needs much memory":
                 start_daemon(self.note, n_arrays=16)  # 2 GiB
-                time.sleep(600)
+                time.sleep(3600)
             case "leaves a copy of itself":
                 if (pid := os.fork()) == 0:
-                    time.sleep(600)
+                    time.sleep(3600)
                 Path(self.note).write_text(str(pid))
             case "exits":
                 sys.exit(3)
@@ -73,14 +73,14 @@ class Faulty:
                 os.kill(os.getpid(), signal.SIGSEGV)
             case "never returns":
                 signal.signal(signal.SIGTERM, signal.SIG_IGN)
-                time.sleep(600)
+                time.sleep(3600)
             case "needs much memory":
                 self.arrays = [np.ones(2**24) for _ in range(20)]  # 2.5 GiB
             case "writes":
                 print("chatter on stdout", flush=True)
                 print("chatter on stderr", file=sys.stderr, flush=True)
             case "leaves children":
-                child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+                child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(3600)"])
                 Path(self.note).write_text(str(child.pid))
         return self
 

@@ -12,11 +12,12 @@ import psutil
 from fmbench.execution.backend import Limits
 from fmbench.execution.schedule import Observer
 
-LIMITS = Limits(timeout=300, memory=4 * 2**30, jobs=2)
+LIMITS = Limits(timeout=900, memory=4 * 2**30, jobs=2)
 
 # How long a test waits for something that must happen. Only a failing test waits this long, so the
-# limit is long enough for a slow machine that runs other tests at the same time.
-WAIT_SECONDS = 300
+# limit is long enough for a slow machine that runs other tests at the same time. What must be ended
+# sleeps for longer, so that it does not end by itself.
+WAIT_SECONDS = 900
 
 
 def wait_until(condition, *, process=None):

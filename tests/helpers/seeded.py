@@ -20,7 +20,7 @@ from fmbench.records.store import Store
 
 N_CELLS = 30
 FIRST_HANGING_SEED = 1000
-LIMITS = Limits(timeout=300, memory=4 * 2**30, jobs=2)
+LIMITS = Limits(timeout=900, memory=4 * 2**30, jobs=2)
 
 
 class Seeded:
@@ -30,7 +30,7 @@ class Seeded:
         self.seed = seed
 
     def fit(self, X, y):
-        time.sleep(0.02 if self.seed < FIRST_HANGING_SEED else 600)
+        time.sleep(0.02 if self.seed < FIRST_HANGING_SEED else 3600)
         return self
 
     def predict(self, X):

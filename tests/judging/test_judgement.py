@@ -17,6 +17,7 @@ from fmbench.judging.measurements import load_measurements
 from fmbench.judging.suite_builder import write_suite_text
 from fmbench.report.judgement import (
     JUDGEMENT_FORMATS,
+    build_comparison_tables,
     build_judgement_table,
     format_judgement,
     list_commands,
@@ -314,6 +315,29 @@ def test_no_line_is_wider_than_the_terminal(table3, width):
     text = format_judgement(table3, "text", width)
     assert max(map(len, text.splitlines())) <= width
     assert "Evolutionary" in text
+
+
+def test_no_word_of_the_table_is_cut_and_no_number_is_wrapped(table3):
+    table = build_judgement_table(table3).text_rows()
+    words = {word.strip(",;") for row in table for text in row.values() for word in text.split()}
+    words |= {kind.style.mark for kind in VerdictKind} | {"a", "run:", "below"}
+    for width in (80, 100, 120):
+        text = format_judgement(table3, "text", width).partition("\nAccuracies in percent")[0]
+        rows = text.partition("\nmodel ")[2].partition("\n")[2]
+        assert {word.strip(",;") for word in rows.split()} <= words
+        assert all(row["measured"] in rows for row in table)
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_a_table_of_claimed_and_measured_figures_keeps_its_words(width):
+    figures = [
+        make_claim("LeNet-5", f"0.9{k}", metric="precision", class_=k % 10) for k in range(10)
+    ]
+    judgement = judge(make_claim("LeNet-5", "90.8 %"), *figures)
+    text = format_judgement(judgement, "text", width)
+    assert "…" not in text and max(map(len, text.splitlines())) <= width
+    for line in build_comparison_tables(judgement.comparisons[0])[0].text_rows():
+        assert line["class"] in text and line["precision"].split(" / ")[0] in text
 
 
 def test_the_text_begins_with_what_was_read_and_ends_with_summary_and_notes(table3):

@@ -167,6 +167,9 @@ def test_a_row_with_an_estimator_is_named_by_it():
     model = find_row_model(row.runner)
     assert (model["estimator"], model["parameters"]) == (row.estimator, dict(row.parameters))
     assert find_row_model("lenet5") == {"runner": "lenet5"}
+    assert find_row_model("random-forest max_depth=null n_estimators=10") == {
+        "runner": "random-forest", "parameters": {"max_depth": "None", "n_estimators": 10}
+    }  # fmt: skip
     assert find_row_model("") == {}
 
 

@@ -113,7 +113,7 @@ from fmbench.models import one_vs_rest, workers
 class Endless(ClassifierMixin, BaseEstimator):
     def fit(self, X, y):
         os.write(1, b"%d\\n" % os.getpid())
-        time.sleep(600)
+        time.sleep(3600)
 
 
 workers.allow_workers(2)
@@ -142,10 +142,10 @@ def test_a_process_whose_libraries_have_started_a_thread_is_not_forked():
         "import threading, time\n"
         "from fmbench.models.workers import can_fork\n"
         "assert can_fork() is (sys.platform == 'linux')\n"
-        "threading.Thread(target=time.sleep, args=(600,), daemon=True).start()\n"
+        "threading.Thread(target=time.sleep, args=(3600,), daemon=True).start()\n"
         "assert can_fork() is (sys.platform == 'linux'), 'a thread of Python does no harm'\n"
         "import _thread\n"
-        "_thread.start_new_thread(time.sleep, (600,))\n"  # a thread that Python does not count
+        "_thread.start_new_thread(time.sleep, (3600,))\n"  # a thread that Python does not count
         "assert not can_fork()\n"
     )
     subprocess.run([sys.executable, "-c", "import sys\n" + script], check=True)

@@ -26,8 +26,20 @@ def test_every_network_can_have_the_values_of_its_recipe_and_of_its_readings():
         ("lenet5", {"pooling": "min"}, "lenet5: pooling must be one of average, max, not 'min'"),
         ("eden", {"activation": ["relu", "step"]}, "eden: activation must be one of relu, tanh, "
          "sigmoid, elu, not 'step'"),
+        ("lenet5", {"to_32": "crop"}, "lenet5: to_32 must be one of pad, resize, not 'crop'"),
+        ("lenet5", {"epochs": 0}, "lenet5: epochs must be a whole number from 1 on, not 0"),
+        ("lenet5", {"batch_size": 2.5}, "batch_size must be a whole number from 1 on, not 2.5"),
+        ("cnn-svm", {"held_out": -1}, "held_out must be a whole number from 0 on, not -1"),
+        ("mlp-relu", {"hidden": [256, 0]}, "hidden must be a whole number from 1 on, not 0"),
+        ("mlp-relu", {"hidden": []}, "mlp-relu: hidden must have at least one value, not []"),
+        ("lenet5", {"learning_rate": 0}, "learning_rate must be a number above 0, not 0"),
+        ("cnn-svm", {"C": -1}, "cnn-svm: C must be a number from 0 on, not -1"),
+        ("cnn", {"dropout": 1}, "cnn: dropout must be a number from 0 on and below 1, not 1"),
+        ("cnn-svm", {"bias": "big"}, "cnn-svm: bias must be a number, not 'big'"),
         ("svc-rbf", {"kernel": "flat"}, "svc-rbf: The 'kernel' parameter of SVC must be a str "
          "among {"),
+        ("mlp", {"hidden_layer_sizes": None}, "mlp cannot be built with hidden_layer_sizes=None"),
+        ("random-forest", {"n_estimators": None}, "'n_estimators' parameter of RandomForest"),
         ("mlp", {"activation": "elu"}, "mlp: The 'activation' parameter of MLPClassifier must be"),
     ],
 )  # fmt: skip
@@ -42,5 +54,7 @@ def test_a_value_that_a_model_cannot_have_is_refused_with_those_it_can_have(
 
 def test_a_value_that_a_model_can_have_is_taken():
     check_parameter_values(runners.get_runner("lenet5"), {"optimizer": "sgd", "momentum": 0.5})
+    check_parameter_values(runners.get_runner("cnn-svm"), {"held_out": 0, "bias": -0.5})
     check_parameter_values(runners.get_runner("svc-rbf"), {"kernel": "poly"})
+    check_parameter_values(runners.get_runner("random-forest"), {"max_depth": None})
     check_parameter_values(runners.get_runner("gaussian-nb"), {"priors": [0.1] * 10})

@@ -21,6 +21,8 @@ from fmbench.suites import configurations, reader
 from tests.helpers.runs import LIMITS
 from tests.plugins.conftest import MODEL
 
+pytestmark = pytest.mark.slow
+
 
 def send(thing):
     """Pickle and unpickle an object, as if it were sent to another process."""
@@ -291,7 +293,6 @@ def measure(folder, cells, source):
     return schedule.run_cells(cells, Store(folder), source, LIMITS, schedule.Observer())
 
 
-@pytest.mark.slow
 def test_a_plug_in_is_measured_and_shown_and_is_stale_once_its_file_changes(plug_in_folder, source):
     entry = configurations.resolve_configuration("./my_model.py:make_model", ["max_depth=4"])
     path = plug_in_folder / "my_model.py"

@@ -175,7 +175,7 @@ def test_a_count_of_rows_and_its_verdict_agree_in_number(n, counts):
 
 def read_page(path: Path) -> list[list[str]]:
     """The verdict, the figure by the source's protocol and the control of each row of the page."""
-    body = re.search(r'<table id="rows-table">.*?<tbody>(.*?)</tbody>', path.read_text(), re.DOTALL)
+    body = re.search(r'<table id="rows_table">.*?<tbody>(.*?)</tbody>', path.read_text(), re.DOTALL)
     found = []
     for row in re.findall(r"<tr (.*?)</tr>", body[1], re.DOTALL):
         word = re.search(r'data-verdict="([^"]*)"', row)[1]

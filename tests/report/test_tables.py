@@ -13,12 +13,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fmbench import runners
+from fmbench import api, runners
 from fmbench.analysis import evaluation
 from fmbench.analysis.evaluation import SuiteResults, judge_suite, read_results
 from fmbench.analysis.reference import SUMMARY_FILE
 from fmbench.analysis.summary import FlaggedFigure, Status, Summary
 from fmbench.analysis.verdicts import Claim, VerdictKind, judge_claim
+from fmbench.errors import UserError
 from fmbench.metrics.compute import compute_metrics
 from fmbench.metrics.registry import METRICS
 from fmbench.records.cells import Cell
@@ -34,9 +35,12 @@ from fmbench.report.tables import (
     build_table,
     write_tables,
 )
+from fmbench.report.terminal import render_table
 from fmbench.suites import claims, reader
+from fmbench.utils.document import render_to_text
 from fmbench.utils.environment import CHECKOUT
-from fmbench.utils.table import Table, format_csv, format_json, format_markdown
+from fmbench.utils.table import FORMATS, Table, format_csv, format_json, format_markdown
+from tests.helpers.commands import call_fmbench
 
 SUITE = reader.read_suite()
 MEASURED = {
@@ -72,8 +76,8 @@ def table() -> AccuracyTable:
 
 def test_the_columns_are_the_published_ones(table):
     assert table.names == (
-        "label", "runner", "claimed", "source", "reference", "mean", "sd", "n", "gap", "low",
-        "high", "fit_seconds", "device", "status", "verdict", "delta_star", "to_the_digit",
+        "label", "runner", "parameters", "claimed", "source", "reference", "mean", "sd", "n", "gap",
+        "low", "high", "fit_seconds", "device", "status", "verdict", "delta_star", "to_the_digit",
         "source_protocol_mean", "flatters", "source_protocol_verdict", "control_claimed",
         "control_mean", "control_agrees", "source_protocol", "images", "claim_low", "claim_high",
         "p_within", "p_beyond", "p_holm", "seeds_needed",
@@ -97,10 +101,11 @@ def test_claimed_figures_are_as_printed_in_the_paper(table):
 
 def test_a_measured_row_as_text(table):
     row = by_runner(table)["lenet5"]
-    assert {name: row[name] for name in NAMES[:16]} == {
-        "label": "CNN-LeNet-5", "runner": "lenet5", "claimed": "98.80", "source": "",
-        "reference": "90.00", "mean": "90.12", "sd": "0.25", "n": "5", "gap": "-8.68",
-        "low": "89.35", "high": "90.90", "fit_seconds": "61.2", "device": "a GPU",
+    assert {name: row[name] for name in NAMES[:17]} == {
+        "label": "CNN-LeNet-5", "runner": "lenet5", "parameters": "ReLU, Adamax, 10 epochs",
+        "claimed": "98.80", "source": "", "reference": "90.00", "mean": "90.12", "sd": "0.25",
+        "n": "5", "gap": "-8.68", "low": "89.35", "high": "90.90", "fit_seconds": "61.2",
+        "device": "a GPU",
         "status": "measured", "verdict": "not reproduced, claim higher", "delta_star": "8.79",
     }  # fmt: skip
 
@@ -162,9 +167,44 @@ def test_a_row_that_is_not_measured_says_why_and_has_no_figures(table):
     for name, status in [("mlp", "failed: ran out of memory"), ("sgd", "not run"),
                          ("cnn", "stale: revision 1 -> 2"), ("eden", "no runner")]:  # fmt: skip
         assert rows[name]["status"] == status
-        assert {rows[name][column] for column in NAMES[4:13]} == {""}
+        assert {rows[name][column] for column in NAMES[5:14]} == {""}
         assert rows[name]["verdict"].endswith(status) and not rows[name]["delta_star"]
         assert rows[name]["claimed"]
+
+
+def test_csv_and_json_have_the_deciding_parameters_and_markdown_has_not(table):
+    [knn] = [r for r in json.loads(format_json(table)) if r["runner"] == "k-neighbors"]
+    assert knn["parameters"] == "k=5, Manhattan distance, weighted by distance"
+    rows = list(csv.DictReader(io.StringIO(format_csv(table))))
+    assert next(r for r in rows if r["runner"] == "svc-rbf")["parameters"] == "RBF kernel, C=10"
+    assert "| parameters" not in format_markdown(table)
+
+
+def test_parameters_of_a_suite_are_in_words_or_as_its_row_says(tmp_path):
+    rows = [
+        'runner = "svc-rbf"\nparameters = { C = 1.0 }',
+        'runner = "k-neighbors"\nparameters = { p = 2, weights = "uniform" }',
+        'estimator = "sklearn.tree:DecisionTreeClassifier"\nparameters = { min_samples_leaf = 3 }',
+        'runner = "no such runner x=nan"',
+    ]
+    path = tmp_path / "own.toml"
+    head = f"[test_set]\nn_per_class = {[1000] * 10}\n"
+    path.write_text(
+        head
+        + "".join(
+            f'[[row]]\nwhere = "Table 1"\nlabel = "{i}"\nclaimed = "80"\n{row}\n'
+            for i, row in enumerate(rows)
+        ),
+        encoding="utf-8",
+    )
+    suite = reader.read_suite(path)
+    printed = build_accuracies(suite, judge_suite(suite, {}, {})).text_rows()
+    assert [row["parameters"] for row in printed] == [
+        "RBF kernel, C=1", "k=5, Euclidean distance, not weighted", "min_samples_leaf=3", "",
+    ]  # fmt: skip
+    assert [row["runner"] for row in printed][:2] == [
+        "svc-rbf C=1.0", "k-neighbors p=2 weights=uniform",
+    ]  # fmt: skip
 
 
 def test_rows_of_one_runner_show_the_same_measurement():
@@ -445,7 +485,8 @@ def test_the_title_of_a_quick_table_says_quick_and_its_rows_contain_only_quick_r
 ):
     full, quick = (read_results(folder, SUITE, p, source.folder) for p in (FULL, QUICK))
     assert "not comparable with the claims" not in build_table(full, name).title
-    assert f"({QUICK.title}: not comparable with the claims)" in build_table(quick, name).title
+    says = f"(quick run, {QUICK.title}: not comparable with the claims)"
+    assert says in build_table(quick, name).title
     assert format_markdown(build_table(quick, name)).startswith(
         f"# {build_table(quick, name).title}\n"
     )
@@ -459,7 +500,7 @@ def test_before_any_run_the_tables_show_fmbenchs_own_measurements_and_say_so(tmp
     [*_, last] = [note for note in shown.notes if note.startswith("measured_by: ")]
     assert last == (
         "measured_by: no row is measured here; fmbench: fmbench's own measurement (AMD EPYC); "
-        "`fmbench run NAME` measures it here."
+        f"`fmbench run --all --results {tmp_path}/none` measures here."
     )
     assert by_runner(shown)["lenet5"]["verdict"] == "not reproduced, claim higher"
     short = {row["row"]: row for row in build_overview(shown).text_rows()}
@@ -467,7 +508,8 @@ def test_before_any_run_the_tables_show_fmbenchs_own_measurements_and_say_so(tmp
     for name in ("by-class", "overall"):
         detailed = build_table(results, name)
         assert {row["measured_by"] for row in detailed.text_rows()} == {"fmbench"}
-        assert "in fmbench's own run; `fmbench run lenet5` measures it here." in detailed.notes[0]
+        command = f"`fmbench run lenet5 --results {tmp_path}/none`"
+        assert f"in fmbench's own run; {command} measures it here." in detailed.notes[0]
         assert "measured_by" not in format_markdown(detailed)
         assert "measured_by" in format_csv(detailed).splitlines()[0]
 
@@ -484,6 +526,35 @@ def test_quick_results_have_no_verdict(folder, source):
     table = build_table(quick, "accuracies")
     assert {row["verdict"] for row in table.text_rows()} == {""}
     assert {row.verdict.word for row in quick.rows if row.n} == {"untestable"}
+
+
+@pytest.mark.parametrize("format_", [*FORMATS, "text"])
+def test_a_quick_table_has_no_gap_no_interval_and_no_verdict_in_any_format(format_):
+    summaries = {
+        "decision-tree": Summary("decision-tree", Status.MEASURED, 2, 0.73, 0.003, 0.0, 1.0, 4.0,
+                                 "cpu", (0.728, 0.732)),
+        "gaussian-nb": Summary("gaussian-nb", Status.MEASURED, 1, 0.59, 0.0, 0.59, 0.59, 0.7, "cpu",
+                               (0.59,)),
+    }  # fmt: skip
+    rows = judge_suite(SUITE, summaries, {}, QUICK)
+    table = build_accuracies(SUITE, rows, protocol_title=QUICK.title)
+    shown: Table = build_overview(table) if format_ in ("tex", "html") else table
+    if format_ == "text":
+        text = render_to_text(render_table(table, 160), 160)
+    else:
+        text = FORMATS[format_](shown)
+    assert "73.0" in text
+    for unwanted in ("100.0", "-6.8", "one new run", "untestable", "misquotes", "reproduced"):
+        assert unwanted not in text
+    figures = next(row for row in rows if row.runner == "decision-tree").as_dict()
+    names = ("gap", "low", "high", "claim_low", "claim_high", "to_the_digit", "delta_star")
+    assert [figures[name] for name in names] == [None] * len(names)
+
+
+@pytest.mark.parametrize("write", [api.format_review, api.format_eval_results])
+def test_nothing_to_publish_is_made_of_a_quick_run(tmp_path, write):
+    with pytest.raises(UserError, match=r"say nothing about the claims.*leave out --quick"):
+        write(api.load_results(tmp_path, quick=True))
 
 
 def list_files(folder: Path) -> list[str]:
@@ -577,3 +648,30 @@ def test_very_many_warnings_of_a_row_are_counted_and_not_printed():
     assert len(text) < len(short) + 2000
     assert "- lenet5: 99,990 more warnings, which the records have" in text
     assert "more warnings" not in short and "- lenet5: warning 0" in short
+
+
+@pytest.mark.parametrize(
+    ("command", "folder"),
+    [
+        (["table", "--write"], "kayed2020"),
+        (["report"], "kayed2020"),
+        (["figures"], "kayed2020"),
+        (["figures"], "kayed2020/figures"),
+        (["run", "lenet5", "--quick"], "kayed2020"),
+    ],
+)
+def test_nothing_is_written_through_a_link_in_the_place_of_a_suites_folder(
+    tmp_path, command, folder
+):
+    results, elsewhere = tmp_path / "results", tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    link = results / folder
+    link.parent.mkdir(parents=True)
+    link.symlink_to(elsewhere)
+    done = call_fmbench(*command, "--results", results)
+    assert done.returncode == 2
+    assert done.stderr.splitlines() == [
+        f"fmbench: error: {link}: it is a symbolic link, and nothing outside of the results folder "
+        "is changed: put the folder itself in its place"
+    ]
+    assert list(elsewhere.iterdir()) == [] and link.is_symlink()

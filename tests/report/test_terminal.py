@@ -14,19 +14,22 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
 
 from fmbench.analysis.evaluation import JudgedRow, judge_suite, read_results
 from fmbench.analysis.predictions import SuitePredictions
+from fmbench.analysis.reference import load_reference_summaries
 from fmbench.analysis.summary import Status, Summary
 from fmbench.analysis.verdicts import VerdictKind
 from fmbench.records.protocols import QUICK
 from fmbench.report.row_texts import summarise_verdicts
-from fmbench.report.tables import build_accuracies
-from fmbench.report.terminal import render_table
+from fmbench.report.tables import AccuracyTable, build_accuracies
+from fmbench.report.terminal import WIDTH_OF_RUNNERS, render_table
 from fmbench.suites import reader
+from fmbench.utils.document import render_to_text
 from fmbench.utils.environment import CHECKOUT
 from tests.helpers.runs import WAIT_SECONDS
 
@@ -151,8 +154,130 @@ def test_a_wider_terminal_shows_more_columns_and_no_color_removes_the_colours(so
         assert texts["lenet5"][name] in row
 
 
-def test_a_wide_terminal_shows_the_deciding_parameters_of_each_runner(rows):
-    assert "Manhattan" in render(rows, 160) and "Manhattan" not in render(rows, 150)
+@pytest.mark.parametrize("width", [80, 120, 160, 220])
+def test_the_runner_and_its_deciding_parameters_are_visible_at_every_width(rows, width):
+    lines = lines_of(render(rows, width))
+    text = re.sub(r"\s+", " ", " ".join(lines))
+    for row in rows:
+        assert row.runner in text
+    [at] = [i for i, line in enumerate(lines) if line.startswith("KNeighborsClassifier ")]
+    described = " ".join(" ".join(lines[at : at + 3]).split())
+    if width < WIDTH_OF_RUNNERS:
+        assert "  k-neighbors (k=5, Manhattan" in lines[at + 1]
+    else:
+        assert "k-neighbors k=5, Manhattan distance" in described
+
+
+OWN_SUITE = f"""
+title = "A paper of one's own"
+[test_set]
+n_per_class = {[1000] * 10}
+[[row]]
+where = "Table 2"
+label = "SVC (RBF, C=10)"
+runner = "svc-rbf"
+claimed = "89.9"
+recipe = "stated"
+[[row]]
+where = "Table 2"
+label = "random forest"
+runner = "random-forest"
+claimed = "88.1"
+mean_of = 10
+sd = "0.2"
+recipe = "stated"
+[[row]]
+where = "Table 2"
+label = "LeNet-5"
+runner = "lenet5"
+claimed = "91.2"
+recipe = "stated"
+[[row]]
+where = "Table 2"
+label = "ResNet-18"
+claimed = "93.4"
+[[row]]
+where = "Table 2"
+label = "k-NN"
+runner = "k-neighbors"
+parameters = {{ p = 2, weights = "uniform" }}
+claimed = "85.5"
+recipe = "stated"
+[[row]]
+where = "Table 3"
+label = "Shallow tree"
+estimator = "sklearn.tree:DecisionTreeClassifier"
+parameters = {{ max_depth = 3, criterion = "entropy" }}
+dataset = "mnist"
+claimed = "50.0"
+"""
+
+
+@pytest.fixture(scope="module")
+def own_table(tmp_path_factory) -> AccuracyTable:
+    """The table of a suite of one's own before anything is measured."""
+    path = tmp_path_factory.mktemp("own") / "paper.toml"
+    path.write_text(OWN_SUITE, encoding="utf-8")
+    suite = reader.read_suite(path)
+    nothing = {name: Summary(name, Status.NOT_RUN) for name in suite.runners if name}
+    nothing[""] = Summary("", Status.NO_RUNNER, reason="the suite names no model for this row")
+    rows = judge_suite(suite, nothing, load_reference_summaries(reader.read_suite()))
+    table = build_accuracies(suite, rows, command="fmbench run --all --suite paper.toml")
+    return replace(table, explained_by="fmbench table --suite paper.toml --format md")
+
+
+def test_a_suite_of_ones_own_in_80_columns(own_table):
+    rows = """
+                                   claimed measured      n verdict
+SVC (RBF, C=10)                       89.9 89.86*        1 ● reproduced
+  svc-rbf (RBF kernel, C=10)
+random forest                         88.1 87.74 ± 0.15* 5 ◆ more seeds needed
+  random-forest (100 trees,                                (10 in all)
+  entropy, depth at most 100)
+LeNet-5                               91.2 90.83 ± 0.19* 5 ◐ within one run's
+  lenet5 (ReLU, Adamax, 10 epochs)                         spread
+ResNet-18                             93.4                 – not run: no runner:
+                                                           the suite names no
+                                                           model for this row
+k-NN                                  85.5                 – not run
+  k-neighbors p=2 weights=uniform
+  (k=5, Euclidean distance, not
+  weighted)
+Shallow tree                          50.0                 – not run
+  sklearn.tree:
+  DecisionTreeClassifier
+  max_depth=3 criterion=entropy on
+  mnist
+
+6 rows: ● 1 reproduced; ◐ 1 within one run's spread; ◆ 1 needs more seeds; – 3
+not run.
+* 3 of 6 rows: fmbench's own measurement (AMD EPYC); `fmbench run --all --suite
+paper.toml` measures here
+percent of the test images; ± standard deviation over n seeds; `fmbench table
+--suite paper.toml --format md` explains every column and verdict
+"""
+    assert render_to_text(render_table(own_table, 80), 80) == f"A paper of one's own\n{rows}"
+
+
+def test_a_suite_of_ones_own_in_120_columns(own_table):
+    lines = render_to_text(render_table(own_table, 120), 120).splitlines()
+    assert lines[2].split() == ["claimed", "measured", "n", "gap", "one", "new", "run", "verdict"]
+    assert lines[4:8] == [
+        "  svc-rbf (RBF kernel, C=10)",
+        "random forest                             88.1  87.74 ± 0.15*  5  -0.36  87.27 to 88.20"
+        "  ◆ more seeds needed (10 in all)",
+        "  random-forest (100 trees, entropy,",
+        "  depth at most 100)",
+    ]
+
+
+def test_on_one_line_each_row_has_one_line_that_fits(own_table):
+    for width in (80, 120, 140):
+        lines = render_to_text(render_table(own_table, width, one_line=True), width).splitlines()
+        shown = lines[3 : 3 + len(own_table.judged)]
+        assert [line.split("  ")[0] for line in shown] == [row.label for row in own_table.judged]
+        assert ("lenet5" in shown[2]) == (width == 140)
+        assert max(map(len, shown)) <= width
 
 
 def test_a_deterministic_row_shows_one_accuracy_in_place_of_an_interval(rows):
@@ -167,7 +292,7 @@ def test_no_line_is_wider_than_the_terminal_and_the_last_ones_count_the_verdicts
     lines = lines_of(render(rows, width))
     assert max(map(len, lines)) <= width
     text = re.sub(r"\s+", " ", " ".join(lines))
-    assert f"{summarise_verdicts(rows)}." in text
+    assert f"{summarise_verdicts(rows, has_marks=True)}." in text
     assert "By the source's protocol: 2 more reproduced." in text
     if width >= 110:
         [row] = [line for line in lines if line.startswith("CNN using SVM")]
@@ -190,9 +315,8 @@ def test_fmbenchs_own_measurement_has_a_mark_that_a_line_explains(width, tmp_pat
     [lenet] = [line for line in lines if line.startswith("CNN-LeNet-5  ")]
     assert "90.83 ± 0.19*" in lenet
     assert max(map(len, lines)) <= width
-    assert (
-        "* 27 of 29 rows: fmbench's own measurement (AMD EPYC); `fmbench run NAME` measures it here"
-    ) in " ".join(map(str.strip, lines))
+    text = " ".join(map(str.strip, lines))
+    assert "* 27 of 29 rows: fmbench's own measurement (AMD EPYC)" in text
 
 
 def test_a_quick_table_shows_each_status_in_place_of_a_verdict():
@@ -218,9 +342,11 @@ def test_watch_shows_new_records_and_ctrl_c_ends_it(source, rows, tmp_path):
         (tmp_path / "records").mkdir(exist_ok=True)
         (tmp_path / "copy").rename(tmp_path / "records" / "gaussian-nb")  # all files at once
         opened.read_until(f"1 of {len(rows)} rows measured here, 1 runs")
-        [row] = [line for line in lines_of(opened.output) if "GaussianNB" in line][-1:]
-        assert "57.06" in row and len(row) <= 80
+        # What was read last may end within a line.
+        rows = [line for line in lines_of(opened.output)[:-1] if "GaussianNB" in line]
+        assert "57.06" in rows[-1] and len(rows[-1]) <= 80
         os.kill(opened.process.pid, signal.SIGINT)
+        opened.read_until()  # it would wait for a reader
         assert opened.process.wait(WAIT_SECONDS) == 0
 
 

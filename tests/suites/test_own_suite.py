@@ -248,8 +248,10 @@ def test_a_suite_without_rows_has_nothing_to_measure(tmp_path):
 @pytest.mark.slow
 def test_the_command_that_is_proposed_names_the_suite(tmp_path):
     path = own(tmp_path).path
-    done = call_fmbench("table", "--quick", "--suite", path, "--results", tmp_path / "results")
-    assert f"`fmbench run --suite {path} --quick --all` measures every row" in done.stderr
+    results = tmp_path / "results"
+    done = call_fmbench("table", "--quick", "--suite", path, "--results", results)
+    command = f"fmbench run --all --quick --suite {path} --results {results}"
+    assert f"`{command}` measures every row" in done.stderr
 
 
 def test_the_controls_of_the_measured_rows_are_the_same_models_on_the_controls_images():

@@ -646,9 +646,21 @@ def test_a_suite_file_without_end_is_refused():
     assert refusal_of(Path("/dev/zero")).startswith("larger than")
 
 
+@pytest.mark.parametrize("name", ["...toml", "..toml", "records.toml"])
+def test_a_file_whose_tables_would_be_written_elsewhere_is_refused(tmp_path, name):
+    """The tables of a suite are written into the folder of its name in a results folder."""
+    path = tmp_path / name
+    path.write_text("[test_set]\nn_per_class = [1, 1]\n", encoding="utf-8")
+    with pytest.raises(UserError, match=r"a suite cannot be called '.+rename the file$"):
+        reader.read_suite(path)
+
+
 def test_a_missing_file_and_a_folder_are_refused(tmp_path):
-    missing = refusal_of(tmp_path / "none.toml")
-    assert missing.strip() == "cannot be read: No such file or directory"
+    (tmp_path / "claims.toml").touch()
+    with pytest.raises(UserError) as error:
+        reader.read_suite(tmp_path / "claim.toml")
+    missing = str(tmp_path / "claim.toml")
+    assert str(error.value) == f"there is no file '{missing}': did you mean claims.toml?"
     assert "cannot be read" in refusal_of(tmp_path)
 
 

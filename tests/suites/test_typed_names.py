@@ -41,12 +41,6 @@ runner = "decision-tree"
 claimed = "80.0"
 [[row]]
 where = "Table 8"
-label = "Wrong value"
-runner = "svc-rbf"
-parameters = { kernel = "cubic" }
-claimed = "80.0"
-[[row]]
-where = "Table 8"
 label = "Short name"
 runner = "knn"
 claimed = "80.0"
@@ -189,9 +183,27 @@ def test_a_row_can_change_parameters_of_a_runner(own_suite):
     row = found["svc-rbf C=1"]
     assert (row.runner.name, row.parameters) == ("svc-rbf", {"C": 1})
     assert row.identity == api.find_configurations(["SVC C=1"])[0].identity
-    reason = missing["svc-rbf kernel=cubic"].reason
-    assert "'kernel' parameter of SVC must be" in reason
-    assert "'linear', 'poly', 'precomputed', 'rbf', 'sigmoid'" in reason
+    assert "svc-rbf C=1" not in missing
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ("c = 1", "svc-rbf has no hyperparameter 'c': did you mean C? It has: C, kernel, gamma"),
+        ('kernel = "cubic"', "svc-rbf: The 'kernel' parameter of SVC must be a str among "
+         "{'linear', 'poly', 'precomputed', 'rbf', 'sigmoid'}"),
+        ('C = "much"', "svc-rbf: C must be a value like 10.0, not 'much'"),
+    ],
+)  # fmt: skip
+def test_parameters_that_a_runner_cannot_have_are_refused_when_the_suite_is_read(
+    tmp_path, parameters, message
+):
+    path = tmp_path / "own.toml"
+    path.write_text(OWN_SUITE.replace("C = 1", parameters), encoding="utf-8")
+    with pytest.raises(UserError) as error:
+        read_suite(path)
+    assert f"{path}: [[row]] 1 (Our SVM): {message}" in str(error.value)
+    assert "\n" not in str(error.value)
 
 
 def test_parameters_of_a_row_without_a_model_are_refused(tmp_path):
@@ -224,6 +236,7 @@ def test_any_name_means_a_runner_or_is_refused_in_one_line(text):
     [
         ("SVM (RBF)=svc-rbf", ("SVM (RBF)", "svc-rbf")),
         ("kNN (k=5) = k-neighbors", ("kNN (k=5)", "k-neighbors")),
+        ("SVM (C=1)=svc-rbf C=1 gamma=0.1", ("SVM (C=1)", "svc-rbf C=1 gamma=0.1")),
         (
             f"kNN (k=5)={KNN} weights=uniform n_neighbors=5 p=2",
             ("kNN (k=5)", f"{KNN} weights=uniform n_neighbors=5 p=2"),
@@ -243,6 +256,7 @@ def test_a_mapping_is_split_where_a_runner_begins(text, pair):
         ("=svc-rbf", "write it as LABEL=RUNNER"),
         ("SVM=svc-rfb", "--map: unknown runner 'svc-rfb': did you mean svc-rbf"),
         ("SVM=", "unknown runner ''"),
+        ("SVM=svc-rbf c=1", "--map: svc-rbf has no hyperparameter 'c': did you mean C"),
     ],
 )
 def test_a_wrong_mapping_is_an_error_that_says_what_to_write(text, says):

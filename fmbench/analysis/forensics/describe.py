@@ -33,13 +33,19 @@ def describe_count(count: SourceCount) -> str:
         f"; {_count(count.n_candidates, 'candidate', 'candidates')} (story, metric and way of "
         f"quoting) tried; explained by {n_candidates or 'none'}"
     )
-    if count.share_of_range is not None and count.share_as_stated is not None:
-        text += (
-            ". Of all accuracies between the correct procedure's and 100 %, some candidate would "
-            f"explain {100 * count.share_of_range:.0f} %, and "
-            f"{100 * count.share_as_stated:.0f} % as named and described"
-        )
-    return f"{text}."
+    share = describe_share(count)
+    return f"{text}. {share}" if share else f"{text}."
+
+
+def describe_share(count: SourceCount) -> str:
+    """Say how many of the possible accuracies some story would explain; empty if not known."""
+    if count.share_of_range is None or count.share_as_stated is None:
+        return ""
+    return (
+        "Of all accuracies between the correct procedure's and 100 %, some candidate would "
+        f"explain {100 * count.share_of_range:.0f} %, and "
+        f"{100 * count.share_as_stated:.0f} % as named and described."
+    )
 
 
 def _count(n: int, one: str, several: str) -> str:
@@ -159,8 +165,8 @@ def describe_source(source: PrintedSource, matrix: StoryMatrix) -> dict[str, Any
     return {
         "where": source.where,
         "figures": [
-            {"metric": f.metric, "class": f.class_, "printed": f.printed, "mean_of": f.n_runs,
-             "best_of": f.best_of}
+            {"metric": f.metric, "class": f.class_, "value": f.value, "printed": f.printed,
+             "mean_of": f.n_runs, "best_of": f.best_of}
             for f in source.figures
         ],
         "model": source.model or None,

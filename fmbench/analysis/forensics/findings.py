@@ -605,7 +605,8 @@ class ForensicsFindings:
             return
         sizes = " x ".join(f"{len(answers)} {q}" for q, answers in questions.items())
         yield f"Readings of what the source leaves open: {sizes}."
-        if networks := [plan.runner.title for plan in self.plan.other_networks]:
+        others = (plan.runner for plan in self.plan.other_networks)
+        if networks := [f"{runner.name} ({runner.title})" for runner in others]:
             yield f"Other networks that the source may mean: {'; '.join(networks)}."
         yield from self._list_stated_answers()
         yield from self._count_readings()

@@ -133,6 +133,7 @@ class DaskBackend:
         # By a task's key: the address of the worker at each of its starts.
         self._starts: defaultdict[str, list[str]] = defaultdict(list)
         self._running: set[str] = set()  # the keys of the requests that a worker has started
+        self._measuring: set[str] = set()  # those of which a worker has loaded what it needs
         self._stop: StopSignal = threading.Event()  # that of the last run
         self._topic = f"fmbench-{uuid4().hex}"
         cluster.wait(self._subscribe(), "Dask", connection.GIVE_UP_SECONDS)
@@ -307,7 +308,7 @@ class DaskBackend:
                     raise StoppedError
                 if self._cluster.broken:
                     raise UserError(self._cluster.broken)
-                if starts:
+                if key in self._measuring:
                     report_start()
                 # When a worker is lost, Dask sends the task to another worker, which starts it.
                 n_lost_here = max(0, len(starts) - 1)
@@ -319,6 +320,7 @@ class DaskBackend:
         finally:
             answer.cancel()
             self._running.discard(key)
+            self._measuring.discard(key)
 
     async def _run_task(self, key: str, request: LaunchRequest, allowed: set[str]) -> Any:
         """Let a worker run a request; return what it returned or raised."""
@@ -353,9 +355,12 @@ class DaskBackend:
         return result
 
     def _note_start(self, event: tuple[float, Any]) -> None:
-        """Note that a worker has started a request."""
+        """Note that a worker has started a request, or measures its cells now."""
         _, message = event
-        self._starts[message["key"]].append(message["worker"])
+        if message["measures"]:
+            self._measuring.add(message["key"])
+        else:
+            self._starts[message["key"]].append(message["worker"])
 
     def _count_gpus_by_worker(self) -> dict[str, float]:
         """Return the number of GPUs of each worker that has any, by its address."""

@@ -34,8 +34,9 @@ class LaunchRequest:
 
     ``definitions`` are the definitions of its cells on the client. ``folder`` is the folder of the
     data on the client; the worker uses it if it has it too, for instance on a shared disk.
-    ``results_id`` tells results folders apart. When the launch starts, the worker logs an event
-    under ``topic``. ``neural``: whether any launch of the run is neural.
+    ``results_id`` tells results folders apart. The worker logs an event under ``topic`` when it has
+    the request, and another one when its libraries and data are loaded and it measures. ``neural``:
+    whether any launch of the run is neural.
     """
 
     launch: Launch
@@ -80,7 +81,12 @@ def run_launch_on_worker(request: LaunchRequest) -> LaunchResult | Refusal | Non
 
     worker = get_worker()
     key = str(worker.get_current_task())
-    worker.log_event(request.topic, {"key": key, "worker": worker.address})
+
+    def report(*, measures: bool) -> None:
+        message = {"key": key, "worker": worker.address, "measures": measures}
+        worker.log_event(request.topic, message)
+
+    report(measures=False)
     try:
         _check_code_is_unchanged()
         _check_definitions(request)
@@ -90,7 +96,7 @@ def run_launch_on_worker(request: LaunchRequest) -> LaunchResult | Refusal | Non
             _find_source(request.dataset, request.folder),
             request.limits,
             [store.workspace_path(cell) for cell in request.launch],
-            lambda: None,
+            lambda: report(measures=True),
             _TaskCancelled(worker, key),
         )
     except UserError as error:

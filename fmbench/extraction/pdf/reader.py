@@ -6,6 +6,7 @@ time and memory; only tables and text come back. What they mean is decided here.
 
 from __future__ import annotations
 
+import contextlib
 import importlib.machinery
 import json
 import os
@@ -13,6 +14,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import time
 from dataclasses import replace
 from itertools import zip_longest
 from pathlib import Path
@@ -21,9 +23,13 @@ from typing import Any
 from fmbench.errors import UserError
 from fmbench.extraction.found import Extraction, FoundClaim
 from fmbench.extraction.grid import Cell, Grid, build_grid
+from fmbench.utils.processes import measure_memory
 
 MAX_OUTPUT_BYTES = 32 << 20
 MAX_PAGES = 200
+# macOS sets no limit to the memory of a process, so there it is measured this often.
+POLLS_MEMORY = sys.platform == "darwin"
+POLL_SECONDS = 0.2
 
 # Python's isolated mode imports nothing from the current folder and reads no variables, so it may
 # not find fmbench itself. The process gets the folder of the package and the folder of pdfplumber.
@@ -181,12 +187,25 @@ def _wait_for_worker(pdf: Any, output: Any, seconds: float, memory_gib: float) -
         close_fds=True,
         start_new_session=True,
     ) as process:
+        deadline = time.monotonic() + seconds
         try:
-            return process.wait(timeout=seconds)
-        except subprocess.TimeoutExpired:
+            while time.monotonic() < deadline:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    return process.wait(POLL_SECONDS if POLLS_MEMORY else seconds)
+                if POLLS_MEMORY and _measure_memory(process.pid) > memory_gib * 2**30:
+                    process.kill()
             return None
         finally:
             process.kill()
+
+
+def _measure_memory(pid: int) -> int:
+    import psutil
+
+    try:
+        return measure_memory([psutil.Process(pid)])
+    except psutil.NoSuchProcess:  # it has just ended
+        return 0
 
 
 def _find_libraries() -> str:

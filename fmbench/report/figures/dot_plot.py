@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import math
 import textwrap
-
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.layout_engine import ConstrainedLayoutEngine
-from matplotlib.lines import Line2D
+from typing import TYPE_CHECKING
 
 from fmbench.analysis.evaluation import JudgedRow
 from fmbench.analysis.predictions import SuitePredictions
@@ -30,49 +26,55 @@ from fmbench.report.row_texts import (
     describe_reference,
 )
 
-NARROW_WIDTH = 3.4  # inches: a phone
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.lines import Line2D
+
+TITLE = "Claimed and measured accuracy"
 MAX_LABEL = 52  # characters
+LEGEND_LINE, LEGEND_COLUMNS = 0.16, 3  # inches
+FEWEST_ROWS = 3  # for which there is space, so that axis and legend have theirs
 TICK_STEP = 5  # percent between ticks
 SOURCE_PROTOCOL_MARKER = "d"  # a thin diamond, never filled
 MIN_SHIFT = 0.002  # of the source's protocol; a smaller one would hide the measured mark
 
 
-def draw_dot_plot(predictions: SuitePredictions, *, narrow: bool = False) -> Drawing:
-    """Draw the claimed and the measured accuracy of every row, the highest claim first.
+def draw_dot_plot(predictions: SuitePredictions) -> Drawing:
+    """Draw the claimed and the measured accuracy of every row, the highest claim first."""
+    from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-    ``narrow``: for a phone, with each label above its row.
-    """
     rows = sort_by_claim(predictions.rows)
-    per_row, beside = (0.29, 0.9) if narrow else (0.198, 0.85)
     with use_figure_style():
-        figure = Figure(
-            (NARROW_WIDTH if narrow else WIDTH, beside + per_row * len(rows)),
-            layout=ConstrainedLayoutEngine(h_pad=0.02),
-        )
+        handles = _build_legend_handles(rows)
+        n_lines = math.ceil(len(handles) / LEGEND_COLUMNS)
+        height = 0.5 + LEGEND_LINE * n_lines + 0.198 * max(len(rows), FEWEST_ROWS)
+        figure = Figure((WIDTH, height), layout=ConstrainedLayoutEngine(h_pad=0.02))
         axes = figure.subplots()
-        low, high = _compute_axis_limits(rows)
-        axes.set(xlim=(low, high), ylim=(len(rows) - 0.4, -0.9 if narrow else -0.6))
+        low, high = compute_axis_limits(rows)
+        axes.set(xlim=(low, high), ylim=(len(rows) - 0.4, -0.6))
         for y, row in enumerate(rows):
             _draw_row(axes, y, row, bold=row is predictions.subject)
-        _add_labels(axes, rows, predictions.subject, narrow=narrow)
-        if not narrow:
-            _add_gaps(axes, rows)
+        _add_labels(axes, rows, predictions.subject)
+        _add_gaps(axes, rows)
         axes.set_xlabel("accuracy on the test images (%)")
-        axes.set_xticks(
-            [tick for tick in range(math.ceil(low), int(high) + 1) if tick % TICK_STEP == 0]
-        )
+        axes.set_xticks(list_ticks(low, high))
         axes.grid(axis="y", visible=False)
         axes.spines["left"].set_visible(False)
         figure.legend(
-            handles=_build_legend_handles(rows), loc="outside upper left", ncols=1 if narrow else 3,
+            handles=handles, loc="outside upper left", ncols=LEGEND_COLUMNS,
             handletextpad=0.5, columnspacing=1.2, labelspacing=0.4, borderaxespad=0.2,
         )  # fmt: skip
-    return Drawing(
-        figure, "Claimed and measured accuracy", _write_caption(predictions), _describe_rows(rows)
-    )
+    return Drawing(figure, TITLE, write_dots_caption(predictions), describe_rows(rows))
 
 
-def _write_caption(predictions: SuitePredictions) -> str:
+def list_ticks(low: float, high: float) -> list[int]:
+    """List the ticks of an axis of accuracies in percent."""
+    return [tick for tick in range(math.ceil(low), int(high) + 1) if tick % TICK_STEP == 0]
+
+
+def write_dots_caption(predictions: SuitePredictions) -> str:
+    """Say what the marks of the main chart are, and how many rows are measured."""
     rows, n_images = predictions.rows, sum(predictions.results.suite.n_per_class)
     images = f"the same {n_images:,} test images"
     if len({row.dataset for row in rows}) > 1:
@@ -101,7 +103,7 @@ def _make_label(row: JudgedRow) -> str:
 
 
 def _describe_source_protocols(rows: list[JudgedRow]) -> str:
-    n = sum(map(_is_apart, rows))
+    n = sum(map(is_apart, rows))
     if not n:
         return ""
     number = "1 row" if n == 1 else f"{n} rows"
@@ -142,7 +144,7 @@ def _draw_row(axes: Axes, y: int, row: JudgedRow, *, bold: bool) -> None:
             mean, y, style.plot_marker, ms=style.plot_marker_size,
             mfc=colour if style.filled else PAPER, mec=colour, mew=1.1, zorder=5, clip_on=False,
         )  # fmt: skip
-    if row.source_protocol and _is_apart(row):
+    if row.source_protocol and is_apart(row):
         axes.plot(
             100 * row.source_protocol.mean, y, SOURCE_PROTOCOL_MARKER, ms=5.5, mfc="none",
             mec=COLOURS[row.source_protocol.verdict.kind.style.page_colour], mew=1.1, zorder=7,
@@ -154,26 +156,14 @@ def _draw_row(axes: Axes, y: int, row: JudgedRow, *, bold: bool) -> None:
         )
 
 
-def _is_apart(row: JudgedRow) -> bool:
+def is_apart(row: JudgedRow) -> bool:
     """Whether the source's own protocol gives another figure, far enough away to be seen."""
     if row.source_protocol is None or row.source_protocol.flatters is None:
         return False
     return abs(row.source_protocol.flatters) >= MIN_SHIFT
 
 
-def _add_labels(
-    axes: Axes, rows: list[JudgedRow], subject: JudgedRow | None, *, narrow: bool
-) -> None:
-    if narrow:
-        axes.set_yticks([])
-        for y, row in enumerate(rows):
-            axes.annotate(
-                _make_label(row), (0, y), (0, 6.5), xycoords=("axes fraction", "data"),
-                textcoords="offset points", fontsize=7.2, va="center",
-                color=MUTED if row.mean is None else INK,
-                fontweight="bold" if row is subject else "normal",
-            )  # fmt: skip
-        return
+def _add_labels(axes: Axes, rows: list[JudgedRow], subject: JudgedRow | None) -> None:
     axes.set_yticks(range(len(rows)), list(map(_make_label, rows)))
     axes.tick_params(axis="y", length=0)
     for text, row in zip(axes.get_yticklabels(), rows, strict=True):
@@ -203,6 +193,8 @@ def _add_gaps(axes: Axes, rows: list[JudgedRow]) -> None:
 
 def _build_legend_handles(rows: list[JudgedRow]) -> list[Line2D]:
     """Explain the mark of a claim, and each verdict on a measured row with its number of rows."""
+    from matplotlib.lines import Line2D
+
     handles = [Line2D([], [], ls="", marker="|", ms=10, mew=2, color=INK, label="claimed")]
     for kind, n in count_verdicts([row for row in rows if row.mean is not None]).items():
         style = kind.style
@@ -212,7 +204,7 @@ def _build_legend_handles(rows: list[JudgedRow]) -> list[Line2D]:
                    ms=style.plot_marker_size, mfc=colour if style.filled else PAPER, mew=1.1,
                    label=f"{kind.word} ({n})")
         )  # fmt: skip
-    if any(map(_is_apart, rows)):
+    if any(map(is_apart, rows)):
         handles.append(
             Line2D([], [], ls="", marker=SOURCE_PROTOCOL_MARKER, ms=5.5, mfc="none", mec=INK,
                    mew=1.1, label=BY_SOURCE_PROTOCOL)
@@ -220,7 +212,7 @@ def _build_legend_handles(rows: list[JudgedRow]) -> list[Line2D]:
     return handles
 
 
-def _compute_axis_limits(rows: list[JudgedRow]) -> tuple[float, float]:
+def compute_axis_limits(rows: list[JudgedRow]) -> tuple[float, float]:
     """Return limits in percent that hold everything drawn; the lower one is a multiple of 5."""
     shown = [value for row in rows for value in (row.claimed, row.mean, row.low)]
     shown += [row.source_protocol.mean for row in rows if row.source_protocol]
@@ -228,7 +220,8 @@ def _compute_axis_limits(rows: list[JudgedRow]) -> tuple[float, float]:
     return TICK_STEP * math.floor((lowest - 0.5) / TICK_STEP), 100.0
 
 
-def _describe_rows(rows: list[JudgedRow]) -> str:
+def describe_rows(rows: list[JudgedRow]) -> str:
+    """Say in words what the main chart shows."""
     counts = "; ".join(f"{n} {kind.word}" for kind, n in count_verdicts(rows).items())
     return (
         f"Claimed and measured accuracy of {len(rows)} rows: {counts}. The table has the numbers."

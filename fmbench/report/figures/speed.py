@@ -1,14 +1,16 @@
-"""Draws the figure of training time and accuracy: one point for each model."""
+"""Draws the figure of training time and accuracy: one point for each model.
+
+Models that fmbench's own run has measured have hollow points: their seconds are those of another
+machine.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.text import Annotation
-from matplotlib.transforms import Bbox
 
 from fmbench.analysis.predictions import SuitePredictions
 from fmbench.analysis.summary import NO_RECORD
@@ -16,6 +18,7 @@ from fmbench.datasets.specs import DEFAULT_DATASET
 from fmbench.report.figures.style import (
     BLUE,
     INK,
+    PAPER,
     VERMILLION,
     WIDTH,
     Drawing,
@@ -23,10 +26,41 @@ from fmbench.report.figures.style import (
     use_figure_style,
 )
 
-ACCURACIES = (50, 60, 70, 75, 80, 85, 88, 90, 92, 94, 96, 98, 99)
-TICKS = {  # seconds, and what the axis calls them
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.text import Annotation
+    from matplotlib.transforms import Bbox
+
+TITLE = "Training time and accuracy"
+ACCURACY_TICKS = (50, 60, 70, 75, 80, 85, 88, 90, 92, 94, 96, 98, 99)
+TIME_TICKS = {  # seconds, and what the axis calls them
     0.1: "0.1 s", 1: "1 s", 10: "10 s", 60: "1 min", 600: "10 min", 3600: "1 h", 36000: "10 h",
 }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class SpeedPoint:
+    """One model: the seconds of one fit and the test accuracy (a fraction), means over ``n`` seeds.
+
+    ``from_reference``: they are those of fmbench's own run.
+    """
+
+    runner: str
+    seconds: float
+    accuracy: float
+    n: int
+    device: str
+    from_reference: bool
+
+
+def collect_speed_points(predictions: SuitePredictions) -> list[SpeedPoint]:
+    """Collect a point for each measured model on the default data set, in the order of the rows."""
+    return [
+        SpeedPoint(row.runner, row.fit_seconds, row.mean, row.n, row.device, row.from_reference)
+        for row in {row.runner: row for row in predictions.rows}.values()
+        if row.mean is not None and row.fit_seconds and row.dataset == DEFAULT_DATASET.name
+    ]
 
 
 def draw_speed(predictions: SuitePredictions) -> Drawing:
@@ -37,47 +71,64 @@ def draw_speed(predictions: SuitePredictions) -> Drawing:
     Raises:
         MissingData: no model has been measured.
     """
-    found = [
-        (row.runner, row.fit_seconds, row.mean)
-        for row in {row.runner: row for row in predictions.rows}.values()
-        # The seconds of fmbench's own run are those of another machine.
-        if not row.from_reference
-        and row.mean is not None
-        and row.fit_seconds
-        and row.dataset == DEFAULT_DATASET.name
-    ]
-    if not found:
+    from matplotlib.figure import Figure
+
+    points = collect_speed_points(predictions)
+    if not points:
         raise MissingData(NO_RECORD)
-    names = [name for name, _, _ in found]
-    seconds = np.array([s for _, s, _ in found])
-    errors = 1 - np.array([mean for _, _, mean in found])
+    names = [point.runner for point in points]
+    seconds = np.array([point.seconds for point in points])
+    # A logarithm needs an error above zero.
+    errors = np.maximum(1 - np.array([point.accuracy for point in points]), 1e-4)
     subject = predictions.results.suite.subject
     with use_figure_style():
         figure = Figure((WIDTH, 4.4), layout="constrained")
         axes = figure.subplots()
         axes.set(xscale="log", yscale="log")
-        axes.set_yticks([1 - a / 100 for a in ACCURACIES], [str(a) for a in ACCURACIES])
-        axes.set_xticks(list(TICKS), list(TICKS.values()))
+        axes.set_yticks([1 - a / 100 for a in ACCURACY_TICKS], [str(a) for a in ACCURACY_TICKS])
+        axes.set_xticks(list(TIME_TICKS), list(TIME_TICKS.values()))
         axes.set_ylim(errors.max() * 1.12, errors.min() / 1.12)
         axes.set_xlim(seconds.min() / 1.8, seconds.max() * 2.4)
         axes.minorticks_off()
         colours = [VERMILLION if name == subject else BLUE for name in names]
-        axes.scatter(seconds, errors, s=26, c=colours, zorder=3, lw=0)
+        fills = [
+            PAPER if point.from_reference else colour
+            for point, colour in zip(points, colours, strict=True)
+        ]
+        axes.scatter(seconds, errors, s=26, c=fills, edgecolors=colours, zorder=3, lw=1)
         axes.set_xlabel("training time of one run (logarithmic scale)")
         axes.set_ylabel("test accuracy (%), logarithmic scale of the error")
         _add_names(figure, axes, names, seconds, errors, subject)
-    devices = sorted({r.device for m in predictions.on_default_dataset for r in m.records})
-    threads = sorted({r.threads for m in predictions.on_default_dataset for r in m.records})
-    jobs = sorted({r.jobs for m in predictions.on_default_dataset for r in m.records})
     return Drawing(
-        figure, "Training time and accuracy",
-        "One point for each model, the mean over its seeds: "
-        f"n = {len(found)} models, {predictions.n_records} runs. Device: {', '.join(devices)}. "
-        f"Threads for each run: {_format_range(threads)}. Runs at the same time: at most "
-        f"{max(jobs)}. Other programs may have slowed the runs down.",
-        "; ".join(f"{n}: {s:.1f} s, {100 * (1 - e):.2f} %"
-                  for n, s, e in zip(names, seconds, errors, strict=True)),
+        figure, TITLE, write_speed_caption(predictions, points),
+        "; ".join(f"{p.runner}: {p.seconds:.1f} s, {100 * p.accuracy:.2f} %" for p in points),
     )  # fmt: skip
+
+
+def write_speed_caption(predictions: SuitePredictions, points: Sequence[SpeedPoint]) -> str:
+    """Say how many models and runs the points are, and on which devices they were measured."""
+    n_runs = sum(point.n for point in points)
+    parts = [
+        "One point for each model, the mean over its seeds: "
+        f"n = {len(points)} model{'s' if len(points) > 1 else ''}, {n_runs} runs."
+    ]
+    here = [point for point in points if not point.from_reference]
+    if here:
+        records = [r for measured in predictions.on_default_dataset for r in measured.records]
+        threads = sorted({record.threads for record in records})
+        parts.append(
+            f"Device: {', '.join(sorted({point.device for point in here}))}. Threads for each run: "
+            f"{_format_range(threads)}. Runs at the same time: at most "
+            f"{max(record.jobs for record in records)}. Other programs may have slowed the runs "
+            "down."
+        )
+    if own := [point for point in points if point.from_reference]:
+        devices = ", ".join(sorted({point.device for point in own}))
+        parts.append(
+            f"Hollow points ({len(own)}): fmbench's own measurement; their seconds are those of "
+            f"another machine ({devices})."
+        )
+    return " ".join(parts)
 
 
 def _format_range(values: list[int]) -> str:
@@ -88,6 +139,8 @@ def _add_names(
     figure: Figure, axes: Axes, names: list[str], x: np.ndarray, y: np.ndarray, subject: str | None
 ) -> None:
     """Write each name near its point; it covers no other point and no other name if possible."""
+    from matplotlib.transforms import Bbox
+
     figure.draw_without_rendering()  # fixes the layout, so that the size of each text is known
     figure.set_layout_engine("none")
     points = axes.transData.transform(np.column_stack([x, y]))

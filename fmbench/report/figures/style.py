@@ -1,18 +1,14 @@
-"""Defines the style of all figures, and turns a figure into a file or a part of the page.
+"""Defines the style of all figures, and writes a figure as a file.
 
 The colours are those of Okabe & Ito (2008), which colour-blind readers can tell apart. A shape
 always repeats what a colour says. A file is drawn for a white page and has its caption below. The
-copy on the page has no caption, and takes its colours from the page's style sheet, so that they
-change with the page's background. The same records always give the same bytes.
+same records always give the same bytes.
 
 Sizes are in inches, font sizes in points as printed, accuracies in percent.
 """
 
 from __future__ import annotations
 
-import html
-import io
-import re
 import textwrap
 import warnings
 from collections.abc import Iterator
@@ -33,13 +29,11 @@ BLUE, SKY, GREEN, ORANGE, VERMILLION, PURPLE = (
     "#0072b2", "#56b4e9", "#009e73", "#e69f00", "#d55e00", "#cc79a7",
 )  # fmt: skip
 
-# The variable of the page's style sheet that stands for each colour.
-CSS_VARIABLES = {
-    INK: "ink", MUTED: "muted", GRID: "grid", PAPER: "card", BLUE: "blue", SKY: "sky",
-    GREEN: "green", ORANGE: "orange", VERMILLION: "vermillion", PURPLE: "purple",
+# By the names that the page's style sheet gives them, too.
+COLOURS = {
+    "ink": INK, "muted": MUTED, "grid": GRID, "card": PAPER, "blue": BLUE, "sky": SKY,
+    "green": GREEN, "orange": ORANGE, "vermillion": VERMILLION, "purple": PURPLE,
 }  # fmt: skip
-
-COLOURS = {variable: colour for colour, variable in CSS_VARIABLES.items()}
 
 WIDTH = 7.2  # inches: the text width of an A4 page
 CAPTION_SIZE = 7.5
@@ -83,6 +77,10 @@ class MissingData(Exception):
     """A figure cannot be drawn, because the records lack what it shows. The message says what."""
 
 
+class NotApplicable(MissingData):
+    """A figure cannot be drawn, because the suite does not ask for it."""
+
+
 @contextmanager
 def use_figure_style() -> Iterator[None]:
     """Draw in fmbench's style, and ignore the user's own matplotlib settings."""
@@ -123,34 +121,6 @@ class Drawing:
                     svg = escape_unsafe(temporary.read_text(encoding="utf-8"))
                     temporary.write_text(svg, encoding="utf-8")
             caption.remove()
-
-    def to_svg_element(self, id_prefix: str) -> str:
-        """Return the figure as an ``<svg>`` element whose ids all begin with ``id_prefix``."""
-        with use_figure_style():
-            buffer = io.StringIO()
-            self.figure.savefig(
-                buffer, format="svg", facecolor="none", metadata=_no_metadata("svg")
-            )
-        svg = buffer.getvalue()
-        svg = re.sub(r"<(metadata|style).*?</\1>\s*", "", svg[svg.index("<svg") :], flags=re.DOTALL)
-        _, body = svg.split(">", 1)
-        body = re.sub(r"<[^>]*>", lambda tag: _adapt_tag(tag[0], id_prefix), body)
-        width, height = (72 * inches for inches in self.figure.get_size_inches())
-        label = html.escape(self.alt, quote=True)
-        return (
-            f'<svg viewBox="0 0 {width:g} {height:g}" role="img" aria-label="{label}" '
-            f'style="max-width:{width / 0.75:.0f}px">{body.strip()}'
-        )
-
-
-def _adapt_tag(tag: str, id_prefix: str) -> str:
-    """Give one tag of an ``<svg>`` its own ids, and the colours and the font of the page."""
-    tag = re.sub(r'\bid="', f'id="{id_prefix}-', tag)
-    tag = tag.replace('href="#', f'href="#{id_prefix}-').replace("url(#", f"url(#{id_prefix}-")
-    tag = re.sub(r"font-family: [^;\"]*;? ?", "", tag)
-    for colour, variable in CSS_VARIABLES.items():
-        tag = tag.replace(colour, f"var(--{variable})")
-    return re.sub(r" ?\n", " ", tag)
 
 
 def _no_metadata(format_: str) -> dict[str, None]:

@@ -1,16 +1,14 @@
 """Draws the figures of one model: accuracy and loss after each epoch, and the confusion matrix.
 
 A suite may report figures of one model in detail, its subject. That model has three figures of its
-own. The learning curves that the page shows of every other model are drawn here as well.
+own. :mod:`fmbench.report.html.charts` draws the learning curves of every model for the page.
 """
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
-from matplotlib.ticker import MaxNLocator
 
 from fmbench.analysis.predictions import Curve, RunnerPredictions, SuitePredictions
 from fmbench.analysis.summary import NO_RECORD
@@ -23,15 +21,21 @@ from fmbench.report.figures.style import (
     WIDTH,
     Drawing,
     MissingData,
+    NotApplicable,
     use_figure_style,
 )
 from fmbench.utils.formatting import format_count
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 # The values on the training and on the test images that a figure shows, by quantity.
 CURVES = {
     "accuracy": (TRAIN_ACCURACY, HELDOUT_ACCURACY),
     "loss": (TRAIN_LOSS, HELDOUT_LOSS),
 }
+# The name of the figure of each quantity.
+FIGURE_NAMES = {"accuracy": "accuracy-by-epoch", "loss": "loss-by-epoch"}
 MAX_MARKED_EPOCHS = 20  # with more epochs, markers would hide the curve
 
 
@@ -41,7 +45,9 @@ def draw_accuracy_by_epoch(predictions: SuitePredictions) -> Drawing:
     Raises:
         MissingData: there is no subject, no record of it, or no epochs in its records.
     """
-    label, train, test = _find_subject_curves(predictions, "accuracy")
+    from matplotlib.figure import Figure
+
+    label, train, test = find_subject_curves(predictions, "accuracy")
     with use_figure_style():
         figure = Figure((3.8, 2.8), layout="constrained")
         axes = figure.subplots()
@@ -58,9 +64,8 @@ def draw_accuracy_by_epoch(predictions: SuitePredictions) -> Drawing:
     last = f"{100 * train.mean[-1]:.2f} % on the training images, {100 * test.mean[-1]:.2f} %"
     return Drawing(
         figure,
-        _build_title(predictions, "accuracy-by-epoch", f"accuracy of {label} after each epoch"),
-        "Training images: the mean over the epoch, while the model is still learning. Test "
-        f"images: measured at the end of the epoch. {_describe_band(test)}",
+        build_title(predictions, "accuracy-by-epoch", f"accuracy of {label} after each epoch"),
+        describe_curves("accuracy", test),
         f"Two rising curves. After {test.epochs[-1]} epochs: {last} on the test images.",
     )  # fmt: skip
 
@@ -71,7 +76,9 @@ def draw_loss_by_epoch(predictions: SuitePredictions) -> Drawing:
     Raises:
         MissingData: see :func:`draw_accuracy_by_epoch`.
     """
-    label, train, test = _find_subject_curves(predictions, "loss")
+    from matplotlib.figure import Figure
+
+    label, train, test = find_subject_curves(predictions, "loss")
     with use_figure_style():
         figure = Figure((3.8, 2.8), layout="constrained")
         axes = figure.subplots()
@@ -79,33 +86,10 @@ def draw_loss_by_epoch(predictions: SuitePredictions) -> Drawing:
         axes.set_ylabel("loss (cross-entropy, nats)")
         axes.set_ylim(bottom=0)
     return Drawing(
-        figure, _build_title(predictions, "loss-by-epoch", f"loss of {label} after each epoch"),
-        "If the paper shows a validation loss, compare it with the loss on the test images. "
-        f"{_describe_band(test)}",
+        figure, build_title(predictions, "loss-by-epoch", f"loss of {label} after each epoch"),
+        describe_curves("loss", test),
         f"Two falling curves. After {test.epochs[-1]} epochs: {train.mean[-1]:.3f} on the training "
         f"images, {test.mean[-1]:.3f} on the test images.",
-    )  # fmt: skip
-
-
-def draw_learning_curves(measured: RunnerPredictions) -> Drawing | None:
-    """Draw accuracy and loss of any model side by side; None if its records have no epochs."""
-    train, test = (measured.curve(name) for name in CURVES["accuracy"])
-    train_loss, test_loss = (measured.curve(name) for name in CURVES["loss"])
-    if train is None or test is None or train_loss is None or test_loss is None:
-        return None
-    with use_figure_style():
-        figure = Figure((WIDTH, 2.3))
-        # A fixed layout: to compute one would take as long as the drawing itself.
-        layout = {"left": 0.085, "right": 0.99, "top": 0.97, "bottom": 0.2, "wspace": 0.24}
-        left, right = figure.subplots(1, 2, gridspec_kw=layout)
-        _plot_curves(left, train, test, 100)
-        left.set_ylabel("accuracy (%)")
-        _plot_curves(right, train_loss, test_loss, 1)
-        right.set_ylabel("loss")
-    last = f"{100 * test.mean[-1]:.2f} % of the test images are right"
-    return Drawing(
-        figure, f"Learning curves of {measured.configuration.name}", _describe_band(test),
-        f"Accuracy and loss on training and test images. After {test.epochs[-1]} epochs {last}.",
     )  # fmt: skip
 
 
@@ -115,6 +99,9 @@ def draw_confusion_matrix(predictions: SuitePredictions) -> Drawing:
     Raises:
         MissingData: there is no subject, or no record of it.
     """
+    from matplotlib.figure import Figure
+    from matplotlib.patches import Rectangle
+
     label, measured = _find_subject(predictions)
     matrix = measured.confusions.mean(axis=0)
     sizes = matrix.sum(axis=1)
@@ -149,7 +136,7 @@ def draw_confusion_matrix(predictions: SuitePredictions) -> Drawing:
         axes.spines[:].set_visible(False)
     n_most, i, j = max((matrix[i, j], i, j) for i, j in np.ndindex(n, n) if i != j)
     return Drawing(
-        figure, _build_title(predictions, "confusion-matrix", f"confusion matrix of {label}"),
+        figure, build_title(predictions, "confusion-matrix", f"confusion matrix of {label}"),
         f"Number of test images by true class (rows) and predicted class (columns). Each class has "
         f"{sizes[0]:,.0f} images; the numbers are means over n = {measured.n} seeds. Blue: right. "
         "Orange: wrong; the darker, the more images.",
@@ -159,26 +146,34 @@ def draw_confusion_matrix(predictions: SuitePredictions) -> Drawing:
 
 
 def _find_subject(predictions: SuitePredictions) -> tuple[str, RunnerPredictions]:
-    """Return the label of the subject's row and its records."""
+    """Return the label of the subject's row, and its records or fmbench's own measurement."""
     row = predictions.subject
     if row is None:
-        raise MissingData("no [[reported]] figure of the suite names a runner in `of`")
-    if row.runner not in predictions.by_name:
+        raise NotApplicable("no [[reported]] figure of the suite names a runner in `of`")
+    measured = predictions.find(row.runner)
+    if measured is None:
         raise MissingData(NO_RECORD)
-    return row.label, predictions.by_name[row.runner]
+    return row.label, measured
 
 
-def _build_title(predictions: SuitePredictions, name: str, content: str) -> str:
+def build_title(predictions: SuitePredictions, name: str, content: str) -> str:
     """Begin with what the paper calls the figure, if the suite says so."""
     if own := predictions.results.suite.figure_titles.get(name):
         return f"{own}, measured: {content}"
     return content[0].upper() + content[1:]
 
 
-def _find_subject_curves(predictions: SuitePredictions, quantity: str) -> tuple[str, Curve, Curve]:
+def find_subject_curves(predictions: SuitePredictions, quantity: str) -> tuple[str, Curve, Curve]:
+    """Find the subject's label, and its curves on the training and on the test images.
+
+    Raises:
+        MissingData: see :func:`draw_accuracy_by_epoch`.
+    """
     label, measured = _find_subject(predictions)
     train, test = (measured.curve(name) for name in CURVES[quantity])
     if train is None or test is None:
+        if measured.from_reference:
+            raise MissingData("fmbench's own measurement travels without its epochs")
         raise MissingData(
             f"the records of {measured.configuration.name} have no {quantity} by epoch"
         )
@@ -187,6 +182,8 @@ def _find_subject_curves(predictions: SuitePredictions, quantity: str) -> tuple[
 
 def _plot_curves(axes: Axes, train: Curve, test: Curve, scale: float) -> None:
     """Plot both curves, multiplied by ``scale``, with their bands and a legend."""
+    from matplotlib.ticker import MaxNLocator
+
     for curve, colour, marker, label in (
         (train, VERMILLION, "s", "training images"), (test, BLUE, "o", "test images"),
     ):  # fmt: skip
@@ -205,7 +202,22 @@ def _plot_curves(axes: Axes, train: Curve, test: Curve, scale: float) -> None:
     axes.legend()
 
 
-def _describe_band(curve: Curve) -> str:
+def describe_curves(quantity: str, test: Curve) -> str:
+    """Describe the subject's curves of a quantity: a caption."""
+    text = {
+        "accuracy": (
+            "Training images: the mean over the epoch, while the model is still learning. Test "
+            "images: measured at the end of the epoch."
+        ),
+        "loss": (
+            "If the paper shows a validation loss, compare it with the loss on the test images."
+        ),
+    }[quantity]
+    return f"{text} {describe_band(test)}"
+
+
+def describe_band(curve: Curve) -> str:
+    """Say what line and band of a curve are."""
     if curve.n == 1:
         return "One seed (n = 1)."
     return f"Line: mean of n = {curve.n} seeds. Band: from the lowest seed to the highest."

@@ -7,6 +7,7 @@ that the user typed.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -27,25 +28,42 @@ from fmbench.consistency.check import ConsistencyResult, check_consistency
 from fmbench.metrics.registry import METRICS
 from fmbench.report import row_texts, sentences
 from fmbench.report.commands import Commands
-from fmbench.report.figures.dot_plot import draw_dot_plot
-from fmbench.report.figures.style import Drawing, MissingData
-from fmbench.report.figures.subject import draw_confusion_matrix, draw_learning_curves
-from fmbench.report.figures.write import FIGURES
-from fmbench.report.html import sections
+from fmbench.report.figures.dot_plot import TITLE, describe_rows, write_dots_caption
+from fmbench.report.figures.hard_images import ShownImages, show_hard_images
+from fmbench.report.figures.style import MissingData, NotApplicable
+from fmbench.report.figures.subject import FIGURE_NAMES
+from fmbench.report.html import charts, sections
 from fmbench.report.mistakes import collect_findings, explain_with_mistakes
 from fmbench.report.story import write_story
 from fmbench.report.tables import build_table
+from fmbench.report.until_decided import build_spending_table
 from fmbench.suites.reader import ACCURACIES, BY_CLASS, OVERALL
-from fmbench.utils.formatting import format_interval
+from fmbench.utils.formatting import format_interval, join_words
 from fmbench.utils.printable import escape_unsafe
 from fmbench.utils.table import TEXT, Table, format_points
 
-# The page shows these in its own way: as the main chart, and as a table that readers can search.
-NOT_AMONG_FIGURES = (draw_dot_plot, draw_confusion_matrix)
+# The charts of the page by the names of their figures.
+CHARTS: dict[str, Callable[[SuitePredictions], charts.Chart]] = {
+    name: functools.partial(charts.draw_subject_curves, quantity=quantity)
+    for quantity, name in FIGURE_NAMES.items()
+} | {"speed": charts.draw_speed_chart}
+HARD_IMAGES = "hard-images"
+
+OnStep = Callable[[str], None]
 
 
-def render_page(predictions: SuitePredictions, commands: Commands) -> str:
-    """Render the page as HTML; ``commands`` are those that it shows."""
+def say_nothing(step: str) -> None:
+    """Ignore a step of the work; the default where nobody watches."""
+
+
+def render_page(
+    predictions: SuitePredictions, commands: Commands, on_step: OnStep = say_nothing
+) -> str:
+    """Render the page as HTML.
+
+    ``commands`` are those that it shows. ``on_step`` is told what begins, such as ``drawing the
+    figures``.
+    """
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
@@ -57,47 +75,67 @@ def render_page(predictions: SuitePredictions, commands: Commands) -> str:
     )
     environment.filters |= FILTERS
     template = environment.get_template("report.html.j2")
-    html = template.render(_collect_values(predictions, commands))
+    values = _collect_values(predictions, commands, on_step)
+    on_step("writing the page")
+    html = template.render(values)
     return escape_unsafe(re.sub(r"\n\s*\n+", "\n", html))
 
 
-def _collect_values(predictions: SuitePredictions, commands: Commands) -> dict[str, Any]:
+def _collect_values(
+    predictions: SuitePredictions, commands: Commands, on_step: OnStep
+) -> dict[str, Any]:
     """Collect the values that the template needs, by their names in it."""
-    suite = predictions.results.suite
+    suite, rows = predictions.results.suite, predictions.rows
+    if suite.reported:
+        on_step("comparing what the paper prints")
     consistency = check_consistency(suite) if suite.reported else None
+    spent = predictions.results.until_decided
+    on_step("comparing the known mistakes")
     findings = list(collect_findings(predictions.results))
-    drawings, missing_figures = _draw_figures(predictions)
+    answer = write_story(predictions, consistency, findings, commands)
+    mistakes = list(map(_build_mistakes_section, findings))
+    on_step("drawing the figures")
+    drawn, missing_figures = _draw_charts(predictions)
+    hard_images = _show_hard_images(predictions, missing_figures)
     runner_sections = sections.build_runner_sections(predictions, commands)
     detail_tables = (BY_CLASS, OVERALL) if suite.subject else ()
-    return {
+    values = {
         "heading": sections.write_heading(suite),
-        "answer": write_story(predictions, consistency, findings, commands),
+        "answer": answer,
         "paper": sentences.cite_paper(predictions),
-        "counts": row_texts.count_verdicts(predictions.rows),
+        "counts": row_texts.count_verdicts(rows),
         "suite": suite,
-        "rows": predictions.rows,
+        "rows": rows,
         "subject": predictions.subject,
+        "subject_section": _find_subject_section(predictions, runner_sections),
         "runnable": predictions.results.configurations,
         "commands": commands,
         "verdicts": VerdictKind,
-        "legend": _explain_verdicts(predictions.rows),
+        "legend": _explain_verdicts(rows),
         "by_source_protocol": row_texts.BY_SOURCE_PROTOCOL,
         "control": row_texts.CONTROL,
+        "columns": _find_columns(rows),
         "text_kind": TEXT,
         "interval": format_interval,
         "confidence": CONFIDENCE_TEXT,
         "no_record": NO_RECORD,
         "reference_mark": row_texts.REFERENCE_MARK,
-        "reference_note": row_texts.describe_reference(predictions.rows),
-        "main_chart": draw_dot_plot(predictions) if predictions.rows else None,
-        "main_chart_narrow": draw_dot_plot(predictions, narrow=True) if predictions.rows else None,
-        "drawings": drawings,
+        "reference_note": row_texts.describe_reference(rows, commands.run("--all")),
+        "dots": charts.build_dot_chart(predictions) if rows else None,
+        "dots_title": TITLE,
+        "dots_caption": write_dots_caption(predictions),
+        "dots_in_words": describe_rows(rows),
+        "charts": drawn,
+        "speed_bars": charts.list_speed_bars(predictions),
+        "hard_images": hard_images,
         "missing_figures": missing_figures,
         "accuracies_title": sections.find_table_title(suite, ACCURACIES),
+        "matrix_title": suite.figure_titles.get("confusion-matrix", ""),
+        "spending": build_spending_table(spent) if spent else None,
         "tables": [build_table(predictions.results, name) for name in detail_tables],
         "against": _compare_folders(predictions),
         "sections": runner_sections,
-        "anchors": {section.name: section.anchor for section in runner_sections},
+        "table_rows": sections.order_rows(predictions, runner_sections),
         "metric_titles": [metric.title for metric in METRICS.values() if metric.in_class_table],
         "curves": _draw_learning_curves(predictions),
         "consistency": consistency,
@@ -108,11 +146,82 @@ def _collect_values(predictions: SuitePredictions, commands: Commands) -> dict[s
         "conflicts": _describe_other_conflicts(consistency),
         "statements": test_statements(predictions.results),
         "not_checked": _describe_unchecked(consistency),
-        "mistakes": list(map(_build_mistakes_section, findings)),
+        "mistakes": mistakes,
         "missing": sections.list_missing(predictions, missing_figures, commands),
         "reproduction": sections.list_commands(predictions, runner_sections, commands),
         "provenance": sections.describe_provenance(predictions),
+        "has_records": bool(predictions.by_name),
     }
+    return values | {"navigation": _list_navigation(values)}
+
+
+def _list_navigation(values: dict[str, Any]) -> list[tuple[str, str]]:
+    """List the sections that the page has, each with its address and its short title."""
+    suite = values["suite"]
+    has_figures = values["charts"] or values["hard_images"] or values["missing_figures"]
+    return [
+        (anchor, title)
+        for anchor, title, is_shown in (
+            ("answer", "Answer", True),
+            ("accuracies", values["accuracies_title"], True),
+            ("figures", "Figures", has_figures),
+            ("rows", "Rows", values["sections"]),
+            ("metrics", "Metrics", values["tables"]),
+            ("until-decided", "Seeds spent", values["spending"]),
+            ("against", "Two machines", values["against"]),
+            ("consistency", "Consistency", values["consistency"] or values["statements"]),
+            ("mistakes", "Mistakes", values["mistakes"] or (suite.subject and values["rows"])),
+            ("missing", "Missing", True),
+            ("reproduce", "Reproduce", True),
+            ("provenance", "Provenance", True),
+        )
+        if is_shown
+    ]
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Which columns the table of accuracies has besides the usual ones: those with a value."""
+
+    source: bool
+    protocol: bool
+    control: bool
+    margin: bool
+    p_values: bool
+
+    @property
+    def left_out(self) -> str:
+        """Names the columns that a narrow screen leaves out."""
+        return join_words(
+            name
+            for name, is_there in (
+                ("source", self.source),
+                ("one new run", True),
+                (row_texts.CONTROL, self.control),
+                ("margin needed", self.margin),
+                ("p within", self.p_values),
+                ("p beyond", self.p_values),
+            )
+            if is_there
+        )
+
+
+def _find_columns(rows: Sequence[JudgedRow]) -> Columns:
+    return Columns(
+        source=any(row.source is not None for row in rows),
+        protocol=any(row.source_protocol for row in rows),
+        control=any(row.control for row in rows),
+        margin=any(row.verdict.delta_star is not None for row in rows),
+        p_values=any(row.verdict.p_within is not None for row in rows),
+    )
+
+
+def _find_subject_section(
+    predictions: SuitePredictions, runner_sections: Sequence[sections.RunnerSection]
+) -> sections.RunnerSection | None:
+    """Find the section of the model that the suite is about, if its classes are measured."""
+    name = predictions.results.suite.subject
+    return next((s for s in runner_sections if s.name == name and s.measured), None)
 
 
 def _compare_folders(predictions: SuitePredictions) -> Table | None:
@@ -137,7 +246,7 @@ def _explain_verdicts(rows: Sequence[JudgedRow]) -> list[tuple[str, list[Verdict
 
 def _format_prose(text: str) -> Markup:
     """Keep numbers and their units on one line, and show text between backticks as code."""
-    for words in (" %", "n = ", "p < ", " seed", " points"):
+    for words in (" %", "n = ", "p < ", "p = ", " seed", " points"):
         text = text.replace(words, words.replace(" ", "\u00a0"))
     return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", str(escape(text))))
 
@@ -153,9 +262,15 @@ def _format_points(difference: float | None) -> str:
     return format_points(difference).replace("-", "−")
 
 
+def _format_p(p: float | None) -> str:
+    """Return a p value with two digits, or ``<0.0001``."""
+    return "–" if p is None else f"{p:.2g}" if p >= 1e-4 else "<0.0001"
+
+
 FILTERS: dict[str, Callable[..., str | list[str]]] = {  # of the template
     "percent": _format_percent,
     "points": _format_points,
+    "p_value": _format_p,
     "minus": lambda text: text.replace("-", "−"),
     "prose": _format_prose,
     "cost": sections.describe_cost,
@@ -167,22 +282,37 @@ FILTERS: dict[str, Callable[..., str | list[str]]] = {  # of the template
 }
 
 
-def _draw_figures(predictions: SuitePredictions) -> tuple[dict[str, Drawing], dict[str, str]]:
-    """Draw the figures by name; for each that cannot be drawn, return the reason."""
-    drawings, missing = {}, {}
-    for name, draw in FIGURES.items():
-        if draw in NOT_AMONG_FIGURES:
-            continue
+def _draw_charts(predictions: SuitePredictions) -> tuple[dict[str, charts.Chart], dict[str, str]]:
+    """Draw the charts by name; for each that cannot be drawn, return the reason.
+
+    Those that the suite does not ask for are in neither.
+    """
+    drawn, missing = {}, {}
+    for name, draw in CHARTS.items():
         try:
-            drawings[name] = draw(predictions)
+            drawn[name] = draw(predictions)
+        except NotApplicable:
+            continue
         except MissingData as why:
             missing[name] = str(why)
-    return drawings, missing
+    return drawn, missing
 
 
-def _draw_learning_curves(predictions: SuitePredictions) -> dict[str, Drawing]:
-    drawn = {name: draw_learning_curves(measured) for name, measured in predictions.by_name.items()}
-    return {name: drawing for name, drawing in drawn.items() if drawing}
+def _show_hard_images(predictions: SuitePredictions, missing: dict[str, str]) -> ShownImages | None:
+    """Collect the images that most models get wrong; if there are none, note in ``missing`` why."""
+    try:
+        return show_hard_images(predictions)
+    except MissingData as why:
+        missing[HARD_IMAGES] = str(why)
+        return None
+
+
+def _draw_learning_curves(predictions: SuitePredictions) -> dict[str, charts.LearningCurves]:
+    drawn = {
+        name: charts.draw_learning_curves(measured)
+        for name, measured in predictions.by_name.items()
+    }
+    return {name: curves for name, curves in drawn.items() if curves}
 
 
 def _describe_other_conflicts(consistency: ConsistencyResult | None) -> list[str]:

@@ -7,8 +7,9 @@ makes each number, and where the records come from.
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +20,7 @@ from fmbench.analysis.evaluation import JudgedRow
 from fmbench.analysis.predictions import RunnerPredictions, SuitePredictions
 from fmbench.analysis.statistics import CONFIDENCE_TEXT
 from fmbench.analysis.summary import NO_RECORD, Status
-from fmbench.analysis.verdicts import FEWEST_SEEDS, Verdict
+from fmbench.analysis.verdicts import FEWEST_SEEDS, Verdict, VerdictKind
 from fmbench.datasets.specs import DEFAULT_DATASET, get_dataset
 from fmbench.models.registry import Runner
 from fmbench.records.record import Record
@@ -31,6 +32,7 @@ from fmbench.report.row_texts import (
     describe_evidence,
     describe_source_protocol,
     describe_tests,
+    find_rows_from_reference,
 )
 from fmbench.report.sentences import format_accuracy
 from fmbench.suites.claims import Suite
@@ -40,6 +42,12 @@ from fmbench.utils.formatting import format_count, format_interval, format_mean_
 MAX_SEEDS = 20  # rows of a table of seeds, so that thousands of records fit on one page
 MAX_DETAILS = 4000  # characters of the details about a fit that are shown
 N_SHADES = 9  # of the cells of a confusion matrix, besides no shade
+# The names of the sections, which no row's address may take.
+SECTIONS = (
+    "main", "answer", "dot-plot", "accuracies", "figures", "accuracy-by-epoch", "loss-by-epoch",
+    "confusion-matrix", "speed", "hard-images", "rows", "metrics", "until-decided",
+    "against", "consistency", "mistakes", "missing", "reproduce", "provenance",
+)  # fmt: skip
 TABLE_TITLES = {ACCURACIES: "Accuracies", BY_CLASS: "By class", OVERALL: "Overall"}
 
 
@@ -69,28 +77,41 @@ class SeedRow:
 
 
 @dataclass(frozen=True)
+class RowSection:
+    """A row, its address on the page (``lenet5`` for ``#lenet5``), and what is known of it."""
+
+    anchor: str
+    row: JudgedRow
+    facts: list[tuple[str, str]]
+
+
+@dataclass(frozen=True)
 class RunnerSection:
     """Everything that the page says about one runner and the rows that name it."""
 
     anchor: str
     name: str
-    rows: list[JudgedRow]
-    facts: list[list[tuple[str, str]]]  # for each row: what is known of its claim
+    rows: list[RowSection]
     runner: Runner | None
-    measured: RunnerPredictions | None
+    measured: RunnerPredictions | None  # here, or by fmbench itself
     run: str  # the command that measures it in this results folder
     measure_again: str  # the command that measures it again in the default folder
     seeds: list[SeedRow]
     n_more: int  # records that have no row in the table of seeds
     matrix: list[tuple[str, list[MatrixCell]]]  # by true class
-    class_metrics: list[tuple[str, list[str]]]  # by class: each metric in words
+    class_metrics: list[tuple[str, list[tuple[str, str]]]]  # by class: each mean, and its spread
     environments: list[str]  # the library versions that the records name
     fit_details: str  # what the classifier of the first record says about its fit, as JSON
 
     @property
+    def first(self) -> JudgedRow:
+        """The first row that names the runner."""
+        return self.rows[0].row
+
+    @property
     def accuracy(self) -> str:
         """The measured accuracy with its spread and the number of seeds."""
-        row = self.rows[0]
+        row = self.first
         if row.mean is None:
             return NO_RECORD
         own = REFERENCE_MARK if row.from_reference else ""
@@ -101,17 +122,43 @@ def build_runner_sections(predictions: SuitePredictions, commands: Commands) -> 
     """Build one section for each runner, in the order of the rows."""
     by_runner: dict[str, list[JudgedRow]] = {}
     for row in predictions.rows:
-        by_runner.setdefault(row.runner, []).append(row)
+        by_runner.setdefault(row.runner or row.label, []).append(row)
+    taken = set(SECTIONS)
     return [
-        _build_section(f"row-{i}", name, rows, predictions, commands)
-        for i, (name, rows) in enumerate(by_runner.items(), 1)
+        _build_section(name, rows, predictions, commands, taken) for name, rows in by_runner.items()
     ]
 
 
+def order_rows(
+    predictions: SuitePredictions, sections: Sequence[RunnerSection]
+) -> list[tuple[RowSection, RunnerSection]]:
+    """Put the rows of all sections in the order of the suite, each with its section."""
+    found = {id(each.row): (each, section) for section in sections for each in section.rows}
+    return [found[id(row)] for row in predictions.rows]
+
+
+def make_anchor(name: str, taken: set[str]) -> str:
+    """Make an address on the page from a name, different from those that are ``taken``.
+
+    Such as ``lenet5``, or ``sklearn-svm-svc-c-10``.
+    """
+    words = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "row"
+    anchor, n = words, 1
+    while anchor in taken:
+        n += 1
+        anchor = f"{words}-{n}"
+    taken.add(anchor)
+    return anchor
+
+
 def _build_section(
-    anchor: str, name: str, rows: list[JudgedRow], predictions: SuitePredictions, commands: Commands
+    name: str,
+    rows: list[JudgedRow],
+    predictions: SuitePredictions,
+    commands: Commands,
+    taken: set[str],
 ) -> RunnerSection:
-    results, measured = predictions.results, predictions.by_name.get(name)
+    results, measured = predictions.results, predictions.find(name)
     configuration = results.configurations.get(name)
     runner = configuration.runner if configuration else None
     n_seeds = None
@@ -123,24 +170,23 @@ def _build_section(
         text = json.dumps(records[0].details, indent=1, ensure_ascii=False)
         fit_details = text[:MAX_DETAILS]
     return RunnerSection(
-        anchor=anchor,
+        anchor=make_anchor(f"details-{name}", taken),
         name=name,
-        rows=rows,
-        facts=[list_facts(row) for row in rows],
+        rows=[RowSection(make_anchor(name, taken), row, list_facts(row, commands)) for row in rows],
         runner=runner,
         measured=measured,
         run=commands.run(name),
         measure_again=commands.measure_again(name, n_seeds),
-        seeds=_build_seed_rows(measured) if measured else [],
+        seeds=_build_seed_rows(measured) if measured and records else [],
         n_more=max(0, len(records) - MAX_SEEDS),
         matrix=_build_matrix(measured) if measured else [],
-        class_metrics=_format_class_metrics(measured) if measured else [],
+        class_metrics=_list_class_metrics(measured) if measured else [],
         environments=sorted({_format_versions(record) for record in records}),
         fit_details=fit_details,
     )
 
 
-def list_facts(row: JudgedRow) -> list[tuple[str, str]]:
+def list_facts(row: JudgedRow, commands: Commands) -> list[tuple[str, str]]:
     """List what is known of a row's claim, each fact under its name; unknown ones are left out."""
     suite_row, verdict, control = row.row, row.verdict, row.control
     if not row.where:
@@ -157,6 +203,7 @@ def list_facts(row: JudgedRow) -> list[tuple[str, str]]:
         ("verdict", f"{verdict.kind.style.mark} {verdict}"),
         ("interval of what is claimed", _format_claim_interval(row)),
         ("tests", describe_tests(verdict)),
+        ("seeds needed", _describe_seeds_needed(row, commands)),
         ("margin needed", _format_margin(verdict)),
         ("to the printed digit", _format_yes_no(verdict.to_the_digit)),
         ("by the source’s protocol", describe_source_protocol(row)),
@@ -172,6 +219,17 @@ def _format_claim_interval(row: JudgedRow) -> str:
     if interval is None or row.n < 2:
         return ""
     return f"{format_interval(*interval)} % ({CONFIDENCE_TEXT} prediction interval)"
+
+
+def _describe_seeds_needed(row: JudgedRow, commands: Commands) -> str:
+    """Say how many seeds would decide an open verdict; empty if it is decided."""
+    verdict = row.verdict
+    if verdict.kind is VerdictKind.MORE_SEEDS and verdict.seeds_needed:
+        run = commands.run(row.runner, seeds=verdict.seeds_needed)
+        return f"{verdict.seeds_needed} in all; {row.n} are measured: `{run}`"
+    if verdict.kind is VerdictKind.UNDECIDABLE:
+        return verdict.reason
+    return ""
 
 
 def _format_margin(verdict: Verdict) -> str:
@@ -236,11 +294,16 @@ def _build_matrix(measured: RunnerPredictions) -> list[tuple[str, list[MatrixCel
     return rows
 
 
-def _format_class_metrics(measured: RunnerPredictions) -> list[tuple[str, list[str]]]:
-    return [
-        (name, [format_mean_sd(rate[:, k].tolist(), 3) for rate in measured.rates.values()])
-        for k, name in enumerate(measured.configuration.dataset.classes)
-    ]
+def _list_class_metrics(
+    measured: RunnerPredictions,
+) -> list[tuple[str, list[tuple[str, str]]]]:
+    """List the mean of each metric and its spread, which one seed lacks, by class."""
+    rows = []
+    for k, name in enumerate(measured.configuration.dataset.classes):
+        texts = [format_mean_sd(rate[:, k].tolist(), 3) for rate in measured.rates.values()]
+        parts = [text.partition(" ± ") for text in texts]
+        rows.append((name, [(mean, f"± {spread}" if spread else "") for mean, _, spread in parts]))
+    return rows
 
 
 def _format_versions(record: Record) -> str:
@@ -291,6 +354,8 @@ def list_missing(
             items.append(MissingItem(label, status, commands.run(name)))
         elif not row.is_measured_here:
             why = NO_RECORD if row.status is Status.NOT_RUN or row.from_reference else status
+            if row.from_reference:
+                why = "not measured here; fmbench's own measurement is shown"
             cost = f"{why}; one run takes {describe_cost(configuration.runner)}"
             items.append(MissingItem(label, cost, commands.run(name)))
         elif not configuration.runner.deterministic and row.n < FEWEST_SEEDS:
@@ -310,8 +375,9 @@ def list_missing(
 def describe_provenance(predictions: SuitePredictions) -> list[tuple[str, list[str]]]:
     """Say where the records come from: each fact with its values and how often each occurs."""
     records = [record for m in predictions.by_name.values() for record in m.records]
+    own = _describe_own(predictions)
     if not records:
-        return []
+        return [*own, ("claims", _cite_suite(predictions.results.suite))] if own else []
 
     def count_values(values: Iterable[Any]) -> list[str]:
         found = Counter(map(str, values))
@@ -331,8 +397,20 @@ def describe_provenance(predictions: SuitePredictions) -> list[tuple[str, list[s
         ),
         ("versions", count_values(_format_versions(record) for record in records)),
         *_list_checksums(predictions),
+        *own,
         ("claims", _cite_suite(predictions.results.suite)),
     ]
+
+
+def _describe_own(predictions: SuitePredictions) -> list[tuple[str, list[str]]]:
+    """Say which rows fmbench's own measurement answers; nothing if there are none."""
+    rows = {row.runner: row for row in find_rows_from_reference(predictions.rows)}
+    if not rows:
+        return []
+    devices = sorted({row.device for row in rows.values() if row.device})
+    n_runs = sum(row.n for row in rows.values())
+    what = f"{_count_records(n_runs, len(rows))}, which travel with the package"
+    return [("fmbench's own measurement", [f"{what} ({', '.join(devices)})" if devices else what])]
 
 
 def _count_records(n: int, n_models: int) -> str:
@@ -399,7 +477,7 @@ def list_commands(
         for name in find_examined_runners(predictions.results)
     ]
     rows += [
-        (f"{' and '.join(row.label for row in section.rows)}", section.measure_again)
+        (f"{' and '.join(each.row.label for each in section.rows)}", section.measure_again)
         for section in sections
         if section.runner
     ]

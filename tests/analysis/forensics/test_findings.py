@@ -1,5 +1,7 @@
 """The findings of forensics: the records of a model beside everything that a paper prints."""
 
+import csv
+import io
 import json
 from contextlib import nullcontext
 from dataclasses import replace
@@ -19,11 +21,14 @@ from fmbench.datasets import specs
 from fmbench.models.registry import isolate_registrations
 from fmbench.records.protocols import load_labels_by_subset
 from fmbench.records.store import Store
-from fmbench.report.mistakes import explain_with_mistakes, format_findings
+from fmbench.report.forensics import build_findings_document, format_findings, summarise_findings
+from fmbench.report.mistakes import explain_with_mistakes
 from fmbench.suites.claims import ReportedFigure
 from fmbench.suites.reader import read_suite
+from fmbench.utils.document import format_document
 from fmbench.utils.table import format_csv, format_markdown
 from tests.analysis.forensics.made import figure
+from tests.helpers.layout import list_bad_lines
 
 CLAIM = Claim(0.988, 0.00005, printed="98.80", label="Tiny", where="Table 3")
 TITLE = "Table 3: accuracy 98.80 %"
@@ -245,6 +250,9 @@ def test_the_figures_that_need_no_mistake_are_named_beside_those_that_do(made, t
     text = str(explain_with_mistakes(findings))
     assert text.startswith("No mistake is needed for text (kappa 0.9). ")
     assert "One story would explain it" in text
+    assert summarise_findings(findings).endswith(
+        " stories explains the only printed place that needs a story."
+    )
     lines = lines_of(findings)
     assert lines["no mistake"]["text: kappa 0.9"] == "yes: 0.90, no mistake is needed"
     assert lines[DIGITS]["text: kappa 0.9"] == ""
@@ -253,7 +261,11 @@ def test_the_figures_that_need_no_mistake_are_named_beside_those_that_do(made, t
 def test_if_no_story_explains_anything_the_sentence_says_so(made, tiny):
     plan = ForensicsPlan(tiny, 3, with_readings=False)
     made.put_honest(plan, 0.907, 0.908, 0.909)
-    assert "none explains any of it" in str(explain_with_mistakes(made.findings(plan)))
+    findings = made.findings(plan)
+    assert "none explains any of it" in str(explain_with_mistakes(findings))
+    assert summarise_findings(findings).endswith(
+        " compared; none explains anything in the only printed place."
+    )
 
 
 def test_what_no_story_can_show_is_said_too(made, tiny):
@@ -522,7 +534,7 @@ def test_without_a_printed_figure_the_accuracies_are_shown(made, tiny):
     assert lines_of(findings)[leak.name]["accuracy"] == "98.80"
     assert any("prints no figure of this model" in note for note in findings.build_table().notes)
     assert explain_with_mistakes(findings) is None
-    assert "accuracy  98.80" in format_findings(findings)
+    assert "accuracy: 98.80" in format_findings(findings)
 
 
 def test_the_notes_say_that_this_is_evidence_and_no_proof(made, tiny):
@@ -543,7 +555,8 @@ def test_the_findings_for_a_program_hold_what_the_tables_say(made, tiny):
     assert match["explained"] and match["figures"][0]["metric"] == "accuracy"
     assert (match["figures"][0]["printed"], match["figures"][0]["n"]) == ("98.80", 3)
     assert found["counts"][0]["as_stated"] == 1
-    assert found["sources"][0]["figures"][0]["printed"] == "98.80"
+    [printed] = found["sources"][0]["figures"]
+    assert printed["printed"] == "98.80" and printed["value"] == pytest.approx(0.988)
 
 
 def test_the_tables_are_written_in_both_formats(made, tiny):
@@ -582,7 +595,7 @@ def test_figures_that_clash_with_an_explained_accuracy_are_named_and_no_story_is
         "90.80 ± 0.10 %, n = 3. The accuracy needs no mistake; Table 3 (kappa 0.75) cannot belong "
         "to the same run as that accuracy, so no story is told for it: see `fmbench check`."
     )
-    text = format_findings(findings)
+    text = format_findings(findings, 1000)
     assert DIGITS not in text and "no run gives the figure beside accuracy 90.80 %" in text
     [source] = findings.as_dict()["sources"]
     assert source["clashes_with_the_accuracy"] and not source["needs_no_mistake"]
@@ -639,3 +652,64 @@ def test_a_claim_alone_is_what_is_printed(made, tiny):
     [source] = made.findings(ForensicsPlan(tiny, 1)).printed
     assert source.title == TITLE
     assert source.figures[0].low == pytest.approx(PrintedFigure.from_claim(CLAIM).low)
+
+
+# ---------------------------------------------------------------- in a terminal
+
+
+@pytest.fixture
+def several(made, tiny):
+    """Findings of which some stories explain, some may explain, and some are not measured."""
+    plan = ForensicsPlan(tiny, 3)
+    made.put_honest(plan, 0.907, 0.908, 0.909)
+    made.put_digits(plan, 0.987, 0.988, 0.989)
+    made.put(plan.readings[1].digits, test=0.988)
+    printed = [
+        figure("98.80%"), figure("0.987", "kappa", where="Table 2, kappa"),
+        figure("0.66", "mse", where="Table 2, MSE"), figure("98.9%", where="text, Section 4.2"),
+    ]  # fmt: skip
+    return made.findings(plan, printed=printed)
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_the_findings_fit_the_terminal_and_no_word_is_cut(several, width):
+    assert not list_bad_lines(build_findings_document(several), width)
+    text = format_findings(several, width)
+    for words in ("Forensics of tiny", "does not explain", "may explain", "not run"):
+        assert words in text
+
+
+def test_the_findings_begin_with_what_the_best_story_explains(several):
+    _, _, answer, *_ = format_findings(several, 120).splitlines()
+    n = several.n_compared
+    assert answer == f"The best of {n} stories explains 3 of the 4 printed places."
+    assert summarise_findings(several) == answer
+
+
+def test_what_a_story_misses_stands_before_what_it_explains(several):
+    [row] = [row for row in build_findings_document(several).table.rows if row["story"] == DIGITS]
+    assert list(row)[-2:] == ["does not explain", "explains"]
+    assert row["does not explain"].startswith("Table 2, MSE: 0.1")
+    assert row["explains"].startswith("Table 3: 98.80; Table 2, kappa: 0.98")
+
+
+def test_csv_has_the_matrix_and_latex_only_what_is_shown(several):
+    document = build_findings_document(several)
+    [digits] = [
+        row
+        for row in csv.DictReader(io.StringIO(format_document(document, "csv")))
+        if row["story"] == DIGITS
+    ]
+    assert digits[TITLE] == "yes: 98.80, n = 3" and digits["status"] == "measured"
+    assert "status" not in format_document(document, "tex")
+    assert json.loads(format_document(document, "json")) == json.loads(
+        json.dumps(several.as_dict())
+    )
+
+
+def test_where_nothing_is_measured_the_answer_says_so(made, tiny):
+    findings = made.findings(ForensicsPlan(tiny, 1))
+    assert summarise_findings(findings) == (
+        "Nothing is known yet about the only printed place: no story that can be compared is "
+        "measured."
+    )

@@ -10,9 +10,12 @@ from fmbench.analysis.forensics.plan import ForensicsPlan
 from fmbench.analysis.forensics.stored import StoredPredictions
 from fmbench.analysis.verdicts import Claim
 from fmbench.records.store import Store
+from fmbench.report.forensics import build_findings_document
 from fmbench.report.mistakes import collect_findings, explain_with_mistakes
 from fmbench.suites.bundled import CHECKOUT
 from fmbench.suites.reader import read_suite
+from fmbench.utils.document import format_document
+from tests.helpers.layout import list_bad_lines
 
 pytestmark = pytest.mark.slow
 
@@ -61,12 +64,23 @@ def test_the_matrix_shows_the_stories_that_the_answer_names_and_the_other_networ
     assert {
         row.outcome.story.name for row in (findings.best_story, pair.first, pair.second)
     } <= shown
-    networks = ["LeNet-5 as Section 3 of the paper prints it, word for word",
-                "LeNet-5 as Section 4 of the paper describes it"]  # fmt: skip
+    networks = ["LeNet-5 as Section 3 of Kayed et al. 2020 prints it, word for word",
+                "LeNet-5 as Section 4 of Kayed et al. 2020 describes it"]  # fmt: skip
     assert {f"no mistake; network: {network}" for network in networks} <= shown
-    assert f"Other networks that the source may mean: {'; '.join(networks)}." in (
+    named = [f"lenet5-section{n} ({network})" for n, network in zip((3, 4), networks, strict=True)]
+    assert f"Other networks that the source may mean: {'; '.join(named)}." in (
         findings.build_table().notes
     )
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_the_printed_findings_fit_the_terminal_and_name_the_runners(findings, width):
+    document = build_findings_document(findings)
+    assert not list_bad_lines(document, width)
+    text = format_document(document, "text", width)
+    assert "\nWhat is printed, and how many stories explain it\n" in text
+    assert "lenet5-section3" in text and "lenet5-section4" in text
+    assert f"\nThe best of {findings.n_compared} stories explains 4 of the 7 printed places" in text
 
 
 def test_two_runs_on_the_digits_share_as_many_figures_as_they_have_of_table_1(outcomes, table_1):

@@ -223,7 +223,7 @@ def test_a_worker_that_is_killed_changes_no_result(
             wait.unlink()
         _, err = wait_for_output(process)
         assert process.returncode == 0, err
-    assert err.count(": fit ") == 6
+    assert err.count(" %, fit ") == 6
     contents = store.read_contents()
     assert not contents.broken and not contents.failed
     cells = resolve_configuration(f"{path}:make").cells(QUICK, 6)
@@ -260,7 +260,7 @@ def test_if_the_client_ends_its_cells_end_and_the_next_run_continues(
     with start_cluster_run(*command) as process:
         _, err = wait_for_output(process)
         assert process.returncode == 0, err
-    assert err.count(": fit ") == 2
+    assert err.count(" %, fit ") == 2
     contents = store.read_contents()
     assert len(contents.finished) == 4 and not contents.broken and not contents.failed
 

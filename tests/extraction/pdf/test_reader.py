@@ -444,6 +444,14 @@ def test_the_memory_limit_is_named():
         reader.read_pdf(bomb, "bomb.pdf", memory_gib=0.3)
 
 
+def test_where_the_system_limits_no_memory_it_is_measured(monkeypatch):
+    monkeypatch.setattr(reader, "POLLS_MEMORY", True)  # as on macOS
+    monkeypatch.setattr(reader, "POLL_SECONDS", 0)
+    monkeypatch.setattr(reader, "_measure_memory", lambda pid: 3 * 2**30)
+    with pytest.raises(UserError, match="status -9, perhaps at the limit of 2 GiB of memory"):
+        reader.read_pdf(make_bomb(), "bomb.pdf")
+
+
 @pytest.mark.parametrize(
     ("event", "arguments"),
     [

@@ -198,6 +198,7 @@ class OnGpu(nn.Parameter):
     is_cuda = True
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_the_optimizers_of_a_gpu_count_their_steps_there_and_update_alike(name, monkeypatch):
     """PyTorch allows a recordable optimizer on some devices only; here the CPU is one of them."""

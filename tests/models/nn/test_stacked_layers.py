@@ -17,6 +17,8 @@ from fmbench.records.cells import Cell
 from fmbench.records.protocols import FULL
 from tests.helpers.networks import use_double_precision
 
+pytestmark = pytest.mark.slow
+
 NEURAL = sorted(
     name for name, r in runners.load_runners().items() if r.uses_gpu and not r.resumable
 )

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from matplotlib.colors import to_rgb
 
 from fmbench import runners
 from fmbench.analysis import evaluation, predictions
@@ -20,7 +21,7 @@ from fmbench.report.figures.dot_plot import (
     sort_by_claim,
 )
 from fmbench.report.figures.speed import draw_speed
-from fmbench.report.figures.style import WIDTH, MissingData
+from fmbench.report.figures.style import PAPER, WIDTH, NotApplicable
 from fmbench.report.figures.subject import draw_confusion_matrix, draw_loss_by_epoch
 from fmbench.report.figures.write import FIGURES, write_figures
 from fmbench.suites import reader
@@ -120,11 +121,10 @@ def test_the_sources_protocol_is_a_second_hollow_mark_where_it_can_be_seen_apart
 
 
 def test_no_text_of_the_legend_leaves_the_figure(reference):
-    for narrow in (False, True):
-        figure = draw_dot_plot(reference, narrow=narrow).figure
-        figure.draw_without_rendering()
-        for text in figure.legends[0].get_texts():
-            assert text.get_window_extent().x1 <= figure.bbox.x1
+    figure = draw_dot_plot(reference).figure
+    figure.draw_without_rendering()
+    for text in figure.legends[0].get_texts():
+        assert text.get_window_extent().x1 <= figure.bbox.x1
 
 
 def test_rows_are_sorted_by_their_claims(toy):
@@ -156,8 +156,12 @@ def test_the_hardest_images_are_those_that_every_model_gets_wrong(toy):
     assert 1 - toy.shares[9200, toy.y_true[9200]] == pytest.approx((1 + 1 + 2 / 3) / 3)
 
 
-def test_names_in_the_speed_figure_do_not_overlap(toy):
-    drawing = draw_speed(toy)
+def test_names_in_the_speed_figure_do_not_overlap(toy, source):
+    rows = tuple(row for row in SUITE.rows if row.runner in SHARES)
+    suite = replace(SUITE, rows=rows, other_runners=False)
+    folder = toy.results.store.folder
+    results = evaluation.read_results(folder, suite, data=source.folder)
+    drawing = draw_speed(predictions.load_predictions(results))
     texts = [t for t in drawing.figure.axes[0].texts if t.get_text()]
     assert sorted(t.get_text() for t in texts) == sorted(SHARES)
     boxes = [t.get_window_extent() for t in texts]
@@ -165,28 +169,40 @@ def test_names_in_the_speed_figure_do_not_overlap(toy):
         assert not any(box.overlaps(other) for other in boxes[i + 1 :])
 
 
+def test_rows_that_fmbench_measured_are_hollow_points_of_the_speed_figure(tmp_path):
+    rows = tuple(row for row in SUITE.rows if row.runner in ("sgd", "lenet5"))
+    suite = replace(SUITE, rows=rows, other_runners=False, path=tmp_path / "own.toml")
+    found = predictions.load_predictions(evaluation.read_results(tmp_path / "none", suite))
+    drawing = draw_speed(found)
+    [points] = drawing.figure.axes[0].collections
+    assert points.get_facecolor().tolist() == [[*to_rgb(PAPER), 1.0]] * 2
+    assert "n = 2 models, 10 runs" in drawing.caption
+    assert "Hollow points (2): fmbench's own measurement" in drawing.caption
+    assert "AMD EPYC" in drawing.caption
+
+
 def test_special_characters_of_a_label_are_drawn_unchanged(tmp_path):
     label = "$x^2$ & <b> “衣服”"
     suite = replace(SUITE, rows=(Row("Table 1", label, "sgd"),), other_runners=False)
     results = evaluation.read_results(tmp_path / "none", suite)
-    svg = draw_dot_plot(predictions.load_predictions(results)).to_svg_element("x")
-    assert "$x^2$ &amp; &lt;b&gt; “衣服”" in svg
+    draw_dot_plot(predictions.load_predictions(results)).save(tmp_path / "dots.svg")
+    assert "$x^2$ &amp; &lt;b&gt; “衣服”" in (tmp_path / "dots.svg").read_text("utf-8")
 
 
-def test_a_figure_in_the_page_uses_the_pages_colours_and_has_unique_ids(toy):
-    svg = draw_dot_plot(toy).to_svg_element("one")
-    assert not re.search(r"#[0-9a-f]{6}\b", svg), "every colour comes from the page"
-    ids = re.findall(r' id="([^"]+)"', svg)
-    assert ids and all(name.startswith("one-") for name in ids)
-    assert "font-family" not in svg and "aria-label" in svg
-
-
-def test_without_records_only_the_dot_plot_is_drawn(tmp_path):
+def test_without_records_the_figures_show_fmbenchs_own_measurement(tmp_path):
     empty = predictions.load_predictions(evaluation.read_results(tmp_path / "none", SUITE))
     written, missing = write_figures(empty, tmp_path / "figures", "svg")
-    assert [path.name for path in written] == ["dot-plot.svg"]
-    assert missing == dict.fromkeys(set(FIGURES) - {"dot-plot"}, "no record")
-    with pytest.raises(MissingData):
+    # Fmbench's own measurement travels with its matrices and its times, and without the rest.
+    names = ["confusion-matrix.svg", "dot-plot.svg", "speed.svg"]
+    assert sorted(path.name for path in written) == names
+    assert set(missing) == {"accuracy-by-epoch", "loss-by-epoch", "hard-images"}
+    assert all("fmbench's own measurement" in why for why in missing.values())
+
+
+def test_a_suite_without_a_subject_has_no_figure_of_one(tmp_path):
+    suite = replace(SUITE, reported=(), statements=())
+    empty = predictions.load_predictions(evaluation.read_results(tmp_path / "none", suite))
+    with pytest.raises(NotApplicable):
         draw_confusion_matrix(empty)
 
 

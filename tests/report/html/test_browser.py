@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import re
 import shutil
+from contextlib import closing
 
 import pytest
 
@@ -14,10 +16,11 @@ from tests.helpers.runs import WAIT_SECONDS
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 DRIVER = shutil.which("chromedriver")
 SECTIONS = (
-    "answer", "accuracies", "confusion", "figures", "rows", "metrics", "consistency", "mistakes",
+    "answer", "accuracies", "figures", "rows", "metrics", "against", "consistency", "mistakes",
     "missing", "reproduce", "provenance",
 )  # fmt: skip
-WIDTHS = (360, 800, 1400)
+PHONE, TABLET, DESKTOP = 390, 1024, 1440
+MAX_PRINTED_PAGES = 25
 
 pytestmark = [
     pytest.mark.slow,
@@ -55,7 +58,7 @@ def browser():
 def opened(browser, report):
     """The page, newly loaded."""
     browser.get_log("performance")
-    size(browser, 1400)
+    size(browser, DESKTOP)
     browser.get(report.as_uri())
     return browser
 
@@ -75,7 +78,7 @@ def find(browser, selector: str):
 
 def shown(browser) -> list[str]:
     """Labels of the visible rows of the table of accuracies, from top to bottom."""
-    rows = find(browser, "#rows-table tbody tr:not([hidden])")
+    rows = find(browser, ".claim:not([hidden])")
     return [row.find_element("css selector", "th a").get_property("textContent") for row in rows]
 
 
@@ -94,29 +97,30 @@ def test_every_section_has_text_and_a_link_in_the_navigation(opened):
         assert find(opened, f'nav a[href="#{name}"]'), name
 
 
-def test_the_first_screen_tells_the_story_and_the_chart_follows(opened):
+def test_the_first_screen_says_which_claims_hold_and_the_chart_follows(opened):
     headings = [element.text for element in find(opened, ".sentences .about")]
     assert headings == [
-        "What was claimed", "What an honest rerun gets", "Verdict", "The other claims",
+        "Which claims hold", "What was claimed", "What an honest rerun gets", "Verdict",
         "What cannot be true", "What could explain it",
     ]  # fmt: skip
     for element in find(opened, ".sentences .about"):
         assert element.rect["y"] + element.rect["height"] < 900
+    assert find(opened, ".sentences .part")[0].rect["y"] < 250
     [_, stories] = find(opened, ".sentences ul")
     assert "a second story" in stories.text.lower()
     for contradiction in find(opened, ".sentences .part:nth-last-child(2) li"):
         assert contradiction.rect["y"] + contradiction.rect["height"] < 900
-    [chart], story = find(opened, "#dot-plot .wide svg"), find(opened, ".sentences")[0]
+    [chart], story = find(opened, ".dots"), find(opened, ".sentences")[0]
     below = chart.rect["y"] - story.rect["y"] - story.rect["height"]
     assert chart.is_displayed() and 0 < below < 250
 
 
 def test_a_column_sorts_in_both_directions_and_missing_values_stay_last(opened):
-    button = find(opened, "#rows-table thead button")[3]
+    button = find(opened, "#rows_table > thead button")[3]
     assert button.text == "measured"
 
     def means() -> list[float | None]:
-        cells = find(opened, "#rows-table tbody td:nth-child(4)")
+        cells = find(opened, ".claim > td:nth-child(4)")
         values = [cell.get_attribute("data-value") for cell in cells]
         return [float(value) if value else None for value in values]
 
@@ -133,57 +137,93 @@ def test_a_column_sorts_in_both_directions_and_missing_values_stay_last(opened):
 
 def test_the_search_and_the_verdict_filter_the_rows(opened):
     everything = shown(opened)
-    opened.find_element("id", "search").send_keys("lenet5")
+    opened.find_element("id", "row_search").send_keys("lenet5")
     found = shown(opened)
     assert found[0] == "CNN-LeNet-5" and all("LeNet-5" in label for label in found)
-    assert opened.find_element("id", "shown").text == f"{len(found)} of {len(everything)} rows"
-    opened.find_element("id", "search").clear()
-    opened.execute_script("document.getElementById('search').dispatchEvent(new Event('input'))")
+    assert opened.find_element("id", "row_count").text == f"{len(found)} of {len(everything)} rows"
+    opened.find_element("id", "row_search").clear()
+    opened.execute_script("document.getElementById('row_search').dispatchEvent(new Event('input'))")
     assert shown(opened) == everything
     word = VerdictKind.REPRODUCED.word
     chip = next(c for c in find(opened, ".chip") if c.get_attribute("data-verdict") == word)
     opened.execute_script("arguments[0].scrollIntoView({block: 'center'})", chip)
     chip.click()
-    found = find(opened, "#rows-table tbody tr:not([hidden])")
+    found = find(opened, ".claim:not([hidden])")
     assert {row.get_attribute("data-verdict") for row in found} == {word}
     assert str(len(found)) == chip.find_element("tag name", "b").text
 
 
-def test_the_confusion_matrix_follows_the_chosen_row(opened):
-    def matrix(within: str) -> list[str]:
-        cells = f"[...document.querySelectorAll('{within} .confusion td')].map(c => c.textContent)"
-        return opened.execute_script(f"return {cells}")
+def read_matrix(browser, within: str) -> list[str]:
+    cells = f"[...document.querySelectorAll('{within} .confusion td')].map(c => c.textContent)"
+    return browser.execute_script(f"return {cells}")
 
-    assert matrix("#chosen-matrix") == matrix(f"#{anchor_of(opened, 'lenet5')}")
-    row = opened.find_element("css selector", f'tr[data-section="{anchor_of(opened, "cnn-bn")}"]')
-    opened.execute_script("arguments[0].scrollIntoView({block: 'center'})", row)
+
+def click_on_row(browser, runner: str):
+    """Click on the first cell with a number of a row; return the row."""
+    row = browser.find_element("id", runner)
+    browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", row)
     row.find_element("css selector", "td").click()
-    assert matrix("#chosen-matrix") == matrix(f"#{anchor_of(opened, 'cnn-bn')}")
-    assert find(opened, "tr.chosen")[0].get_attribute("data-section") == anchor_of(opened, "cnn-bn")
-    select = opened.find_element("id", "chosen")
-    option = select.find_element(
-        "css selector", f'option[value="{anchor_of(opened, "linear-svc")}"]'
-    )
-    option.click()
-    assert matrix("#chosen-matrix") == matrix(f"#{anchor_of(opened, 'linear-svc')}")
+    return row
 
 
-def anchor_of(browser, runner: str) -> str:
-    return browser.execute_script(
-        "return [...document.querySelectorAll('details.row')]"
-        f".find(d => d.querySelector('small').textContent === '{runner}').id"
-    )
+def find_opened(browser) -> list[str]:
+    """The rows that are open: those with the panel directly below them."""
+    rows = find(browser, ".claim:has(+ .opened)")
+    chosen = find(browser, ".claim.chosen")
+    assert rows == chosen == find(browser, '.claim:has(a[aria-expanded="true"])')
+    return [row.get_attribute("id") for row in rows]
 
 
-def test_a_link_to_a_row_opens_its_details(opened):
+def test_a_clicked_row_opens_its_matrix_below_it_and_a_second_click_closes_it(opened):
+    assert find_opened(opened) == []
+    click_on_row(opened, "cnn-bn")
+    assert find_opened(opened) == ["cnn-bn"]
+    assert read_matrix(opened, ".opened") == read_matrix(opened, "#details-cnn-bn")
+    [panel] = find(opened, ".opened")
+    assert "predicted class" in panel.text and "true class" in panel.text
+    assert "test of “the mean is within the margin”: p = 0.0025" in panel.text
+    assert opened.execute_script("return location.hash") == "#cnn-bn"
+    click_on_row(opened, "linear-svc")
+    assert find_opened(opened) == ["linear-svc"]
+    assert read_matrix(opened, ".opened") == read_matrix(opened, "#details-linear-svc")
+    button = find(opened, "#rows_table > thead button")[3]
+    opened.execute_script("arguments[0].scrollIntoView({block: 'center'})", button)
+    button.click()
+    assert find_opened(opened) == ["linear-svc"], "sorting leaves it below its row"
+    click_on_row(opened, "linear-svc")
+    assert find_opened(opened) == [] and opened.execute_script("return location.hash") == ""
+
+
+def test_the_keyboard_opens_and_closes_a_row(opened):
+    from selenium.webdriver.common.keys import Keys
+
+    link = opened.find_element("css selector", "#sgd a")
+    opened.execute_script("arguments[0].focus({preventScroll: true})", link)
+    link.send_keys(Keys.ENTER)
+    assert find_opened(opened) == ["sgd"]
+    link.send_keys(Keys.TAB)
+    inside = opened.switch_to.active_element
+    assert find(opened, ".opened :focus") == [inside]
+    inside.send_keys(Keys.ESCAPE)
+    assert find_opened(opened) == [] and opened.switch_to.active_element == link
+
+
+def test_a_link_that_names_a_row_opens_and_shows_it(browser, report):
     from selenium.webdriver.support.wait import WebDriverWait
 
-    anchor = anchor_of(opened, "sgd")
-    assert not opened.find_element("id", anchor).get_property("open")
-    opened.find_element("css selector", f'#rows-table a[href="#{anchor}"]').click()
+    size(browser, DESKTOP)
+    browser.get("about:blank")
+    browser.get(f"{report.as_uri()}#lenet5")
+    assert find_opened(browser) == ["lenet5"]
+    top = browser.execute_script("return arguments[0].getBoundingClientRect().top",
+                                 browser.find_element("id", "lenet5"))  # fmt: skip
+    assert 0 <= top < 900
+    background = "return getComputedStyle(document.getElementById(arguments[0])).backgroundColor"
+    assert browser.execute_script(background, "lenet5") != browser.execute_script(background, "sgd")
+    find(browser, '.opened a[href="#details-lenet5"]')[0].click()
     # The page opens the details in an event that comes after the click.
-    WebDriverWait(opened, WAIT_SECONDS).until(
-        lambda browser: browser.find_element("id", anchor).get_property("open")
+    WebDriverWait(browser, WAIT_SECONDS).until(
+        lambda browser: browser.find_element("id", "details-lenet5").get_property("open")
     )
 
 
@@ -192,7 +232,10 @@ def test_the_page_is_complete_without_javascript(browser, report):
     try:
         browser.get(report.as_uri())
         assert all(find(browser, f"section#{name}")[0].is_displayed() for name in SECTIONS)
-        assert find(browser, "#chosen-matrix .confusion")[0].is_displayed()
+        assert find(browser, "#confusion-matrix .confusion")[0].is_displayed()
+        assert (
+            find(browser, ".claim a")[0].get_attribute("href").endswith("#details-three-layer-nn")
+        )
         assert not any(tools.is_displayed() for tools in find(browser, ".tools"))
         summary = find(browser, "details.row summary")[0]
         summary.click()
@@ -201,43 +244,91 @@ def test_the_page_is_complete_without_javascript(browser, report):
         browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
 
 
-@pytest.mark.parametrize("width", WIDTHS)
-def test_the_page_fits_every_width_and_its_text_is_large_enough(opened, width):
-    size(opened, width)
-    assert opened.execute_script("return document.documentElement.scrollWidth") == width
-    wide, narrow = find(opened, "#dot-plot .wide")[0], find(opened, "#dot-plot .narrow")[0]
-    assert (wide.is_displayed(), narrow.is_displayed()) == (width > 640, width <= 640)
-    # The height of the smallest text in the chart, in pixels of the screen.
+# Of all that is visible: what ends beyond the screen, unless it is in a box that scrolls and says
+# so, and what is cut by a box that does not say so.
+FIND_CUT = """
+const hints = box => getComputedStyle(box, '::before').content.includes('scroll it sideways');
+const boxes = [...document.querySelectorAll('.scroll')].filter(b => b.checkVisibility());
+const silent = boxes.filter(b => b.scrollWidth > b.clientWidth + 1 && !hints(b));
+const beyond = [...document.body.querySelectorAll('*')].filter(e =>
+  e.checkVisibility() && !e.closest('.hidden, .skip, svg *, .track, .scroll.cut') &&
+  e.getBoundingClientRect().right > innerWidth + 1);
+return [...silent, ...beyond].map(e => `${e.className}: ${e.textContent}`.slice(0, 80));
+"""
+
+
+@pytest.mark.parametrize("width", [PHONE, TABLET, DESKTOP])
+def test_no_width_cuts_anything_or_hides_a_column_without_a_word(opened, width):
+    click_on_row(opened, "lenet5")
+    opened.execute_script("document.getElementById('details-lenet5').open = true")
+    for scheme in ("light", "dark"):
+        size(opened, width, scheme)
+        assert opened.execute_script("return document.documentElement.scrollWidth") == width
+        assert opened.execute_script(FIND_CUT) == []
+    hint, optional = find(opened, ".narrower")[0], find(opened, ".claim > .optional")[0]
+    assert hint.is_displayed() == (width < DESKTOP) != optional.is_displayed()
+    if hint.is_displayed():
+        assert "source, one new run, control, margin needed, p within and p beyond" in hint.text
+    [bars], [speed] = find(opened, "#speed .bars"), find(opened, "#speed .wide")
+    assert (bars.is_displayed(), speed.is_displayed()) == (width == PHONE, width != PHONE)
+    for selector in ("nav a", ".opened .confusion td", ".opened .by-class td:last-child",
+                     "#reproduce td code", ".matches tbody td:not(.empty)"):  # fmt: skip
+        last = find(opened, selector)[-1]
+        assert last.is_displayed(), selector
+        assert last.rect["x"] >= 0
+        assert last.rect["x"] + last.rect["width"] <= width
+    # No text is smaller than a person can read: in pixels of the screen.
     smallest = opened.execute_script(
-        "return Math.min(...[...document.querySelectorAll('#dot-plot text')]"
+        "return Math.min(...[...document.querySelectorAll('svg text, .dots span, td')]"
+        ".filter(t => t.textContent.trim() && t.checkVisibility())"
         ".map(t => t.getBoundingClientRect().height).filter(h => h > 0))"
     )
     assert smallest >= 9
 
 
-@pytest.mark.parametrize("width", [360, 700, 1024, 1400])
+@pytest.mark.parametrize("width", [PHONE, TABLET, DESKTOP])
 def test_every_width_shows_the_verdict_by_the_sources_protocol_once(opened, width):
     size(opened, width)
-    row = "#rows-table tr:has(.second)"
     found = opened.execute_script(
-        f"return [...document.querySelectorAll('{row}')].map(r => [...r.querySelectorAll("
-        "'.second, .verdict-cell + td')].map(e => e.offsetParent !== null))"
+        "return [...document.querySelectorAll('.claim:has(.second)')].map(r => "
+        "[...r.querySelectorAll('.second, .verdict-cell + td')].map(e => e.checkVisibility()))"
     )
     assert found
-    assert all(shown == ([False, True] if width > 1050 else [True, False]) for shown in found)
+    assert all(shown == ([False, True] if width == DESKTOP else [True, False]) for shown in found)
+
+
+def test_the_printed_page_is_complete_and_short(opened):
+    from pypdfium2 import PdfDocument
+
+    click_on_row(opened, "lenet5")  # what is open on the screen changes nothing
+    options = {"printBackground": True, "preferCSSPageSize": True}
+    printed = opened.execute_cdp_cmd("Page.printToPDF", options)
+    with closing(PdfDocument(base64.b64decode(printed["data"]))) as pages:
+        assert 10 < len(pages) <= MAX_PRINTED_PAGES
+        text = " ".join(page.get_textpage().get_text_range() for page in pages)
+    text = re.sub(r"\s+", " ", text)
+    for words in ("Which claims hold", "Table 3: claimed and measured", "Figure 7, measured",
+                  "Learning curves of cnn-bn.", "fmbench run perceptron --seeds 5",
+                  "Not printed: every story that was measured"):  # fmt: skip
+        assert words in text, words
+    assert "Recipe, seeds, learning curves and environment" not in text, "of the opened row"
+    assert not any("open" in row.get_attribute("outerHTML")[:120]
+                   for row in find(opened, "details.row")), "as before"  # fmt: skip
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_no_serious_accessibility_problem(opened, scheme):
     from axe_core_python.selenium import Axe
 
-    size(opened, 1400, scheme)
-    anchor = anchor_of(opened, "lenet5")
-    opened.execute_script(f"document.getElementById('{anchor}').open = true")
-    # Keep one row's details and the descriptions of the figures. Without the rest, the check takes
-    # seconds.
+    click_on_row(opened, "lenet5")
+    size(opened, DESKTOP, scheme)
+    opened.execute_script("document.getElementById('details-lenet5').open = true")
+    # Keep a few of what is there many times. With the rest, the check takes minutes.
     opened.execute_script(
-        "for (const row of document.querySelectorAll('details.row:not([open])')) row.remove();"
+        "for (const part of document.querySelectorAll("
+        "'details.row:not([open]), details.long, .claim:not(.chosen):nth-child(n + 8), '"
+        " + '.dot-row:nth-child(n + 4), .images li:nth-child(n + 3), .stack tr:nth-child(n + 4), '"
+        " + '.matches tr:nth-child(n + 4), .bars tr:nth-child(n + 4)')) part.remove();"
         "for (const svg of document.querySelectorAll('svg')) svg.replaceChildren();"
     )
     found = Axe().run(opened, None, {"resultTypes": ["violations"]})["violations"]
@@ -249,8 +340,8 @@ def test_figures_follow_the_colours_of_the_page(opened):
 
     brightness = {}
     for scheme in ("light", "dark"):
-        size(opened, 1400, scheme)
-        shot = Image.open(io.BytesIO(find(opened, "#dot-plot .wide svg")[0].screenshot_as_png))
+        size(opened, DESKTOP, scheme)
+        shot = Image.open(io.BytesIO(find(opened, "#speed svg")[0].screenshot_as_png))
         levels = sorted(shot.convert("L").tobytes())
         brightness[scheme] = (levels[len(levels) // 2], levels[len(levels) // 2000],
                               levels[-len(levels) // 2000])  # fmt: skip
