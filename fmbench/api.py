@@ -1377,6 +1377,7 @@ def select_configurations(
         UserError: both or neither were asked for, or a name is not known.
     """
     from fmbench.suites.configurations import build_suite_configurations
+    from fmbench.utils.formatting import join_words
 
     if every_row == bool(names):
         raise UserError("name the runners to run, or --all, not both; `fmbench list` shows them")
@@ -1386,7 +1387,8 @@ def select_configurations(
     if parameters:
         raise UserError("-p goes with the names of the runners to run, not with --all")
     for name, model in missing.items():
-        logger.warning("left out %s: %s", name or "a row", model.reason)
+        labels = join_words(row.label for row in suite.rows if row.runner == name)
+        logger.warning("left out %s: %s", labels, model.reason)
     chosen = [
         configuration for configuration in rows.values() if not configuration.runner.by_name_only
     ]

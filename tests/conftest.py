@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,8 +21,9 @@ from fmbench.records.record import Record
 from fmbench.records.store import Store
 from fmbench.suites import reader
 from fmbench.suites.bundled import CHECKOUT
-from fmbench.utils.environment import GIT_VARIABLES
+from fmbench.utils import environment
 from fmbench.utils.files import find_user_cache
+from tests.helpers.runs import WAIT_SECONDS
 
 if TYPE_CHECKING:
     from fmbench.analysis.predictions import SuitePredictions
@@ -49,7 +50,7 @@ settings.load_profile("fmbench")
 VARIABLES_OF_THE_USER = (
     "COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "COLORTERM",
     "TTY_COMPATIBLE", "TTY_INTERACTIVE", "PYTHONSAFEPATH", "PYTHONWARNINGS", "PYTHONIOENCODING",
-    "FMBENCH_RESULTS", "FMBENCH_FORK_SERVER", *GIT_VARIABLES,
+    "FMBENCH_RESULTS", "FMBENCH_FORK_SERVER", *environment.GIT_VARIABLES,
 )  # fmt: skip
 
 
@@ -74,7 +75,30 @@ def pytest_configure(config: pytest.Config) -> None:
             if other.name != theirs.name:
                 (cache / other.name).symlink_to(other)
     os.environ["XDG_CACHE_HOME"] = str(cache)
+    os.environ["XDG_CONFIG_HOME"] = str(cache / "config")
     os.environ["KERAS_HOME"] = str(cache / "keras")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def patience() -> Iterator[None]:
+    """On a slow machine, nothing for which this process waits by the clock comes too late."""
+    from fmbench.execution import fork_server
+    from fmbench.execution.cluster import connection
+    from fmbench.extraction.pdf import reader as pdf_reader
+    from fmbench.plugins import runner_builder
+
+    with pytest.MonkeyPatch.context() as patch:
+        for module, name in (
+            (environment, "ANSWER_SECONDS"),
+            (fork_server, "ANSWER_SECONDS"),
+            (fork_server, "END_SECONDS"),
+            (connection, "HANDSHAKE_SECONDS"),
+            (connection, "ANSWER_SECONDS"),
+            (pdf_reader, "MAX_SECONDS"),
+            (runner_builder, "LOAD_SECONDS"),
+        ):
+            patch.setattr(module, name, float(WAIT_SECONDS))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -110,5 +110,5 @@ def test_matrices_that_contradict_the_accuracies_are_refused(folder, matrices):
 def test_a_folder_without_measurements_says_how_to_make_them(tmp_path):
     with pytest.raises(UserError, match="is not a folder"):
         load_measurements(tmp_path / "nothing")
-    with pytest.raises(UserError, match=r"has no measurements .* `fmbench run --results"):
+    with pytest.raises(UserError, match=r"has no measurements .* `fmbench run --all --results"):
         load_measurements(tmp_path)

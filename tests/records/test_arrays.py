@@ -60,6 +60,19 @@ def test_a_member_of_another_size_than_the_archive_says_is_refused(method, n_byt
         read_arrays(archive)
 
 
+def test_a_changed_value_an_encrypted_and_a_misplaced_member_are_refused():
+    archive = zip_member("y_pred.npy", make_npy("(20,)"))
+    at = archive.index(b"PK\x01\x02")
+    flag, offset = at + 8, at + 42
+    for changed, why in (
+        (archive.replace(bytes(20), b"\x01" * 20), "another size or checksum"),
+        (archive[:flag] + b"\x01" + archive[flag + 1 :], "is encrypted"),
+        (archive[:offset] + b"\x05" + archive[offset + 1 :], "is not where the archive says"),
+    ):
+        with pytest.raises(ValueError, match=f"y_pred.*{why}"):
+            read_arrays(changed)
+
+
 def test_a_zip_bomb_that_says_that_it_is_small_takes_little_memory():
     content = make_npy(f"({2**25},)", data=bytes(2**25))
     archive = say_size(zip_member("y_pred.npy", content, zipfile.ZIP_DEFLATED), 10_000)

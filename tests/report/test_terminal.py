@@ -147,7 +147,7 @@ def test_each_verdict_has_its_mark_in_its_own_colour(rows):
 
 @pytest.mark.slow
 def test_a_wider_terminal_shows_more_columns_and_no_color_removes_the_colours(source, texts):
-    output = print_table(source, columns=160, NO_COLOR="1")
+    output = print_table(source, columns=WIDTH_OF_RUNNERS, NO_COLOR="1")
     assert not re.search(r"\x1b\[[0-9;]*3[0-7]", output)
     row = next(line for line in lines_of(output) if line.startswith("CNN-LeNet-5 "))
     for name in ("runner", "claimed", "mean", "sd", "gap", "low", "high", "fit_seconds"):

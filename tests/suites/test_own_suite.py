@@ -208,8 +208,8 @@ def test_a_row_without_a_runner_stops_no_command(source, tmp_path):
     where = ("--suite", path, "--results", tmp_path / "results", "--data", source.folder)
     done = fmbench("run", "--all", "--quick", "--seeds", 1, *where)
     assert done.returncode == 0, done.stderr
-    assert "left out lenet6: there is no 'lenet6': did you mean lenet5?" in done.stderr
-    assert "left out a row: the suite names no model for this row" in done.stderr
+    assert "left out A mistyped name: there is no 'lenet6': did you mean lenet5?" in done.stderr
+    assert "left out Our network: the suite names no model for this row" in done.stderr
     done = call_fmbench("table", "--quick", *where)
     assert done.returncode == 0 and "Our network" in done.stdout, done.stderr
     assert "no runner: there is no 'lenet6': did you mean lenet5?" in done.stdout

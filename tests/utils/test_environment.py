@@ -51,7 +51,7 @@ def test_code_counts_as_changed_unless_git_says_that_it_is_that_of_the_commit(an
 def test_no_record_is_made_without_its_commit_because_git_is_slow(answer):
     slow = subprocess.TimeoutExpired("git", environment.ANSWER_SECONDS)
     for answers in ({"commit": slow, "status": ""}, {"commit": "abc\n", "status": slow}):
-        with pytest.raises(UserError, match="git has not answered for 120 s") as error:
+        with pytest.raises(UserError, match="git has not answered for ") as error:
             answer(**answers)
         assert "\n" not in str(error.value)
 

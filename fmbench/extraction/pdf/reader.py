@@ -27,6 +27,7 @@ from fmbench.utils.processes import measure_memory
 
 MAX_OUTPUT_BYTES = 32 << 20
 MAX_PAGES = 200
+MAX_SECONDS = 60.0  # by the clock
 # macOS sets no limit to the memory of a process, so there it is measured this often.
 POLLS_MEMORY = sys.platform == "darwin"
 POLL_SECONDS = 0.2
@@ -53,7 +54,7 @@ def read_pdf(
     name: str,
     *,
     column: str | None = None,
-    seconds: float = 60,
+    seconds: float | None = None,
     memory_gib: float = 2,
 ) -> Extraction:
     """Return the claims in a PDF's tables and sentences; each says on which page it stands.
@@ -71,7 +72,7 @@ def read_pdf(
     from fmbench.extraction.tables import read_grids
     from fmbench.extraction.text.read import find_sentences
 
-    found = _run_worker(data, name, seconds, memory_gib)
+    found = _run_worker(data, name, seconds or MAX_SECONDS, memory_gib)
     pages = enumerate(found["lines"], start=1)
     document = Document.of([Part(f"page {number}", text) for number, text in pages])
     blocks, rest = find_blocks(document.text)

@@ -362,7 +362,8 @@ def list_missing(
             seeds = f"{row.n} of the {FEWEST_SEEDS} seeds that a verdict needs"
             command = commands.run(name, seeds=results.protocol.default_seeds)
             items.append(MissingItem(label, seeds, command))
-    items += [MissingItem(name, why, commands.figures()) for name, why in missing_figures.items()]
+    figures = commands.figures() if predictions.by_name else commands.run("--all")
+    items += [MissingItem(name, why, figures) for name, why in missing_figures.items()]
     items += [
         MissingItem(f"{m.where}: {m.what}", f"not transcribed: {m.why}", "")
         for m in results.suite.not_transcribed

@@ -50,6 +50,7 @@ def browser():
     service = webdriver.ChromeService(executable_path=DRIVER)
     driver = webdriver.Chrome(options=options, service=service)
     driver.set_script_timeout(WAIT_SECONDS)
+    driver.set_page_load_timeout(WAIT_SECONDS)
     yield driver
     driver.quit()
 
