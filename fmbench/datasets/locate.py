@@ -111,8 +111,11 @@ def _locate_in_keras_cache(spec: DatasetSpec) -> LocatedDataset | None:
     if spec.keras_name is None:
         return None
     home = os.environ.get("KERAS_HOME")
-    place = (Path(home) if home else Path.home() / ".keras") / "datasets" / spec.keras_name
-    if not (place.is_dir() or is_regular_file(place)):
+    try:
+        place = (Path(home) if home else Path.home() / ".keras") / "datasets" / spec.keras_name
+        if not (place.is_dir() or is_regular_file(place)):
+            return None
+    except (OSError, RuntimeError):  # the user's home folder cannot be read, or there is none
         return None
     try:
         found = _locate_in(spec, place, "Keras's cache")

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from fmbench.errors import UserError
+
 DEFAULT_RESULTS = Path("results/local")
 RESULTS_VARIABLE = "FMBENCH_RESULTS"  # of the environment: another default for the command line
 
@@ -139,10 +141,19 @@ class FileState(NamedTuple):
 
 
 def find_user_cache() -> Path:
-    """Return fmbench's folder in the user's cache directory. It may not exist yet."""
+    """Return fmbench's folder in the user's cache directory. It may not exist yet.
+
+    Raises:
+        UserError: the user has no home folder, as in some containers.
+    """
     import platformdirs
 
-    return platformdirs.user_cache_path("fmbench")
+    try:
+        return platformdirs.user_cache_path("fmbench")
+    except RuntimeError:
+        raise UserError(
+            "this user has no home folder: set the variable XDG_CACHE_HOME to a folder for caches"
+        ) from None
 
 
 def _sync(path: Path) -> None:

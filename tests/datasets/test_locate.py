@@ -146,3 +146,16 @@ def test_a_wrong_folder_that_the_user_names_is_an_error(spec, tmp_path, refusal)
     assert message == f"--data mnist=DIR: {tmp_path / 'no'} is not a folder"
     message = refusal(lambda: locate.check_folders({"mnist": tmp_path / "no"}))
     assert message == f"--data mnist=DIR: {tmp_path / 'no'} is not a folder"
+
+
+@pytest.mark.parametrize("error", [RuntimeError("no home"), PermissionError(13, "not theirs")])
+def test_a_home_folder_that_is_missing_or_hidden_has_no_files_of_keras(
+    spec, no_fetch, monkeypatch, error
+):
+    def fail():
+        raise error
+
+    monkeypatch.delenv("KERAS_HOME")
+    monkeypatch.setattr(locate.Path, "home", fail)
+    with pytest.raises(UserError, match="this machine has no copy of Fashion-MNIST"):
+        locate_dataset(spec)

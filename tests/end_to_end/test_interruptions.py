@@ -112,6 +112,7 @@ def test_ctrl_c_keeps_what_is_finished_and_leaves_nothing_running(
     assert not list(results.glob("records/*/.*.tmp"))
 
 
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="needs /proc")
 @pytest.mark.parametrize("n_servers", [0, 1])
 def test_ctrl_c_while_the_libraries_load_is_one_line_and_fails_no_cell(
     tmp_path, waiting_run, n_servers

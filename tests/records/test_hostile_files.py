@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import stat
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -367,3 +368,13 @@ def test_the_deepest_storable_hyperparameter_can_be_stored(toy_cell, record_of):
     definition = {**cell.to_definition(), "hyperparameters": {"epochs": value}}
     record = replace(record_of(cell), cell=definition)
     assert decode_record(encode_record(record)) == record
+
+
+def test_a_file_that_grows_while_it_is_read_is_read_to_its_end_or_refused(tmp_path, monkeypatch):
+    path = tmp_path / "file"
+    path.write_bytes(b"x" * 100)
+    before = os.stat_result((stat.S_IFREG, 1, 1, 1, 0, 0, 10, 0, 0, 0))  # it had 10 bytes
+    monkeypatch.setattr(os, "fstat", lambda descriptor: before)
+    assert read_regular_file(path, 100) == b"x" * 100
+    with pytest.raises(ValueError, match="it is larger than 99 bytes"):
+        read_regular_file(path, 99)

@@ -2,7 +2,8 @@
 
 import pytest
 
-from fmbench.utils.files import write_atomically, write_text_atomically
+from fmbench.errors import UserError
+from fmbench.utils.files import find_user_cache, write_atomically, write_text_atomically
 
 
 def test_a_text_replaces_the_file_and_leaves_nothing_else(tmp_path):
@@ -32,3 +33,12 @@ def test_several_files_appear_together_and_can_be_read_by_others(tmp_path):
         assert not any(path.exists() for path in paths)
     assert sorted(tmp_path.iterdir()) == paths
     assert all(path.stat().st_mode & 0o777 == 0o644 for path in paths)
+
+
+def test_a_user_without_a_home_folder_is_told_what_to_set(monkeypatch):
+    def find_none(*_):
+        raise RuntimeError("could not determine the home directory")
+
+    monkeypatch.setattr("platformdirs.user_cache_path", find_none)
+    with pytest.raises(UserError, match="no home folder: set the variable XDG_CACHE_HOME"):
+        find_user_cache()

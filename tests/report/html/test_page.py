@@ -108,7 +108,8 @@ def test_the_page_is_one_file_under_3_mb_and_refers_to_no_other_file(report):
     for name in ("src", "href", "xlink:href", "action"):
         assert all(value.startswith(("#", "data:")) for value in parsed.all(name))
     assert "@import" not in html and "url(http" not in html
-    assert str(Path.home()) not in html and str(ROOT) not in html
+    for folder in {Path.home(), ROOT} - {Path("/")}:  # a home in some containers
+        assert str(folder) not in html
 
 
 def test_every_id_is_unique_and_every_link_has_a_target(report):
