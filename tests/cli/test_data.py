@@ -12,6 +12,7 @@ from fmbench.cli import options
 from fmbench.cli.main import main
 from fmbench.datasets import loading, locate, specs
 from fmbench.datasets.specs import DATASETS
+from tests.helpers.layout import VERY_WIDE
 from tests.helpers.small_datasets import FASHION, JAPANESE, compute_checksums, pack, write_packed
 
 
@@ -105,7 +106,8 @@ def test_bad_data_options_are_refused_in_one_line(run, arguments, message):
     assert err.startswith("fmbench: error: ") and err.count("\n") == 1
 
 
-def test_data_describes_the_data_set_that_is_named(run, small):
+def test_data_describes_the_data_set_that_is_named(run, small, monkeypatch):
+    monkeypatch.setenv("COLUMNS", str(VERY_WIDE))  # the name of a folder may be long
     clothes, characters = small
     status, out, _ = run("data", "--data", clothes)
     assert status == 0
@@ -148,6 +150,9 @@ def test_a_terminal_shows_files_and_counts_and_a_checksum_only_where_it_fits(
     view, small, width, monkeypatch
 ):
     monkeypatch.chdir(small[0])
+    # The folder of the tests may have a name that is longer than a line.
+    here = specs.LocatedDataset(DATASETS["fashion-mnist"], Path(), "the folder given by --data DIR")
+    monkeypatch.setattr(locate, "locate_dataset", lambda *_, **__: here)
     lines = view(width, "data", "--data", ".")
     assert sum("genuine" in line.split() for line in lines) == 4
     sha256 = DATASETS["fashion-mnist"].sha256[specs.TEST_LABELS]
