@@ -12,6 +12,8 @@ import psutil
 from fmbench.execution.backend import Limits
 from fmbench.execution.schedule import Observer
 
+_set_handler = signal.signal  # some tests replace `signal.signal`
+
 LIMITS = Limits(timeout=900, memory=4 * 2**30, jobs=2)
 
 # How long a test waits for something that must happen. Only a failing test waits this long, so the
@@ -56,7 +58,7 @@ def start_fmbench(*arguments, **options):
         text=True,
         start_new_session=True,
         # A background job of a shell ignores SIGINT, and so would all that it starts.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        preexec_fn=lambda: _set_handler(signal.SIGINT, signal.SIG_DFL),
     )
 
 
