@@ -1223,6 +1223,7 @@ def list_runners(
     from fmbench.plugins.code import find_entry_points
     from fmbench.plugins.model_spec import parse_model_spec
     from fmbench.suites.configurations import explain_no_runner, find_row_runner
+    from fmbench.suites.labels import simplify
     from fmbench.suites.matching import describe_configuration
     from fmbench.utils.names import suggest_names
 
@@ -1242,12 +1243,21 @@ def list_runners(
     lines += [(name, label, None, False) for name, label in others.items()]
     if names:
         listed = {name for name, *_ in lines}
-        exact = _find_meant_names(names, listed, loaded)
+        # A row of one's own may name no runner; its label finds it all the same.
+        labels = {simplify(name) for name in names}
+        labels &= {simplify(label) for name, label, *_ in lines if not name}
+        exact = _find_meant_names(
+            [name for name in names if simplify(name) not in labels], listed, loaded
+        )
         wanted = {name if name in listed else str(parse_model_spec(name)) for name in exact}
         if unknown := sorted(wanted - listed):
             near = suggest_names(unknown[0], listed)
             raise UserError(f"nothing called {unknown[0]!r} is listed or measured{near}")
-        lines = [line for line in lines if line[0] in wanted]
+        lines = [
+            line
+            for line in lines
+            if (line[0] in wanted if line[0] else simplify(line[1]) in labels)
+        ]
     without = {
         row.runner: explain_no_runner(row, known)
         for row in loaded.rows

@@ -42,6 +42,10 @@ def test_a_row_without_a_runner_is_listed_and_the_nearest_names_are_suggested(tm
         "fmbench: A mistyped name has no runner: there is no 'lenet6': did you mean lenet5?",
     ]
 
+    done = call_fmbench("list", "our NETWORK", "svc", "--suite", tmp_path / "mine.toml")
+    assert done.returncode == 0 and "Our network" in done.stdout and "svc-rbf" in done.stdout
+    assert "A mistyped name" not in done.stdout
+
 
 @pytest.mark.parametrize("width", [80, 120])
 def test_every_row_fits_a_terminal_with_its_whole_name_and_its_parameters(view, width, tmp_path):
