@@ -20,6 +20,7 @@ import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from fmbench.errors import UserError
@@ -103,7 +104,7 @@ class DatasetSpec:
         """Size in bytes of the largest of the four files, unpacked."""
         return 16 + 28 * 28 * max(self.n_train, self.n_test)
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """One hash over the four checksums; part of every cell's key."""
         return hashlib.sha256("".join(self.checksums[f] for f in FILES).encode()).hexdigest()

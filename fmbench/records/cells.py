@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Annotated, Any, NotRequired, TypedDict
 
 from msgspec import Meta
@@ -83,7 +84,7 @@ class Cell:
             definition["source"] = self.runner.source
         return definition
 
-    @property
+    @cached_property
     def key(self) -> str:
         """The hash of :meth:`to_definition`: 16 hexadecimal digits."""
         return compute_key(self.to_definition())
