@@ -125,7 +125,23 @@ def table(
     if not found.evaluation.contents.finished and not found.evaluation.broken:
         command = build_run_all_command(found.evaluation)
         print_message(f"no results in {results} yet: {command} measures every row here")
+    if line := _explain_untestable(found.suite):
+        print_message(line)
     sys.exit(print_problems(found.evaluation))
+
+
+def _explain_untestable(suite: Suite) -> str:
+    """Say how rows of a suite of one's own that state no recipe get a verdict; empty if all do."""
+    from fmbench.suites.bundled import is_bundled
+    from fmbench.utils.formatting import format_number_of
+
+    rows = [row for row in suite.rows if row.claimed and row.runner and row.recipe == "not stated"]
+    if not rows or is_bundled(suite.path):
+        return ""
+    return (
+        f"no verdict on {format_number_of(len(rows), 'row')}, because {suite.path.name} does not "
+        'say that the recipe is stated: write recipe = "stated" or "partly stated" into each'
+    )
 
 
 def _refuse_selection(

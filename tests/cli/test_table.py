@@ -89,3 +89,15 @@ def test_every_word_of_a_verdict_can_be_asked_for():
         assert VerdictWord().convert(kind.word.upper(), None, None) == {kind}
     both = {VerdictKind.CLAIM_HIGHER, VerdictKind.CLAIM_LOWER}
     assert VerdictWord().convert("not reproduced", None, None) == both
+
+
+def test_a_suite_of_ones_own_is_told_how_its_rows_get_a_verdict(tmp_path):
+    suite = tmp_path / "mine.toml"
+    row = '[[row]]\nwhere = "Table 1"\nlabel = "{0}"\nclaimed = "89.9"\nrunner = "svc-rbf"\n{1}'
+    stated = row.format("A", 'recipe = "stated"\n')
+    per_class = ", ".join(["1000"] * 10)
+    for text, is_told in ((stated, False), (stated + row.format("B", ""), True)):
+        suite.write_text(f"[test_set]\nn_per_class = [{per_class}]\n{text}", encoding="utf-8")
+        done = call_fmbench("table", "--suite", suite, "--results", tmp_path / "none")
+        assert done.returncode == 0, done
+        assert ("no verdict on 1 row, because mine.toml does not say" in done.stderr) == is_told
