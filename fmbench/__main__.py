@@ -1,4 +1,4 @@
-"""Runs the command line: ``python -m fmbench`` is the same as ``fmbench``.
+"""Runs the command line, for the command ``fmbench`` and for ``python -m fmbench``.
 
 It imports little at first, so that Ctrl-C is one line also while the rest is imported, and so that
 a system on which fmbench cannot run gets one line, too.

@@ -1356,7 +1356,9 @@ def find_configurations(
 def _find_meant_names(
     names: Iterable[str], known: Collection[str], suite: Suite | None
 ) -> list[str]:
-    """Put the exact name in place of every label and of every name that papers use.
+    """Return the exact name of the runner that each typed name means.
+
+    A typed name is exact already, or a label, or a name that papers use.
 
     ``known`` are exact names besides those of runners and plug-ins. ``suite`` is by default Kayed
     et al. 2020. A message says what each name means.

@@ -115,7 +115,7 @@ class JudgedRow:
 
     @property
     def measured_by(self) -> str:
-        """Who measured it: :data:`HERE` or :data:`BY_FMBENCH`; empty if nobody did."""
+        """Where the row was measured: :data:`HERE`, :data:`BY_FMBENCH`, or "" if nowhere."""
         return "" if not self.n else BY_FMBENCH if self.from_reference else HERE
 
     @property
@@ -430,10 +430,10 @@ class SuiteResults:
 def choose_evidence(
     summaries: Mapping[str, Summary], reference: Mapping[str, Summary]
 ) -> dict[str, Summary]:
-    """Choose what each runner is judged by: what was measured here, or fmbench's own measurement.
+    """Choose the measurement that each runner is judged by.
 
-    Fmbench's own takes the place of a runner that has no record at all. It never hides a failed or
-    a stale record.
+    It is the one in the results folder. A runner that has no record there at all is judged by
+    fmbench's own measurement, which therefore never hides a failed or a stale record.
     """
     chosen = dict(summaries)
     for name, own in summaries.items():

@@ -107,7 +107,7 @@ class Looks:
         return replace(found, until_decided=self.spent)
 
     def choose_cells(self, plans: list[RowPlan]) -> list[Cell]:
-        """List the next cells of this run's rows, in the order of the work."""
+        """List the cells to measure next, the most useful first."""
         return [self._chosen[runner].cell(FULL, seed) for runner, seed in order_work(plans)]
 
     def find_failed_cells(self, found: SuiteResults) -> list[Cell]:

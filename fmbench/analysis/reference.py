@@ -231,7 +231,7 @@ def _format_summary(summary: Summary) -> dict[str, Any]:
 
 
 def _parse_summary(name: str, row: _SummaryRow) -> Summary:
-    """Turn a row of the file into a summary.
+    """Make the summary of a runner from its row in the reference file.
 
     Raises:
         ValueError: the fields of the row contradict each other.

@@ -82,7 +82,7 @@ def load_reference_matrices(suite: Suite, summary: Summary) -> Matrices:
 
 @dataclass(frozen=True)
 class _MeasuredEstimator:
-    """A scikit-learn estimator that fmbench has measured: the parts of its name."""
+    """A scikit-learn estimator that fmbench has measured, and what it measured."""
 
     target: str
     parameters: Mapping[str, Any]

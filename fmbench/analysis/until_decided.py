@@ -136,7 +136,10 @@ def describe_spending(
 
 
 def find_rows(suite: Suite, runners: Collection[str]) -> list[Row]:
-    """Find the rows of the suite that these runners measure; a runner in no row gets its own."""
+    """Find the rows of the suite that these runners measure.
+
+    A runner that the suite does not name gets a new row without a claim.
+    """
     rows = [row for row in suite.rows if row.runner in runners]
     return [*rows, *(Row("", name, name) for name in runners if name not in suite.runners)]
 

@@ -264,7 +264,9 @@ def judge_accuracy(y_pred: np.ndarray, y_true: np.ndarray, n_classes: int) -> No
 
 
 def judge_hidden_predictions(y_pred: np.ndarray, hidden: HiddenLabels, n_classes: int) -> None:
-    """Judge predictions ``(n,)`` for the images of :func:`make_hidden_sample`.
+    """Check predictions ``(n,)`` of a model that was fitted with new numbers for the classes.
+
+    They are for the test images of :func:`make_hidden_sample`.
 
     Raises:
         RuleBroken: they follow the labels on disk, or their accuracy is too good to be true.

@@ -123,7 +123,7 @@ def _build_printed_table(findings: ForensicsFindings) -> Table:
 
 
 def _build_stories_table(findings: ForensicsFindings, matrix: Table) -> Table:
-    """Build the table of stories; what a story gives stands behind the place."""
+    """Build the table of stories: beside each place, such as Table 3, what a story gives."""
     compares = EXPLAINS in matrix.names
     shown = [Column("story"), Column("n", COUNT)]
     shown += [Column(MISSES), Column(EXPLAINS)] if compares else [Column("gives")]

@@ -22,6 +22,7 @@ from fmbench.utils.table import (
     Column,
     Table,
     escape_markdown,
+    format_html_list,
     format_html_page,
     format_html_rows,
     format_markdown_rows,
@@ -153,7 +154,7 @@ def _format_html(document: Document) -> str:
             case Paragraph(text):
                 parts.append(f"<p>{escape(escape_on_one_line(text))}</p>\n")
             case Items(texts):
-                parts.append(_format_html_list(texts))
+                parts.append(format_html_list(texts))
             case Command(line):
                 parts.append(f"<pre><code>{escape(escape_on_one_line(line))}</code></pre>\n")
             case Table():
@@ -161,15 +162,8 @@ def _format_html(document: Document) -> str:
                     parts.append(f"<h2>{escape(block.printed_title)}</h2>\n")
                 parts.append(format_html_rows(block))
                 if block.notes:
-                    parts.append(_format_html_list(block.printed_notes))
+                    parts.append(format_html_list(block.notes))
     return format_html_page(document.title, "".join(parts))
-
-
-def _format_html_list(texts: Sequence[str]) -> str:
-    from html import escape
-
-    items = "".join(f"<li>{escape(escape_on_one_line(text))}</li>\n" for text in texts)
-    return f"<ul>\n{items}</ul>\n"
 
 
 _WHOLE: dict[str, Callable[[Document], str]] = {"md": _format_markdown, "html": _format_html}
@@ -184,12 +178,14 @@ def render_document(document: Document, width: int) -> RenderableType:
     from rich.text import Text
 
     parts: list[RenderableType] = []
+    follows_heading = False
     if document.title:
         parts.append(make_text(escape_on_one_line(document.title), "bold"))
     for block in document.blocks:
         match block:
             case Heading(text):
                 parts += [Text(), make_text(escape_on_one_line(text), "bold")]
+                follows_heading = True
                 continue
             case Paragraph(text, style):
                 lines: list[RenderableType] = [make_text(escape_on_one_line(text), style)]
@@ -201,16 +197,9 @@ def render_document(document: Document, width: int) -> RenderableType:
                 lines = [command]
             case Table():
                 lines = _render_table_block(block, width)
-        follows_heading = (
-            parts and document.blocks[0] is not block and _is_after_heading(document, block)
-        )
         parts += lines if follows_heading else [Text(), *lines]
+        follows_heading = False
     return Group(*parts)
-
-
-def _is_after_heading(document: Document, block: Block) -> bool:
-    index = next(i for i, other in enumerate(document.blocks) if other is block)
-    return index > 0 and isinstance(document.blocks[index - 1], Heading)
 
 
 def _render_item(text: str) -> RenderableType:

@@ -171,7 +171,7 @@ class Table:
 
     @property
     def printed_notes(self) -> tuple[str, ...]:
-        """The notes, each on one line and safe to print."""
+        """The notes: each is one line, and its unsafe characters are escaped."""
         return tuple(map(escape_on_one_line, self.notes))
 
     def text_rows(self) -> list[dict[str, str]]:
@@ -284,12 +284,16 @@ def format_latex(table: Table) -> str:
 
 def format_html(table: Table) -> str:
     """Format title, table and notes as a small page."""
+    notes = format_html_list(table.notes) if table.notes else ""
+    return format_html_page(table.title, format_html_rows(table) + notes)
+
+
+def format_html_list(texts: Sequence[str]) -> str:
+    """Format texts as a list of HTML."""
     from html import escape
 
-    notes = "".join(f"<li>{escape(note)}</li>\n" for note in table.printed_notes)
-    return format_html_page(
-        table.title, format_html_rows(table) + (f"<ul>\n{notes}</ul>\n" if notes else "")
-    )
+    items = "".join(f"<li>{escape(escape_on_one_line(text))}</li>\n" for text in texts)
+    return f"<ul>\n{items}</ul>\n"
 
 
 def format_html_page(title: str, body: str) -> str:

@@ -105,7 +105,7 @@ class RunnerSection:
 
     @property
     def first(self) -> JudgedRow:
-        """The first row that names the runner."""
+        """The first row of the suite that this runner measures."""
         return self.rows[0].row
 
     @property
