@@ -27,8 +27,8 @@ WHEELS = (
     "packaging", "platformdirs", "pluggy", "pooch", "psutil", "pycparser", "pygments", "pytest",
     "requests", "rich", "sortedcontainers", "tabulate", "threadpoolctl", "urllib3",
 )  # fmt: skip
-# The accelerated SVC and nearest neighbours, in a folder of their own because they are large.
-FAST_WHEELS = ("daal", "scikit-learn-intelex", "tbb", "tcmlib", "umf")
+# What makes the rows for the CPU fast, in a folder of their own because these wheels are large.
+FAST_WHEELS = ("daal", "llvmlite", "numba", "scikit-learn-intelex", "tbb", "tcmlib", "umf")
 # pip takes a wheel only if its platform is named exactly.
 PLATFORMS = [f"manylinux_2_{n}_{{machine}}" for n in (34, 31, 28, 27, 24, 17, 12, 5)]
 PLATFORMS += [f"manylinux{name}_{{machine}}" for name in ("2014", "2010", "1")]

@@ -16,8 +16,13 @@ _forced_library: str | None = None  # set by `use_library`
 
 
 def is_installed() -> bool:
-    """Whether the extra ``fast`` is installed."""
+    """Whether scikit-learn-intelex is installed."""
     return importlib.util.find_spec("sklearnex") is not None
+
+
+def has_numba() -> bool:
+    """Whether numba is installed, which compiles loops; the extra ``fast`` has it too."""
+    return importlib.util.find_spec("numba") is not None
 
 
 def load_estimator(module: str, name: str) -> Any:

@@ -1,16 +1,20 @@
 """Xiao 2017's linear classifiers on standardised pixels; ``classical`` explains the values.
 
 All of them can fit their ten classes side by side, with the same result as one after the other.
-Each process of liblinear makes copies of the images, 0.7 GiB for 60,000 of them: one for the linear
-SVC, two for logistic regression.
+With numba the classes share the images; without it each process of liblinear makes copies of them,
+0.7 GiB for 60,000 of them: one for the linear SVC, two for logistic regression.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+from fmbench.models import accelerators
 from fmbench.models.registry import from_source, our_choice, register
 from fmbench.runners.classical import DEFAULT, DEFAULT_THEN, XIAO
+
+# GiB of each class that is fitted beside another one, where numba has compiled the solver.
+COMPILED_GIB = 0.05
 
 FIVE_EPOCHS = {
     "max_iter": from_source(5, f"5 epochs: {DEFAULT_THEN}"),
@@ -45,8 +49,8 @@ FIVE_EPOCHS = {
         "fitted side by side. scikit-learn's LinearSVC fits the same ten problems, but there the "
         "random numbers of a class go on where those of the class before ended.",
     ),
-    max_workers=4,
-    worker_gib=0.75,
+    max_workers=10 if accelerators.has_numba() else 4,
+    worker_gib=COMPILED_GIB if accelerators.has_numba() else 0.75,
 )
 def linear_svc(
     *, loss: str, penalty: str, C: float, multi_class: str, max_iter: int, seed: int
@@ -89,7 +93,7 @@ def linear_svc(
         "predictions for 7 of 10,000 test images.",
     ),
     max_workers=10,
-    worker_gib=1.5,
+    worker_gib=COMPILED_GIB if accelerators.has_numba() else 1.5,
 )
 def logistic_regression(*, penalty: str, C: float, solver: str, max_iter: int) -> Any:
     """Logistic regression, one class against the rest: row 13 in Table 3 of Kayed et al. 2020."""

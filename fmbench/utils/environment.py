@@ -25,6 +25,7 @@ CHECKOUT = Path(__file__).parents[2]
 
 # The libraries that can change a prediction or a timing.
 LIBRARIES = (
+    "numba",
     "numpy",
     "scipy",
     "scikit-learn",
@@ -246,11 +247,12 @@ def describe_differences(
 
     Each difference is a text such as ``torch 2.11.0, here 2.13.0``. ``today`` are the versions and
     the device to compare with, maybe of another machine; by default those of this machine. Old
-    records do not name the vector instructions; that is no difference.
+    records name neither the vector instructions nor numba; that is no difference.
     """
     now = dict(today[0] if today else collect_versions())
-    if INSTRUCTIONS not in recorded_versions:
-        now.pop(INSTRUCTIONS, None)
+    for name in (INSTRUCTIONS, "numba"):
+        if name not in recorded_versions:
+            now.pop(name, None)
     found = [
         f"{name} {recorded_versions.get(name, 'absent')}, here {now.get(name, 'absent')}"
         for name in sorted(recorded_versions | now)

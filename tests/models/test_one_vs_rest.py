@@ -12,7 +12,7 @@ from sklearn.multiclass import OneVsRestClassifier
 from sklearn.svm import LinearSVC
 
 from fmbench import runners
-from fmbench.models import one_vs_rest, workers
+from fmbench.models import accelerators, one_vs_rest, workers
 from fmbench.models.features import standardised
 from fmbench.models.one_vs_rest import OneVsRest
 from tests.helpers.runs import is_dead, wait_until
@@ -24,9 +24,10 @@ LOGISTIC = {"C": 1.0, "solver": "liblinear", "l1_ratio": 1.0, "random_state": 0}
 
 @pytest.fixture(params=["alone", "forked", "joblib"])
 def way(request, monkeypatch):
-    """How the classes are fitted: one after the other, or in three processes."""
+    """How scikit-learn fits the classes: one after the other, or in three processes."""
     if request.param != "alone":
         monkeypatch.setattr(workers, "_workers", 3)
+    monkeypatch.setattr(accelerators, "has_numba", lambda: False)
     monkeypatch.setattr(one_vs_rest, "can_fork", lambda: request.param == "forked")
     return request.param
 
@@ -60,6 +61,41 @@ def test_images_converted_once_give_the_same_classifier(dataset, way):
     assert fit(ours, dataset) == fit(theirs, dataset)
     X = dataset.X_test[:500]
     assert np.array_equal(ours.decision_function(X), theirs.decision_function(X))
+
+
+@pytest.mark.parametrize("n_threads", [1, 3])
+def test_compiled_solvers_give_the_same_classifier(dataset, n_threads, monkeypatch):
+    """They sum in another order, so the numbers differ by rounding."""
+    pytest.importorskip("numba")
+    monkeypatch.setattr(workers, "_workers", n_threads)
+    svc = LinearSVC(loss="hinge", max_iter=20, random_state=1)
+    for binary in (svc, LogisticRegression(max_iter=5, **LOGISTIC)):
+        assert one_vs_rest.is_compiled(binary)
+        ours, theirs = standardised(OneVsRest(binary)), standardised(OneVsRestClassifier(binary))
+        assert fit(ours, dataset) == fit(theirs, dataset)
+        X = dataset.X_test[:500]
+        score = "decision_function" if binary is svc else "predict_proba"
+        scores, expected = getattr(ours, score)(X), getattr(theirs, score)(X)
+        assert np.abs(scores - expected).max() < 1e-9
+        assert np.array_equal(ours.predict(X), theirs.predict(X))
+        for one, other in zip(ours[-1].estimators_, theirs[-1].estimators_, strict=True):
+            assert vars(one).keys() == vars(other).keys()
+            assert np.shape(one.coef_) == np.shape(other.coef_)
+            assert np.array_equal(one.n_iter_, other.n_iter_)
+
+
+@pytest.mark.parametrize(
+    "binary",
+    [
+        LinearSVC(),  # another loss
+        LinearSVC(loss="hinge", class_weight="balanced"),
+        LinearSVC(loss="hinge", fit_intercept=False),
+        LogisticRegression(),
+        LogisticRegression(solver="liblinear", l1_ratio=0.0),
+    ],
+)
+def test_scikit_learn_fits_what_the_compiled_solvers_do_not_know(binary):
+    assert not one_vs_rest.is_compiled(binary)
 
 
 def test_two_classes_need_one_classifier(way):
@@ -107,7 +143,7 @@ KILLED = """
 import os, sys, time
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
-from fmbench.models import one_vs_rest, workers
+from fmbench.models import accelerators, one_vs_rest, workers
 
 
 class Endless(ClassifierMixin, BaseEstimator):
