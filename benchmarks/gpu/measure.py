@@ -60,6 +60,13 @@ ONLY_FOR_JUDGE = {
 }  # fmt: skip
 
 
+# Packages without which everything can still be measured, and the rows that they make faster.
+OPTIONAL = {
+    "numba": "the linear SVC and logistic regression",
+    "scikit-learn-intelex": "the SVC and nearest-neighbour rows",
+}
+
+
 # ------------------------------------------------------------------------------------ packages
 
 
@@ -68,9 +75,9 @@ def find_missing_packages() -> list[str]:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
     tests = [r for r in extras["dev"] if re.match(r"pytest\b(?!-)|hypothesis", r)]
-    fast = [] if sys.platform != "linux" else [r.partition(";")[0] for r in extras["fast"][:1]]
+    fast = {get_name(r): r.partition(";")[0] for r in extras["fast"]}
     needed = [r for r in project["dependencies"] if get_name(r) not in ONLY_FOR_JUDGE]
-    return [r for r in [*needed, *fast, *tests] if not is_met(r)]
+    return [r for r in [*needed, *(fast[name] for name in OPTIONAL), *tests] if not is_met(r)]
 
 
 def get_name(requirement: str) -> str:
@@ -120,15 +127,14 @@ def add_packages(site: Path) -> None:
             sys.path.insert(0, str(site))  # before older versions of the same packages
         importlib.invalidate_caches()
         missing = find_missing_packages()
-    # Without the accelerated estimators two rows take longer; everything can still be measured.
-    required = [r for r in missing if not r.startswith("scikit-learn-intelex")]
+    required = [r for r in missing if get_name(r) not in OPTIONAL]
     if required:
         sys.exit(
             f"this Python lacks {', '.join(required)}: install them, or run `make gpu-wheels` on a "
             "machine with a network and copy the folder .gpu here"
         )
-    if missing:
-        print("scikit-learn-intelex is not here: the SVC and nearest-neighbour rows take longer")
+    for requirement in missing:
+        print(f"{get_name(requirement)} is not here: {OPTIONAL[get_name(requirement)]} take longer")
 
 
 def has_distribution(name: str) -> bool:
