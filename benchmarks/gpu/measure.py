@@ -105,9 +105,7 @@ def add_packages(site: Path) -> None:
 
     Ends the program with one line if a package is missing and there is no wheel of it.
     """
-    if site.is_dir():
-        sys.path.insert(0, str(site))  # before older versions of the same packages
-        importlib.invalidate_caches()
+    search_packages(site)
     missing = find_missing_packages()
     wheels = {
         path.name.partition("-")[0].replace("_", "-").lower(): path
@@ -120,12 +118,10 @@ def add_packages(site: Path) -> None:
         print(f"installing into {site}: {', '.join(path.name for path in chosen)}", flush=True)
         subprocess.run(
             [sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps",
-             "--no-compile", "--upgrade", "--target", str(site), *map(str, chosen)],
+             "--no-compile", "--ignore-installed", "--prefix", str(site), *map(str, chosen)],
             check=True,
         )  # fmt: skip
-        if str(site) not in sys.path:
-            sys.path.insert(0, str(site))  # before older versions of the same packages
-        importlib.invalidate_caches()
+        search_packages(site)
         missing = find_missing_packages()
     required = [r for r in missing if get_name(r) not in OPTIONAL]
     if required:
@@ -135,6 +131,18 @@ def add_packages(site: Path) -> None:
         )
     for requirement in missing:
         print(f"{get_name(requirement)} is not here: {OPTIONAL[get_name(requirement)]} take longer")
+
+
+def find_package_folders(site: Path) -> list[Path]:
+    """The folders of packages below ``site``; a wheel may have brought one of its own."""
+    return sorted(site.glob("**/lib/python*/*-packages"))
+
+
+def search_packages(site: Path) -> None:
+    """Let this process import from ``site``, before older versions of the same packages."""
+    found = [str(folder) for folder in find_package_folders(site)]
+    sys.path[:] = found + [path for path in sys.path if path not in found]
+    importlib.invalidate_caches()
 
 
 def has_distribution(name: str) -> bool:
@@ -452,7 +460,7 @@ def main() -> None:
     add_packages(options.site)
     check_device(options.device)
     paths = [str(ROOT), os.environ.get("PYTHONPATH", "")]
-    paths += [str(options.site.resolve())] if options.site.is_dir() else []
+    paths += [str(folder.resolve()) for folder in find_package_folders(options.site)]
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
     os.environ["PYTHONUNBUFFERED"] = "1"
     out = options.out.resolve()
