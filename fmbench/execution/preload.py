@@ -49,7 +49,7 @@ def load(dataset: str, folder: str, neural: bool) -> None:
     modules += [name for package in PACKAGES for name in _list_modules(package)]
     if neural:
         modules += [name for package in NEURAL_PACKAGES for name in _list_modules(package)]
-    if accelerators.is_installed():
+    if accelerators.has_intelex():
         modules.append("daal4py")
     with _hide_pyarrow():
         for module in modules:

@@ -277,7 +277,7 @@ def use_threads(threads: int) -> None:
     threadpoolctl.threadpool_limits(threads)
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(threads)
-    if accelerators.is_installed():
+    if accelerators.has_intelex():
         import daal4py
 
         daal4py.daalinit(threads)

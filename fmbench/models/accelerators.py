@@ -1,7 +1,7 @@
-"""Loads estimators from scikit-learn-intelex, the optional extra ``fast``, if it is installed.
+"""Finds the libraries of the optional extra ``fast``, which make models for the CPU faster.
 
-It computes the same models as scikit-learn, several times faster, on x86-64. A record lists its
-version if it was used.
+scikit-learn-intelex computes some of scikit-learn's models several times faster, on x86-64. numba
+compiles loops of fmbench's own. A record lists their versions where they are installed.
 """
 
 from __future__ import annotations
@@ -12,31 +12,31 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-_forced_library: str | None = None  # set by `use_library`
+_only_sklearn = False  # set by `use_only_sklearn`
 
 
-def is_installed() -> bool:
-    """Whether scikit-learn-intelex is installed."""
-    return importlib.util.find_spec("sklearnex") is not None
+def has_intelex() -> bool:
+    """Whether scikit-learn-intelex is installed, and may be used."""
+    return not _only_sklearn and importlib.util.find_spec("sklearnex") is not None
 
 
 def has_numba() -> bool:
-    """Whether numba is installed, which compiles loops; the extra ``fast`` has it too."""
-    return importlib.util.find_spec("numba") is not None
+    """Whether numba is installed, and may be used."""
+    return not _only_sklearn and importlib.util.find_spec("numba") is not None
 
 
 def load_estimator(module: str, name: str) -> Any:
     """Return class ``name`` of ``sklearn.<module>``: the accelerated one if it is installed."""
-    library = _forced_library or ("sklearnex" if is_installed() else "sklearn")
+    library = "sklearnex" if has_intelex() else "sklearn"
     return getattr(importlib.import_module(f"{library}.{module}"), name)
 
 
 @contextmanager
-def use_library(library: str) -> Iterator[None]:
-    """Take estimators from ``sklearn`` or from ``sklearnex`` in this block, to compare the two."""
-    global _forced_library
-    before, _forced_library = _forced_library, library
+def use_only_sklearn(only: bool = True) -> Iterator[None]:
+    """If ``only``, use neither library in this block, to compare with plain scikit-learn."""
+    global _only_sklearn
+    before, _only_sklearn = _only_sklearn, only
     try:
         yield
     finally:
-        _forced_library = before
+        _only_sklearn = before
