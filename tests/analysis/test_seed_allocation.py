@@ -205,6 +205,7 @@ def test_two_rows_of_one_runner_share_its_seeds():
     assert order_work(plans) == [("model", 0), ("model", 1), ("model", 2)]
 
 
+@pytest.mark.slow
 @given(
     st.lists(
         st.tuples(

@@ -13,7 +13,7 @@ import math
 import os
 import resource
 import signal
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -44,6 +44,8 @@ from fmbench.suites.reader import TABLES, read_suite
 from fmbench.utils.environment import collect_versions, cpu_name
 from tests.helpers.raw_records import pack_arrays, write_predictions
 from tests.records.test_hostile_files import ODD_FILES
+
+pytestmark = pytest.mark.slow
 
 SUITE = """
 title = "A suite for tests"
@@ -343,7 +345,6 @@ def test_a_few_changes_of_each_record_stop_no_reader(folder, source, name):
     assert len(Store(folder).read_contents().broken) == 0
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", CELLS)
 def test_many_changes_of_each_key_of_a_record_stop_no_reader(folder, source, name):
     assert mutate_record(folder, source.folder, name, every=5, readers_every=8) > 20
@@ -377,7 +378,7 @@ def list_changed_arrays(array: np.ndarray) -> dict[str, np.ndarray | None]:
     }
 
 
-@pytest.mark.parametrize("name", ["digits", pytest.param("cnn-bn", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("name", ["digits", "cnn-bn"])
 def test_no_change_of_an_array_stops_a_reader(folder, source, name):
     store = Store(folder)
     record = store.read_contents().finished[CELLS[name].key]
@@ -406,15 +407,7 @@ def test_no_change_of_an_array_stops_a_reader(folder, source, name):
 # ---------------------------------------------------------------- other files, and the commands
 
 
-def mark_slow_after(n: int, values: Iterable[Any]) -> list[Any]:
-    """Parameters of which those after the first ``n`` run only with the slow tests."""
-    return [
-        pytest.param(value, marks=pytest.mark.slow) if i >= n else value
-        for i, value in enumerate(values)
-    ]
-
-
-@pytest.mark.parametrize("make", mark_slow_after(2, ODD_FILES))
+@pytest.mark.parametrize("make", ODD_FILES)
 def test_no_odd_file_stops_a_reader(folder, source, make):
     suite = read_suite(folder / "suite.toml")
     summary = suite.folder_in(folder) / SUMMARY_FILE
@@ -456,7 +449,6 @@ def test_no_change_of_a_summary_stops_a_reader(folder, source):
             path.write_bytes(content)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "command",
     [("table",), ("compare", "lenet5", "cnn-bn"), ("verify",), ("list",), ("report",),

@@ -81,11 +81,12 @@ def test_the_longest_names_fit_a_terminal_and_stay_whole(width):
 @pytest.mark.parametrize("width", [80, 120])
 def test_the_rows_of_two_folders_fit_a_terminal(width):
     first, against = (read_summary(f / "kayed2020" / "summary.json") for f in (REFERENCE, GPU))
-    table = build_two_results_table(list(pair_rows(first, against)), "results/cpu", "results/gpu")
+    rows = list(pair_rows(first, against))
+    table = build_two_results_table(rows, "results/cpu", "results/gpu")
     document = build_document(table, count_inside(table), RANKING_OF_RESULTS)
     assert not list_bad_lines(document, width)
     text = format_document(document, "text", width)
-    assert "\n15 rows: 15 inside the interval, 0 outside\n" in text
+    assert f"\n{len(rows)} rows: {len(rows)} inside the interval, 0 outside\n" in text
     assert "\n- lenet5 (ReLU, Adamax, 10 epochs)\n" in text
 
 

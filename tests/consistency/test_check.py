@@ -66,6 +66,7 @@ def class_wise(recalls, precisions):
     ]
 
 
+@pytest.mark.slow
 def test_recall_and_precision_together_exclude_what_recall_alone_allows():
     """Every false negative is another class's false positive."""
     recalls = ["0.99"] * 8 + ["1.00"] * 2

@@ -48,6 +48,7 @@ intervals = st.builds(
 )  # fmt: skip
 
 
+@pytest.mark.slow
 @settings(max_examples=100)
 @given(st.integers(1, 7), st.integers(2, 6), intervals, intervals, st.sampled_from(DEFINITIONS))
 def test_small_cases_are_decided_as_by_trying_all_runs(n, k, mean, sd, definition):

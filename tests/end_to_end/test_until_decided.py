@@ -16,6 +16,8 @@ from fmbench.execution.session import MeasuringSession
 from fmbench.records.protocols import FULL, load_labels
 from tests.helpers.commands import call_fmbench
 
+pytestmark = pytest.mark.slow
+
 SUITE = """
 title = "A paper"
 [test_set]

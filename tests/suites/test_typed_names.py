@@ -220,6 +220,7 @@ def test_a_row_with_a_name_that_is_not_exact_gets_the_runner_that_is_meant(own_s
     assert suggest_runners("xyz", ["k-neighbors"]) == "."
 
 
+@pytest.mark.slow
 @settings(max_examples=200)
 @given(st.text(max_size=220) | st.from_regex(r"[A-Za-z0-9 ()=:,\[\]{}\"'._+-]{0,80}"))
 def test_any_name_means_a_runner_or_is_refused_in_one_line(text):

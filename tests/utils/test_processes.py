@@ -37,6 +37,7 @@ for child in children:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what a process shares")
 def test_memory_that_forked_processes_share_is_counted_once():
     done = subprocess.run([sys.executable, "-c", SHARING], capture_output=True, check=True)

@@ -177,6 +177,7 @@ def test_lines_of_a_file_keep_their_numbers() -> None:
         read_words(["SVC 89.7"] * (MAX_LINES + 1), "claims.txt")
 
 
+@pytest.mark.slow
 @given(
     runner=st.sampled_from(LABELS),
     units=st.integers(1, 9999),

@@ -46,6 +46,7 @@ def mutate_repeatedly(seed, steps, space=SPACE):
     return line
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(seed=st.integers(0, 2**32), steps=st.integers(0, 60))
 def test_every_chromosome_builds_a_network_with_ten_logits(seed, steps):
