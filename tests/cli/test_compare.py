@@ -44,7 +44,7 @@ def test_rows_on_two_machines_are_compared(source):
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (("gaussian-nb", "--against", GPU), "gaussian-nb is not measured in both"),
+        (("gradient-boosting", "--against", GPU), "gradient-boosting is not measured in both"),
         (("--all", "--against", GPU), "--against compares rows with themselves"),
         (("lenet5", "--against", GPU / "nowhere"), "does not exist"),
         (("lenet5", "--against", GPU, "--quick"), "lenet5 is not measured in both"),
