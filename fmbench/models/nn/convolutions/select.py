@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from fmbench.models.nn.convolutions import fft, narrow, single_channel
+from fmbench.models.nn.convolutions import compiled, fft, narrow, single_channel
 from fmbench.models.nn.layers import LayerFunction, Residual, has_hooks, make_residual
 
 
@@ -44,6 +44,8 @@ def _replace_convolutions(layers: list[LayerFunction]) -> list[LayerFunction]:
         else layer
         for layer in layers
     ]
+    if compiled.is_available():
+        layers = compiled.replace_first_stages(layers)
     layers = narrow.replace_narrow_convolutions(layers)
     layers = single_channel.replace_single_channel_convolutions(layers)
     return fft.replace_large_convolutions(layers)

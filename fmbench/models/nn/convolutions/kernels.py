@@ -1,0 +1,410 @@
+"""Compiled loops over the maps of a convolutional network, for a CPU; they need the package numba.
+
+Maps are stored as ``(chunks, channels, height, width, LANES)``. A chunk is a group of ``LANES``
+images: the image is the last dimension, so that one vector of the processor holds the same pixel of
+``LANES`` images, and is full for any number of channels.
+
+A convolution, forward or backward, adds up products for many outputs at once. A *block* of these
+sums stays in the processor's registers while the loop walks through the terms. Numba's own loops
+cannot do that, so the inner loops are written as vector instructions of LLVM (:func:`_sum_terms`,
+:func:`_sum_products`). The two sizes of a block are passed as the lengths of two tuples: numba
+compiles a function once for each type of its arguments, and the length is part of a tuple's type.
+
+Offsets are numbers of float32 values. Every sum is added in a fixed order, so that the same input
+gives the same result. The kernels release Python's lock, and the compiled code is kept beside this
+file, in ``__pycache__``.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from llvmlite import binding, ir
+from numba import njit, types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+HAS_AVX512 = bool(binding.get_host_cpu_features().get("avx512f"))
+LANES = 16 if HAS_AVX512 else 8  # images in a vector
+N_REGISTERS = 32 if HAS_AVX512 else 16  # vectors that the processor holds
+
+FLOAT_BYTES = 4
+INT_BYTES = 4  # of an entry of a table
+VECTOR_BYTES = FLOAT_BYTES * LANES
+
+RELU, IDENTITY, TANH, SIGMOID, ELU = range(5)  # the derivatives that `unpool_average` knows
+
+_WORD, _FLOAT, _ENTRY = ir.IntType(64), ir.FloatType(), ir.IntType(32)
+_VECTOR = ir.VectorType(_FLOAT, LANES)
+
+
+class _Code:
+    """Writes the few kinds of instructions that the inner loops need; addresses are integers."""
+
+    def __init__(self, builder: Any) -> None:
+        self.builder = builder
+        kind = ir.FunctionType(_VECTOR, [_VECTOR] * 3)
+        self._fma = cgutils.get_or_insert_function(builder.module, kind, f"llvm.fma.v{LANES}f32")
+
+    def move(self, address: Any, count: Any, size: int) -> Any:
+        """Return the address that is ``count`` items of ``size`` bytes further on."""
+        b = self.builder
+        if isinstance(count, int):
+            return b.add(address, _WORD(count * size)) if count else address
+        return b.add(address, b.mul(count, _WORD(size)))
+
+    def load_entry(self, address: Any) -> Any:
+        """Load an entry of a table."""
+        b = self.builder
+        return b.sext(b.load(b.inttoptr(address, _ENTRY.as_pointer())), _WORD)
+
+    def load_vector(self, address: Any) -> Any:
+        vector = self.builder.load(self.builder.inttoptr(address, _VECTOR.as_pointer()))
+        vector.align = VECTOR_BYTES
+        return vector
+
+    def store_vector(self, vector: Any, address: Any) -> None:
+        place = self.builder.inttoptr(address, _VECTOR.as_pointer())
+        self.builder.store(vector, place).align = VECTOR_BYTES
+
+    def load_repeated(self, address: Any) -> Any:
+        """Load one number into all lanes."""
+        b, empty = self.builder, ir.Constant(_VECTOR, ir.Undefined)
+        number = b.load(b.inttoptr(address, _FLOAT.as_pointer()))
+        lanes = ir.Constant(ir.VectorType(_ENTRY, LANES), [0] * LANES)
+        return b.shuffle_vector(b.insert_element(empty, number, _ENTRY(0)), empty, lanes)
+
+    def new_sum(self, start: Any) -> Any:
+        """Make a sum that LLVM keeps in a register."""
+        place = cgutils.alloca_once(self.builder, _VECTOR)
+        self.builder.store(start, place)
+        return place
+
+    def add_product(self, a: Any, b: Any, total: Any) -> None:
+        result = self.builder.call(self._fma, [a, b, self.builder.load(total)])
+        self.builder.store(result, total)
+
+
+@intrinsic
+def _sum_terms(  # type: ignore[no-untyped-def]
+    typing, positions, outputs, maps, terms, n_terms, weights, start, out, out_stride
+):
+    """Compute one block of a convolution: some positions, side by side, of some output channels.
+
+    Term ``t`` adds ``weight * maps`` for each position and output: ``terms`` holds the offset of
+    its map value and that of its weights, which are neighbours. ``start`` holds the first value of
+    each output's sum. All are addresses, except ``n_terms`` and ``out_stride``, the distance of two
+    output channels.
+    """
+    n_positions, n_outputs = len(positions), len(outputs)
+
+    def write(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        maps, terms, n_terms, weights, start, out, out_stride = arguments[2:]
+        code = _Code(builder)
+        first = [code.load_repeated(code.move(start, f, FLOAT_BYTES)) for f in range(n_outputs)]
+        sums = [[code.new_sum(value) for _ in range(n_positions)] for value in first]
+        with cgutils.for_range(builder, n_terms) as loop:
+            term = code.move(terms, loop.index, 2 * INT_BYTES)
+            map_at = code.move(maps, code.load_entry(term), FLOAT_BYTES)
+            weight_offset = code.load_entry(code.move(term, 1, INT_BYTES))
+            weight_at = code.move(weights, weight_offset, FLOAT_BYTES)
+            vectors = [
+                code.load_vector(code.move(map_at, p, VECTOR_BYTES)) for p in range(n_positions)
+            ]
+            for f in range(n_outputs):
+                weight = code.load_repeated(code.move(weight_at, f, FLOAT_BYTES))
+                for vector, total in zip(vectors, sums[f], strict=True):
+                    code.add_product(weight, vector, total)
+        for f in range(n_outputs):
+            row = code.move(out, builder.mul(out_stride, _WORD(f)), FLOAT_BYTES)
+            for p in range(n_positions):
+                code.store_vector(builder.load(sums[f][p]), code.move(row, p, VECTOR_BYTES))
+        return context.get_dummy_value()
+
+    return types.void(positions, outputs, *[types.int64] * 7), write
+
+
+@njit(nogil=True, cache=True)
+def convolve(  # type: ignore[no-untyped-def]
+    positions, outputs, maps, spans, terms, weights, starts, first_outputs, out
+):
+    """Compute a convolution of ``maps`` into ``out``, both flat for each chunk.
+
+    Args:
+        positions: a tuple as long as a block has positions.
+        outputs: a tuple as long as a block has output channels.
+        maps: float32 (chunks, any).
+        spans: int32 (any, 4): for each span of positions the offset in ``maps``, the offset in
+            ``out``, its first term and the number of its terms.
+        terms: int32 (any, 2): for each term the offset from the span, and the offset of its weights
+            in ``weights[j]``.
+        weights: float32 (blocks of outputs, any).
+        starts: float32 (output channels,): the first value of each sum.
+        first_outputs: int32 (blocks of outputs, 2): the first channel of each block, and the
+            distance of two channels in ``out``.
+        out: float32 (chunks, any).
+    """
+    n_chunks, map_size = maps.shape
+    out_size = out.shape[1]
+    for chunk in range(n_chunks):
+        map_start = maps.ctypes.data + FLOAT_BYTES * chunk * map_size
+        out_start = out.ctypes.data + FLOAT_BYTES * chunk * out_size
+        for span in range(len(spans)):
+            map_at = map_start + FLOAT_BYTES * spans[span, 0]
+            term_at = terms.ctypes.data + 2 * INT_BYTES * spans[span, 2]
+            n_terms = np.int64(spans[span, 3])
+            for block in range(len(first_outputs)):
+                first, stride = first_outputs[block, 0], np.int64(first_outputs[block, 1])
+                _sum_terms(
+                    positions,
+                    outputs,
+                    map_at,
+                    term_at,
+                    n_terms,
+                    weights.ctypes.data + FLOAT_BYTES * block * weights.shape[1],
+                    starts.ctypes.data + FLOAT_BYTES * first,
+                    out_start + FLOAT_BYTES * (spans[span, 1] + first * stride),
+                    stride,
+                )
+
+
+@intrinsic
+def _sum_products(  # type: ignore[no-untyped-def]
+    typing, outputs, terms, gradient, gradient_stride, gradient_row, maps, offsets, map_row,
+    n_rows, n_columns, sums
+):  # fmt: skip
+    """Add to one block of the gradient of the weights: some output channels, some terms.
+
+    For each position the gradient of each output is multiplied by the map value of each term;
+    ``offsets`` holds the offset of each term. ``sums`` holds a vector for each output and term.
+    """
+    n_outputs, n_terms = len(outputs), len(terms)
+
+    def write(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        gradient, stride, gradient_row, maps, offsets, map_row, n_rows, n_columns, sums = arguments[
+            2:
+        ]
+        code = _Code(builder)
+        places = [code.move(sums, i, VECTOR_BYTES) for i in range(n_outputs * n_terms)]
+        totals = [code.new_sum(code.load_vector(place)) for place in places]
+        starts = [
+            code.move(
+                maps, code.load_entry(code.move(offsets, t, INT_BYTES)), FLOAT_BYTES
+            )
+            for t in range(n_terms)
+        ]
+        with cgutils.for_range(builder, n_rows) as rows:
+            down = builder.mul(rows.index, map_row)
+            gradient_at = code.move(gradient, builder.mul(rows.index, gradient_row), FLOAT_BYTES)
+            with cgutils.for_range(builder, n_columns) as columns:
+                along = builder.mul(columns.index, _WORD(LANES))
+                shift = builder.add(down, along)
+                here = code.move(gradient_at, along, FLOAT_BYTES)
+                vectors = [
+                    code.load_vector(code.move(start, shift, FLOAT_BYTES)) for start in starts
+                ]
+                for f in range(n_outputs):
+                    place = code.move(here, builder.mul(stride, _WORD(f)), FLOAT_BYTES)
+                    value = code.load_vector(place)
+                    for t in range(n_terms):
+                        code.add_product(value, vectors[t], totals[f * n_terms + t])
+        for place, total in zip(places, totals, strict=True):
+            code.store_vector(builder.load(total), place)
+        return context.get_dummy_value()
+
+    return types.void(outputs, terms, *[types.int64] * 9), write
+
+
+@njit(nogil=True, cache=True)
+def compute_weight_gradient(  # type: ignore[no-untyped-def]
+    outputs, terms, gradient, sizes, maps, offsets, map_row, rows_at_once, first_outputs, sums
+):
+    """Add up the gradient of a convolution's weights.
+
+    Args:
+        outputs: a tuple as long as a block has output channels.
+        terms: a tuple as long as a block has terms.
+        gradient: float32 (chunks, any): of the convolution's outputs.
+        sizes: the offset of the first output, the distance of two output channels, that of two
+            rows, and the numbers of rows and columns.
+        maps: float32 (chunks, any): the convolution's inputs.
+        offsets: int32 (blocks of terms, terms): the offset of each term.
+        map_row: the distance of two rows in ``maps``.
+        rows_at_once: how many rows to add before the next block of sums.
+        first_outputs: int32 (blocks of outputs,): the first channel of each block.
+        sums: float32 (blocks of outputs, blocks of terms, outputs, terms, LANES), set here.
+    """
+    sums[:] = 0
+    first, stride, row, n_rows, n_columns = sizes
+    block_size = sums.shape[2] * sums.shape[3] * sums.shape[4]
+    for chunk in range(len(maps)):
+        for y in range(0, n_rows, rows_at_once):
+            map_at = maps.ctypes.data + FLOAT_BYTES * (chunk * maps.shape[1] + y * map_row)
+            start = chunk * gradient.shape[1] + first + y * row
+            for i in range(len(first_outputs)):
+                at = start + first_outputs[i] * stride
+                for j in range(len(offsets)):
+                    _sum_products(
+                        outputs,
+                        terms,
+                        gradient.ctypes.data + FLOAT_BYTES * at,
+                        stride,
+                        row,
+                        map_at,
+                        offsets.ctypes.data + INT_BYTES * j * offsets.shape[1],
+                        map_row,
+                        min(rows_at_once, n_rows - y),
+                        n_columns,
+                        sums.ctypes.data + FLOAT_BYTES * block_size * (i * len(offsets) + j),
+                    )
+
+
+@njit(nogil=True, cache=True)
+def load_images(images, padding, maps):  # type: ignore[no-untyped-def]
+    """Copy images (n, C, H, W) into the middle of padded maps; the lanes that are left become 0."""
+    n, n_channels, height, width = images.shape
+    for chunk in range(len(maps)):
+        for c in range(n_channels):
+            for y in range(height):
+                for x in range(width):
+                    for lane in range(LANES):
+                        i = chunk * LANES + lane
+                        value = images[i, c, y, x] if i < n else np.float32(0)
+                        maps[chunk, c, y + padding, x + padding, lane] = value
+
+
+@njit(nogil=True, cache=True)
+def unload_images(maps, images):  # type: ignore[no-untyped-def]
+    """Copy maps without padding into images (n, C, H, W)."""
+    n, n_channels, height, width = images.shape
+    for chunk in range(len(maps)):
+        for c in range(n_channels):
+            for y in range(height):
+                for x in range(width):
+                    for lane in range(min(LANES, n - chunk * LANES)):
+                        images[chunk * LANES + lane, c, y, x] = maps[chunk, c, y, x, lane]
+
+
+@njit(nogil=True, cache=True)
+def pool_average(outputs, border, with_relu, padding, pooled):  # type: ignore[no-untyped-def]
+    """Average over 2 x 2 into the middle of padded maps.
+
+    ``outputs`` has ``border`` unused columns on each side. With ``with_relu`` its values first
+    become the ReLU of what they were.
+    """
+    n_chunks, n_channels, height, width, _ = outputs.shape
+    zero, quarter = np.float32(0), np.float32(0.25)
+    for chunk in range(n_chunks):
+        for channel in range(n_channels):
+            for y in range(height // 2):
+                upper, lower = outputs[chunk, channel, 2 * y], outputs[chunk, channel, 2 * y + 1]
+                target = pooled[chunk, channel, y + padding]
+                for x in range((width - 2 * border) // 2):
+                    left, right = 2 * x + border, 2 * x + 1 + border
+                    for lane in range(LANES):
+                        a, b = upper[left, lane], upper[right, lane]
+                        c, d = lower[left, lane], lower[right, lane]
+                        if with_relu:
+                            a, b, c, d = max(a, zero), max(b, zero), max(c, zero), max(d, zero)
+                            upper[left, lane], upper[right, lane] = a, b
+                            lower[left, lane], lower[right, lane] = c, d
+                        target[x + padding, lane] = quarter * ((a + b) + (c + d))
+
+
+@njit(nogil=True, cache=True)
+def _slope(activation, value, alpha):  # type: ignore[no-untyped-def]
+    """The derivative of an activation, from its output."""
+    one = np.float32(1)
+    if activation == TANH:
+        return one - value * value
+    if activation == SIGMOID:
+        return value * (one - value)
+    if activation == ELU:
+        return one if value > 0 else value + alpha
+    return one if value > 0 else np.float32(0)
+
+
+@njit(nogil=True, cache=True)
+def unpool_average(  # type: ignore[no-untyped-def]
+    gradient, activation, alpha, border, outputs, bias_gradient
+):
+    """Turn the gradient of averages into that of the values before the activation.
+
+    ``gradient`` (chunks, channels, h, w, LANES) is that of :func:`pool_average`'s result, and
+    ``outputs`` the values that were averaged, which are replaced by their own gradient.
+    ``bias_gradient`` (channels, LANES) becomes its sum. ``alpha`` is the setting of ELU.
+    """
+    n_chunks, n_channels, height, width, _ = gradient.shape
+    bias_gradient[:] = 0
+    for chunk in range(n_chunks):
+        for channel in range(n_channels):
+            total = bias_gradient[channel]
+            for y in range(height):
+                upper, lower = outputs[chunk, channel, 2 * y], outputs[chunk, channel, 2 * y + 1]
+                source = gradient[chunk, channel, y]
+                for x in range(width):
+                    left, right = 2 * x + border, 2 * x + 1 + border
+                    for lane in range(LANES):
+                        share = np.float32(0.25) * source[x, lane]
+                        a = share * _slope(activation, upper[left, lane], alpha)
+                        b = share * _slope(activation, upper[right, lane], alpha)
+                        c = share * _slope(activation, lower[left, lane], alpha)
+                        d = share * _slope(activation, lower[right, lane], alpha)
+                        upper[left, lane], upper[right, lane] = a, b
+                        lower[left, lane], lower[right, lane] = c, d
+                        total[lane] += (a + b) + (c + d)
+
+
+@njit(nogil=True, cache=True)
+def pool_maximum(outputs, border, padding, pooled):  # type: ignore[no-untyped-def]
+    """Compute the ReLU of the maxima over 2 x 2 into the middle of padded maps.
+
+    ``outputs`` has ``border`` unused columns on each side.
+    """
+    n_chunks, n_channels, height, width, _ = outputs.shape
+    for chunk in range(n_chunks):
+        for channel in range(n_channels):
+            for y in range(height // 2):
+                upper, lower = outputs[chunk, channel, 2 * y], outputs[chunk, channel, 2 * y + 1]
+                target = pooled[chunk, channel, y + padding]
+                for x in range((width - 2 * border) // 2):
+                    left, right = 2 * x + border, 2 * x + 1 + border
+                    for lane in range(LANES):
+                        above = max(upper[left, lane], upper[right, lane])
+                        below = max(lower[left, lane], lower[right, lane])
+                        target[x + padding, lane] = max(max(above, below), np.float32(0))
+
+
+@njit(nogil=True, cache=True)
+def unpool_maximum(gradient, border, outputs, bias_gradient):  # type: ignore[no-untyped-def]
+    """Turn the gradient of :func:`pool_maximum`'s result into that of its ``outputs``.
+
+    It replaces ``outputs``. The first of equal maxima gets the gradient, as in PyTorch.
+    ``bias_gradient`` (channels, LANES) becomes its sum.
+    """
+    n_chunks, n_channels, height, width, _ = gradient.shape
+    zero = np.float32(0)
+    bias_gradient[:] = 0
+    for chunk in range(n_chunks):
+        for channel in range(n_channels):
+            total = bias_gradient[channel]
+            for y in range(height):
+                upper, lower = outputs[chunk, channel, 2 * y], outputs[chunk, channel, 2 * y + 1]
+                source = gradient[chunk, channel, y]
+                for x in range(width):
+                    left, right = 2 * x + border, 2 * x + 1 + border
+                    for lane in range(LANES):
+                        a, b = upper[left, lane], upper[right, lane]
+                        c, d = lower[left, lane], lower[right, lane]
+                        largest = max(max(a, b), max(c, d))
+                        value = source[x, lane] if largest > zero else zero
+                        is_a = a == largest
+                        is_b = (b == largest) & ~is_a
+                        is_c = (c == largest) & ~(is_a | is_b)
+                        is_d = ~(is_a | is_b | is_c)
+                        upper[left, lane] = value if is_a else zero
+                        upper[right, lane] = value if is_b else zero
+                        lower[left, lane] = value if is_c else zero
+                        lower[right, lane] = value if is_d else zero
+                        total[lane] += value
