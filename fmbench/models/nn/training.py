@@ -14,10 +14,11 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from torch import Tensor, nn
 
 from fmbench.models.nn.cuda_graph import GraphedStep
+from fmbench.models.nn.direct import make_single_network
 from fmbench.models.nn.gpu_errors import is_no_engine, warn_once
 from fmbench.models.nn.losses import Loss, cross_entropy
 from fmbench.models.nn.optimizers import OPTIMIZERS
-from fmbench.models.nn.stacked import NetworkGroup, SingleNetwork, StackedNetworks
+from fmbench.models.nn.stacked import NetworkGroup, StackedNetworks
 
 Result = TypeVar("Result")
 
@@ -251,7 +252,7 @@ def _train_epochs(
     """Train, and yield the report of each network after every epoch."""
     group: NetworkGroup
     if len(networks) == 1 and images.device.type == "cpu":
-        group = SingleNetwork(networks[0], config.loss)
+        group = make_single_network(networks[0], config.loss)
     else:
         dropouts = [generator.dropout for generator in generators]
         group = StackedNetworks(networks, config.loss, dropouts, config.batch_size)

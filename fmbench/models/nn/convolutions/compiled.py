@@ -47,6 +47,12 @@ class Stage:
     activation: nn.Module | None
     takes_maximum: bool  # or the average
 
+    def compute_plainly(self, X: Tensor) -> Tensor:
+        """Compute the stage with PyTorch."""
+        pool = nn.functional.max_pool2d if self.takes_maximum else nn.functional.avg_pool2d
+        X = self.conv(X)
+        return pool(self.activation(X) if self.activation else X.relu(), 2)
+
     @property
     def is_relu(self) -> bool:
         """Whether the activation is ReLU."""
@@ -110,8 +116,30 @@ class CompiledStages:
 
     def __call__(self, X: Tensor) -> Tensor:
         """``(n, C, H, W)`` to ``(n, F, h, w)`` of the last stage."""
-        parameters = [p for stage in self._stages for p in (stage.conv.weight, stage.conv.bias)]
-        return _ComputeStages.apply(X, self, *parameters)
+        if X.dtype != torch.float32:  # the loops are compiled for float32
+            for stage in self._stages:
+                X = stage.compute_plainly(X)
+            return X
+        return _ComputeStages.apply(X, self, *self._list_parameters())
+
+    def _list_parameters(self) -> list[nn.Parameter]:
+        parameters = []
+        for stage in self._stages:
+            assert stage.conv.bias is not None
+            parameters += [stage.conv.weight, stage.conv.bias]
+        return parameters
+
+    def run_forward(self, X: Tensor) -> Tensor:
+        """Compute the stages without autograd; the images need no gradient."""
+        self._last = self.prepare(X, needs_maps=False)
+        return self._last.run_forward(X, self._list_parameters())
+
+    def run_backward(self, gradient: Tensor) -> None:
+        """Write the gradients of the parameters of the last :meth:`run_forward` into them."""
+        _, gradients = self._last.run_backward(gradient, torch.Size())
+        for parameter, own in zip(self._list_parameters(), gradients, strict=True):
+            assert parameter.grad is not None
+            parameter.grad.copy_(own)
 
     def prepare(self, X: Tensor, needs_maps: bool) -> _Computation:
         """Return the buffers for images of this shape and number."""

@@ -3,6 +3,8 @@
 PyTorch's convolutions are slow on a CPU in three cases that the runners contain; each of the other
 files of this folder handles one of them:
 
+- ``compiled``: at the start of a network, with activation and pooling over 2 x 2, if numba is
+  installed;
 - ``narrow``: few output channels, followed by an activation and an average over 2 x 2 (LeNet-5);
 - ``single_channel``: one input channel whose gradient is needed (Bhatnagar's networks);
 - ``fft``: many channels and large kernels (Agarap's networks).
@@ -27,7 +29,7 @@ def build_fast_forward(network: nn.Module) -> LayerFunction:
     """
     if type(network) is not nn.Sequential or has_hooks(network):
         return network
-    layers = _replace_convolutions(list(network))
+    layers = replace_convolutions(list(network))
 
     def forward(X: Tensor) -> Tensor:
         for layer in layers:
@@ -37,9 +39,10 @@ def build_fast_forward(network: nn.Module) -> LayerFunction:
     return forward
 
 
-def _replace_convolutions(layers: list[LayerFunction]) -> list[LayerFunction]:
+def replace_convolutions(layers: list[LayerFunction]) -> list[LayerFunction]:
+    """Return ``layers`` with the convolutions replaced by faster functions."""
     layers = [
-        make_residual(*_replace_convolutions([layer.conv]))
+        make_residual(*replace_convolutions([layer.conv]))
         if type(layer) is Residual and not has_hooks(layer)
         else layer
         for layer in layers

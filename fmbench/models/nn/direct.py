@@ -1,0 +1,177 @@
+"""Computes a training step of a simple network on a CPU without PyTorch's autograd.
+
+It covers networks that begin with stages of convolution, activation and pooling
+(`convolutions/compiled.py`) and go on with dense layers, activations and dropout. In a network as
+small as LeNet-5, recording a graph and walking back through it takes as long as the arithmetic of
+its dense layers. Each layer here writes its gradients straight into the joined vector.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from fmbench.models.nn.convolutions.compiled import CompiledStages
+from fmbench.models.nn.convolutions.narrow import DERIVATIVES
+from fmbench.models.nn.convolutions.select import replace_convolutions
+from fmbench.models.nn.layers import LayerFunction, has_hooks
+from fmbench.models.nn.losses import Loss, cross_entropy
+from fmbench.models.nn.stacked import NetworkGroup, SingleNetwork, join_parameters
+
+
+class _TailLayer(Protocol):
+    """A layer behind the convolutions."""
+
+    def run_forward(self, X: Tensor) -> Tensor:
+        """Compute the output, and keep what the way back needs."""
+
+    def run_backward(self, gradient: Tensor) -> Tensor:
+        """Write the gradients of the parameters; return that of the input."""
+
+
+class _Dense:
+    def __init__(self, layer: nn.Linear) -> None:
+        self._weight, self._bias = layer.weight.detach(), layer.bias.detach()
+        assert layer.weight.grad is not None and layer.bias.grad is not None
+        self._weight_grad, self._bias_grad = layer.weight.grad, layer.bias.grad
+
+    def run_forward(self, X: Tensor) -> Tensor:
+        self._input = X
+        return torch.addmm(self._bias, X, self._weight.t())
+
+    def run_backward(self, gradient: Tensor) -> Tensor:
+        torch.mm(gradient.t(), self._input, out=self._weight_grad)
+        torch.sum(gradient, 0, out=self._bias_grad)
+        return torch.mm(gradient, self._weight)
+
+
+class _Activation:
+    def __init__(self, layer: nn.Module) -> None:
+        self._layer, self._derive = layer, DERIVATIVES[type(layer)]
+
+    def run_forward(self, X: Tensor) -> Tensor:
+        self._output = self._layer(X)
+        return self._output
+
+    def run_backward(self, gradient: Tensor) -> Tensor:
+        return self._derive(self._layer, gradient, self._output)
+
+
+class _Dropout:
+    def __init__(self, layer: nn.Dropout) -> None:
+        self._keep_rate = 1 - layer.p
+
+    def run_forward(self, X: Tensor) -> Tensor:
+        # The same operations as PyTorch's dropout, so that the same masks are drawn.
+        self._mask = torch.empty_like(X).bernoulli_(self._keep_rate).div_(self._keep_rate)
+        return X * self._mask
+
+    def run_backward(self, gradient: Tensor) -> Tensor:
+        return gradient * self._mask
+
+
+class _Flatten:
+    def __init__(self, layer: nn.Flatten) -> None:
+        pass
+
+    def run_forward(self, X: Tensor) -> Tensor:
+        self._shape = X.shape
+        return X.flatten(1)
+
+    def run_backward(self, gradient: Tensor) -> Tensor:
+        return gradient.view(self._shape)
+
+
+_TAIL_LAYERS: dict[type, Callable[[Any], _TailLayer]] = {
+    nn.Flatten: _Flatten,
+    nn.Linear: _Dense,
+    nn.Dropout: _Dropout,
+    **dict.fromkeys(DERIVATIVES, _Activation),
+}
+
+
+def make_single_network(network: nn.Module, loss: Loss) -> NetworkGroup:
+    """Return the fastest way to train one network on a CPU."""
+    if type(network) is nn.Sequential and not has_hooks(network):
+        layers = replace_convolutions(list(network))
+        places = [i for i, layer in enumerate(layers) if isinstance(layer, CompiledStages)]
+        if places and _is_simple(layers[: places[0]], layers[places[0] + 1 :]):
+            return DirectNetwork(network, loss, layers, places[0])
+    return SingleNetwork(network, loss)
+
+
+def _is_simple(before: Sequence[LayerFunction], after: Sequence[LayerFunction]) -> bool:
+    """Whether the layers before the stages have no parameters, and those behind are known."""
+    return all(isinstance(layer, nn.Module) and not list(layer.parameters()) for layer in before) and all(
+        isinstance(layer, nn.Module)
+        and type(layer) in _TAIL_LAYERS
+        and not has_hooks(layer)
+        and not (isinstance(layer, nn.Linear) and layer.bias is None)
+        and not (isinstance(layer, nn.Flatten) and (layer.start_dim, layer.end_dim) != (1, -1))
+        for layer in after
+    )
+
+
+class DirectNetwork:
+    """One network, whose gradients are computed layer by layer without a recorded graph.
+
+    Its dropout draws from PyTorch's global generator.
+    """
+
+    def __init__(
+        self, network: nn.Sequential, loss: Loss, layers: Sequence[LayerFunction], place: int
+    ) -> None:
+        self.vector, _ = join_parameters([network])
+        self._parameters = dict(network.named_parameters())
+        self._loss = loss
+        stages = layers[place]
+        assert isinstance(stages, CompiledStages)
+        self._before, self._stages = layers[:place], stages
+        self._tail = [_TAIL_LAYERS[type(layer)](layer) for layer in layers[place + 1 :]]
+
+    def prepare_step(self, n_images: int) -> None:
+        """Do nothing: the dropout layers draw their own masks."""
+
+    def __call__(self, batch: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+        """Compute the loss and the logits; see :class:`NetworkGroup`."""
+        with torch.no_grad():
+            X = batch[0]
+            for layer in self._before:
+                X = layer(X)
+            X = self._stages.run_forward(X)
+            for tail_layer in self._tail:
+                X = tail_layer.run_forward(X)
+        self._logits, self._target = X, target[0]
+        if self._loss is cross_entropy:
+            self._log_shares = X.log_softmax(1)
+            losses = nn.functional.nll_loss(self._log_shares, self._target)
+        else:
+            self._logits = X.detach().requires_grad_()
+            losses = self._loss(self._parameters, self._logits, self._target)
+        return losses, X
+
+    def compute_gradient(self, losses: Tensor) -> None:
+        """Write the gradient of the loss into the gradient of the vector."""
+        if self._loss is cross_entropy:
+            others: dict[str, Tensor | None] = {}
+            gradient = self._log_shares.exp()
+            gradient[self._rows(len(gradient)), self._target] -= 1
+            gradient /= len(gradient)
+        else:  # the loss may also depend on some parameters
+            wanted = [self._logits, *self._parameters.values()]
+            gradient, *found = torch.autograd.grad(losses, wanted, allow_unused=True)
+            others = dict(zip(self._parameters, found, strict=True))
+        with torch.no_grad():
+            for layer in reversed(self._tail):
+                gradient = layer.run_backward(gradient)
+            self._stages.run_backward(gradient)
+            for name, other in others.items():
+                own = self._parameters[name].grad
+                if other is not None and own is not None:
+                    own.add_(other)
+
+    def _rows(self, n: int) -> Tensor:
+        return torch.arange(n)
