@@ -1,7 +1,7 @@
 """Faster convolutions at the start of a network, by compiled loops, on a CPU.
 
-What it computes: stages of convolution, activation and pooling over 2 x 2, one after the other, as
-LeNet-5 and many later networks begin.
+What it computes: stages of convolution, ReLU and pooling over 2 x 2, one after the other, as LeNet-5
+and many later networks begin.
 
 Why it is faster: the image is the last dimension in memory, so that the processor's vectors are
 full for any number of channels, and the sums of many outputs stay in registers while the loop
@@ -17,9 +17,8 @@ pooled to h x w.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from importlib.util import find_spec
 from typing import Any
 
@@ -31,7 +30,8 @@ from torch.autograd.function import once_differentiable
 from fmbench.models.nn.convolutions import plan
 from fmbench.models.nn.layers import LayerFunction, has_hooks, is_plain_convolution
 
-BYTES_AT_ONCE = 16_384  # of the gradient of the outputs, half of a small first cache
+ROW_BYTES = 16_384  # of the gradients that are multiplied at once: half of a small first cache
+GROUP_BYTES = 700_000  # of the outputs of a group of chunks: two thirds of a small second cache
 
 
 def is_available() -> bool:
@@ -41,22 +41,15 @@ def is_available() -> bool:
 
 @dataclass(frozen=True)
 class Stage:
-    """A convolution, its activation (None for ReLU), and its pooling."""
+    """A convolution, followed by ReLU and pooling over 2 x 2."""
 
     conv: nn.Conv2d
-    activation: nn.Module | None
     takes_maximum: bool  # or the average
 
     def compute_plainly(self, X: Tensor) -> Tensor:
         """Compute the stage with PyTorch."""
         pool = nn.functional.max_pool2d if self.takes_maximum else nn.functional.avg_pool2d
-        X = self.conv(X)
-        return pool(self.activation(X) if self.activation else X.relu(), 2)
-
-    @property
-    def is_relu(self) -> bool:
-        """Whether the activation is ReLU."""
-        return self.activation is None or type(self.activation) is nn.ReLU
+        return pool(self.conv(X).relu(), 2)
 
 
 def replace_first_stages(layers: Sequence[LayerFunction]) -> list[LayerFunction]:
@@ -77,24 +70,18 @@ def _find_stages(layers: list[LayerFunction]) -> Iterator[Stage]:
     for conv, second, third in zip(layers[::3], layers[1::3], layers[2::3], strict=False):
         if not is_plain_convolution(conv) or conv.padding[0] >= conv.kernel_size[0]:
             return
-        if _pools_2x2(second, nn.MaxPool2d) and _is_activation(third, nn.ReLU):
-            yield Stage(conv, None, takes_maximum=True)
-        elif _is_activation(second, nn.ReLU) and _pools_2x2(third, nn.MaxPool2d):
-            yield Stage(conv, None, takes_maximum=True)
-        elif _is_activation(second, *_ACTIVATIONS) and _pools_2x2(third, nn.AvgPool2d):
-            assert isinstance(second, nn.Module)
-            yield Stage(conv, second, takes_maximum=False)
+        if _is_relu(second) and _pools_2x2(third, nn.AvgPool2d):
+            yield Stage(conv, takes_maximum=False)
+        elif (_is_relu(second) and _pools_2x2(third, nn.MaxPool2d)) or (
+            _pools_2x2(second, nn.MaxPool2d) and _is_relu(third)
+        ):
+            yield Stage(conv, takes_maximum=True)
         else:
             return
 
 
-_ACTIVATIONS: dict[type, str] = {
-    nn.ReLU: "RELU", nn.Tanh: "TANH", nn.Sigmoid: "SIGMOID", nn.ELU: "ELU"
-}  # fmt: skip
-
-
-def _is_activation(layer: LayerFunction, *kinds: type) -> bool:
-    return isinstance(layer, nn.Module) and type(layer) in kinds and not has_hooks(layer)
+def _is_relu(layer: LayerFunction) -> bool:
+    return type(layer) is nn.ReLU and not has_hooks(layer)
 
 
 def _pools_2x2(layer: LayerFunction, kind: type) -> bool:
@@ -179,7 +166,11 @@ class _ComputeStages(torch.autograd.Function):
 
 
 class _Computation:
-    """Computes the stages for a fixed number of chunks, with buffers that every batch reuses."""
+    """Computes the stages for a fixed number of chunks, with buffers that every batch reuses.
+
+    The chunks go through all stages in small groups, so that what one loop writes is still in the
+    processor's cache when the next loop reads it.
+    """
 
     def __init__(
         self, stages: Sequence[Stage], n_chunks: int, shape: Sequence[int], needs_maps: bool
@@ -193,6 +184,11 @@ class _Computation:
             n_in, height, width = buffers.pooled_shape
         lanes = self._stages[0].geometry.lanes
         self._last = _allocate(n_chunks, n_in, height, width, lanes)
+        n_bytes = max(stage.count_bytes() for stage in self._stages)  # of a chunk
+        size = min(n_chunks, max(1, GROUP_BYTES // n_bytes))
+        self._groups = [slice(i, min(i + size, n_chunks)) for i in range(0, n_chunks, size)]
+        for stage_buffers in self._stages:
+            stage_buffers.allocate_outputs(size)
 
     def run_forward(self, X: Tensor, parameters: Sequence[Tensor]) -> Tensor:
         """Compute the last stage's maps."""
@@ -201,14 +197,15 @@ class _Computation:
         self.turn += 1
         first = self._stages[0]
         kernels.load_images(X.numpy(), first.geometry.padding, first.maps)
-        following = [*self._stages[1:], None]
-        for stage, after, weight, bias in zip(
-            self._stages, following, parameters[::2], parameters[1::2], strict=True
+        for stage, weight, bias in zip(
+            self._stages, parameters[::2], parameters[1::2], strict=True
         ):
-            if after is None:
-                stage.run_forward(weight, bias, self._last, 0)
-            else:
-                stage.run_forward(weight, bias, after.maps, after.geometry.padding)
+            stage.set_parameters(weight.detach(), bias.detach())
+        targets = [(stage.maps, stage.geometry.padding) for stage in self._stages[1:]]
+        targets.append((self._last, 0))
+        for group in self._groups:
+            for stage, (pooled, padding) in zip(self._stages, targets, strict=True):
+                stage.run_forward(group, pooled, padding)
         out = torch.empty(len(X), *self._last.shape[1:4])
         kernels.unload_images(self._last, out.numpy())
         return out
@@ -219,16 +216,21 @@ class _Computation:
         """Compute the gradients of the images, if they need one, and of all parameters."""
         from fmbench.models.nn.convolutions import kernels
 
-        pooled = self._last
-        kernels.load_images(gradient.contiguous().numpy(), 0, pooled)
-        parameter_grads: list[Tensor] = []
-        for stage in reversed(self._stages):
-            parameter_grads = [*stage.run_backward(pooled), *parameter_grads]
-            if stage.map_gradient is None:
-                return None, parameter_grads
-            pooled = stage.map_gradient
+        kernels.load_images(gradient.contiguous().numpy(), 0, self._last)
+        for stage in self._stages:
+            stage.clear_gradients()
+        for group in self._groups:
+            pooled = self._last
+            for stage in reversed(self._stages):
+                stage.run_backward(group, pooled)
+                if stage.map_gradient is not None:
+                    pooled = stage.map_gradient
+        parameter_grads = [grad for stage in self._stages for grad in stage.get_gradients()]
+        first = self._stages[0].map_gradient
+        if first is None:
+            return None, parameter_grads
         map_grad = torch.empty(shape)
-        kernels.unload_images(pooled, map_grad.numpy())
+        kernels.unload_images(first, map_grad.numpy())
         return map_grad, parameter_grads
 
 
@@ -243,91 +245,104 @@ class _StageBuffers:
         conv, (n_in, height, width) = stage.conv, shape
         size, padding = conv.kernel_size[0], int(conv.padding[0])
         height, width = height + 2 * padding, width + 2 * padding
-        self.pooled_shape = (
-            conv.out_channels, (height - size + 1) // 2, (width - size + 1) // 2
-        )  # fmt: skip
-        if min(self.pooled_shape) < 1:
+        n_out, h, w = conv.out_channels, (height - size + 1) // 2, (width - size + 1) // 2
+        if min(h, w) < 1:
             raise ValueError(
                 f"maps of {height} x {width} are too small for a kernel of {size} x {size} and "
                 "squares of 2 x 2: use larger maps"
             )
-        n_out, h, w = self.pooled_shape
+        self.pooled_shape = n_out, h, w
         self.geometry = geometry = plan.Geometry(
             n_in, n_out, size, padding, height, width, 2 * h, 2 * w, kernels.LANES,
             kernels.N_REGISTERS,
         )  # fmt: skip
-        self._stage = stage
-        self.border = 0
+        self._takes_maximum = stage.takes_maximum
+        self._factor = np.float32(1 if stage.takes_maximum else 1 / kernels.SQUARE)
+        self._border = 0
         self.map_gradient: np.ndarray | None = None
         if needs_maps:
-            backward, self.border = plan.plan_backward(geometry)
+            backward, self._border = plan.plan_backward(geometry)
             inner = (n_in, height - 2 * padding, width - 2 * padding)
             self.map_gradient = _allocate(n_chunks, *inner, geometry.lanes)
-            self._backward = _Convolution(backward, conv.weight)
+            self._backward = _Convolution(backward)
             self._zeros = np.zeros(n_in, np.float32)
         self.maps = _allocate(n_chunks, n_in, height, width, geometry.lanes)
-        self._outputs = _allocate(n_chunks, n_out, 2 * h, 2 * w + 2 * self.border, geometry.lanes)
-        self._forward = _Convolution(plan.plan_forward(geometry, self.border), conv.weight)
-        self._gradient = _WeightGradient(geometry, self._outputs, self.border)
-        self._bias_gradient = np.zeros((n_out, geometry.lanes), np.float32)
+        self._masks = np.zeros((n_chunks, n_out, h, w, kernels.SQUARE), np.uint16)
+        self._forward = _Convolution(plan.plan_forward(geometry, self._border))
+        self._gradient = _WeightGradient(geometry, self._border)
+        self._bias_gradient = _allocate(n_out, geometry.lanes)
 
-    def run_forward(
-        self, weight: Tensor, bias: Tensor, pooled: np.ndarray, padding: int
-    ) -> None:
-        """Compute the outputs and write their pooled maps into the middle of ``pooled``."""
+    def count_bytes(self) -> int:
+        """Count the bytes of a chunk's outputs."""
+        return 4 * int(np.prod(self._get_output_shape()))
+
+    def _get_output_shape(self) -> tuple[int, ...]:
+        g = self.geometry
+        return g.n_out, g.out_height, g.out_width + 2 * self._border, g.lanes
+
+    def allocate_outputs(self, n_chunks: int) -> None:
+        """Make room for the outputs of the convolution for a group of chunks."""
+        self._outputs = _allocate(n_chunks, *self._get_output_shape())
+
+    def set_parameters(self, weight: Tensor, bias: Tensor) -> None:
+        """Take the parameters of this step."""
+        self._weight, self._bias = weight, bias.numpy()
+        self._forward.set_weight(weight)
+
+    def run_forward(self, group: slice, pooled: np.ndarray, padding: int) -> None:
+        """Compute a group of chunks, and write the result into the middle of ``pooled``."""
         from fmbench.models.nn.convolutions import kernels
 
-        self._weight = weight.detach()
-        self._forward.run(self.maps, self._weight, bias.detach().numpy(), self._outputs)
-        if self._stage.takes_maximum:
-            kernels.pool_maximum(self._outputs, self.border, padding, pooled)
-            return
-        if not self._stage.is_relu and self._stage.activation is not None:
-            values = torch.from_numpy(self._outputs)
-            values.copy_(self._stage.activation(values))
-            if self.border:
-                self._outputs[:, :, :, : self.border] = 0
-                self._outputs[:, :, :, -self.border :] = 0
-        kernels.pool_average(self._outputs, self.border, self._stage.is_relu, padding, pooled)
+        outputs = self._outputs[: group.stop - group.start]
+        self._forward.run(self.maps[group], self._bias, outputs)
+        kernels.pool(
+            outputs, self._border, self._takes_maximum, padding, pooled[group], self._masks[group]
+        )
 
-    def run_backward(self, pooled: np.ndarray) -> list[Tensor]:
-        """Return the gradients of the weight and the bias; ``map_gradient`` is written."""
-        from fmbench.models.nn.convolutions import kernels
-
-        if self._stage.takes_maximum:
-            kernels.unpool_maximum(pooled, self.border, self._outputs, self._bias_gradient)
-        else:
-            kernels.unpool_average(
-                pooled, *self._slope, self.border, self._outputs, self._bias_gradient
-            )
+    def clear_gradients(self) -> None:
+        """Get ready for a way back."""
+        self._gradient.sums[:] = 0
+        self._bias_gradient[:] = 0
         if self.map_gradient is not None:
-            self._backward.run(self._outputs, self._weight, self._zeros, self.map_gradient)
-        weight_grad = self._gradient.run(self._outputs, self.maps).view(self._weight.shape)
-        return [weight_grad, torch.from_numpy(self._bias_gradient).sum(1)]
+            self._backward.set_weight(self._weight)
 
-    @cached_property
-    def _slope(self) -> tuple[int, np.float32]:
-        """The activation's number in `kernels.py`, and its alpha."""
+    def run_backward(self, group: slice, pooled: np.ndarray) -> None:
+        """Add to the gradients of the parameters; write that of the maps."""
         from fmbench.models.nn.convolutions import kernels
 
-        activation = self._stage.activation
-        name = _ACTIVATIONS[type(activation)]
-        return getattr(kernels, name), np.float32(getattr(activation, "alpha", 1.0))
+        outputs = self._outputs[: group.stop - group.start]
+        kernels.unpool(
+            pooled[group], self._masks[group], self._factor, self._border, outputs,
+            self._bias_gradient,
+        )  # fmt: skip
+        if self.map_gradient is not None:
+            self._backward.run(outputs, self._zeros, self.map_gradient[group])
+        self._gradient.run(outputs, self.maps[group])
+
+    def get_gradients(self) -> list[Tensor]:
+        """Return the gradients of the weight and the bias."""
+        weight_grad = self._gradient.read().view(self._weight.shape)
+        return [weight_grad, torch.from_numpy(self._bias_gradient).sum(1)]
 
 
 class _Convolution:
     """Runs a planned convolution."""
 
-    def __init__(self, planned: plan.ConvolutionPlan, weight: Tensor) -> None:
+    def __init__(self, planned: plan.ConvolutionPlan) -> None:
         self._plan = planned
         self._block = (0,) * planned.n_positions, (0,) * planned.n_outputs
-        self._source = torch.from_numpy(planned.weight_source.reshape(len(planned.first_outputs), -1))
-        self._packed = torch.empty(self._source.shape)
+        sources = planned.weight_source.reshape(len(planned.first_outputs), -1)
+        self._source = torch.from_numpy(sources)
+        self._packed = torch.empty(sources.shape)
 
-    def run(self, maps: np.ndarray, weight: Tensor, starts: np.ndarray, out: np.ndarray) -> None:
+    def set_weight(self, weight: Tensor) -> None:
+        """Put the weights into the order in which the loop reads them."""
+        torch.take(weight, self._source, out=self._packed)
+
+    def run(self, maps: np.ndarray, starts: np.ndarray, out: np.ndarray) -> None:
+        """Compute ``out`` from ``maps``."""
         from fmbench.models.nn.convolutions import kernels
 
-        torch.take(weight, self._source, out=self._packed)
         kernels.convolve(
             *self._block,
             maps.reshape(len(maps), -1),
@@ -343,19 +358,19 @@ class _Convolution:
 class _WeightGradient:
     """Runs the planned gradient of the weights."""
 
-    def __init__(self, g: plan.Geometry, outputs: np.ndarray, border: int) -> None:
+    def __init__(self, g: plan.Geometry, border: int) -> None:
         self._plan = planned = plan.plan_weight_gradient(g)
         self._block = (0,) * planned.n_outputs, (0,) * planned.n_terms
-        row = outputs.shape[3] * g.lanes
+        row = (g.out_width + 2 * border) * g.lanes
         self._sizes = (border * g.lanes, g.out_height * row, row, g.out_height, g.out_width)
         self._map_row = g.width * g.lanes
-        self._rows = max(1, BYTES_AT_ONCE // (4 * row * g.n_out))
+        self._rows = max(1, ROW_BYTES // (4 * row * g.n_out))
         shape = (len(planned.first_outputs), len(planned.offsets), planned.n_outputs)
-        self._sums = _allocate(*shape, planned.n_terms, g.lanes)
+        self.sums = _allocate(*shape, planned.n_terms, g.lanes)
         self._places = torch.from_numpy(planned.sum_places)
 
-    def run(self, gradient: np.ndarray, maps: np.ndarray) -> Tensor:
-        """Return the gradient ``(F, C k k)``."""
+    def run(self, gradient: np.ndarray, maps: np.ndarray) -> None:
+        """Add the products of a group of chunks."""
         from fmbench.models.nn.convolutions import kernels
 
         kernels.compute_weight_gradient(
@@ -367,9 +382,12 @@ class _WeightGradient:
             self._map_row,
             self._rows,
             self._plan.first_outputs,
-            self._sums,
+            self.sums,
         )
-        return torch.from_numpy(self._sums).sum(-1).take(self._places)
+
+    def read(self) -> Tensor:
+        """Return the gradient ``(F, C k k)``."""
+        return torch.from_numpy(self.sums).sum(-1).take(self._places)
 
 
 def _allocate(*shape: int) -> np.ndarray:
@@ -378,5 +396,3 @@ def _allocate(*shape: int) -> np.ndarray:
     memory = np.zeros(n + 16, np.float32)
     first = -memory.ctypes.data // 4 % 16
     return memory[first : first + n].reshape(shape)
-
-

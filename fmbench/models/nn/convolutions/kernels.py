@@ -31,12 +31,12 @@ N_REGISTERS = 32 if HAS_AVX512 else 16  # vectors that the processor holds
 
 FLOAT_BYTES = 4
 INT_BYTES = 4  # of an entry of a table
+MASK_BYTES = 2
 VECTOR_BYTES = FLOAT_BYTES * LANES
-
-RELU, IDENTITY, TANH, SIGMOID, ELU = range(5)  # the derivatives that `unpool_average` knows
 
 _WORD, _FLOAT, _ENTRY = ir.IntType(64), ir.FloatType(), ir.IntType(32)
 _VECTOR = ir.VectorType(_FLOAT, LANES)
+_MASK, _LANE_BITS = ir.IntType(8 * MASK_BYTES), ir.IntType(LANES)
 
 
 class _Code:
@@ -233,9 +233,9 @@ def compute_weight_gradient(  # type: ignore[no-untyped-def]
         map_row: the distance of two rows in ``maps``.
         rows_at_once: how many rows to add before the next block of sums.
         first_outputs: int32 (blocks of outputs,): the first channel of each block.
-        sums: float32 (blocks of outputs, blocks of terms, outputs, terms, LANES), set here.
+        sums: float32 (blocks of outputs, blocks of terms, outputs, terms, LANES): the products are
+            added to it.
     """
-    sums[:] = 0
     first, stride, row, n_rows, n_columns = sizes
     block_size = sums.shape[2] * sums.shape[3] * sums.shape[4]
     for chunk in range(len(maps)):
@@ -286,125 +286,169 @@ def unload_images(maps, images):  # type: ignore[no-untyped-def]
                         images[chunk * LANES + lane, c, y, x] = maps[chunk, c, y, x, lane]
 
 
-@njit(nogil=True, cache=True)
-def pool_average(outputs, border, with_relu, padding, pooled):  # type: ignore[no-untyped-def]
-    """Average over 2 x 2 into the middle of padded maps.
-
-    ``outputs`` has ``border`` unused columns on each side. With ``with_relu`` its values first
-    become the ReLU of what they were.
-    """
-    n_chunks, n_channels, height, width, _ = outputs.shape
-    zero, quarter = np.float32(0), np.float32(0.25)
-    for chunk in range(n_chunks):
-        for channel in range(n_channels):
-            for y in range(height // 2):
-                upper, lower = outputs[chunk, channel, 2 * y], outputs[chunk, channel, 2 * y + 1]
-                target = pooled[chunk, channel, y + padding]
-                for x in range((width - 2 * border) // 2):
-                    left, right = 2 * x + border, 2 * x + 1 + border
-                    for lane in range(LANES):
-                        a, b = upper[left, lane], upper[right, lane]
-                        c, d = lower[left, lane], lower[right, lane]
-                        if with_relu:
-                            a, b, c, d = max(a, zero), max(b, zero), max(c, zero), max(d, zero)
-                            upper[left, lane], upper[right, lane] = a, b
-                            lower[left, lane], lower[right, lane] = c, d
-                        target[x + padding, lane] = quarter * ((a + b) + (c + d))
+# The four values of a square of 2 x 2, in the order of PyTorch: two in the upper row, two in the
+# lower one. Which of them get a gradient is kept as four numbers with one bit for each lane.
+SQUARE = 4
 
 
-@njit(nogil=True, cache=True)
-def _slope(activation, value, alpha):  # type: ignore[no-untyped-def]
-    """The derivative of an activation, from its output."""
-    one = np.float32(1)
-    if activation == TANH:
-        return one - value * value
-    if activation == SIGMOID:
-        return value * (one - value)
-    if activation == ELU:
-        return one if value > 0 else value + alpha
-    return one if value > 0 else np.float32(0)
+def _point_at_square(code: _Code, upper: Any, lower: Any, index: Any) -> list[Any]:
+    """Return the addresses of the four vectors of square number ``index`` of two rows."""
+    double = code.builder.mul(index, _WORD(2 * VECTOR_BYTES))
+    starts = [code.builder.add(row, double) for row in (upper, lower)]
+    return [code.move(start, i, VECTOR_BYTES) for start in starts for i in range(2)]
 
 
-@njit(nogil=True, cache=True)
-def unpool_average(  # type: ignore[no-untyped-def]
-    gradient, activation, alpha, border, outputs, bias_gradient
+def _point_at_masks(code: _Code, masks: Any, index: Any) -> list[Any]:
+    at = code.move(masks, index, SQUARE * MASK_BYTES)
+    return [code.builder.inttoptr(code.move(at, i, MASK_BYTES), _MASK.as_pointer()) for i in range(SQUARE)]
+
+
+def _write_pooling(takes_maximum: bool) -> Any:
+    """Make the intrinsic that pools ``width`` squares of two rows."""
+
+    @intrinsic
+    def pool_row(typing, upper, lower, width, target, masks):  # type: ignore[no-untyped-def]
+        def write(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+            upper, lower, width, target, masks = arguments
+            code = _Code(builder)
+            zero = ir.Constant(_VECTOR, [0.0] * LANES)
+
+            def choose_larger(a: Any, b: Any) -> Any:
+                return builder.select(builder.fcmp_unordered(">", b, a), b, a)
+
+            with cgutils.for_range(builder, width) as loop:
+                places = _point_at_square(code, upper, lower, loop.index)
+                values = [code.load_vector(place) for place in places]
+                if takes_maximum:
+                    a, b, c, d = values
+                    largest = choose_larger(choose_larger(a, b), choose_larger(c, d))
+                    # A comparison is also true of what is not a number, so that it is passed on.
+                    left = builder.fcmp_unordered(">", largest, zero)
+                    result = builder.select(left, largest, zero)
+                    chosen = []
+                    for value in values[:-1]:  # the first of equal maxima, as in PyTorch
+                        is_largest = builder.fcmp_ordered("==", value, largest)
+                        chosen.append(builder.and_(left, is_largest))
+                        left = builder.and_(left, builder.not_(is_largest))
+                    chosen.append(left)
+                else:
+                    chosen = [builder.fcmp_unordered(">", value, zero) for value in values]
+                    a, b, c, d = (
+                        builder.select(mask, value, zero)
+                        for mask, value in zip(chosen, values, strict=True)
+                    )
+                    total = builder.fadd(builder.fadd(a, b), builder.fadd(c, d))
+                    result = builder.fmul(total, ir.Constant(_VECTOR, [0.25] * LANES))
+                code.store_vector(result, code.move(target, loop.index, VECTOR_BYTES))
+                for mask, place in zip(
+                    chosen, _point_at_masks(code, masks, loop.index), strict=True
+                ):
+                    bits = builder.bitcast(mask, _LANE_BITS)
+                    builder.store(builder.zext(bits, _MASK) if LANES < 16 else bits, place)
+            return context.get_dummy_value()
+
+        return types.void(*[types.int64] * 5), write
+
+    return pool_row
+
+
+_pool_average_row = _write_pooling(takes_maximum=False)
+_pool_maximum_row = _write_pooling(takes_maximum=True)
+
+
+@intrinsic
+def _unpool_row(  # type: ignore[no-untyped-def]
+    typing, gradient, masks, factor, width, upper, lower, total
 ):
-    """Turn the gradient of averages into that of the values before the activation.
+    """Write ``factor * gradient`` where a mask is set and 0 elsewhere; add all to ``total``."""
 
-    ``gradient`` (chunks, channels, h, w, LANES) is that of :func:`pool_average`'s result, and
-    ``outputs`` the values that were averaged, which are replaced by their own gradient.
-    ``bias_gradient`` (channels, LANES) becomes its sum. ``alpha`` is the setting of ELU.
-    """
-    n_chunks, n_channels, height, width, _ = gradient.shape
-    bias_gradient[:] = 0
-    for chunk in range(n_chunks):
-        for channel in range(n_channels):
-            total = bias_gradient[channel]
-            for y in range(height):
-                upper, lower = outputs[chunk, channel, 2 * y], outputs[chunk, channel, 2 * y + 1]
-                source = gradient[chunk, channel, y]
-                for x in range(width):
-                    left, right = 2 * x + border, 2 * x + 1 + border
-                    for lane in range(LANES):
-                        share = np.float32(0.25) * source[x, lane]
-                        a = share * _slope(activation, upper[left, lane], alpha)
-                        b = share * _slope(activation, upper[right, lane], alpha)
-                        c = share * _slope(activation, lower[left, lane], alpha)
-                        d = share * _slope(activation, lower[right, lane], alpha)
-                        upper[left, lane], upper[right, lane] = a, b
-                        lower[left, lane], lower[right, lane] = c, d
-                        total[lane] += (a + b) + (c + d)
+    def write(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        gradient, masks, factor, width, upper, lower, total = arguments
+        code = _Code(builder)
+        zero = ir.Constant(_VECTOR, [0.0] * LANES)
+        empty = ir.Constant(_VECTOR, ir.Undefined)
+        lanes = ir.Constant(ir.VectorType(_ENTRY, LANES), [0] * LANES)
+        factors = builder.shuffle_vector(
+            builder.insert_element(empty, factor, _ENTRY(0)), empty, lanes
+        )
+        own_total = code.new_sum(code.load_vector(total))
+        with cgutils.for_range(builder, width) as loop:
+            value = code.load_vector(code.move(gradient, loop.index, VECTOR_BYTES))
+            value = builder.fmul(value, factors)
+            shares = []
+            for place, mask_at in zip(
+                _point_at_square(code, upper, lower, loop.index),
+                _point_at_masks(code, masks, loop.index),
+                strict=True,
+            ):
+                bits = builder.load(mask_at)
+                bits = builder.trunc(bits, _LANE_BITS) if LANES < 16 else bits
+                mask = builder.bitcast(bits, ir.VectorType(ir.IntType(1), LANES))
+                shares.append(builder.select(mask, value, zero))
+                code.store_vector(shares[-1], place)
+            a, b, c, d = shares
+            added = builder.fadd(builder.fadd(a, b), builder.fadd(c, d))
+            builder.store(builder.fadd(builder.load(own_total), added), own_total)
+        code.store_vector(builder.load(own_total), total)
+        return context.get_dummy_value()
 
-
-@njit(nogil=True, cache=True)
-def pool_maximum(outputs, border, padding, pooled):  # type: ignore[no-untyped-def]
-    """Compute the ReLU of the maxima over 2 x 2 into the middle of padded maps.
-
-    ``outputs`` has ``border`` unused columns on each side.
-    """
-    n_chunks, n_channels, height, width, _ = outputs.shape
-    for chunk in range(n_chunks):
-        for channel in range(n_channels):
-            for y in range(height // 2):
-                upper, lower = outputs[chunk, channel, 2 * y], outputs[chunk, channel, 2 * y + 1]
-                target = pooled[chunk, channel, y + padding]
-                for x in range((width - 2 * border) // 2):
-                    left, right = 2 * x + border, 2 * x + 1 + border
-                    for lane in range(LANES):
-                        above = max(upper[left, lane], upper[right, lane])
-                        below = max(lower[left, lane], lower[right, lane])
-                        target[x + padding, lane] = max(max(above, below), np.float32(0))
+    arguments = [*[types.int64] * 2, types.float32, *[types.int64] * 4]
+    return types.void(*arguments), write
 
 
 @njit(nogil=True, cache=True)
-def unpool_maximum(gradient, border, outputs, bias_gradient):  # type: ignore[no-untyped-def]
-    """Turn the gradient of :func:`pool_maximum`'s result into that of its ``outputs``.
+def pool(outputs, border, takes_maximum, padding, pooled, masks):  # type: ignore[no-untyped-def]
+    """Compute the ReLU and pool over 2 x 2, into the middle of padded maps.
 
-    It replaces ``outputs``. The first of equal maxima gets the gradient, as in PyTorch.
-    ``bias_gradient`` (channels, LANES) becomes its sum.
+    Args:
+        outputs: float32 (chunks, channels, 2 h, 2 w + 2 border, LANES).
+        border: unused columns of the outputs on each side.
+        takes_maximum: the maximum of four values, or their average.
+        padding: of ``pooled``.
+        pooled: float32 (chunks, channels, h + 2 padding, w + 2 padding, LANES).
+        masks: uint16 (chunks, channels, h, w, 4): one bit for each lane says whether the value gets
+            a gradient.
     """
-    n_chunks, n_channels, height, width, _ = gradient.shape
-    zero = np.float32(0)
-    bias_gradient[:] = 0
+    n_chunks, n_channels, height, width, _ = masks.shape
+    row = outputs.shape[3] * VECTOR_BYTES
+    pooled_row = pooled.shape[3] * VECTOR_BYTES
     for chunk in range(n_chunks):
         for channel in range(n_channels):
-            total = bias_gradient[channel]
-            for y in range(height):
-                upper, lower = outputs[chunk, channel, 2 * y], outputs[chunk, channel, 2 * y + 1]
-                source = gradient[chunk, channel, y]
-                for x in range(width):
-                    left, right = 2 * x + border, 2 * x + 1 + border
-                    for lane in range(LANES):
-                        a, b = upper[left, lane], upper[right, lane]
-                        c, d = lower[left, lane], lower[right, lane]
-                        largest = max(max(a, b), max(c, d))
-                        value = source[x, lane] if largest > zero else zero
-                        is_a = a == largest
-                        is_b = (b == largest) & ~is_a
-                        is_c = (c == largest) & ~(is_a | is_b)
-                        is_d = ~(is_a | is_b | is_c)
-                        upper[left, lane] = value if is_a else zero
-                        upper[right, lane] = value if is_b else zero
-                        lower[left, lane] = value if is_c else zero
-                        lower[right, lane] = value if is_d else zero
-                        total[lane] += value
+            upper = outputs[chunk, channel].ctypes.data + border * VECTOR_BYTES
+            target = pooled[chunk, channel].ctypes.data + padding * (pooled_row + VECTOR_BYTES)
+            mask = masks[chunk, channel].ctypes.data
+            for _ in range(height):
+                if takes_maximum:
+                    _pool_maximum_row(upper, upper + row, width, target, mask)
+                else:
+                    _pool_average_row(upper, upper + row, width, target, mask)
+                upper += 2 * row
+                target += pooled_row
+                mask += width * SQUARE * MASK_BYTES
+
+
+@njit(nogil=True, cache=True)
+def unpool(gradient, masks, factor, border, outputs, bias_gradient):  # type: ignore[no-untyped-def]
+    """Turn the gradient of pooled values into that of the convolution's outputs.
+
+    Args:
+        gradient: float32 (chunks, channels, h, w, LANES).
+        masks: from :func:`pool`.
+        factor: float32: the share of each value in the pooled one.
+        border: unused columns of ``outputs`` on each side.
+        outputs: float32 (chunks, channels, 2 h, 2 w + 2 border, LANES), written here.
+        bias_gradient: float32 (channels, LANES): the gradients are added to it.
+    """
+    n_chunks, n_channels, height, width, _ = masks.shape
+    row = outputs.shape[3] * VECTOR_BYTES
+    for chunk in range(n_chunks):
+        for channel in range(n_channels):
+            upper = outputs[chunk, channel].ctypes.data + border * VECTOR_BYTES
+            source = gradient[chunk, channel].ctypes.data
+            mask = masks[chunk, channel].ctypes.data
+            total = bias_gradient.ctypes.data + channel * VECTOR_BYTES
+            for _ in range(height):
+                _unpool_row(source, mask, factor, width, upper, upper + row, total)
+                upper += 2 * row
+                source += width * VECTOR_BYTES
+                mask += width * SQUARE * MASK_BYTES
