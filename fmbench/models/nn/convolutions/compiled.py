@@ -17,6 +17,7 @@ pooled to h x w.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -30,8 +31,9 @@ from torch.autograd.function import once_differentiable
 from fmbench.models.nn.convolutions import plan
 from fmbench.models.nn.layers import LayerFunction, has_hooks, is_plain_convolution
 
-ROW_BYTES = 16_384  # of the gradients that are multiplied at once: half of a small first cache
-GROUP_BYTES = 700_000  # of the outputs of a group of chunks: two thirds of a small second cache
+# Of a convolution's outputs, so that they are still in the second cache when they are read again.
+GROUP_BYTES = 300_000
+MAX_ROWS = 10  # whose products are added before the next block of sums
 
 
 def is_available() -> bool:
@@ -184,7 +186,7 @@ class _Computation:
             n_in, height, width = buffers.pooled_shape
         lanes = self._stages[0].geometry.lanes
         self._last = _allocate(n_chunks, n_in, height, width, lanes)
-        n_bytes = max(stage.count_bytes() for stage in self._stages)  # of a chunk
+        n_bytes = max(stage.count_least_bytes() for stage in self._stages)
         size = min(n_chunks, max(1, GROUP_BYTES // n_bytes))
         self._groups = [slice(i, min(i + size, n_chunks)) for i in range(0, n_chunks, size)]
         for stage_buffers in self._stages:
@@ -268,21 +270,29 @@ class _StageBuffers:
             self._zeros = np.zeros(n_in, np.float32)
         self.maps = _allocate(n_chunks, n_in, height, width, geometry.lanes)
         self._masks = np.zeros((n_chunks, n_out, h, w, kernels.SQUARE), np.uint16)
-        self._forward = _Convolution(plan.plan_forward(geometry, self._border))
-        self._gradient = _WeightGradient(geometry, self._border)
         self._bias_gradient = _allocate(n_out, geometry.lanes)
 
-    def count_bytes(self) -> int:
-        """Count the bytes of a chunk's outputs."""
-        return 4 * int(np.prod(self._get_output_shape()))
-
-    def _get_output_shape(self) -> tuple[int, ...]:
+    def _get_row_shape(self) -> tuple[int, ...]:
         g = self.geometry
-        return g.n_out, g.out_height, g.out_width + 2 * self._border, g.lanes
+        return g.n_out, g.out_width + 2 * self._border, g.lanes
+
+    def count_least_bytes(self) -> int:
+        """Count the bytes of a chunk's outputs that must be there at the same time."""
+        # The gradient of the maps needs all outputs. Otherwise, two rows are enough.
+        n_rows = 2 if self.map_gradient is None else self.geometry.out_height
+        return 4 * n_rows * math.prod(self._get_row_shape())
 
     def allocate_outputs(self, n_chunks: int) -> None:
         """Make room for the outputs of the convolution for a group of chunks."""
-        self._outputs = _allocate(n_chunks, *self._get_output_shape())
+        g, n_rows = self.geometry, self.geometry.out_height
+        if self.map_gradient is None:
+            pair = self.count_least_bytes() * n_chunks
+            n_rows = min(n_rows, 2 * max(1, GROUP_BYTES // pair))
+        self._bands = [(i, min(i + n_rows, g.out_height)) for i in range(0, g.out_height, n_rows)]
+        n_out, width, lanes = self._get_row_shape()
+        self._outputs = _allocate(n_chunks, n_out, n_rows, width, lanes)
+        self._forward = _Convolution(plan.plan_forward(g, self._border, n_rows))
+        self._gradient = _WeightGradient(g, self._border, n_rows)
 
     def set_parameters(self, weight: Tensor, bias: Tensor) -> None:
         """Take the parameters of this step."""
@@ -293,11 +303,14 @@ class _StageBuffers:
         """Compute a group of chunks, and write the result into the middle of ``pooled``."""
         from fmbench.models.nn.convolutions import kernels
 
-        outputs = self._outputs[: group.stop - group.start]
-        self._forward.run(self.maps[group], self._bias, outputs)
-        kernels.pool(
-            outputs, self._border, self._takes_maximum, padding, pooled[group], self._masks[group]
-        )
+        outputs, g = self._outputs[: group.stop - group.start], self.geometry
+        for first, last in self._bands:
+            spans = self._forward.plan.cut(first, last, g.out_height)
+            self._forward.run(self.maps[group], spans, self._bias, outputs)
+            kernels.pool(
+                outputs, self._border, self._takes_maximum, padding, pooled[group],
+                self._masks[group], first // 2, (last - first) // 2,
+            )  # fmt: skip
 
     def clear_gradients(self) -> None:
         """Get ready for a way back."""
@@ -311,13 +324,15 @@ class _StageBuffers:
         from fmbench.models.nn.convolutions import kernels
 
         outputs = self._outputs[: group.stop - group.start]
-        kernels.unpool(
-            pooled[group], self._masks[group], self._factor, self._border, outputs,
-            self._bias_gradient,
-        )  # fmt: skip
+        for first, last in self._bands:
+            kernels.unpool(
+                pooled[group], self._masks[group], self._factor, self._border, outputs,
+                self._bias_gradient, first // 2, (last - first) // 2,
+            )  # fmt: skip
+            self._gradient.run(outputs, self.maps[group], first, last)
         if self.map_gradient is not None:
-            self._backward.run(outputs, self._zeros, self.map_gradient[group])
-        self._gradient.run(outputs, self.maps[group])
+            spans = self._backward.plan.spans
+            self._backward.run(outputs, spans, self._zeros, self.map_gradient[group])
 
     def get_gradients(self) -> list[Tensor]:
         """Return the gradients of the weight and the bias."""
@@ -329,7 +344,7 @@ class _Convolution:
     """Runs a planned convolution."""
 
     def __init__(self, planned: plan.ConvolutionPlan) -> None:
-        self._plan = planned
+        self.plan = planned
         self._block = (0,) * planned.n_positions, (0,) * planned.n_outputs
         sources = planned.weight_source.reshape(len(planned.first_outputs), -1)
         self._source = torch.from_numpy(sources)
@@ -339,18 +354,20 @@ class _Convolution:
         """Put the weights into the order in which the loop reads them."""
         torch.take(weight, self._source, out=self._packed)
 
-    def run(self, maps: np.ndarray, starts: np.ndarray, out: np.ndarray) -> None:
-        """Compute ``out`` from ``maps``."""
+    def run(
+        self, maps: np.ndarray, spans: np.ndarray, starts: np.ndarray, out: np.ndarray
+    ) -> None:
+        """Compute ``out`` from ``maps``, for some of the spans."""
         from fmbench.models.nn.convolutions import kernels
 
         kernels.convolve(
             *self._block,
             maps.reshape(len(maps), -1),
-            self._plan.spans,
-            self._plan.terms,
+            spans,
+            self.plan.terms,
             self._packed.numpy(),
             starts,
-            self._plan.first_outputs,
+            self.plan.first_outputs,
             out.reshape(len(out), -1),
         )
 
@@ -358,29 +375,29 @@ class _Convolution:
 class _WeightGradient:
     """Runs the planned gradient of the weights."""
 
-    def __init__(self, g: plan.Geometry, border: int) -> None:
+    def __init__(self, g: plan.Geometry, border: int, n_rows: int) -> None:
         self._plan = planned = plan.plan_weight_gradient(g)
         self._block = (0,) * planned.n_outputs, (0,) * planned.n_terms
         row = (g.out_width + 2 * border) * g.lanes
-        self._sizes = (border * g.lanes, g.out_height * row, row, g.out_height, g.out_width)
-        self._map_row = g.width * g.lanes
-        self._rows = max(1, ROW_BYTES // (4 * row * g.n_out))
+        self._sizes = (border * g.lanes, n_rows * row, row)
+        self._width, self._map_row = g.out_width, g.width * g.lanes
         shape = (len(planned.first_outputs), len(planned.offsets), planned.n_outputs)
         self.sums = _allocate(*shape, planned.n_terms, g.lanes)
         self._places = torch.from_numpy(planned.sum_places)
 
-    def run(self, gradient: np.ndarray, maps: np.ndarray) -> None:
-        """Add the products of a group of chunks."""
+    def run(self, gradient: np.ndarray, maps: np.ndarray, first: int, last: int) -> None:
+        """Add the products of a group of chunks, for the output rows from first to last - 1."""
         from fmbench.models.nn.convolutions import kernels
 
         kernels.compute_weight_gradient(
             *self._block,
             gradient.reshape(len(gradient), -1),
-            self._sizes,
+            (*self._sizes, last - first, self._width),
             maps.reshape(len(maps), -1),
+            first * self._map_row,
             self._plan.offsets,
             self._map_row,
-            self._rows,
+            MAX_ROWS,
             self._plan.first_outputs,
             self.sums,
         )

@@ -218,8 +218,9 @@ def _sum_products(  # type: ignore[no-untyped-def]
 
 @njit(nogil=True, cache=True)
 def compute_weight_gradient(  # type: ignore[no-untyped-def]
-    outputs, terms, gradient, sizes, maps, offsets, map_row, rows_at_once, first_outputs, sums
-):
+    outputs, terms, gradient, sizes, maps, first_map, offsets, map_row, rows_at_once, first_outputs,
+    sums
+):  # fmt: skip
     """Add up the gradient of a convolution's weights.
 
     Args:
@@ -229,6 +230,7 @@ def compute_weight_gradient(  # type: ignore[no-untyped-def]
         sizes: the offset of the first output, the distance of two output channels, that of two
             rows, and the numbers of rows and columns.
         maps: float32 (chunks, any): the convolution's inputs.
+        first_map: the offset in ``maps`` that belongs to the first output.
         offsets: int32 (blocks of terms, terms): the offset of each term.
         map_row: the distance of two rows in ``maps``.
         rows_at_once: how many rows to add before the next block of sums.
@@ -240,7 +242,8 @@ def compute_weight_gradient(  # type: ignore[no-untyped-def]
     block_size = sums.shape[2] * sums.shape[3] * sums.shape[4]
     for chunk in range(len(maps)):
         for y in range(0, n_rows, rows_at_once):
-            map_at = maps.ctypes.data + FLOAT_BYTES * (chunk * maps.shape[1] + y * map_row)
+            at_row = chunk * maps.shape[1] + first_map + y * map_row
+            map_at = maps.ctypes.data + FLOAT_BYTES * at_row
             start = chunk * gradient.shape[1] + first + y * row
             for i in range(len(first_outputs)):
                 at = start + first_outputs[i] * stride
@@ -397,38 +400,46 @@ def _unpool_row(  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def pool(outputs, border, takes_maximum, padding, pooled, masks):  # type: ignore[no-untyped-def]
+def pool(  # type: ignore[no-untyped-def]
+    outputs, border, takes_maximum, padding, pooled, masks, first_row, n_rows
+):
     """Compute the ReLU and pool over 2 x 2, into the middle of padded maps.
 
     Args:
-        outputs: float32 (chunks, channels, 2 h, 2 w + 2 border, LANES).
+        outputs: float32 (chunks, channels, at least 2 n_rows, 2 w + 2 border, LANES).
         border: unused columns of the outputs on each side.
         takes_maximum: the maximum of four values, or their average.
         padding: of ``pooled``.
         pooled: float32 (chunks, channels, h + 2 padding, w + 2 padding, LANES).
         masks: uint16 (chunks, channels, h, w, 4): one bit for each lane says whether the value gets
             a gradient.
+        first_row: the first of the h rows to compute.
+        n_rows: the number of rows to compute.
     """
-    n_chunks, n_channels, height, width, _ = masks.shape
+    n_chunks, n_channels, _, width, _ = masks.shape
+    mask_row = width * SQUARE * MASK_BYTES
     row = outputs.shape[3] * VECTOR_BYTES
     pooled_row = pooled.shape[3] * VECTOR_BYTES
     for chunk in range(n_chunks):
         for channel in range(n_channels):
             upper = outputs[chunk, channel].ctypes.data + border * VECTOR_BYTES
-            target = pooled[chunk, channel].ctypes.data + padding * (pooled_row + VECTOR_BYTES)
-            mask = masks[chunk, channel].ctypes.data
-            for _ in range(height):
+            target = pooled[chunk, channel].ctypes.data + padding * VECTOR_BYTES
+            target += (first_row + padding) * pooled_row
+            mask = masks[chunk, channel].ctypes.data + first_row * mask_row
+            for _ in range(n_rows):
                 if takes_maximum:
                     _pool_maximum_row(upper, upper + row, width, target, mask)
                 else:
                     _pool_average_row(upper, upper + row, width, target, mask)
                 upper += 2 * row
                 target += pooled_row
-                mask += width * SQUARE * MASK_BYTES
+                mask += mask_row
 
 
 @njit(nogil=True, cache=True)
-def unpool(gradient, masks, factor, border, outputs, bias_gradient):  # type: ignore[no-untyped-def]
+def unpool(  # type: ignore[no-untyped-def]
+    gradient, masks, factor, border, outputs, bias_gradient, first_row, n_rows
+):
     """Turn the gradient of pooled values into that of the convolution's outputs.
 
     Args:
@@ -436,19 +447,22 @@ def unpool(gradient, masks, factor, border, outputs, bias_gradient):  # type: ig
         masks: from :func:`pool`.
         factor: float32: the share of each value in the pooled one.
         border: unused columns of ``outputs`` on each side.
-        outputs: float32 (chunks, channels, 2 h, 2 w + 2 border, LANES), written here.
+        outputs: float32 (chunks, channels, at least 2 n_rows, 2 w + 2 border, LANES), written here.
         bias_gradient: float32 (channels, LANES): the gradients are added to it.
+        first_row: the first of the h rows to read.
+        n_rows: the number of rows to read.
     """
-    n_chunks, n_channels, height, width, _ = masks.shape
+    n_chunks, n_channels, _, width, _ = masks.shape
+    mask_row = width * SQUARE * MASK_BYTES
     row = outputs.shape[3] * VECTOR_BYTES
     for chunk in range(n_chunks):
         for channel in range(n_channels):
             upper = outputs[chunk, channel].ctypes.data + border * VECTOR_BYTES
-            source = gradient[chunk, channel].ctypes.data
-            mask = masks[chunk, channel].ctypes.data
+            source = gradient[chunk, channel].ctypes.data + first_row * width * VECTOR_BYTES
+            mask = masks[chunk, channel].ctypes.data + first_row * mask_row
             total = bias_gradient.ctypes.data + channel * VECTOR_BYTES
-            for _ in range(height):
+            for _ in range(n_rows):
                 _unpool_row(source, mask, factor, width, upper, upper + row, total)
                 upper += 2 * row
                 source += width * VECTOR_BYTES
-                mask += width * SQUARE * MASK_BYTES
+                mask += mask_row

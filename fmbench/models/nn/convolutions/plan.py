@@ -47,7 +47,12 @@ class ConvolutionPlan:
     spans: np.ndarray
     terms: np.ndarray
     first_outputs: np.ndarray
-    weight_source: np.ndarray  # int64 (blocks of outputs, terms, outputs): position among (F,C,k,k)
+    weight_source: np.ndarray  # int64 (blocks of outputs, terms, outputs): place in (F, C, k, k)
+
+    def cut(self, first: int, last: int, n_rows: int) -> np.ndarray:
+        """Return the spans of the rows ``first`` to ``last - 1`` of ``n_rows``."""
+        per_row = len(self.spans) // n_rows
+        return self.spans[first * per_row : last * per_row]
 
 
 @dataclass(frozen=True)
@@ -61,12 +66,16 @@ class GradientPlan:
     sum_places: np.ndarray  # int64 (F, C k k): where the sums hold the gradient of each weight
 
 
-def plan_forward(g: Geometry, border: int) -> ConvolutionPlan:
-    """Plan the outputs ``(F, h, w + 2 border, lanes)`` of maps ``(C, H, W, lanes)``."""
+def plan_forward(g: Geometry, border: int, band: int) -> ConvolutionPlan:
+    """Plan the outputs ``(F, band, w + 2 border, lanes)`` of maps ``(C, H, W, lanes)``.
+
+    The h rows are computed in bands of ``band`` rows; :meth:`ConvolutionPlan.cut` returns the spans
+    of one band.
+    """
     n_positions, n_outputs = choose_block(g.out_width, g.n_out, g.n_registers)
     row = g.out_width + 2 * border
     spans = [
-        (y * g.width + x, y * row + x + border, 0, g.n_terms)
+        (y * g.width + x, y % band * row + x + border, 0, g.n_terms)
         for y in range(g.out_height)
         for x in cover(g.out_width, n_positions)
     ]
@@ -75,7 +84,7 @@ def plan_forward(g: Geometry, border: int) -> ConvolutionPlan:
         for t, (c, y, x) in enumerate(product(range(g.n_in), range(g.size), range(g.size)))
     ]
     weights = np.arange(g.n_out * g.n_terms).reshape(g.n_out, g.n_terms)
-    return _make_plan(g, (n_positions, n_outputs), spans, terms, weights, g.out_height * row)
+    return _make_plan(g, (n_positions, n_outputs), spans, terms, weights, band * row)
 
 
 def plan_backward(g: Geometry) -> tuple[ConvolutionPlan, int]:
