@@ -29,8 +29,10 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from fmbench.models.nn.convolutions import plan
+from fmbench.models.nn.convolutions.fft import MAX_SHARE, compute_multiplication_share
 from fmbench.models.nn.layers import LayerFunction, has_hooks, is_plain_convolution
 
+TYPICAL_SIDE = 14  # of the maps behind the first pooling of images of 28 x 28
 # Of a convolution's outputs, so that they are still in the second cache when they are read again.
 GROUP_BYTES = 300_000
 MAX_ROWS = 10  # whose products are added before the next block of sums
@@ -54,17 +56,14 @@ class Stage:
         return pool(self.conv(X).relu(), 2)
 
 
-def replace_first_stages(layers: Sequence[LayerFunction]) -> list[LayerFunction]:
-    """Return ``layers`` with the first stages, if any, replaced by one step.
-
-    Layers in front of the first convolution stay.
-    """
-    layers = list(layers)
-    first = next((i for i, layer in enumerate(layers) if type(layer) is nn.Conv2d), len(layers))
-    stages = list(_find_stages(layers[first:]))
-    if not stages:
-        return layers
-    return [*layers[:first], CompiledStages(stages), *layers[first + 3 * len(stages) :]]
+def replace_stages(layers: Sequence[LayerFunction]) -> list[LayerFunction]:
+    """Return ``layers`` with each run of stages replaced by one function."""
+    layers, replaced = list(layers), []
+    while layers:
+        stages = list(_find_stages(layers))
+        replaced.append(CompiledStages(stages) if stages else layers[0])
+        layers = layers[3 * len(stages) or 1 :]
+    return replaced
 
 
 def _find_stages(layers: list[LayerFunction]) -> Iterator[Stage]:
@@ -72,6 +71,8 @@ def _find_stages(layers: list[LayerFunction]) -> Iterator[Stage]:
     for conv, second, third in zip(layers[::3], layers[1::3], layers[2::3], strict=False):
         if not is_plain_convolution(conv) or conv.padding[0] >= conv.kernel_size[0]:
             return
+        if compute_multiplication_share(conv, TYPICAL_SIDE) <= MAX_SHARE:
+            return  # Fourier transforms are faster
         if _is_relu(second) and _pools_2x2(third, nn.AvgPool2d):
             yield Stage(conv, takes_maximum=False)
         elif (_is_relu(second) and _pools_2x2(third, nn.MaxPool2d)) or (

@@ -3,8 +3,7 @@
 PyTorch's convolutions are slow on a CPU in three cases that the runners contain; each of the other
 files of this folder handles one of them:
 
-- ``compiled``: at the start of a network, with activation and pooling over 2 x 2, if numba is
-  installed;
+- ``compiled``: any that ReLU and pooling over 2 x 2 follow, if numba is installed;
 - ``narrow``: few output channels, followed by an activation and an average over 2 x 2 (LeNet-5);
 - ``single_channel``: one input channel whose gradient is needed (Bhatnagar's networks);
 - ``fft``: many channels and large kernels (Agarap's networks).
@@ -48,7 +47,7 @@ def replace_convolutions(layers: list[LayerFunction]) -> list[LayerFunction]:
         for layer in layers
     ]
     if compiled.is_available():
-        layers = compiled.replace_first_stages(layers)
+        layers = compiled.replace_stages(layers)
     layers = narrow.replace_narrow_convolutions(layers)
     layers = single_channel.replace_single_channel_convolutions(layers)
     return fft.replace_large_convolutions(layers)
