@@ -137,6 +137,8 @@ class DirectNetwork:
 
     def __call__(self, batch: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
         """Compute the loss and the logits; see :class:`NetworkGroup`."""
+        from fmbench.models.nn.fused import compute_cross_entropy
+
         with torch.no_grad():
             X = batch[0]
             for layer in self._before:
@@ -146,8 +148,9 @@ class DirectNetwork:
                 X = tail_layer.run_forward(X)
         self._logits, self._target = X, target[0]
         if self._loss is cross_entropy:
-            self._log_shares = X.log_softmax(1)
-            losses = nn.functional.nll_loss(self._log_shares, self._target)
+            self._gradient = torch.empty_like(X)
+            arrays = (X.numpy(), self._target.numpy(), self._gradient.numpy())
+            losses = torch.tensor(compute_cross_entropy(*arrays), dtype=X.dtype)
         else:
             self._logits = X.detach().requires_grad_()
             losses = self._loss(self._parameters, self._logits, self._target)
@@ -157,9 +160,7 @@ class DirectNetwork:
         """Write the gradient of the loss into the gradient of the vector."""
         if self._loss is cross_entropy:
             others: dict[str, Tensor | None] = {}
-            gradient = self._log_shares.exp()
-            gradient[self._rows(len(gradient)), self._target] -= 1
-            gradient /= len(gradient)
+            gradient = self._gradient
         else:  # the loss may also depend on some parameters
             wanted = [self._logits, *self._parameters.values()]
             gradient, *found = torch.autograd.grad(losses, wanted, allow_unused=True)
@@ -172,6 +173,3 @@ class DirectNetwork:
                 own = self._parameters[name].grad
                 if other is not None and own is not None:
                     own.add_(other)
-
-    def _rows(self, n: int) -> Tensor:
-        return torch.arange(n)
