@@ -31,6 +31,7 @@ class Task:
     threads: int
     device: str
     data: Path | None
+    clock: str = "wall"  # or "cpu": the process's own time, which other load disturbs less
 
     @property
     def turns(self) -> int:
@@ -68,45 +69,76 @@ class Task:
         return math.ceil(n_batches / self.batches_a_turn(batch_size))
 
 
-def plain_way(turn: Turn, task: Task) -> None:
-    """Train as in a tutorial."""
-    import torch
-    from torch.utils.data import DataLoader, TensorDataset
+class PlainLoop:
+    """The training of a tutorial, with the network and the settings of fmbench's classifier."""
 
-    torch.set_num_threads(task.threads)
-    X_train, y_train, X_test, y_test = task.images()
-    ours = task.classifier()
-    config = ours.config
-    pixels, *_ = full = ours.network()
-    network = turn.paused(full[1:].to(task.device), task, config.batch_size)
-    dataset = TensorDataset(pixels(torch.tensor(X_train)), torch.tensor(y_train, dtype=torch.long))
-    loader = DataLoader(dataset, batch_size=config.batch_size, shuffle=True)
+    def __init__(self, ours: Any, X_train: Any, y_train: Any, device: str) -> None:
+        import torch
+        from torch.utils.data import DataLoader, TensorDataset
+
+        self._device, self._loss = device, ours.config.loss
+        self._pixels, *_ = full = ours.network()
+        self.network = full[1:].to(device)
+        pixels, labels = torch.tensor(X_train), torch.tensor(y_train, dtype=torch.long)
+        dataset = TensorDataset(self._pixels(pixels), labels)
+        self._loader = DataLoader(dataset, batch_size=ours.config.batch_size, shuffle=True)
+        kind, options = find_optimizer(ours.config)
+        self._optimizer = kind(self.network.parameters(), **options)
+
+    def train_epoch(self) -> None:
+        """Train one epoch."""
+        import torch
+
+        parameters = dict(self.network.named_parameters())
+        self.network.train()
+        for batch, target in self._loader:
+            batch, target = batch.to(self._device), target.to(self._device)
+            self._optimizer.zero_grad()
+            self._loss(parameters, self.network(batch), target).backward()
+            self._optimizer.step()
+        if self._device == "cuda":  # calls on a GPU return early; fmbench's loop waits as well
+            torch.cuda.synchronize()
+
+    def measure_accuracy(self, X_test: Any, y_test: Any) -> float:
+        """Compute the accuracy on test images."""
+        import torch
+
+        self.network.eval()
+        with torch.inference_mode():
+            parts = [
+                self.network(batch.to(self._device)).argmax(1).cpu()
+                for batch in self._pixels(torch.tensor(X_test)).split(1000)
+            ]
+        return float((torch.cat(parts).numpy() == y_test).mean())
+
+
+def find_optimizer(config: Any) -> tuple[Any, dict[str, Any]]:
+    """Return PyTorch's optimizer of a configuration, and its options."""
+    import torch
+
     options: dict[str, Any] = {"lr": config.learning_rate}
     if config.optimizer == "sgd":
         options["momentum"] = config.momentum
     else:
         options["eps"] = config.epsilon
     make = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam, "adamax": torch.optim.Adamax}
-    optimizer = make[config.optimizer](network.parameters(), **options)
-    parameters = dict(network.named_parameters())
+    return make[config.optimizer], options
+
+
+def plain_way(turn: Turn, task: Task) -> None:
+    """Train as in a tutorial."""
+    import torch
+
+    torch.set_num_threads(task.threads)
+    X_train, y_train, X_test, y_test = task.images()
+    ours = task.classifier()
+    loop = PlainLoop(ours, X_train, y_train, task.device)
+    turn.paused(loop.network, task, ours.config.batch_size)
     turn.ready()
     for _ in range(task.n_epochs):
-        network.train()
-        for batch, target in loader:
-            batch, target = batch.to(task.device), target.to(task.device)
-            optimizer.zero_grad()
-            config.loss(parameters, network(batch), target).backward()
-            optimizer.step()
-        if task.device == "cuda":  # calls on a GPU return early; fmbench's loop waits as well
-            torch.cuda.synchronize()
+        loop.train_epoch()
         turn.done()
-    network.eval()
-    with torch.inference_mode():
-        parts = [
-            network(batch.to(task.device)).argmax(1).cpu()
-            for batch in pixels(torch.tensor(X_test)).split(1000)
-        ]
-    turn.result(float((torch.cat(parts).numpy() == y_test).mean()))
+    turn.result(loop.measure_accuracy(X_test, y_test))
 
 
 def fmbench_way(turn: Turn, task: Task) -> None:
@@ -127,8 +159,9 @@ def fmbench_way(turn: Turn, task: Task) -> None:
 class Turn:
     """One loop's side: the loop runs while it has the turn, and waits otherwise."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, clock: str) -> None:
         self._connection = connection
+        self._read_clock = time.process_time if clock == "cpu" else time.perf_counter
         self._start = 0.0
 
     def ready(self) -> None:
@@ -155,7 +188,7 @@ class Turn:
 
     def done(self) -> None:
         """Report the seconds of this turn and wait for the next."""
-        self._connection.send(time.perf_counter() - self._start)
+        self._connection.send(self._read_clock() - self._start)
         self._wait()
 
     def result(self, value: Any) -> None:
@@ -164,7 +197,7 @@ class Turn:
 
     def _wait(self) -> None:
         self._connection.recv()
-        self._start = time.perf_counter()
+        self._start = self._read_clock()
 
 
 class Turns:
@@ -178,7 +211,7 @@ class Turns:
         self._connections, self._processes = [], []
         for way in ways:
             mine, theirs = context.Pipe()
-            process = context.Process(target=way, args=(Turn(theirs), task), daemon=True)
+            process = context.Process(target=way, args=(Turn(theirs, task.clock), task), daemon=True)
             process.start()
             theirs.close()
             self._connections.append(mine)
