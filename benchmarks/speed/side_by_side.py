@@ -32,6 +32,7 @@ class Task:
     device: str
     data: Path | None
     clock: str = "wall"  # or "cpu": the process's own time, which other load disturbs less
+    compile: bool = True  # whether PyTorch at its best uses torch.compile
 
     @property
     def turns(self) -> int:

@@ -36,7 +36,7 @@ LIBRARIES = (
 NEURAL_LIBRARIES = ("torch._dynamo",)
 # All code of fmbench that a cell can need: a run goes on with it if the files change.
 PACKAGES = ("datasets", "metrics", "records", "runners", "models", "plugins", "execution")
-NEURAL_PACKAGES = ("models.nn", "models.evolution")
+NEURAL_PACKAGES = ("models.nn", "models.nn.convolutions", "models.evolution")
 NOT_LOADED = ("fmbench.plugins.template",)  # a text that `fmbench new` copies
 
 

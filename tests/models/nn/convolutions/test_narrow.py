@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from fmbench import runners
-from fmbench.models.nn.convolutions import narrow
+from fmbench.models.nn.convolutions import compiled, narrow
 from fmbench.models.nn.layers import build_sequential
 from fmbench.models.nn.losses import cross_entropy
 from fmbench.models.nn.stacked import SingleNetwork
@@ -19,6 +19,13 @@ from tests.helpers.networks import (
     make_images,
     use_double_precision,
 )
+
+
+@pytest.fixture(autouse=True)
+def without_numba(monkeypatch):
+    """With numba, the compiled stages come first."""
+    monkeypatch.setattr(compiled, "is_available", lambda: False)
+
 
 
 def build_network(*layers):

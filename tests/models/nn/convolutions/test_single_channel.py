@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from fmbench import runners
-from fmbench.models.nn.convolutions import single_channel
+from fmbench.models.nn.convolutions import compiled, single_channel
 from fmbench.models.nn.convolutions.select import build_fast_forward
 from fmbench.models.nn.layers import build_sequential
 from tests.helpers.networks import (
@@ -16,6 +16,13 @@ from tests.helpers.networks import (
     compute_with_gradients,
     use_double_precision,
 )
+
+
+@pytest.fixture(autouse=True)
+def without_numba(monkeypatch):
+    """With numba, the compiled stages come first."""
+    monkeypatch.setattr(compiled, "is_available", lambda: False)
+
 
 
 def build_network(*layers):
