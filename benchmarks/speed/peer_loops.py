@@ -78,9 +78,12 @@ def jax_way(turn: Turn, task: Task) -> None:
             if isinstance(layer, nn.Conv2d):
                 padding = [(layer.padding[0],) * 2] * 2
                 kernel, bias = left.pop(0).transpose(2, 3, 1, 0), left.pop(0)
-                X = jax.lax.conv_general_dilated(
-                    X, kernel, (1, 1), padding, dimension_numbers=("NHWC", "HWIO", "NHWC")
-                ) + bias
+                X = (
+                    jax.lax.conv_general_dilated(
+                        X, kernel, (1, 1), padding, dimension_numbers=("NHWC", "HWIO", "NHWC")
+                    )
+                    + bias
+                )
             elif isinstance(layer, nn.Linear):
                 X = X @ left.pop(0).T + left.pop(0)
             elif isinstance(layer, nn.ReLU):

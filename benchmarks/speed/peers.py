@@ -158,7 +158,7 @@ def main() -> None:
     parser.add_argument("--only-table", action="store_true", help="measure nothing")
     parser.add_argument("--data", type=Path)
     options = parser.parse_args()
-    results = {"machine": {}, "rows": {}}
+    results: dict[str, Any] = {"machine": {}, "rows": {}}
     if RESULTS.exists():
         results = json.loads(RESULTS.read_text())
     if not options.only_table:

@@ -212,7 +212,9 @@ class Turns:
         self._connections, self._processes = [], []
         for way in ways:
             mine, theirs = context.Pipe()
-            process = context.Process(target=way, args=(Turn(theirs, task.clock), task), daemon=True)
+            process = context.Process(
+                target=way, args=(Turn(theirs, task.clock), task), daemon=True
+            )
             process.start()
             theirs.close()
             self._connections.append(mine)

@@ -95,7 +95,9 @@ _TAIL_LAYERS: dict[type, Callable[[Any], _TailLayer]] = {
 
 def make_single_network(network: nn.Module, loss: Loss) -> NetworkGroup:
     """Return the fastest way to train one network on a CPU."""
-    if type(network) is nn.Sequential and not has_hooks(network):
+    # The loops are compiled for float32.
+    is_single = all(parameter.dtype == torch.float32 for parameter in network.parameters())
+    if type(network) is nn.Sequential and not has_hooks(network) and is_single:
         layers = replace_convolutions(list(network))
         places = [i for i, layer in enumerate(layers) if isinstance(layer, CompiledStages)]
         if places and _is_simple(layers[: places[0]], layers[places[0] + 1 :]):
@@ -105,14 +107,17 @@ def make_single_network(network: nn.Module, loss: Loss) -> NetworkGroup:
 
 def _is_simple(before: Sequence[LayerFunction], after: Sequence[LayerFunction]) -> bool:
     """Whether the layers before the stages have no parameters, and those behind are known."""
-    return all(isinstance(layer, nn.Module) and not list(layer.parameters()) for layer in before) and all(
-        isinstance(layer, nn.Module)
-        and type(layer) in _TAIL_LAYERS
-        and not has_hooks(layer)
-        and not (isinstance(layer, nn.Linear) and layer.bias is None)
-        and not (isinstance(layer, nn.Flatten) and (layer.start_dim, layer.end_dim) != (1, -1))
-        for layer in after
-    )
+    return all(
+        isinstance(layer, nn.Module) and not list(layer.parameters()) for layer in before
+    ) and all(_is_known(layer) for layer in after)
+
+
+def _is_known(layer: LayerFunction) -> bool:
+    if type(layer) not in _TAIL_LAYERS or not isinstance(layer, nn.Module) or has_hooks(layer):
+        return False
+    if isinstance(layer, nn.Flatten):
+        return (layer.start_dim, layer.end_dim) == (1, -1)
+    return not isinstance(layer, nn.Linear) or layer.bias is not None
 
 
 class DirectNetwork:

@@ -11,7 +11,7 @@ from numba import njit
 
 
 @njit(nogil=True, cache=True, error_model="numpy")  # no check of each division
-def compute_cross_entropy(logits, target, gradient):  # type: ignore[no-untyped-def]
+def compute_cross_entropy(logits, target, gradient):
     """Return the mean cross-entropy of the softmax of logits (n, classes).
 
     ``target`` is int64 (n,); ``gradient`` becomes that of the logits.

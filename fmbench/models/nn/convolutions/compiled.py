@@ -1,7 +1,7 @@
-"""Faster convolutions at the start of a network, by compiled loops, on a CPU.
+"""Faster stages of convolution, ReLU and pooling over 2 x 2, by compiled loops, on a CPU.
 
-What it computes: stages of convolution, ReLU and pooling over 2 x 2, one after the other, as LeNet-5
-and many later networks begin.
+What it computes: one or several such stages, one after the other, as LeNet-5 and many later
+networks begin.
 
 Why it is faster: the image is the last dimension in memory, so that the processor's vectors are
 full for any number of channels, and the sums of many outputs stay in registers while the loop
@@ -69,7 +69,7 @@ def replace_stages(layers: Sequence[LayerFunction]) -> list[LayerFunction]:
 def _find_stages(layers: list[LayerFunction]) -> Iterator[Stage]:
     """Yield the first groups of three layers that the loops can compute."""
     for conv, second, third in zip(layers[::3], layers[1::3], layers[2::3], strict=False):
-        if not is_plain_convolution(conv) or conv.padding[0] >= conv.kernel_size[0]:
+        if not is_plain_convolution(conv) or int(conv.padding[0]) >= conv.kernel_size[0]:
             return
         if compute_multiplication_share(conv, TYPICAL_SIDE) <= MAX_SHARE:
             return  # Fourier transforms are faster
@@ -112,8 +112,8 @@ class CompiledStages:
             return X
         return _ComputeStages.apply(X, self, *self._list_parameters())
 
-    def _list_parameters(self) -> list[nn.Parameter]:
-        parameters = []
+    def _list_parameters(self) -> list[Tensor]:
+        parameters: list[Tensor] = []
         for stage in self._stages:
             assert stage.conv.bias is not None
             parameters += [stage.conv.weight, stage.conv.bias]
@@ -138,9 +138,7 @@ class CompiledStages:
         n_chunks = -(-len(X) // LANES)
         key = (n_chunks, *X.shape[1:], needs_maps)
         if key not in self._computations:
-            self._computations[key] = _Computation(
-                self._stages, n_chunks, X.shape[1:], needs_maps
-            )
+            self._computations[key] = _Computation(self._stages, n_chunks, X.shape[1:], needs_maps)
         return self._computations[key]
 
 
@@ -240,9 +238,7 @@ class _Computation:
 class _StageBuffers:
     """The buffers and plans of one stage."""
 
-    def __init__(
-        self, stage: Stage, n_chunks: int, shape: Sequence[int], needs_maps: bool
-    ) -> None:
+    def __init__(self, stage: Stage, n_chunks: int, shape: Sequence[int], needs_maps: bool) -> None:
         from fmbench.models.nn.convolutions import kernels
 
         conv, (n_in, height, width) = stage.conv, shape
@@ -355,9 +351,7 @@ class _Convolution:
         """Put the weights into the order in which the loop reads them."""
         torch.take(weight, self._source, out=self._packed)
 
-    def run(
-        self, maps: np.ndarray, spans: np.ndarray, starts: np.ndarray, out: np.ndarray
-    ) -> None:
+    def run(self, maps: np.ndarray, spans: np.ndarray, starts: np.ndarray, out: np.ndarray) -> None:
         """Compute ``out`` from ``maps``, for some of the spans."""
         from fmbench.models.nn.convolutions import kernels
 

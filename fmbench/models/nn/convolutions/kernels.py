@@ -87,9 +87,7 @@ class _Code:
 
 
 @intrinsic
-def _sum_terms(  # type: ignore[no-untyped-def]
-    typing, positions, outputs, maps, terms, n_terms, weights, start, out, out_stride
-):
+def _sum_terms(typing, positions, outputs, maps, terms, n_terms, weights, start, out, out_stride):
     """Compute one block of a convolution: some positions, side by side, of some output channels.
 
     Term ``t`` adds ``weight * maps`` for each position and output: ``terms`` holds the offset of
@@ -99,7 +97,7 @@ def _sum_terms(  # type: ignore[no-untyped-def]
     """
     n_positions, n_outputs = len(positions), len(outputs)
 
-    def write(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+    def write(context, builder, signature, arguments):
         maps, terms, n_terms, weights, start, out, out_stride = arguments[2:]
         code = _Code(builder)
         first = [code.load_repeated(code.move(start, f, FLOAT_BYTES)) for f in range(n_outputs)]
@@ -126,9 +124,7 @@ def _sum_terms(  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def convolve(  # type: ignore[no-untyped-def]
-    positions, outputs, maps, spans, terms, weights, starts, first_outputs, out
-):
+def convolve(positions, outputs, maps, spans, terms, weights, starts, first_outputs, out):
     """Compute a convolution of ``maps`` into ``out``, both flat for each chunk.
 
     Args:
@@ -170,7 +166,7 @@ def convolve(  # type: ignore[no-untyped-def]
 
 
 @intrinsic
-def _sum_products(  # type: ignore[no-untyped-def]
+def _sum_products(
     typing, outputs, terms, gradient, gradient_stride, gradient_row, maps, offsets, map_row,
     n_rows, n_columns, sums
 ):  # fmt: skip
@@ -181,7 +177,7 @@ def _sum_products(  # type: ignore[no-untyped-def]
     """
     n_outputs, n_terms = len(outputs), len(terms)
 
-    def write(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+    def write(context, builder, signature, arguments):
         gradient, stride, gradient_row, maps, offsets, map_row, n_rows, n_columns, sums = arguments[
             2:
         ]
@@ -189,9 +185,7 @@ def _sum_products(  # type: ignore[no-untyped-def]
         places = [code.move(sums, i, VECTOR_BYTES) for i in range(n_outputs * n_terms)]
         totals = [code.new_sum(code.load_vector(place)) for place in places]
         starts = [
-            code.move(
-                maps, code.load_entry(code.move(offsets, t, INT_BYTES)), FLOAT_BYTES
-            )
+            code.move(maps, code.load_entry(code.move(offsets, t, INT_BYTES)), FLOAT_BYTES)
             for t in range(n_terms)
         ]
         with cgutils.for_range(builder, n_rows) as rows:
@@ -217,7 +211,7 @@ def _sum_products(  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def compute_weight_gradient(  # type: ignore[no-untyped-def]
+def compute_weight_gradient(
     outputs, terms, gradient, sizes, maps, first_map, offsets, map_row, rows_at_once, first_outputs,
     sums
 ):  # fmt: skip
@@ -264,7 +258,7 @@ def compute_weight_gradient(  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def load_images(images, padding, maps):  # type: ignore[no-untyped-def]
+def load_images(images, padding, maps):
     """Copy images (n, C, H, W) into the middle of padded maps; the lanes that are left become 0."""
     n, n_channels, height, width = images.shape
     for chunk in range(len(maps)):
@@ -278,7 +272,7 @@ def load_images(images, padding, maps):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def unload_images(maps, images):  # type: ignore[no-untyped-def]
+def unload_images(maps, images):
     """Copy maps without padding into images (n, C, H, W)."""
     n, n_channels, height, width = images.shape
     for chunk in range(len(maps)):
@@ -302,16 +296,20 @@ def _point_at_square(code: _Code, upper: Any, lower: Any, index: Any) -> list[An
 
 
 def _point_at_masks(code: _Code, masks: Any, index: Any) -> list[Any]:
+    """Return the addresses of the four masks of a square."""
     at = code.move(masks, index, SQUARE * MASK_BYTES)
-    return [code.builder.inttoptr(code.move(at, i, MASK_BYTES), _MASK.as_pointer()) for i in range(SQUARE)]
+    return [
+        code.builder.inttoptr(code.move(at, i, MASK_BYTES), _MASK.as_pointer())
+        for i in range(SQUARE)
+    ]
 
 
 def _write_pooling(takes_maximum: bool) -> Any:
     """Make the intrinsic that pools ``width`` squares of two rows."""
 
     @intrinsic
-    def pool_row(typing, upper, lower, width, target, masks):  # type: ignore[no-untyped-def]
-        def write(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+    def pool_row(typing, upper, lower, width, target, masks):
+        def write(context, builder, signature, arguments):
             upper, lower, width, target, masks = arguments
             code = _Code(builder)
             zero = ir.Constant(_VECTOR, [0.0] * LANES)
@@ -360,12 +358,10 @@ _pool_maximum_row = _write_pooling(takes_maximum=True)
 
 
 @intrinsic
-def _unpool_row(  # type: ignore[no-untyped-def]
-    typing, gradient, masks, factor, width, upper, lower, total
-):
+def _unpool_row(typing, gradient, masks, factor, width, upper, lower, total):
     """Write ``factor * gradient`` where a mask is set and 0 elsewhere; add all to ``total``."""
 
-    def write(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+    def write(context, builder, signature, arguments):
         gradient, masks, factor, width, upper, lower, total = arguments
         code = _Code(builder)
         zero = ir.Constant(_VECTOR, [0.0] * LANES)
@@ -400,9 +396,7 @@ def _unpool_row(  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def pool(  # type: ignore[no-untyped-def]
-    outputs, border, takes_maximum, padding, pooled, masks, first_row, n_rows
-):
+def pool(outputs, border, takes_maximum, padding, pooled, masks, first_row, n_rows):
     """Compute the ReLU and pool over 2 x 2, into the middle of padded maps.
 
     Args:
@@ -437,9 +431,7 @@ def pool(  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def unpool(  # type: ignore[no-untyped-def]
-    gradient, masks, factor, border, outputs, bias_gradient, first_row, n_rows
-):
+def unpool(gradient, masks, factor, border, outputs, bias_gradient, first_row, n_rows):
     """Turn the gradient of pooled values into that of the convolution's outputs.
 
     Args:

@@ -119,8 +119,8 @@ def plan_backward(g: Geometry) -> tuple[ConvolutionPlan, int]:
         at = (y + g.padding) * row + x + g.padding + border
         spans.append((at, y * width + x, first, len(rows) * g.n_out * len(columns)))
     weights = np.arange(g.n_out * g.n_terms).reshape(g.n_out, g.n_in, g.size, g.size)
-    weights = weights.transpose(1, 2, 0, 3).reshape(g.n_in, -1)
-    return _make_plan(g, (n_positions, n_outputs), spans, terms, weights, height * width), border
+    by_term = weights.transpose(1, 2, 0, 3).reshape(g.n_in, -1)
+    return _make_plan(g, (n_positions, n_outputs), spans, terms, by_term, height * width), border
 
 
 def plan_weight_gradient(g: Geometry) -> GradientPlan:
@@ -142,11 +142,15 @@ def plan_weight_gradient(g: Geometry) -> GradientPlan:
 
 
 def choose_block(
-    n_positions: int, n_outputs: int, n_registers: int, count_terms: Callable[[int], int] | None = None
+    n_positions: int,
+    n_outputs: int,
+    n_registers: int,
+    count_terms: Callable[[int], int] | None = None,
 ) -> tuple[int, int]:
     """Choose the sizes of a block: how many positions and how many outputs it has.
 
-    The vectors of one term take registers as well: its positions, and one weight.
+    The vectors of one term take registers as well: its positions, and one weight. ``count_terms``
+    counts the terms of a row of blocks by their number of positions; by default all have as many.
     """
     count = count_terms or (lambda size: len(cover(n_positions, size)))
 
@@ -211,4 +215,3 @@ def _make_plan(
 
 def _to_table(rows: Iterable[object]) -> np.ndarray:
     return np.array(list(rows), dtype=np.int32)
-

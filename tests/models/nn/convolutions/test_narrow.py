@@ -27,7 +27,6 @@ def without_numba(monkeypatch):
     monkeypatch.setattr(compiled, "is_available", lambda: False)
 
 
-
 def build_network(*layers):
     torch.manual_seed(0)
     return build_sequential(("pixels", DoublePixels()), *layers, ("flatten", nn.Flatten())).double()

@@ -24,7 +24,6 @@ def without_numba(monkeypatch):
     monkeypatch.setattr(compiled, "is_available", lambda: False)
 
 
-
 def build_network(*layers):
     torch.manual_seed(0)
     scaled = ("scaled", nn.Conv2d(1, 1, 1))  # so that the convolution's input has a gradient
