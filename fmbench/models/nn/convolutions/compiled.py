@@ -1,7 +1,7 @@
 """Faster stages of convolution, ReLU and pooling over 2 x 2, by compiled loops, on a CPU.
 
 What it computes: one or several such stages, one after the other, as LeNet-5 and many later
-networks begin.
+networks begin. A stage may add its input behind ReLU (:class:`Residual`).
 
 Why it is faster: the image is the last dimension in memory, so that the processor's vectors are
 full for any number of channels, and the sums of many outputs stay in registers while the loop
@@ -30,7 +30,7 @@ from torch.autograd.function import once_differentiable
 
 from fmbench.models.nn.convolutions import plan
 from fmbench.models.nn.convolutions.fft import MAX_SHARE, compute_multiplication_share
-from fmbench.models.nn.layers import LayerFunction, has_hooks, is_plain_convolution
+from fmbench.models.nn.layers import LayerFunction, Residual, has_hooks, is_plain_convolution
 
 TYPICAL_SIDE = 14  # of the maps behind the first pooling of images of 28 x 28
 # Of a convolution's outputs, so that they are still in the second cache when they are read again.
@@ -49,11 +49,18 @@ class Stage:
 
     conv: nn.Conv2d
     takes_maximum: bool  # or the average
+    is_residual: bool = False  # the convolution's input is added behind ReLU
+
+    @property
+    def n_layers(self) -> int:
+        """The number of layers that the stage takes the place of."""
+        return 2 if self.is_residual else 3
 
     def compute_plainly(self, X: Tensor) -> Tensor:
         """Compute the stage with PyTorch."""
         pool = nn.functional.max_pool2d if self.takes_maximum else nn.functional.avg_pool2d
-        return pool(self.conv(X).relu(), 2)
+        out = self.conv(X).relu()
+        return pool(X + out if self.is_residual else out, 2)
 
 
 def replace_stages(layers: Sequence[LayerFunction]) -> list[LayerFunction]:
@@ -62,25 +69,43 @@ def replace_stages(layers: Sequence[LayerFunction]) -> list[LayerFunction]:
     while layers:
         stages = list(_find_stages(layers))
         replaced.append(CompiledStages(stages) if stages else layers[0])
-        layers = layers[3 * len(stages) or 1 :]
+        layers = layers[sum(stage.n_layers for stage in stages) or 1 :]
     return replaced
 
 
 def _find_stages(layers: list[LayerFunction]) -> Iterator[Stage]:
-    """Yield the first groups of three layers that the loops can compute."""
-    for conv, second, third in zip(layers[::3], layers[1::3], layers[2::3], strict=False):
-        if not is_plain_convolution(conv) or int(conv.padding[0]) >= conv.kernel_size[0]:
-            return
-        if compute_multiplication_share(conv, TYPICAL_SIDE) <= MAX_SHARE:
-            return  # Fourier transforms are faster
-        if _is_relu(second) and _pools_2x2(third, nn.AvgPool2d):
-            yield Stage(conv, takes_maximum=False)
-        elif (_is_relu(second) and _pools_2x2(third, nn.MaxPool2d)) or (
-            _pools_2x2(second, nn.MaxPool2d) and _is_relu(third)
-        ):
-            yield Stage(conv, takes_maximum=True)
-        else:
-            return
+    """Yield the stages with which the layers begin."""
+    while (stage := _find_stage(layers)) is not None:
+        yield stage
+        layers = layers[stage.n_layers :]
+
+
+def _find_stage(layers: list[LayerFunction]) -> Stage | None:
+    if len(layers) >= 2 and type(layers[0]) is Residual and not has_hooks(layers[0]):
+        conv = layers[0].conv
+        keeps_size = 2 * int(conv.padding[0]) == conv.kernel_size[0] - 1
+        if _is_worth_compiling(conv) and keeps_size and _pools_2x2(layers[1], nn.MaxPool2d):
+            return Stage(conv, takes_maximum=True, is_residual=True)
+    if len(layers) < 3 or not _is_worth_compiling(layers[0]):
+        return None
+    conv, second, third = layers[:3]
+    assert isinstance(conv, nn.Conv2d)
+    if _is_relu(second) and _pools_2x2(third, nn.AvgPool2d):
+        return Stage(conv, takes_maximum=False)
+    if (_is_relu(second) and _pools_2x2(third, nn.MaxPool2d)) or (
+        _pools_2x2(second, nn.MaxPool2d) and _is_relu(third)
+    ):
+        return Stage(conv, takes_maximum=True)
+    return None
+
+
+def _is_worth_compiling(layer: LayerFunction) -> bool:
+    """Whether ``layer`` is a convolution for which Fourier transforms are not faster."""
+    return (
+        is_plain_convolution(layer)
+        and int(layer.padding[0]) < layer.kernel_size[0]
+        and compute_multiplication_share(layer, TYPICAL_SIDE) > MAX_SHARE
+    )
 
 
 def _is_relu(layer: LayerFunction) -> bool:
@@ -255,7 +280,7 @@ class _StageBuffers:
             n_in, n_out, size, padding, height, width, 2 * h, 2 * w, kernels.LANES,
             kernels.N_REGISTERS,
         )  # fmt: skip
-        self._takes_maximum = stage.takes_maximum
+        self._takes_maximum, self._is_residual = stage.takes_maximum, stage.is_residual
         self._factor = np.float32(1 if stage.takes_maximum else 1 / kernels.SQUARE)
         self._border = 0
         self.map_gradient: np.ndarray | None = None
@@ -267,6 +292,7 @@ class _StageBuffers:
             self._zeros = np.zeros(n_in, np.float32)
         self.maps = _allocate(n_chunks, n_in, height, width, geometry.lanes)
         self._masks = np.zeros((n_chunks, n_out, h, w, kernels.SQUARE), np.uint16)
+        self._chosen = np.zeros_like(self._masks) if stage.is_residual else self._masks
         self._bias_gradient = _allocate(n_out, geometry.lanes)
 
     def _get_row_shape(self) -> tuple[int, ...]:
@@ -304,10 +330,17 @@ class _StageBuffers:
         for first, last in self._bands:
             spans = self._forward.plan.cut(first, last, g.out_height)
             self._forward.run(self.maps[group], spans, self._bias, outputs)
-            kernels.pool(
-                outputs, self._border, self._takes_maximum, padding, pooled[group],
-                self._masks[group], first // 2, (last - first) // 2,
-            )  # fmt: skip
+            rows = first // 2, (last - first) // 2
+            if self._is_residual:
+                kernels.pool_residual(
+                    outputs, self._border, self.maps[group], g.padding, padding, pooled[group],
+                    self._masks[group], self._chosen[group], rows,
+                )  # fmt: skip
+            else:
+                kernels.pool(
+                    outputs, self._border, self._takes_maximum, padding, pooled[group],
+                    self._masks[group], *rows,
+                )  # fmt: skip
 
     def clear_gradients(self) -> None:
         """Get ready for a way back."""
@@ -330,6 +363,8 @@ class _StageBuffers:
         if self.map_gradient is not None:
             spans = self._backward.plan.spans
             self._backward.run(outputs, spans, self._zeros, self.map_gradient[group])
+            if self._is_residual:
+                kernels.add_residual(pooled[group], self._chosen[group], self.map_gradient[group])
 
     def get_gradients(self) -> list[Tensor]:
         """Return the gradients of the weight and the bias."""

@@ -304,57 +304,132 @@ def _point_at_masks(code: _Code, masks: Any, index: Any) -> list[Any]:
     ]
 
 
-def _write_pooling(takes_maximum: bool) -> Any:
-    """Make the intrinsic that pools ``width`` squares of two rows."""
-
-    @intrinsic
-    def pool_row(typing, upper, lower, width, target, masks):
-        def write(context, builder, signature, arguments):
-            upper, lower, width, target, masks = arguments
-            code = _Code(builder)
-            zero = ir.Constant(_VECTOR, [0.0] * LANES)
-
-            def choose_larger(a: Any, b: Any) -> Any:
-                return builder.select(builder.fcmp_unordered(">", b, a), b, a)
-
-            with cgutils.for_range(builder, width) as loop:
-                places = _point_at_square(code, upper, lower, loop.index)
-                values = [code.load_vector(place) for place in places]
-                if takes_maximum:
-                    a, b, c, d = values
-                    largest = choose_larger(choose_larger(a, b), choose_larger(c, d))
-                    # A comparison is also true of what is not a number, so that it is passed on.
-                    left = builder.fcmp_unordered(">", largest, zero)
-                    result = builder.select(left, largest, zero)
-                    chosen = []
-                    for value in values[:-1]:  # the first of equal maxima, as in PyTorch
-                        is_largest = builder.fcmp_ordered("==", value, largest)
-                        chosen.append(builder.and_(left, is_largest))
-                        left = builder.and_(left, builder.not_(is_largest))
-                    chosen.append(left)
-                else:
-                    chosen = [builder.fcmp_unordered(">", value, zero) for value in values]
-                    a, b, c, d = (
-                        builder.select(mask, value, zero)
-                        for mask, value in zip(chosen, values, strict=True)
-                    )
-                    total = builder.fadd(builder.fadd(a, b), builder.fadd(c, d))
-                    result = builder.fmul(total, ir.Constant(_VECTOR, [0.25] * LANES))
-                code.store_vector(result, code.move(target, loop.index, VECTOR_BYTES))
-                for mask, place in zip(
-                    chosen, _point_at_masks(code, masks, loop.index), strict=True
-                ):
-                    bits = builder.bitcast(mask, _LANE_BITS)
-                    builder.store(builder.zext(bits, _MASK) if LANES < 16 else bits, place)
-            return context.get_dummy_value()
-
-        return types.void(*[types.int64] * 5), write
-
-    return pool_row
+def _store_masks(code: _Code, masks: list[Any], address: Any, index: Any) -> None:
+    for mask, place in zip(masks, _point_at_masks(code, address, index), strict=True):
+        bits = code.builder.bitcast(mask, _LANE_BITS)
+        code.builder.store(code.builder.zext(bits, _MASK) if LANES < 16 else bits, place)
 
 
-_pool_average_row = _write_pooling(takes_maximum=False)
-_pool_maximum_row = _write_pooling(takes_maximum=True)
+def _load_masks(code: _Code, address: Any, index: Any) -> list[Any]:
+    masks = []
+    for place in _point_at_masks(code, address, index):
+        bits = code.builder.load(place)
+        bits = code.builder.trunc(bits, _LANE_BITS) if LANES < 16 else bits
+        masks.append(code.builder.bitcast(bits, ir.VectorType(ir.IntType(1), LANES)))
+    return masks
+
+
+# Comparisons that decide what stays are also true of what is not a number, so that it is passed on.
+
+
+def _apply_relu(code: _Code, values: list[Any]) -> tuple[list[Any], list[Any]]:
+    """Return the ReLU of the values, and where it lets them through."""
+    b, zero = code.builder, ir.Constant(_VECTOR, [0.0] * LANES)
+    masks = [b.fcmp_unordered(">", value, zero) for value in values]
+    kept = [b.select(mask, value, zero) for mask, value in zip(masks, values, strict=True)]
+    return kept, masks
+
+
+def _choose_largest(code: _Code, values: list[Any]) -> tuple[Any, list[Any]]:
+    """Return the largest of four values, and which it is: the first of equal ones, as in PyTorch."""
+    builder = code.builder
+
+    def choose_larger(a: Any, b: Any) -> Any:
+        return builder.select(builder.fcmp_unordered(">", b, a), b, a)
+
+    a, b, c, d = values
+    largest = choose_larger(choose_larger(a, b), choose_larger(c, d))
+    left = ir.Constant(ir.VectorType(ir.IntType(1), LANES), [1] * LANES)
+    chosen = []
+    for value in values[:-1]:
+        is_largest = builder.fcmp_ordered("==", value, largest)
+        chosen.append(builder.and_(left, is_largest))
+        left = builder.and_(left, builder.not_(is_largest))
+    return largest, [*chosen, left]
+
+
+@intrinsic
+def _pool_average_row(typing, upper, lower, width, target, masks):
+    """Compute the averages of the ReLU of ``width`` squares of two rows."""
+
+    def write(context, builder, signature, arguments):
+        upper, lower, width, target, masks = arguments
+        code = _Code(builder)
+        with cgutils.for_range(builder, width) as loop:
+            places = _point_at_square(code, upper, lower, loop.index)
+            (a, b, c, d), kept = _apply_relu(code, [code.load_vector(place) for place in places])
+            total = builder.fadd(builder.fadd(a, b), builder.fadd(c, d))
+            result = builder.fmul(total, ir.Constant(_VECTOR, [1 / SQUARE] * LANES))
+            code.store_vector(result, code.move(target, loop.index, VECTOR_BYTES))
+            _store_masks(code, kept, masks, loop.index)
+        return context.get_dummy_value()
+
+    return types.void(*[types.int64] * 5), write
+
+
+@intrinsic
+def _pool_maximum_row(typing, upper, lower, width, target, masks):
+    """Compute the maxima of the ReLU of ``width`` squares of two rows."""
+
+    def write(context, builder, signature, arguments):
+        upper, lower, width, target, masks = arguments
+        code = _Code(builder)
+        with cgutils.for_range(builder, width) as loop:
+            places = _point_at_square(code, upper, lower, loop.index)
+            largest, chosen = _choose_largest(code, [code.load_vector(place) for place in places])
+            [result], [kept] = _apply_relu(code, [largest])
+            code.store_vector(result, code.move(target, loop.index, VECTOR_BYTES))
+            _store_masks(code, [builder.and_(mask, kept) for mask in chosen], masks, loop.index)
+        return context.get_dummy_value()
+
+    return types.void(*[types.int64] * 5), write
+
+
+@intrinsic
+def _pool_residual_row(typing, upper, lower, upper_map, lower_map, width, target, masks, chosen):
+    """Compute the maxima of map + ReLU of ``width`` squares of two rows.
+
+    ``masks`` says which outputs get a gradient, ``chosen`` which map values.
+    """
+
+    def write(context, builder, signature, arguments):
+        upper, lower, upper_map, lower_map, width, target, masks, chosen = arguments
+        code = _Code(builder)
+        with cgutils.for_range(builder, width) as loop:
+            places = _point_at_square(code, upper, lower, loop.index)
+            maps = _point_at_square(code, upper_map, lower_map, loop.index)
+            values, kept = _apply_relu(code, [code.load_vector(place) for place in places])
+            sums = [
+                builder.fadd(code.load_vector(place), value)
+                for place, value in zip(maps, values, strict=True)
+            ]
+            largest, is_largest = _choose_largest(code, sums)
+            code.store_vector(largest, code.move(target, loop.index, VECTOR_BYTES))
+            _store_masks(code, is_largest, chosen, loop.index)
+            both = [builder.and_(a, b) for a, b in zip(is_largest, kept, strict=True)]
+            _store_masks(code, both, masks, loop.index)
+        return context.get_dummy_value()
+
+    return types.void(*[types.int64] * 8), write
+
+
+@intrinsic
+def _add_chosen_row(typing, gradient, chosen, width, upper, lower):
+    """Add the gradient of ``width`` squares to the value of each square that was chosen."""
+
+    def write(context, builder, signature, arguments):
+        gradient, chosen, width, upper, lower = arguments
+        code = _Code(builder)
+        zero = ir.Constant(_VECTOR, [0.0] * LANES)
+        with cgutils.for_range(builder, width) as loop:
+            value = code.load_vector(code.move(gradient, loop.index, VECTOR_BYTES))
+            places = _point_at_square(code, upper, lower, loop.index)
+            for place, mask in zip(places, _load_masks(code, chosen, loop.index), strict=True):
+                share = builder.select(mask, value, zero)
+                code.store_vector(builder.fadd(code.load_vector(place), share), place)
+        return context.get_dummy_value()
+
+    return types.void(*[types.int64] * 5), write
 
 
 @intrinsic
@@ -375,14 +450,8 @@ def _unpool_row(typing, gradient, masks, factor, width, upper, lower, total):
             value = code.load_vector(code.move(gradient, loop.index, VECTOR_BYTES))
             value = builder.fmul(value, factors)
             shares = []
-            for place, mask_at in zip(
-                _point_at_square(code, upper, lower, loop.index),
-                _point_at_masks(code, masks, loop.index),
-                strict=True,
-            ):
-                bits = builder.load(mask_at)
-                bits = builder.trunc(bits, _LANE_BITS) if LANES < 16 else bits
-                mask = builder.bitcast(bits, ir.VectorType(ir.IntType(1), LANES))
+            places = _point_at_square(code, upper, lower, loop.index)
+            for place, mask in zip(places, _load_masks(code, masks, loop.index), strict=True):
                 shares.append(builder.select(mask, value, zero))
                 code.store_vector(shares[-1], place)
             a, b, c, d = shares
@@ -458,3 +527,69 @@ def unpool(gradient, masks, factor, border, outputs, bias_gradient, first_row, n
                 upper += 2 * row
                 source += width * VECTOR_BYTES
                 mask += mask_row
+
+
+@njit(nogil=True, cache=True)
+def pool_residual(outputs, border, maps, padding, pooled_padding, pooled, masks, chosen, rows):
+    """Compute the ReLU, add the maps, and take the maxima over 2 x 2 into padded maps.
+
+    Args:
+        outputs: float32 (chunks, channels, at least 2 n_rows, 2 w + 2 border, LANES).
+        border: unused columns of the outputs on each side.
+        maps: float32 (chunks, channels or 1, H, W, LANES): the convolution's padded inputs.
+        padding: of ``maps``.
+        pooled_padding: of ``pooled``.
+        pooled: float32 (chunks, channels, h + 2 pooled_padding, w + 2 pooled_padding, LANES).
+        masks: uint16 (chunks, channels, h, w, 4): which outputs get a gradient.
+        chosen: like ``masks``: which map values get a gradient.
+        rows: the first of the h rows to compute, and their number.
+    """
+    n_chunks, n_channels, _, width, _ = masks.shape
+    first_row, n_rows = rows
+    mask_row = width * SQUARE * MASK_BYTES
+    row = outputs.shape[3] * VECTOR_BYTES
+    map_row = maps.shape[3] * VECTOR_BYTES
+    pooled_row = pooled.shape[3] * VECTOR_BYTES
+    for chunk in range(n_chunks):
+        for channel in range(n_channels):
+            upper = outputs[chunk, channel].ctypes.data + border * VECTOR_BYTES
+            source = channel if maps.shape[1] > 1 else 0
+            map_at = maps[chunk, source].ctypes.data + padding * VECTOR_BYTES
+            map_at += (2 * first_row + padding) * map_row
+            target = pooled[chunk, channel].ctypes.data + pooled_padding * VECTOR_BYTES
+            target += (first_row + pooled_padding) * pooled_row
+            mask = masks[chunk, channel].ctypes.data + first_row * mask_row
+            choice = chosen[chunk, channel].ctypes.data + first_row * mask_row
+            for _ in range(n_rows):
+                _pool_residual_row(
+                    upper, upper + row, map_at, map_at + map_row, width, target, mask, choice
+                )
+                upper += 2 * row
+                map_at += 2 * map_row
+                target += pooled_row
+                mask += mask_row
+                choice += mask_row
+
+
+@njit(nogil=True, cache=True)
+def add_residual(gradient, chosen, map_gradient):
+    """Add the gradient of pooled sums to that of the map values that were chosen.
+
+    Args:
+        gradient: float32 (chunks, channels, h, w, LANES).
+        chosen: from :func:`pool_residual`.
+        map_gradient: float32 (chunks, channels or 1, H, W, LANES), without padding.
+    """
+    n_chunks, n_channels, height, width, _ = chosen.shape
+    map_row = map_gradient.shape[3] * VECTOR_BYTES
+    for chunk in range(n_chunks):
+        for channel in range(n_channels):
+            source = gradient[chunk, channel].ctypes.data
+            mask = chosen[chunk, channel].ctypes.data
+            target = channel if map_gradient.shape[1] > 1 else 0
+            upper = map_gradient[chunk, target].ctypes.data
+            for _ in range(height):
+                _add_chosen_row(source, mask, width, upper, upper + map_row)
+                source += width * VECTOR_BYTES
+                mask += width * SQUARE * MASK_BYTES
+                upper += 2 * map_row

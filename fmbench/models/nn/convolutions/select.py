@@ -40,14 +40,14 @@ def build_fast_forward(network: nn.Module) -> LayerFunction:
 
 def replace_convolutions(layers: list[LayerFunction]) -> list[LayerFunction]:
     """Return ``layers`` with the convolutions replaced by faster functions."""
+    if compiled.is_available():
+        layers = compiled.replace_stages(layers)
     layers = [
         make_residual(*replace_convolutions([layer.conv]))
         if type(layer) is Residual and not has_hooks(layer)
         else layer
         for layer in layers
     ]
-    if compiled.is_available():
-        layers = compiled.replace_stages(layers)
     layers = narrow.replace_narrow_convolutions(layers)
     layers = single_channel.replace_single_channel_convolutions(layers)
     return fft.replace_large_convolutions(layers)

@@ -11,6 +11,7 @@ pytest.importorskip("numba")
 from fmbench.models.nn.convolutions import compiled
 from fmbench.models.nn.convolutions.compiled import CompiledStages, replace_stages
 from fmbench.models.nn.convolutions.select import build_fast_forward
+from fmbench.models.nn.layers import Residual
 
 TOLERANCE = 2e-5  # of the largest value; the sums are of float32
 
@@ -180,3 +181,19 @@ def test_maps_that_are_too_small_are_refused():
     network = nn.Sequential(nn.Conv2d(1, 2, 5), nn.ReLU(), nn.MaxPool2d(2))
     with pytest.raises(ValueError, match="use larger maps"):
         replace_stages(list(network))[0](make_images(2, 1, 5, 5))
+
+
+@pytest.mark.parametrize("channels", [1, 4])
+def test_a_residual_stage_has_the_outputs_and_gradients_of_pytorch(channels):
+    torch.manual_seed(0)
+    network = nn.Sequential(
+        Residual(nn.Conv2d(channels, 4, 3, padding=1)), nn.MaxPool2d(2),
+        Residual(nn.Conv2d(4, 4, 5, padding=2)), nn.MaxPool2d(2),
+    )  # fmt: skip
+    assert_same(network, make_images(18, channels, 13, 12, requires_grad=True))
+
+
+def test_a_residual_layer_with_a_hook_is_not_replaced():
+    network = nn.Sequential(Residual(nn.Conv2d(1, 4, 3, padding=1)), nn.MaxPool2d(2))
+    network[0].register_forward_hook(lambda module, inputs, output: None)
+    assert replace_stages(list(network)) == list(network)
