@@ -88,14 +88,14 @@ def _find_stage(layers: list[LayerFunction]) -> Stage | None:
             return Stage(conv, takes_maximum=True, is_residual=True)
     if len(layers) < 3 or not _is_worth_compiling(layers[0]):
         return None
-    conv, second, third = layers[:3]
-    assert isinstance(conv, nn.Conv2d)
+    first, second, third = layers[:3]
+    assert isinstance(first, nn.Conv2d)
     if _is_relu(second) and _pools_2x2(third, nn.AvgPool2d):
-        return Stage(conv, takes_maximum=False)
+        return Stage(first, takes_maximum=False)
     if (_is_relu(second) and _pools_2x2(third, nn.MaxPool2d)) or (
         _pools_2x2(second, nn.MaxPool2d) and _is_relu(third)
     ):
-        return Stage(conv, takes_maximum=True)
+        return Stage(first, takes_maximum=True)
     return None
 
 

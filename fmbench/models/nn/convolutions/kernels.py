@@ -331,7 +331,7 @@ def _apply_relu(code: _Code, values: list[Any]) -> tuple[list[Any], list[Any]]:
 
 
 def _choose_largest(code: _Code, values: list[Any]) -> tuple[Any, list[Any]]:
-    """Return the largest of four values, and which it is: the first of equal ones, as in PyTorch."""
+    """Return the largest of four values, and which one it is: the first, as in PyTorch."""
     builder = code.builder
 
     def choose_larger(a: Any, b: Any) -> Any:
