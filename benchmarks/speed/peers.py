@@ -124,15 +124,14 @@ def format_table(results: dict[str, Any]) -> str:
                 cells.append("–")
         share = row.get("share of product rate")
         cells += [f"{row['ratio']:.2f}", f"{share:.0%}" if share else "–", str(row["n"])]
-        lines.append(f"| `{name}` | " + " | ".join(cells) + " |")
+        lines.append(f"| `{name}`, {row['images']:,} images | " + " | ".join(cells) + " |")
     machine = results["machine"]
     versions = ", ".join(f"{name} {found}" for name, found in list(machine.items())[1:])
-    sizes = {row["images"] for name, row in results["rows"].items() if name not in CLASSICAL}
     lines += [
         "",
         f"CPU seconds on one thread of an {machine['processor']}; for a network those of one epoch "
-        f"of {max(sizes):,} images (median of n epochs after one that warms up), for a classical "
-        f"row fit and predict with {N_CLASSICAL[0]:,} and {N_CLASSICAL[1]:,} images. In brackets "
+        "(median of n epochs after one that warms up), for a classical row fit and predict with "
+        f"{N_CLASSICAL[0]:,} and {N_CLASSICAL[1]:,} images. In brackets "
         "the accuracy on the test images after these few epochs. The last columns: fmbench's "
         "seconds over the plain loop's (for a classical row: scikit-learn's), and its rate of "
         "floating-point operations, as the network defines them, over that of one large matrix "
