@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+import numpy as np
 import torch
 from torch import nn
+
+from fmbench.models.nn.convolutions.compiled import is_available
 
 BETA1, BETA2 = 0.9, 0.999  # Adamax's decay rates, as in the paper and in PyTorch
 RHO = 0.9  # RMSprop's decay rate, as in Keras
@@ -50,6 +53,7 @@ class Adamax:
         self._max_gradient = torch.zeros_like(vector)
         self._abs_gradient = torch.empty_like(vector, requires_grad=False)
         self._n_steps = 0
+        self._is_compiled = is_available() and vector.dtype == torch.float32
 
     @torch.no_grad()
     def step(self) -> None:
@@ -58,11 +62,23 @@ class Adamax:
         if gradient is None:
             raise ValueError("the vector has no gradient: call backward() before step()")
         self._n_steps += 1
+        if self._is_compiled:
+            self._step_compiled(gradient)
+            return
         self._mean.lerp_(gradient, 1 - BETA1)
         torch.abs(gradient, out=self._abs_gradient).add_(self._epsilon)
         torch.maximum(self._max_gradient.mul_(BETA2), self._abs_gradient, out=self._max_gradient)
         rate = self._learning_rate / (1 - BETA1**self._n_steps)
         self._vector.addcdiv_(self._mean, self._max_gradient, value=-rate)
+
+    def _step_compiled(self, gradient: torch.Tensor) -> None:
+        """Do the same operations in the same order, in one pass over the memory."""
+        from fmbench.models.nn.fused import step_adamax
+
+        arrays = self._vector, gradient, self._mean, self._max_gradient
+        rate = -self._learning_rate / (1 - BETA1**self._n_steps)
+        numbers = rate, self._epsilon, 1 - BETA1, BETA2
+        step_adamax(*(each.detach().numpy() for each in arrays), *map(np.float32, numbers))
 
 
 def _make_sgd(vector: nn.Parameter, settings: OptimizerSettings) -> Optimizer:

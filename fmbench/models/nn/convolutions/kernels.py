@@ -39,8 +39,10 @@ _VECTOR = ir.VectorType(_FLOAT, LANES)
 _MASK, _LANE_BITS = ir.IntType(8 * MASK_BYTES), ir.IntType(LANES)
 
 
-class _Code:
+class VectorCode:
     """Writes the few kinds of instructions that the inner loops need; addresses are integers."""
+
+    vector = _VECTOR
 
     def __init__(self, builder: Any) -> None:
         self.builder = builder
@@ -59,21 +61,30 @@ class _Code:
         b = self.builder
         return b.sext(b.load(b.inttoptr(address, _ENTRY.as_pointer())), _WORD)
 
-    def load_vector(self, address: Any) -> Any:
+    def load_vector(self, address: Any, alignment: int = VECTOR_BYTES) -> Any:
+        """Load a vector whose address is a multiple of ``alignment`` bytes."""
         vector = self.builder.load(self.builder.inttoptr(address, _VECTOR.as_pointer()))
-        vector.align = VECTOR_BYTES
+        vector.align = alignment
         return vector
 
-    def store_vector(self, vector: Any, address: Any) -> None:
+    def store_vector(self, vector: Any, address: Any, alignment: int = VECTOR_BYTES) -> None:
+        """Store a vector at a multiple of ``alignment`` bytes."""
         place = self.builder.inttoptr(address, _VECTOR.as_pointer())
-        self.builder.store(vector, place).align = VECTOR_BYTES
+        self.builder.store(vector, place).align = alignment
 
     def load_repeated(self, address: Any) -> Any:
         """Load one number into all lanes."""
+        return self.repeat(self.builder.load(self.builder.inttoptr(address, _FLOAT.as_pointer())))
+
+    def repeat(self, number: Any) -> Any:
+        """Put one number into all lanes."""
         b, empty = self.builder, ir.Constant(_VECTOR, ir.Undefined)
-        number = b.load(b.inttoptr(address, _FLOAT.as_pointer()))
         lanes = ir.Constant(ir.VectorType(_ENTRY, LANES), [0] * LANES)
         return b.shuffle_vector(b.insert_element(empty, number, _ENTRY(0)), empty, lanes)
+
+    def multiply_add(self, a: Any, b: Any, c: Any) -> Any:
+        """Compute ``a * b + c``, rounded once."""
+        return self.builder.call(self._fma, [a, b, c])
 
     def new_sum(self, start: Any) -> Any:
         """Make a sum that LLVM keeps in a register."""
@@ -82,8 +93,8 @@ class _Code:
         return place
 
     def add_product(self, a: Any, b: Any, total: Any) -> None:
-        result = self.builder.call(self._fma, [a, b, self.builder.load(total)])
-        self.builder.store(result, total)
+        """Add ``a * b`` to a sum."""
+        self.builder.store(self.multiply_add(a, b, self.builder.load(total)), total)
 
 
 @intrinsic
@@ -99,7 +110,7 @@ def _sum_terms(typing, positions, outputs, maps, terms, n_terms, weights, start,
 
     def write(context, builder, signature, arguments):
         maps, terms, n_terms, weights, start, out, out_stride = arguments[2:]
-        code = _Code(builder)
+        code = VectorCode(builder)
         first = [code.load_repeated(code.move(start, f, FLOAT_BYTES)) for f in range(n_outputs)]
         sums = [[code.new_sum(value) for _ in range(n_positions)] for value in first]
         with cgutils.for_range(builder, n_terms) as loop:
@@ -181,7 +192,7 @@ def _sum_products(
         gradient, stride, gradient_row, maps, offsets, map_row, n_rows, n_columns, sums = arguments[
             2:
         ]
-        code = _Code(builder)
+        code = VectorCode(builder)
         places = [code.move(sums, i, VECTOR_BYTES) for i in range(n_outputs * n_terms)]
         totals = [code.new_sum(code.load_vector(place)) for place in places]
         starts = [
@@ -288,14 +299,14 @@ def unload_images(maps, images):
 SQUARE = 4
 
 
-def _point_at_square(code: _Code, upper: Any, lower: Any, index: Any) -> list[Any]:
+def _point_at_square(code: VectorCode, upper: Any, lower: Any, index: Any) -> list[Any]:
     """Return the addresses of the four vectors of square number ``index`` of two rows."""
     double = code.builder.mul(index, _WORD(2 * VECTOR_BYTES))
     starts = [code.builder.add(row, double) for row in (upper, lower)]
     return [code.move(start, i, VECTOR_BYTES) for start in starts for i in range(2)]
 
 
-def _point_at_masks(code: _Code, masks: Any, index: Any) -> list[Any]:
+def _point_at_masks(code: VectorCode, masks: Any, index: Any) -> list[Any]:
     """Return the addresses of the four masks of a square."""
     at = code.move(masks, index, SQUARE * MASK_BYTES)
     return [
@@ -304,13 +315,13 @@ def _point_at_masks(code: _Code, masks: Any, index: Any) -> list[Any]:
     ]
 
 
-def _store_masks(code: _Code, masks: list[Any], address: Any, index: Any) -> None:
+def _store_masks(code: VectorCode, masks: list[Any], address: Any, index: Any) -> None:
     for mask, place in zip(masks, _point_at_masks(code, address, index), strict=True):
         bits = code.builder.bitcast(mask, _LANE_BITS)
         code.builder.store(code.builder.zext(bits, _MASK) if LANES < 16 else bits, place)
 
 
-def _load_masks(code: _Code, address: Any, index: Any) -> list[Any]:
+def _load_masks(code: VectorCode, address: Any, index: Any) -> list[Any]:
     masks = []
     for place in _point_at_masks(code, address, index):
         bits = code.builder.load(place)
@@ -322,7 +333,7 @@ def _load_masks(code: _Code, address: Any, index: Any) -> list[Any]:
 # Comparisons that decide what stays are also true of what is not a number, so that it is passed on.
 
 
-def _apply_relu(code: _Code, values: list[Any]) -> tuple[list[Any], list[Any]]:
+def _apply_relu(code: VectorCode, values: list[Any]) -> tuple[list[Any], list[Any]]:
     """Return the ReLU of the values, and where it lets them through."""
     b, zero = code.builder, ir.Constant(_VECTOR, [0.0] * LANES)
     masks = [b.fcmp_unordered(">", value, zero) for value in values]
@@ -330,7 +341,7 @@ def _apply_relu(code: _Code, values: list[Any]) -> tuple[list[Any], list[Any]]:
     return kept, masks
 
 
-def _choose_largest(code: _Code, values: list[Any]) -> tuple[Any, list[Any]]:
+def _choose_largest(code: VectorCode, values: list[Any]) -> tuple[Any, list[Any]]:
     """Return the largest of four values, and which one it is: the first, as in PyTorch."""
     builder = code.builder
 
@@ -354,7 +365,7 @@ def _pool_average_row(typing, upper, lower, width, target, masks):
 
     def write(context, builder, signature, arguments):
         upper, lower, width, target, masks = arguments
-        code = _Code(builder)
+        code = VectorCode(builder)
         with cgutils.for_range(builder, width) as loop:
             places = _point_at_square(code, upper, lower, loop.index)
             (a, b, c, d), kept = _apply_relu(code, [code.load_vector(place) for place in places])
@@ -373,7 +384,7 @@ def _pool_maximum_row(typing, upper, lower, width, target, masks):
 
     def write(context, builder, signature, arguments):
         upper, lower, width, target, masks = arguments
-        code = _Code(builder)
+        code = VectorCode(builder)
         with cgutils.for_range(builder, width) as loop:
             places = _point_at_square(code, upper, lower, loop.index)
             largest, chosen = _choose_largest(code, [code.load_vector(place) for place in places])
@@ -394,7 +405,7 @@ def _pool_residual_row(typing, upper, lower, upper_map, lower_map, width, target
 
     def write(context, builder, signature, arguments):
         upper, lower, upper_map, lower_map, width, target, masks, chosen = arguments
-        code = _Code(builder)
+        code = VectorCode(builder)
         with cgutils.for_range(builder, width) as loop:
             places = _point_at_square(code, upper, lower, loop.index)
             maps = _point_at_square(code, upper_map, lower_map, loop.index)
@@ -419,7 +430,7 @@ def _add_chosen_row(typing, gradient, chosen, width, upper, lower):
 
     def write(context, builder, signature, arguments):
         gradient, chosen, width, upper, lower = arguments
-        code = _Code(builder)
+        code = VectorCode(builder)
         zero = ir.Constant(_VECTOR, [0.0] * LANES)
         with cgutils.for_range(builder, width) as loop:
             value = code.load_vector(code.move(gradient, loop.index, VECTOR_BYTES))
@@ -438,7 +449,7 @@ def _unpool_row(typing, gradient, masks, factor, width, upper, lower, total):
 
     def write(context, builder, signature, arguments):
         gradient, masks, factor, width, upper, lower, total = arguments
-        code = _Code(builder)
+        code = VectorCode(builder)
         zero = ir.Constant(_VECTOR, [0.0] * LANES)
         empty = ir.Constant(_VECTOR, ir.Undefined)
         lanes = ir.Constant(ir.VectorType(_ENTRY, LANES), [0] * LANES)
