@@ -25,6 +25,17 @@ def has_numba() -> bool:
     return not _only_sklearn and importlib.util.find_spec("numba") is not None
 
 
+def compile_loops(classifier: Any) -> None:
+    """Compile what a fit of ``classifier`` needs: its method, or that of a step of a pipeline.
+
+    A classifier that has no such method, ``compile_loops``, has nothing to compile.
+    """
+    steps = [step for _, step in getattr(classifier, "steps", ())]
+    for part in (classifier, *steps):
+        if hasattr(part, "compile_loops"):
+            part.compile_loops()
+
+
 def load_estimator(module: str, name: str) -> Any:
     """Return class ``name`` of ``sklearn.<module>``: the accelerated one if it is installed."""
     library = "sklearnex" if has_intelex() else "sklearn"

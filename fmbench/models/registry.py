@@ -10,6 +10,11 @@ deterministic. A factory with ``device`` can use a GPU. A factory with ``workspa
 (or ``None``) that belongs to its cell: the folder survives an interrupted fit and is deleted when
 the cell has finished, so that the next attempt can continue from what was saved there.
 
+A classifier whose loops numba compiles has a method ``compile_loops()``, which compiles what its
+fit on a CPU needs and starts no thread (see ``TorchClassifier``); in a pipeline a step has it. It
+is called before the clock of the fit starts. If the runner says ``compiles_loops``, the fork server
+calls it first, once for each recipe, and the processes of all its cells inherit the machine code.
+
 A fitted classifier may have two more attributes. ``details_`` holds facts about the fit, in JSON
 types, which go into the record. ``earlier_seconds_`` is the time that interrupted attempts spent
 on work that this fit used.
@@ -105,6 +110,8 @@ class Runner:
     max_workers: int = 1
     # GiB of memory that each of them needs, beside what they share.
     worker_gib: float = 1.0
+    # Whether its classifiers, or a step of theirs, have a method `compile_loops`.
+    compiles_loops: bool = False
     # Questions that the source leaves open, each with its possible answers. One of the answers is
     # the recipe's own.
     readings: Readings = field(default_factory=dict)
@@ -213,6 +220,7 @@ def register(
     by_name_only: bool = False,
     max_workers: int = 1,
     worker_gib: float = 1.0,
+    compiles_loops: bool = False,
     readings: Readings | None = None,
     aliases: tuple[str, ...] = (),
     reading_of: str = "",
@@ -238,7 +246,8 @@ def register(
         runner = Runner(
             name, title, factory, dict(hyperparameters), revision, cost, dict(quick or {}),
             dict(parameter_counts or {}), scores, notes, dict(flagged or {}), by_name_only,
-            max_workers, worker_gib, dict(readings or {}), aliases=aliases, reading_of=reading_of,
+            max_workers, worker_gib, compiles_loops, dict(readings or {}), aliases=aliases,
+            reading_of=reading_of,
         )  # fmt: skip
         arguments = set(inspect.signature(factory).parameters) - CONTEXT_ARGUMENTS
         if arguments != set(hyperparameters):

@@ -76,6 +76,7 @@ def make_network_builder(
     parameter_counts=PARAMETER_COUNTS,
     revision=1,
     cost="hours",
+    compiles_loops=True,
     quick=QUICK,
     scores="predict_proba",
     notes=NOTES,
@@ -118,6 +119,7 @@ def cnn_softmax(
     parameter_counts=PARAMETER_COUNTS,
     revision=1,
     cost="hours",
+    compiles_loops=True,
     quick=QUICK,
     scores="decision_function",
     flagged={

@@ -59,6 +59,7 @@ INITIALISATION = (
     parameter_counts={"C1": 156, "C3": 2_416, "C5": 48_120, "F6": 10_164, "output": 850},
     revision=1,
     cost="minutes",
+    compiles_loops=True,
     quick={"epochs": 2},
     scores="predict_proba",
     readings=READINGS,
@@ -180,6 +181,7 @@ C3_CONNECTIONS = (
     },
     revision=1,
     cost="minutes",
+    compiles_loops=True,
     quick={"epochs": 2},
     scores="predict_proba",
     readings=READINGS,
@@ -270,6 +272,7 @@ NOT_SAID = f"{SECTION_4}, does not say"
     },
     revision=1,
     cost="minutes",
+    compiles_loops=True,
     quick={"epochs": 2},
     scores="predict_proba",
     notes=(

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from fmbench.models.nn.convolutions.compiled import CompiledStages
 from fmbench.models.nn.convolutions.narrow import DERIVATIVES
 from fmbench.models.nn.convolutions.select import replace_convolutions
-from fmbench.models.nn.layers import LayerFunction, has_hooks
+from fmbench.models.nn.layers import N_OUTPUTS, LayerFunction, has_hooks
 from fmbench.models.nn.losses import Loss, cross_entropy
 from fmbench.models.nn.stacked import NetworkGroup, SingleNetwork, join_parameters
 
@@ -95,21 +95,51 @@ _TAIL_LAYERS: dict[type, Callable[[Any], _TailLayer]] = {
 
 def make_single_network(network: nn.Module, loss: Loss) -> NetworkGroup:
     """Return the fastest way to train one network on a CPU."""
+    layers = _replace_layers(network)
+    place = next((i for i, layer in enumerate(layers) if isinstance(layer, CompiledStages)), None)
+    if place is not None and _is_simple(layers[:place], layers[place + 1 :]):
+        assert isinstance(network, nn.Sequential)
+        return DirectNetwork(network, loss, layers, place)
+    return SingleNetwork(network, loss)
+
+
+def compile_loops(network: nn.Module, loss: Loss) -> None:
+    """Compile the loops that a training of ``network`` on a CPU uses, if numba is installed.
+
+    The network is used up: it computes one black image, so that the sizes of the maps are known. No
+    graph is recorded, because PyTorch's autograd may start threads.
+    """
+    layers = _replace_layers(network.eval())
+    has_parameters = False  # before a layer: its input then needs a gradient
+    with torch.no_grad():
+        X = torch.zeros(1, 28, 28, dtype=torch.uint8)
+        while any(isinstance(layer, CompiledStages) for layer in layers):
+            layer, *layers = layers
+            if isinstance(layer, CompiledStages):
+                layer.compile_loops(X, needs_maps=has_parameters)
+            X = layer(X)
+            has_parameters |= _may_have_parameters(layer)
+    if loss is cross_entropy and isinstance(make_single_network(network, loss), DirectNetwork):
+        _compute_cross_entropy(torch.zeros(1, N_OUTPUTS), torch.zeros(1, dtype=torch.long))
+
+
+def _replace_layers(network: nn.Module) -> list[LayerFunction]:
+    """Return the layers with the faster functions; none if the network is more than its layers."""
     # The loops are compiled for float32.
     is_single = all(parameter.dtype == torch.float32 for parameter in network.parameters())
-    if type(network) is nn.Sequential and not has_hooks(network) and is_single:
-        layers = replace_convolutions(list(network))
-        places = [i for i, layer in enumerate(layers) if isinstance(layer, CompiledStages)]
-        if places and _is_simple(layers[: places[0]], layers[places[0] + 1 :]):
-            return DirectNetwork(network, loss, layers, places[0])
-    return SingleNetwork(network, loss)
+    if type(network) is not nn.Sequential or has_hooks(network) or not is_single:
+        return []
+    return replace_convolutions(list(network))
 
 
 def _is_simple(before: Sequence[LayerFunction], after: Sequence[LayerFunction]) -> bool:
     """Whether the layers before the stages have no parameters, and those behind are known."""
-    return all(
-        isinstance(layer, nn.Module) and not list(layer.parameters()) for layer in before
-    ) and all(_is_known(layer) for layer in after)
+    return not any(map(_may_have_parameters, before)) and all(map(_is_known, after))
+
+
+def _may_have_parameters(layer: LayerFunction) -> bool:
+    """Whether a layer has parameters; a faster function may."""
+    return not isinstance(layer, nn.Module) or bool(list(layer.parameters()))
 
 
 def _is_known(layer: LayerFunction) -> bool:
@@ -142,8 +172,6 @@ class DirectNetwork:
 
     def __call__(self, batch: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
         """Compute the loss and the logits; see :class:`NetworkGroup`."""
-        from fmbench.models.nn.fused import compute_cross_entropy
-
         with torch.no_grad():
             X = batch[0]
             for layer in self._before:
@@ -153,9 +181,7 @@ class DirectNetwork:
                 X = tail_layer.run_forward(X)
         self._logits, self._target = X, target[0]
         if self._loss is cross_entropy:
-            self._gradient = torch.empty_like(X)
-            arrays = (X.numpy(), self._target.numpy(), self._gradient.numpy())
-            losses = torch.tensor(compute_cross_entropy(*arrays), dtype=X.dtype)
+            losses, self._gradient = _compute_cross_entropy(X, self._target)
         else:
             self._logits = X.detach().requires_grad_()
             losses = self._loss(self._parameters, self._logits, self._target)
@@ -178,3 +204,12 @@ class DirectNetwork:
                 own = self._parameters[name].grad
                 if other is not None and own is not None:
                     own.add_(other)
+
+
+def _compute_cross_entropy(logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the mean cross-entropy of logits ``(n, classes)``, and their gradient."""
+    from fmbench.models.nn.fused import compute_cross_entropy
+
+    gradient = torch.empty_like(logits)
+    loss = compute_cross_entropy(logits.numpy(), target.numpy(), gradient.numpy())
+    return torch.tensor(loss, dtype=logits.dtype), gradient

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from fmbench.models.nn.convolutions.compiled import is_available
+from fmbench.models import accelerators
 
 BETA1, BETA2 = 0.9, 0.999  # Adamax's decay rates, as in the paper and in PyTorch
 RHO = 0.9  # RMSprop's decay rate, as in Keras
@@ -53,7 +53,7 @@ class Adamax:
         self._max_gradient = torch.zeros_like(vector)
         self._abs_gradient = torch.empty_like(vector, requires_grad=False)
         self._n_steps = 0
-        self._is_compiled = is_available() and vector.dtype == torch.float32
+        self._is_compiled = accelerators.has_numba() and vector.dtype == torch.float32
 
     @torch.no_grad()
     def step(self) -> None:
@@ -72,13 +72,21 @@ class Adamax:
         self._vector.addcdiv_(self._mean, self._max_gradient, value=-rate)
 
     def _step_compiled(self, gradient: torch.Tensor) -> None:
-        """Do the same operations in the same order, in one pass over the memory."""
+        """Do the same operations in the same order, in one pass over the memory (numba)."""
         from fmbench.models.nn.fused import step_adamax
 
         arrays = self._vector, gradient, self._mean, self._max_gradient
         rate = -self._learning_rate / (1 - BETA1**self._n_steps)
         numbers = rate, self._epsilon, 1 - BETA1, BETA2
         step_adamax(*(each.detach().numpy() for each in arrays), *map(np.float32, numbers))
+
+
+def compile_loops(optimizer: str) -> None:
+    """Compile the loop of an optimizer on a CPU, a key of OPTIMIZERS; only Adamax has one."""
+    if optimizer == "adamax":
+        vector = nn.Parameter(torch.zeros(1))
+        vector.grad = torch.zeros(1)
+        Adamax(vector, learning_rate=1.0, epsilon=1.0).step()
 
 
 def _make_sgd(vector: nn.Parameter, settings: OptimizerSettings) -> Optimizer:

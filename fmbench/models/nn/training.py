@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -13,11 +13,11 @@ import torch
 from sklearn.base import BaseEstimator, ClassifierMixin
 from torch import Tensor, nn
 
+from fmbench.models import accelerators
+from fmbench.models.nn import direct, optimizers
 from fmbench.models.nn.cuda_graph import GraphedStep
-from fmbench.models.nn.direct import make_single_network
 from fmbench.models.nn.gpu_errors import is_no_engine, warn_once
 from fmbench.models.nn.losses import Loss, cross_entropy
-from fmbench.models.nn.optimizers import OPTIMIZERS
 from fmbench.models.nn.stacked import NetworkGroup, StackedNetworks
 
 Result = TypeVar("Result")
@@ -101,6 +101,19 @@ class TorchClassifier(ClassifierMixin, BaseEstimator):
         self.config = config
         self.seed = seed
         self.device = device
+
+    def compile_loops(self) -> None:
+        """Compile the loops that a fit on a CPU uses, which takes up to three seconds.
+
+        Without this call a fit compiles them in its first steps. Processes that are forked
+        afterwards inherit the machine code. There are no such loops on a GPU, without the package
+        numba, and in most networks without convolutions. The call starts no thread and changes
+        neither the classifier nor PyTorch's global random state.
+        """
+        if self.device == "cpu" and accelerators.has_numba():
+            with _use_one_thread(), torch.random.fork_rng(devices=[]):
+                direct.compile_loops(self.network(), self.config.loss)
+                optimizers.compile_loops(self.config.optimizer)
 
     def fit(
         self, X: np.ndarray, y: np.ndarray, on_epoch: EpochCallback | None = None
@@ -209,6 +222,17 @@ def _use_full_precision(*, deterministic: bool) -> AbstractContextManager[None]:
     )
 
 
+@contextmanager
+def _use_one_thread() -> Iterator[None]:
+    """Let PyTorch compute in this thread alone, so that it starts no other."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 class _Generators:
     """The random generators of one seed, one for each purpose."""
 
@@ -252,7 +276,7 @@ def _train_epochs(
     """Train, and yield the report of each network after every epoch."""
     group: NetworkGroup
     if len(networks) == 1 and images.device.type == "cpu":
-        group = make_single_network(networks[0], config.loss)
+        group = direct.make_single_network(networks[0], config.loss)
     else:
         dropouts = [generator.dropout for generator in generators]
         group = StackedNetworks(networks, config.loss, dropouts, config.batch_size)
@@ -280,7 +304,7 @@ class _TrainingStep:
 
     def __init__(self, group: NetworkGroup, config: TrainConfig, n_networks: int) -> None:
         self._group = group
-        self._optimizer = OPTIMIZERS[config.optimizer](group.vector, config)
+        self._optimizer = optimizers.OPTIMIZERS[config.optimizer](group.vector, config)
         # The sums stay on the device: reading them at each step would make the CPU wait for it.
         device = group.vector.device
         self._loss_sums = torch.zeros(n_networks, dtype=torch.float64, device=device)

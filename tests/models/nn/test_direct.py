@@ -2,16 +2,22 @@
 
 import copy
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 pytest.importorskip("numba")
 
+from fmbench import runners
+from fmbench.models import accelerators
+from fmbench.models.nn.convolutions import compiled
+from fmbench.models.nn.convolutions.select import replace_convolutions
 from fmbench.models.nn.direct import DirectNetwork, make_single_network
 from fmbench.models.nn.layers import Pixels
 from fmbench.models.nn.losses import SquaredHinge, cross_entropy, mean_squared_error
 from fmbench.models.nn.stacked import SingleNetwork
+from fmbench.models.nn.training import TorchClassifier, TrainConfig
 
 
 def build_network(*more):
@@ -63,3 +69,47 @@ def test_networks_with_other_layers_use_autograd():
     hooked.dense.register_forward_hook(lambda module, inputs, output: None)
     for network in (other, hooked, nn.Sequential(nn.Flatten(), nn.Linear(784, 10))):
         assert isinstance(make_single_network(network, cross_entropy), SingleNetwork)
+
+
+def test_compiling_ahead_changes_neither_the_classifier_nor_the_random_state():
+    config = TrainConfig(1, 16, "adamax", 0.005)
+    X, y = make_batch(32)
+    fitted = []
+    for ahead in (True, False):
+        classifier = TorchClassifier(build_network, config)
+        before, n_threads = torch.get_rng_state(), torch.get_num_threads()
+        attributes = dict(vars(classifier))
+        if ahead:
+            classifier.compile_loops()
+        assert torch.equal(torch.get_rng_state(), before)
+        assert torch.get_num_threads() == n_threads
+        assert vars(classifier) == attributes
+        fitted.append(classifier.fit(X[0].numpy(), y[0].numpy()).decision_function(X[0].numpy()))
+    assert np.array_equal(*fitted)
+
+
+def test_without_numba_pytorch_trains_to_the_same_predictions(monkeypatch):
+    X, y = make_batch(64)
+    config = TrainConfig(1, 16, "sgd", 0.005)
+    fast = TorchClassifier(build_network, config).fit(X[0].numpy(), y[0].numpy())
+    monkeypatch.setattr(accelerators, "has_numba", lambda: False)
+    plain = TorchClassifier(build_network, config)
+    plain.compile_loops()  # there is nothing to compile, and no numba to ask
+    plain.fit(X[0].numpy(), y[0].numpy())
+    assert isinstance(make_single_network(build_network(), cross_entropy), SingleNetwork)
+    scores = (each.decision_function(X[0].numpy()) for each in (fast, plain))
+    assert np.allclose(*scores, atol=1e-4)
+
+
+def test_a_runner_says_that_it_compiles_loops_if_and_only_if_its_fit_uses_some():
+    for runner in runners.load_runners().values():
+        if not runner.uses_gpu:
+            continue
+        classifier = runner.build(runner.resolve(), seed=0, device="cpu")
+        if not isinstance(classifier, TorchClassifier):  # a search trains networks of any size
+            assert not runner.compiles_loops
+            continue
+        layers = replace_convolutions(list(classifier.network()))
+        has_stages = any(isinstance(layer, compiled.CompiledStages) for layer in layers)
+        uses_some = has_stages or classifier.config.optimizer == "adamax"
+        assert runner.compiles_loops == uses_some, runner.name

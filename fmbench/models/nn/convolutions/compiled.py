@@ -7,7 +7,8 @@ Why it is faster: the image is the last dimension in memory, so that the process
 full for any number of channels, and the sums of many outputs stay in registers while the loop
 walks through their terms (`kernels.py`). Nothing is copied into larger matrices, outputs that the
 pooling drops are not computed, and a whole stage is one step of autograd. It needs the package
-numba (the extra ``fast``); without it, `select.py` chooses other ways.
+numba (the extra ``fast``); without it, `select.py` chooses other ways. Numba compiles a loop once
+for each size of its blocks of sums (`plan.py`), so two networks may need two versions of it.
 
 How exact it is: the result differs from PyTorch's only by rounding. Tests compare the two.
 
@@ -20,7 +21,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -36,11 +36,6 @@ TYPICAL_SIDE = 14  # of the maps behind the first pooling of images of 28 x 28
 # Of a convolution's outputs, so that they are still in the second cache when they are read again.
 GROUP_BYTES = 300_000
 MAX_ROWS = 10  # whose products are added before the next block of sums
-
-
-def is_available() -> bool:
-    """Whether numba is installed, which compiles the loops."""
-    return find_spec("numba") is not None
 
 
 @dataclass(frozen=True)
@@ -144,6 +139,15 @@ class CompiledStages:
             parameters += [stage.conv.weight, stage.conv.bias]
         return parameters
 
+    def compile_loops(self, X: Tensor, needs_maps: bool) -> None:
+        """Compile the loops for maps of the size of ``X (n, C, H, W)``, by computing with them.
+
+        ``needs_maps``: ``X`` will need a gradient.
+        """
+        computation = _Computation(self._stages, 1, X.shape[1:], needs_maps)
+        out = computation.run_forward(X[:1], self._list_parameters())
+        computation.run_backward(torch.zeros_like(out), X[:1].shape)
+
     def run_forward(self, X: Tensor) -> Tensor:
         """Compute the stages without autograd; the images need no gradient."""
         self._last = self.prepare(X, needs_maps=False)
@@ -222,7 +226,8 @@ class _Computation:
 
         self.turn += 1
         first = self._stages[0]
-        kernels.load_images(X.numpy(), first.geometry.padding, first.maps)
+        # In one order in memory: numba would compile the loop again for another.
+        kernels.load_images(X.contiguous().numpy(), first.geometry.padding, first.maps)
         for stage, weight, bias in zip(
             self._stages, parameters[::2], parameters[1::2], strict=True
         ):

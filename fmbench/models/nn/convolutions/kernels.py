@@ -11,8 +11,11 @@ cannot do that, so the inner loops are written as vector instructions of LLVM (:
 compiles a function once for each type of its arguments, and the length is part of a tuple's type.
 
 Offsets are numbers of float32 values. Every sum is added in a fixed order, so that the same input
-gives the same result. The kernels release Python's lock, and the compiled code is kept beside this
-file, in ``__pycache__``.
+gives the same result. The loops release Python's lock. Nothing checks the sizes of the arrays that
+they get: `compiled.py` allocates them.
+
+Numba compiles a loop at its first call in a process, and keeps the code in memory alone: its cache
+on disk is a pickle, which fmbench never reads. See ``TorchClassifier.compile_loops``.
 """
 
 from __future__ import annotations
@@ -21,9 +24,8 @@ from typing import Any
 
 import numpy as np
 from llvmlite import binding, ir
-from numba import njit, types
+from numba import extending, njit, types
 from numba.core import cgutils
-from numba.extending import intrinsic
 
 HAS_AVX512 = bool(binding.get_host_cpu_features().get("avx512f"))
 LANES = 16 if HAS_AVX512 else 8  # images in a vector
@@ -38,11 +40,40 @@ _WORD, _FLOAT, _ENTRY = ir.IntType(64), ir.FloatType(), ir.IntType(32)
 _VECTOR = ir.VectorType(_FLOAT, LANES)
 _MASK, _LANE_BITS = ir.IntType(8 * MASK_BYTES), ir.IntType(LANES)
 
+# An intrinsic writes LLVM's instructions in the place of a call. Its callers leave out the first
+# argument, which numba's type hints do not know.
+intrinsic: Any = extending.intrinsic
+# With NumPy's rules for errors, no division is checked.
+compile_at_first_call = njit(nogil=True, error_model="numpy")
+
+
+@intrinsic
+def get_address(typing, array):
+    """Return the address of an array's first value; ``array.ctypes`` takes longer to compile."""
+
+    def write(context, builder, signature, arguments):
+        data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
+        return builder.ptrtoint(data, _WORD)
+
+    return types.int64(array), write
+
+
+@intrinsic
+def find_map(typing, array, chunk, channel):
+    """Return the address of one map of maps ``(chunks, channels, ...)``."""
+
+    def write(context, builder, signature, arguments):
+        kind = signature.args[0]
+        maps = context.make_array(kind)(context, builder, arguments[0])
+        first = [*arguments[1:], *[_WORD(0)] * (kind.ndim - 2)]
+        place = cgutils.get_item_pointer(context, builder, kind, maps, first)
+        return builder.ptrtoint(place, _WORD)
+
+    return types.int64(array, types.int64, types.int64), write
+
 
 class VectorCode:
     """Writes the few kinds of instructions that the inner loops need; addresses are integers."""
-
-    vector = _VECTOR
 
     def __init__(self, builder: Any) -> None:
         self.builder = builder
@@ -61,16 +92,16 @@ class VectorCode:
         b = self.builder
         return b.sext(b.load(b.inttoptr(address, _ENTRY.as_pointer())), _WORD)
 
-    def load_vector(self, address: Any, alignment: int = VECTOR_BYTES) -> Any:
-        """Load a vector whose address is a multiple of ``alignment`` bytes."""
+    def load_vector(self, address: Any) -> Any:
+        """Load a vector; its address must be a multiple of ``VECTOR_BYTES``."""
         vector = self.builder.load(self.builder.inttoptr(address, _VECTOR.as_pointer()))
-        vector.align = alignment
+        vector.align = VECTOR_BYTES
         return vector
 
-    def store_vector(self, vector: Any, address: Any, alignment: int = VECTOR_BYTES) -> None:
-        """Store a vector at a multiple of ``alignment`` bytes."""
+    def store_vector(self, vector: Any, address: Any) -> None:
+        """Store a vector; its address must be a multiple of ``VECTOR_BYTES``."""
         place = self.builder.inttoptr(address, _VECTOR.as_pointer())
-        self.builder.store(vector, place).align = alignment
+        self.builder.store(vector, place).align = VECTOR_BYTES
 
     def load_repeated(self, address: Any) -> Any:
         """Load one number into all lanes."""
@@ -134,7 +165,7 @@ def _sum_terms(typing, positions, outputs, maps, terms, n_terms, weights, start,
     return types.void(positions, outputs, *[types.int64] * 7), write
 
 
-@njit(nogil=True, cache=True)
+@compile_at_first_call
 def convolve(positions, outputs, maps, spans, terms, weights, starts, first_outputs, out):
     """Compute a convolution of ``maps`` into ``out``, both flat for each chunk.
 
@@ -155,11 +186,11 @@ def convolve(positions, outputs, maps, spans, terms, weights, starts, first_outp
     n_chunks, map_size = maps.shape
     out_size = out.shape[1]
     for chunk in range(n_chunks):
-        map_start = maps.ctypes.data + FLOAT_BYTES * chunk * map_size
-        out_start = out.ctypes.data + FLOAT_BYTES * chunk * out_size
+        map_start = get_address(maps) + FLOAT_BYTES * chunk * map_size
+        out_start = get_address(out) + FLOAT_BYTES * chunk * out_size
         for span in range(len(spans)):
             map_at = map_start + FLOAT_BYTES * spans[span, 0]
-            term_at = terms.ctypes.data + 2 * INT_BYTES * spans[span, 2]
+            term_at = get_address(terms) + 2 * INT_BYTES * spans[span, 2]
             n_terms = np.int64(spans[span, 3])
             for block in range(len(first_outputs)):
                 first, stride = first_outputs[block, 0], np.int64(first_outputs[block, 1])
@@ -169,8 +200,8 @@ def convolve(positions, outputs, maps, spans, terms, weights, starts, first_outp
                     map_at,
                     term_at,
                     n_terms,
-                    weights.ctypes.data + FLOAT_BYTES * block * weights.shape[1],
-                    starts.ctypes.data + FLOAT_BYTES * first,
+                    get_address(weights) + FLOAT_BYTES * block * weights.shape[1],
+                    get_address(starts) + FLOAT_BYTES * first,
                     out_start + FLOAT_BYTES * (spans[span, 1] + first * stride),
                     stride,
                 )
@@ -221,7 +252,7 @@ def _sum_products(
     return types.void(outputs, terms, *[types.int64] * 9), write
 
 
-@njit(nogil=True, cache=True)
+@compile_at_first_call
 def compute_weight_gradient(
     outputs, terms, gradient, sizes, maps, first_map, offsets, map_row, rows_at_once, first_outputs,
     sums
@@ -248,7 +279,7 @@ def compute_weight_gradient(
     for chunk in range(len(maps)):
         for y in range(0, n_rows, rows_at_once):
             at_row = chunk * maps.shape[1] + first_map + y * map_row
-            map_at = maps.ctypes.data + FLOAT_BYTES * at_row
+            map_at = get_address(maps) + FLOAT_BYTES * at_row
             start = chunk * gradient.shape[1] + first + y * row
             for i in range(len(first_outputs)):
                 at = start + first_outputs[i] * stride
@@ -256,19 +287,19 @@ def compute_weight_gradient(
                     _sum_products(
                         outputs,
                         terms,
-                        gradient.ctypes.data + FLOAT_BYTES * at,
+                        get_address(gradient) + FLOAT_BYTES * at,
                         stride,
                         row,
                         map_at,
-                        offsets.ctypes.data + INT_BYTES * j * offsets.shape[1],
+                        get_address(offsets) + INT_BYTES * j * offsets.shape[1],
                         map_row,
                         min(rows_at_once, n_rows - y),
                         n_columns,
-                        sums.ctypes.data + FLOAT_BYTES * block_size * (i * len(offsets) + j),
+                        get_address(sums) + FLOAT_BYTES * block_size * (i * len(offsets) + j),
                     )
 
 
-@njit(nogil=True, cache=True)
+@compile_at_first_call
 def load_images(images, padding, maps):
     """Copy images (n, C, H, W) into the middle of padded maps; the lanes that are left become 0."""
     n, n_channels, height, width = images.shape
@@ -282,7 +313,7 @@ def load_images(images, padding, maps):
                         maps[chunk, c, y + padding, x + padding, lane] = value
 
 
-@njit(nogil=True, cache=True)
+@compile_at_first_call
 def unload_images(maps, images):
     """Copy maps without padding into images (n, C, H, W)."""
     n, n_channels, height, width = images.shape
@@ -451,11 +482,7 @@ def _unpool_row(typing, gradient, masks, factor, width, upper, lower, total):
         gradient, masks, factor, width, upper, lower, total = arguments
         code = VectorCode(builder)
         zero = ir.Constant(_VECTOR, [0.0] * LANES)
-        empty = ir.Constant(_VECTOR, ir.Undefined)
-        lanes = ir.Constant(ir.VectorType(_ENTRY, LANES), [0] * LANES)
-        factors = builder.shuffle_vector(
-            builder.insert_element(empty, factor, _ENTRY(0)), empty, lanes
-        )
+        factors = code.repeat(factor)
         own_total = code.new_sum(code.load_vector(total))
         with cgutils.for_range(builder, width) as loop:
             value = code.load_vector(code.move(gradient, loop.index, VECTOR_BYTES))
@@ -475,7 +502,7 @@ def _unpool_row(typing, gradient, masks, factor, width, upper, lower, total):
     return types.void(*arguments), write
 
 
-@njit(nogil=True, cache=True)
+@compile_at_first_call
 def pool(outputs, border, takes_maximum, padding, pooled, masks, first_row, n_rows):
     """Compute the ReLU and pool over 2 x 2, into the middle of padded maps.
 
@@ -496,10 +523,10 @@ def pool(outputs, border, takes_maximum, padding, pooled, masks, first_row, n_ro
     pooled_row = pooled.shape[3] * VECTOR_BYTES
     for chunk in range(n_chunks):
         for channel in range(n_channels):
-            upper = outputs[chunk, channel].ctypes.data + border * VECTOR_BYTES
-            target = pooled[chunk, channel].ctypes.data + padding * VECTOR_BYTES
+            upper = find_map(outputs, chunk, channel) + border * VECTOR_BYTES
+            target = find_map(pooled, chunk, channel) + padding * VECTOR_BYTES
             target += (first_row + padding) * pooled_row
-            mask = masks[chunk, channel].ctypes.data + first_row * mask_row
+            mask = find_map(masks, chunk, channel) + first_row * mask_row
             for _ in range(n_rows):
                 if takes_maximum:
                     _pool_maximum_row(upper, upper + row, width, target, mask)
@@ -510,7 +537,7 @@ def pool(outputs, border, takes_maximum, padding, pooled, masks, first_row, n_ro
                 mask += mask_row
 
 
-@njit(nogil=True, cache=True)
+@compile_at_first_call
 def unpool(gradient, masks, factor, border, outputs, bias_gradient, first_row, n_rows):
     """Turn the gradient of pooled values into that of the convolution's outputs.
 
@@ -529,10 +556,10 @@ def unpool(gradient, masks, factor, border, outputs, bias_gradient, first_row, n
     row = outputs.shape[3] * VECTOR_BYTES
     for chunk in range(n_chunks):
         for channel in range(n_channels):
-            upper = outputs[chunk, channel].ctypes.data + border * VECTOR_BYTES
-            source = gradient[chunk, channel].ctypes.data + first_row * width * VECTOR_BYTES
-            mask = masks[chunk, channel].ctypes.data + first_row * mask_row
-            total = bias_gradient.ctypes.data + channel * VECTOR_BYTES
+            upper = find_map(outputs, chunk, channel) + border * VECTOR_BYTES
+            source = find_map(gradient, chunk, channel) + first_row * width * VECTOR_BYTES
+            mask = find_map(masks, chunk, channel) + first_row * mask_row
+            total = get_address(bias_gradient) + channel * VECTOR_BYTES
             for _ in range(n_rows):
                 _unpool_row(source, mask, factor, width, upper, upper + row, total)
                 upper += 2 * row
@@ -540,7 +567,7 @@ def unpool(gradient, masks, factor, border, outputs, bias_gradient, first_row, n
                 mask += mask_row
 
 
-@njit(nogil=True, cache=True)
+@compile_at_first_call
 def pool_residual(outputs, border, maps, padding, pooled_padding, pooled, masks, chosen, rows):
     """Compute the ReLU, add the maps, and take the maxima over 2 x 2 into padded maps.
 
@@ -563,14 +590,14 @@ def pool_residual(outputs, border, maps, padding, pooled_padding, pooled, masks,
     pooled_row = pooled.shape[3] * VECTOR_BYTES
     for chunk in range(n_chunks):
         for channel in range(n_channels):
-            upper = outputs[chunk, channel].ctypes.data + border * VECTOR_BYTES
+            upper = find_map(outputs, chunk, channel) + border * VECTOR_BYTES
             source = channel if maps.shape[1] > 1 else 0
-            map_at = maps[chunk, source].ctypes.data + padding * VECTOR_BYTES
+            map_at = find_map(maps, chunk, source) + padding * VECTOR_BYTES
             map_at += (2 * first_row + padding) * map_row
-            target = pooled[chunk, channel].ctypes.data + pooled_padding * VECTOR_BYTES
+            target = find_map(pooled, chunk, channel) + pooled_padding * VECTOR_BYTES
             target += (first_row + pooled_padding) * pooled_row
-            mask = masks[chunk, channel].ctypes.data + first_row * mask_row
-            choice = chosen[chunk, channel].ctypes.data + first_row * mask_row
+            mask = find_map(masks, chunk, channel) + first_row * mask_row
+            choice = find_map(chosen, chunk, channel) + first_row * mask_row
             for _ in range(n_rows):
                 _pool_residual_row(
                     upper, upper + row, map_at, map_at + map_row, width, target, mask, choice
@@ -582,7 +609,7 @@ def pool_residual(outputs, border, maps, padding, pooled_padding, pooled, masks,
                 choice += mask_row
 
 
-@njit(nogil=True, cache=True)
+@compile_at_first_call
 def add_residual(gradient, chosen, map_gradient):
     """Add the gradient of pooled sums to that of the map values that were chosen.
 
@@ -595,10 +622,10 @@ def add_residual(gradient, chosen, map_gradient):
     map_row = map_gradient.shape[3] * VECTOR_BYTES
     for chunk in range(n_chunks):
         for channel in range(n_channels):
-            source = gradient[chunk, channel].ctypes.data
-            mask = chosen[chunk, channel].ctypes.data
+            source = find_map(gradient, chunk, channel)
+            mask = find_map(chosen, chunk, channel)
             target = channel if map_gradient.shape[1] > 1 else 0
-            upper = map_gradient[chunk, target].ctypes.data
+            upper = find_map(map_gradient, chunk, target)
             for _ in range(height):
                 _add_chosen_row(source, mask, width, upper, upper + map_row)
                 source += width * VECTOR_BYTES

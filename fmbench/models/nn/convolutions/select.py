@@ -1,22 +1,23 @@
 """Chooses the fastest way to compute each convolution of a network that is trained on a CPU.
 
-PyTorch's convolutions are slow on a CPU in three cases that the runners contain; each of the other
-files of this folder handles one of them:
+PyTorch's convolutions are slow on a CPU in the cases below, which the runners contain. They are
+tried in this order, each in a file of this folder; those that replace the layers around the
+convolution as well come first:
 
-- ``compiled``: any that ReLU and pooling over 2 x 2 follow, if numba is installed;
+- ``compiled``: ReLU and pooling over 2 x 2 follow, and numba is installed;
 - ``narrow``: few output channels, followed by an activation and an average over 2 x 2 (LeNet-5);
 - ``single_channel``: one input channel whose gradient is needed (Bhatnagar's networks);
 - ``fft``: many channels and large kernels (Agarap's networks).
 
-The replacement uses the layer's own parameters. Its outputs and gradients differ from PyTorch's
-only by the rounding of floating-point sums. ``narrow`` is tried first, because it replaces the
-layers around the convolution as well.
+``kernels`` and ``plan`` belong to ``compiled``. A replacement uses the layer's own parameters. Its
+outputs and gradients differ from PyTorch's only by the rounding of floating-point sums.
 """
 
 from __future__ import annotations
 
 from torch import Tensor, nn
 
+from fmbench.models import accelerators
 from fmbench.models.nn.convolutions import compiled, fft, narrow, single_channel
 from fmbench.models.nn.layers import LayerFunction, Residual, has_hooks, make_residual
 
@@ -40,7 +41,7 @@ def build_fast_forward(network: nn.Module) -> LayerFunction:
 
 def replace_convolutions(layers: list[LayerFunction]) -> list[LayerFunction]:
     """Return ``layers`` with the convolutions replaced by faster functions."""
-    if compiled.is_available():
+    if accelerators.has_numba():
         layers = compiled.replace_stages(layers)
     layers = [
         make_residual(*replace_convolutions([layer.conv]))

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from torch import nn
 
 from fmbench import runners
-from fmbench.models.nn.convolutions import compiled, narrow
+from fmbench.models import accelerators
+from fmbench.models.nn.convolutions import narrow
 from fmbench.models.nn.layers import build_sequential
 from fmbench.models.nn.losses import cross_entropy
 from fmbench.models.nn.stacked import SingleNetwork
@@ -24,7 +25,7 @@ from tests.helpers.networks import (
 @pytest.fixture(autouse=True)
 def without_numba(monkeypatch):
     """With numba, the compiled stages come first."""
-    monkeypatch.setattr(compiled, "is_available", lambda: False)
+    monkeypatch.setattr(accelerators, "has_numba", lambda: False)
 
 
 def build_network(*layers):

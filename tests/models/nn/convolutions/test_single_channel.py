@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from torch import nn
 
 from fmbench import runners
-from fmbench.models.nn.convolutions import compiled, single_channel
+from fmbench.models import accelerators
+from fmbench.models.nn.convolutions import single_channel
 from fmbench.models.nn.convolutions.select import build_fast_forward
 from fmbench.models.nn.layers import build_sequential
 from tests.helpers.networks import (
@@ -21,7 +22,7 @@ from tests.helpers.networks import (
 @pytest.fixture(autouse=True)
 def without_numba(monkeypatch):
     """With numba, the compiled stages come first."""
-    monkeypatch.setattr(compiled, "is_available", lambda: False)
+    monkeypatch.setattr(accelerators, "has_numba", lambda: False)
 
 
 def build_network(*layers):
