@@ -33,20 +33,31 @@ def test_imports_keep_to_the_contracts_in_pyproject_toml():
     assert result.returncode == 0, result.stdout + result.stderr
 
 
+RUN_COMMAND = """
+from fmbench.cli.main import main
+try:
+    main({arguments!r})
+except SystemExit:
+    pass
+"""
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("arguments", [["--help"], ["list"], ["report", "--help"]])
 def test_nothing_heavy_is_imported_to_list_or_help(arguments):
-    code = (
-        "from fmbench.cli.main import main\n"
-        "try:\n"
-        f"    main({arguments!r})\n"
-        "except SystemExit:\n"
-        "    pass\n"
-    )
     heavy = {
         "numpy", "torch", "sklearn", "pandas", "scipy", "skimage", "joblib", "matplotlib", "jinja2",
+        "numba", "llvmlite",
     }  # fmt: skip
-    assert heavy & modules_loaded_by(code) == set()
+    assert heavy & modules_loaded_by(RUN_COMMAND.format(arguments=arguments)) == set()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("arguments", [["table"], ["judge", "LeNet-5 reaches 98.80 %"]])
+def test_commands_that_measure_nothing_load_no_library_that_trains(arguments):
+    loaded = modules_loaded_by(RUN_COMMAND.format(arguments=arguments))
+    assert "numpy" in loaded
+    assert {"torch", "sklearn", "numba", "llvmlite"} & loaded == set()
 
 
 @pytest.mark.slow

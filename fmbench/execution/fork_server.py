@@ -32,7 +32,7 @@ from typing import Any, Protocol
 
 from fmbench.datasets.specs import LocatedDataset
 from fmbench.errors import UserError
-from fmbench.execution.server_process import N_LENGTH_BYTES, Call
+from fmbench.execution.server_process import N_LENGTH_BYTES, Call, Recipe
 from fmbench.utils import environment
 
 # Apple's own libraries, which NumPy and PyTorch use, may end a process that is forked after they
@@ -148,9 +148,16 @@ class ForkServer:
             self._lock.release()
 
     def start_process(
-        self, function: Callable[..., None], arguments: Sequence[Any], log: Path, stop: Stop
+        self,
+        function: Callable[..., None],
+        arguments: Sequence[Any],
+        log: Path,
+        stop: Stop,
+        to_compile: Recipe | None = None,
     ) -> KeptProcess:
         """Call a function in a new process; what it prints goes into the file ``log``.
+
+        Before, the server compiles the loops of the recipe ``to_compile``, if it has not yet.
 
         Raises:
             StoppedError: ``stop`` was set.
@@ -159,7 +166,8 @@ class ForkServer:
         first, last = split_path(sys.path, os.environ.get("PYTHONPATH", ""))
         pickled = pickle.dumps((function, tuple(arguments)))
         main = _describe_main() if _names_main(pickled) else None
-        payload = pickle.dumps(tuple(Call([*first, *last], main, str(log), pickled)))
+        call = Call([*first, *last], main, str(log), to_compile, pickled)
+        payload = pickle.dumps(tuple(call))
         control, theirs = socket.socketpair()
         try:
             with theirs, self._lock:
@@ -319,8 +327,11 @@ def start_in_server(
     log: Path,
     stop: Stop,
     start_server: Callable[[], ForkServer],
+    to_compile: Recipe | None = None,
 ) -> KeptProcess:
     """Call a function in a process that the fork server forks; start the server if it was killed.
+
+    Before, the server compiles the loops of the recipe ``to_compile``, if it has not yet.
 
     Raises:
         StoppedError: ``stop`` was set.
@@ -331,7 +342,7 @@ def start_in_server(
         server = start_server()
         try:
             server.wait_until_ready(stop)
-            return server.start_process(function, arguments, log, stop)
+            return server.start_process(function, arguments, log, stop, to_compile)
         except ServerLostError:
             server.end()
             if attempt == N_STARTS:

@@ -25,7 +25,7 @@ import numpy as np
 from fmbench.datasets.specs import LocatedDataset, records_have_labels
 from fmbench.errors import DivergedError
 from fmbench.execution.backend import Measurement
-from fmbench.models import workers
+from fmbench.models import accelerators, workers
 from fmbench.models.contract import InvalidPredictions, validate_predictions
 from fmbench.models.registry import BEST_EPOCH
 from fmbench.records.cells import Cell
@@ -69,7 +69,9 @@ def measure_launch(
 
     The seconds are those of ``fit`` and ``predict`` alone: the time of the callback after each
     epoch is subtracted. If a fit used the work of interrupted attempts, their time is added. When
-    several cells are fitted together, each gets an equal share of the time.
+    several cells are fitted together, each gets an equal share of the time. Loops that the fit
+    needs are compiled before, and in no cell's seconds; those of networks that only the fit makes,
+    such as EDEN's, are compiled in it.
 
     Raises:
         InvalidPredictions: the predictions, or those of a flagged figure, are not ``(n,)`` class
@@ -129,6 +131,7 @@ class _CellFit:
         self.classifier = cell.runner.build(
             cell.hyperparameters, seed=cell.seed, device=device, workspace=workspace
         )
+        accelerators.compile_loops(self.classifier)
         method = cell.runner.scores or "predict_proba"
         n_classes = cell.dataset.n_classes if cell.protocol.detailed else None
         self.curve = _TrainingCurve(folder, X_score, method, n_classes)

@@ -1,9 +1,13 @@
-"""Loads the libraries and the data in the fork server.
+"""Loads the libraries and the data in the fork server, and compiles the loops of models there.
 
 The server reads and checks the training set and the test images once. Each child process that is
 forked from it shares them in memory; the arrays are read-only, so no process can change them. The
 test labels are never read here. If a run uses a second data set, or if reading fails here, the
 child process of a cell reads the data itself, and reports the error.
+
+Loops that numba compiles are compiled once for each recipe, before the first process of such a cell
+is forked, and all later ones inherit the machine code. Compiling takes seconds; no fit contains
+them. A runner whose classifier has such loops says ``compiles_loops``.
 
 Nothing here may start a thread: a fork copies no thread, but it does copy the locks that a thread
 holds.
@@ -17,6 +21,7 @@ import pkgutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from fmbench.datasets.loading import preload_files
 from fmbench.datasets.specs import (
@@ -58,6 +63,24 @@ def load(dataset: str, folder: str, neural: bool) -> None:
     with contextlib.suppress(UserError):  # the child process of the cell reports it
         source = LocatedDataset(get_dataset(dataset), Path(folder), "")
         preload_files(source, (TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES))
+
+
+_compiled: list[tuple[str, dict[str, Any]]] = []
+
+
+def compile_loops(runner: str, hyperparameters: dict[str, Any]) -> None:
+    """Compile the loops of a recipe's fit, unless that was done before.
+
+    An error is left to the process of the cell, which does the same again and reports it.
+    """
+    from fmbench.runners import get_runner
+
+    if (runner, hyperparameters) in _compiled:
+        return
+    _compiled.append((runner, hyperparameters))
+    with _hide_pyarrow(), contextlib.suppress(Exception):  # whatever a library raises
+        classifier = get_runner(runner).build(hyperparameters, seed=0, device="cpu")
+        accelerators.compile_loops(classifier)
 
 
 def _list_modules(package: str) -> list[str]:

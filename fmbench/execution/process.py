@@ -36,8 +36,9 @@ from fmbench.execution.fork_server import (
     StoppedError,
     start_in_server,
 )
-from fmbench.execution.server_process import describe_other_code
+from fmbench.execution.server_process import Recipe, describe_other_code
 from fmbench.models import accelerators, workers
+from fmbench.records.cells import Cell
 from fmbench.utils import environment
 from fmbench.utils.formatting import format_signal
 from fmbench.utils.processes import measure_memory
@@ -71,7 +72,10 @@ def run_child_process(
         environment.identify_code(),
     )  # fmt: skip
     try:
-        process = start_in_server(_run_child, arguments, folder / LOG, stop, start_server)
+        process = start_in_server(
+            _run_child, arguments, folder / LOG, stop, start_server,
+            _find_recipe_to_compile(launch[0], device),
+        )  # fmt: skip
     except StoppedError:
         return None
     except ServerLostError:
@@ -105,6 +109,16 @@ def run_child_process(
         measurements=[Measurement(**fields) for fields in message["measurements"]],
         peak_memory_bytes=peak,
     )
+
+
+def _find_recipe_to_compile(cell: Cell, device: str) -> Recipe | None:
+    """Return the recipe whose loops the fork server compiles before it forks; None for none.
+
+    It runs no code of a user's own: a plug-in compiles in the process of its cell.
+    """
+    if device == "cuda" or cell.runner.source or not cell.runner.compiles_loops:
+        return None
+    return cell.runner.name, cell.hyperparameters
 
 
 def _read_result(process: KeptProcess, folder: Path) -> tuple[str | None, dict[str, Any] | None]:

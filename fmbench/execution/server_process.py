@@ -37,17 +37,23 @@ KILL_SECONDS = 30.0  # the longest wait for killed processes: one may hang in th
 SEARCH_SECONDS = 0.02  # between two searches for processes that are left
 
 
+Recipe = tuple[str, dict[str, Any]]  # the name of a runner of the package, and hyperparameters
+
+
 class Call(NamedTuple):
-    """A function that a new process calls: the process needs the rest to unpickle it."""
+    """A function that a new process calls, and what the process needs for that."""
 
     path: list[str]  # where modules are looked for
     main: tuple[str, str] | None  # the script whose classes are in the call
     log: str  # the file for what the process prints
+    to_compile: Recipe | None  # whose loops are compiled before the process is forked
     pickled: bytes  # the function and its arguments
 
 
 def serve(descriptor: int, to_load: list[Any], loads_first: bool) -> None:
     """Load the libraries and the data, then fork a keeper for each request, until the run ends.
+
+    The loops that a request needs are compiled before its keeper is forked.
 
     ``to_load`` are the arguments of ``preload.load``. Unless ``loads_first``, it is called in each
     process of a launch, and not here.
@@ -70,9 +76,12 @@ def serve(descriptor: int, to_load: list[Any], loads_first: bool) -> None:
         _send(connection, {"folder": code.folder, "sha256": code.sha256})
         while request := _receive(connection):
             payload, control = request
+            call = Call(*pickle.loads(payload))  # noqa: S301 (from this run's own process)
+            if loads_first and call.to_compile is not None:
+                preload.compile_loops(*call.to_compile)
             if os.fork() == 0:
                 connection.close()
-                _keep(control, payload, None if loads_first else to_load)
+                _keep(control, call, None if loads_first else to_load)
             control.close()
 
 
@@ -111,7 +120,7 @@ def _receive(connection: socket.socket) -> tuple[bytes, socket.socket] | None:
     return bytes(payload), control
 
 
-def _keep(control: socket.socket, payload: bytes, to_load: list[Any] | None) -> NoReturn:
+def _keep(control: socket.socket, call: Call, to_load: list[Any] | None) -> NoReturn:
     """Start the process of a launch; report its status when all that it has started has ended.
 
     ``to_load`` is what that process still has to load; None for nothing.
@@ -123,7 +132,7 @@ def _keep(control: socket.socket, payload: bytes, to_load: list[Any] | None) -> 
         pid = os.fork()
         if pid == 0:
             control.close()
-            _run_call(payload, keeper, to_load)
+            _run_call(call, keeper, to_load)
         waiter = _Waiter(pid)
         with contextlib.suppress(OSError):  # the run has ended
             _send(control, {"keeper": keeper, "pid": pid})
@@ -188,7 +197,7 @@ class _Waiter:
                 pass
 
 
-def _run_call(payload: bytes, keeper: int, to_load: list[Any] | None) -> NoReturn:
+def _run_call(call: Call, keeper: int, to_load: list[Any] | None) -> NoReturn:
     """Call the function, and end this process."""
     code = 1
     try:
@@ -198,7 +207,6 @@ def _run_call(payload: bytes, keeper: int, to_load: list[Any] | None) -> NoRetur
         signal.signal(signal.SIGINT, signal.default_int_handler)
         # Python lets no daemon start processes of its own: a fit uses the cores that it was given.
         multiprocessing.current_process().daemon = True
-        call = Call(*pickle.loads(payload))  # noqa: S301 (from this run's own process)
         log = os.open(call.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         os.dup2(log, 1)
         os.dup2(log, 2)

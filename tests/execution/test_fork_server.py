@@ -6,6 +6,7 @@ import sys
 import tempfile
 import threading
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -13,14 +14,26 @@ import pytest
 
 from fmbench.errors import UserError
 from fmbench.execution import fork_server, local, server_process
-from fmbench.execution.fork_server import THREAD_VARIABLES, ForkServer, split_path
+from fmbench.execution.fork_server import (
+    THREAD_VARIABLES,
+    ForkServer,
+    split_path,
+    start_fork_server,
+    start_in_server,
+)
 from fmbench.execution.schedule import run_cells
+from fmbench.models import accelerators
 from fmbench.records.cells import Cell
 from fmbench.records.protocols import QUICK
+from fmbench.runners import get_runner
 from fmbench.suites.bundled import CHECKOUT
 from fmbench.utils import environment
 from tests.helpers import faulty
-from tests.helpers.runs import LIMITS, EventLog, environment_with
+from tests.helpers.runs import LIMITS, WAIT_SECONDS, EventLog, environment_with
+
+NEED_NUMBA = [
+    "fmbench.models.liblinear", "fmbench.models.nn.convolutions.kernels", "fmbench.models.nn.fused",
+]  # fmt: skip
 
 
 def run_as_fork_server(code, source, *, neural, **variables):
@@ -60,7 +73,75 @@ def test_the_fork_server_starts_no_thread_and_leaves_nothing_to_import_to_a_fit(
     n_threads, n_imported, own = printed.splitlines()
     assert int(n_threads) == 1
     assert int(n_imported) < 10, "modules that every fit imports while its clock runs"
-    assert own == "[]", "code of fmbench that may have changed when a cell imports it"
+    unused = [] if accelerators.has_numba() else NEED_NUMBA
+    assert own == str(unused), "code of fmbench that may have changed when a cell imports it"
+
+
+COMPILE = """
+import sys
+sys.modules["pyarrow"] = None  # it starts a thread; `preload.load` hides it, too
+import numpy as np
+import psutil
+from numba.core import event
+from fmbench.execution import preload
+from fmbench.runners import get_runner
+class Listener(event.Listener):
+    n_compiled = 0
+    def on_start(self, event):
+        pass
+    def on_end(self, event):
+        self.n_compiled += 1
+listener = Listener()
+event.register("numba:compile", listener)
+random = np.random.default_rng(0)
+X, y = random.integers(0, 256, (40, 28, 28), np.uint8), random.integers(0, 10, 40, np.uint8)
+for name in ("lenet5", "cnn-bn-skip"):
+    values = get_runner(name).resolve() | {"epochs": 1}
+    for _ in range(2):
+        preload.compile_loops(name, values)
+        print(name, listener.n_compiled > 0, psutil.Process().num_threads())
+        listener.n_compiled = 0
+    get_runner(name).build(values, seed=0, device="cpu").fit(X, y)
+    print(name, listener.n_compiled)
+preload.compile_loops("lenet5", {"unknown": 1})
+"""
+
+
+@pytest.mark.slow
+def test_loops_are_compiled_once_before_the_forks_and_start_no_thread():
+    pytest.importorskip("numba")
+    done = subprocess.run(
+        [sys.executable, "-c", COMPILE], stdout=subprocess.PIPE, text=True, check=True,
+        env=environment_with(**dict.fromkeys(THREAD_VARIABLES, "1")),
+    )  # fmt: skip
+    assert done.stdout.splitlines() == [
+        "lenet5 True 1", "lenet5 False 1", "lenet5 0",
+        "cnn-bn-skip True 1", "cnn-bn-skip False 1", "cnn-bn-skip 0",
+    ]  # fmt: skip
+
+
+def note_compiled_loops(path):
+    from fmbench.models.nn.convolutions import kernels
+
+    path.write_text(str(len(kernels.load_images.signatures)))
+
+
+@pytest.mark.slow
+def test_a_process_inherits_the_loops_of_its_cells_recipe(
+    tmp_path, source, fork_server_with_pytorch
+):
+    pytest.importorskip("numba")
+    recipe = ("lenet5", get_runner("lenet5").resolve())
+    note, stop = tmp_path / "note", threading.Event()
+    start_server = partial(start_fork_server, 1, source, neural=True)
+    process = start_in_server(
+        note_compiled_loops, [note], tmp_path / "log", stop, start_server, recipe
+    )
+    try:
+        assert process.wait(WAIT_SECONDS), "it has not ended"
+    finally:
+        process.end()
+    assert note.read_text() == "1", (tmp_path / "log").read_text()
 
 
 FOREIGN = """

@@ -196,3 +196,23 @@ def count_attempts(store, cell):
 def test_a_runner_without_a_workspace_parameter_gets_no_workspace(store, source):
     execute([Cell(faulty.make_runner(), QUICK, 0)], store, source)
     assert [path.name for path in store.folder.iterdir()] == ["records"]
+
+
+def test_the_fork_server_compiles_the_loops_of_cells_on_the_cpu_and_no_plug_in():
+    lenet = runners.get_runner("lenet5")
+    find = process._find_recipe_to_compile
+    name, values = find(Cell(lenet, QUICK, 3, overrides={"optimizer": "adam"}), "cpu")
+    assert (name, values) == ("lenet5", lenet.resolve({"optimizer": "adam", "epochs": 2}))
+    assert find(Cell(lenet, QUICK, 0), "cuda") is None
+    assert find(Cell(replace(lenet, source="a hash"), QUICK, 0), "cpu") is None
+    assert find(Cell(runners.get_runner("gaussian-nb"), QUICK, 0), "cpu") is None
+
+
+def test_an_error_while_loops_are_compiled_is_the_cells_own(store, source):
+    cells = [
+        Cell(runners.get_runner("lenet5"), QUICK, 0, overrides={"to_32": "stretch"}),
+        Cell(runners.get_runner("gaussian-nb"), QUICK, 0),
+    ]
+    failed, finished = execute(cells, store, source)
+    assert failed.why == "ValueError: to_32 is 'stretch': use 'pad' or 'resize'"
+    assert finished.finished
