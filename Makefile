@@ -12,7 +12,7 @@ GPU_PYTHON ?= $(if $(wildcard .venv/installed),$(BIN)/python,$(PYTHON))
 PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help install quick reproduce check test reference gpu gpu-wheels clean
+.PHONY: help install quick reproduce check test reference speed gpu gpu-wheels clean
 
 help:  ## print this list
 	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/\1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -44,6 +44,9 @@ reference: .venv/installed  ## make everything in results/reference and the READ
 	$(BIN)/fmbench report --results $(REFERENCE) --against $(GPU_RESULTS)
 	$(BIN)/python -m fmbench.report.readme
 
+speed: .venv/installed-peers  ## measure the speed beside other libraries, and write its tables (an hour; resumes)
+	$(BIN)/python benchmarks/speed/measure_speed.py $(OPTIONS)
+
 gpu:  ## measure everything on an NVIDIA GPU, step by step (minutes; resumes)
 	$(GPU_PYTHON) benchmarks/gpu/measure.py $(OPTIONS)
 
@@ -61,4 +64,8 @@ clean:  ## remove .venv, .gpu and dist
 
 .venv/installed-dev: .venv/installed
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[fast,dev]'
+	touch $@
+
+.venv/installed-peers: .venv/installed
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[fast,peers]'
 	touch $@

@@ -12,6 +12,7 @@ on all cores; some of its epochs are timed and multiplied.
 from __future__ import annotations
 
 import argparse
+import math
 import statistics
 import tempfile
 import time
@@ -48,33 +49,61 @@ def compare_epochs(options: argparse.Namespace) -> None:
 
 def compare_jobs(options: argparse.Namespace) -> None:
     """Print the seconds of the paper's whole protocol with both loops, and their ratio."""
+    found = measure_jobs(options.trials, options.device, options.data, n_epochs=options.epochs)
+    print(
+        f"{found['trials']} trials of {found['epochs']} epochs of {N_IMAGES:,} images\n"
+        f"fmbench, whole job:           {found['seconds']:8.1f} s; "
+        f"{found['jobs']} process(es) of one thread at a time, {found['together']} trial(s) in "
+        f"each; accuracy {found['accuracy']:.2f} +- {found['sd']:.2f} (n={found['trials']})\n"
+        f"memory of a process:          {found['memory'] / 2**30:8.2f} GB"
+    )
+    if found["gpu memory"]:
+        print(f"memory on the GPU:            {found['gpu memory'] / 2**30:8.2f} GB")
+    print(
+        f"plain loop, {found['cores']} thread(s):      {found['plain seconds']:8.1f} s; "
+        f"{found['plain epoch']:.2f} s an epoch (median of n={found['n']}), multiplied\n"
+        f"times as fast: {found['plain seconds'] / found['seconds']:.1f}"
+    )
+
+
+def measure_jobs(
+    trials: int,
+    device: str,
+    data: Path | None,
+    *,
+    n_epochs: int,
+    n_images: int = N_IMAGES,
+    quick: bool = False,
+) -> dict[str, Any]:
+    """Measure the paper's whole protocol with fmbench, and ``n_epochs`` of the plain loop.
+
+    The plain loop's seconds are multiplied: so many images, trials and epochs as fmbench's.
+    ``quick``: fmbench runs its quick protocol.
+    """
     from fmbench.utils import environment
 
     n_cores = environment.count_cores()
     with tempfile.TemporaryDirectory() as folder:
-        records, seconds = run_trials(
-            options.trials, options.device, options.data, Path(folder), jobs=n_cores
-        )
-    n_epochs = len(records[0].history)
-    accuracies = [100 * record.history[-1]["heldout_accuracy"] for record in records]
-    print(
-        f"{options.trials} trials of {n_epochs} epochs of {N_IMAGES:,} images\n"
-        f"fmbench, whole job:           {seconds:8.1f} s; "
-        f"{records[0].jobs} process(es) of one thread at a time, {records[0].together} trial(s) in "
-        f"each; accuracy {statistics.mean(accuracies):.2f} +- {statistics.stdev(accuracies):.2f} "
-        f"(n={len(accuracies)})\n"
-        f"memory of a process:          {max(r.peak_memory_bytes for r in records) / 2**30:8.2f} GB"
-    )
-    if gpu := max(record.peak_gpu_memory_bytes or 0 for record in records):
-        print(f"memory on the GPU:            {gpu / 2**30:8.2f} GB")
-    task = Task("lenet5", N_IMAGES, options.epochs + 1, n_cores, options.device, options.data)
-    epochs = time_plain_epochs(task)
-    plain = statistics.median(epochs) * n_epochs * options.trials
-    print(
-        f"plain loop, {n_cores} thread(s):      {plain:8.1f} s; "
-        f"{statistics.median(epochs):.2f} s an epoch (median of n={len(epochs)}), multiplied\n"
-        f"times as fast: {plain / seconds:.1f}"
-    )
+        records, seconds = run_trials(trials, device, data, Path(folder), jobs=n_cores, quick=quick)
+    # A quick cell has no accuracy after each epoch.
+    accuracies = [100 * r.history[-1].get("heldout_accuracy", math.nan) for r in records]
+    epochs = time_plain_epochs(Task("lenet5", n_images, n_epochs + 1, n_cores, device, data))
+    plain_epoch = statistics.median(epochs)
+    return {
+        "trials": trials,
+        "epochs": len(records[0].history),
+        "seconds": seconds,
+        "jobs": records[0].jobs,
+        "together": records[0].together,
+        "accuracy": statistics.mean(accuracies),
+        "sd": statistics.stdev(accuracies),
+        "memory": max(record.peak_memory_bytes for record in records),
+        "gpu memory": max(record.peak_gpu_memory_bytes or 0 for record in records),
+        "cores": n_cores,
+        "plain epoch": plain_epoch,
+        "plain seconds": plain_epoch * len(records[0].history) * trials,
+        "n": len(epochs),
+    }
 
 
 def run_trials(

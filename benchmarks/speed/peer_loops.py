@@ -1,19 +1,49 @@
 """The same training in other ways: plain PyTorch at its best, JAX, and Keras 3. It is no script.
 
-Each way trains the network of fmbench's runner from the same initial weights, with the same
-optimizer, batch size and number of epochs, on one thread. `side_by_side.py` lets them take turns.
-JAX and Keras come with ``pip install jax keras``.
+Each way trains the network of fmbench's runner on one thread, with the same initial weights, order
+of the images, optimizer, batch size and number of epochs as fmbench. `side_by_side.py` lets them
+take turns. Only the masks of dropout differ: each library draws them with its own generator.
+
+JAX and Keras come with the extra ``peers``. They compute networks of convolutions, dense layers,
+ReLU, pooling over 2 x 2 and dropout, trained with the cross-entropy and Adam or Adamax
+(:func:`is_translated`).
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
-from side_by_side import Task, Turn, find_optimizer
+from side_by_side import Task, Turn, find_optimizer, start_training
 
 SINGLE_THREAD = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
+BETA1, BETA2 = 0.9, 0.999  # of Adam and Adamax, in every library
+N_PREDICTED = 1000  # test images at a time
+
+
+def is_translated(classifier: Any) -> bool:
+    """Whether JAX and Keras can train the network of fmbench's classifier."""
+    from torch import nn
+
+    from fmbench.models.nn.layers import Pixels
+    from fmbench.models.nn.losses import cross_entropy
+
+    known = (
+        nn.Conv2d, nn.Linear, nn.ReLU, nn.MaxPool2d, nn.AvgPool2d, nn.Flatten, nn.Dropout
+    )  # fmt: skip
+    config, (first, *layers) = classifier.config, classifier.network()
+    return (
+        config.optimizer in ("adam", "adamax")
+        and config.loss is cross_entropy
+        and type(first) is Pixels
+        and first.shift == 0
+        and all(type(layer) in known for layer in layers)
+    )
+
+
+# --------------------------------------------------------------------------------------- PyTorch
 
 
 def best_torch_way(turn: Turn, task: Task) -> None:
@@ -22,10 +52,10 @@ def best_torch_way(turn: Turn, task: Task) -> None:
 
     torch.set_num_threads(task.threads)
     X_train, y_train, X_test, y_test = task.images()
-    ours = task.classifier()
-    config = ours.config
-    pixels, *_ = full = ours.network()
-    network = full[1:].to(memory_format=torch.channels_last)
+    classifier = task.classifier()
+    config = classifier.config
+    full, order = start_training(classifier)
+    pixels, network = full[0], full[1:].to(memory_format=torch.channels_last)
     X, y = pixels(torch.tensor(X_train)), torch.tensor(y_train, dtype=torch.long)
     kind, options = find_optimizer(config)
     # Adamax has no fused version; "foreach" is the next best.
@@ -36,21 +66,25 @@ def best_torch_way(turn: Turn, task: Task) -> None:
     if task.compile:
         compute = torch.compile(network)
         config.loss(parameters, compute(X[: config.batch_size]), y[: config.batch_size]).backward()
+    within = task.batches_a_turn(config.batch_size)
     turn.ready()
     for _ in range(task.n_epochs):
         network.train()
-        order = torch.randperm(len(X)).split(config.batch_size)
-        for i, batch in enumerate(order):
+        batches = torch.randperm(len(X), generator=order).split(config.batch_size)
+        for i, batch in enumerate(batches, 1):
             optimizer.zero_grad()
             config.loss(parameters, compute(X[batch]), y[batch]).backward()
             optimizer.step()
-            if (i + 1) % task.batches_a_turn(config.batch_size) == 0 and i + 1 < len(order):
+            if i % within == 0 or i == len(batches):
                 turn.done()
-        turn.done()
     network.eval()
     with torch.inference_mode():
-        parts = [network(batch).argmax(1) for batch in pixels(torch.tensor(X_test)).split(1000)]
-    turn.result(float((torch.cat(parts).numpy() == y_test).mean()))
+        parts = pixels(torch.tensor(X_test)).split(N_PREDICTED)
+        found = torch.cat([network(part).argmax(1) for part in parts])
+    turn.result(float((found.numpy() == y_test).mean()))
+
+
+# ------------------------------------------------------------------------------------------- JAX
 
 
 def jax_way(turn: Turn, task: Task) -> None:
@@ -58,103 +92,131 @@ def jax_way(turn: Turn, task: Task) -> None:
     os.environ["XLA_FLAGS"] = SINGLE_THREAD
     import jax
     import jax.numpy as jnp
-    from torch import nn
 
     X_train, y_train, X_test, y_test = task.images()
-    ours = task.classifier()
-    config = ours.config
-    pixels, *layers = ours.network()
-    weights = [p.detach().numpy() for layer in layers for p in layer.parameters()]
-    scale = 1 / 255
-    assert pixels.shift == 0 and np.isclose(pixels.factor, scale)
+    classifier = task.classifier()
+    network, order = start_training(classifier)
+    layers = [_translate_to_jax(layer) for layer in network]
+    weights = [jnp.array(p.detach().numpy()) for p in network.parameters()]
+    step = _make_jax_step(
+        layers, classifier.config, jnp.array(X_train), jnp.array(y_train, jnp.int32)
+    )
+    run = jax.jit(lambda state, batches: jax.lax.scan(step, state, batches)[0])
+    zeros = [jnp.zeros(w.shape) for w in weights]
+    state = (weights, zeros, zeros, 0.0, jax.random.key(0))
+    size = classifier.config.batch_size
+    turn.ready()
+    for _ in range(task.n_epochs):
+        for part in _split_epoch(task, order, size):
+            # Batches of one size are one scan. The last batch of an epoch may be smaller.
+            whole = part[: len(part) // size * size].reshape(-1, size)
+            if len(whole):
+                state = run(state, whole)
+            if len(part) % size:
+                state = run(state, part[None, len(whole) * size :])
+            jax.block_until_ready(state)
+            turn.done()
+    predict = jax.jit(lambda X: _compute_jax_logits(layers, state[0], X, None).argmax(1))
+    starts = range(0, len(X_test), N_PREDICTED)
+    found = np.concatenate([np.asarray(predict(X_test[i : i + N_PREDICTED])) for i in starts])
+    turn.result(float((found == y_test).mean()))
+
+
+def _split_epoch(task: Task, order: Any, batch_size: int) -> Iterator[np.ndarray]:
+    """Yield the numbers of the images of each turn of an epoch, in fmbench's order."""
+    import torch
+
+    images = torch.randperm(task.n_images, generator=order).numpy()
+    within = task.batches_a_turn(batch_size) * batch_size
+    for i in range(0, len(images), within):
+        yield images[i : i + within]
+
+
+JaxLayer = Callable[[Any, list[Any], Any], Any]  # of maps, the weights that are left, and a key
+
+
+def _translate_to_jax(layer: Any) -> JaxLayer:
+    """Return a function that computes a layer of PyTorch on maps ``(n, h, w, channels)``.
+
+    It takes its weights from the front of a list. Without a key, dropout is off.
+    """
+    import jax
+    import jax.numpy as jnp
+    from torch import nn
+
+    def convolve(X: Any, weights: list[Any], key: Any) -> Any:
+        kernel, bias = weights.pop(0).transpose(2, 3, 1, 0), weights.pop(0)
+        padding = [(int(layer.padding[0]),) * 2] * 2
+        names = ("NHWC", "HWIO", "NHWC")
+        return bias + jax.lax.conv_general_dilated(X, kernel, (1, 1), padding, (1, 1), None, names)
 
     def pool(X: Any, start: float, add: Any) -> Any:
         return jax.lax.reduce_window(X, start, add, (1, 2, 2, 1), (1, 2, 2, 1), "VALID")
 
-    def compute(weights: list[Any], X: Any, key: Any) -> Any:
-        """Images (n, 28, 28) to logits; without a key, dropout is off."""
-        X, left = X[..., None].astype(jnp.float32) * scale, list(weights)
-        for layer in layers:
-            if isinstance(layer, nn.Conv2d):
-                padding = [(layer.padding[0],) * 2] * 2
-                kernel, bias = left.pop(0).transpose(2, 3, 1, 0), left.pop(0)
-                X = (
-                    jax.lax.conv_general_dilated(
-                        X, kernel, (1, 1), padding, dimension_numbers=("NHWC", "HWIO", "NHWC")
-                    )
-                    + bias
-                )
-            elif isinstance(layer, nn.Linear):
-                X = X @ left.pop(0).T + left.pop(0)
-            elif isinstance(layer, nn.ReLU):
-                X = jax.nn.relu(X)
-            elif isinstance(layer, nn.MaxPool2d):
-                X = pool(X, -jnp.inf, jax.lax.max)
-            elif isinstance(layer, nn.AvgPool2d):
-                X = pool(X, 0.0, jax.lax.add) / 4
-            elif isinstance(layer, nn.Flatten):
-                X = X.transpose(0, 3, 1, 2).reshape(len(X), -1)
-            elif isinstance(layer, nn.Dropout):
-                if key is not None:
-                    kept = jax.random.bernoulli(key, 1 - layer.p, X.shape)
-                    X = jnp.where(kept, X / (1 - layer.p), 0)
-            else:
-                raise ValueError(f"{type(layer).__name__} is not translated to JAX")
-        return X
+    def drop(X: Any, weights: list[Any], key: Any) -> Any:
+        if key is None:
+            return X
+        return jnp.where(jax.random.bernoulli(key, 1 - layer.p, X.shape), X / (1 - layer.p), 0)
 
-    def compute_loss(weights: list[Any], X: Any, y: Any, key: Any) -> Any:
-        logits = jax.nn.log_softmax(compute(weights, X, key))
-        return -jnp.take_along_axis(logits, y[:, None], 1).mean()
+    known: dict[type, JaxLayer] = {
+        nn.Conv2d: convolve,
+        nn.Linear: lambda X, weights, key: X @ weights.pop(0).T + weights.pop(0),
+        nn.ReLU: lambda X, weights, key: jax.nn.relu(X),
+        nn.MaxPool2d: lambda X, weights, key: pool(X, -jnp.inf, jax.lax.max),
+        nn.AvgPool2d: lambda X, weights, key: pool(X, 0.0, jax.lax.add) / 4,
+        nn.Flatten: lambda X, weights, key: X.transpose(0, 3, 1, 2).reshape(len(X), -1),
+        nn.Dropout: drop,
+    }
+    # What is left is the first layer, which scales the pixels.
+    return known.get(type(layer), lambda X, weights, key: X[..., None].astype(jnp.float32) / 255)
+
+
+def _compute_jax_logits(layers: list[JaxLayer], weights: list[Any], X: Any, key: Any) -> Any:
+    """Compute the logits ``(n, 10)`` of images ``uint8 (n, 28, 28)``."""
+    import jax
+
+    left = list(weights)
+    for i, layer in enumerate(layers):
+        X = layer(X, left, None if key is None else jax.random.fold_in(key, i))
+    return X
+
+
+def _make_jax_step(layers: list[JaxLayer], config: Any, X: Any, y: Any) -> Callable[..., Any]:
+    """Return the function of one training step, for `scan`: from a state and the images' numbers.
+
+    The state is the weights, two moving averages for each, the number of steps, and a key.
+    """
+    import jax
+    import jax.numpy as jnp
+
+    tree = jax.tree.map
+
+    def compute_loss(weights: list[Any], batch: Any, key: Any) -> Any:
+        logits = jax.nn.log_softmax(_compute_jax_logits(layers, weights, X[batch], key))
+        return -jnp.take_along_axis(logits, y[batch][:, None], 1).mean()
 
     def step(state: Any, batch: Any) -> Any:
         weights, means, sizes, n, key = state
         key, own = jax.random.split(key)
-        gradients = jax.grad(compute_loss)(weights, X[batch], y[batch], own)
+        gradients = jax.grad(compute_loss)(weights, batch, own)
         n += 1
-        tree = jax.tree.map
-        means = tree(lambda m, g: 0.9 * m + 0.1 * g, means, gradients)
-        rate = config.learning_rate / (1 - 0.9**n)
+        means = tree(lambda m, g: BETA1 * m + (1 - BETA1) * g, means, gradients)
         if config.optimizer == "adamax":
             sizes = tree(
-                lambda u, g: jnp.maximum(0.999 * u, jnp.abs(g) + config.epsilon), sizes, gradients
+                lambda u, g: jnp.maximum(BETA2 * u, jnp.abs(g) + config.epsilon), sizes, gradients
             )
-            weights = tree(lambda w, m, u: w - rate * m / u, weights, means, sizes)
+            divisors = sizes
         else:
-            sizes = tree(lambda u, g: 0.999 * u + 0.001 * g * g, sizes, gradients)
-            weights = tree(
-                lambda w, m, u: w
-                - rate * m / (jnp.sqrt(u / (1 - 0.999**n)) + config.epsilon),
-                weights, means, sizes,
-            )  # fmt: skip
+            sizes = tree(lambda u, g: BETA2 * u + (1 - BETA2) * g * g, sizes, gradients)
+            divisors = tree(lambda u: jnp.sqrt(u / (1 - BETA2**n)) + config.epsilon, sizes)
+        rate = config.learning_rate / (1 - BETA1**n)
+        weights = tree(lambda w, m, d: w - rate * m / d, weights, means, divisors)
         return (weights, means, sizes, n, key), None
 
-    @jax.jit
-    def run(state: Any, batches: Any) -> Any:
-        return jax.lax.scan(step, state, batches)[0]
+    return step
 
-    if config.optimizer not in ("adam", "adamax"):
-        raise ValueError(f"{config.optimizer} is not translated to JAX")
-    X, y = jnp.array(X_train), jnp.array(y_train.astype(np.int32))
-    zeros = [jnp.zeros(w.shape) for w in weights]
-    state = ([jnp.array(w) for w in weights], zeros, zeros, 0.0, jax.random.key(0))
-    generator, size = np.random.default_rng(0), config.batch_size
-    within = task.batches_a_turn(size)
-    turn.ready()
-    for _ in range(task.n_epochs):
-        order = generator.permutation(len(X))
-        whole = order[: len(order) // size * size].reshape(-1, size)
-        parts = [whole[i : i + within] for i in range(0, len(whole), within)]
-        if len(parts) != task.n_turns(size):
-            raise ValueError("choose a number of images whose last turn has a whole batch")
-        for i, part in enumerate(parts):
-            state = run(state, part)
-            if i == len(parts) - 1 and len(order) % size:
-                state = run(state, order[None, len(whole) * size :])
-            jax.block_until_ready(state)
-            turn.done()
-    predict = jax.jit(lambda X: compute(state[0], X, None).argmax(1))
-    found = [np.asarray(predict(X_test[i : i + 1000])) for i in range(0, len(X_test), 1000)]
-    turn.result(float((np.concatenate(found) == y_test).mean()))
+
+# ----------------------------------------------------------------------------------------- Keras
 
 
 def keras_way(turn: Turn, task: Task) -> None:
@@ -162,51 +224,51 @@ def keras_way(turn: Turn, task: Task) -> None:
     os.environ["XLA_FLAGS"] = SINGLE_THREAD
     os.environ["KERAS_BACKEND"] = "jax"
     import keras
-    from torch import nn
 
     X_train, y_train, X_test, y_test = task.images()
-    ours = task.classifier()
-    config = ours.config
-    layers = list(ours.network())[1:]
+    classifier = task.classifier()
+    config = classifier.config
+    network, order = start_training(classifier)
     model = keras.Sequential([keras.Input((28, 28, 1)), keras.layers.Rescaling(1 / 255)])
     weights: list[Any] = []
-    for layer in layers:
+    for layer in network[1:]:
+        for translated in _translate_to_keras(layer):
+            model.add(translated)
         own = [p.detach().numpy() for p in layer.parameters()]
-        if isinstance(layer, nn.Conv2d):
-            padding = "same" if layer.padding[0] else "valid"
-            model.add(keras.layers.Conv2D(layer.out_channels, layer.kernel_size, padding=padding))
-            weights += [own[0].transpose(2, 3, 1, 0), own[1]]
-        elif isinstance(layer, nn.Linear):
-            model.add(keras.layers.Dense(layer.out_features))
-            weights += [own[0].T, own[1]]
-        elif isinstance(layer, nn.ReLU):
-            model.add(keras.layers.ReLU())
-        elif isinstance(layer, nn.MaxPool2d):
-            model.add(keras.layers.MaxPooling2D(2))
-        elif isinstance(layer, nn.AvgPool2d):
-            model.add(keras.layers.AveragePooling2D(2))
-        elif isinstance(layer, nn.Flatten):
-            model.add(keras.layers.Permute((3, 1, 2)))
-            model.add(keras.layers.Flatten())
-        elif isinstance(layer, nn.Dropout):
-            model.add(keras.layers.Dropout(layer.p))
-        else:
-            raise ValueError(f"{type(layer).__name__} is not translated to Keras")
+        if own:  # Keras has the outputs last
+            weights += [own[0].transpose(2, 3, 1, 0) if own[0].ndim == 4 else own[0].T, own[1]]
     model.set_weights(weights)
     kind = {"adam": keras.optimizers.Adam, "adamax": keras.optimizers.Adamax}[config.optimizer]
     model.compile(
         kind(config.learning_rate, epsilon=config.epsilon),
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
     )
-    images = X_train[..., None]
-    generator, size = np.random.default_rng(0), config.batch_size
-    within = task.batches_a_turn(size) * size
+    images, size = X_train[..., None], config.batch_size
     turn.ready()
     for _ in range(task.n_epochs):
-        order = generator.permutation(len(images))
-        for i in range(0, len(order), within):
-            chosen = order[i : i + within]
-            model.fit(images[chosen], y_train[chosen], batch_size=size, shuffle=False, verbose=0)
+        for part in _split_epoch(task, order, size):
+            model.fit(images[part], y_train[part], batch_size=size, shuffle=False, verbose=0)
             turn.done()
-    found = model.predict(X_test[..., None], batch_size=1000, verbose=0).argmax(1)
+    found = model.predict(X_test[..., None], batch_size=N_PREDICTED, verbose=0).argmax(1)
     turn.result(float((found == y_test).mean()))
+
+
+def _translate_to_keras(layer: Any) -> list[Any]:
+    """Return the layers of Keras that compute a layer of PyTorch."""
+    from keras import layers
+    from torch import nn
+
+    if isinstance(layer, nn.Conv2d):
+        padding = "same" if layer.padding[0] else "valid"
+        return [layers.Conv2D(layer.out_channels, layer.kernel_size, padding=padding)]
+    if isinstance(layer, nn.Linear):
+        return [layers.Dense(layer.out_features)]
+    if isinstance(layer, nn.Dropout):
+        return [layers.Dropout(layer.p)]
+    if isinstance(layer, nn.Flatten):  # in PyTorch's order, which the dense weights expect
+        return [layers.Permute((3, 1, 2)), layers.Flatten()]
+    if isinstance(layer, nn.MaxPool2d):
+        return [layers.MaxPooling2D(2)]
+    if isinstance(layer, nn.AvgPool2d):
+        return [layers.AveragePooling2D(2)]
+    return [layers.ReLU()]

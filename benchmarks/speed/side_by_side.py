@@ -2,10 +2,11 @@
 
 The plain loop is what a tutorial shows: a DataLoader over float images in PyTorch's own layout,
 `optimizer.zero_grad()`, `loss.backward()`, `optimizer.step()`, and an optimizer over the list of
-parameters. Network, loss, optimizer, batch size and thread count are the same. Each loop has a
-process of its own. The two take turns after some batches, so that both suffer equally when the
-speed of the machine changes. On a GPU the plain loop keeps PyTorch's default, convolutions in TF32,
-which is faster than fmbench's full float32.
+parameters. Network, initial weights, order of the images, loss, optimizer, batch size and thread
+count are the same; only the masks of dropout are drawn anew. Each loop has a process of its own.
+The two take turns after some batches, so that both suffer equally when the speed of the machine
+changes. On a GPU the plain loop keeps PyTorch's default, convolutions in TF32, which is faster than
+fmbench's full float32.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import math
 import multiprocessing
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -70,6 +71,39 @@ class Task:
         return math.ceil(n_batches / self.batches_a_turn(batch_size))
 
 
+def start_training(classifier: Any) -> tuple[Any, Any]:
+    """Return a network with the weights with which fmbench's fit starts, and its order of images.
+
+    Each ``torch.randperm(n, generator=order)`` is the order of the next epoch.
+    """
+    import numpy as np
+    import torch
+
+    weights_seed, order_seed, _ = np.random.SeedSequence(classifier.seed).generate_state(3)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(int(weights_seed))
+        network = classifier.network()
+    return network, torch.Generator().manual_seed(int(order_seed))
+
+
+class EpochOrder:
+    """A sampler for a DataLoader: in each epoch all images, in fmbench's order.
+
+    RandomSampler draws two orders in an epoch and uses the first one alone.
+    """
+
+    def __init__(self, n_images: int, order: Any) -> None:
+        self._n_images, self._order = n_images, order
+
+    def __len__(self) -> int:
+        return self._n_images
+
+    def __iter__(self) -> Iterator[int]:
+        import torch
+
+        return iter(torch.randperm(self._n_images, generator=self._order).tolist())
+
+
 class PlainLoop:
     """The training of a tutorial, with the network and the settings of fmbench's classifier."""
 
@@ -78,11 +112,13 @@ class PlainLoop:
         from torch.utils.data import DataLoader, TensorDataset
 
         self._device, self._loss = device, ours.config.loss
-        self._pixels, *_ = full = ours.network()
+        full, order = start_training(ours)
+        self._pixels = full[0]
         self.network = full[1:].to(device)
         pixels, labels = torch.tensor(X_train), torch.tensor(y_train, dtype=torch.long)
         dataset = TensorDataset(self._pixels(pixels), labels)
-        self._loader = DataLoader(dataset, batch_size=ours.config.batch_size, shuffle=True)
+        sampler: Any = EpochOrder(len(dataset), order)
+        self._loader = DataLoader(dataset, batch_size=ours.config.batch_size, sampler=sampler)
         kind, options = find_optimizer(ours.config)
         self._optimizer = kind(self.network.parameters(), **options)
 
@@ -151,6 +187,7 @@ def fmbench_way(turn: Turn, task: Task) -> None:
     classifier.set_params(network=lambda: turn.paused(network(), task, batch_size))
     use_threads(task.threads)
     keep_freed_memory()
+    classifier.compile_loops()  # as in a cell, before the clock
     X_train, y_train, X_test, y_test = task.images()
     turn.ready()
     classifier.fit(X_train, y_train, on_epoch=lambda *_: turn.done())
