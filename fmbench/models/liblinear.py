@@ -7,7 +7,7 @@ random numbers and stopping rules are those of scikit-learn's liblinear: the res
 rounding alone, because sums are taken in another order.
 
 The functions release Python's lock, so that several classes can be fitted in threads. numba
-compiles them when they are first called in a process.
+compiles them when they are first called in a process, or before (``OneVsRest.compile_loops``).
 """
 
 from __future__ import annotations

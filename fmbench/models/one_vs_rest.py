@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import multiprocessing
 import os
 import threading
@@ -67,6 +68,12 @@ class OneVsRest(OneVsRestClassifier):
         _give_again(noted for fit in fits for noted in fit.warnings)
         return self
 
+    def compile_loops(self) -> None:
+        """Compile the solver of the fits, if it is one of ``liblinear``."""
+        if is_compiled(self.estimator):
+            X = np.eye(4, 3, dtype=np.float32)
+            _fit_in_threads(_Problem(self.estimator, X, np.arange(4) % 2, np.arange(2)), 1)
+
 
 def is_compiled(estimator: Any) -> bool:
     """Whether ``liblinear`` fits this estimator: if numba is there, and it knows the settings."""
@@ -121,13 +128,12 @@ def _fit_in_threads(problem: _Problem, n_workers: int) -> list[_ClassFit]:
     images = np.ascontiguousarray(problem.X)
     if isinstance(problem.estimator, LogisticRegression):
         solve, images = liblinear.fit_l1_logistic, liblinear.to_columns(problem.X)
+    fit = functools.partial(_fit_compiled, problem, solve, images)
+    indexes = range(len(problem.classes))
+    if n_workers == 1:  # no thread: the fork server compiles the solvers by this
+        return list(map(fit, indexes))
     with ThreadPoolExecutor(n_workers) as executor:
-        return list(
-            executor.map(
-                lambda index: _fit_compiled(problem, solve, images, index),
-                range(len(problem.classes)),
-            )
-        )
+        return list(executor.map(fit, indexes))
 
 
 def _fit_compiled(

@@ -51,6 +51,7 @@ FIVE_EPOCHS = {
     ),
     max_workers=10 if accelerators.has_numba() else 4,
     worker_gib=COMPILED_GIB if accelerators.has_numba() else 0.75,
+    compiles_loops=True,
 )
 def linear_svc(
     *, loss: str, penalty: str, C: float, multi_class: str, max_iter: int, seed: int
@@ -94,6 +95,7 @@ def linear_svc(
     ),
     max_workers=10,
     worker_gib=COMPILED_GIB if accelerators.has_numba() else 1.5,
+    compiles_loops=True,
 )
 def logistic_regression(*, penalty: str, C: float, solver: str, max_iter: int) -> Any:
     """Logistic regression, one class against the rest: row 13 in Table 3 of Kayed et al. 2020."""
