@@ -34,6 +34,7 @@ from fmbench.report.figures.style import MissingData, NotApplicable
 from fmbench.report.figures.subject import FIGURE_NAMES
 from fmbench.report.html import charts, sections
 from fmbench.report.mistakes import collect_findings, explain_with_mistakes
+from fmbench.report.speed import build_speed_tables, read_speed
 from fmbench.report.story import write_story
 from fmbench.report.tables import build_table
 from fmbench.report.until_decided import build_spending_table
@@ -90,6 +91,7 @@ def _collect_values(
         on_step("comparing what the paper prints")
     consistency = check_consistency(suite) if suite.reported else None
     spent = predictions.results.until_decided
+    speed = read_speed(suite.folder_in(predictions.results.store.folder))
     on_step("comparing the known mistakes")
     findings = list(collect_findings(predictions.results))
     answer = write_story(predictions, consistency, findings, commands)
@@ -134,6 +136,7 @@ def _collect_values(
         "spending": build_spending_table(spent) if spent else None,
         "tables": [build_table(predictions.results, name) for name in detail_tables],
         "against": _compare_folders(predictions),
+        "libraries": build_speed_tables(speed) if speed else [],
         "sections": runner_sections,
         "table_rows": sections.order_rows(predictions, runner_sections),
         "metric_titles": [metric.title for metric in METRICS.values() if metric.in_class_table],
@@ -169,6 +172,7 @@ def _list_navigation(values: dict[str, Any]) -> list[tuple[str, str]]:
             ("metrics", "Metrics", values["tables"]),
             ("until-decided", "Seeds spent", values["spending"]),
             ("against", "Two machines", values["against"]),
+            ("libraries", "Libraries", values["libraries"]),
             ("consistency", "Consistency", values["consistency"] or values["statements"]),
             ("mistakes", "Mistakes", values["mistakes"] or (suite.subject and values["rows"])),
             ("missing", "Missing", True),

@@ -46,7 +46,7 @@ N_SHADES = 9  # of the cells of a confusion matrix, besides no shade
 SECTIONS = (
     "main", "answer", "dot-plot", "accuracies", "figures", "accuracy-by-epoch", "loss-by-epoch",
     "confusion-matrix", "speed", "hard-images", "rows", "metrics", "until-decided",
-    "against", "consistency", "mistakes", "missing", "reproduce", "provenance",
+    "against", "libraries", "consistency", "mistakes", "missing", "reproduce", "provenance",
 )  # fmt: skip
 TABLE_TITLES = {ACCURACIES: "Accuracies", BY_CLASS: "By class", OVERALL: "Overall"}
 
