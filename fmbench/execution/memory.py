@@ -15,7 +15,7 @@ from fmbench.records.store import StoreContents
 GIB = 2**30
 # GiB that a cell with one worker needs if nothing more is known. In fmbench's own runs each runner
 # needs less, apart from those that declare what a worker needs.
-DEFAULT_GIB, DEFAULT_QUICK_GIB = 1.3, 0.8
+DEFAULT_GIB, DEFAULT_QUICK_GIB = 1.4, 0.8
 MAX_WORKERS = 1024
 
 
@@ -38,16 +38,14 @@ class MemoryEstimate:
 
     def expected_bytes(self, cell: Cell) -> int:
         """Estimate the bytes that the cell needs with one worker."""
+        least = 0
+        if cell.runner.max_workers > 1 and not cell.protocol.quick:
+            least = int((CELL_GIB + cell.runner.worker_gib) * GIB)
         recipe = (cell.runner.name, cell.protocol.name)
         for similar in ((*recipe, cell.variant), recipe):
             if similar in self._measured:
-                return self._measured[similar]
-        gib = DEFAULT_GIB
-        if cell.protocol.quick:
-            gib = DEFAULT_QUICK_GIB
-        elif cell.runner.max_workers > 1:
-            gib = CELL_GIB + cell.runner.worker_gib
-        return int(gib * GIB)
+                return max(least, self._measured[similar])
+        return least or int((DEFAULT_QUICK_GIB if cell.protocol.quick else DEFAULT_GIB) * GIB)
 
 
 def _measure_with_one_worker(record: Record) -> int:
