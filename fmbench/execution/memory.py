@@ -15,7 +15,7 @@ from fmbench.records.store import StoreContents
 GIB = 2**30
 # GiB that a cell with one worker needs if nothing more is known. In fmbench's own runs each runner
 # needs less, apart from those that declare what a worker needs.
-DEFAULT_GIB, DEFAULT_QUICK_GIB = 1.4, 0.8
+DEFAULT_GIB, DEFAULT_QUICK_GIB = 1.3, 0.8
 MAX_WORKERS = 1024
 
 
