@@ -6,7 +6,6 @@ import io
 import json
 import subprocess
 import sys
-import tarfile
 import zipfile
 
 import pytest
@@ -148,9 +147,9 @@ def test_records_are_packed_into_archives_that_unpack_to_the_same_paths(
     assert len(archives) > 2
     assert all(archive.stat().st_size <= 100_000 for archive in archives)
     assert measure.pack(out, out / "archives") == archives  # never an archive in an archive
-    for archive in archives:
-        with tarfile.open(archive) as tar:
-            tar.extractall(back, filter="data")
+    back.mkdir(exist_ok=True)
+    for archive in archives:  # as benchmarks/gpu/README.md says
+        subprocess.run(["tar", "-xf", archive, "-C", back], check=True)
     files = sorted(path.relative_to(back) for path in back.rglob("*") if path.is_file())
     assert len(files) == 12
     assert all((back / file).read_bytes() == (out / file).read_bytes() for file in files)
