@@ -43,7 +43,11 @@ def make_batch(n=19):
     return X, torch.randint(0, 10, (1, n), generator=generator)
 
 
-@pytest.mark.parametrize("loss", [cross_entropy, mean_squared_error, SquaredHinge(2.0)], ids=str)
+@pytest.mark.parametrize(
+    "loss",
+    [cross_entropy, mean_squared_error, SquaredHinge(2.0)],
+    ids=["cross-entropy", "squared error", "squared hinge"],
+)
 def test_loss_logits_and_gradients_are_those_of_pytorch(loss):
     network, (X, y) = build_network(), make_batch()
     plain = copy.deepcopy(network)
