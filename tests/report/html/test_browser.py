@@ -65,12 +65,20 @@ def opened(browser, report):
 
 
 def size(browser, width: int, scheme: str = "light") -> None:
+    """Set the width of the window, and wait until the page is drawn so.
+
+    The script of the page learns of new sizes when a frame is drawn, so it has done its work when
+    the next one begins.
+    """
     browser.execute_cdp_cmd(
         "Emulation.setDeviceMetricsOverride",
         {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False},
     )
     features = [{"name": "prefers-color-scheme", "value": scheme}]
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+    browser.execute_async_script(
+        "const done = arguments[0]; requestAnimationFrame(() => requestAnimationFrame(done))"
+    )
 
 
 def find(browser, selector: str):
