@@ -406,6 +406,13 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, default=ROOT / "results" / "local" / "gpu",
                         help="folder for the records and results")  # fmt: skip
     parser.add_argument("--archives", type=Path, help="folder for the archives [OUT/archives]")
+    parser.add_argument(
+        "--patience",
+        type=float,
+        default=1.0,
+        metavar="N",
+        help="give each step N times its seconds, on a slow machine [1]",
+    )
     parser.add_argument("--minutes", type=float, help="of all steps together [no limit]")
     parser.add_argument("--data", type=Path, help="folder with fashion-mnist/ and mnist/ [.gpu/data"
                         " if it exists, else found or fetched]")  # fmt: skip
@@ -474,7 +481,7 @@ def main() -> None:
                 if journal.is_done(step) and step not in options.again:
                     print(f"{step}: finished already")
                     continue
-                left = float(BUDGETS[step])
+                left = options.patience * BUDGETS[step]
                 if options.minutes is not None:
                     left = min(
                         left, 60 * options.minutes - PACKING_SECONDS - time.monotonic() + start

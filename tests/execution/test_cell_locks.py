@@ -103,10 +103,13 @@ def test_two_runs_measure_each_cell_once_and_both_print_the_whole_table(tmp_path
     assert len({server for _, server in read_fits(tmp_path)}) == 2
     for wait in waits:
         wait.unlink()
-    for process, out, err in runs:
+    for process, _, err in runs:
         assert process.wait(WAIT_SECONDS) == 0, err.read_text()
-        assert f"[{N_SEEDS}/{N_SEEDS}]" in err.read_text()
-        assert err.read_text().count("by another run") == 2
+    said = [err.read_text() for _, _, err in runs]
+    assert sorted(list_fitted_seeds(tmp_path)) == list(range(N_SEEDS)), said
+    for text, (_, out, _) in zip(said, runs, strict=True):
+        assert f"[{N_SEEDS}/{N_SEEDS}]" in text, said
+        assert text.count("by another run") == 2, (read_fits(tmp_path), said)
         [row] = [line for line in out.read_text().splitlines() if "model.py" in line]
         assert f"| {N_SEEDS} |" in " ".join(row.split())
     assert runs[0][1].read_text() == runs[1][1].read_text()

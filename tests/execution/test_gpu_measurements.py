@@ -173,7 +173,7 @@ def test_a_rehearsal_on_the_cpu_does_every_step_and_then_nothing_more(source, tm
     (data / "fashion-mnist").symlink_to(source.folder)
     command = [
         sys.executable, str(SCRIPT), "--device", "cpu", "--quick", "--out", str(tmp_path / "out"),
-        "--data", str(data),
+        "--data", str(data), "--patience", "20",
     ]  # fmt: skip
     first = subprocess.run(command, capture_output=True, text=True)
     assert first.returncode == 0, first.stdout + first.stderr
