@@ -28,7 +28,6 @@ import importlib.util
 import os
 import statistics
 import time
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,7 +54,6 @@ NETWORKS = ("lenet5", "cnn", "cnn-softmax", "cnn-svm", "cnn-bn", "cnn-bn-skip")
 CLASSICAL = ("svc-rbf", "k-neighbors", "linear-svc", "logistic-regression")
 TRIALS, EQUIVALENCE = "trials", "equivalence"
 PARTS = (*NETWORKS, *CLASSICAL, TRIALS, EQUIVALENCE)
-N_WARM_UP = 50  # images
 
 
 @dataclass(frozen=True)
@@ -118,38 +116,27 @@ def measure_network(name: str, sizes: Sizes, data: Path | None) -> NetworkSpeed:
 
 def measure_classical(name: str, sizes: Sizes, data: Path | None) -> ClassicalSpeed:
     """Measure fit and predict of a classical row with scikit-learn alone, and with the extra."""
-    from sklearn.exceptions import ConvergenceWarning
+    from classical_speed import time_row
 
-    from fmbench import runners
     from fmbench.datasets import loading, locate
     from fmbench.execution.process import use_threads
-    from fmbench.models import accelerators
 
     images = loading.load_dataset(locate.locate_dataset(folder=data, fetch=True))
-    n_train, n_test = sizes.n_classical
     use_threads(1)
-    seconds, accuracy = {}, {}
-    X_train, y_train = images.X_train[:n_train], images.y_train[:n_train]
-    runner = runners.get_runner(name)
-    for way in (PLAIN, OURS):
-        with accelerators.use_only_sklearn(way == PLAIN), warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)  # linear SVC's recipe stops early
-            first, classifier = (
-                runner.build(runner.resolve(), seed=0, device="cpu") for _ in range(2)
-            )
-            first.fit(X_train[:N_WARM_UP], y_train[:N_WARM_UP])  # imports and compiles
-            start = time.process_time()
-            classifier.fit(X_train, y_train)
-            found = classifier.predict(images.X_test[:n_test])
-            seconds[way] = time.process_time() - start
-        accuracy[way] = 100 * float((found == images.y_test[:n_test]).mean())
-        print(name, way, seconds[way], flush=True)
-    ratio = seconds[OURS] / seconds[PLAIN]
-    return ClassicalSpeed(seconds, accuracy, ratio, 1, n_train, n_test)
+    found = {way: time_row(name, images, sizes.n_classical, way == PLAIN) for way in (PLAIN, OURS)}
+    print(name, found, flush=True)
+    return ClassicalSpeed(
+        seconds={way: timing.total for way, timing in found.items()},
+        accuracy={way: timing.accuracy for way, timing in found.items()},
+        ratio=found[OURS].total / found[PLAIN].total,
+        n=1,
+        n_train=sizes.n_classical[0],
+        n_test=sizes.n_classical[1],
+    )
 
 
 def measure_trials(sizes: Sizes, data: Path | None) -> TrialsSpeed:
-    """Measure the paper's whole protocol on all cores, beside the plain loop."""
+    """Time ten trials of LeNet-5 on all cores, with fmbench and with the plain loop."""
     from lenet_speed import measure_jobs
 
     found = measure_jobs(
@@ -234,7 +221,7 @@ def write_tables(speed: Speed) -> None:
 
 
 def measure_parts(options: argparse.Namespace) -> Speed:
-    """Measure what was asked for, or what is missing; each part is saved when it has ended."""
+    """Measure the parts that the user names, by default those without a result; save each one."""
     speed = Speed() if options.quick else read_speed(FOLDER) or Speed()
     if speed.machine != describe_machine():
         speed = Speed(describe_machine())

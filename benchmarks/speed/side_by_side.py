@@ -87,7 +87,7 @@ def start_training(classifier: Any) -> tuple[Any, Any]:
 
 
 class EpochOrder:
-    """A sampler for a DataLoader: in each epoch all images, in fmbench's order.
+    """Gives a DataLoader the images of each epoch in the order in which fmbench takes them.
 
     RandomSampler draws two orders in an epoch and uses the first one alone.
     """

@@ -16,12 +16,12 @@ _only_sklearn = False  # set by `use_only_sklearn`
 
 
 def has_intelex() -> bool:
-    """Whether scikit-learn-intelex is installed, and may be used."""
+    """Whether scikit-learn-intelex is installed; False inside :func:`use_only_sklearn`."""
     return not _only_sklearn and importlib.util.find_spec("sklearnex") is not None
 
 
 def has_numba() -> bool:
-    """Whether numba is installed, and may be used."""
+    """Whether numba is installed; False inside :func:`use_only_sklearn`."""
     return not _only_sklearn and importlib.util.find_spec("numba") is not None
 
 

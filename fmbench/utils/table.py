@@ -171,7 +171,7 @@ class Table:
 
     @property
     def printed_notes(self) -> tuple[str, ...]:
-        """The notes: each is one line, and its unsafe characters are escaped."""
+        """The notes, ready to print: each on one line, with unsafe characters escaped."""
         return tuple(map(escape_on_one_line, self.notes))
 
     def text_rows(self) -> list[dict[str, str]]:

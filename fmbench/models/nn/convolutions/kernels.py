@@ -73,7 +73,7 @@ def find_map(typing, array, chunk, channel):
 
 
 class VectorCode:
-    """Writes the few kinds of instructions that the inner loops need; addresses are integers."""
+    """Writes LLVM's instructions for the inner loops. An address is an integer."""
 
     def __init__(self, builder: Any) -> None:
         self.builder = builder
