@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from fmbench.analysis.forensics.plan import CellGroup, ForensicsPlan
     from fmbench.analysis.looks import Looks
     from fmbench.analysis.predictions import SuitePredictions
+    from fmbench.analysis.seed_allocation import RowPlan
     from fmbench.analysis.summary import Summary
     from fmbench.audit.rerun import RerunResult
     from fmbench.audit.verify import RecordCheck, Verifier
@@ -276,14 +277,12 @@ def run(
     from fmbench.utils.environment import collect_versions
     from fmbench.utils.file_errors import describe_os_error
 
-    if until_decided:
-        _refuse_until_decided_with(
-            {"--quick": quick, "--seeds": bool(seeds or seed_numbers), "--force": force,
-             "--refresh": refresh}
-        )  # fmt: skip
-        seeds = max_seeds = _check_max_seeds(max_seeds)
-    elif max_seeds is not None:
-        raise UserError("--max-seeds goes with --until-decided: add it, or use --seeds")
+    max_seeds = _check_max_seeds(
+        until_decided, max_seeds,
+        {"--quick": quick, "--seeds": bool(seeds or seed_numbers), "--force": force,
+         "--refresh": refresh},
+    )  # fmt: skip
+    seeds = max_seeds or seeds
     asked = _select_cells(
         names, every_row, _load_suite(suite), parameters, seeds, seed_numbers, quick, controls
     )
@@ -308,7 +307,10 @@ def run(
             logger.info("versions: %s", ", ".join(versions))
         session = measuring.session(todo, _prepare_live_table(asked, read))
         todo = session.sort(todo)
-        looks = _make_looks(measuring, asked, sources, max_seeds) if until_decided else None
+        looks = None
+        if max_seeds:
+            looks = _make_looks(asked, store.folder, max_seeds, measuring.estimate, sources)
+            looks.start()
         if not todo and not looks:
             logger.info(
                 "nothing to do: %d cells are measured already (--force runs them again)",
@@ -341,6 +343,8 @@ def plan_run(
     parameters: Sequence[str] = (),
     seeds: int | None = None,
     seed_numbers: Sequence[int] = (),
+    until_decided: bool = False,
+    max_seeds: int | None = None,
     quick: bool = False,
     results: str | Path = DEFAULT_RESULTS,
     data: Mapping[str, Path] | str | Path | None = None,
@@ -349,28 +353,75 @@ def plan_run(
     refresh: bool = False,
     options: RunOptions | None = None,
 ) -> RunPlan:
-    """Say what :func:`run` would do with these arguments. Nothing is measured, written or fetched.
+    """Say what :func:`run` would do with these arguments. Nothing is measured or written.
+
+    A run until decided is planned up to its next look, with the most that it could take. Only then
+    may a data set be fetched, to score what the folder has.
 
     Raises:
         UserError: as :func:`run`.
     """
+    from fmbench.analysis import evaluation
     from fmbench.analysis.reference import load_reference_fit_seconds
     from fmbench.execution.estimate import DurationEstimate
-    from fmbench.execution.plan import plan_cells
+    from fmbench.execution.plan import LaterLooks, plan_cells
     from fmbench.execution.schedule import select_pending
     from fmbench.execution.session import RunOptions
     from fmbench.records.store import Store
+    from fmbench.report.until_decided import list_stops
 
+    max_seeds = _check_max_seeds(
+        until_decided, max_seeds,
+        {"--quick": quick, "--seeds": bool(seeds or seed_numbers), "--force": force,
+         "--refresh": refresh},
+    )  # fmt: skip
     asked = _select_cells(
-        names, every_row, _load_suite(suite), parameters, seeds, seed_numbers, quick, controls
-    )
+        names, every_row, _load_suite(suite), parameters, max_seeds or seeds, seed_numbers, quick,
+        controls,
+    )  # fmt: skip
     store = Store(Path(results))
     contents = store.read_contents()
-    todo = select_pending(asked.cells, contents, force=force, refresh=refresh)
     estimate = DurationEstimate(contents, load_reference_fit_seconds())
-    for title in _find_missing_data(todo, _collect_folders(data)):
+    folders = _collect_folders(data)
+    todo = select_pending(asked.cells, contents, force=force, refresh=refresh)
+    cells_by_row, later = asked.cells_by_row, None
+    if max_seeds:
+        looks = _make_looks(asked, store.folder, max_seeds, estimate)
+        found = evaluation.read_results(
+            store.folder, asked.suite, asked.protocol, folders.get(DEFAULT_DATASET.name),
+            asked.configurations, store,
+        )  # fmt: skip
+        unfinished = {cell.key for cell in todo}
+        todo, most = _foresee_looks(looks, asked, found)
+        next_keys = {cell.key for cell in todo}
+        cells_by_row = {
+            name: [c for c in cells if c.key in next_keys or c.key not in unfinished]
+            for name, cells in cells_by_row.items()
+        }
+        cells_by_row = {name: cells for name, cells in cells_by_row.items() if cells}
+        seconds = sum(map(estimate.expected_seconds, most))
+        later = LaterLooks(len(most), seconds, tuple(list_stops(looks.spent.rows, is_over=False)))
+    for title in _find_missing_data(todo, folders):
         logger.info("%s is not on this machine: the run fetches it", title)
-    return plan_cells(asked.cells_by_row, todo, store, estimate, options or RunOptions())
+    plan = plan_cells(cells_by_row, todo, store, estimate, options or RunOptions())
+    return replace(plan, later_looks=later)
+
+
+def _foresee_looks(
+    looks: Looks, asked: _AskedCells, found: SuiteResults
+) -> tuple[list[Cell], list[Cell]]:
+    """Return the cells before the next look, and all cells that a run could measure at most."""
+    from fmbench.execution.schedule import select_pending
+
+    plans = looks.plan(found, retries_failed=True)
+    others = [*looks.find_failed_cells(found), *_list_control_cells(asked)]
+    todo = _choose_next_cells(looks, plans, found, others)
+    open_rows = {p.row.runner for p in plans if p.next_seeds and p.row.claim and not p.row.no_test}
+    of_open_rows = [
+        cell for name, cells in asked.cells_by_row.items() if name in open_rows for cell in cells
+    ]
+    most = {cell.key: cell for cell in [*todo, *select_pending(of_open_rows, found.contents)]}
+    return todo, list(most.values())
 
 
 def _find_missing_data(cells: Sequence[Cell], folders: Mapping[str, Path]) -> Iterable[str]:
@@ -447,23 +498,28 @@ def _prepare_live_table(
     return make_table
 
 
-def _refuse_until_decided_with(options: Mapping[str, bool]) -> None:
-    """Refuse the options, by name, that a run until decided cannot have.
+def _check_max_seeds(
+    until_decided: bool, max_seeds: int | None, excluded: Mapping[str, bool]
+) -> int | None:
+    """Return the most seeds that a row of a run until decided may get; None for another run.
+
+    ``excluded``: whether the user gave each of the options that such a run cannot have.
 
     Raises:
-        UserError: one of them was given.
+        UserError: one of them was given, or ``max_seeds`` is not allowed.
     """
-    for name, is_given in options.items():
+    from fmbench.analysis.verdicts import FEWEST_SEEDS, MAX_SEEDS
+
+    if not until_decided:
+        if max_seeds is not None:
+            raise UserError("--max-seeds goes with --until-decided: add it, or use --seeds")
+        return None
+    for name, is_given in excluded.items():
         if is_given:
             raise UserError(
                 f"--until-decided and {name} exclude each other: the looks choose the seeds, and "
                 "count each seed from 0 once"
             )
-
-
-def _check_max_seeds(max_seeds: int | None) -> int:
-    from fmbench.analysis.verdicts import FEWEST_SEEDS, MAX_SEEDS
-
     chosen = MAX_SEEDS if max_seeds is None else max_seeds
     if not FEWEST_SEEDS <= chosen <= MAX_SEEDS:
         raise UserError(
@@ -474,18 +530,21 @@ def _check_max_seeds(max_seeds: int | None) -> int:
 
 
 def _make_looks(
-    measuring: _MeasuringSetup,
     asked: _AskedCells,
-    sources: Mapping[str, LocatedDataset],
-    max_seeds: int | None,
+    results: Path,
+    max_seeds: int,
+    estimate: DurationEstimate,
+    sources: Collection[str] | None = None,
 ) -> Looks:
+    """Make the looks of a run; ``sources`` are the data sets that it has, by default all."""
     from fmbench.analysis.looks import Looks
     from fmbench.execution.estimate import count_worker_seconds
 
-    chosen = {c.name: c for c in asked.configurations if c.dataset.name in sources}
+    chosen = {
+        c.name: c for c in asked.configurations if sources is None or c.dataset.name in sources
+    }
     return Looks(
-        asked.suite, measuring.store.folder, chosen, asked.named, _check_max_seeds(max_seeds),
-        measuring.estimate.expected_seconds,
+        asked.suite, results, chosen, asked.named, max_seeds, estimate.expected_seconds,
         lambda record: count_worker_seconds(record) * record.threads,
     )  # fmt: skip
 
@@ -502,22 +561,16 @@ def _measure_until_decided(
     Each cell is measured once at most: what fails stops its row. Cells of controls, which have no
     looks, belong to the first round.
     """
-    from fmbench.execution import schedule
     from fmbench.report.until_decided import describe_next_round, list_stops
 
-    rows = {configuration.name for configuration in asked.configurations}
-    controls = [
-        cell
-        for name, cells in asked.cells_by_row.items() if name not in rows
-        for cell in cells[: asked.protocol.default_seeds] if cell.dataset.name in sources
-    ]  # fmt: skip
     tried: set[str] = set()
     while True:
         found = read()
         plans = looks.look(found, retries_failed=not tried)
-        others = [] if tried else [*looks.find_failed_cells(found), *controls]
-        wanted = {cell.key: cell for cell in [*looks.choose_cells(plans), *others]}
-        pending = schedule.select_pending(wanted.values(), found.contents)
+        others = []
+        if not tried:
+            others = [*looks.find_failed_cells(found), *_list_control_cells(asked, sources)]
+        pending = _choose_next_cells(looks, plans, found, others)
         todo = session.sort([cell for cell in pending if cell.key not in tried], is_ordered=True)
         if not todo:
             break
@@ -526,6 +579,27 @@ def _measure_until_decided(
         n_finished = sum(cell.key in found.contents.finished for cell in asked.cells)
         session.measure(todo, found.contents, n_planned=n_finished + len(todo))
     logger.info("%s", "; ".join(list_stops(looks.spent.rows)))
+
+
+def _choose_next_cells(
+    looks: Looks, plans: list[RowPlan], found: SuiteResults, others: Iterable[Cell]
+) -> list[Cell]:
+    """Choose the unfinished cells before the next look, the most useful first, then the others."""
+    from fmbench.execution.schedule import select_pending
+
+    wanted = {cell.key: cell for cell in [*looks.choose_cells(plans), *others]}
+    return select_pending(wanted.values(), found.contents)
+
+
+def _list_control_cells(asked: _AskedCells, sources: Collection[str] | None = None) -> list[Cell]:
+    """List the cells of controls; ``sources`` are the data sets that there are, by default all."""
+    rows = {configuration.name for configuration in asked.configurations}
+    return [
+        cell
+        for name, cells in asked.cells_by_row.items() if name not in rows
+        for cell in cells[: asked.protocol.default_seeds]
+        if sources is None or cell.dataset.name in sources
+    ]  # fmt: skip
 
 
 def check(

@@ -44,9 +44,6 @@ class Looks:
         expect_seconds: how long a cell takes on one core.
         count_core_seconds: how long a finished cell took on one core.
 
-    The rows are written to the file at once: from then on tables judge them by looks, even if the
-    run is interrupted before its first look.
-
     Raises:
         UserError: the file is damaged.
     """
@@ -73,13 +70,26 @@ class Looks:
         self.spent = msgspec.structs.replace(
             before.add_runners(find_rows(suite, chosen)), max_seeds=max_seeds, n_tests=n_tests
         )
+
+    def start(self) -> None:
+        """Write the rows to the file.
+
+        From then on tables judge them by looks, even if the run is interrupted before its first
+        look.
+        """
         write_until_decided(self._folder, self.spent)
 
     def look(self, found: SuiteResults, *, retries_failed: bool = False) -> list[RowPlan]:
-        """Plan every row of the file from what the folder has, and write what was spent so far.
+        """Plan every row of the file, as :meth:`plan` does, and write what was spent so far."""
+        plans = self.plan(found, retries_failed=retries_failed)
+        write_until_decided(self._folder, self.spent)
+        return plans
 
-        The plans of this run's rows are returned. ``retries_failed``: failed seeds do not stop a
-        row, because they are measured again.
+    def plan(self, found: SuiteResults, *, retries_failed: bool = False) -> list[RowPlan]:
+        """Plan every row of the file from what the folder has; nothing is written.
+
+        The plans of this run's rows are returned; ``spent`` describes all rows. ``retries_failed``:
+        failed seeds do not stop a row, because they are measured again.
         """
         configurations = found.configurations
         names = [row.runner for row in self.spent.rows if row.runner in configurations]
@@ -98,7 +108,6 @@ class Looks:
         # A plug-in that an earlier run measured may be gone: what is known about it stays.
         gone = tuple(row for row in self.spent.rows if row.runner not in configurations)
         self.spent = msgspec.structs.replace(spent, rows=(*spent.rows, *gone))
-        write_until_decided(self._folder, self.spent)
         return [plan for plan in plans if plan.row.runner in self._chosen]
 
     def finish(self, found: SuiteResults) -> SuiteResults:

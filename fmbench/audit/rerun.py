@@ -9,7 +9,6 @@ revision is raised only when its recipe changes.
 from __future__ import annotations
 
 import logging
-import tempfile
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -127,13 +126,15 @@ def rerun_records(
     runs only if the user names it in ``named``. After Ctrl-C, the cells measured so far are
     compared.
     """
+    from fmbench.execution.local import make_scratch_folder
+
     todo = _select_cells(checks, named, verifier)
     known = {check.record.key: check.record for check, _ in todo.values() if check.record}
     contents = StoreContents(known, {}, [])
     estimate, memory = DurationEstimate(contents), MemoryEstimate(contents)
     interrupted = False
-    with tempfile.TemporaryDirectory(prefix="fmbench-") as folder:
-        store = Store(Path(folder))
+    with make_scratch_folder() as folder:
+        store = Store(folder)
         store.prepare()
         try:
             with run_options.connect(store.folder) as cluster:

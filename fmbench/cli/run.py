@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -98,7 +99,6 @@ def run(
     if what["seeds"] and what["seed_numbers"]:
         raise UserError("give --seeds, how many, or --seed, which ones, not both")
     if dry_run:
-        _refuse_to_foresee_rounds(what.pop("until_decided"), what.pop("max_seeds"))
         plan = api.plan_run(suite=suite_file, options=run_options, **what)
         print_document(_format_plan(plan), output)
         return
@@ -112,14 +112,6 @@ def run(
         sys.exit(INTERRUPTED)
     is_incomplete = found.unwritten or any(not r.finished for r in found.new_records)
     sys.exit(FAILED if is_incomplete else status)
-
-
-def _refuse_to_foresee_rounds(until_decided: bool, max_seeds: int | None) -> None:
-    if until_decided or max_seeds is not None:
-        raise UserError(
-            "--dry-run cannot foresee how many seeds --until-decided takes: leave one of them out "
-            "(--dry-run --seeds 20 shows the most that it could be)"
-        )
 
 
 def _choose_table(found: Results, output: OutputOptions) -> Table:
@@ -154,11 +146,15 @@ def _format_plan(plan: RunPlan) -> Document:
         for row in plan.rows
     ]
     total = f"{plan.n_pending} of {plan.n_cells} cells are to do"
+    if plan.later_looks:
+        total += " before the next look"
     if plan.n_pending:
         total += f": about {format_duration(plan.core_seconds)} on one core"
     if plan.n_pending and plan.seconds is not None:
         total += f", about {format_duration(plan.seconds)} here with --jobs {plan.jobs}"
-    text = f"{total}. Nothing was measured: the same command without --dry-run measures."
+    sentences = [total, *_describe_later_looks(plan)]
+    sentences.append("Nothing was measured: the same command without --dry-run measures")
+    text = " ".join(f"{sentence}." for sentence in sentences)
     data = {
         "rows": [
             {"row": row.name, "cells": row.n_cells, "to_do": row.n_pending, "seconds": row.seconds}
@@ -167,5 +163,25 @@ def _format_plan(plan: RunPlan) -> Document:
         "cells": plan.n_cells, "to_do": plan.n_pending, "core_seconds": plan.core_seconds,
         "jobs": plan.jobs, "seconds": plan.seconds,
     }  # fmt: skip
+    if later := plan.later_looks:
+        data["later_looks"] = {
+            "cells_at_most": later.n_cells, "core_seconds_at_most": later.core_seconds,
+            "stops": later.stops,
+        }  # fmt: skip
     blocks: list[Table | Paragraph] = [Table("", columns, rows), Paragraph(text)]
     return Document("What the run would measure", blocks, data)
+
+
+def _describe_later_looks(plan: RunPlan) -> Iterator[str]:
+    """Say in sentences how long a run until decided may go on, and which rows get no seeds."""
+    from fmbench.utils.formatting import format_duration
+
+    if later := plan.later_looks:
+        if later.n_cells > plan.n_pending:
+            yield (
+                "Then each row gets one seed at a time until it is decided, or a decision is "
+                f"improbable: at most {later.n_cells} cells in all, about "
+                f"{format_duration(later.core_seconds)} on one core, and usually far fewer"
+            )
+        if later.stops:
+            yield f"Rows that get no seed: {'; '.join(later.stops)}"

@@ -27,16 +27,31 @@ class PlannedRow:
 
 
 @dataclass(frozen=True)
+class LaterLooks:
+    """What a run until decided may measure, with the cells before the next look.
+
+    At most it measures ``n_cells``, which take ``core_seconds`` on one core: every open row then
+    gets all the seeds that are allowed. ``stops``: why rows get no seeds, as texts.
+    """
+
+    n_cells: int
+    core_seconds: float
+    stops: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class RunPlan:
     """What a run would do.
 
     Up to ``jobs`` launches would run at a time, and all would take ``seconds``; both are None if a
-    cluster, which is not asked, decides it.
+    cluster, which is not asked, decides it. A run until decided is planned up to its next look, and
+    ``later_looks`` says how long it may go on.
     """
 
     rows: tuple[PlannedRow, ...]
     jobs: int | None
     seconds: float | None
+    later_looks: LaterLooks | None = None
 
     @property
     def n_cells(self) -> int:

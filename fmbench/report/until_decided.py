@@ -67,8 +67,11 @@ def _name_step(plan: RowPlan) -> str:
     return "one more seed"
 
 
-def list_stops(rows: Sequence[SpentRow]) -> list[str]:
-    """Count the rows that stopped for each reason, and name them where that tells something."""
+def list_stops(rows: Sequence[SpentRow], *, is_over: bool = True) -> list[str]:
+    """Count the rows that stopped for each reason, and name them where that tells something.
+
+    ``is_over``: the run has ended, so that rows which have not stopped are named too.
+    """
     stopped = {stop: [row for row in rows if row.stop == stop.value] for stop in Stop}
     improbable = stopped[Stop.IMPROBABLE]
     left_out = [row for row in improbable if not row.n_seeds]
@@ -78,7 +81,7 @@ def list_stops(rows: Sequence[SpentRow]) -> list[str]:
         (LEFT_OUT, left_out),
         ("open at the limit on the seeds", stopped[Stop.LIMIT]),
         ("stopped by a seed that failed", stopped[Stop.FAILED]),
-        ("not finished", [row for row in rows if row.stop is None]),
+        ("not finished", [row for row in rows if is_over and row.stop is None]),
     ]
     lines = [
         f"{len(group)} {words}: {join_words(map(_name_row, group), most=MOST_NAMES)}"

@@ -2,6 +2,7 @@
 
 import json
 import signal
+import tempfile
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -153,6 +154,28 @@ def test_ctrl_c_ends_a_rerun_and_keeps_nothing_of_it(plug_in, run_command):
     assert process.returncode == 130
     assert "are compared, and then discarded" in err and "run the same command again" not in err
     assert not (folder / "fits2").exists()
+
+
+def test_a_later_run_removes_what_a_killed_rerun_has_left(
+    plug_in, tmp_path_factory, run_command, monkeypatch
+):
+    folder, where = plug_in
+    temporary = tmp_path_factory.mktemp("temporary")
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    (folder / "slow").touch()
+    with end_after_block(start_fmbench("verify", "./mine.py:make", "--rerun", *where)) as process:
+        wait_until((folder / "fits1").exists, process=process)
+        process.kill()
+        process.wait()
+    assert any((left / "records").exists() for left in temporary.iterdir())
+    (folder / "slow").unlink()
+
+    def is_removed():
+        assert run_command("run", "./mine.py:make", "--quick", "--force", *where).returncode == 0
+        return not list(temporary.glob("fmbench-*"))
+
+    wait_until(is_removed)  # the killed run's own processes hold their folder until they end
 
 
 # ---------------------------------------------------------------- clusters

@@ -286,6 +286,51 @@ def test_fmbenchs_own_measurement_takes_the_place_of_rows_that_it_could_not_deci
     assert made_up.rounds[0] == [("sgd", 0), ("sgd", 1), ("sgd", 2)]
 
 
+def plan(made_up, *arguments, source):
+    """The plan of ``--dry-run``, and its sentences."""
+    common = (*arguments, "--dry-run", "--jobs", 1, "--format")
+    made_up.rounds = []
+    done = run(made_up, *common, "json", source=source)
+    assert done.returncode == 0, done.stderr
+    text = run(made_up, *common, "text", source=source).stdout
+    assert made_up.rounds == []
+    return json.loads(done.stdout), " ".join(text.split())
+
+
+def test_a_dry_run_plans_the_cells_before_the_next_look_and_writes_nothing(made_up, source):
+    found, text = plan(made_up, "--all", source=source)
+    assert not made_up.results.exists()
+    assert {row["row"]: (row["cells"], row["to_do"]) for row in found["rows"]} == {
+        "decision-tree": (3, 3), "random-forest": (3, 3), "sgd": (3, 3), "gaussian-nb": (1, 1),
+        "perceptron": (1, 1),
+    }  # fmt: skip
+    # Three rows may get 20 seeds; no more than one of the two others.
+    assert (found["to_do"], found["later_looks"]["cells_at_most"]) == (11, 62)
+    assert found["core_seconds"] < found["later_looks"]["core_seconds_at_most"]
+    assert "11 of 11 cells are to do before the next look" in text
+    assert "at most 62 cells in all" in text and "Rows that get no seed" not in text
+    assert (
+        plan(made_up, "--all", "--max-seeds", 4, source=source)[0]["later_looks"]["cells_at_most"]
+        == 3 * 4 + 2
+    )
+
+
+def test_a_dry_run_of_an_interrupted_run_plans_exactly_the_next_round(made_up, source):
+    made_up.interrupt_after = 11
+    run(made_up, "--all", source=source)
+    before = read_rows(made_up)
+    made_up.interrupt_after = None
+    found, text = plan(made_up, "--all", source=source)
+    assert read_rows(made_up) == before
+    run(made_up, "--all", source=source)
+    todo = {row["row"]: row["to_do"] for row in found["rows"] if row["to_do"]}
+    assert todo == {name: 1 for name, _ in made_up.rounds[0]} and "decision-tree" not in todo
+    assert "Rows that get no seed: 2 decided: Far (n = 3) and Bayes (n = 1)" in text
+    found, text = plan(made_up, "--all", source=source)
+    assert found["to_do"] == found["later_looks"]["cells_at_most"] == 0
+    assert "0 of" in text and "at most" not in text
+
+
 def _measured(summary, accuracies, runner="sgd"):
     from dataclasses import replace
 
@@ -305,7 +350,7 @@ def _measured(summary, accuracies, runner="sgd"):
         (["--quick"], "--until-decided and --quick exclude each other"),
         (["--force"], "--until-decided and --force exclude each other"),
         (["--refresh"], "--until-decided and --refresh exclude each other"),
-        (["--dry-run"], "--dry-run cannot foresee how many seeds --until-decided takes"),
+        (["--dry-run", "--quick"], "--until-decided and --quick exclude each other"),
         (["--max-seeds", "2"], "--max-seeds"),
         (["--max-seeds", "21"], "--max-seeds"),
     ],
