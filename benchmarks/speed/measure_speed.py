@@ -62,7 +62,7 @@ class Sizes:
 
     epochs: int = 3  # after one that warms up
     lenet_images: int = 60_000
-    cnn_images: int = 12_000
+    cnn_images: int = 6_000
     n_classical: tuple[int, int] = (10_000, 2_000)  # training and test images
     trials: int = 10
     seeds: int = 5  # of the test of equivalence, with each loop
