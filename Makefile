@@ -25,7 +25,7 @@ quick: .venv/installed  ## measure every row but two on a small part of the data
 reproduce: .venv/installed  ## measure every row but two with five seeds and print the table (hours; resumes)
 	$(BIN)/fmbench run --all
 
-check: .venv/installed-dev  ## style, types, imports and the fast tests (80 seconds)
+check: .venv/installed-dev  ## style, types, imports and the fast tests (a minute)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
