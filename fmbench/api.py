@@ -279,8 +279,7 @@ def run(
 
     max_seeds = _check_max_seeds(
         until_decided, max_seeds,
-        {"--quick": quick, "--seeds": bool(seeds or seed_numbers), "--force": force,
-         "--refresh": refresh},
+        quick=quick, seeds=bool(seeds or seed_numbers), force=force, refresh=refresh,
     )  # fmt: skip
     seeds = max_seeds or seeds
     asked = _select_cells(
@@ -372,33 +371,34 @@ def plan_run(
 
     max_seeds = _check_max_seeds(
         until_decided, max_seeds,
-        {"--quick": quick, "--seeds": bool(seeds or seed_numbers), "--force": force,
-         "--refresh": refresh},
+        quick=quick, seeds=bool(seeds or seed_numbers), force=force, refresh=refresh,
     )  # fmt: skip
     asked = _select_cells(
         names, every_row, _load_suite(suite), parameters, max_seeds or seeds, seed_numbers, quick,
         controls,
     )  # fmt: skip
     store = Store(Path(results))
-    contents = store.read_contents()
-    estimate = DurationEstimate(contents, load_reference_fit_seconds())
     folders = _collect_folders(data)
-    todo = select_pending(asked.cells, contents, force=force, refresh=refresh)
-    cells_by_row, later = asked.cells_by_row, None
+    found = None
     if max_seeds:
-        looks = _make_looks(asked, store.folder, max_seeds, estimate)
         found = evaluation.read_results(
             store.folder, asked.suite, asked.protocol, folders.get(DEFAULT_DATASET.name),
             asked.configurations, store,
         )  # fmt: skip
+    contents = found.contents if found else store.read_contents()
+    estimate = DurationEstimate(contents, load_reference_fit_seconds())
+    todo = select_pending(asked.cells, contents, force=force, refresh=refresh)
+    cells_by_row, later = asked.cells_by_row, None
+    if found and max_seeds:
+        looks = _make_looks(asked, store.folder, max_seeds, estimate)
         unfinished = {cell.key for cell in todo}
         todo, most = _foresee_looks(looks, asked, found)
         next_keys = {cell.key for cell in todo}
         cells_by_row = {
-            name: [c for c in cells if c.key in next_keys or c.key not in unfinished]
+            name: shown
             for name, cells in cells_by_row.items()
+            if (shown := [c for c in cells if c.key in next_keys or c.key not in unfinished])
         }
-        cells_by_row = {name: cells for name, cells in cells_by_row.items() if cells}
         seconds = sum(map(estimate.expected_seconds, most))
         later = LaterLooks(len(most), seconds, tuple(list_stops(looks.spent.rows, is_over=False)))
     for title in _find_missing_data(todo, folders):
@@ -410,7 +410,11 @@ def plan_run(
 def _foresee_looks(
     looks: Looks, asked: _AskedCells, found: SuiteResults
 ) -> tuple[list[Cell], list[Cell]]:
-    """Return the cells before the next look, and all cells that a run could measure at most."""
+    """Return the cells to measure before the next look, and the most cells that a run may measure.
+
+    The second list contains the first. In it, every row whose claim is still open gets as many
+    seeds as it may have.
+    """
     from fmbench.execution.schedule import select_pending
 
     plans = looks.plan(found, retries_failed=True)
@@ -498,12 +502,10 @@ def _prepare_live_table(
     return make_table
 
 
-def _check_max_seeds(
-    until_decided: bool, max_seeds: int | None, excluded: Mapping[str, bool]
-) -> int | None:
-    """Return the most seeds that a row of a run until decided may get; None for another run.
+def _check_max_seeds(until_decided: bool, max_seeds: int | None, **excluded: bool) -> int | None:
+    """Return how many seeds a row may get at most with ``--until-decided``; None without it.
 
-    ``excluded``: whether the user gave each of the options that such a run cannot have.
+    ``excluded``: the options that cannot be combined with it, and whether the user gave each.
 
     Raises:
         UserError: one of them was given, or ``max_seeds`` is not allowed.
@@ -517,7 +519,7 @@ def _check_max_seeds(
     for name, is_given in excluded.items():
         if is_given:
             raise UserError(
-                f"--until-decided and {name} exclude each other: the looks choose the seeds, and "
+                f"--until-decided and --{name} exclude each other: the looks choose the seeds, and "
                 "count each seed from 0 once"
             )
     chosen = MAX_SEEDS if max_seeds is None else max_seeds
@@ -536,7 +538,11 @@ def _make_looks(
     estimate: DurationEstimate,
     sources: Collection[str] | None = None,
 ) -> Looks:
-    """Make the looks of a run; ``sources`` are the data sets that it has, by default all."""
+    """Make what says, after each round of seeds, which seeds the run measures next.
+
+    ``sources``: the names of the data sets that are on this machine; rows on other images are left
+    out. None: every row takes part.
+    """
     from fmbench.analysis.looks import Looks
     from fmbench.execution.estimate import count_worker_seconds
 
@@ -584,7 +590,11 @@ def _measure_until_decided(
 def _choose_next_cells(
     looks: Looks, plans: list[RowPlan], found: SuiteResults, others: Iterable[Cell]
 ) -> list[Cell]:
-    """Choose the unfinished cells before the next look, the most useful first, then the others."""
+    """Choose the cells to measure before the next look; finished ones are left out.
+
+    First come the seeds that ``plans`` ask for, those that decide most for their time at the
+    beginning, and then ``others``.
+    """
     from fmbench.execution.schedule import select_pending
 
     wanted = {cell.key: cell for cell in [*looks.choose_cells(plans), *others]}
@@ -592,7 +602,11 @@ def _choose_next_cells(
 
 
 def _list_control_cells(asked: _AskedCells, sources: Collection[str] | None = None) -> list[Cell]:
-    """List the cells of controls; ``sources`` are the data sets that there are, by default all."""
+    """List the cells that measure the model of a row on other images, such as the digits.
+
+    ``sources``: the names of the data sets that are on this machine; cells on other images are left
+    out. None: every cell is listed.
+    """
     rows = {configuration.name for configuration in asked.configurations}
     return [
         cell

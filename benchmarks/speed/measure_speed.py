@@ -136,7 +136,7 @@ def measure_classical(name: str, sizes: Sizes, data: Path | None) -> ClassicalSp
 
 
 def measure_trials(sizes: Sizes, data: Path | None) -> TrialsSpeed:
-    """Time ten trials of LeNet-5 on all cores, with fmbench and with the plain loop."""
+    """Time ten trainings of LeNet-5 on all cores, a seed each: by fmbench and the plain loop."""
     from lenet_speed import measure_jobs
 
     found = measure_jobs(

@@ -72,7 +72,7 @@ class Looks:
         )
 
     def start(self) -> None:
-        """Write the rows to the file.
+        """Write the rows of this run to ``until-decided.json``, before anything is measured.
 
         From then on tables judge them by looks, even if the run is interrupted before its first
         look.

@@ -173,7 +173,7 @@ def _format_plan(plan: RunPlan) -> Document:
 
 
 def _describe_later_looks(plan: RunPlan) -> Iterator[str]:
-    """Say in sentences how long a run until decided may go on, and which rows get no seeds."""
+    """Yield sentences on what follows the next look: the most cells, and the rows without seeds."""
     from fmbench.utils.formatting import format_duration
 
     if later := plan.later_looks:

@@ -16,12 +16,15 @@ _only_sklearn = False  # set by `use_only_sklearn`
 
 
 def has_intelex() -> bool:
-    """Whether scikit-learn-intelex is installed; False inside :func:`use_only_sklearn`."""
+    """Whether scikit-learn-intelex may be used.
+
+    It may if it is installed, and no block of :func:`use_only_sklearn` runs.
+    """
     return not _only_sklearn and importlib.util.find_spec("sklearnex") is not None
 
 
 def has_numba() -> bool:
-    """Whether numba is installed; False inside :func:`use_only_sklearn`."""
+    """Whether numba may be used: it is installed, and no block of :func:`use_only_sklearn` runs."""
     return not _only_sklearn and importlib.util.find_spec("numba") is not None
 
 

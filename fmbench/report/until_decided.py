@@ -68,9 +68,9 @@ def _name_step(plan: RowPlan) -> str:
 
 
 def list_stops(rows: Sequence[SpentRow], *, is_over: bool = True) -> list[str]:
-    """Count the rows that stopped for each reason, and name them where that tells something.
+    """Return a text for each reason to stop: how many rows stopped for it, and mostly which.
 
-    ``is_over``: the run has ended, so that rows which have not stopped are named too.
+    ``is_over``: the run has ended, so a text also names the rows that have not stopped.
     """
     stopped = {stop: [row for row in rows if row.stop == stop.value] for stop in Stop}
     improbable = stopped[Stop.IMPROBABLE]

@@ -171,7 +171,10 @@ class Table:
 
     @property
     def printed_notes(self) -> tuple[str, ...]:
-        """The notes, ready to print: each on one line, with unsafe characters escaped."""
+        """The notes as they are printed, each on one line.
+
+        Characters that could control a terminal are replaced by their codes.
+        """
         return tuple(map(escape_on_one_line, self.notes))
 
     def text_rows(self) -> list[dict[str, str]]:

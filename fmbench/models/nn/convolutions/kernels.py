@@ -73,7 +73,10 @@ def find_map(typing, array, chunk, channel):
 
 
 class VectorCode:
-    """Writes LLVM's instructions for the inner loops. An address is an integer."""
+    """Writes the inner loops as LLVM instructions.
+
+    Its methods take addresses in memory as integers.
+    """
 
     def __init__(self, builder: Any) -> None:
         self.builder = builder
