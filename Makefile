@@ -7,6 +7,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 REFERENCE := results/reference
 GPU_RESULTS := results/gpu
+UNTIL_DECIDED := results/until-decided
 # Beside a GPU: the Python of .venv if there is one, else the machine's own, which has PyTorch.
 GPU_PYTHON ?= $(if $(wildcard .venv/installed),$(BIN)/python,$(PYTHON))
 PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
@@ -35,12 +36,14 @@ check: .venv/installed-dev  ## style, types, imports and the fast tests (a minut
 test: .venv/installed-dev  ## all checks and all tests (minutes)
 	$(PYTEST)
 
-reference: .venv/installed  ## make everything in results/reference and the README's table again
+reference: .venv/installed  ## make the tables in results/ and the README's table again
 	$(BIN)/fmbench table --suite xiao2017 --write --results $(REFERENCE) > /dev/null
 	$(BIN)/fmbench table --write --results $(REFERENCE) > /dev/null
 	$(BIN)/fmbench forensics lenet5 --write --results $(REFERENCE) > /dev/null
 	$(BIN)/fmbench figures --results $(REFERENCE)
 	$(BIN)/fmbench table --write --results $(GPU_RESULTS) > /dev/null
+	$(BIN)/fmbench table --write --results $(UNTIL_DECIDED) > /dev/null
+	$(BIN)/python benchmarks/speed/whole_run.py --write > /dev/null
 	$(BIN)/fmbench report --results $(REFERENCE) --against $(GPU_RESULTS)
 	$(BIN)/python -m fmbench.report.readme
 

@@ -276,6 +276,7 @@ def run(
     from fmbench.report.tables import write_tables
     from fmbench.utils.environment import collect_versions
     from fmbench.utils.file_errors import describe_os_error
+    from fmbench.utils.formatting import format_number_of
 
     max_seeds = _check_max_seeds(
         until_decided, max_seeds,
@@ -327,7 +328,8 @@ def run(
         written = write_tables(found, only_missing=not (todo or looks))
         if written and not session.interruption:
             folder = asked.suite.folder_in(store.folder)
-            logger.info("written: %d tables as Markdown and CSV in %s", len(written) // 2, folder)
+            tables = format_number_of(len(written) // 2, "table")
+            logger.info("written: %s as Markdown and CSV in %s", tables, folder)
     except OSError as error:  # such as a full disk: the records are written, and can be shown
         unwritten = describe_os_error(error)
         logger.error("a table cannot be written: %s", unwritten)

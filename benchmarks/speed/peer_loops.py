@@ -88,7 +88,11 @@ def best_torch_way(turn: Turn, task: Task) -> None:
 
 
 def jax_way(turn: Turn, task: Task) -> None:
-    """JAX: the steps of a turn are one compiled scan."""
+    """JAX: each step is one call of a compiled function.
+
+    It is no compiled scan over the steps: inside a loop, XLA computes convolutions on a CPU many
+    times more slowly (jax-ml/jax, issue 12868).
+    """
     os.environ["XLA_FLAGS"] = SINGLE_THREAD
     import jax
     import jax.numpy as jnp
@@ -101,19 +105,15 @@ def jax_way(turn: Turn, task: Task) -> None:
     step = _make_jax_step(
         layers, classifier.config, jnp.array(X_train), jnp.array(y_train, jnp.int32)
     )
-    run = jax.jit(lambda state, batches: jax.lax.scan(step, state, batches)[0])
+    run = jax.jit(step)
     zeros = [jnp.zeros(w.shape) for w in weights]
     state = (weights, zeros, zeros, 0.0, jax.random.key(0))
     size = classifier.config.batch_size
     turn.ready()
     for _ in range(task.n_epochs):
         for part in _split_epoch(task, order, size):
-            # Batches of one size are one scan. The last batch of an epoch may be smaller.
-            whole = part[: len(part) // size * size].reshape(-1, size)
-            if len(whole):
-                state = run(state, whole)
-            if len(part) % size:
-                state = run(state, part[None, len(whole) * size :])
+            for i in range(0, len(part), size):  # the last batch of an epoch may be smaller
+                state = run(state, part[i : i + size])
             jax.block_until_ready(state)
             turn.done()
     predict = jax.jit(lambda X: _compute_jax_logits(layers, state[0], X, None).argmax(1))
@@ -182,7 +182,7 @@ def _compute_jax_logits(layers: list[JaxLayer], weights: list[Any], X: Any, key:
 
 
 def _make_jax_step(layers: list[JaxLayer], config: Any, X: Any, y: Any) -> Callable[..., Any]:
-    """Return the function of one training step, for `scan`: from a state and the images' numbers.
+    """Return the function of one training step: from a state and the images' numbers to a state.
 
     The state is the weights, two moving averages for each, the number of steps, and a key.
     """
@@ -211,7 +211,7 @@ def _make_jax_step(layers: list[JaxLayer], config: Any, X: Any, y: Any) -> Calla
             divisors = tree(lambda u: jnp.sqrt(u / (1 - BETA2**n)) + config.epsilon, sizes)
         rate = config.learning_rate / (1 - BETA1**n)
         weights = tree(lambda w, m, d: w - rate * m / d, weights, means, divisors)
-        return (weights, means, sizes, n, key), None
+        return weights, means, sizes, n, key
 
     return step
 

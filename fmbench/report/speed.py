@@ -125,9 +125,9 @@ NOTE_ON_NETWORKS = (
     "brackets the accuracy on the test images after these n + 1 epochs. All ways start from the "
     "same weights and see the images in the same order; only the masks of dropout are drawn by "
     "each library itself. Best PyTorch: tensors in memory, channels last, an optimizer that is "
-    "fused or takes all tensors at once, {compiled} torch.compile. Empty: the network was not "
-    "translated to that library (batch normalisation, the squared hinge loss), or the library was "
-    "not installed."
+    "fused or takes all tensors at once, {compiled} torch.compile. JAX: one call of a compiled "
+    "function for each step. Empty: the network was not translated to that library (batch "
+    "normalisation, the squared hinge loss), or the library was not installed."
 )
 NOTE_ON_SHARES = (
     "Of product rate: the floating-point operations that the network defines, for each second of "

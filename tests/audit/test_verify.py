@@ -147,8 +147,9 @@ def test_a_record_of_another_version_is_unknown(save, check, lenet5_cell):
     assert check() == ("unknown", "schema version 2, but this fmbench reads version 1")
 
 
-def test_every_committed_record_and_table_is_fine(run_command):
-    folder = CHECKOUT / "results" / "reference"
+@pytest.mark.parametrize("name", ["reference", "gpu", "until-decided"])
+def test_every_committed_record_and_table_is_fine(run_command, name):
+    folder = CHECKOUT / "results" / name
     done = run_command("verify", "--results", folder)
     n = len(Store(folder).list_names())
     printed = f"Records of {folder}\n\n{n} records: {n} fine\n"

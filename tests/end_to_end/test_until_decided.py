@@ -117,6 +117,7 @@ def read_table(made_up, source):
 def test_seeds_go_where_a_verdict_is_open_until_each_row_stops(made_up, source):
     done = run(made_up, "--all", source=source)
     assert done.returncode == 0, done.stderr
+    assert "written: 1 table as Markdown and CSV in " in done.stderr
     first, *later = made_up.rounds
     # Each row up to its first look, and what no seed can decide last, with one seed.
     assert sorted(first) == sorted([

@@ -1,0 +1,154 @@
+"""Says what a whole `fmbench run --all --until-decided` took: the seeds and the time of each row.
+
+It reads a results folder and measures nothing. With --write the table goes into the folder's
+README.md, between two marks.
+
+    fmbench run --all --until-decided --results results/until-decided
+    python benchmarks/speed/whole_run.py --write
+    python benchmarks/speed/whole_run.py --results DIR  # prints the table of another folder
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+
+from fmbench.analysis.evaluation import SuiteResults, read_results
+from fmbench.analysis.seed_allocation import Stop
+from fmbench.execution.estimate import count_worker_seconds
+from fmbench.records.record import Record
+from fmbench.suites.reader import read_suite
+from fmbench.utils.environment import CHECKOUT
+from fmbench.utils.files import write_text_atomically
+from fmbench.utils.formatting import format_duration, format_number_of, join_words
+from fmbench.utils.table import COUNT, MEAN_SD, SECONDS, Column, MeanSd, Table, format_markdown
+
+FOLDER = CHECKOUT / "results" / "until-decided"
+README = "README.md"
+START, END = "<!-- made by benchmarks/speed/whole_run.py -->", "<!-- end of the table -->"
+COLUMNS = (
+    Column("row"),
+    Column("runner"),
+    Column("claimed"),
+    Column("measured", MEAN_SD),
+    Column("seeds", COUNT),
+    Column("wall s", SECONDS),
+    Column("core s", SECONDS),
+    Column("why it stopped"),
+)
+LIBRARIES = (
+    "torch",
+    "numba",
+    "scikit-learn",
+    "scikit-learn-intelex",
+    "numpy",
+)  # of which a record names the versions
+
+
+def count_wall_seconds(records: Iterable[Record]) -> float:
+    """Count the seconds in which at least one of these cells was being measured."""
+    spans = sorted(
+        (start, start + record.total_seconds)
+        for record in records
+        for start in [datetime.fromisoformat(record.started).timestamp()]
+    )
+    seconds, until = 0.0, 0.0
+    for start, end in spans:
+        seconds += max(0.0, end - max(start, until))
+        until = max(until, end)
+    return seconds
+
+
+def count_core_seconds(records: Iterable[Record]) -> float:
+    """Count the seconds of these cells, each multiplied by its threads."""
+    return sum(count_worker_seconds(record) * record.threads for record in records)
+
+
+def build_whole_run_table(results: SuiteResults) -> Table:
+    """Build the table of what the run took: one line for each row that it could test.
+
+    Raises:
+        SystemExit: the folder was not measured until decided.
+    """
+    spent, folder = results.until_decided, results.store.folder
+    if spent is None:
+        raise SystemExit(
+            f"{folder} was not measured until decided: run `fmbench run --all --until-decided "
+            f"--results {folder}` first"
+        )
+    claims = {(row.label, row.runner): row.claimed for row in results.suite.rows}
+    rows, measured = [], {}
+    for row in spent.rows:
+        records = results.records_of(results.configurations[row.runner])
+        measured.update({record.key: record for record in records})
+        if not records and row.stop == Stop.NO_TEST.value:
+            continue
+        percents = [100 * accuracy for accuracy in results.summaries[row.runner].accuracies]
+        rows.append(
+            {
+                "row": row.label, "runner": row.runner,
+                "claimed": claims.get((row.label, row.runner)),
+                "measured": MeanSd.of(percents, 2), "seeds": len(records),
+                "wall s": count_wall_seconds(records) if records else None,
+                "core s": count_core_seconds(records) if records else None,
+                "why it stopped": ": ".join(filter(None, [row.stop or "not finished", row.reason])),
+            }
+        )  # fmt: skip
+    n_others = len(spent.rows) - len(rows)
+    notes = _write_notes(list(measured.values()), n_others) if measured else ()
+    return Table("What the run took", COLUMNS, rows, tuple(notes))
+
+
+def _write_notes(records: list[Record], n_others: int) -> Iterable[str]:
+    started = sorted(record.started[:16].replace("T", " ") for record in records)
+    versions = {
+        f"{name} {r.versions[name]}" for r in records for name in LIBRARIES if name in r.versions
+    }
+    of_fmbench = {f"{r.package['version']} ({str(r.package['commit'])[:7]})" for r in records}
+    devices = join_words(sorted({record.device for record in records}))
+    yield (
+        f"All: {format_number_of(len(records), 'cell')} on {devices}, "
+        f"at most {max(r.jobs for r in records)} at a time; "
+        f"{format_duration(count_wall_seconds(records))} of wall time and "
+        f"{format_duration(count_core_seconds(records))} on one core. The first cell started at "
+        f"{started[0]} UTC, the last at {started[-1]}."
+    )
+    yield f"fmbench {join_words(sorted(of_fmbench))}; {', '.join(sorted(versions))}."
+    yield "Wall s: the seconds in which at least one cell of the row was being measured."
+    yield (
+        f"{format_number_of(n_others, 'other row')} that no seed can decide got no seed and show "
+        "fmbench's own measurement; so do the rows above without seeds."
+    )
+
+
+# ------------------------------------------------------------------------------------------ main
+
+
+def format_whole_run(results: SuiteResults) -> str:
+    """Return the table and its notes as Markdown, without a title."""
+    return format_markdown(replace(build_whole_run_table(results), title="")).strip("# \n")
+
+
+def write_into_readme(path: Path, table: str) -> None:
+    """Put the table between the two marks of the file."""
+    text = path.read_text(encoding="utf-8")
+    before, after = text.split(START)[0], text.split(END)[1]
+    write_text_atomically(path, f"{before}{START}\n\n{table}\n\n{END}{after}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--results", type=Path, default=FOLDER, metavar="DIR")
+    parser.add_argument("--write", action="store_true", help="put it into README.md of the folder")
+    options = parser.parse_args()
+    table = format_whole_run(read_results(options.results, read_suite()))
+    if options.write:
+        write_into_readme(options.results / README, table)
+    print(table)
+
+
+if __name__ == "__main__":
+    main()
