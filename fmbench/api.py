@@ -546,14 +546,14 @@ def _make_looks(
     out. None: every row takes part.
     """
     from fmbench.analysis.looks import Looks
-    from fmbench.execution.estimate import count_worker_seconds
+    from fmbench.execution.estimate import count_core_seconds
 
     chosen = {
         c.name: c for c in asked.configurations if sources is None or c.dataset.name in sources
     }
     return Looks(
         asked.suite, results, chosen, asked.named, max_seeds, estimate.expected_seconds,
-        lambda record: count_worker_seconds(record) * record.threads,
+        count_core_seconds,
     )  # fmt: skip
 
 

@@ -38,12 +38,15 @@ def flops_per_image(classifier: Any) -> float:
 
 
 def gemm_rate(
-    device: str, size: int = GEMM_SIZE, clock: Callable[[], float] = time.perf_counter
+    device: str,
+    size: int = GEMM_SIZE,
+    clock: Callable[[], float] = time.perf_counter,
+    dtype: str = "float32",
 ) -> float:
-    """FLOP/s of one large product of float32 matrices: about the most that the device can do."""
+    """FLOP/s of one large product of matrices: about the most that the device can do."""
     import torch
 
-    a, b = (torch.rand(size, size, device=device) for _ in range(2))
+    a, b = (torch.rand(size, size, device=device).to(getattr(torch, dtype)) for _ in range(2))
     seconds = []
     for _ in range(6):  # the first warms up
         start = clock()

@@ -90,7 +90,7 @@ def main() -> None:
     counts = ", ".join(f"{way} n={len(found)}" for way, found in by_way.items())
     print(
         f"difference of the mean accuracies, fmbench - plain: {difference:+.2f} percentage points "
-        f"({counts}); p = {p:.4f} that it is as large as {options.margin}"
+        f"({counts}); two one-sided tests of a difference of {options.margin} or more: p = {p:.4f}"
     )
 
 

@@ -31,6 +31,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from classical_speed import ROWS as CLASSICAL
+
 from fmbench.report.speed import (
     LIBRARIES,
     OURS,
@@ -51,7 +53,6 @@ README = HERE.parent / "README.md"
 FOLDER = HERE.parents[1] / "results" / "reference" / "kayed2020"
 START, END = "<!-- speed: made by benchmarks/speed/measure_speed.py -->", "<!-- end of speed -->"
 NETWORKS = ("lenet5", "cnn", "cnn-softmax", "cnn-svm", "cnn-bn", "cnn-bn-skip")
-CLASSICAL = ("svc-rbf", "k-neighbors", "linear-svc", "logistic-regression")
 TRIALS, EQUIVALENCE = "trials", "equivalence"
 PARTS = (*NETWORKS, *CLASSICAL, TRIALS, EQUIVALENCE)
 

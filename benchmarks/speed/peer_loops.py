@@ -46,8 +46,11 @@ def is_translated(classifier: Any) -> bool:
 # --------------------------------------------------------------------------------------- PyTorch
 
 
-def best_torch_way(turn: Turn, task: Task) -> None:
-    """PyTorch with tensors in memory, channels last, a fused optimizer, and torch.compile."""
+def best_torch_way(turn: Turn, task: Task, *, bfloat16: bool = False) -> None:
+    """PyTorch with tensors in memory, channels last, a fused optimizer, and torch.compile.
+
+    ``bfloat16``: the network computes in bfloat16 where PyTorch's autocast thinks it safe.
+    """
     import torch
 
     torch.set_num_threads(task.threads)
@@ -65,7 +68,9 @@ def best_torch_way(turn: Turn, task: Task) -> None:
     compute: Any = network
     if task.compile:
         compute = torch.compile(network)
-        config.loss(parameters, compute(X[: config.batch_size]), y[: config.batch_size]).backward()
+        with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
+            logits = compute(X[: config.batch_size])
+        config.loss(parameters, logits.float(), y[: config.batch_size]).backward()
     within = task.batches_a_turn(config.batch_size)
     turn.ready()
     for _ in range(task.n_epochs):
@@ -73,7 +78,9 @@ def best_torch_way(turn: Turn, task: Task) -> None:
         batches = torch.randperm(len(X), generator=order).split(config.batch_size)
         for i, batch in enumerate(batches, 1):
             optimizer.zero_grad()
-            config.loss(parameters, compute(X[batch]), y[batch]).backward()
+            with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
+                logits = compute(X[batch])
+            config.loss(parameters, logits.float(), y[batch]).backward()
             optimizer.step()
             if i % within == 0 or i == len(batches):
                 turn.done()

@@ -4,7 +4,7 @@ The plain loop is what a tutorial shows: a DataLoader over float images in PyTor
 `optimizer.zero_grad()`, `loss.backward()`, `optimizer.step()`, and an optimizer over the list of
 parameters. Network, initial weights, order of the images, loss, optimizer, batch size and thread
 count are the same; only the masks of dropout are drawn anew. Each loop has a process of its own.
-The two take turns after some batches, so that both suffer equally when the speed of the machine
+The ways take turns after some batches, so that all suffer equally when the speed of the machine
 changes. On a GPU the plain loop keeps PyTorch's default, convolutions in TF32, which is faster than
 fmbench's full float32.
 """
@@ -89,7 +89,8 @@ def start_training(classifier: Any) -> tuple[Any, Any]:
 class EpochOrder:
     """Gives a DataLoader the images of each epoch in the order in which fmbench takes them.
 
-    RandomSampler draws two orders in an epoch and uses the first one alone.
+    PyTorch's RandomSampler does not give it: it draws a second order in each epoch and does not
+    use it, so its orders would be others from the second epoch on.
     """
 
     def __init__(self, n_images: int, order: Any) -> None:

@@ -18,13 +18,22 @@ from pathlib import Path
 
 from fmbench.analysis.evaluation import SuiteResults, read_results
 from fmbench.analysis.seed_allocation import Stop
-from fmbench.execution.estimate import count_worker_seconds
+from fmbench.execution.estimate import count_core_seconds
 from fmbench.records.record import Record
 from fmbench.suites.reader import read_suite
 from fmbench.utils.environment import CHECKOUT
 from fmbench.utils.files import write_text_atomically
 from fmbench.utils.formatting import format_duration, format_number_of, join_words
-from fmbench.utils.table import COUNT, MEAN_SD, SECONDS, Column, MeanSd, Table, format_markdown
+from fmbench.utils.table import (
+    COUNT,
+    MEAN_SD,
+    PRINTED_FIGURE,
+    SECONDS,
+    Column,
+    MeanSd,
+    Table,
+    format_markdown,
+)
 
 FOLDER = CHECKOUT / "results" / "until-decided"
 README = "README.md"
@@ -32,8 +41,8 @@ START, END = "<!-- made by benchmarks/speed/whole_run.py -->", "<!-- end of the 
 COLUMNS = (
     Column("row"),
     Column("runner"),
-    Column("claimed"),
-    Column("measured", MEAN_SD),
+    Column("claimed %", PRINTED_FIGURE),
+    Column("measured %", MEAN_SD),
     Column("seeds", COUNT),
     Column("wall s", SECONDS),
     Column("core s", SECONDS),
@@ -62,11 +71,6 @@ def count_wall_seconds(records: Iterable[Record]) -> float:
     return seconds
 
 
-def count_core_seconds(records: Iterable[Record]) -> float:
-    """Count the seconds of these cells, each multiplied by its threads."""
-    return sum(count_worker_seconds(record) * record.threads for record in records)
-
-
 def build_whole_run_table(results: SuiteResults) -> Table:
     """Build the table of what the run took: one line for each row that it could test.
 
@@ -80,29 +84,34 @@ def build_whole_run_table(results: SuiteResults) -> Table:
             f"--results {folder}` first"
         )
     claims = {(row.label, row.runner): row.claimed for row in results.suite.rows}
-    rows, measured = [], {}
+    rows, measured, n_hidden = [], {}, 0
     for row in spent.rows:
-        records = results.records_of(results.configurations[row.runner])
-        measured.update({record.key: record for record in records})
+        # A plug-in that was measured may be gone.
+        configuration = results.configurations.get(row.runner)
+        finished = results.records_of(configuration) if configuration else []
+        failed = results.failed_records_of(configuration) if configuration else []
+        records = finished + failed
+        measured.update({record.measurement_id or record.key: record for record in records})
         if not records and row.stop == Stop.NO_TEST.value:
+            n_hidden += 1
             continue
-        percents = [100 * accuracy for accuracy in results.summaries[row.runner].accuracies]
+        accuracies = results.summaries[row.runner].accuracies if finished else ()
         rows.append(
             {
                 "row": row.label, "runner": row.runner,
-                "claimed": claims.get((row.label, row.runner)),
-                "measured": MeanSd.of(percents, 2), "seeds": len(records),
+                "claimed %": claims.get((row.label, row.runner)),
+                "measured %": MeanSd.of([100 * accuracy for accuracy in accuracies], 2),
+                "seeds": len(finished),
                 "wall s": count_wall_seconds(records) if records else None,
-                "core s": count_core_seconds(records) if records else None,
+                "core s": sum(map(count_core_seconds, records)) if records else None,
                 "why it stopped": ": ".join(filter(None, [row.stop or "not finished", row.reason])),
             }
         )  # fmt: skip
-    n_others = len(spent.rows) - len(rows)
-    notes = _write_notes(list(measured.values()), n_others) if measured else ()
+    notes = _write_notes(list(measured.values()), n_hidden) if measured else ()
     return Table("What the run took", COLUMNS, rows, tuple(notes))
 
 
-def _write_notes(records: list[Record], n_others: int) -> Iterable[str]:
+def _write_notes(records: list[Record], n_hidden: int) -> Iterable[str]:
     started = sorted(record.started[:16].replace("T", " ") for record in records)
     versions = {
         f"{name} {r.versions[name]}" for r in records for name in LIBRARIES if name in r.versions
@@ -111,17 +120,21 @@ def _write_notes(records: list[Record], n_others: int) -> Iterable[str]:
     devices = join_words(sorted({record.device for record in records}))
     yield (
         f"All: {format_number_of(len(records), 'cell')} on {devices}, "
-        f"at most {max(r.jobs for r in records)} at a time; "
-        f"{format_duration(count_wall_seconds(records))} of wall time and "
-        f"{format_duration(count_core_seconds(records))} on one core. The first cell started at "
+        f"at most {max(r.jobs for r in records)} at a time, in "
+        f"{format_duration(count_wall_seconds(records))} of wall time; one core alone would need "
+        f"{format_duration(sum(map(count_core_seconds, records)))}. The first cell started at "
         f"{started[0]} UTC, the last at {started[-1]}."
     )
     yield f"fmbench {join_words(sorted(of_fmbench))}; {', '.join(sorted(versions))}."
-    yield "Wall s: the seconds in which at least one cell of the row was being measured."
     yield (
-        f"{format_number_of(n_others, 'other row')} that no seed can decide got no seed and show "
-        "fmbench's own measurement; so do the rows above without seeds."
+        "Wall s: the seconds in which at least one cell of the row was being measured; core s: the "
+        "seconds of all its cells, also of those that failed, times their threads."
     )
+    if n_hidden:
+        yield (
+            f"Rows that no seed can decide and that got no seed, not shown above: {n_hidden}. They "
+            "show fmbench's own measurement, and so do the rows above that stopped without a seed."
+        )
 
 
 # ------------------------------------------------------------------------------------------ main

@@ -20,7 +20,13 @@ from fmbench.analysis.controls import ControlResult, compare_control
 from fmbench.analysis.misquotes import Misquote, find_misquote
 from fmbench.analysis.reference import REFERENCE_RESULTS
 from fmbench.analysis.reference_matching import find_reference_summaries, load_reference_matrices
-from fmbench.analysis.summary import Status, Summary, find_current_records, summarise
+from fmbench.analysis.summary import (
+    Status,
+    Summary,
+    find_cells_with_records,
+    find_current_records,
+    summarise,
+)
 from fmbench.analysis.table_verdicts import (
     Grids,
     ProtocolResult,
@@ -328,6 +334,11 @@ class SuiteResults:
     def records_of(self, configuration: Configuration) -> list[Record]:
         """Return the finished records of a configuration, sorted by seed, without stale ones."""
         return find_current_records(configuration, self.protocol, self.contents)
+
+    def failed_records_of(self, configuration: Configuration) -> list[Record]:
+        """Return the records of a configuration's cells that failed, sorted by seed."""
+        cells = find_cells_with_records(configuration, self.protocol, self.contents)
+        return [self.contents.failed[c.key] for c in cells if c.key in self.contents.failed]
 
     def scored_records(self) -> Iterator[tuple[Configuration, Record, float]]:
         """Yield each finished record that is not stale, with its configuration and its accuracy."""

@@ -14,7 +14,7 @@ import msgspec
 
 from fmbench.analysis.evaluation import SuiteResults, explain_untestable
 from fmbench.analysis.seed_allocation import RowPlan, make_look_plan, order_work, plan_row
-from fmbench.analysis.summary import Summary, find_cells_with_records
+from fmbench.analysis.summary import Summary, count_leading_seeds, find_cells_with_records
 from fmbench.analysis.until_decided import (
     UntilDecided,
     count_tests,
@@ -42,7 +42,7 @@ class Looks:
             place of their measurement.
         max_seeds: no row gets more seeds.
         expect_seconds: how long a cell takes on one core.
-        count_core_seconds: how long a finished cell took on one core.
+        count_core_seconds: how long a measured cell took on one core.
 
     Raises:
         UserError: the file is damaged.
@@ -63,12 +63,8 @@ class Looks:
         self._expect_seconds, self._count_core_seconds = expect_seconds, count_core_seconds
         before = read_until_decided(self._folder) or UntilDecided(max_seeds, 0, ())
         self._untestable = explain_untestable(suite)
-        rows, _ = build_suite_configurations(suite)
-        names = {*before.runners, *chosen}
-        n_tests = count_tests(suite, rows, names, self._untestable)
-        self._plan = make_look_plan(n_tests, max_seeds)
         self.spent = msgspec.structs.replace(
-            before.add_runners(find_rows(suite, chosen)), max_seeds=max_seeds, n_tests=n_tests
+            before.add_runners(find_rows(suite, chosen)), max_seeds=max_seeds
         )
 
     def start(self) -> None:
@@ -96,15 +92,21 @@ class Looks:
         rows = list_rows(
             find_rows(self._suite, dict.fromkeys(names)), self._suite, configurations,
             found.summaries, self._find_reference(found),
+            lambda name: count_leading_seeds(
+                record.identity.seed for record in found.records_of(configurations[name])
+            ),
             lambda name: self._expect_seconds(configurations[name].cell(FULL, 0)),
             untestable=self._untestable, retries_failed=retries_failed,
         )  # fmt: skip
-        plans = [plan_row(row, self._plan) for row in rows]
+        look_plan = make_look_plan(self._count_tests(found), self.spent.max_seeds)
+        plans = [plan_row(row, look_plan) for row in rows]
 
         def count_core_seconds(name: str) -> float:
-            return sum(map(self._count_core_seconds, found.records_of(configurations[name])))
+            configuration = configurations[name]
+            records = found.records_of(configuration) + found.failed_records_of(configuration)
+            return sum(map(self._count_core_seconds, records))
 
-        spent = describe_spending(plans, self._plan, count_core_seconds)
+        spent = describe_spending(plans, look_plan, count_core_seconds)
         # A plug-in that an earlier run measured may be gone: what is known about it stays.
         gone = tuple(row for row in self.spent.rows if row.runner not in configurations)
         self.spent = msgspec.structs.replace(spent, rows=(*spent.rows, *gone))
@@ -127,6 +129,13 @@ class Looks:
             for cell in find_cells_with_records(configuration, FULL, found.contents)
             if cell.key in found.contents.failed
         ]
+
+    def _count_tests(self, found: SuiteResults) -> int:
+        """Count the rows that the table tests together, as soon as they are all measured."""
+        measured = [name for name, summary in found.summaries.items() if summary.n]
+        rows, _ = build_suite_configurations(self._suite)
+        present = {*self.spent.runners, *measured, *found.reference}
+        return count_tests(self._suite, rows, present, self._untestable)
 
     def _find_reference(self, found: SuiteResults) -> dict[str, Summary]:
         """Fmbench's own measurements that may take the place of a measurement here."""

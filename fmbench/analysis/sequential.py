@@ -38,6 +38,7 @@ from fmbench.analysis.verdicts import (
     Verdict,
     VerdictKind,
     choose_kind,
+    explain_few_seeds,
     judge_claim,
     make_trial,
 )
@@ -410,9 +411,12 @@ def make_sequential_trial(
     """
     n = len(accuracies)
     if n < FEWEST_SEEDS:
-        reason = f"{n} seed{'' if n == 1 else 's'} of a stochastic model, {FEWEST_SEEDS} needed"
-        interval = SampleFigure(tuple(accuracies)).interval if n > 1 else None
-        return Verdict(VerdictKind.UNTESTABLE, reason, interval=interval)
+        figure = SampleFigure(tuple(accuracies), claim.n_runs, claim.best_of)
+        return Verdict(
+            VerdictKind.UNTESTABLE,
+            explain_few_seeds(n, " from seed 0 without a gap"),
+            interval=figure.interval if n > 1 else None,
+        )
     return SequentialTrial(claim, tuple(accuracies[:MAX_SEEDS]), margin, alpha)
 
 

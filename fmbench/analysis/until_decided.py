@@ -32,7 +32,7 @@ from fmbench.utils.files import read_regular_file, write_text_atomically
 UNTIL_DECIDED_FILE = "until-decided.json"
 MAX_BYTES = 4 * 2**20
 ABOUT = (
-    "The rows that `fmbench run --until-decided` has measured. Tables judge them by a look after "
+    "The rows of `fmbench run --until-decided`, measured or not. Tables judge them by a look after "
     "each seed. Without this file they would be judged as if the number of seeds had been fixed."
 )
 
@@ -45,7 +45,7 @@ class SpentRow(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     ``stop`` and ``verdict`` are the words of :class:`~fmbench.analysis.seed_allocation.Stop` and
     :class:`~fmbench.analysis.verdicts.VerdictKind`; ``stop`` is None while the row goes on, and
     ``verdict`` unless it is decided, at the look after ``decided_at`` seeds. ``core_seconds`` is
-    the sum over all its seeds, whichever run measured them.
+    the sum over all its seeds, also those that failed, whichever run measured them.
     """
 
     label: str
@@ -147,13 +147,14 @@ def find_rows(suite: Suite, runners: Collection[str]) -> list[Row]:
 def count_tests(
     suite: Suite,
     configurations: Mapping[str, Configuration],
-    named: Collection[str] = (),
+    present: Collection[str] = (),
     untestable: str = "",
 ) -> int:
     """Count the rows of a suite that are tested together once all of them are measured.
 
-    Rows that run only if they are named count if they are among ``named``. The number does not
-    depend on what is measured, so a decision stays whatever the other rows give.
+    Rows that run only if they are named count if they are among ``present``: this run or an earlier
+    one measures them, or the table shows fmbench's own measurement of them. Otherwise the number
+    does not depend on what is measured, so a decision stays whatever the other rows give.
     """
     runners = {
         row.runner: configurations[row.runner].runner
@@ -162,7 +163,7 @@ def count_tests(
     }
     return sum(
         not runners[row.runner].deterministic
-        and (not runners[row.runner].by_name_only or row.runner in named)
+        and (not runners[row.runner].by_name_only or row.runner in present)
         and not explain_no_test(row, suite.rows, untestable=untestable)
         for row in suite.rows
         if row.runner in runners
@@ -175,6 +176,7 @@ def list_rows(
     configurations: Mapping[str, Configuration],
     summaries: Mapping[str, Summary],
     reference: Mapping[str, Summary],
+    count_seeds: Callable[[str], int],
     expect_seconds: Callable[[str], float],
     *,
     untestable: str = "",
@@ -188,6 +190,7 @@ def list_rows(
         configurations, summaries: by runner.
         reference: fmbench's own measurements by runner, as far as they may take the place of a
             measurement.
+        count_seeds: how many seeds of a runner are measured from seed 0 without a gap.
         expect_seconds: how long a seed of a runner takes on one core.
         untestable: why no claim of the table can be tested; empty if some can.
         retries_failed: failed seeds do not stop a row, because they are measured again.
@@ -200,7 +203,7 @@ def list_rows(
         found.append(
             RowToDecide(
                 row.runner, row.label, Claim.from_row(row),
-                summary.accuracies[: summary.n_looked_at],
+                summary.accuracies[: count_seeds(row.runner)],
                 deterministic=configurations[row.runner].runner.deterministic,
                 no_test=explain_no_test(row, suite.rows, summary, untestable),
                 failure=summary.reason if failed else "",

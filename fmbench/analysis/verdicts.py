@@ -146,11 +146,13 @@ class VerdictKind(Enum):
         word="more seeds needed",
         meaning=(
             "none of these, but the given number of seeds (at most {max_seeds}) would decide with "
-            "a probability of {power}, if mean and spread stay as measured"
+            "a probability of {power}, if mean and spread stay as measured; in a row that is "
+            "measured until decided: a decision still has the given probability"
         ),
         explanation=(
             "None of the verdicts above. The given number of seeds (at most {max_seeds}) would "
-            "decide with a probability of {power}, if mean and spread stay as measured."
+            "decide with a probability of {power}, if mean and spread stay as measured. In a row "
+            "that is measured until decided, a decision still has the given probability."
         ),
         sentence=": {reason}",
         mark="◆",
@@ -631,6 +633,11 @@ def decide_together(trials: Sequence[Verdict | Testable]) -> list[Verdict]:
     ]
 
 
+def explain_few_seeds(n: int, which: str = "") -> str:
+    """Say that ``n`` seeds are too few for a test; ``which`` says which seeds count."""
+    return f"{n} seed{'' if n == 1 else 's'} of a stochastic model{which}, {FEWEST_SEEDS} needed"
+
+
 def make_trial(
     claim: Claim,
     accuracies: Sequence[float],
@@ -648,7 +655,7 @@ def make_trial(
     if not deterministic and n < FEWEST_SEEDS:
         return Verdict(
             VerdictKind.UNTESTABLE,
-            f"{n} seed{'' if n == 1 else 's'} of a stochastic model, {FEWEST_SEEDS} needed",
+            explain_few_seeds(n),
             interval=None if n == 1 else figure.interval,
         )
     return Trial(claim, figure, deterministic, margin, alpha)

@@ -58,13 +58,18 @@ class DurationEstimate:
 
 
 def count_worker_seconds(record: Record) -> float:
-    """Count the seconds that a finished cell took, times the workers that shared its fit."""
+    """Count the seconds that a cell took, times the workers that shared its fit."""
     share = record.total_seconds / record.together
     # The fit of a resumed cell includes the time of earlier runs, the total does not.
     n_workers = record.details.get("workers")
     if not isinstance(n_workers, int) or not 1 <= n_workers <= MAX_WORKERS:
         n_workers = 1  # it is among a plug-in's own details, and means something else
     return max(share, record.fit_seconds or 0.0) * n_workers
+
+
+def count_core_seconds(record: Record) -> float:
+    """Count the seconds that a cell took on one core: those of all its workers and threads."""
+    return count_worker_seconds(record) * record.threads
 
 
 def _compare_epochs(cell: Cell, epochs: object) -> float:

@@ -33,10 +33,12 @@ SPENDING_COLUMNS = (
 def describe_until_decided(spent: UntilDecided) -> Iterator[str]:
     """Describe in two notes which rows are judged by looks, and why each stopped."""
     total = sum(_seconds_by_runner(spent.rows).values())
+    n_measured = sum(row.n_seeds > 0 for row in spent.rows)
     yield (
-        f"measured until decided: {format_number_of(len(spent.rows), 'row')}, in "
-        f"{format_duration(total)} on one core. There was a look after each of {LOOKS}, and p "
-        "values are corrected for all looks, so they hold although the looks decided about n."
+        f"judged by looks: {format_number_of(len(spent.rows), 'row')}, {n_measured} of them with "
+        f"seeds, in {format_duration(total)} on one core. Looks are planned after each of {LOOKS}, "
+        "and p values are corrected for all of them. So they hold although the number of seeds "
+        "depends on what the seeds gave."
     )
     yield f"why they stopped: {'; '.join(list_stops(spent.rows))}; {UNTIL_DECIDED_FILE} has each."
 
@@ -51,7 +53,7 @@ def describe_next_round(plans: Iterable[RowPlan]) -> str:
         plan = max(by_runner[runner], key=lambda plan: len(plan.next_seeds))
         groups.setdefault(_name_step(plan), []).append(plan.row.label)
     if not groups:
-        return "what failed or is a control is measured; no row needs another seed"
+        return "next: cells that failed before, and controls; no row needs another seed"
     return "next: " + "; ".join(
         f"{step}: {join_words(labels, most=MOST_NAMES)}" for step, labels in groups.items()
     )
@@ -112,9 +114,9 @@ def build_spending_table(spent: UntilDecided) -> Table:
             for row in spent.rows
         ],
         (
-            f"Each row got seeds until a look decided it. Looks are after {LOOKS}, and each p "
-            f"value is corrected for all of them; at most {spent.max_seeds} seeds were allowed. "
-            f"{format_number_of(spent.n_tests, 'row')} are tested together.",
+            f"Each row got seeds until it stopped, for the reason given. Looks are after {LOOKS}, "
+            f"and each p value is corrected for all of them; at most {spent.max_seeds} seeds were "
+            f"allowed. Rows that are tested together: {spent.n_tests}.",
             f"All rows together took {format_duration(total)} on one core.",
         ),
     )  # fmt: skip

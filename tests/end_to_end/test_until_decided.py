@@ -59,7 +59,16 @@ ACCURACIES = {
     "sgd": (0.8300, 0.8260, 0.8325, 0.8282, 0.8295, 0.8291, 0.8309, 0.8288, 0.8297, 0.8294),
     "gaussian-nb": (0.5706,),
     "perceptron": (0.88, 0.881),
+    "eden-full": (0.9128, 0.9131, 0.9125),
 }
+NAMED_ROW = """
+[[row]]
+where = "Table 1"
+label = "Hours"
+runner = "eden-full"
+claimed = "91.30"
+recipe = "stated"
+"""
 
 
 @pytest.fixture
@@ -143,7 +152,7 @@ def test_seeds_go_where_a_verdict_is_open_until_each_row_stops(made_up, source):
 
 def test_the_table_says_which_rows_were_measured_so_and_judges_them_by_looks(made_up, source):
     printed = run(made_up, "--all", source=source).stdout
-    assert "measured until decided: 5 rows" in printed
+    assert "judged by looks: 5 rows" in printed
     assert "3 decided: Far (n = 3), Near (n = " in printed
     assert "1 that no seed can decide" in printed
     rows, table = read_rows(made_up), read_table(made_up, source)
@@ -249,6 +258,26 @@ def test_a_failed_seed_stops_its_row_and_is_measured_again_by_the_next_run(made_
     assert read_rows(made_up)["Near"].stop == "decided"
 
 
+def test_a_row_that_runs_only_if_named_is_tested_with_the_others_once_it_is_measured(
+    made_up, source
+):
+    made_up.suite.write_text(SUITE + NAMED_ROW)
+    run(made_up, "--all", source=source)
+    file = made_up.results / "paper"
+    assert read_until_decided(file).n_tests == 3  # Far, Near and Between
+    call_fmbench(
+        "run", "--suite", made_up.suite, "--results", made_up.results, "--data", source.folder,
+        "eden-full", "--seeds", "3",
+    )  # fmt: skip
+    run(made_up, "--all", source=source)
+    assert read_until_decided(file).n_tests == 4
+    table = read_table(made_up, source)
+    decided = {row.label: row for row in read_until_decided(file).rows if row.verdict}
+    assert {label: table[label].verdict.kind.word for label in decided} == {
+        label: row.verdict for label, row in decided.items()
+    }
+
+
 def test_a_larger_limit_lets_a_row_go_on(made_up, source):
     run(made_up, "random-forest", "--max-seeds", "3", source=source)
     assert read_rows(made_up)["Near"].stop == "the limit on the seeds is reached"
@@ -314,6 +343,17 @@ def test_a_dry_run_plans_the_cells_before_the_next_look_and_writes_nothing(made_
         plan(made_up, "--all", "--max-seeds", 4, source=source)[0]["later_looks"]["cells_at_most"]
         == 3 * 4 + 2
     )
+
+
+def test_a_dry_run_counts_only_the_seeds_from_0_without_a_gap(made_up, source):
+    call_fmbench(
+        "run", "--suite", made_up.suite, "--results", made_up.results, "--data", source.folder,
+        "decision-tree", "--seed", "2", "--seed", "3", "--seed", "4",
+    )  # fmt: skip
+    found, text = plan(made_up, "decision-tree", source=source)
+    assert found["to_do"] == 2 and "Rows that get no seed" not in text
+    run(made_up, "decision-tree", source=source)
+    assert made_up.rounds == [[("decision-tree", 0), ("decision-tree", 1)]]
 
 
 def test_a_dry_run_of_an_interrupted_run_plans_exactly_the_next_round(made_up, source):

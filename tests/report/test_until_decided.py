@@ -42,8 +42,10 @@ def test_the_rows_are_counted_by_the_reason_why_they_stopped():
 def test_the_notes_say_how_the_rows_are_judged_and_count_shared_seeds_once():
     judged, stopped = describe_until_decided(SPENT)
     # 450 + 3600 + 20 + 30 seconds: two rows share the seeds of one runner.
-    assert judged.startswith("measured until decided: 6 rows, in 1 h 08 min on one core.")
-    assert "a look after each of 3 to 20 seeds" in judged
+    assert judged.startswith(
+        "judged by looks: 6 rows, 5 of them with seeds, in 1 h 08 min on one core."
+    )
+    assert "Looks are planned after each of 3 to 20 seeds" in judged
     assert stopped.startswith("why they stopped: 1 decided: LeNet-5 (n = 3); ")
     assert stopped.endswith("until-decided.json has each.")
 
@@ -58,7 +60,7 @@ def test_the_table_has_one_line_for_each_row():
     table = build_spending_table(SPENT)
     assert [row["seeds"] for row in table.text_rows()] == ["3", "5", "0", "1", "1", "2"]
     assert [row["stopped"] for row in table.rows][-2:] == ["no seed can decide it", "not finished"]
-    assert "at most 12 seeds were allowed. 6 rows are tested together." in table.notes[0]
+    assert "at most 12 seeds were allowed. Rows that are tested together: 6." in table.notes[0]
 
 
 def plan(runner, n, next_seeds, chance=0.5, **options):
@@ -78,4 +80,4 @@ def test_the_next_round_is_described_in_its_order():
         "next: the one result of a deterministic model: fixed; one more seed: open; "
         "a first look after 3 seeds: new; one seed, which cannot decide: no test"
     )
-    assert describe_next_round(plans[-1:]).startswith("what failed or is a control is measured")
+    assert describe_next_round(plans[-1:]).startswith("next: cells that failed before, and")
