@@ -107,7 +107,9 @@ def build_whole_run_table(results: SuiteResults) -> Table:
                 "why it stopped": ": ".join(filter(None, [row.stop or "not finished", row.reason])),
             }
         )  # fmt: skip
-    notes = _write_notes(list(measured.values()), n_hidden) if measured else ()
+    notes = list(_write_notes(list(measured.values()), n_hidden)) if measured else []
+    if unfinished := [row.label for row in spent.rows if row.stop is None]:
+        notes.append(f"The run has not ended. Not stopped by a look yet: {join_words(unfinished)}.")
     return Table("What the run took", COLUMNS, rows, tuple(notes))
 
 
