@@ -412,10 +412,10 @@ def plan_run(
 def _foresee_looks(
     looks: Looks, asked: _AskedCells, found: SuiteResults
 ) -> tuple[list[Cell], list[Cell]]:
-    """Return the cells to measure before the next look, and the most cells that a run may measure.
+    """List the cells to measure before the next look, and all cells that the run could measure.
 
-    The second list contains the first. In it, every row whose claim is still open gets as many
-    seeds as it may have.
+    The second list contains the first. It is what the run measures in the worst case, in which no
+    open row stops before it has the largest number of seeds.
     """
     from fmbench.execution.schedule import select_pending
 
@@ -505,7 +505,7 @@ def _prepare_live_table(
 
 
 def _check_max_seeds(until_decided: bool, max_seeds: int | None, **excluded: bool) -> int | None:
-    """Return how many seeds a row may get at most with ``--until-decided``; None without it.
+    """Return the largest number of seeds of a row; None if the run is not until decided.
 
     ``excluded``: the options that cannot be combined with it, and whether the user gave each.
 

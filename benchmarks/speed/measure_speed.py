@@ -46,6 +46,7 @@ from fmbench.report.speed import (
     read_speed,
     write_speed,
 )
+from fmbench.utils.formatting import replace_between
 from fmbench.utils.table import format_markdown
 
 HERE = Path(__file__).parent
@@ -213,9 +214,8 @@ def format_tables(speed: Speed) -> str:
 def write_tables(speed: Speed) -> None:
     """Put the tables into README.md, between its two marks."""
     text = README.read_text(encoding="utf-8")
-    before, after = text.split(START)[0], text.split(END)[1]
-    block = f"{START}\n\n{format_tables(speed)}\n\n{END}"
-    README.write_text(f"{before}{block}{after}", encoding="utf-8")
+    written = replace_between(text, START, END, f"\n\n{format_tables(speed)}\n\n")
+    README.write_text(written, encoding="utf-8")
 
 
 # ------------------------------------------------------------------------------------------ main

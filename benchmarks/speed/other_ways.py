@@ -29,21 +29,21 @@ N_SEEDS = 5  # in a stack
 
 
 class TaskByEpoch(Task):
-    """A task in which a turn is a whole epoch."""
+    """A training in which each way trains a whole epoch before the next way has its turn."""
 
     @property
     def turns(self) -> int:
-        """Turns in an epoch."""
+        """The number of turns in an epoch."""
         return 1
 
 
 def compile_off_way(turn: Turn, task: Task, *, bfloat16: bool = False) -> None:
-    """PyTorch at its best, but for torch.compile."""
+    """Train with PyTorch at its best, but without torch.compile."""
     best_torch_way(turn, replace(task, compile=False), bfloat16=bfloat16)
 
 
 def stack_way(turn: Turn, task: Task) -> None:
-    """Several seeds of fmbench's classifier as one network."""
+    """Train fmbench's classifier with several seeds at once, stacked into one network."""
     from fmbench.execution.process import keep_freed_memory, use_threads
 
     use_threads(task.threads)

@@ -1,4 +1,4 @@
-"""Says what a whole `fmbench run --all --until-decided` took: the seeds and the time of each row.
+"""Makes a table of the seeds and the time that a `fmbench run --all --until-decided` needed.
 
 It reads a results folder and measures nothing. With --write the table goes into the folder's
 README.md, between two marks.
@@ -23,7 +23,7 @@ from fmbench.records.record import Record
 from fmbench.suites.reader import read_suite
 from fmbench.utils.environment import CHECKOUT
 from fmbench.utils.files import write_text_atomically
-from fmbench.utils.formatting import format_duration, format_number_of, join_words
+from fmbench.utils.formatting import format_duration, format_number_of, join_words, replace_between
 from fmbench.utils.table import (
     COUNT,
     MEAN_SD,
@@ -48,13 +48,8 @@ COLUMNS = (
     Column("core s", SECONDS),
     Column("why it stopped"),
 )
-LIBRARIES = (
-    "torch",
-    "numba",
-    "scikit-learn",
-    "scikit-learn-intelex",
-    "numpy",
-)  # of which a record names the versions
+# The libraries whose versions are named below the table.
+LIBRARIES = ("torch", "numba", "scikit-learn", "scikit-learn-intelex", "numpy")
 
 
 def count_wall_seconds(records: Iterable[Record]) -> float:
@@ -72,7 +67,8 @@ def count_wall_seconds(records: Iterable[Record]) -> float:
 
 
 def build_whole_run_table(results: SuiteResults) -> Table:
-    """Build the table of what the run took: one line for each row that it could test.
+    """Build a table with the seeds, seconds and end of each row; rows that no seed can decide and
+    that have no seed are only counted, in a note.
 
     Raises:
         SystemExit: the folder was not measured until decided.
@@ -147,13 +143,6 @@ def format_whole_run(results: SuiteResults) -> str:
     return format_markdown(replace(build_whole_run_table(results), title="")).strip("# \n")
 
 
-def write_into_readme(path: Path, table: str) -> None:
-    """Put the table between the two marks of the file."""
-    text = path.read_text(encoding="utf-8")
-    before, after = text.split(START)[0], text.split(END)[1]
-    write_text_atomically(path, f"{before}{START}\n\n{table}\n\n{END}{after}")
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--results", type=Path, default=FOLDER, metavar="DIR")
@@ -161,7 +150,9 @@ def main() -> None:
     options = parser.parse_args()
     table = format_whole_run(read_results(options.results, read_suite()))
     if options.write:
-        write_into_readme(options.results / README, table)
+        path = options.results / README
+        text = path.read_text(encoding="utf-8")
+        write_text_atomically(path, replace_between(text, START, END, f"\n\n{table}\n\n"))
     print(table)
 
 

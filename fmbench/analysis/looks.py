@@ -63,15 +63,16 @@ class Looks:
         self._expect_seconds, self._count_core_seconds = expect_seconds, count_core_seconds
         before = read_until_decided(self._folder) or UntilDecided(max_seeds, 0, ())
         self._untestable = explain_untestable(suite)
+        self._of_suite, _ = build_suite_configurations(suite)
         self.spent = msgspec.structs.replace(
             before.add_runners(find_rows(suite, chosen)), max_seeds=max_seeds
         )
 
     def start(self) -> None:
-        """Write the rows of this run to ``until-decided.json``, before anything is measured.
+        """Write the names of this run's rows to ``until-decided.json``. Call it before measuring.
 
-        From then on tables judge them by looks, even if the run is interrupted before its first
-        look.
+        From then on tables judge these rows by looks, also if the run is interrupted before its
+        first look.
         """
         write_until_decided(self._folder, self.spent)
 
@@ -89,12 +90,11 @@ class Looks:
         """
         configurations = found.configurations
         names = [row.runner for row in self.spent.rows if row.runner in configurations]
+        finished = {name: found.records_of(configurations[name]) for name in names}
         rows = list_rows(
             find_rows(self._suite, dict.fromkeys(names)), self._suite, configurations,
             found.summaries, self._find_reference(found),
-            lambda name: count_leading_seeds(
-                record.identity.seed for record in found.records_of(configurations[name])
-            ),
+            lambda name: count_leading_seeds(record.identity.seed for record in finished[name]),
             lambda name: self._expect_seconds(configurations[name].cell(FULL, 0)),
             untestable=self._untestable, retries_failed=retries_failed,
         )  # fmt: skip
@@ -102,8 +102,7 @@ class Looks:
         plans = [plan_row(row, look_plan) for row in rows]
 
         def count_core_seconds(name: str) -> float:
-            configuration = configurations[name]
-            records = found.records_of(configuration) + found.failed_records_of(configuration)
+            records = finished[name] + found.failed_records_of(configurations[name])
             return sum(map(self._count_core_seconds, records))
 
         spent = describe_spending(plans, look_plan, count_core_seconds)
@@ -131,11 +130,10 @@ class Looks:
         ]
 
     def _count_tests(self, found: SuiteResults) -> int:
-        """Count the rows that the table tests together, as soon as they are all measured."""
+        """Count the rows that the table will test together once every one of them is measured."""
         measured = [name for name, summary in found.summaries.items() if summary.n]
-        rows, _ = build_suite_configurations(self._suite)
         present = {*self.spent.runners, *measured, *found.reference}
-        return count_tests(self._suite, rows, present, self._untestable)
+        return count_tests(self._suite, self._of_suite, present, self._untestable)
 
     def _find_reference(self, found: SuiteResults) -> dict[str, Summary]:
         """Fmbench's own measurements that may take the place of a measurement here."""

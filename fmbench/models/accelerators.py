@@ -24,7 +24,7 @@ def has_intelex() -> bool:
 
 
 def has_numba() -> bool:
-    """Whether numba may be used: it is installed, and no block of :func:`use_only_sklearn` runs."""
+    """Whether numba is installed and allowed; inside :func:`use_only_sklearn` it is not."""
     return not _only_sklearn and importlib.util.find_spec("numba") is not None
 
 

@@ -28,7 +28,7 @@ from fmbench.suites import reader
 from fmbench.utils import table
 from fmbench.utils.environment import CHECKOUT
 from fmbench.utils.files import write_text_atomically
-from fmbench.utils.formatting import join_words
+from fmbench.utils.formatting import join_words, replace_between
 
 README = CHECKOUT / "README.md"
 RESULTS = Path("results") / "reference"  # relative to the checkout
@@ -88,8 +88,7 @@ def _describe_gpu(on_gpu: Mapping[str, Summary]) -> str:
 
 def replace_block(readme: str, predictions: SuitePredictions) -> str:
     """Return the README with a newly written part between its markers."""
-    before, rest = readme.split(BEGIN)
-    return before + BEGIN + "\n" + write_block(predictions) + END + rest.split(END)[1]
+    return replace_between(readme, BEGIN, END, f"\n{write_block(predictions)}")
 
 
 def _format_sentence(sentence: Sentence) -> list[str]:

@@ -70,9 +70,10 @@ def _name_step(plan: RowPlan) -> str:
 
 
 def list_stops(rows: Sequence[SpentRow], *, is_over: bool = True) -> list[str]:
-    """Return a text for each reason to stop: how many rows stopped for it, and mostly which.
+    """Say, in one text for each reason to stop, how many rows stopped for it.
 
-    ``is_over``: the run has ended, so a text also names the rows that have not stopped.
+    The text names these rows (if they are many, the first ones), but not the rows that no seed can
+    decide. ``is_over``: the run has ended, so one more text names the rows that have not stopped.
     """
     stopped = {stop: [row for row in rows if row.stop == stop.value] for stop in Stop}
     improbable = stopped[Stop.IMPROBABLE]

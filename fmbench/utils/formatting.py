@@ -16,6 +16,17 @@ def join_words(words: Iterable[str], most: int | None = None) -> str:
     return " and ".join(filter(None, [", ".join(listed[:-1]), *listed[-1:]]))
 
 
+def replace_between(text: str, start: str, end: str, content: str) -> str:
+    """Return ``text`` with ``content`` between the marks ``start`` and ``end``, which stay.
+
+    Raises:
+        ValueError: ``start`` is not in the text exactly once.
+        IndexError: ``end`` does not follow it.
+    """
+    before, rest = text.split(start)
+    return before + start + content + end + rest.split(end)[1]
+
+
 def format_number_of(n: int, noun: str) -> str:
     """``1 row``, ``29 rows``: a number with a noun whose plural ends with ``s``."""
     return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"

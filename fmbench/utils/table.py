@@ -171,7 +171,7 @@ class Table:
 
     @property
     def printed_notes(self) -> tuple[str, ...]:
-        """The notes as they are printed, each on one line.
+        """Return the notes in the form in which they are printed: each is one line of text.
 
         Characters that could control a terminal are replaced by their codes.
         """

@@ -73,7 +73,7 @@ def find_map(typing, array, chunk, channel):
 
 
 class VectorCode:
-    """Writes the inner loops as LLVM instructions.
+    """Generates LLVM instructions for the innermost loops of a convolution.
 
     Its methods take addresses in memory as integers.
     """
