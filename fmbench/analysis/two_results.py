@@ -66,7 +66,8 @@ def build_two_results_table(rows: Sequence[RowInTwoResults], first: str, against
     on_other = join_words(sorted({row.against.device for row in rows})) or "nothing measured"
     notes = (
         f"mean, sd, n, fit_seconds: {first} ({on_first}); against...: {against} ({on_other}). "
-        "Accuracies in percent; seconds of one fit, mean over the seeds.",
+        "Accuracies in percent; seconds for each seed (seeds that train together share the time of "
+        "their fit), mean over the seeds.",
         f"low, high: the {CONFIDENCE_TEXT} prediction interval for one new run, from {first}; "
         f"inside: whether the mean of {against} lies in it. For a deterministic row: whether the "
         "two are equal.",

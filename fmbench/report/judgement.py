@@ -57,7 +57,7 @@ if TYPE_CHECKING:
 ABOVE = "above all that a third party has checked"
 COMMAND = "    "  # before a line to copy, which is never wrapped
 NO_MODEL = "no model is matched"
-IN_POINTS = "margin"  # the smallest margin with which the claim would be reproduced
+IN_POINTS = "needs margin"  # to be reproduced: the smallest that suffices
 CHECK_OPTIONS = ("--as", "--column", "--rounding")  # of `fmbench check`
 IMPORT_OPTIONS = ("--as", "--column", "--map", "--model")  # of `fmbench suite import`
 DECIDES = "what would decide"
@@ -177,7 +177,7 @@ def explain_columns(judgement: Judgement) -> str:
     return (
         f"Accuracies in percent of the test images; measured: {judgement.origin}, mean ± standard "
         f"deviation over n seeds; a claim is reproduced within {100 * judgement.margin:g} points; "
-        f"{IN_POINTS}: the smallest number of points with which it would be reproduced."
+        f"{IN_POINTS}: the number of points with which it would just be reproduced."
     )
 
 

@@ -83,7 +83,12 @@ def find_gpu_rows(predictions: SuitePredictions) -> dict[str, Summary]:
 
 def _describe_gpu(on_gpu: Mapping[str, Summary]) -> str:
     cards = join_words(sorted({summary.device for summary in on_gpu.values()}))
-    return f"the same recipes on one {cards}, and the seconds of one fit there" if cards else "-"
+    if not cards:
+        return "-"
+    return (
+        f"the same recipes on one {cards}, and the seconds for each seed there (seeds that train "
+        "together share the time of their fit)"
+    )
 
 
 def replace_block(readme: str, predictions: SuitePredictions) -> str:

@@ -119,7 +119,7 @@ RATIO = ColumnKind("ratio", lambda ratio: f"{ratio:.2f}", float, "right")
 SHARE = ColumnKind("percent", lambda share: f"{100 * share:.0f} %", str, "right")
 MEASURED = ColumnKind("seconds (accuracy)", align="right")
 NETWORK_TITLE = "An epoch of training beside other libraries"
-CLASSICAL_TITLE = "Fit and predict with and without the extra fast"
+CLASSICAL_TITLE = "Fit and predict with scikit-learn alone, and with fmbench[fast]"
 NOTE_ON_NETWORKS = (
     "CPU seconds of one epoch on one thread, the median of n epochs after one that warms up; in "
     "brackets the accuracy after these n + 1 epochs, on as many test images as there are training "
@@ -127,8 +127,9 @@ NOTE_ON_NETWORKS = (
     "same weights and see the images in the same order; only the masks of dropout are drawn by "
     "each library itself. Best PyTorch: tensors in memory, channels last, an optimizer that is "
     "fused or takes all tensors at once, {compiled} torch.compile. JAX: one call of a compiled "
-    "function for each step. Empty: the network was not translated to that library (batch "
-    "normalisation, the squared hinge loss), or the library was not installed."
+    "function for each step. fmbench / plain: the median of the ratios of single epochs. Empty: "
+    "the network was not translated to that library (batch normalisation, the squared hinge loss), "
+    "or the library was not installed."
 )
 NOTE_ON_SHARES = (
     "Of product rate: the floating-point operations that the network defines, for each second of "
@@ -220,7 +221,7 @@ def _build_classical_table(classical: Mapping[str, ClassicalSpeed]) -> Table:
     columns = (
         Column("row"),
         Column("scikit-learn s", MEASURED),
-        Column("with the extra s", MEASURED),
+        Column("fmbench[fast] s", MEASURED),
         Column("ratio", RATIO),
         Column("n", COUNT),
     )
@@ -228,7 +229,7 @@ def _build_classical_table(classical: Mapping[str, ClassicalSpeed]) -> Table:
         {
             "row": name,
             "scikit-learn s": _format_way(row, PLAIN),
-            "with the extra s": _format_way(row, OURS),
+            "fmbench[fast] s": _format_way(row, OURS),
             "ratio": row.ratio,
             "n": row.n,
         }

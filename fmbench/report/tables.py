@@ -436,7 +436,7 @@ def build_overview(table: AccuracyTable, on_gpu: Mapping[str, Summary] | None = 
 
 
 def _format_on_gpu(summary: Summary | None) -> str:
-    """Write the accuracy of a neural row on a GPU and the seconds of one fit."""
+    """Write the accuracy of a neural row on a GPU and the seconds for each seed."""
     if summary is None or summary.mean is None or summary.fit_seconds is None:
         return ""
     spread = f" ± {100 * summary.sd:.2f}" if summary.n > 1 and summary.sd is not None else ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from fmbench.analysis.forensics.matrix import (
@@ -84,16 +84,29 @@ def name_explanations(row: StoryRow) -> str:
     named = []
     for match in row.matches:
         if match.explained:
-            figures = []
-            if table := name_table(match, row.outcome):
-                figures = [table.replace(" in common", " figures of classes")]
-            figures += [
-                name_explained(figure, attempt)
-                for figure, attempt in zip(match.figures, match.attempts, strict=True)
-                if attempt
+            figures = [
+                *_describe_table(match, row.outcome),
+                *(
+                    name_explained(figure, attempt)
+                    for figure, attempt in zip(match.figures, match.attempts, strict=True)
+                    if attempt
+                ),
             ]
             named.append((match.source, figures))
     return _join_by_table(named, f"; n = {row.outcome.n}")
+
+
+def _describe_table(match: Match, outcome: Outcome) -> Iterator[str]:
+    """Yield words for a sentence on an explained table of classes; nothing if it is not one."""
+    table = match.table
+    if table is None or match.source.class_table is None:
+        return
+    text = f"{table.hits:.1f} of {table.of} figures of classes"
+    if table.shared is not None:
+        p = outcome.compute_permutation_p(match.source.class_table)
+        text += f", where two runs of the story agree in {table.shared:.1f}"
+        text += f" and shuffled classes give as many with p = {p:.2g}"
+    yield text
 
 
 def name_explained(figure: PrintedFigure, attempt: Attempt) -> str:
