@@ -10,14 +10,21 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Sequence
+from itertools import groupby
 from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
 from fmbench.models.nn.convolutions.select import build_fast_forward
+from fmbench.models.nn.layers import Pixels
 from fmbench.models.nn.losses import Loss
-from fmbench.models.nn.stacked_layers import MaskLayer, compute_losses, compute_stack
+from fmbench.models.nn.stacked_layers import (
+    MaskLayer,
+    StackedPixels,
+    compute_losses,
+    compute_stack,
+)
 
 
 class NetworkGroup(Protocol):
@@ -39,7 +46,9 @@ class NetworkGroup(Protocol):
         """Write the gradient of each network's loss into the gradient of the vector."""
 
 
-def join_parameters(networks: Sequence[nn.Module]) -> tuple[nn.Parameter, dict[str, Tensor]]:
+def join_parameters(
+    networks: Sequence[nn.Module], *, by_network: bool = False
+) -> tuple[nn.Parameter, dict[str, Tensor]]:
     """Move the parameters of all ``networks`` into one vector, and their gradients into another.
 
     A step of the optimizer is then a handful of operations, however many layers and networks there
@@ -47,7 +56,9 @@ def join_parameters(networks: Sequence[nn.Module]) -> tuple[nn.Parameter, dict[s
     optimizer here works element by element, so the result differs only by rounding.
 
     Returns the vector and, by name, the parameters of all networks stacked ``(S, ...)``. The
-    networks' own parameters are views of these stacks.
+    networks' own parameters are views of these stacks. In the vector, a parameter of all networks
+    stands together; ``by_network``: all parameters of a network stand together, so that a part of
+    the vector is a part of the networks.
     """
     parameters = [dict(network.named_parameters()) for network in networks]
     n_networks = len(networks)
@@ -59,7 +70,8 @@ def join_parameters(networks: Sequence[nn.Module]) -> tuple[nn.Parameter, dict[s
     offset = 0
     for name, first in parameters[0].items():
         # Each network's view keeps the memory format of the parameter.
-        layout = (n_networks, *first.shape), (first.numel(), *first.stride()), offset
+        distance = size if by_network else first.numel()  # from one network to the next
+        layout = (n_networks, *first.shape), (distance, *first.stride()), offset
         stack = nn.Parameter(values.as_strided(*layout))
         stack.grad = gradients.as_strided(*layout)
         for i, own in enumerate(parameters):
@@ -68,7 +80,7 @@ def join_parameters(networks: Sequence[nn.Module]) -> tuple[nn.Parameter, dict[s
             own[name].data.copy_(initial)
             own[name].grad = stack.grad[i]
         stacks[name] = stack
-        offset += stack.numel()
+        offset += first.numel() if by_network else stack.numel()
     vector = nn.Parameter(values)
     vector.grad = gradients
     return vector, stacks
@@ -103,23 +115,36 @@ class SingleNetwork:
 class StackedNetworks:
     """Several networks with the same layers, computed as one.
 
+    They may differ in their weights, in the scaling of their pixels, and in their losses.
+    ``losses`` holds one for each network; networks with the same loss should follow each other.
     ``generators`` are the networks' random generators for dropout, so that each network draws the
-    masks that it would draw alone.
+    masks that it would draw alone. ``by_network`` is explained at :func:`join_parameters`.
+
+    Raises:
+        ValueError: the networks have different layers.
     """
 
     def __init__(
         self,
         networks: Sequence[nn.Module],
-        loss: Loss,
+        losses: Sequence[Loss],
         generators: Sequence[torch.Generator],
         batch_size: int,
+        *,
+        by_network: bool = False,
     ) -> None:
+        _check_layers(networks)
         for network in networks:  # the gradients are joined in this format
             network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
         self._template = copy.deepcopy(networks[0]).train()
-        self.vector, self._parameters = join_parameters(networks)
-        self._buffers = _stack_buffers(networks)
-        self._loss, self._generators = loss, generators
+        self._by_network = by_network
+        self.vector, self._parameters = join_parameters(networks, by_network=by_network)
+        self._buffers = {
+            **_stack_buffers(networks),
+            **_stack_scalings(networks, self._template, self.vector),
+        }
+        self._losses = [(loss, len(list(same))) for loss, same in groupby(losses)]
+        self._generators = generators
         self._masks = [
             _DropoutMasks(name, dropout.p, (len(networks), batch_size, *shape), self.vector.device)
             for name, dropout, shape in _find_dropouts(networks[0])
@@ -141,14 +166,42 @@ class StackedNetworks:
         masks = {f"{m.layer}.mask": m.values[:, : batch.shape[1]] for m in self._masks}
         tensors = {**self._parameters, **self._buffers, **masks}
         logits = compute_stack(self._template, tensors, batch)
-        return compute_losses(self._loss, self._parameters, logits, target), logits
+        return self._compute_losses(logits, target), logits
+
+    def _compute_losses(self, logits: Tensor, target: Tensor) -> Tensor:
+        parts, first = [], 0
+        for loss, n_networks in self._losses:
+            part = slice(first, first + n_networks)
+            own = {name: stack[part] for name, stack in self._parameters.items()}
+            parts.append(compute_losses(loss, own, logits[part], target[part]))
+            first += n_networks
+        return parts[0] if len(parts) == 1 else torch.cat(parts)
 
     def compute_gradient(self, losses: Tensor) -> None:
         """Write the gradient of each loss into the gradient of the vector."""
         gradients = torch.autograd.grad(
             losses.sum(), list(self._parameters.values()), materialize_grads=True, allow_unused=True
         )
-        torch.cat([each.reshape(-1) for each in gradients], out=self.vector.grad)
+        assert self.vector.grad is not None
+        if self._by_network:
+            rows = [each.reshape(len(losses), -1) for each in gradients]
+            torch.cat(rows, 1, out=self.vector.grad.view(len(losses), -1))
+        else:
+            torch.cat([each.reshape(-1) for each in gradients], out=self.vector.grad)
+
+
+def _check_layers(networks: Sequence[nn.Module]) -> None:
+    """Check that the networks have the same layers and shapes of parameters.
+
+    Raises:
+        ValueError: they differ.
+    """
+    descriptions = {
+        (str(network), tuple((n, p.shape) for n, p in network.named_parameters()))
+        for network in networks
+    }
+    if len(descriptions) > 1:
+        raise ValueError("networks that are computed as one must have the same layers")
 
 
 class _SingleMapNorm(nn.BatchNorm2d):
@@ -220,6 +273,26 @@ def _find_dropouts(network: nn.Module) -> Iterator[tuple[str, nn.Dropout, tuple[
         hook.remove()
     for name, layer in layers.items():
         yield name, layer, shapes[layer]
+
+
+def _stack_scalings(
+    networks: Sequence[nn.Module], template: nn.Module, vector: Tensor
+) -> dict[str, Tensor]:
+    """Where the networks scale their pixels differently, let the template use tensors for it.
+
+    Returns these tensors ``(S,)`` by name; none if all networks scale alike.
+    """
+    tensors: dict[str, Tensor] = {}
+    for name, layer in list(template.named_modules()):
+        if type(layer) is not Pixels:
+            continue
+        own = [network.get_submodule(name) for network in networks]
+        scalings = [(each.factor, each.shift) for each in own if isinstance(each, Pixels)]
+        if len(set(scalings)) > 1:
+            template.set_submodule(name, StackedPixels())
+            factors, shifts = torch.tensor(scalings, dtype=vector.dtype, device=vector.device).t()
+            tensors |= {f"{name}.factor": factors, f"{name}.shift": shifts}
+    return tensors
 
 
 def _stack_buffers(networks: Sequence[nn.Module]) -> dict[str, Tensor]:

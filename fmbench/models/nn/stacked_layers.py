@@ -49,6 +49,25 @@ class MaskLayer(nn.Module):
         return X * self.mask
 
 
+class StackedPixels(nn.Module):
+    """Takes the place of :class:`Pixels` where networks of a stack scale their pixels differently.
+
+    ``factor`` and ``shift`` are those of one network, a number each.
+    """
+
+    factor: Tensor
+    shift: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("factor", torch.ones(()))
+        self.register_buffer("shift", torch.zeros(()))
+
+    def forward(self, X: Tensor) -> Tensor:
+        """``uint8 (n, 28, 28)`` to floating-point numbers ``(n, 1, 28, 28)``."""
+        return X.unsqueeze(1) * self.factor + self.shift
+
+
 def compute_stack(network: nn.Module, tensors: Mapping[str, Tensor], batch: Tensor) -> Tensor:
     """Compute the logits ``(S, n, 10)`` of S networks with the layers of ``network``.
 
@@ -91,6 +110,11 @@ def _map_layer(layer: nn.Module, own: Mapping[str, Tensor], X: Tensor) -> Tensor
 def _convert_pixels(layer: Pixels, own: Mapping[str, Tensor], X: Tensor) -> Tensor:
     pixels = X.unsqueeze(2) * layer.factor  # bytes times a number give float32
     return pixels.add_(layer.shift) if layer.shift else pixels
+
+
+def _convert_pixels_each(layer: StackedPixels, own: Mapping[str, Tensor], X: Tensor) -> Tensor:
+    factor, shift = (own[name].view(-1, 1, 1, 1, 1) for name in ("factor", "shift"))
+    return torch.addcmul(shift, X.unsqueeze(2).to(factor.dtype), factor)
 
 
 def _compute_elementwise(layer: nn.Module, own: Mapping[str, Tensor], X: Tensor) -> Tensor:
@@ -144,6 +168,7 @@ def _compute_sparse(layer: SparseConv2d, own: Mapping[str, Tensor], X: Tensor) -
 
 _LAYERS: dict[type[nn.Module], Callable[[Any, Mapping[str, Tensor], Tensor], Tensor]] = {
     Pixels: _convert_pixels,
+    StackedPixels: _convert_pixels_each,
     MaskLayer: _multiply_by_mask,
     nn.Flatten: _flatten,
     nn.MaxPool2d: _pool_maximum,

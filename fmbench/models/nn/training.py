@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Protocol, TypeVar
 
 import numpy as np
@@ -54,6 +55,16 @@ class TrainConfig:
         if self.steps is not None:
             return self.steps
         return (self.epochs or 0) * math.ceil(n_images / self.batch_size)
+
+    @property
+    def schedule(self) -> tuple[int | None, int | None, int, int]:
+        """What networks that are trained together must have in common."""
+        return self.epochs, self.steps, self.batch_size, self.held_out
+
+    @property
+    def update(self) -> tuple[str, float, float, float]:
+        """What decides how an optimizer changes the weights."""
+        return self.optimizer, self.learning_rate, self.momentum, self.epsilon
 
 
 @dataclass(frozen=True)
@@ -129,7 +140,11 @@ class TorchClassifier(ClassifierMixin, BaseEstimator):
         y: np.ndarray,
         on_epoch: Sequence[EpochCallback] = (),
     ) -> None:
-        """Train several classifiers at once; they may differ only in their seeds.
+        """Train several classifiers with the same layers at once.
+
+        They may differ in their seeds, the scaling of their pixels, their losses and optimizers
+        with their settings. It is fastest if those with the same loss and optimizer follow each
+        other.
 
         ``X`` and ``y`` are as for ``fit``. ``on_epoch`` holds one callback for each classifier, or
         is empty. Each classifier has its own weights, order and dropout, the same as if it were
@@ -137,12 +152,15 @@ class TorchClassifier(ClassifierMixin, BaseEstimator):
         another order, which a long training amplifies.
 
         Raises:
-            ValueError: the configurations or the devices differ, or ``held_out`` leaves no image
-                to train on.
+            ValueError: the devices, the layers, or the numbers of epochs or steps, of images in a
+                batch or of images held out differ; or ``held_out`` leaves no image to train on.
         """
         config, device = classifiers[0].config, classifiers[0].device
-        if any((c.config, c.device) != (config, device) for c in classifiers):
-            raise ValueError("classifiers that are trained together may differ only in their seeds")
+        if any((c.config.schedule, c.device) != (config.schedule, device) for c in classifiers):
+            raise ValueError(
+                "classifiers that are trained together must have the same device, epochs or steps, "
+                "size of a batch and number of images held out"
+            )
         if config.held_out >= len(X):
             raise ValueError(
                 f"{config.held_out} of {len(X)} images are held out, so none is left to train on: "
@@ -258,7 +276,8 @@ def _train_classifiers(
         # From here on only the dropout of a single network uses the global generator.
         torch.manual_seed(generators[-1].dropout_seed)
         networks = [classifier.network_ for classifier in classifiers]
-        yield from _train_epochs(networks, images, labels, generators, classifiers[0].config)
+        configs = [classifier.config for classifier in classifiers]
+        yield from _train_epochs(networks, images, labels, generators, configs)
 
 
 def use_graphs(images: Tensor) -> bool:
@@ -271,16 +290,22 @@ def _train_epochs(
     images: Tensor,
     labels: Tensor,
     generators: Sequence[_Generators],
-    config: TrainConfig,
+    configs: Sequence[TrainConfig],
 ) -> Iterator[list[EpochReport]]:
     """Train, and yield the report of each network after every epoch."""
+    config = configs[0]  # for what all of them have in common
     group: NetworkGroup
     if len(networks) == 1 and images.device.type == "cpu":
         group = direct.make_single_network(networks[0], config.loss)
     else:
-        dropouts = [generator.dropout for generator in generators]
-        group = StackedNetworks(networks, config.loss, dropouts, config.batch_size)
-    step = _TrainingStep(group, config, len(networks))
+        group = StackedNetworks(
+            networks,
+            [each.loss for each in configs],
+            [generator.dropout for generator in generators],
+            config.batch_size,
+            by_network=len({each.update for each in configs}) > 1,
+        )
+    step = _TrainingStep(group, configs)
     do_step = (
         GraphedStep(step.run, group.prepare_step, config.batch_size)
         if use_graphs(images)
@@ -302,9 +327,10 @@ def _train_epochs(
 class _TrainingStep:
     """One training step; it also adds up the losses and the right answers of the steps."""
 
-    def __init__(self, group: NetworkGroup, config: TrainConfig, n_networks: int) -> None:
+    def __init__(self, group: NetworkGroup, configs: Sequence[TrainConfig]) -> None:
         self._group = group
-        self._optimizer = optimizers.OPTIMIZERS[config.optimizer](group.vector, config)
+        self._optimizers = list(_make_optimizers(group.vector, configs))
+        n_networks = len(configs)
         # The sums stay on the device: reading them at each step would make the CPU wait for it.
         device = group.vector.device
         self._loss_sums = torch.zeros(n_networks, dtype=torch.float64, device=device)
@@ -319,7 +345,8 @@ class _TrainingStep:
         """Train on ``uint8 (S, n, 28, 28)`` and ``int64 (S, n)``."""
         losses, logits = self._group(batch, target)
         self._group.compute_gradient(losses)
-        self._optimizer.step()
+        for optimizer in self._optimizers:
+            optimizer.step()
         self._loss_sums.add_(losses.detach(), alpha=batch.shape[1])
         self._n_right.add_((logits.detach().argmax(-1) == target).sum(-1))
 
@@ -329,3 +356,25 @@ class _TrainingStep:
         self._loss_sums.zero_()
         self._n_right.zero_()
         return [(loss, accuracy) for loss, accuracy in means.t().tolist()]
+
+
+def _make_optimizers(
+    vector: nn.Parameter, configs: Sequence[TrainConfig]
+) -> Iterator[optimizers.Optimizer]:
+    """Make an optimizer for each run of networks with the same settings.
+
+    If there are several, all parameters of a network stand together in ``vector``.
+    """
+    if len({config.update for config in configs}) == 1:
+        yield optimizers.OPTIMIZERS[configs[0].optimizer](vector, configs[0])
+        return
+    assert vector.grad is not None
+    size = len(vector) // len(configs)  # of one network
+    first = 0
+    for _, same in groupby(configs, key=lambda config: config.update):
+        members = list(same)
+        part = slice(first * size, (first + len(members)) * size)
+        own = nn.Parameter(vector.detach()[part])
+        own.grad = vector.grad[part]
+        yield optimizers.OPTIMIZERS[members[0].optimizer](own, members[0])
+        first += len(members)

@@ -36,7 +36,8 @@ def compare_with_alone(networks, loss, tolerance=1e-4):
     """Check logits, losses, gradients and buffers of a stack against each network alone."""
     X, y = make_images(len(networks))
     alone = [copy.deepcopy(network) for network in networks]
-    group = StackedNetworks(networks, loss, [torch.Generator() for _ in networks], N_IMAGES)
+    generators = [torch.Generator() for _ in networks]
+    group = StackedNetworks(networks, [loss] * len(networks), generators, N_IMAGES)
     losses, logits = group(X, y)
     group.compute_gradient(losses)
     for i, (network, stacked) in enumerate(zip(alone, networks, strict=True)):

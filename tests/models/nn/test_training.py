@@ -1,3 +1,5 @@
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -6,6 +8,7 @@ from torch import nn
 
 from fmbench.datasets.specs import FASHION_MNIST
 from fmbench.models.nn.layers import (
+    SCALINGS,
     ChannelScale,
     Pixels,
     Resize,
@@ -304,12 +307,83 @@ def test_predicting_between_epochs_does_not_change_networks_trained_together(sma
         assert np.array_equal(a.predict_proba(X_new), b.predict_proba(X_new))
 
 
-def test_classifiers_trained_together_may_differ_only_in_their_seeds(small):
+@pytest.mark.parametrize("order", ["as listed", "shuffled"])
+def test_recipes_with_the_same_layers_are_the_same_together_and_alone(small, order):
+    """Each optimizer, loss and scaling of pixels, in one stack; momentum belongs to "sgd" alone."""
+    X, y, X_new = small
+    recipes = [
+        (scaling, TrainConfig(2, 64, optimizer, 0.005, momentum, loss=loss))
+        for optimizer, momentum in [("sgd", 0.0), ("sgd", 0.9), *((o, 0.0) for o in OPTIMIZERS)]
+        for loss in LOSSES.values()
+        for scaling in SCALINGS
+    ]
+    if order == "shuffled":
+        np.random.default_rng(0).shuffle(recipes)
+
+    def make(seed, scaling, config):
+        def build():
+            network = build_sequential(
+                ("pixels", Pixels(scaling)),
+                ("conv", nn.Conv2d(1, 3, 5)),
+                ("pool", nn.AvgPool2d(4)),
+                ("norm", nn.BatchNorm2d(3)),
+                ("dropout", nn.Dropout(0.3)),
+                ("flatten", nn.Flatten()),
+                ("output", nn.Linear(108, 10)),
+            )
+            return use_double_precision(network)
+
+        return TorchClassifier(build, config, seed=seed)
+
+    alone, together = (
+        [make(seed, *recipe) for seed, recipe in enumerate(recipes)] for _ in range(2)
+    )
+    reports = []
+    TorchClassifier.fit_together(
+        together, X, y, [lambda _, report: reports.append(report)] * len(together)
+    )
+    own_reports = []
+    for a, b in zip(alone, together, strict=True):
+        a.fit(X, y, lambda _, report: own_reports.append(report))
+        assert np.abs(a.predict_proba(X_new) - b.predict_proba(X_new)).max() < 1e-6
+        assert torch.allclose(a.network_.norm.running_var, b.network_.norm.running_var, rtol=1e-6)
+    losses, own_losses = (sorted(r.train_loss for r in each) for each in (reports, own_reports))
+    assert losses == pytest.approx(own_losses, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        TrainConfig(3, 32, "adam", 0.005),  # CONFIG has two epochs
+        TrainConfig(2, 16, "adam", 0.005),
+        TrainConfig(2, 32, "adam", 0.005, held_out=10),
+        TrainConfig(None, 32, "adam", 0.005, steps=5),
+    ],
+    ids=["epochs", "batch size", "images held out", "steps"],
+)
+def test_classifiers_trained_together_have_the_same_steps_and_images(small, other):
     X, y, _ = small
-    other = TrainConfig(3, 32, "adam", 0.005)
-    with pytest.raises(ValueError, match="only in their seeds"):
+    assert (CONFIG.epochs, CONFIG.batch_size, CONFIG.held_out) == (2, 32, 0)
+    with pytest.raises(ValueError, match="the same device, epochs or steps"):
         TorchClassifier.fit_together(
             [TorchClassifier(build_network, config) for config in (CONFIG, other)], X, y
+        )
+
+
+def test_classifiers_trained_together_have_the_same_layers(small):
+    X, y, _ = small
+
+    def build(activation):
+        return build_sequential(
+            ("pixels", Pixels("unit")),
+            ("flatten", nn.Flatten()),
+            ("activation", activation()),
+            ("output", nn.Linear(784, 10)),
+        )
+
+    with pytest.raises(ValueError, match="the same layers"):
+        TorchClassifier.fit_together(
+            [TorchClassifier(partial(build, each), CONFIG) for each in (nn.ReLU, nn.Tanh)], X, y
         )
 
 
