@@ -944,11 +944,10 @@ def _measure_stories(
         located = measuring.find_sources(schedule.select_pending(cells, contents))
         able = [cell for cell in cells if cell.dataset.name in located]
         if todo := schedule.select_pending(able, contents):
-            seconds = sum(map(measuring.estimate.expected_seconds, todo)) / session.jobs
+            seconds = session.estimate_seconds(todo)
             logger.info(
-                "not measured yet: %d of %d cells, %d at a time: about %s; "
-                "Ctrl-C keeps what is finished",
-                len(todo), len(able), session.jobs, format_duration(seconds),
+                "not measured yet: %d of %d cells, %s: about %s; Ctrl-C keeps what is finished",
+                len(todo), len(able), session.describe_jobs(todo), format_duration(seconds),
             )  # fmt: skip
         session.measure(todo, contents, n_planned=len(able))
 

@@ -2,7 +2,8 @@
 
 The wheels are those of the packages that an image with PyTorch often lacks, for the Python and the
 kind of machine that the options name. `measure.py` installs only those that are missing there. The
-data are Fashion-MNIST and the MNIST digits, checked. Copy the checkout with .gpu to the machine.
+data are Fashion-MNIST, the MNIST digits and the first release of Fashion-MNIST, checked; the last
+is left out if no server gives it. Copy the checkout with .gpu to the machine.
 
     python benchmarks/gpu/fetch.py
     python benchmarks/gpu/fetch.py --python 3.13
@@ -15,6 +16,10 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from fmbench.datasets.specs import DatasetSpec
 
 ROOT = Path(__file__).parents[2]
 FETCHED = ROOT / ".gpu"
@@ -50,25 +55,41 @@ def fetch_wheels(names: tuple[str, ...], folder: Path, python: str, machine: str
     temporary.replace(folder)
 
 
-def fetch_data(folder: Path, digits: Path | None) -> None:
-    """Copy both data sets from where fmbench finds them, or fetch them; both are checked.
+def fetch_data(folder: Path, digits: Path | None, first_release: Path | None) -> None:
+    """Copy the data sets from where fmbench finds them, or fetch them; all are checked.
 
-    ``digits`` is the folder of the MNIST digits, if the user names it.
+    ``digits`` and ``first_release`` are folders that the user names, if any. Only the first release
+    of Fashion-MNIST may be missing, unless its folder was named; one line says so then.
     """
+    from fmbench.datasets.specs import FASHION_MNIST, FIRST_RELEASE, MNIST_DIGITS
+    from fmbench.errors import UserError
+
+    copy_data(FASHION_MNIST, folder, None)
+    copy_data(MNIST_DIGITS, folder, digits)
+    try:
+        copy_data(FIRST_RELEASE, folder, first_release)
+    except UserError as error:
+        if first_release is not None:
+            raise
+        what = str(error).replace(FIRST_RELEASE.option, "--first-release DIR")
+        print(f"the step forensics will lack the cells on these images: {what}")
+
+
+def copy_data(spec: DatasetSpec, folder: Path, given: Path | None) -> None:
+    """Copy a data set into a folder of its own below ``folder``; raises UserError."""
     from fmbench.datasets.loading import find_genuine_file, verify_files
     from fmbench.datasets.locate import locate_dataset
-    from fmbench.datasets.specs import FASHION_MNIST, FILES, MNIST_DIGITS
+    from fmbench.datasets.specs import FILES
 
-    for spec, given in ((FASHION_MNIST, None), (MNIST_DIGITS, digits)):
-        source = locate_dataset(spec, given, fetch=True)
-        verify_files(spec, source.folder)
-        target = folder / spec.name
-        target.mkdir(parents=True, exist_ok=True)
-        for file in FILES:
-            path = find_genuine_file(spec, source.folder, file)
-            shutil.copyfile(path, target / path.name)
-        verify_files(spec, target)
-        print(f"{target}: {spec.title}, from {source.origin}")
+    source = locate_dataset(spec, given, fetch=True)
+    verify_files(spec, source.folder)
+    target = folder / spec.name
+    target.mkdir(parents=True, exist_ok=True)
+    for file in FILES:
+        path = find_genuine_file(spec, source.folder, file)
+        shutil.copyfile(path, target / path.name)
+    verify_files(spec, target)
+    print(f"{target}: {spec.title}, from {source.origin}")
 
 
 def main() -> None:
@@ -76,6 +97,8 @@ def main() -> None:
     parser.add_argument("--python", default="3.12", help="version of Python there [3.12]")
     parser.add_argument("--machine", default="x86_64", help="its processor [x86_64]")
     parser.add_argument("--digits", type=Path, help="folder with the MNIST digits")
+    parser.add_argument("--first-release", type=Path,
+                        help="folder with the first release of Fashion-MNIST")  # fmt: skip
     parser.add_argument("--no-data", action="store_true", help="only the wheels")
     options = parser.parse_args()
     fetch_wheels(WHEELS, FETCHED / "wheels", options.python, options.machine)
@@ -85,7 +108,7 @@ def main() -> None:
         from fmbench.errors import UserError
 
         try:
-            fetch_data(FETCHED / "data", options.digits)
+            fetch_data(FETCHED / "data", options.digits, options.first_release)
         except UserError as error:
             sys.exit(str(error))
     for path in sorted(FETCHED.iterdir()):

@@ -1,10 +1,11 @@
 """Measures everything that needs an NVIDIA GPU, step by step, and prints a table of the results.
 
-`README.md` beside this file lists the steps. Each step has a process and a time budget of its own,
-and its result is saved when it ends: a step that fails or runs out of time is recorded, and the
-next one begins. Called again with the same `--out`, the script goes on with what is missing. The
-records are packed into archives of at most 16 MB, together with the results so far, after every
-step. Neither root nor a network is needed once `fetch.py` has fetched packages and data.
+`README.md` beside this file lists the steps. Each step has a process and a time budget of its own.
+A step that fails or runs out of time is recorded, and the next one begins. Called again with the
+same `--out`, the script goes on with what is missing. After every step, and once a minute during a
+step if there is something new, the results so far and the records are packed into archives of at
+most 16 MB. So a call that is killed loses one minute at most, and its step ends with it. Neither
+root nor a network is needed once `fetch.py` has fetched packages and data.
 
     python benchmarks/gpu/measure.py --minutes 20
     python benchmarks/gpu/measure.py --device cpu --quick --out /tmp/rehearsal
@@ -13,7 +14,9 @@ step. Neither root nor a network is needed once `fetch.py` has fetched packages 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib.metadata
+import importlib.util
 import json
 import os
 import re
@@ -25,7 +28,7 @@ import tarfile
 import threading
 import time
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -44,40 +47,108 @@ BUDGETS = {
     "cnn": 180,
     "run": 560,
     "forensics": 200,
-    "repeat": 180,
+    "repeat": 400,
     "summary": 60,
 }
 GRACE_SECONDS = 20  # for a step to end after it was interrupted; a part of its budget
 PACKING_SECONDS = 10  # kept free of --minutes, for the last archives
+SAVE_SECONDS = 60  # between two looks whether a running step has left something new
+WATCH_END_SECONDS = 5  # the longest wait for nvidia-smi, which may hang
+IMPORT_SECONDS = 180  # the longest wait for the imports of some packages
 ARCHIVE_BYTES = 15_500_000
 RESULTS, LOG, TABLE = "results.jsonl", "log.txt", "table.txt"
+RESULT_SUFFIX = ".result.json"  # of the file into which a step writes its result
 FINISHED, INCOMPLETE, FAILED, OUT_OF_TIME = "finished", "incomplete", "failed", "out of time"
+NOT_ENDED = "not ended"
+ENTRY_FACTS = {"step", "status", "why", "seconds", "settings"}  # every attempt in results.jsonl
 PACKED_SUFFIXES = {".json", ".npz", ".csv", ".md"}
+NOT_PACKED = {"unfinished", "locks"}  # folders
+# These steps get the result of the attempt before, and measure only what it lacks.
+RESUMING = ("lenet5", "cnn")
 # With these `fmbench judge` reads documents and writes reviews. No step imports them.
 ONLY_FOR_JUDGE = {
     "beautifulsoup4", "docutils", "markdown-it-py", "pdfminer.six", "pdfplumber", "pylatexenc",
     "pyyaml", "rapidfuzz",
 }  # fmt: skip
-
-
-# Packages without which everything can still be measured, and the rows that they make faster.
-OPTIONAL = {
-    "numba": "the linear SVC and logistic regression",
-    "scikit-learn-intelex": "the SVC and nearest-neighbour rows",
-}
+# The modules to import of a package that has another name, or that imports most in a part of it.
+MODULES = {"deap": "deap.tools", "scikit-image": "skimage.feature", "scikit-learn": "sklearn.svm"}
+# Prints the first of some modules that cannot be imported, and why.
+TRY_IMPORTS = """
+import importlib, os, sys
+for name in sys.argv[1:]:
+    try:
+        importlib.import_module(name)
+    except BaseException as error:
+        why = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        print(f"{name} cannot be imported ({why})", flush=True)
+        os._exit(1)
+os._exit(0)
+"""
+# Prints how nvidia-smi calls the card that PyTorch uses. It is always the PCI address if PyTorch
+# knows it: a part of a card (MIG) has an identifier of its own, which nvidia-smi may refuse.
+FIND_CARD = """
+import torch
+card = torch.cuda.get_device_properties(0)
+if hasattr(card, "pci_bus_id"):
+    print(f"{card.pci_domain_id:08x}:{card.pci_bus_id:02x}:{card.pci_device_id:02x}.0")
+else:
+    print(f"GPU-{card.uuid}")
+"""
 
 
 # ------------------------------------------------------------------------------------ packages
 
 
-def find_missing_packages() -> list[str]:
-    """The requirements of the steps that this Python does not meet."""
+@dataclass(frozen=True)
+class Group:
+    """Packages that are installed into one folder, and whose imports are tried together."""
+
+    name: str  # of their folder below --site
+    requirements: tuple[str, ...]
+    modules: tuple[str, ...]
+    wheels: tuple[str, ...]  # the names of all packages that may be installed
+    without: str = ""  # what happens without them; empty: nothing can be measured
+    blocks: str = ""  # a module that fmbench uses if it finds it, even if the import fails
+
+
+def list_groups(wheels: Mapping[str, Path]) -> list[Group]:
+    """The packages that the steps need, as pyproject.toml requires them."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
-    tests = [r for r in extras["dev"] if re.match(r"pytest\b(?!-)|hypothesis", r)]
-    fast = {get_name(r): r.partition(";")[0] for r in extras["fast"]}
+    extra = {get_name(r): r.partition(";")[0].strip() for r in (*extras["dev"], *extras["fast"])}
     needed = [r for r in project["dependencies"] if get_name(r) not in ONLY_FOR_JUDGE]
-    return [r for r in [*needed, *(fast[name] for name in OPTIONAL), *tests] if not is_met(r)]
+    return [
+        Group(
+            "needed",
+            tuple(needed),
+            modules=tuple(MODULES.get(name, name) for name in map(get_name, needed)),
+            wheels=tuple(name for name, path in wheels.items() if path.parent.name == "wheels"),
+        ),
+        Group(
+            "tests",
+            (extra["pytest"], extra["hypothesis"]),
+            modules=("pytest", "hypothesis"),
+            wheels=("hypothesis", "iniconfig", "packaging", "pluggy", "pygments", "pytest",
+                    "sortedcontainers"),
+            without="the step tests needs them; `make check` installs them into .venv, and for a "
+            "machine without a network `make gpu-wheels` fetches them",
+        ),
+        Group(
+            "numba",
+            (extra["numba"],),
+            modules=("numba", "llvmlite"),
+            wheels=("llvmlite", "numba"),
+            without="without it the linear SVC and logistic regression are slow",
+            blocks="numba",
+        ),
+        Group(
+            "intelex",
+            (extra["scikit-learn-intelex"],),
+            modules=("daal4py", "sklearnex.svm", "sklearnex.neighbors"),
+            wheels=("daal", "scikit-learn-intelex", "tbb", "tcmlib", "umf"),
+            without="without it the SVC and nearest-neighbour rows are slow",
+        ),
+    ]  # fmt: skip
 
 
 def get_name(requirement: str) -> str:
@@ -87,12 +158,12 @@ def get_name(requirement: str) -> str:
 
 def is_met(requirement: str) -> bool:
     """Whether ``name>=version`` is installed; versions are compared by their leading numbers."""
-    name, _, wanted = requirement.strip().partition(">=")
+    name, _, wanted = requirement.partition(">=")
     try:
         found = importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
         return False
-    return leading_numbers(found) >= leading_numbers(wanted)
+    return leading_numbers(found or "") >= leading_numbers(wanted)  # none in a half installed one
 
 
 def leading_numbers(version: str) -> list[int]:
@@ -100,48 +171,109 @@ def leading_numbers(version: str) -> list[int]:
     return [int(number) for number in re.findall(r"\d+", version.partition("+")[0])]
 
 
-def add_packages(site: Path) -> None:
-    """Install the wheels of missing packages into ``site``, which fmbench then also searches.
+def find_problem(group: Group) -> str:
+    """Say on one line what is missing of a group or cannot be imported; nothing if all is well."""
+    lacking = [r for r in group.requirements if not is_met(r)]
+    if lacking:
+        return f"this Python lacks {', '.join(lacking)}"
+    return try_imports(group.modules)
 
-    Ends the program with one line if a package is missing and there is no wheel of it.
+
+def try_imports(modules: Sequence[str]) -> str:
+    """Import modules in another process; say on one line which one fails, and nothing if none.
+
+    That a package is installed does not say that all is there that it needs.
     """
-    search_packages(site)
-    missing = find_missing_packages()
+    try:
+        done = subprocess.run(
+            [sys.executable, "-P", "-c", TRY_IMPORTS, *modules],
+            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, timeout=IMPORT_SECONDS,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        return f"the import of {', '.join(modules)} does not end"
+    if done.returncode == 0:
+        return ""
+    crashed = f"the import of {', '.join(modules)} ends Python with status {done.returncode}"
+    return (done.stdout.splitlines() or [crashed])[-1]
+
+
+def add_packages(site: Path) -> None:
+    """Let this process and the steps import what they need, also from folders below ``site``.
+
+    Wheels of what is missing are installed there. Optional packages that cannot be imported even
+    so are left out, and one line says what that means. If others cannot, that ends the program.
+    """
     wheels = {
         path.name.partition("-")[0].replace("_", "-").lower(): path
         for path in sorted(FETCHED.glob("wheels*/*.whl"))
     }
-    # What a package needs itself is among the wheels too, so all are installed that are not there.
-    needed = set(map(get_name, missing))
-    absent = {name for name in wheels if not has_distribution(name)}
-    if missing and (chosen := sorted(wheels[name] for name in absent | (needed & set(wheels)))):
-        print(f"installing into {site}: {', '.join(path.name for path in chosen)}", flush=True)
-        subprocess.run(
-            [sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps",
-             "--no-compile", "--ignore-installed", "--prefix", str(site), *map(str, chosen)],
-            check=True,
-        )  # fmt: skip
-        search_packages(site)
-        missing = find_missing_packages()
-    required = [r for r in missing if get_name(r) not in OPTIONAL]
-    if required:
-        sys.exit(
-            f"this Python lacks {', '.join(required)}: install them, or run `make gpu-wheels` on a "
-            "machine with a network and copy the folder .gpu here"
-        )
-    for requirement in missing:
-        print(f"{get_name(requirement)} is not here: {OPTIONAL[get_name(requirement)]} take longer")
+    groups = list_groups(wheels)
+    used = [group.name for group in groups]
+    use_packages(site, used)
+    for group in groups:
+        problem = find_problem(group)
+        for chosen in choose_wheels(group, wheels):
+            if problem:
+                install_wheels(chosen, site / group.name)
+                use_packages(site, used)
+                problem = find_problem(group)
+        if not problem:
+            continue
+        if not group.without:
+            sys.exit(
+                f"{problem}: install it (`make install` does so in .venv), or run `make "
+                "gpu-wheels` on a machine with a network and copy the folder .gpu here"
+            )
+        used.remove(group.name)
+        use_packages(site, used)
+        is_there = group.blocks and importlib.util.find_spec(group.blocks)
+        if is_there and (why := try_imports(group.modules)):
+            sys.exit(f"{why}: uninstall {group.name}, or install it again with what it needs")
+        print(f"{problem}: {group.without}", flush=True)
 
 
-def find_package_folders(site: Path) -> list[Path]:
-    """The folders of packages below ``site``; a wheel may have brought one of its own."""
-    return sorted(site.glob("**/lib/python*/*-packages"))
+def choose_wheels(group: Group, wheels: Mapping[str, Path]) -> list[list[Path]]:
+    """The wheels to install; for a needed group first the missing ones, then, if need be, all.
+
+    What a missing package needs may be there, but too old. Of an optional group all are installed
+    at once, because its compiled libraries look for one another in their own folder.
+    """
+    names = sorted(set(group.wheels) & set(wheels))
+    old = {get_name(r) for r in group.requirements if not is_met(r)}
+    missing = [name for name in names if name in old or not has_distribution(name)]
+    attempts = [names] if group.without else [missing, names]
+    return [[wheels[name] for name in attempt] for attempt in attempts if attempt]
 
 
-def search_packages(site: Path) -> None:
-    """Let this process import from ``site``, before older versions of the same packages."""
-    found = [str(folder) for folder in find_package_folders(site)]
-    sys.path[:] = found + [path for path in sys.path if path not in found]
+def install_wheels(wheels: Sequence[Path], prefix: Path) -> None:
+    """Install wheels below ``prefix``; say on one line if pip could not."""
+    print(f"installing into {prefix}: {', '.join(path.name for path in wheels)}", flush=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps",
+         "--no-compile", "--ignore-installed", "--disable-pip-version-check",
+         "--prefix", str(prefix), *map(str, wheels)],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    if done.returncode:
+        last = (done.stdout.strip().splitlines() or [f"status {done.returncode}"])[-1]
+        print(f"pip has not installed them: {last}", flush=True)
+
+
+def find_package_folders(prefix: Path) -> list[Path]:
+    """The folders of packages below ``prefix``; a wheel may have brought one of its own."""
+    return sorted(prefix.glob("**/lib/python*/*-packages"))
+
+
+def use_packages(site: Path, groups: Sequence[str]) -> None:
+    """Let this process and those that it starts import what ``site`` has of these groups.
+
+    It comes before older versions of the same packages, and nothing else of ``site`` is used.
+    """
+    folders = [str(path) for name in groups for path in find_package_folders(site / name)]
+    sys.path[:] = folders + [p for p in sys.path if not Path(p).is_relative_to(site)]
+    named = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    named = [p for p in named if p not in ("", str(ROOT)) and not Path(p).is_relative_to(site)]
+    os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT), *named, *folders])
     importlib.invalidate_caches()
 
 
@@ -166,19 +298,24 @@ class MachineWatch:
     card_load: list[int] = field(default_factory=list)  # percent of the time that a kernel ran
 
     def facts(self) -> dict[str, Any]:
-        """What was seen; nothing about a card where there is no nvidia-smi."""
+        """What was seen; nothing about the card that nvidia-smi did not say."""
         found: dict[str, Any] = {"min_host_available_mib": self.min_host_available_mib}
-        if self.card_load:
+        if self.peak_card_mib is not None:
             found["peak_card_mib"] = self.peak_card_mib
+        if self.card_load:
             found["mean_card_load_percent"] = round(sum(self.card_load) / len(self.card_load), 1)
         return found
 
     def note_card(self, line: str) -> None:
-        """Note a line of nvidia-smi: the memory in MiB and the load in percent."""
-        numbers = re.findall(r"\d+", line)
-        if len(numbers) == 2:
-            self.peak_card_mib = max(self.peak_card_mib or 0, int(numbers[0]))
-            self.card_load.append(int(numbers[1]))
+        """Note a line of nvidia-smi: the memory in MiB and the load in percent.
+
+        It writes [N/A] for what it cannot say, such as the load of a card in parts (MIG).
+        """
+        memory, _, load = (part.strip() for part in line.partition(","))
+        if memory.isdecimal():
+            self.peak_card_mib = max(self.peak_card_mib or 0, int(memory))
+        if load.isdecimal():
+            self.card_load.append(int(load))
 
     def note_host(self) -> None:
         """Note the host's free memory; only Linux says it."""
@@ -188,9 +325,29 @@ class MachineWatch:
             self.min_host_available_mib = min(self.min_host_available_mib or mib, mib)
 
 
+def find_card() -> str | None:
+    """How nvidia-smi calls the card that PyTorch uses; None, with a line, if that is not known.
+
+    Another process asks PyTorch, so that this one takes no memory of the card.
+    """
+    try:
+        done = subprocess.run(
+            [sys.executable, "-P", "-c", FIND_CARD], capture_output=True, text=True,
+            timeout=IMPORT_SECONDS,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        why = f"it has not answered for {IMPORT_SECONDS} s"
+    else:
+        if done.returncode == 0:
+            return done.stdout.split()[-1]
+        why = (done.stderr.strip().splitlines() or [f"status {done.returncode}"])[-1][:200]
+    print(f"memory and load of the card are not watched: PyTorch does not name it ({why})")
+    return None
+
+
 @contextmanager
-def watch_machine() -> Iterator[MachineWatch]:
-    """Watch the card and the host during the block."""
+def watch_machine(card: str | None) -> Iterator[MachineWatch]:
+    """Watch the host and, if ``card`` names one for nvidia-smi, this card during the block."""
     watch, stop = MachineWatch(), threading.Event()
 
     def read_host() -> None:
@@ -198,34 +355,33 @@ def watch_machine() -> Iterator[MachineWatch]:
         while not stop.wait(0.5):
             watch.note_host()
 
-    threads = [threading.Thread(target=read_host, daemon=True)]
-    card: subprocess.Popen[str] | None = None
-    if shutil.which("nvidia-smi"):
-        query = "--query-gpu=memory.used,utilization.gpu"
-        card = subprocess.Popen(
-            ["nvidia-smi", query, "--format=csv,noheader,nounits", "-lms", "500"],
-            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-        )  # fmt: skip
-        lines = card.stdout
-
-        def read_card() -> None:
-            for line in lines or ():
+    def read_card(lines: IO[str]) -> None:
+        with lines:
+            for line in lines:
                 watch.note_card(line)
 
-        threads.append(threading.Thread(target=read_card, daemon=True))
+    threads = [threading.Thread(target=read_host, daemon=True)]
+    reader: subprocess.Popen[str] | None = None
+    if card is not None and shutil.which("nvidia-smi"):
+        query = "--query-gpu=memory.used,utilization.gpu"
+        reader = subprocess.Popen(
+            ["nvidia-smi", "-i", card, query, "--format=csv,noheader,nounits", "-lms", "500"],
+            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+        )  # fmt: skip
+        threads.append(threading.Thread(target=read_card, args=(reader.stdout,), daemon=True))
     for thread in threads:
         thread.start()
     try:
         yield watch
     finally:
         stop.set()
-        if card is not None:
-            card.kill()
-            card.wait()
+        if reader is not None:
+            reader.kill()
+            # A driver that hangs does not let it end: it is left alone then.
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                reader.wait(WATCH_END_SECONDS)
         for thread in threads:
-            thread.join()
-        if card is not None and card.stdout is not None:
-            card.stdout.close()
+            thread.join(WATCH_END_SECONDS)
 
 
 # --------------------------------------------------------------------------------------- steps
@@ -236,8 +392,7 @@ class Journal:
 
     def __init__(self, path: Path, settings: dict[str, Any]) -> None:
         self._path, self._settings = path, settings
-        lines = path.read_text().splitlines() if path.exists() else []
-        self.entries: list[dict[str, Any]] = [json.loads(line) for line in lines]
+        self.entries = list(read_entries(path))
         if any(entry["settings"] != settings for entry in self.entries):
             sys.exit(
                 f"{path.parent} holds results of other settings than {settings}: choose another "
@@ -245,10 +400,20 @@ class Journal:
             )
 
     def add(self, entry: dict[str, Any]) -> None:
-        """Append the result of an attempt."""
+        """Append an attempt."""
         self.entries.append({**entry, "settings": self._settings})
-        with self._path.open("a") as file:
-            file.write(json.dumps(self.entries[-1]) + "\n")
+        self._write()
+
+    def change_last(self, **facts: Any) -> None:
+        """Change facts of the last attempt."""
+        self.entries[-1] |= facts
+        self._write()
+
+    def _write(self) -> None:
+        # All lines anew, then one renaming: a kill leaves the old file or the new one.
+        temporary = self._path.with_suffix(".part")
+        temporary.write_text("".join(json.dumps(entry) + "\n" for entry in self.entries))
+        temporary.replace(self._path)
 
     def last(self, step: str) -> dict[str, Any] | None:
         """The newest attempt at a step."""
@@ -265,11 +430,36 @@ class Journal:
         return sum(e["seconds"] for e in attempts), len(attempts)
 
 
-def run_step(command: Sequence[str], limit: float, result: Path, log: IO[str]) -> tuple[str, str]:
+def read_entries(path: Path) -> Iterator[dict[str, Any]]:
+    """Read the attempts in ``results.jsonl``; a line that is none is left out with a warning."""
+    lines = path.read_text(errors="replace").splitlines() if path.exists() else []
+    for number, line in enumerate(lines, 1):
+        try:
+            entry = json.loads(line)
+        except json.JSONDecodeError:
+            entry = None
+        if isinstance(entry, dict) and entry.keys() >= ENTRY_FACTS:
+            yield entry
+        else:
+            print(
+                f"{path}: line {number} is damaged and is left out; a step that lacks its result "
+                "now is measured again"
+            )
+
+
+def read_result(path: Path) -> dict[str, Any]:
+    """What a step has written into its file; nothing if there is no file."""
+    return json.loads(path.read_text()) if path.exists() else {}
+
+
+def run_step(
+    command: Sequence[str], limit: float, result: Path, log: IO[str], save: Callable[[], None]
+) -> tuple[str, str]:
     """Run a step's process within its limit; return its status and, if it did not finish, why.
 
     The process writes its result into the file ``result``, also an incomplete one. At the limit it
     is interrupted as by Ctrl-C, so that it can save what it has, and killed after a grace period.
+    While it runs, ``save`` is called every ``SAVE_SECONDS``.
     """
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
@@ -288,24 +478,35 @@ def run_step(command: Sequence[str], limit: float, result: Path, log: IO[str]) -
 
     thread = threading.Thread(target=show, daemon=True)
     thread.start()
-    timed_out = False
     try:
-        process.wait(max(1.0, limit - GRACE_SECONDS))
-    except subprocess.TimeoutExpired:
-        timed_out = True
+        timed_out = not wait_for_end(process, max(1.0, limit - GRACE_SECONDS), save)
     finally:
         end_group(process)
         thread.join(GRACE_SECONDS)
         if process.stdout is not None and not thread.is_alive():
             process.stdout.close()
+    found = read_result(result)
     if timed_out:
-        return OUT_OF_TIME, f"its {limit:.0f} s were over"
+        over = f"its {limit:.0f} s were over"
+        return OUT_OF_TIME, f"{over}; {found['why']}" if found.get("why") else over
     if process.returncode:
         return FAILED, (tail or [f"it ended with status {process.returncode}"])[-1][:300]
-    found = json.loads(result.read_text()) if result.exists() else {}
     if "why" not in found:
         return FAILED, "it ended without a result"
     return (INCOMPLETE, found["why"]) if found["why"] else (FINISHED, "")
+
+
+def wait_for_end(process: subprocess.Popen[str], seconds: float, save: Callable[[], None]) -> bool:
+    """Wait so long for the end of a process, and save meanwhile; return whether it has ended."""
+    end = time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 0:
+        try:
+            process.wait(min(left, SAVE_SECONDS))
+        except subprocess.TimeoutExpired:
+            save()
+        else:
+            return True
+    return process.poll() is not None
 
 
 def end_group(process: subprocess.Popen[str]) -> None:
@@ -332,6 +533,61 @@ def send_to_group(pid: int, sent: signal.Signals) -> None:
 # --------------------------------------------------------------------------------------- output
 
 
+class Output:
+    """The output folder, its journal and table, and the archives of what is in it."""
+
+    def __init__(
+        self, folder: Path, archives: Path, settings: dict[str, Any], steps: Sequence[str]
+    ) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder, self.archives = folder, archives
+        self.journal = Journal(folder / RESULTS, settings)
+        self._steps = steps
+        self._saved: dict[Path, tuple[int, int]] = {}
+
+    def save(self) -> list[Path]:
+        """Write the table and the archives of what there is so far; return the archives."""
+        found = self._find_files()
+        (self.folder / TABLE).write_text(format_table(self.journal, self._steps))
+        made = pack(self.folder, self.archives)
+        self._saved = found
+        return made
+
+    def save_if_new(self) -> None:
+        """Save if a step has left something new since it was saved."""
+        if self._find_files() != self._saved:
+            self.save()
+
+    def _find_files(self) -> dict[Path, tuple[int, int]]:
+        """The time and the size of each file that steps write: records, tables and results."""
+        found = {}
+        for path in list_files(self.folder, self.archives):
+            is_result = path.name.endswith(RESULT_SUFFIX)
+            if path.name != RESULTS and (is_result or is_packed(path)):
+                state = path.stat()
+                found[path] = (state.st_mtime_ns, state.st_size)
+        return found
+
+
+def list_files(out: Path, archives: Path) -> list[Path]:
+    """List the files in ``out``, without the archives and what only a running step needs.
+
+    A step may remove folders meanwhile; ``os.walk`` goes on then.
+    """
+    found = []
+    for folder, below, names in os.walk(out):
+        below[:] = [n for n in below if n not in NOT_PACKED and Path(folder, n) != archives]
+        found += [Path(folder, name) for name in names]
+    return sorted(found)
+
+
+def is_packed(path: Path) -> bool:
+    """Whether a file goes into an archive."""
+    if path.name.endswith(RESULT_SUFFIX):
+        return False  # the journal has what is in it
+    return path.name == RESULTS or path.suffix in PACKED_SUFFIXES
+
+
 def pack(out: Path, archives: Path) -> list[Path]:
     """Pack the records and tables in ``out`` into archives, and put the results beside them.
 
@@ -340,36 +596,24 @@ def pack(out: Path, archives: Path) -> list[Path]:
     archives.mkdir(parents=True, exist_ok=True)
     bins: list[list[Path]] = [[]]
     size = 0
-    for path in sorted(p for p in out.rglob("*") if p.is_file()):
-        relative = path.relative_to(out)
-        if archives in path.parents or not is_packed(relative):
-            continue
+    for path in filter(is_packed, list_files(out, archives)):
         length = 512 + -(-path.stat().st_size // 512) * 512  # a header, and whole blocks
         if bins[-1] and size + length > ARCHIVE_BYTES - 20_480:  # the end of a tar file
             bins.append([])
             size = 0
         bins[-1].append(path)
         size += length
-    made = []
-    for number, paths in enumerate(bins, 1):
-        archive = archives / f"records-{number}.tar"
-        temporary = archive.with_suffix(".part")
-        with tarfile.open(temporary, "w") as tar:
+    made = [archives / f"records-{number}.tar" for number in range(1, len(bins) + 1)]
+    for archive, paths in zip(made, bins, strict=True):
+        with tarfile.open(archive.with_suffix(".part"), "w") as tar:
             for path in paths:
                 tar.add(path, str(path.relative_to(out)))
-        temporary.replace(archive)
-        made.append(archive)
+    for archive in made:  # when all are complete, so that they belong together
+        archive.with_suffix(".part").replace(archive)
     for name in (TABLE, LOG):
         if (out / name).exists():
             shutil.copyfile(out / name, archives / name)
     return made
-
-
-def is_packed(path: Path) -> bool:
-    """Whether a file of the output folder goes into an archive."""
-    if path.name == RESULTS:
-        return True
-    return path.suffix in PACKED_SUFFIXES and not {"unfinished", "locks"} & set(path.parts)
 
 
 def format_table(journal: Journal, steps: Sequence[str]) -> str:
@@ -414,8 +658,9 @@ def parse_options() -> argparse.Namespace:
         help="give each step N times its seconds, on a slow machine [1]",
     )
     parser.add_argument("--minutes", type=float, help="of all steps together [no limit]")
-    parser.add_argument("--data", type=Path, help="folder with fashion-mnist/ and mnist/ [.gpu/data"
-                        " if it exists, else found or fetched]")  # fmt: skip
+    parser.add_argument("--data", type=Path, help="folder with fashion-mnist/, mnist/ and"
+                        " fashion-mnist-first-release/ [.gpu/data if it exists, else found or"
+                        " fetched]")  # fmt: skip
     parser.add_argument("--steps", help="only these, separated by commas")
     parser.add_argument("--again", help="these steps, even if they are finished")
     parser.add_argument("--site", type=Path, default=FETCHED / f"site-{PYTHON}",
@@ -436,12 +681,15 @@ def parse_options() -> argparse.Namespace:
     return options
 
 
-def make_command(step: str, options: argparse.Namespace, out: Path, result: Path) -> list[str]:
+def make_command(
+    step: str, options: argparse.Namespace, out: Path, result: Path, limit: float
+) -> list[str]:
     """The command line of a step's process."""
     command = [
         sys.executable, str(Path(__file__).with_name("steps.py")), step,
         "--device", options.device, "--out", str(out), "--result", str(result),
         "--seeds", str(2 if options.quick else options.seeds),
+        "--seconds", f"{limit - GRACE_SECONDS:.1f}", "--parent", str(os.getpid()),
     ]  # fmt: skip
     command += ["--quick"] if options.quick else []
     command += ["--data", str(options.data.resolve())] if options.data else []
@@ -464,21 +712,18 @@ def main() -> None:
     start = time.monotonic()
     options = parse_options()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    add_packages(options.site)
+    add_packages(options.site.resolve())
     check_device(options.device)
-    paths = [str(ROOT), os.environ.get("PYTHONPATH", "")]
-    paths += [str(folder.resolve()) for folder in find_package_folders(options.site)]
-    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
-    os.environ["PYTHONUNBUFFERED"] = "1"
+    card = find_card() if options.device == "cuda" else None
     out = options.out.resolve()
     archives = (options.archives or out / "archives").resolve()
-    out.mkdir(parents=True, exist_ok=True)
-    journal = Journal(out / RESULTS, {"device": options.device, "quick": options.quick})
+    settings = {"device": options.device, "quick": options.quick}
+    output = Output(out, archives, settings, options.steps)
     interrupted = False
     with (out / LOG).open("a") as log:
         try:
             for step in options.steps:
-                if journal.is_done(step) and step not in options.again:
+                if output.journal.is_done(step) and step not in options.again:
                     print(f"{step}: finished already")
                     continue
                 left = options.patience * BUDGETS[step]
@@ -489,55 +734,68 @@ def main() -> None:
                 if left < GRACE_SECONDS + 5:
                     print(f"{step}: no time left")
                     continue
-                measure_step(step, options, out, journal, left, log)
-                save_output(out, archives, journal, options.steps)
+                measure_step(step, options, output, card, left, log)
+                output.save()
         except KeyboardInterrupt:
             interrupted = True
             print("interrupted: the same command goes on with what is missing", flush=True)
-    made = save_output(out, archives, journal, options.steps)
-    print("\n" + format_table(journal, options.steps), end="")
+    made = output.save()
+    print("\n" + format_table(output.journal, options.steps), end="")
     print(f"archives: {', '.join(str(path) for path in made)}")
     if interrupted:
         sys.exit(130)
-    sys.exit(not all(map(journal.is_done, options.steps)))
+    sys.exit(not all(map(output.journal.is_done, options.steps)))
 
 
 def measure_step(
     step: str,
     options: argparse.Namespace,
-    out: Path,
-    journal: Journal,
+    output: Output,
+    card: str | None,
     limit: float,
     log: IO[str],
 ) -> None:
-    """Run one step and append its result to the journal, also if it is interrupted."""
+    """Run one step, and keep its result in the journal: so far while it runs, then the whole.
+
+    So a call that is killed leaves what the step had measured a minute before.
+    """
     headline = f"--- {step}, at most {limit:.0f} s"
     print(headline, flush=True)
     log.write(headline + "\n")
-    result = out / f"{step}.result.json"
+    journal, result = output.journal, output.folder / f"{step}{RESULT_SUFFIX}"
+    earlier = None
+    if step in RESUMING and step not in options.again:
+        # The file that a killed call has left is newer than its line in the journal.
+        earlier = read_result(result).get("result") or (journal.last(step) or {}).get("result")
     result.unlink(missing_ok=True)
+    if earlier:
+        result.write_text(json.dumps({"result": earlier}))
     started, begin = datetime.now(UTC).isoformat(timespec="seconds"), time.monotonic()
     status, why, watch = FAILED, "interrupted", MachineWatch()
-    try:
-        with watch_machine() as watch:
-            status, why = run_step(make_command(step, options, out, result), limit, result, log)
-    finally:
-        found = json.loads(result.read_text()) if result.exists() else {}
-        result.unlink(missing_ok=True)
-        journal.add(
-            {
-                "step": step, "status": status, "why": why, "started": started,
-                "seconds": round(time.monotonic() - begin, 1), **watch.facts(),
-                "result": found.get("result"),
-            }
+    begun = {"status": NOT_ENDED, "why": "it still runs, or the call was killed"}
+    journal.add({"step": step, **begun, "started": started, "seconds": 0.0, "result": earlier})
+
+    def note(**facts: Any) -> None:
+        journal.change_last(
+            **facts, seconds=round(time.monotonic() - begin, 1), **watch.facts(),
+            result=read_result(result).get("result"),
         )  # fmt: skip
+
+    def save() -> None:
+        try:
+            note()
+            output.save_if_new()
+        except OSError as error:  # a file that was just renamed, or a full disk: in a minute again
+            print(f"the results so far cannot be saved now: {error}", flush=True)
+
+    try:
+        with watch_machine(card) as watch:
+            command = make_command(step, options, output.folder, result, limit)
+            status, why = run_step(command, limit, result, log, save)
+    finally:
+        note(status=status, why=why)
+        result.unlink(missing_ok=True)
         print(f"--- {step}: {status}{f': {why}' if why else ''}", flush=True)
-
-
-def save_output(out: Path, archives: Path, journal: Journal, steps: Sequence[str]) -> list[Path]:
-    """Write the table and the archives of what there is so far."""
-    (out / TABLE).write_text(format_table(journal, steps))
-    return pack(out, archives)
 
 
 if __name__ == "__main__":

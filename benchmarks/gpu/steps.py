@@ -2,7 +2,8 @@
 
 The result file has ``result``, whose ``lines`` go into the table, and ``why``: why the step is not
 complete, or an empty text. It is written again whenever a part of the step is done, so that a step
-that is ended early leaves what it has.
+that is ended early leaves what it has. At the start it may hold the result of an earlier attempt:
+`lenet5` and `cnn` measure only what that one lacks.
 """
 
 from __future__ import annotations
@@ -19,7 +20,12 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from fmbench.models.workers import end_with_parent
+
+if TYPE_CHECKING:
+    from fmbench.records.record import Record
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "benchmarks" / "speed"))
@@ -30,6 +36,11 @@ QUICK_IMAGES = 128
 # GiB of the host's memory for a cell: with half of it, logistic regression fits four classes at a
 # time, and no cell decides alone when a run of all rows ends.
 MEMORY_GIB = 16.0
+# So many of the readings have the same layers: one step then trains all of them.
+READINGS_TOGETHER = 20
+
+if __name__ == "__mp_main__":  # the process of one of the loops that a step compares
+    end_with_parent(os.getppid())
 
 
 @dataclass
@@ -42,6 +53,24 @@ class Step:
     out: Path
     data: Path | None
     result_file: Path
+    seconds: float  # until it is interrupted
+
+    def read_earlier(self) -> dict[str, Any]:
+        """Read what an earlier attempt has measured, with the names of its device and its code.
+
+        If one of them is another now, only the names of today's: the parts would not fit together.
+        """
+        from fmbench.utils import environment
+
+        here = {
+            "device": environment.device_name(self.device),
+            "package": environment.describe_package(),
+        }
+        earlier: dict[str, Any] = {}
+        if self.result_file.exists():
+            earlier = json.loads(self.result_file.read_text())["result"]
+        same = all(earlier.get(name) == value for name, value in here.items())
+        return earlier if same else here
 
     def save(self, result: dict[str, Any], why: str = "") -> None:
         """Write the result so far; ``why`` says why it is not complete."""
@@ -57,8 +86,10 @@ class Step:
     @property
     def folders(self) -> dict[str, Path]:
         """The folders of the data sets by name, as far as they were given."""
-        names = ("fashion-mnist", "mnist")
-        return {n: self.data / n for n in names if (self.data / n).is_dir()} if self.data else {}
+        from fmbench.datasets.specs import DATASETS
+
+        data = self.data
+        return {n: data / n for n in DATASETS if (data / n).is_dir()} if data else {}
 
 
 # ------------------------------------------------------------------------------------- machine
@@ -106,7 +137,7 @@ def read_driver() -> str | None:
         found = subprocess.run(query, capture_output=True, text=True, timeout=20)
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return found.stdout.strip() or None
+    return found.stdout.partition("\n")[0].strip() or None  # each card of the machine has a line
 
 
 def copy_rate(device: str, n_bytes: int) -> float:
@@ -129,19 +160,27 @@ def copy_rate(device: str, n_bytes: int) -> float:
 
 
 def run_tests(step: Step) -> None:
-    """The tests that need a GPU."""
+    """The tests that need a GPU, in this process, so that they end with it."""
+    try:
+        import hypothesis  # noqa: F401 - the tests use it
+        import pytest
+    except ImportError as error:
+        why = (
+            f"{' '.join(str(error).split())}: `make check` installs it into .venv, and for a "
+            "machine without a network `make gpu-wheels` fetches it"
+        )
+        step.save({"lines": ["-"]}, why)
+        return
     report = step.result_file.with_suffix(".xml")
-    environment = dict(os.environ)
     if step.fashion:
-        environment["FMBENCH_DATA"] = str(step.fashion)
+        os.environ["FMBENCH_DATA"] = str(step.fashion)
     # A warning of another version of a library is no failure here.
-    command = [
-        sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "default",
-        f"--junitxml={report}", "tests/models/nn/test_cuda.py",
-    ]  # fmt: skip
-    done = subprocess.run(command, cwd=ROOT, env=environment)
+    status = pytest.main(
+        ["-q", "-p", "no:cacheprovider", "-W", "default", f"--junitxml={report}",
+         str(ROOT / "tests" / "models" / "nn" / "test_cuda.py")]
+    )  # fmt: skip
     if not report.exists():
-        step.save({"lines": ["-"]}, f"pytest ended with status {done.returncode}")
+        step.save({"lines": ["-"]}, f"pytest ended with status {int(status)}")
         return
     outcomes: Counter[str] = Counter()
     failed = []
@@ -153,7 +192,8 @@ def run_tests(step: Step) -> None:
             failed.append(case.attrib["name"])
     report.unlink()
     line = ", ".join(f"{n} {outcome}" for outcome, n in sorted(outcomes.items()))
-    why = f"failed: {', '.join(failed)}"[:300] if failed else ""
+    why = "" if status == pytest.ExitCode.OK else f"pytest ended with status {int(status)}"
+    why = f"failed: {', '.join(failed)}"[:300] if failed else why
     step.save({"outcomes": dict(outcomes), "failed": failed, "lines": [line]}, why)
 
 
@@ -167,43 +207,53 @@ def measure_lenet5(step: Step) -> None:
 
     from fmbench.utils import environment
 
+    found = step.read_earlier()
     trials = 2 if step.quick else 10
-    records, wall = run_trials(
-        trials, step.device, step.fashion, step.out / LENET5, jobs=environment.count_cores(),
-        quick=step.quick,
-    )  # fmt: skip
+    if "training_seconds" in found:
+        print("the trials are measured already", flush=True)
+    else:
+        records, wall = run_trials(
+            trials, step.device, step.fashion, step.out / LENET5, jobs=environment.count_cores(),
+            quick=step.quick,
+        )  # fmt: skip
+        found |= describe_trials(records, wall)
+        step.save(found, "the plain loop was not timed")
+    if "plain_seconds" not in found:
+        n_images = QUICK_IMAGES if step.quick else N_IMAGES
+        n_epochs = 2 if step.quick else 3
+        task = Task("lenet5", n_images, n_epochs, choose_threads(step), step.device, step.fashion)
+        epochs = time_plain_epochs(task)
+        # The same number of images as the trials were trained on.
+        n_trained = 3000 if step.quick else N_IMAGES
+        plain = statistics.median(epochs) * found["epochs"] * trials * n_trained / n_images
+        found |= {"plain_epoch_seconds": epochs, "plain_seconds": plain}
+        found["lines"].append(
+            f"plain loop {plain:.0f} s (median of {len(epochs)} epochs, multiplied): "
+            f"{plain / found['training_seconds']:.1f} times as long as the training"
+        )
+    step.save(found)
+
+
+def describe_trials(records: list[Record], wall: float) -> dict[str, Any]:
+    """What the trials have given, and a line for the table."""
     n_epochs = len(records[0].history)
     accuracies = [100 * record.history[-1]["heldout_accuracy"] for record in records]
-    training = sum(record.fit_seconds for record in records)
-    found = {
-        "trials": trials,
+    training = sum(record.fit_seconds or 0.0 for record in records)
+    return {
+        "trials": len(records),
         "epochs": n_epochs,
         "together": records[0].together,
         "training_seconds": training,
         "wall_seconds": wall,
         "accuracies_percent": accuracies,
-        "peak_memory_bytes": max(r.peak_memory_bytes for r in records),
+        "peak_memory_bytes": max(r.peak_memory_bytes or 0 for r in records),
         "peak_gpu_memory_bytes": max(r.peak_gpu_memory_bytes or 0 for r in records),
+        "lines": [
+            f"{len(records)} trials of {n_epochs} epochs: {training:.1f} s of training, "
+            f"{wall:.1f} s in all; accuracy {statistics.mean(accuracies):.2f} +- "
+            f"{statistics.stdev(accuracies):.2f}"
+        ],
     }
-    found["lines"] = [
-        f"{trials} trials of {n_epochs} epochs: {training:.1f} s of training, {wall:.1f} s in all; "
-        f"accuracy {statistics.mean(accuracies):.2f} +- {statistics.stdev(accuracies):.2f}"
-    ]
-    step.save(found, "the plain loop was not timed")
-    n_images = QUICK_IMAGES if step.quick else N_IMAGES
-    task = Task(
-        "lenet5", n_images, 2 if step.quick else 3, choose_threads(step), step.device, step.fashion
-    )
-    epochs = time_plain_epochs(task)
-    # The same number of images as the trials were trained on.
-    n_trained = 3000 if step.quick else N_IMAGES
-    plain = statistics.median(epochs) * n_epochs * trials * n_trained / n_images
-    found |= {"plain_epoch_seconds": epochs, "plain_seconds": plain}
-    found["lines"].append(
-        f"plain loop {plain:.0f} s (median of {len(epochs)} epochs, multiplied): "
-        f"{plain / training:.1f} times as long as the training"
-    )
-    step.save(found)
 
 
 def choose_threads(step: Step) -> int:
@@ -221,24 +271,37 @@ def measure_cnns(step: Step) -> None:
     n_images = QUICK_IMAGES if step.quick else 60_000
     names = ROWS[:1] if step.quick else ROWS
     threads = choose_threads(step)
-    found: dict[str, Any] = {"n_images": n_images, "rows": {}, "lines": []}
-    failed = []
-    for position, name in enumerate(names, 1):
+    found = {"n_images": n_images, "rows": {}, **step.read_earlier()}
+    errors: dict[str, str] = {}
+
+    def save() -> None:
+        left = [name for name in names if name not in found["rows"] and name not in errors]
+        why = {"failed": list(errors), "not measured": left}
+        found["lines"] = [format_speed(name, row) for name, row in found["rows"].items()]
+        found["lines"] += [f"{name}: {error}" for name, error in errors.items()]
+        step.save(found, "; ".join(f"{k}: {', '.join(v)}" for k, v in why.items() if v))
+
+    save()
+    for name in names:
+        if name in found["rows"]:
+            print(f"{name} is measured already", flush=True)
+            continue
         try:
             row = measure(Task(name, n_images, 2, threads, step.device, step.fashion))
         except (EOFError, RuntimeError, ConnectionError) as error:  # a loop's process has ended
-            failed.append(name)
-            found["lines"].append(f"{name}: {type(error).__name__}: {' '.join(str(error).split())}")
+            errors[name] = f"{type(error).__name__}: {' '.join(str(error).split())}"
         else:
             found["rows"][name] = row
-            found["lines"].append(
-                f"{name}: an epoch in {row['fmbench s']:.2f} s, plain {row['plain s']:.2f} s: "
-                f"{row['times as fast']:.1f} times as fast, {row['GFLOP/s']:.0f} GFLOP/s"
-            )
-        print(found["lines"][-1], flush=True)
-        left = names[position:]
-        why = f"failed: {', '.join(failed)}" if failed else ""
-        step.save(found, f"not measured: {', '.join(left)}" if left else why)
+        save()
+        print(errors.get(name) or format_speed(name, found["rows"][name]), flush=True)
+
+
+def format_speed(name: str, row: dict[str, float]) -> str:
+    """Write one line of text about the two loops of a row."""
+    return (
+        f"{name}: an epoch in {row['fmbench s']:.2f} s, plain {row['plain s']:.2f} s: "
+        f"{row['times as fast']:.1f} times as fast, {row['GFLOP/s']:.0f} GFLOP/s"
+    )
 
 
 # ---------------------------------------------------------------------------------------- runs
@@ -270,8 +333,10 @@ def repeat_rows(step: Step) -> None:
     if not names:
         step.save({"lines": ["-"]}, "the step run has left no record of a neural row")
         return
-    found, why = run_command(step, REPEAT, names)
     second = Store(step.out / REPEAT)
+    done = second.read_contents().finished
+    left = [r for r in records.values() if r.cell["runner"] in names and r.key not in done]
+    found, why = run_command(step, REPEAT, names, choose_order(step, left))
     differing: dict[str, list[int]] = {}
     n_images = 0
     for record in sorted(second.read_contents().finished.values(), key=lambda r: r.cell["seed"]):
@@ -287,27 +352,52 @@ def repeat_rows(step: Step) -> None:
     step.save(found, why)
 
 
-def run_command(step: Step, folder: str, names: tuple[str, ...] | list[str]) -> tuple[Any, str]:
+def choose_order(step: Step, first: list[Record]) -> str:
+    """The order in which to measure again what these records were measured of.
+
+    The longest rows come first if there is time for all, because then the last ones end early. Else
+    the shortest do: the longest alone may take all the time, and would leave nothing.
+    """
+    from fmbench import RunOptions
+    from fmbench.utils import environment
+
+    at_a_time = RunOptions().gpu_jobs if step.device == "cuda" else environment.count_cores()
+    seconds = sum(record.total_seconds / record.together for record in first) / at_a_time
+    return "finish" if seconds <= step.seconds else "table"
+
+
+def count_finished(folder: Path) -> int:
+    """The number of cells with a finished record in a folder."""
+    from fmbench.records.store import Store
+
+    return len(Store(folder).read_contents().finished)
+
+
+def run_command(
+    step: Step, folder: str, names: tuple[str, ...] | list[str], order: str = "finish"
+) -> tuple[Any, str]:
     """Do what `fmbench run` does; return the result, and why it is not complete."""
     import fmbench
 
-    start = time.perf_counter()
+    start, before = time.perf_counter(), count_finished(step.out / folder)
     found = fmbench.run(
         tuple(names), every_row=not names, seeds=step.seeds, quick=step.quick,
         results=step.out / folder, data=step.folders,
-        options=fmbench.RunOptions(device=step.device, memory_gib=MEMORY_GIB, order="finish"),
+        options=fmbench.RunOptions(device=step.device, memory_gib=MEMORY_GIB, order=order),
     )  # fmt: skip
     seconds = time.perf_counter() - start
     failed = [record for record in found.new_records if not record.finished]
     why = f"{len(failed)} cells failed: {failed[0].why}" if failed else ""
-    why = "interrupted" if found.interrupted else why
+    # Counted in the folder: a call that was interrupted does not return its records.
+    n_finished = count_finished(step.out / folder)
     result = {
         "seconds": seconds,
-        "n_cells": len(found.new_records),
+        "n_cells": n_finished - before,
+        "n_finished": n_finished,
         "n_failed": len(failed),
-        "lines": [f"{len(found.new_records)} cells in {seconds:.1f} s"],
+        "lines": [f"{n_finished - before} cells in {seconds:.1f} s, {n_finished} in all"],
     }
-    return result, why
+    return result, found.interruption or why
 
 
 def run_forensics(step: Step) -> None:
@@ -315,23 +405,31 @@ def run_forensics(step: Step) -> None:
     import fmbench
     from fmbench.report.forensics import format_findings
 
-    start = time.perf_counter()
+    folder = step.out / "forensics"
+    start, before = time.perf_counter(), count_finished(folder)
     found = fmbench.forensics(
         "lenet5", run=True, seeds=1 if step.quick else None, quick=step.quick,
-        readings=not step.quick, results=step.out / "forensics", data=step.folders,
-        options=fmbench.RunOptions(device=step.device),
+        readings=not step.quick, results=folder, data=step.folders,
+        options=fmbench.RunOptions(
+            device=step.device, together=READINGS_TOGETHER if step.device == "cuda" else None
+        ),
     )  # fmt: skip
-    seconds = time.perf_counter() - start
+    seconds, n_cells = time.perf_counter() - start, count_finished(folder) - before
     print(format_findings(found.findings, 100), flush=True)
     failed = [record for record in found.new_records if not record.finished]
-    why = f"{len(failed)} cells failed: {failed[0].why}" if failed else ""
     left = sum(cells.n_pending for cells in found.planned)
+    groups = ", ".join(f"{cells.what} ({cells.n_pending})" for cells in found.planned)
+    why = [
+        found.interruption,
+        f"{len(failed)} cells failed: {failed[0].why}" if failed else "",
+        f"{left} cells were not measured: {groups}" if left else "",
+    ]
     step.save(
         {
-            "seconds": seconds, "n_cells": len(found.new_records), "n_pending": left,
-            "lines": [f"{len(found.new_records)} cells in {seconds:.1f} s, {left} not measured"],
+            "seconds": seconds, "n_cells": n_cells, "n_pending": left,
+            "lines": [f"{n_cells} cells in {seconds:.1f} s, {left} not measured"],
         },
-        "interrupted" if found.interrupted else why,
+        "; ".join(filter(None, why)),
     )  # fmt: skip
 
 
@@ -340,7 +438,6 @@ def run_forensics(step: Step) -> None:
 
 def summarise(step: Step) -> None:
     """The largest memory of card and host, and accuracies beside those of the CPU."""
-    from fmbench.records.record import Record
     from fmbench.records.store import Store
 
     records: list[Record] = []
@@ -432,12 +529,16 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--data", type=Path)
     parser.add_argument("--result", type=Path, required=True)
+    parser.add_argument("--seconds", type=float, required=True, help="until it is interrupted")
+    parser.add_argument("--parent", type=int, required=True, help="the process with which it ends")
     options = parser.parse_args()
+    end_with_parent(options.parent)
     STEPS[options.step](
         Step(
-            options.device, options.quick, options.seeds, options.out, options.data, options.result
+            options.device, options.quick, options.seeds, options.out, options.data,
+            options.result, options.seconds,
         )
-    )
+    )  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from click.shell_completion import CompletionItem
 
 from fmbench.cli.output import OutputOptions
 from fmbench.errors import UserError
-from fmbench.execution.session import SEEDS_TOGETHER_ON_GPU, RunOptions, Verbosity
+from fmbench.execution.session import TOGETHER_ON_GPU, RunOptions, Verbosity
 from fmbench.records.protocols import FULL, QUICK
 from fmbench.suites.bundled import DEFAULT_SUITE
 from fmbench.utils.files import DEFAULT_RESULTS, RESULTS_VARIABLE
@@ -197,8 +197,9 @@ _RUN_OPTIONS = (
     ),
     click.option(
         "--together", type=click.IntRange(1, 1000),
-        help="Seeds of a neural runner that are trained together in one process.  "
-        f"[default: {SEEDS_TOGETHER_ON_GPU} on a GPU, else 1]",
+        help="Networks with the same layers, such as the seeds of a neural runner, that are "
+        "trained together in one process.  "
+        f"[default: {TOGETHER_ON_GPU} on a GPU, else 1]",
     ),
     click.option(
         "--gpu-jobs", type=click.IntRange(1, 64), default=RunOptions.gpu_jobs, show_default=True,

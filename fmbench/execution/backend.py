@@ -1,7 +1,7 @@
 """The types that running a launch needs: its limits, its result, and the backend that runs it.
 
-A *launch* is the cells that one child process measures: a single cell, or several seeds of one
-neural recipe that are trained together. A *backend* runs launches: on this machine
+A *launch* is the cells that one child process measures: a single cell, or several whose networks
+are trained together. A *backend* runs launches: on this machine
 (``local.LocalBackend``) or on the workers of a Dask cluster (``cluster.client.DaskBackend``).
 """
 
@@ -33,8 +33,9 @@ class Limits:
     """What a cell may use, and how many launches run at the same time.
 
     ``timeout`` is in seconds, ``memory`` in bytes of resident size. At most ``jobs`` launches run
-    at the same time, each with ``threads`` threads. Up to ``together`` seeds of one neural runner
-    share a launch: their time limits add up, but the memory limit is that of one cell. A fit may
+    at the same time, each with ``threads`` threads. Up to ``together`` cells whose networks have
+    the same layers share a launch: their time limits add up, but the memory limit is that of one
+    cell. A fit may
     use ``workers`` processes or threads of its own: on one machine, whose jobs are its cores
     (``shares_jobs``), it takes those that are free.
 
@@ -64,7 +65,8 @@ class Measurement:
 
     Seconds are wall time. ``history`` has one entry for each epoch, ``details`` is what the
     classifier says about its fit. ``arrays`` are the predictions and scores as the record stores
-    them; they are empty until the labels have been read (``measure.add_predictions``).
+    them; they are empty until the labels have been read (``measure.add_predictions``). ``failure``
+    says why this cell alone has failed, while others of its launch have not; then it has no arrays.
     """
 
     fit_seconds: float
@@ -75,6 +77,7 @@ class Measurement:
     device: str  # the name of the processor or GPU
     peak_gpu_memory_bytes: int | None = None
     arrays: dict[str, np.ndarray] = field(default_factory=dict)
+    failure: str | None = None
 
 
 def format_utc_now() -> str:
@@ -87,13 +90,15 @@ class LaunchResult:
     """How a launch ended, and the conditions under which it ran.
 
     A launch that finished has one measurement for each of its cells, in their order. A launch that
-    failed has none, and ``failure`` says why. The defaults describe a launch that failed on this
+    failed has none, and ``failure`` says why; ``gpu_started`` is false if it failed because its
+    process could not use the GPU at all. The defaults describe a launch that failed on this
     machine before its process started.
     """
 
     threads: int
     together: int  # how many cells the launch has
     failure: str | None = None
+    gpu_started: bool = True
     measurements: list[Measurement] = field(default_factory=list)
     device: str = field(default_factory=environment.cpu_name)
     versions: dict[str, str] = field(default_factory=environment.collect_versions)

@@ -16,6 +16,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import json
+import logging
 import multiprocessing
 import os
 import pickle
@@ -34,6 +35,9 @@ from fmbench.datasets.specs import LocatedDataset
 from fmbench.errors import UserError
 from fmbench.execution.server_process import N_LENGTH_BYTES, Call, Recipe
 from fmbench.utils import environment
+from fmbench.utils.import_path import copy_variables, split_path
+
+logger = logging.getLogger("fmbench")
 
 # Apple's own libraries, which NumPy and PyTorch use, may end a process that is forked after they
 # were loaded.
@@ -79,12 +83,8 @@ class ForkServer:
 
     def __init__(self, threads: int, source: LocatedDataset, *, neural: bool) -> None:
         first, _ = split_path(sys.path, os.environ.get("PYTHONPATH", ""))
-        # The libraries read these variables while they load. An empty name means the current
-        # folder, but nearly always by mistake.
-        variables = os.environ | dict.fromkeys(THREAD_VARIABLES, str(threads))
-        if "PYTHONPATH" in variables:
-            named = variables["PYTHONPATH"].split(os.pathsep)
-            variables["PYTHONPATH"] = os.pathsep.join(filter(None, named))
+        # The libraries read these variables while they load.
+        variables = copy_variables() | dict.fromkeys(THREAD_VARIABLES, str(threads))
         package = environment.identify_code().folder
         to_load = [source.spec.name, str(source.folder), neural]
         self._lock = threading.Lock()
@@ -137,6 +137,8 @@ class ForkServer:
                 if answer is None:
                     raise ServerLostError
                 self._problem = _find_problem(answer)
+                if line := answer.get("warning"):
+                    logger.warning("%s", line)
             if self._problem:
                 self.end()
                 raise UserError(self._problem)
@@ -226,7 +228,8 @@ def _find_problem(answer: dict[str, Any]) -> str:
     """Say why the server that has given this answer cannot be used; nothing if it can."""
     if "problem" in answer:
         return f"the libraries cannot be loaded: {answer['problem']}"
-    here, there = environment.identify_code(), environment.CodeIdentity(**answer)
+    here = environment.identify_code()
+    there = environment.CodeIdentity(answer["folder"], answer["sha256"])
     # A record would name the commit of other code.
     return environment.describe_other_code(here, there) or ""
 
@@ -256,26 +259,6 @@ def _read_line(
             return None
         line += data
     return dict(json.loads(line))
-
-
-def split_path(path: Sequence[str], pythonpath: str) -> tuple[list[str], list[str]]:
-    """Return a path for modules without the folders that nobody named, and these folders.
-
-    They precede the standard library and are not in ``pythonpath``: Python has put the current
-    folder or that of a script there. An empty name is the current folder.
-    """
-    library = Path(os.__file__).resolve().parent
-    archive = f"python{sys.version_info.major}{sys.version_info.minor}.zip"
-    named = {Path(name).resolve() for name in pythonpath.split(os.pathsep) if name}
-    resolved = [Path(entry).resolve() for entry in path]
-    ends = [i for i, at in enumerate(resolved) if at in (library, library.with_name(archive))]
-    n_first = ends[0] if ends else 0  # without the library, it is an unusual installation
-    unnamed = {i for i in range(n_first) if resolved[i] not in named}
-    unnamed |= {i for i, entry in enumerate(path) if not entry}
-    return (
-        [entry for i, entry in enumerate(path) if i not in unnamed],
-        [str(resolved[i]) for i in sorted(unnamed)],
-    )
 
 
 def _names_main(pickled: bytes) -> bool:

@@ -27,6 +27,7 @@ from fmbench.errors import DivergedError
 from fmbench.execution.backend import Measurement
 from fmbench.models import accelerators, workers
 from fmbench.models.contract import InvalidPredictions, validate_predictions
+from fmbench.models.nn.gpu_errors import GpuStartError, is_out_of_memory
 from fmbench.models.registry import BEST_EPOCH
 from fmbench.records.cells import Cell
 from fmbench.records.protocols import load_images, load_labels
@@ -60,7 +61,7 @@ def measure_launch(
     workspaces: Sequence[Path] = (),
     gpu_memory: int | None = None,
 ) -> list[Measurement]:
-    """Fit and predict the cells of a launch, which differ only by their seeds.
+    """Fit and predict the cells of a launch.
 
     On a GPU they may take ``gpu_memory`` bytes of its memory; None means all of it.
 
@@ -73,13 +74,18 @@ def measure_launch(
     needs are compiled before, and in no cell's seconds; those of networks that only the fit makes,
     such as EDEN's, are compiled in it.
 
+    If the training of a cell diverges, its measurement says so, and the others go on. If the
+    training of each cell does, that is an error.
+
     Raises:
         InvalidPredictions: the predictions, or those of a flagged figure, are not ``(n,)`` class
             numbers; the classifier lacks a flagged figure of its recipe; or what it reports of its
             epochs or seconds is impossible.
-        DivergedError: the loss of an epoch, or a score, is not a number.
+        DivergedError: in every cell the loss of an epoch, or a score, is not a number.
+        GpuStartError: this process cannot use the GPU at all.
     """
     if device == "cuda":
+        start_gpu()
         limit_gpu_memory(gpu_memory)
     X_fit, y_fit, X_score = load_images(launch[0].protocol, source)
     fits = []
@@ -87,7 +93,12 @@ def measure_launch(
         workspace = workspaces[position] if workspaces and cell.runner.resumable else None
         if workspace is not None:
             workspace.mkdir(parents=True, exist_ok=True)
-        fits.append(_CellFit(cell, X_score, device, folder / str(position), workspace))
+        fits.append(
+            _CellFit(
+                cell, X_score, device, folder / str(position), workspace,
+                is_alone=len(launch) == 1,
+            )
+        )  # fmt: skip
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         _synchronize(device)
@@ -97,8 +108,12 @@ def measure_launch(
         callback_seconds = sum(fit.curve.callback_seconds for fit in fits)
         # A classifier that calls back from several threads would get negative seconds.
         fit_seconds = max(0.0, time.perf_counter() - start - callback_seconds)
-        predict_seconds = [fit.save_predictions() for fit in fits]
-    messages = clean_warnings(f"{w.category.__name__}: {w.message}" for w in caught)
+        predict_seconds = [fit.predict() for fit in fits]
+    if fits[0].divergence and all(fit.divergence for fit in fits):
+        raise fits[0].divergence
+    messages = clean_warnings(
+        [*(f"{w.category.__name__}: {w.message}" for w in caught), *accelerators.list_fallbacks()]
+    )
     device_name, gpu_memory = environment.device_name(device), _measure_peak_gpu_memory(device)
     return [
         Measurement(
@@ -109,6 +124,7 @@ def measure_launch(
             warnings=messages,
             device=device_name,
             peak_gpu_memory_bytes=gpu_memory,
+            failure=str(fit.divergence) if fit.divergence else None,
         )
         for fit, seconds in zip(fits, predict_seconds, strict=True)
     ]
@@ -124,6 +140,8 @@ class _CellFit:
         device: str,
         folder: Path,
         workspace: Path | None,
+        *,
+        is_alone: bool,
     ) -> None:
         folder.mkdir()
         self._cell, self._folder = cell, folder
@@ -134,7 +152,7 @@ class _CellFit:
         accelerators.compile_loops(self.classifier)
         method = cell.runner.scores or "predict_proba"
         n_classes = cell.dataset.n_classes if cell.protocol.detailed else None
-        self.curve = _TrainingCurve(folder, X_score, method, n_classes)
+        self.curve = _TrainingCurve(folder, X_score, method, n_classes, ends_fit=is_alone)
 
     @property
     def earlier_seconds(self) -> float:
@@ -151,7 +169,24 @@ class _CellFit:
         n_workers = min(workers.count_workers(), self._cell.runner.max_workers)
         return {**details, "workers": n_workers} if n_workers > 1 else details
 
-    def save_predictions(self) -> float:
+    @property
+    def divergence(self) -> DivergedError | None:
+        """Why its training or its scores have diverged, or None."""
+        return self.curve.divergence
+
+    def predict(self) -> float:
+        """Predict, unless the training has diverged, and return the seconds that it took.
+
+        The predictions are in the folder then; ``divergence`` is set if scores are not numbers.
+        """
+        if self.divergence is None:
+            try:
+                return self._save_predictions()
+            except DivergedError as error:
+                self.curve.divergence = error
+        return 0.0
+
+    def _save_predictions(self) -> float:
         """Predict, write the predictions into the folder, and return the seconds of predicting."""
         cell, X_score = self._cell, self._X_score
         n_classes = len(cell.dataset.classes)
@@ -211,13 +246,13 @@ def _fit_together(
         classifiers[0].fit_together(classifiers, X, y, curves)
         return
     except RuntimeError as error:
-        if len(classifiers) == 1 or not is_out_of_gpu_memory(error):
+        if len(classifiers) == 1 or not is_out_of_memory(error):
             raise
     # Here the error, and with it all that the attempt kept on the GPU, is gone.
     release_gpu_memory(classifiers)
     n_first = (len(classifiers) + 1) // 2
     warnings.warn(
-        f"the GPU has too little memory for {len(classifiers)} seeds together: {n_first} are "
+        f"the GPU has too little memory for {len(classifiers)} networks together: {n_first} are "
         "trained at a time",
         RuntimeWarning,
         stacklevel=2,
@@ -226,12 +261,6 @@ def _fit_together(
         for curve in curves[half]:
             curve.restart()
         _fit_together(classifiers[half], X, y, curves[half])
-
-
-def is_out_of_gpu_memory(error: BaseException) -> bool:
-    """Whether PyTorch says that the GPU, not the host, has too little memory."""
-    torch = sys.modules.get("torch")
-    return torch is not None and isinstance(error, torch.cuda.OutOfMemoryError)
 
 
 def release_gpu_memory(classifiers: Sequence[Any]) -> None:
@@ -243,11 +272,22 @@ def release_gpu_memory(classifiers: Sequence[Any]) -> None:
 
 
 class _TrainingCurve:
-    """The callback after each epoch: it keeps the report, saves the scores and adds up its time."""
+    """The callback after each epoch: it keeps the report, saves the scores and adds up its time.
+
+    If the training diverges, ``divergence`` says so, or, with ``ends_fit``, the call raises it.
+    """
 
     def __init__(
-        self, folder: Path, X_score: np.ndarray, method: str, n_classes: int | None
+        self,
+        folder: Path,
+        X_score: np.ndarray,
+        method: str,
+        n_classes: int | None,
+        *,
+        ends_fit: bool,
     ) -> None:
+        self._ends_fit = ends_fit
+        self.divergence: DivergedError | None = None
         self.callback_seconds = 0.0
         self.history: list[dict[str, Any]] = []
         self._folder = folder
@@ -258,9 +298,21 @@ class _TrainingCurve:
     def restart(self) -> None:
         """Forget the epochs of an attempt that did not end; its time stays the fit's."""
         self.history.clear()
+        self.divergence = None
 
     def __call__(self, classifier: Any, report: Any) -> None:
+        if self.divergence is not None:  # only the others of its launch go on
+            return
         start = time.perf_counter()
+        try:
+            self._save_epoch(classifier, report)
+        except DivergedError as error:
+            if self._ends_fit:
+                raise
+            self.divergence = error
+        self.callback_seconds += time.perf_counter() - start
+
+    def _save_epoch(self, classifier: Any, report: Any) -> None:
         self.history.append(_read_report(report))
         if self._n_classes is not None:
             epoch = self.history[-1][EPOCH]
@@ -272,7 +324,6 @@ class _TrainingCurve:
                     "the learning rate"
                 )
             np.save(self._folder / _name_epoch_file(epoch), scores)
-        self.callback_seconds += time.perf_counter() - start
 
 
 def _read_report(report: Any) -> dict[str, Any]:
@@ -306,6 +357,20 @@ def _name_epoch_file(epoch: int) -> str:
     return f"epoch-{epoch:04d}.npy"
 
 
+def start_gpu() -> None:
+    """Start CUDA in this process.
+
+    Raises:
+        GpuStartError: it does not start.
+    """
+    import torch
+
+    try:
+        torch.cuda.synchronize()
+    except (RuntimeError, AssertionError, torch.cuda.DeferredCudaCallError) as error:
+        raise GpuStartError(str(error)) from error
+
+
 def limit_gpu_memory(n_bytes: int | None) -> None:
     """Let PyTorch take at most so many bytes of the GPU's memory in this process."""
     if n_bytes is not None:
@@ -336,13 +401,16 @@ def add_predictions(
 ) -> Measurement:
     """Read the predictions of a cell from ``folder`` and score each epoch with the labels.
 
-    Returns the measurement with its ``arrays`` and, for each epoch, the accuracy and the loss on
-    the scored images, in the full protocol the test images. The loss is the cross-entropy, or the
-    squared hinge loss if the runner's scores are decision values.
+    A measurement that failed is returned as it is. Any other is returned with its ``arrays`` and,
+    for each epoch, the accuracy and the loss on the scored images, in the full protocol the test
+    images. The loss is the cross-entropy, or the squared hinge loss if the runner's scores are
+    decision values.
 
     The labels are stored with the predictions if the data set may be missing where the record is
     read (``records_have_labels``).
     """
+    if measurement.failure is not None:
+        return measurement
     arrays = {Y_PRED: np.load(folder / PREDICTIONS_FILE)}
     if (folder / SCORES_FILE).exists():
         arrays[SCORES] = np.load(folder / SCORES_FILE)

@@ -7,7 +7,12 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from fmbench.execution.backend import Launch, Limits
-from fmbench.execution.schedule import CELL_GIB, count_most_workers, group_into_launches
+from fmbench.execution.schedule import (
+    CELL_GIB,
+    count_most_workers,
+    group_into_launches,
+    split_by_device,
+)
 from fmbench.records.cells import Cell
 from fmbench.records.record import Record
 from fmbench.records.store import StoreContents
@@ -17,6 +22,8 @@ GIB = 2**30
 # needs less, apart from those that declare what a worker needs.
 DEFAULT_GIB, DEFAULT_QUICK_GIB = 1.3, 0.8
 MAX_WORKERS = 1024
+# What CUDA itself takes of a GPU's memory for each process.
+CUDA_BYTES = GIB // 2
 
 
 class MemoryEstimate:
@@ -83,6 +90,29 @@ def fit_into_memory(
     jobs = _count_fitting(needs, limits.jobs, left)
     lines += _describe_fewer(jobs, limits.jobs, needs, left)
     return FittedLimits(replace(limits, jobs=jobs, gpu_jobs=gpu_jobs), tuple(lines))
+
+
+def fit_into_gpu_memory(limits: Limits, cells: Iterable[Cell], free: int) -> FittedLimits:
+    """Lower the launches at a time on a GPU until all that they may take is free there.
+
+    One launch at a time is always allowed. Fewer launches share the memory that all may take.
+    """
+    asked, share = limits.gpu_jobs, limits.gpu_memory
+    if share is None or (fitting := free // (share + CUDA_BYTES)) >= asked:
+        return FittedLimits(limits, ())
+    gpu_jobs = max(1, fitting)
+    most = min(asked * share, free - gpu_jobs * CUDA_BYTES) // gpu_jobs
+    fitted = replace(limits, gpu_jobs=gpu_jobs, gpu_memory=max(share, most))
+    _, on_gpu = split_by_device(cells, limits)
+    possible = min(asked, len(group_into_launches(on_gpu, limits.together)))
+    if possible <= gpu_jobs:
+        return FittedLimits(fitted, ())
+    line = (
+        f"{gpu_jobs} {'launch' if gpu_jobs == 1 else 'launches'} at a time on the GPU instead of "
+        f"{possible}: {_format_gib(free)} of its memory are free, and each may take "
+        f"{_format_gib(share + CUDA_BYTES)}; a smaller --gpu-memory allows more"
+    )
+    return FittedLimits(fitted, (line,))
 
 
 def _list_needs(

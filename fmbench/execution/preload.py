@@ -54,12 +54,11 @@ def load(dataset: str, folder: str, neural: bool) -> None:
     modules += [name for package in PACKAGES for name in _list_modules(package)]
     if neural:
         modules += [name for package in NEURAL_PACKAGES for name in _list_modules(package)]
-    if accelerators.has_intelex():
-        modules.append("daal4py")
     with _hide_pyarrow():
         for module in modules:
             with contextlib.suppress(ImportError):
                 importlib.import_module(module)
+        accelerators.has_intelex()  # imports it where it is installed
     with contextlib.suppress(UserError):  # the child process of the cell reports it
         source = LocatedDataset(get_dataset(dataset), Path(folder), "")
         preload_files(source, (TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES))

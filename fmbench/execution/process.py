@@ -38,6 +38,7 @@ from fmbench.execution.fork_server import (
 )
 from fmbench.execution.server_process import Recipe, describe_other_code
 from fmbench.models import accelerators, workers
+from fmbench.models.nn.gpu_errors import GpuStartError, describe_gpu_error
 from fmbench.records.cells import Cell
 from fmbench.utils import environment
 from fmbench.utils.formatting import format_signal
@@ -102,7 +103,8 @@ def run_child_process(
     if message and peak > limits.memory:  # it peaked between two checks
         failure = _describe_memory_failure(limits)
     if failure is not None or message is None:
-        return _make_failure(launch, limits, failure or "it returned nothing", peak)
+        result = _make_failure(launch, limits, failure or "it returned nothing", peak)
+        return dataclasses.replace(result, gpu_started=message is None or message["gpu_started"])
     return LaunchResult(
         limits.threads,
         len(launch),
@@ -136,16 +138,8 @@ def _read_result(process: KeptProcess, folder: Path) -> tuple[str | None, dict[s
 
 def _make_failure(launch: Launch, limits: Limits, why: str, peak_memory: int) -> LaunchResult:
     result = LaunchResult(limits.threads, len(launch), why, peak_memory_bytes=peak_memory)
-    gpu = _find_gpu_name() if limits.get_device(launch[0]) == "cuda" else None
+    gpu = environment.gpu_name() if limits.get_device(launch[0]) == "cuda" else None
     return dataclasses.replace(result, device=gpu) if gpu else result
-
-
-def _find_gpu_name() -> str | None:
-    """Return the name of the GPU; None if it has none or was lost during the run."""
-    try:
-        return environment.gpu_name()
-    except (RuntimeError, AssertionError):  # what PyTorch raises if the driver does not answer
-        return None
 
 
 def _describe_memory_failure(limits: Limits) -> str:
@@ -221,12 +215,12 @@ def _run_child(
     code: environment.CodeIdentity,
 ) -> None:
     """Measure the launch and leave the result. This is all that the child process does."""
-    use_threads(limits.threads)
-    use_workers(limits.workers)
-    keep_freed_memory()
     measurements: list[Measurement] = []
-    failure = None
+    failure, gpu_started = None, True
     try:
+        use_threads(limits.threads)
+        use_workers(limits.workers)
+        keep_freed_memory()
         from fmbench.execution.measure import measure_launch
 
         _check_keys(launch, keys)
@@ -240,10 +234,11 @@ def _run_child(
         # Whatever a runner raises, SystemExit included, is the result of this launch.
         with contextlib.suppress(OSError, ValueError):  # it may have closed the streams
             traceback.print_exc()
-        failure = describe_error(error)
+        failure, gpu_started = describe_error(error), not isinstance(error, GpuStartError)
     message = {
         "measurements": [dataclasses.asdict(measurement) for measurement in measurements],
         "failure": failure,
+        "gpu_started": gpu_started,
         "peak_memory_bytes": _measure_peak_resident_bytes(),
     }
     (folder / RESULT).write_text(json.dumps(message), encoding="utf-8")
@@ -267,12 +262,7 @@ def describe_error(error: BaseException) -> str:
         text = "(its text cannot be read)"
     if isinstance(error, DivergedError):
         return text
-    if name in ("OutOfMemoryError", "AcceleratorError") or "CUDA error" in text:
-        first = text.partition(". ")[0].partition(" CUDA kernel errors")[0][:200]
-        if "out of memory" in text:
-            return f"ran out of the GPU's memory ({first}): allow more with --gpu-memory"
-        return f"the GPU failed ({first}): if nvidia-smi finds it, run the same command again"
-    return f"{name}: {text[:300]}"
+    return describe_gpu_error(name, text) or f"{name}: {text[:300]}"
 
 
 def _measure_peak_resident_bytes() -> int:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import heapq
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -40,6 +41,8 @@ from fmbench.utils import environment
 if TYPE_CHECKING:
     import numpy as np
 
+logger = logging.getLogger("fmbench")
+
 # A fit with several workers may take this share of the memory limit: by default 4 of 8 GiB. Where
 # its processes cannot share the images, it takes more.
 SHARE_FOR_WORKERS = 0.5
@@ -47,6 +50,9 @@ SHARE_FOR_WORKERS = 0.5
 CELL_GIB = 0.75
 # `auto` chooses the order that ends early if the other would take this many times as long.
 MUCH_LONGER = 1.1
+
+# So many launches in a row that cannot use the GPU at all mean that it is lost.
+N_FAILED_STARTS = 2
 
 # Seconds between two checks whether another run has released a cell's lock.
 LOCK_POLL_SECONDS = 0.5
@@ -103,7 +109,7 @@ def choose_order(
     That is the case if, by the estimates, the run would take over a tenth longer. The cells of a
     GPU are left out, because the estimates are mostly those of a CPU.
     """
-    on_cpu = [cell for cell in cells if limits.get_device(cell) != "cuda"]
+    on_cpu, _ = split_by_device(cells, limits)
     table, finish = (
         simulate_seconds(
             sort_cells(on_cpu, expected_seconds, limits, order), expected_seconds, limits
@@ -116,7 +122,43 @@ def choose_order(
 def simulate_seconds(
     cells: Iterable[Cell], expected_seconds: Callable[[Cell], float], limits: Limits
 ) -> float:
-    """Compute how long cells take that start in this order, each when its jobs are free."""
+    """Compute how long cells take that start in this order, each when its jobs are free.
+
+    Those on a GPU run beside those on the CPU, so the longer of the two times counts.
+    """
+    on_cpu, on_gpu = split_by_device(cells, limits)
+    return max(
+        _simulate_cpu(on_cpu, expected_seconds, limits),
+        _simulate_gpu(on_gpu, expected_seconds, limits),
+    )
+
+
+def split_by_device(cells: Iterable[Cell], limits: Limits) -> tuple[list[Cell], list[Cell]]:
+    """Return the cells that run on the CPU and those that run on a GPU, both in their order."""
+    on_cpu: list[Cell] = []
+    on_gpu: list[Cell] = []
+    for cell in cells:
+        (on_gpu if limits.get_device(cell) == "cuda" else on_cpu).append(cell)
+    return on_cpu, on_gpu
+
+
+def _simulate_gpu(
+    cells: Iterable[Cell], expected_seconds: Callable[[Cell], float], limits: Limits
+) -> float:
+    """Compute how long the launches on a GPU take.
+
+    The seconds in a record are those of a launch that had to share the GPU. So they do not grow
+    once more with the launches at a time.
+    """
+    ends = [0.0] * limits.gpu_jobs
+    for launch in group_into_launches(cells, limits.together):
+        heapq.heapreplace(ends, ends[0] + sum(map(expected_seconds, launch)))
+    return max(ends)
+
+
+def _simulate_cpu(
+    cells: Iterable[Cell], expected_seconds: Callable[[Cell], float], limits: Limits
+) -> float:
     running: list[tuple[float, int]] = []  # when each cell ends, and the jobs that it holds
     n_free, now = limits.jobs, 0.0
     for cell in cells:
@@ -159,22 +201,38 @@ def select_pending(
 
 
 def group_into_launches(cells: Iterable[Cell], together: int) -> list[Launch]:
-    """Group the cells into launches: up to ``together`` seeds of a neural recipe in each.
+    """Group the cells into launches of up to ``together`` networks that can be trained together.
 
-    The launches are in the order of their first cells.
+    These are the seeds of a recipe as it is registered, and variants of a recipe whose networks
+    have the same layers. So a registered recipe is trained with the same companions whatever else
+    the run measures. The launches are in the order of their first cells.
     """
     launches: list[list[Cell]] = []
-    last_of_recipe: dict[str, list[Cell]] = {}
+    last_of_kind: dict[str, list[Cell]] = {}
     for cell in cells:
         # A resumable search has a folder of its own and trains many networks anyway. A plug-in's
         # classifier may not be able to train several seeds at once.
         alone = not cell.runner.uses_gpu or cell.runner.resumable or bool(cell.runner.source)
-        recipe = replace(cell, seed=0).key
-        if alone or len(last_of_recipe.get(recipe, ())) in (0, together):
-            last_of_recipe[recipe] = []
-            launches.append(last_of_recipe[recipe])
-        last_of_recipe[recipe].append(cell)
-    return list(launches)
+        kind = _identify_companions(cell)
+        if alone or len(last_of_kind.get(kind, ())) in (0, together):
+            last_of_kind[kind] = []
+            launches.append(last_of_kind[kind])
+        last_of_kind[kind].append(cell)
+    return [sorted(launch, key=_order_in_launch) for launch in launches]
+
+
+def _identify_companions(cell: Cell) -> str:
+    """Return a text that is the same for cells whose networks can be trained together."""
+    runner = cell.runner
+    recipe_values = {name: runner.hyperparameters[name].value for name in runner.outside_layers}
+    overrides = {**cell.overrides, **recipe_values} if cell.overrides else {}
+    return replace(cell, seed=0, overrides=overrides).key
+
+
+def _order_in_launch(cell: Cell) -> list[str]:
+    """Sort cells so that those with the same optimizer and loss follow each other."""
+    values = cell.hyperparameters
+    return [str(values[name]) for name in cell.runner.outside_layers]
 
 
 def run_cells(
@@ -187,11 +245,48 @@ def run_cells(
     known: StoreContents | None = None,
     cluster: Backend | None = None,
 ) -> list[Record]:
+    """Run cells on one data set, whose files are in ``source``: see :func:`run_all_cells`."""
+    sources = {source.spec.name: source}
+    return run_all_cells(cells, store, sources, limits, observer, known=known, cluster=cluster)
+
+
+class GpuWatch:
+    """Notices when launches cannot use the GPU any more. Any thread may call it."""
+
+    def __init__(self) -> None:
+        self.is_lost = False
+        self._n_failed = 0  # in a row
+        self._lock = threading.Lock()
+
+    def note(self, result: LaunchResult) -> bool:
+        """Note how a launch on the GPU has ended; return whether the GPU is now found lost."""
+        with self._lock:
+            self._n_failed = 0 if result.gpu_started else self._n_failed + 1
+            was_lost = self.is_lost
+            self.is_lost = was_lost or self._n_failed >= N_FAILED_STARTS
+            return self.is_lost and not was_lost
+
+
+def run_all_cells(
+    cells: Sequence[Cell],
+    store: Store,
+    sources: Mapping[str, LocatedDataset],
+    limits: Limits,
+    observer: Observer,
+    *,
+    known: StoreContents | None = None,
+    cluster: Backend | None = None,
+    gpu_watch: GpuWatch | None = None,
+) -> list[Record]:
     """Run every cell and write its record; a cell that fails leaves a record that says why.
 
-    The cells run on this machine unless there is a ``cluster``. ``known`` is what the results
-    folder held when the cells were chosen (by default: what it holds now). If another run on the
-    same folder has measured a cell since then, its record is returned instead.
+    ``sources`` are the data sets of the cells, by their names. The cells run on this machine unless
+    there is a ``cluster``. ``known`` is what the results folder held when the cells were chosen (by
+    default: what it holds now). If another run on the same folder has measured a cell since then,
+    its record is returned instead.
+
+    If launches on this machine cannot use the GPU any more, a message says so, and the other cells
+    for it are left without a record. ``gpu_watch``: what earlier calls of the same run know of it.
 
     Ctrl-C ends the running cells, wherever they run, keeps the finished records and raises
     KeyboardInterrupt.
@@ -199,7 +294,7 @@ def run_cells(
     backend = cluster or LocalBackend(neural=any(cell.runner.uses_gpu for cell in cells))
     locks = CellLocks(store, known or store.read_contents())
     limits = replace(limits, shares_jobs=backend.shares_jobs)
-    run = _Run(store, source, limits, observer, backend, locks)
+    run = _Run(store, sources, limits, observer, backend, locks, gpu_watch or GpuWatch())
     try:
         records: list[Record] = []
         remaining, wait_reported = list(cells), False
@@ -223,15 +318,17 @@ class _Run:
     def __init__(
         self,
         store: Store,
-        source: LocatedDataset,
+        sources: Mapping[str, LocatedDataset],
         limits: Limits,
         observer: Observer,
         backend: Backend,
         locks: CellLocks,
+        gpu_watch: GpuWatch,
     ) -> None:
         self.locked_elsewhere: list[Cell] = []  # cells that another run was measuring
-        self._store, self._source, self._limits = store, source, limits
+        self._store, self._sources, self._limits = store, sources, limits
         self._observer, self._backend, self._locks = observer, backend, locks
+        self._gpu_watch = gpu_watch
         self._stop, self._running = threading.Event(), RunningLaunches()
         self._free_jobs = FreeJobs(limits.jobs)
 
@@ -268,7 +365,7 @@ class _Run:
         self._running.wait_until_none()
 
     def _run_launch(self, launch: Launch) -> list[Record]:
-        if self._stop.is_set():
+        if self._stop.is_set() or (self._gpu_watch.is_lost and self._is_on_gpu(launch)):
             return []
         # It lines up before it reads any file, so that launches get jobs in their order.
         with self._line_up(launch) as place, self._locks.lock(launch) as cells:
@@ -288,10 +385,24 @@ class _Run:
 
     def _line_up(self, launch: Launch) -> contextlib.AbstractContextManager[object | None]:
         """A place in the line for free jobs; None for a launch that needs none of them."""
-        on_gpu = self._limits.get_device(launch[0]) == "cuda"
-        if on_gpu or not self._limits.shares_jobs:
+        if self._is_on_gpu(launch) or not self._limits.shares_jobs:
             return contextlib.nullcontext()
         return self._free_jobs.line_up()
+
+    def _is_on_gpu(self, launch: Launch) -> bool:
+        return self._limits.get_device(launch[0]) == "cuda"
+
+    def _watch_gpu(self, launch: Launch, result: LaunchResult) -> None:
+        """Say on one line, once, that the GPU of this machine is lost."""
+        # On a cluster the next launch may get another GPU.
+        if not (self._limits.shares_jobs and self._is_on_gpu(launch)):
+            return
+        if self._gpu_watch.note(result):
+            logger.error(  # not a warning, so that -q does not hide it
+                "%d launches in a row could not use the GPU, so the other cells for it are not "
+                "measured: %s",
+                N_FAILED_STARTS, result.failure,
+            )  # fmt: skip
 
     def _measure(self, launch: Launch, place: object | None) -> list[Record]:
         def on_start() -> None:
@@ -304,10 +415,12 @@ class _Run:
                 return []
             workspaces = [self._store.workspace_path(cell) for cell in launch]
             result = self._backend.run_launch(
-                launch, self._source, limits, workspaces, on_start, self._stop
-            )
+                launch, self._sources[launch[0].dataset.name], limits, workspaces, on_start,
+                self._stop,
+            )  # fmt: skip
             if result is None:  # stopped
                 return []
+            self._watch_gpu(launch, result)
             records = _save_records(launch, result, self._store)
             if all(record.finished for record in records):
                 self._backend.discard_progress(launch)
@@ -367,6 +480,10 @@ def _save_records(launch: Launch, result: LaunchResult, store: Store) -> list[Re
         return [_save_record(build_record(cell, result, None), store) for cell in launch]
     records = []
     for cell, measurement in zip(launch, result.measurements, strict=True):
+        if measurement.failure is not None:
+            failed = replace(result, failure=measurement.failure)
+            records.append(_save_record(build_record(cell, failed, None), store))
+            continue
         record = build_record(cell, result, measurement)
         records.append(_save_record(record, store, measurement.arrays))
         if records[-1].finished:

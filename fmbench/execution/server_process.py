@@ -28,7 +28,7 @@ from multiprocessing import spawn
 from typing import Any, NamedTuple, NoReturn
 
 from fmbench.execution import preload
-from fmbench.models import workers
+from fmbench.models import accelerators, workers
 from fmbench.utils import environment
 from fmbench.utils.processes import inherit_orphans
 
@@ -73,7 +73,8 @@ def serve(descriptor: int, to_load: list[Any], loads_first: bool) -> None:
             return
         _modules_of_server.update(sys.modules)
         code = environment.read_code_identity()
-        _send(connection, {"folder": code.folder, "sha256": code.sha256})
+        warning = accelerators.find_intelex_problem() if loads_first else None
+        _send(connection, {"folder": code.folder, "sha256": code.sha256, "warning": warning})
         while request := _receive(connection):
             payload, control = request
             call = Call(*pickle.loads(payload))  # noqa: S301 (from this run's own process)

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from enum import IntEnum
-from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,12 +31,12 @@ if TYPE_CHECKING:
 logger = logging.getLogger("fmbench")
 
 # A small network alone leaves a GPU idle most of the time; on a CPU one process each is faster.
-SEEDS_TOGETHER_ON_GPU = 10
+TOGETHER_ON_GPU = 10
 SIX_HOURS = 6 * 3600.0
 
-# Makes the observer of a run: (cells to run, jobs, estimate, cells planned in all).
+# Makes the observer of a run: (cells to run, limits, estimate, cells planned in all).
 MakeObserver = Callable[
-    [Sequence["Cell"], int, "DurationEstimate", int], AbstractContextManager["Observer"]
+    [Sequence["Cell"], "Limits", "DurationEstimate", int], AbstractContextManager["Observer"]
 ]
 
 
@@ -55,7 +54,7 @@ class Verbosity(IntEnum):
 
 @contextmanager
 def show_no_progress(
-    todo: Sequence[Cell], jobs: int, estimate: DurationEstimate, n_planned: int
+    todo: Sequence[Cell], limits: Limits, estimate: DurationEstimate, n_planned: int
 ) -> Iterator[Observer]:
     """An observer that shows nothing."""
     from fmbench.execution.schedule import Observer
@@ -73,7 +72,8 @@ class RunOptions:
     timeout: seconds after which a cell is ended.
     memory_gib: GiB of resident memory above which a cell is ended.
     device: "auto", "cpu" or "cuda": where the neural networks run.
-    together: seeds of a neural runner that are trained together; by default 10 on a GPU, else 1.
+    together: networks with the same layers, such as the seeds of a neural runner, that are trained
+        together; by default 10 on a GPU, else 1.
     backend: "local" (this machine) or "dask" (the workers of a Dask cluster).
     scheduler: the address of the Dask cluster's scheduler.
     retries: how often a cell is sent out again when its Dask worker is lost.
@@ -101,35 +101,45 @@ class RunOptions:
     ) -> Limits:
         """The limits for these cells. A GPU is looked for only if one of them can use it.
 
-        On this machine no more cells run at a time than its memory allows; a message says so.
+        On this machine no more cells run at a time than its memory and that of its GPU allow; a
+        message says so. Another one says why `auto` does not use a GPU that seems to be there.
 
         Raises:
             UserError: the device that was asked for does not exist.
         """
         from fmbench.execution.backend import Limits
-        from fmbench.execution.memory import fit_into_memory
+        from fmbench.execution.memory import fit_into_gpu_memory, fit_into_memory
 
         wanted = self.device == "cuda" or any(cell.runner.uses_gpu for cell in cells)
         resolve = cluster.resolve_device if cluster else environment.resolve_device
         device = resolve(self.device) if wanted else "cpu"
-        jobs = self.jobs
+        jobs, gpu_jobs = self.jobs, self.gpu_jobs
         if jobs is None and cluster:
             jobs = cluster.count_jobs(self.threads)
+        if cluster and device == "cuda":
+            gpu_jobs = cluster.count_gpu_jobs()
         limits = Limits(
             timeout=self.timeout,
             memory=int(self.memory_gib * 2**30),
             threads=self.threads,
             jobs=jobs or max(1, environment.count_cores() // self.threads),
             device=device,
-            together=self.together or (SEEDS_TOGETHER_ON_GPU if device == "cuda" else 1),
-            gpu_jobs=self.gpu_jobs,
+            together=self.together or (TOGETHER_ON_GPU if device == "cuda" else 1),
+            gpu_jobs=gpu_jobs,
             # On a cluster each launch has a GPU of its own.
             gpu_memory=int(self.gpu_memory_gib * 2**30) // (1 if cluster else self.gpu_jobs),
         )
         if cluster:  # the memory is that of its workers
             return limits
+        lines: list[str | None] = []
+        if wanted and self.device == "auto" and device == "cpu":
+            lines.append(environment.describe_unused_gpu())
+        if device == "cuda":
+            on_card = fit_into_gpu_memory(limits, cells, environment.measure_free_gpu_memory())
+            limits = on_card.limits
+            lines += on_card.lines
         fitted = fit_into_memory(limits, cells, memory, environment.measure_free_memory())
-        for line in fitted.lines:
+        for line in filter(None, [*lines, *fitted.lines]):
             logger.warning("%s", line)
         return fitted.limits
 
@@ -173,20 +183,42 @@ class MeasuringSession:
         make_observer: MakeObserver = show_no_progress,
         order: str = "auto",
     ) -> None:
+        from fmbench.execution.schedule import GpuWatch
+
         self.records: list[Record] = []
         self.interruption = ""
         self._store, self._sources = store, sources
         self._limits, self._estimate = limits, estimate
         self._cluster, self._make_observer = cluster, make_observer
         self._order = order
+        self._gpu_watch = GpuWatch()
         self._todo: Sequence[Cell] = ()
         self._known: StoreContents | None = None
         self._n_planned = 0
 
-    @property
-    def jobs(self) -> int:
-        """Cells that run at the same time."""
-        return self._limits.jobs
+    def describe_jobs(self, cells: Sequence[Cell]) -> str:
+        """Say how many of these cells run at the same time, on the CPU and on the GPU."""
+        from fmbench.execution import schedule
+
+        on_cpu, on_gpu = schedule.split_by_device(cells, self._limits)
+        cpu, together = f"{self._limits.jobs} at a time", self._limits.together
+        networks = f" of up to {together} networks" if together > 1 else ""
+        launches = "1 launch" if self._limits.gpu_jobs == 1 else f"{self._limits.gpu_jobs} launches"
+        gpu = f"{launches}{networks} at a time on the GPU"
+        if on_cpu and on_gpu:
+            return f"{cpu} on the CPU and {gpu}"
+        return gpu if on_gpu else cpu
+
+    def estimate_seconds(self, cells: Sequence[Cell]) -> float:
+        """Estimate how long these cells take in their order."""
+        from fmbench.execution import schedule
+
+        expected = self._estimate.expected_seconds
+        return schedule.simulate_seconds(cells, expected, self._limits_of_backend())
+
+    def _limits_of_backend(self) -> Limits:
+        shares_jobs = self._cluster is None or self._cluster.shares_jobs
+        return replace(self._limits, shares_jobs=shares_jobs)
 
     def sort(self, cells: Sequence[Cell], *, is_ordered: bool = False) -> list[Cell]:
         """Sort cells as the option ``order`` says.
@@ -199,8 +231,7 @@ class MeasuringSession:
         if is_ordered and self._order == "auto":
             return schedule.group_by_dataset(cells)
         expected, order = self._estimate.expected_seconds, self._order
-        shares_jobs = self._cluster is None or self._cluster.shares_jobs
-        limits = replace(self._limits, shares_jobs=shares_jobs)
+        limits = self._limits_of_backend()
         if order == "auto":
             order = schedule.choose_order(cells, expected, limits)
         return schedule.sort_cells(cells, expected, limits, order)
@@ -253,9 +284,8 @@ class MeasuringSession:
         for cell in todo:
             if why := contents.explain_stale(cell):
                 logger.info("%s is stale (%s) and is measured again", cell.name, why)
-        with self._make_observer(todo, self._limits.jobs, self._estimate, n_planned) as observer:
-            for dataset, batch in groupby(todo, key=lambda cell: cell.dataset.name):
-                self.records += schedule.run_cells(
-                    list(batch), self._store, self._sources[dataset], self._limits, observer,
-                    known=contents, cluster=self._cluster,
-                )  # fmt: skip
+        with self._make_observer(todo, self._limits, self._estimate, n_planned) as observer:
+            self.records += schedule.run_all_cells(
+                todo, self._store, self._sources, self._limits, observer,
+                known=contents, cluster=self._cluster, gpu_watch=self._gpu_watch,
+            )  # fmt: skip

@@ -112,6 +112,9 @@ class Runner:
     worker_gib: float = 1.0
     # Whether its classifiers, or a step of theirs, have a method `compile_loops`.
     compiles_loops: bool = False
+    # Hyperparameters that change neither the layers of the network nor its number of steps.
+    # Networks that differ only in their seeds and in these can be trained together.
+    outside_layers: tuple[str, ...] = ()
     # Questions that the source leaves open, each with its possible answers. One of the answers is
     # the recipe's own.
     readings: Readings = field(default_factory=dict)
@@ -221,6 +224,7 @@ def register(
     max_workers: int = 1,
     worker_gib: float = 1.0,
     compiles_loops: bool = False,
+    outside_layers: tuple[str, ...] = (),
     readings: Readings | None = None,
     aliases: tuple[str, ...] = (),
     reading_of: str = "",
@@ -246,8 +250,8 @@ def register(
         runner = Runner(
             name, title, factory, dict(hyperparameters), revision, cost, dict(quick or {}),
             dict(parameter_counts or {}), scores, notes, dict(flagged or {}), by_name_only,
-            max_workers, worker_gib, compiles_loops, dict(readings or {}), aliases=aliases,
-            reading_of=reading_of,
+            max_workers, worker_gib, compiles_loops, outside_layers,
+            dict(readings or {}), aliases=aliases, reading_of=reading_of,
         )  # fmt: skip
         arguments = set(inspect.signature(factory).parameters) - CONTEXT_ARGUMENTS
         if arguments != set(hyperparameters):
@@ -256,6 +260,7 @@ def register(
                 f"but the hyperparameters are {sorted(hyperparameters)}"
             )
         runner.resolve(runner.quick)
+        runner.resolve(dict.fromkeys(runner.outside_layers))  # refuses unknown names
         _check_readings(runner)
         _REGISTRY[name] = runner
         return factory

@@ -20,8 +20,9 @@ from rich.text import Text
 
 from fmbench.datasets.specs import LocatedDataset, records_have_labels
 from fmbench.errors import UserError
+from fmbench.execution.backend import Limits
 from fmbench.execution.estimate import DurationEstimate
-from fmbench.execution.schedule import Observer
+from fmbench.execution.schedule import Observer, group_into_launches
 from fmbench.execution.session import Verbosity
 from fmbench.records.cells import Cell
 from fmbench.records.protocols import Protocol, count_images, load_labels
@@ -96,7 +97,7 @@ class Progress(Observer):
     def __init__(
         self,
         todo: Sequence[Cell],
-        jobs: int,
+        limits: Limits,
         n_planned: int,
         estimate: DurationEstimate,
         console: Console,
@@ -106,7 +107,13 @@ class Progress(Observer):
         verbosity: Verbosity = Verbosity.USUAL,
     ) -> None:
         self._waiting = list(todo)
-        self._jobs = jobs
+        self._limits = limits
+        # The number of each cell's launch, and how many cells it has: they share its time.
+        self._launches = {
+            id(cell): (number, len(launch))
+            for number, launch in enumerate(group_into_launches(todo, limits.together))
+            for cell in launch
+        }
         self._n_planned = n_planned
         self._n_done = n_planned - len(todo)
         self._n_failed = 0
@@ -164,15 +171,28 @@ class Progress(Observer):
         self._console.print(line, markup=False, highlight=False, emoji=False, soft_wrap=True)
 
     def seconds_left(self) -> float:
-        """The work that is left, divided by the jobs, but at least the longest single cell."""
+        """The seconds that are left on the CPU or on the GPU, whichever takes longer.
+
+        They are the work divided by the launches at a time, but at least the longest launch.
+        """
         now = time.monotonic()
-        left = [self._estimate.expected_seconds(cell) for cell in self._waiting]
-        # A cell that takes longer than estimated is assumed to have one tenth left.
-        left += [
-            max(self._estimate.expected_seconds(cell) - (now - start), (now - start) / 9)
-            for cell, start in self._running.values()
-        ]
-        return max(sum(left) / self._jobs, max(left, default=0.0))
+        left: dict[str, dict[int, float]] = {"cpu": {}, "cuda": {}}
+
+        def add(cell: Cell, seconds: float) -> None:
+            of_device, (number, _) = left[self._limits.get_device(cell)], self._launches[id(cell)]
+            of_device[number] = of_device.get(number, 0.0) + seconds
+
+        for cell in self._waiting:
+            add(cell, self._estimate.expected_seconds(cell))
+        for cell, start in self._running.values():
+            spent = (now - start) / self._launches[id(cell)][1]
+            # A cell that takes longer than estimated is assumed to have one tenth left.
+            add(cell, max(self._estimate.expected_seconds(cell) - spent, spent / 9))
+        jobs = {"cpu": self._limits.jobs, "cuda": self._limits.gpu_jobs}
+        return max(
+            max(sum(seconds.values()) / jobs[device], max(seconds.values(), default=0.0))
+            for device, seconds in left.items()
+        )
 
     def has_place_for(self, table: LiveTable) -> bool:
         """Whether all rows of a table fit into the terminal above the progress."""
@@ -219,7 +239,7 @@ class Progress(Observer):
 @contextmanager
 def show_progress(
     todo: Sequence[Cell],
-    jobs: int,
+    limits: Limits,
     estimate: DurationEstimate,
     n_planned: int,
     *,
@@ -238,7 +258,7 @@ def show_progress(
     table = make_table() if make_table and todo and not is_quiet else None
     is_live = console.is_terminal and bool(todo) and not is_quiet
     progress = Progress(
-        todo, jobs, n_planned, estimate, console,
+        todo, limits, n_planned, estimate, console,
         scorer=scorer, table=table if is_live else None, verbosity=verbosity,
     )  # fmt: skip
     if table and not table.is_introduced:

@@ -32,6 +32,8 @@ READINGS: Readings = {
     "pooling": ({"pooling": "average"}, {"pooling": "max"}),
     "loss": ({"loss": "cross-entropy"}, {"loss": "mean squared error"}),
 }
+# What changes no layer, and not the number of steps.
+OUTSIDE_LAYERS = ("optimizer", "momentum", "learning_rate", "loss", "scaling")
 INITIALISATION = (
     "Initialisation (Glorot uniform, zero biases) and the optimizers' constants (for Adamax an "
     f"epsilon of 1e-7) are not stated: Keras's defaults, since {PAPER} used Keras 2.2.4."
@@ -62,6 +64,7 @@ INITIALISATION = (
     compiles_loops=True,
     quick={"epochs": 2},
     scores="predict_proba",
+    outside_layers=OUTSIDE_LAYERS,
     readings=READINGS,
     notes=(
         "61,706 parameters: each map of C3 is computed from all maps of S2, and pooling has no "
@@ -184,6 +187,7 @@ C3_CONNECTIONS = (
     compiles_loops=True,
     quick={"epochs": 2},
     scores="predict_proba",
+    outside_layers=OUTSIDE_LAYERS,
     readings=READINGS,
     notes=(
         f"60,850 parameters. {SECTION_3}, gives S2 12 and S4 32 trained parameters: a weight and a "
@@ -275,6 +279,7 @@ NOT_SAID = f"{SECTION_4}, does not say"
     compiles_loops=True,
     quick={"epochs": 2},
     scores="predict_proba",
+    outside_layers=("optimizer", "learning_rate", "scaling"),
     notes=(
         f"{SECTION_4}, puts pooling layers after the first, the second and the fifth convolution, "
         "adds a layer FC3 and calls the output FC4; Section 3's network has neither a fifth "

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from fmbench.errors import UserError
-from fmbench.utils import cgroups
+from fmbench.utils import cgroups, gpu
 
 # The folder that holds the package: a checkout of the repository, or site-packages.
 CHECKOUT = Path(__file__).parents[2]
@@ -214,19 +214,27 @@ def resolve_device(wanted: str) -> str:
     """Turn ``auto``, ``cpu`` or ``cuda`` into the device to use: ``cpu`` or ``cuda``.
 
     Raises:
-        UserError: ``cuda`` is wanted, and PyTorch finds no CUDA device.
+        UserError: ``cuda`` is wanted, and PyTorch cannot use a GPU.
     """
     if wanted == "cpu":
         return "cpu"
-    import torch
+    problem = gpu.ask().problem
+    if problem and wanted == "cuda":
+        raise UserError(f"--device cuda: {problem}; --device cpu needs no GPU")
+    return "cpu" if problem else "cuda"
 
-    if torch.cuda.is_available():
-        return "cuda"
-    if wanted == "cuda":
-        raise UserError(
-            "--device cuda: PyTorch finds no CUDA device here; use --device cpu or auto"
-        )
-    return "cpu"
+
+def describe_unused_gpu() -> str | None:
+    """Say on one line why a GPU that seems to be here is not used; None if none seems to be."""
+    problem = gpu.ask().problem
+    if problem and gpu.seems_to_be_here():
+        return f"neural networks run on the CPU, although there seems to be a GPU: {problem}"
+    return None
+
+
+def measure_free_gpu_memory() -> int:
+    """Measure the free memory of the GPU, in bytes; 0 if PyTorch cannot use one."""
+    return gpu.ask().free_memory
 
 
 def device_name(device: str) -> str:
@@ -264,14 +272,9 @@ def describe_differences(
     return found
 
 
-@cache
 def gpu_name() -> str | None:
-    """The name of the GPU, if there is one.
+    """The name of the GPU, if there is one that PyTorch can use.
 
-    PyTorch takes seconds to load, so it is asked only if there is an Nvidia driver. In some
-    containers only the device file shows it.
+    PyTorch takes seconds to load, so it is asked only where there are traces of a GPU.
     """
-    traces = (Path("/proc/driver/nvidia"), Path("/dev/nvidiactl"))
-    if not any(trace.exists() for trace in traces) or resolve_device("auto") == "cpu":
-        return None
-    return device_name("cuda")
+    return (gpu.ask().name or None) if gpu.seems_to_be_here() else None

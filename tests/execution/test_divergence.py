@@ -91,6 +91,30 @@ def test_a_classifier_without_epochs_whose_scores_are_not_numbers_fails(measure_
 @pytest.mark.parametrize(
     ("attributes", "why"),
     [
+        ({"reports": [report(1, float("nan"))]}, "the loss of epoch 1 is not a number"),
+        ({"scores": SCORES * np.nan}, "predict_proba returned scores that are not numbers"),
+    ],
+    ids=["in an epoch", "after the fit"],
+)
+def test_a_training_that_diverges_ends_no_other_of_its_launch(source, tmp_path, attributes, why):
+    facts = [{"reports": [report()]}, attributes, {"reports": [report(), report(2)]}]
+    runner = Runner(
+        "toy", "for tests", lambda *, a, seed: Classifier(**facts[seed]),
+        {"a": our_choice(1, "for tests")}, 1, "seconds", scores="predict_proba",
+    )  # fmt: skip
+    launch = [Cell(runner, QUICK, seed) for seed in range(3)]
+    first, second, third = measure.measure_launch(launch, source, "cpu", tmp_path)
+    assert (first.failure, third.failure) == (None, None)
+    assert why in second.failure
+    assert [len(found.history) for found in (first, third)] == [1, 2]
+    for cell, found in zip(launch, (first, second, third), strict=True):
+        scored = measure.add_predictions(cell, source, tmp_path / str(cell.seed), found)
+        assert bool(scored.arrays) == (found.failure is None)
+
+
+@pytest.mark.parametrize(
+    ("attributes", "why"),
+    [
         ({"scores": SCORES[:-1]}, r"predict_proba returned shape \(1999, 10\), expected"),
         ({"scores": SCORES[:, 0], "reports": [report()]}, r"returned shape \(2000,\)"),
         ({"reports": [report(0)]}, "epochs count from 1"),

@@ -1,13 +1,11 @@
 """What the fork server loads before it forks the first process, and what it never loads."""
 
-import os
 import subprocess
 import sys
 import tempfile
 import threading
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
 import psutil
 import pytest
@@ -17,7 +15,6 @@ from fmbench.execution import fork_server, local, server_process
 from fmbench.execution.fork_server import (
     THREAD_VARIABLES,
     ForkServer,
-    split_path,
     start_fork_server,
     start_in_server,
 )
@@ -167,23 +164,6 @@ def test_nothing_that_lies_in_the_current_folder_is_executed(tmp_path, source):
     assert done.returncode == 0, done.stderr
     assert not (here / "executed").exists()
     assert not (here / "fmbench" / "executed").exists()
-
-
-LIBRARY = str(Path(os.__file__).resolve().parent)
-
-
-@pytest.mark.parametrize(
-    ("path", "pythonpath", "first", "last"),
-    [
-        (["", "/named", LIBRARY, "/site"], "/named", ["/named", LIBRARY, "/site"], ["."]),
-        (["/bin", LIBRARY, "/site"], "", [LIBRARY, "/site"], ["/bin"]),
-        (["/added", LIBRARY, ""], "/added", ["/added", LIBRARY], ["."]),
-        ([LIBRARY, "/site"], "", [LIBRARY, "/site"], []),
-        ([".", LIBRARY], "/other::", [LIBRARY], ["."]),
-    ],
-)
-def test_folders_that_nobody_named_come_last_on_the_path(path, pythonpath, first, last):
-    assert split_path(path, pythonpath) == (first, [str(Path(f).resolve()) for f in last])
 
 
 @pytest.mark.slow

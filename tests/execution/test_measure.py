@@ -8,6 +8,7 @@ import torch
 from fmbench import runners
 from fmbench.execution import measure
 from fmbench.models import contract
+from fmbench.models.nn.gpu_errors import GpuStartError
 from fmbench.models.nn.training import TorchClassifier
 from fmbench.models.registry import BEST_EPOCH
 from fmbench.records import protocols
@@ -224,11 +225,20 @@ def measure_together(source, folder, n_seeds):
     ]
 
 
+OUT_OF_SHARE = torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+OUT_OF_CARD = RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling cublasCreate")
+
+
 @pytest.mark.parametrize(
-    ("most", "attempts"), [(2, [5, 3, 2, 1, 2]), (1, [5, 3, 2, 1, 1, 1, 2, 1, 1])]
+    ("error", "most", "attempts"),
+    [
+        (OUT_OF_SHARE, 2, [5, 3, 2, 1, 2]),
+        (OUT_OF_SHARE, 1, [5, 3, 2, 1, 1, 1, 2, 1, 1]),
+        (OUT_OF_CARD, 3, [5, 3, 2]),
+    ],
 )
 def test_a_stack_too_large_for_the_gpu_is_halved_and_goes_on(
-    source, tmp_path, monkeypatch, most, attempts
+    source, tmp_path, monkeypatch, error, most, attempts
 ):
     plain, seen = TorchClassifier.fit_together, []
 
@@ -240,7 +250,7 @@ def test_a_stack_too_large_for_the_gpu_is_halved_and_goes_on(
         # The memory may suffice for an epoch and not for the predictions after it.
         on_epoch[0](SimpleNamespace(predict_proba=lambda X: np.zeros((len(X), 10))),
                     SimpleNamespace(epoch=1, train_loss=9.0, train_accuracy=0.0))  # fmt: skip
-        raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+        raise error
 
     expected = measure_together(source, tmp_path / "plain", 5)
     monkeypatch.setattr(TorchClassifier, "fit_together", staticmethod(fit_together))
@@ -250,7 +260,7 @@ def test_a_stack_too_large_for_the_gpu_is_halved_and_goes_on(
         assert [epoch["epoch"] for epoch in other.history] == [1, 2]
         assert (one.arrays["y_pred"] == other.arrays["y_pred"]).mean() > 0.99
     assert (
-        "RuntimeWarning: the GPU has too little memory for 5 seeds together: "
+        "RuntimeWarning: the GPU has too little memory for 5 networks together: "
         "3 are trained at a time" in halved[0].warnings
     )
 
@@ -262,6 +272,20 @@ def test_a_network_too_large_for_the_gpu_fails(source, tmp_path, monkeypatch):
     monkeypatch.setattr(TorchClassifier, "fit_together", staticmethod(fit_together))
     with pytest.raises(torch.cuda.OutOfMemoryError):
         measure_together(source, tmp_path / "all", 3)
+
+
+@pytest.mark.parametrize("kind", [RuntimeError, AssertionError, torch.cuda.DeferredCudaCallError])
+def test_a_process_that_cannot_start_cuda_says_so_before_it_reads_data(
+    monkeypatch, source, tmp_path, kind
+):
+    def fail():
+        raise kind("CUDA error: busy\nCUDA kernel errors")
+
+    monkeypatch.setattr(torch.cuda, "synchronize", fail)
+    monkeypatch.setattr(measure, "load_images", lambda *_: pytest.fail("it went on"))
+    cell = Cell(runners.get_runner("three-layer-nn"), QUICK, 0)
+    with pytest.raises(GpuStartError, match="CUDA error: busy"):
+        measure.measure_launch([cell], source, "cuda", tmp_path)
 
 
 def test_a_process_may_take_its_share_of_the_gpus_memory(monkeypatch):

@@ -9,7 +9,13 @@ from hypothesis import strategies as st
 
 from fmbench import runners
 from fmbench.execution import memory
-from fmbench.execution.memory import GIB, MemoryEstimate, fit_into_memory
+from fmbench.execution.memory import (
+    GIB,
+    FittedLimits,
+    MemoryEstimate,
+    fit_into_gpu_memory,
+    fit_into_memory,
+)
 from fmbench.execution.schedule import CELL_GIB
 from fmbench.execution.session import RunOptions
 from fmbench.models import accelerators
@@ -17,7 +23,7 @@ from fmbench.records.cells import Cell
 from fmbench.records.protocols import FULL, QUICK
 from fmbench.records.store import Store, StoreContents
 from fmbench.suites.bundled import CHECKOUT
-from fmbench.utils import environment
+from fmbench.utils import environment, gpu
 from tests.helpers.runs import LIMITS
 
 EMPTY = StoreContents({}, {}, [])
@@ -102,12 +108,17 @@ def test_a_cluster_has_memory_of_its_own(use_machine):
         def count_jobs(self, threads):
             return 40
 
+        def count_gpu_jobs(self):
+            return 3
+
         def resolve_device(self, wanted):
-            return "cpu"
+            return "cuda"
 
     use_machine(2, 0)
     cells = make_cells("random-forest", 50)
     assert RunOptions().limits(cells, NOTHING_KNOWN, Cluster()).jobs == 40
+    limits = RunOptions().limits(make_cells("lenet5", 50), NOTHING_KNOWN, Cluster())
+    assert (limits.gpu_jobs, limits.gpu_memory) == (3, 16 * GIB), "each has a GPU of its own"
 
 
 def test_launches_on_a_gpu_take_memory_of_the_machine_too():
@@ -123,6 +134,56 @@ def test_launches_on_a_gpu_take_memory_of_the_machine_too():
         "1 cell at a time instead of 16: 0.4 GiB of memory are free here, and a cell may need "
         "1.3 GiB",
     )
+
+
+@pytest.mark.parametrize(
+    ("free", "n", "share"),
+    [
+        (140, 4, 4.0),
+        (18, 4, 4.0),  # each takes half a GiB besides
+        (17.9, 3, 16 / 3),
+        (11, 2, 5.0),  # what the card has is less than what all may take
+        (7.5, 1, 7.0),
+        (1, 1, 4.0),
+    ],
+)
+def test_no_more_launches_run_on_a_gpu_than_fit_into_its_free_memory(free, n, share):
+    cells = make_cells("lenet5", 100)
+    limits = replace(LIMITS, device="cuda", together=10, gpu_jobs=4, gpu_memory=4 * GIB)
+    fitted = fit_into_gpu_memory(limits, cells, int(free * GIB))
+    assert fitted.limits.gpu_jobs == n
+    assert fitted.limits.gpu_memory == pytest.approx(share * GIB, abs=1)
+    assert len(fitted.lines) == (n < 4)
+    few = fit_into_gpu_memory(limits, cells[:10], int(free * GIB))
+    assert few == FittedLimits(fitted.limits, ()), "one launch: nothing changes for the user"
+
+
+def test_a_small_card_gets_fewer_launches_and_one_line_says_so(use_machine, messages, monkeypatch):
+    use_machine(8, 100)
+    answer = gpu.GpuAnswer("A card", int(7.5 * GIB))
+    monkeypatch.setattr(gpu, "ask", lambda: answer)
+    limits = RunOptions().limits(make_cells("lenet5", 100), NOTHING_KNOWN)
+    assert (limits.device, limits.gpu_jobs, limits.gpu_memory) == ("cuda", 1, 7 * GIB)
+    assert messages == [
+        "1 launch at a time on the GPU instead of 4: 7.5 GiB of its memory are free, and each may "
+        "take 4.5 GiB; a smaller --gpu-memory allows more"
+    ]
+
+
+def test_a_gpu_that_cannot_be_used_is_named_in_one_line_if_networks_run(
+    use_machine, messages, monkeypatch
+):
+    use_machine(8, 100)
+    answer = gpu.GpuAnswer(problem="the driver is too old")
+    monkeypatch.setattr(gpu, "ask", lambda: answer)
+    monkeypatch.setattr(gpu, "seems_to_be_here", lambda: True)
+    networks = make_cells("lenet5", 5)
+    assert RunOptions().limits(networks, NOTHING_KNOWN).device == "cpu"
+    assert RunOptions(device="cpu").limits(networks, NOTHING_KNOWN).device == "cpu"
+    assert RunOptions().limits(make_cells("sgd", 5), NOTHING_KNOWN).device == "cpu"
+    assert messages == [
+        "neural networks run on the CPU, although there seems to be a GPU: the driver is too old"
+    ]
 
 
 def test_each_worker_of_a_fit_counts():

@@ -1,5 +1,6 @@
 """A runner that fails ends its own cell, with a reason, and no other cell."""
 
+import json
 import sys
 import tempfile
 from dataclasses import replace
@@ -11,9 +12,11 @@ import torch
 from fmbench import runners
 from fmbench.errors import UserError
 from fmbench.execution import process
-from fmbench.execution.schedule import run_cells
+from fmbench.execution.schedule import run_cells, select_pending
+from fmbench.models.nn.gpu_errors import GpuStartError
 from fmbench.records.cells import Cell
 from fmbench.records.protocols import QUICK
+from fmbench.utils import environment, gpu
 from tests.helpers import faulty
 from tests.helpers.runs import LIMITS, EventLog, is_dead
 
@@ -71,6 +74,11 @@ def test_each_fault_fails_its_own_cell_with_a_reason_and_the_other_cells_finish(
             "the GPU failed (CUDA error: an illegal memory access): if nvidia-smi finds it, run "
             "the same command again",
         ),
+        (
+            GpuStartError("No CUDA GPUs are available"),
+            "the GPU failed (No CUDA GPUs are available): if nvidia-smi finds it, run the same "
+            "command again",
+        ),
         (ValueError("two\nlines"), "ValueError: two lines"),
     ],
 )
@@ -79,14 +87,41 @@ def test_the_errors_of_a_gpu_are_told_on_one_line_with_what_to_do(error, expecte
 
 
 def test_a_gpu_that_was_lost_has_no_name_and_does_not_end_the_run(monkeypatch):
-    def fail():
-        raise RuntimeError("No CUDA GPUs are available")
-
-    monkeypatch.setattr(process.environment, "gpu_name", fail)
+    lost = gpu.GpuAnswer(problem="No CUDA GPUs are available")
+    monkeypatch.setattr(gpu, "seems_to_be_here", lambda: True)
+    monkeypatch.setattr(gpu, "ask", lambda: lost)
     cell = Cell(runners.get_runner("lenet5"), QUICK, 0)
     limits = replace(LIMITS, device="cuda")
     failure = process._make_failure([cell], limits, "the GPU failed", peak_memory=0)
     assert (failure.failure, failure.device) == ("the GPU failed", process.environment.cpu_name())
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
+def test_after_two_launches_that_cannot_use_the_gpu_no_other_cell_is_started_on_it(store, source):
+    neural, classical = runners.get_runner("three-layer-nn"), runners.get_runner("gaussian-nb")
+    cells = [*(Cell(neural, QUICK, seed) for seed in range(5)), Cell(classical, QUICK, 0)]
+    records = execute(cells, store, source, replace(LIMITS, device="cuda", gpu_jobs=1))
+    assert sorted(record.status for record in records) == ["failed", "failed", "finished"]
+    for record in records:
+        if not record.finished:
+            assert record.why.startswith("the GPU failed (")
+            assert record.cell["seed"] in (0, 1), "in their order"
+    contents = store.read_contents()
+    assert len(contents.failed) == 2 and select_pending(cells, contents) == cells[:5]
+
+
+def test_a_process_whose_threads_cannot_be_set_fails_with_the_reason(source, tmp_path, monkeypatch):
+    def fail(threads):
+        raise ImportError("libtbb.so.12: cannot open shared object file")
+
+    monkeypatch.setattr(process, "use_threads", fail)
+    cell = Cell(runners.get_runner("gaussian-nb"), QUICK, 0)
+    process._run_child(
+        [cell], [cell.key], source, "cpu", LIMITS, tmp_path, [], environment.identify_code()
+    )
+    message = json.loads((tmp_path / process.RESULT).read_text())
+    assert message["failure"] == "ImportError: libtbb.so.12: cannot open shared object file"
+    assert message["gpu_started"]
 
 
 def test_a_cell_that_exceeds_its_time_limit_is_ended(store, source):

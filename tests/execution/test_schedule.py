@@ -337,6 +337,27 @@ def test_only_seeds_of_the_same_neural_recipe_share_a_launch():
     assert planned(10) == [[0], [1, 5, 9], [2], [3, 7, 11], [4], [6], [8], [10], [12]]
 
 
+def test_variants_with_the_same_layers_share_a_launch_and_the_recipe_itself_only_with_its_seeds():
+    lenet5 = runners.get_runner("lenet5")
+    overrides = [
+        {}, {"optimizer": "adam"}, {"loss": "mean squared error"}, {"activation": "tanh"},
+        {"scaling": "standard", "optimizer": "adam"}, {"activation": "tanh", "optimizer": "adam"},
+        {"epochs": 1, "optimizer": "adam"}, {"batch_size": 64}, {"pooling": "max"},
+    ]  # fmt: skip
+    cells = [Cell(lenet5, QUICK, 0, overrides=each) for each in overrides]
+    cells += [Cell(lenet5, QUICK, 1), Cell(lenet5, QUICK, 1, overrides={"optimizer": "adam"})]
+    cells += [Cell(lenet5, QUICK, 1, MNIST_DIGITS, {"optimizer": "adam"})]
+
+    def planned(together):
+        launches = group_into_launches(cells, together)
+        return [sorted(cells.index(cell) for cell in launch) for launch in launches]
+
+    assert planned(10) == [[0, 9], [1, 2, 4, 10], [3, 5], [6], [7], [8], [11]]
+    assert planned(2) == [[0, 9], [1, 2], [3, 5], [4, 10], [6], [7], [8], [11]]
+    launch = group_into_launches(cells, 10)[1]
+    assert [cell.hyperparameters["optimizer"] for cell in launch] == ["adam"] * 3 + ["adamax"]
+
+
 @pytest.mark.slow
 def test_a_launch_of_several_seeds_leaves_the_record_of_each(store, source, tmp_path):
     runner = runners.get_runner("three-layer-nn")
@@ -351,6 +372,29 @@ def test_a_launch_of_several_seeds_leaves_the_record_of_each(store, source, tmp_
         assert [e["epoch"] for e in shared.history] == [1, 2]
         assert 0 < shared.fit_seconds < shared.total_seconds
     assert select_pending(cells, store.read_contents()) == []
+
+
+@pytest.mark.slow
+def test_recipes_with_the_same_layers_leave_the_record_of_each_though_one_diverges(store, source):
+    lenet5 = runners.get_runner("lenet5")
+    overrides = [
+        {"optimizer": "adam"},
+        {"optimizer": "sgd", "learning_rate": 1e30},
+        {"loss": "mean squared error", "scaling": "standard"},
+    ]
+    cells = [Cell(lenet5, QUICK, 0, overrides=each) for each in overrides]
+    records = execute(cells, store, source, replace(LIMITS, together=10))
+    by_key = {record.key: record for record in records}
+    first, second, third = (by_key[cell.key] for cell in cells)
+    assert {record.together for record in records} == {3}
+    assert (first.status, second.status, third.status) == ("finished", "failed", "finished")
+    assert second.why.startswith("the training diverged: ")
+    for cell, record in ((cells[0], first), (cells[2], third)):
+        assert record.overrides == cell.overrides
+        alone = Store(store.folder / f"alone-{cell.key}")
+        alone.prepare()
+        [other] = execute([cell], alone, source, LIMITS)
+        assert (alone.load_y_pred(other) == store.load_y_pred(record)).mean() > 0.98
 
 
 @pytest.mark.slow

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import threading
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from rich.console import Console
 from fmbench import runners
 from fmbench.analysis.evaluation import read_results
 from fmbench.datasets.specs import DATASETS
+from fmbench.execution.backend import Limits
 from fmbench.execution.estimate import DurationEstimate
 from fmbench.execution.session import Verbosity
 from fmbench.records.cells import Cell
@@ -24,6 +26,7 @@ from fmbench.report.live_table import LiveTable, choose_rows, fit_table
 from fmbench.report.progress import LOADING, Progress, Scorer, show_progress
 from fmbench.report.tables import build_table
 from fmbench.suites import reader
+from tests.helpers.runs import LIMITS
 
 SUITE = reader.read_suite()
 SIZES = [(80, 24), (120, 40), (80, 10), (40, 6), (200, 60)]
@@ -152,7 +155,8 @@ def test_table_and_progress_fit_into_the_terminal(shown, width, height, n_runnin
     store, _, table = shown
     cells = [make_cell("lenet5", seed) for seed in range(20)]
     console = make_console(width, height)
-    progress = Progress(cells, 2, 20, DurationEstimate(store.read_contents()), console, table=table)
+    estimate = DurationEstimate(store.read_contents())
+    progress = Progress(cells, LIMITS, 20, estimate, console, table=table)
     for cell in cells[:n_running]:
         progress.on_start(cell)
     lines = render(progress, console)
@@ -173,9 +177,8 @@ def test_the_table_changes_when_a_cell_has_finished(shown, source):
     cell = make_cell("extra-tree")
     console = make_console()
     scorer = Scorer(store, {source.spec.name: source})
-    progress = Progress(
-        [cell], 1, 1, DurationEstimate(store.read_contents()), console, scorer=scorer, table=table
-    )
+    estimate = DurationEstimate(store.read_contents())
+    progress = Progress([cell], LIMITS, 1, estimate, console, scorer=scorer, table=table)
     progress.on_start(cell)
     assert any("77.92 ± 0.84*" in line for line in render(progress, console))
     progress.on_end(cell, add("extra-tree", 0.5))
@@ -187,7 +190,8 @@ def test_the_table_changes_when_a_cell_has_finished(shown, source):
 def test_a_folder_that_cannot_be_read_any_more_stops_no_progress(shown):
     store, _, table = shown
     console = make_console()
-    progress = Progress([], 1, 1, DurationEstimate(store.read_contents()), console, table=table)
+    estimate = DurationEstimate(store.read_contents())
+    progress = Progress([], LIMITS, 1, estimate, console, table=table)
 
     def fail():
         raise OSError("the disk is gone")
@@ -197,6 +201,32 @@ def test_a_folder_that_cannot_be_read_any_more_stops_no_progress(shown):
     lines = render(progress, console)
     assert lines[-1] == "  the table is not up to date: the disk is gone"
     assert lines[0].startswith("Table 3")
+
+
+def test_the_time_left_is_the_longer_one_of_the_cpu_and_the_gpu(monkeypatch):
+    clock = SimpleNamespace(monotonic=lambda: clock.now, now=0.0)
+    monkeypatch.setattr(progress_module, "time", clock)
+    seconds = {"lenet5": 4.0, "extra-tree": 10.0}
+    estimate = SimpleNamespace(expected_seconds=lambda cell: seconds[cell.runner.name])
+    networks = [make_cell("lenet5", seed) for seed in range(20)]
+    trees = [make_cell("extra-tree", seed) for seed in range(20)]
+    on_gpu = Limits(timeout=1, memory=1, jobs=10, device="cuda", together=5, gpu_jobs=2)
+
+    def start(limits=on_gpu):
+        return Progress([*networks, *trees], limits, 40, estimate, make_console())
+
+    assert start(replace(on_gpu, device="cpu", together=1)).seconds_left() == (80 + 200) / 10
+    assert start(replace(on_gpu, jobs=2)).seconds_left() == 200 / 2
+    progress = start()
+    assert progress.seconds_left() == 80 / 2, "four launches, two at a time, and 20 s on the CPU"
+    for cell in networks[:10]:
+        progress.on_start(cell)
+    clock.now = 10.0
+    assert progress.seconds_left() == (80 - 2 * 10) / 2, "two launches have run for 10 s each"
+    clock.now = 18.0
+    assert progress.seconds_left() == pytest.approx((40 + 2 * 2) / 2)
+    clock.now = 90.0
+    assert progress.seconds_left() == pytest.approx((40 + 2 * 10) / 2), "they took too long"
 
 
 @pytest.mark.parametrize("verbosity", list(Verbosity))
@@ -212,7 +242,7 @@ def test_what_is_known_is_said_once_before_the_first_cell(
     options = {"make_table": lambda: table, "verbosity": verbosity}
     with caplog.at_level("INFO", "fmbench"):
         for _ in range(2):  # a run may have several rounds
-            with show_progress(cells, 1, estimate, 1, **options):
+            with show_progress(cells, LIMITS, estimate, 1, **options):
                 pass
     quiet = verbosity is Verbosity.QUIET
     said = [line for line in caplog.messages if line.startswith("known already of 29 rows: 27 by")]

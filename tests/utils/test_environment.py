@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from fmbench.errors import UserError
-from fmbench.utils import environment
+from fmbench.utils import environment, gpu
 
 
 @pytest.mark.skipif(
@@ -90,3 +90,48 @@ def test_on_macos_the_processor_has_its_full_name(monkeypatch):
     monkeypatch.setattr(environment.sys, "platform", "darwin")
     monkeypatch.setattr(environment.subprocess, "run", lambda *_, **__: answer)
     assert environment.cpu_name.__wrapped__() == "Apple M2"
+
+
+@pytest.fixture
+def card(monkeypatch):
+    """``card(problem=..., trace=...)``: what PyTorch says of the GPU, and whether it has traces."""
+
+    def use(*, name="", problem="", trace=True):
+        monkeypatch.setattr(gpu, "ask", lambda: gpu.GpuAnswer(name, 8, problem))
+        monkeypatch.setattr(gpu, "seems_to_be_here", lambda: trace)
+
+    return use
+
+
+def test_auto_takes_a_gpu_only_if_pytorch_can_use_it_and_cuda_is_refused_with_the_cause(card):
+    card(name="A card")
+    assert [environment.resolve_device(d) for d in ("auto", "cuda", "cpu")] == [
+        "cuda", "cuda", "cpu",
+    ]  # fmt: skip
+    assert environment.describe_unused_gpu() is None
+    card(problem="the driver is too old")
+    assert environment.resolve_device("auto") == "cpu"
+    with pytest.raises(UserError) as refusal:
+        environment.resolve_device("cuda")
+    assert str(refusal.value) == "--device cuda: the driver is too old; --device cpu needs no GPU"
+
+
+def test_only_a_gpu_that_seems_to_be_here_is_said_to_be_unused(card):
+    card(problem="the driver is too old")
+    assert environment.describe_unused_gpu() == (
+        "neural networks run on the CPU, although there seems to be a GPU: the driver is too old"
+    )
+    card(problem="the driver is too old", trace=False)
+    assert environment.describe_unused_gpu() is None
+
+
+def test_a_gpu_is_named_where_it_has_traces_and_can_be_used(card, monkeypatch):
+    card(name="A card")
+    assert environment.gpu_name() == "A card"
+    versions = environment.collect_versions()
+    assert environment.describe_differences(versions, "A card") == []
+    card(problem="it is busy")
+    assert environment.gpu_name() is None
+    card(name="A card", trace=False)
+    monkeypatch.setattr(gpu, "ask", lambda: pytest.fail("PyTorch takes seconds to load"))
+    assert environment.gpu_name() is None

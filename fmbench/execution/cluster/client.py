@@ -191,7 +191,7 @@ class DaskBackend:
         cpu = [launch for launch in launches if limits.get_device(launch[0]) != "cuda"]
         queues = [LaunchQueue(cpu, limits.jobs)]
         if gpu:
-            queues.append(LaunchQueue(gpu, min(limits.jobs, max(1, self._count_gpus()))))
+            queues.append(LaunchQueue(gpu, min(limits.jobs, self.count_gpu_jobs())))
         return queues
 
     def run_launch(
@@ -366,6 +366,10 @@ class DaskBackend:
         """Return the number of GPUs of each worker that has any, by its address."""
         self._cluster.refresh()
         return find_gpus(self._cluster)
+
+    def count_gpu_jobs(self) -> int:
+        """Return how many launches can run on GPUs at the same time: one on each, at least one."""
+        return max(1, self._count_gpus())
 
     def _count_gpus(self) -> int:
         return int(sum(self._count_gpus_by_worker().values()))

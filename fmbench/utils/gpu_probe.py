@@ -1,0 +1,63 @@
+"""Finds out whether PyTorch can use a GPU here. ``gpu.ask`` runs this file as a program.
+
+It imports nothing of fmbench, and prints one line of JSON: the name of the GPU and its free memory,
+or the problem.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import Any
+
+MAX_TEXT = 300  # characters of PyTorch's own text
+
+
+def probe(torch: Any) -> dict[str, Any]:
+    """Run one small kernel on the GPU. Return what is known of the GPU, or why it failed."""
+    try:
+        torch.ones(1, device="cuda").add_(1).item()
+        free, _ = torch.cuda.mem_get_info()
+        return {"name": torch.cuda.get_device_name(), "free_memory": free}
+    except Exception as error:  # noqa: BLE001 - whatever PyTorch raises is the answer
+        return {"problem": explain(torch, shorten(error))}
+
+
+def explain(torch: Any, text: str) -> str:
+    """Return one line that says why PyTorch cannot use a GPU; ``text`` is its own error."""
+    version = f"this PyTorch, {torch.__version__},"
+    if torch.version.cuda is None and getattr(torch.version, "hip", None) is None:
+        return f"{version} is built for CPUs only: install one for CUDA from pytorch.org"
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is not None and "No CUDA GPUs" in text:
+        return f"CUDA_VISIBLE_DEVICES={visible!r} hides the GPUs: unset this variable"
+    if "no kernel image" in text:
+        major, minor = torch.cuda.get_device_capability()
+        return (
+            f"{version} has no code for {torch.cuda.get_device_name()} (compute capability "
+            f"{major}.{minor}): install one that has, see pytorch.org"
+        )
+    return f"PyTorch says: {text}"
+
+
+def shorten(error: BaseException) -> str:
+    """Return the first line of an error's text, which says what has happened."""
+    lines = str(error).splitlines() or [type(error).__name__]
+    return " ".join(lines[0].split()).rstrip(".")[:MAX_TEXT]
+
+
+def main() -> None:
+    """Print the answer; the first argument is the path for modules, as JSON."""
+    sys.path[:] = json.loads(sys.argv[1])
+    try:
+        import torch
+    except Exception as error:  # noqa: BLE001 - whatever a library raises while it is loaded
+        answer = {"problem": f"PyTorch cannot be imported: {shorten(error)}"}
+    else:
+        answer = probe(torch)
+    print(json.dumps(answer))
+
+
+if __name__ == "__main__":
+    main()
