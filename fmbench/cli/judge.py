@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from fmbench.judging.documents import Input
     from fmbench.judging.judgement import Judgement
 
-MAX_BYTES = 100 * 2**20  # of standard input
-
 _DOCUMENT_OPTIONS = (
     click.argument("inputs", metavar="INPUT...", nargs=-1, required=True),
     click.option("--as", "kind", metavar="KIND",
@@ -113,6 +111,7 @@ def read_standard_input(inputs: Sequence[str]) -> list[Input]:
     Raises:
         UserError: standard input is named twice, or too large.
     """
+    from fmbench.judging.documents import MAX_BYTES
     from fmbench.suites.bundled import list_suites
 
     for text in set(inputs).intersection(list_suites()):

@@ -56,7 +56,8 @@ def report(
     else:
         _print_or_write(_format(found, format_), output)
     if not found.evaluation.contents.finished:
-        print_message(f"no results in {results} yet: the page says how to make them")
+        how = "the page says how to make them" if format_ == "html" else "`fmbench run` makes them"
+        print_message(f"no results in {results} yet: {how}")
     sys.exit(print_problems(found.evaluation))
 
 

@@ -21,6 +21,7 @@ from fmbench.consistency.explain import (
     format_severity,
     list_sources,
     name_source,
+    name_source_and_metric,
 )
 from fmbench.consistency.sources import CONTRADICTORY, NOT_COMPARED, NOT_DECIDED, PairResult
 from fmbench.suites.claims import Row, Suite
@@ -186,9 +187,11 @@ def _describe_both(pair: PairResult, result: ConsistencyResult) -> tuple[str, st
     """Name both sources of a pair, each with what it allows; the notes stand after the second."""
     named = []
     for i, allows in zip((pair.first, pair.second), describe_sides(pair, result), strict=True):
-        name = name_source(result.sources[i], result)
+        source = result.sources[i]
+        name = name_source_and_metric(source, result)
         metric, _, values = allows.partition(" ")
-        if metric and name.endswith(f" {metric}"):  # "Table 2, MSE: 0.655 to 0.665"
+        # "Table 2, MSE: 0.655 to 0.665"
+        if metric and name.endswith((f" {metric}", f"({metric})")):
             allows = values
         named.append(": ".join(filter(None, (name, allows))))
     return named[0], "; ".join([named[1], *describe_notes(pair, result)])
@@ -239,7 +242,7 @@ def _describe_sources(result: ConsistencyResult) -> Iterator[Block]:
     rows = build_source_rows(result)
     if rows:
         yield _build_table("What each source allows", rows)
-    if n_alone := len(result.sources) - len(rows):
+    if n_alone := len(result.sources) - len(list_sources(result)):
         claims = "The claim of 1 row" if n_alone == 1 else f"The claims of {n_alone} rows"
         are = "is possible, and stands" if n_alone == 1 else "are possible, and stand"
         yield Paragraph(f"{claims} {are} alone: nothing else is printed of the same model.")

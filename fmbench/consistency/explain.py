@@ -11,6 +11,7 @@ from fmbench.consistency.check import ConsistencyResult
 from fmbench.consistency.conflicts import IMPLIED_METRICS, Conflict, ValueRange
 from fmbench.consistency.printed_matrices import Clash
 from fmbench.consistency.sources import (
+    AGREE,
     CONTRADICTORY,
     PairResult,
     SourceResult,
@@ -60,6 +61,8 @@ def describe_pair_in_words(pair: PairResult, result: ConsistencyResult) -> str:
         if printed and figures[0].metric == metric:
             parts.append(f"{name} prints {printed}")
         else:
+            if printed and not _is_metric_named(source, figures[0]):
+                printed = _format_title_and_value(figures[0])
             value = f" ({printed})" if printed else ""
             allowed = _format_implied(metric, source.implied[metric])
             parts.append(f"{name}{value} allows {said} of {allowed}")
@@ -68,6 +71,24 @@ def describe_pair_in_words(pair: PairResult, result: ConsistencyResult) -> str:
     if pair.severity is not None:
         notes.insert(0, f"severity {format_severity(pair.severity)}")
     return f"{parts[0]}, but {parts[1]}" + (f" ({'; '.join(notes)})" if notes else "")
+
+
+def name_source_and_metric(source: SourceResult, result: ConsistencyResult) -> str:
+    """Return the source's name, with its metric if that is one other than the accuracy.
+
+    Such as ``Table 2 (kappa)``; nothing is added if the name says it: ``Table 2, kappa``.
+    """
+    name = name_source(source, result)
+    figures = [result.figures[i] for i in source.figures]
+    titles = {METRICS[figure.metric].title for figure in figures}
+    if len(titles) != 1 or figures[0].metric == "accuracy" or _is_metric_named(source, figures[0]):
+        return name
+    return f"{name} ({titles.pop()})"
+
+
+def _is_metric_named(source: SourceResult, figure: ReportedFigure) -> bool:
+    """Whether the name of a source ends with its metric: ``Table 2, kappa``."""
+    return source.name.lower().endswith(METRICS[figure.metric].title.lower())
 
 
 def describe_source(source: SourceResult, result: ConsistencyResult) -> str:
@@ -163,10 +184,15 @@ def build_figure_rows(result: ConsistencyResult) -> list[dict[str, str]]:
 
 
 def build_source_rows(result: ConsistencyResult) -> list[dict[str, str]]:
-    """Return each listed source and what it allows for each metric; all have the same keys."""
+    """Return each listed source and what it allows for each metric; all have the same keys.
+
+    A printed matrix says everything that agreeing figures in the same place say: one row for both.
+    """
     rows = []
     for source in list_sources(result):
-        row = {"source": name_source(source, result)}
+        if _find_matrix_beside(source, result):
+            continue
+        row = {"source": name_source_and_metric(source, result)}
         for metric in IMPLIED_METRICS:
             values = source.implied.get(metric)
             title = METRICS[metric].title + ", %" * (metric == "accuracy")
@@ -178,6 +204,19 @@ def build_source_rows(result: ConsistencyResult) -> list[dict[str, str]]:
             row["accuracy, %"] = "not decided" if source.is_checked else "not checked"
         rows.append(row)
     return rows
+
+
+def _find_matrix_beside(source: SourceResult, result: ConsistencyResult) -> SourceResult | None:
+    """Find a printed matrix in the same place as some figures, which it fixes and agrees with."""
+    if source.matrix is not None or not source.possible:
+        return None
+    for pair in result.pairs:
+        both = result.sources[pair.first], result.sources[pair.second]
+        if pair.verdict == AGREE and any(one is source for one in both):
+            other = both[1] if both[0] is source else both[0]
+            if other.matrix is not None and (other.name, other.kind) == (source.name, source.kind):
+                return other
+    return None
 
 
 def list_sources(result: ConsistencyResult) -> list[SourceResult]:

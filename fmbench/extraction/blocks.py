@@ -15,8 +15,10 @@ from decimal import Decimal
 from functools import lru_cache
 
 from fmbench.datasets.specs import FASHION_MNIST
+from fmbench.extraction.data_set_names import Headings, find_data_of_title, find_data_sets
 from fmbench.extraction.found import Extraction, FoundClaim, FoundMatrix
 from fmbench.extraction.grid import Grid
+from fmbench.utils.formatting import join_words
 
 MAX_LINE = 20_000  # characters; a longer line is no line of a table
 MAX_BLOCKS = 200
@@ -51,7 +53,8 @@ class Block:
 
     ``first_line`` and ``last_line`` count from 0 (both included). ``model`` is the model that the
     text above names in so many words (``Classification report for SVC``), ``heading`` the nearest
-    heading; either may be empty. ``images``: ``training`` or ``validation`` if the heading says so.
+    heading; either may be empty. ``images``: ``training``, ``validation`` or the name of another
+    data set if the heading says so.
     """
 
     kind: str
@@ -344,6 +347,18 @@ _EXPLICIT = (
         re.IGNORECASE,
     ),
 )
+# What ends a model's name: on which images, or how, the block was computed.
+_BEFORE_IMAGES = re.compile(
+    r"\s+[-–—|]\s+|\s*[,;:(\[]\s*|\s+(?:on|over|for|in|from|at|using|with)\s+", re.IGNORECASE
+)
+_HOW_COMPUTED = re.compile(
+    r"\s+(?:evaluated|computed|measured|obtained|calculated|tested|after training|trained)\b.*$",
+    re.IGNORECASE,
+)
+_IMAGES = re.compile(
+    r"test|\bset\b|data|image|sample|fashion|mnist|class|eval|normali|percent|count|row|label",
+    re.IGNORECASE,
+)
 # Words that name no model.
 _GENERIC = re.compile(
     r"(?:(?:the|a|our|my|final|full|overall|best|on|of|for|and|in|from|with|test|testing|tests|"
@@ -352,7 +367,7 @@ _GENERIC = re.compile(
     r"metrics?|performance|summary|score|scores|print|printing|accuracy|per|class|classes|"
     r"prediction|predictions|output|section|table|normali[sz]ed|unnormali[sz]ed|raw|without|"
     r"normali[sz]ation|percent|sklearn|scikit|learn|rows?|true|columns?|predicted|labels?|"
-    r"detailed|epoch|out|cm|counts?)\b|[^a-zA-Z])*",
+    r"detailed|epoch|out|cm|counts?|all|ten|held|unseen|over|at|using|by)\b|[^a-zA-Z])*",
     re.IGNORECASE,
 )
 _TRAINING = re.compile(
@@ -369,6 +384,7 @@ def find_heading(lines: Sequence[str], first: int, after: int = -1) -> tuple[str
     Lines up to ``after`` belong to the block before.
     """
     model = heading = images = ""
+    names_fashion = False
     seen = 0
     for i in range(first - 1, max(after, first - 12), -1):
         line = " ".join(lines[i][:200].split()).strip("#=*-_>`~│| ")
@@ -377,21 +393,49 @@ def find_heading(lines: Sequence[str], first: int, after: int = -1) -> tuple[str
         seen += 1
         if seen > 3:
             break
-        if re.search(r"[=(]\s*\S*(?:y_|pred|test)", line) or "import " in line:
+        if re.search(r"[=(]\s*\S*(?:y_|pred|test(?![\s,)]))", line) or "import " in line:
             continue  # code
         line = re.sub(r"^(?:figure|fig\.|table|tab\.) *[0-9IVX]{1,4} *[.:]?", "", line, flags=re.I)
         bare = line.strip(" :.")
         if not images and not re.search(r"\btest", bare, re.IGNORECASE):
             images = "training" if _TRAINING.search(bare) else images
             images = images or ("validation" if _VALIDATION.search(bare) else "")
+        images = images or ("" if names_fashion else find_data_of_title(bare))
+        names_fashion = names_fashion or find_data_sets(bare).is_fashion
         is_heading = bare != line or lines[i].lstrip()[:1] in tuple("#=*-") or len(bare) <= 40
         if not model:
-            matches = [pattern.search(bare) for pattern in _EXPLICIT]
+            title = _cut_images(bare)
+            matches = [pattern.search(title) for pattern in _EXPLICIT]
             names = [match["model"].strip(" '\"`:") for match in matches if match]
             model = next((name for name in names if not _GENERIC.fullmatch(name)), "")
         if not heading and is_heading and not re.search(r"[0-9]\.[0-9]", bare):
             heading = "" if _GENERIC.fullmatch(bare) else bare
     return model, heading, images
+
+
+def mark_other_data(blocks: Sequence[Block], text: str) -> list[Block]:
+    """Return the blocks, with the name of another data set if a heading above says it."""
+    if not blocks:
+        return []
+    headings = Headings(expand_newlines(text))
+    marked = []
+    for block in blocks:
+        above = headings.find_other_data(block.first_line) if not block.images else ""
+        images = join_words(find_data_sets(above).others) or block.images
+        marked.append(replace(block, images=images))
+    return marked
+
+
+def _cut_images(title: str) -> str:
+    """Return a title without the words that say of which images it is: ``on the test set``."""
+    computed = _HOW_COMPUTED.search(title)
+    if computed and re.search(r"report|matrix", title[: computed.start()], re.IGNORECASE):
+        title = title[: computed.start()]
+    for match in _BEFORE_IMAGES.finditer(title):
+        rest = title[match.end() :]
+        if _IMAGES.search(rest) and _GENERIC.fullmatch(rest):
+            return title[: match.start()].rstrip()
+    return title
 
 
 # ---- joining the blocks of one document ----------------------------------------------------------
@@ -486,12 +530,12 @@ def _select_images(blocks: list[Block], notes: list[str]) -> list[Block]:
     others = [block for block in blocks if block.images == ""]
     for block in blocks:
         place = f"the {block.kind} in line {block.first_line + 1}"
-        if block.images == "training" or (block.images == "validation" and others):
-            notes.append(f"{place} is of the {block.images} images: not taken")
+        if block.images == "" or (block.images == "validation" and not others):
+            kept.append(block)
+            if block.images:
+                notes.append(f"the text says that {place} is of validation images")
             continue
-        if block.images == "validation":
-            notes.append(f"the text says that {place} is of validation images")
-        kept.append(block)
+        notes.append(f"{place} is of the {block.images} images: not taken")
     sizes = list(dict.fromkeys(block.n_per_class for block in kept if block.n_per_class))
     if len(sizes) < 2:
         return kept

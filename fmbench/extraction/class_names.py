@@ -33,6 +33,7 @@ _SPELLINGS = (
 _NUMBER_OF_SPELLING = {
     spelling: number for number, spellings in enumerate(_SPELLINGS) for spelling in spellings
 }
+_TOP_K = re.compile(r"\W*top[\W_]*[0-9]", re.IGNORECASE)  # an accuracy, not the class T-shirt/top
 N_CLASSES = FASHION_MNIST.n_classes
 
 
@@ -56,6 +57,8 @@ class ClassNumbers:
 
 def find_class_number(name: str) -> int | None:
     """Find the number of a class of Fashion-MNIST by its name, such as ``Ankle boot``."""
+    if _TOP_K.match(name):
+        return None
     decomposed = unicodedata.normalize("NFKD", name.lower())
     letters = re.sub(r"[^a-z]", "", decomposed)
     letters = re.sub(r"^(?:class|label|actual|true|predicted|pred)(?=[a-z])", "", letters)

@@ -30,6 +30,7 @@ from fmbench.extraction.blocks import (
     combine_blocks,
     find_heading,
     is_rule,
+    mark_other_data,
     read_number,
     read_number_line,
     replace_tables,
@@ -124,7 +125,7 @@ def find_reports(text: str) -> list[Block]:
         blocks.append(_build_block(table, i, last, find_heading(lines, i, after)))
         i = last + 1
     taken = {line for block in blocks for line in range(block.first_line, block.last_line + 1)}
-    return blocks + find_class_accuracies(lines, taken)
+    return mark_other_data(blocks + find_class_accuracies(lines, taken), text)
 
 
 def _read_block(lines: Sequence[str], first: int) -> tuple[_Table, int] | None:
@@ -420,21 +421,44 @@ class _ReportBuilder:
             return
         if numbers.note:
             self.notes.append(numbers.note)
-        is_partial = numbers.is_partial or self._has_other_classes()
+        is_cut = self._is_cut()
+        is_partial = numbers.is_partial or is_cut or self._has_other_classes()
         if not self._read_support(numbers, is_partial):
             return
         for number, row in sorted(
             zip(numbers.numbers, table.rows, strict=True), key=lambda p: p[0]
         ):
             self._add_class(number, row)
-        if is_partial:
-            self.notes.append(
-                f"the report has only {len(names)} of the classes: its averages are not of the "
-                "test set, and are not taken"
-            )
-        else:
+        note = f"the report has only {len(names)} of the classes, not all {FASHION_MNIST.n_classes}"
+        if not is_partial:
             self.class_names = numbers.sort(names)
+        elif table.averages and not is_cut:
+            note += ": its averages are not of the test set, and are not taken"
+        if is_partial:
+            self.notes.append(note)
+        if is_cut or not is_partial:
             self._add_averages()
+
+    def _is_cut(self) -> bool:
+        """Whether rows of classes are missing: the closing lines are, or count more images.
+
+        scikit-learn ends each report with the accuracy and the averages over all its classes.
+        """
+        rows, averages = self.table.rows, self.table.averages
+        if len(rows) >= FASHION_MNIST.n_classes:
+            return False
+        if not averages:
+            return True
+        counts = [_read_count(row.cells.get("support", "")) for row in rows]
+        total = sum(count for count in counts if count is not None)
+        all_images = sum(FASHION_MNIST.n_per_class)
+        return (
+            None not in counts
+            and total < all_images
+            and any(
+                _read_count(row.cells.get("support", "")) == all_images for row in averages.values()
+            )
+        )
 
     def _come_from_one_matrix(self) -> bool:
         """Whether each image has one label and one prediction; see the top of this file."""

@@ -28,6 +28,7 @@ from fmbench.extraction.blocks import (
     combine_blocks,
     find_heading,
     is_rule,
+    mark_other_data,
     read_number,
     read_number_line,
     replace_tables,
@@ -36,7 +37,7 @@ from fmbench.extraction.blocks import (
 )
 from fmbench.extraction.class_names import ClassNumbers, find_class_number, find_class_numbers
 from fmbench.extraction.found import Extraction, FoundMatrix
-from fmbench.extraction.json_values import JsonPlace, find_json, walk_json
+from fmbench.extraction.json_values import JsonPlace, find_json, name_model, walk_json
 
 KIND = "confusion matrix"
 MIN_CLASSES, MAX_CLASSES = 3, 100
@@ -127,7 +128,7 @@ def find_matrices(
             after = square.last_line
         if len(blocks) >= MAX_BLOCKS:
             break
-    return blocks
+    return mark_other_data(blocks, text)
 
 
 def find_matrices_in_json(content: Any, *, accept_any: bool = False) -> list[Block]:
@@ -139,7 +140,9 @@ def find_matrices_in_json(content: Any, *, accept_any: bool = False) -> list[Blo
             continue
         is_all = place.order == 0
         named = is_all or bool(place.keys and _WORDS.search(" ".join(place.keys).replace("_", " ")))
-        heading = (place.model if len(place.keys) > 1 else "", "", place.images)
+        # A key alone, such as "cm", is not taken for the name of a model.
+        around = name_model(place.parent) if isinstance(place.parent, dict) else ""
+        heading = (place.model if len(place.keys) > 1 else around, "", place.images)
         block = _build_block(replace(square, is_named_matrix=named), heading, accept_any)
         if block is not None:
             blocks.append(block)

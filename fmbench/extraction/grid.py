@@ -43,6 +43,8 @@ class Grid:
     ``where`` says where the table is, for people: ``table 1``, ``page 3, table 2``. ``lines`` are
     the line numbers of the rows in the input, counted from 1, if they are known; ``extent`` are
     those of the table's first and last line. ``is_whole``: the input is this table and no more.
+    ``other_data`` is the heading or the sentence above the table that says that it is of another
+    data set; empty if none does.
     """
 
     rows: tuple[tuple[Cell, ...], ...]
@@ -51,6 +53,7 @@ class Grid:
     lines: tuple[int, ...] = ()
     extent: tuple[int, int] = (0, 0)
     is_whole: bool = False
+    other_data: str = ""
 
     @property
     def n_columns(self) -> int:

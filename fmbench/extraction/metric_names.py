@@ -11,6 +11,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from fmbench.extraction.found import Average
 
@@ -223,6 +224,12 @@ _FILLING_WORD = re.compile(
     r"(?<![^\W_])(?:best|final|last|mean|avg|average|set|data|score|results?|on|the|max)(?![^\W_])",
     re.IGNORECASE,
 )
+# Of the mentions without a name, those that are shares or scores of the test images.
+_UNJUDGED_SHARE = re.compile(
+    r"top|@|auc|auroc|area|precision|\bmap\b|npv|predictive|kappa|qwk|robust|adversarial|certified"
+    r"|attack|pgd|fgsm|noise|perturbation",
+    re.IGNORECASE,
+)
 # What may stand directly before and after the name of a metric and says whose images they are.
 _TRAINING_BEFORE = re.compile(
     rf"(?<![^\W_]){_TRAINING_WORD}(?: set| data| images| classification| overall)?[ _-]*$", re.I
@@ -236,6 +243,7 @@ _AVERAGE_BEFORE = re.compile(rf"(?<![^\W_])({_AVERAGED})[ _-]*(?:test )?$", re.I
 _AVERAGE_AFTER = re.compile(rf"^[ _,(\[-]*({_AVERAGED})(?![^\W_])", re.I)
 
 
+@lru_cache(maxsize=2_000)
 def find_metric_name(text: str) -> MetricName | None:
     """Find the metric that a column head, a row label or a short phrase names.
 
@@ -264,6 +272,7 @@ def find_metric_name(text: str) -> MetricName | None:
     return replace(name, average=average, per_class=per_class, percent=percent)
 
 
+@lru_cache(maxsize=2_000)
 def is_training_metric(text: str) -> bool:
     """Whether a column's head or a phrase names figures of training or validation images.
 
@@ -280,6 +289,17 @@ def is_training_metric(text: str) -> bool:
     return not _NOT_OF_TRAINING.search(plain) and not re.search(r"[^\W\d_]", rest)
 
 
+def is_unjudged_share(text: str) -> bool:
+    """Whether a head names shares of images or scores that are not judged: ``Top-5``, ``AUC``.
+
+    A loss, a difference and a spread are no such figures: nobody takes them for an accuracy.
+    """
+    return any(
+        mention.name is None and _UNJUDGED_SHARE.search(mention.text)
+        for mention in find_mentions(normalise_name(text))
+    )
+
+
 def find_mentions(text: str) -> Iterator[MetricMention]:
     """Find the names of metrics in one sentence, from left to right, none inside another."""
     for match in _MENTIONS.finditer(text[: 4 * MAX_LENGTH]):
@@ -293,6 +313,7 @@ def find_mentions(text: str) -> Iterator[MetricMention]:
         yield MetricMention(match.start(), match.end(), match[0], name, is_training)
 
 
+@lru_cache(maxsize=2_000)
 def normalise_name(text: str) -> str:
     """Write a head on one line; ``test_accuracy`` and ``testAccuracy`` become two words."""
     plain = unicodedata.normalize("NFKC", text[:MAX_LENGTH]).replace("\u2019", "'")

@@ -13,10 +13,9 @@ import stat
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fmbench.errors import UserError
 from fmbench.extraction.document import (
@@ -30,6 +29,10 @@ from fmbench.extraction.figures import OUT_OF_RANGE, describe_rounded
 from fmbench.extraction.found import Extraction, FoundClaim
 from fmbench.extraction.html_text import blank_hidden, strip_tags
 from fmbench.suites.claims import Suite
+from fmbench.utils.formatting import join_words
+
+if TYPE_CHECKING:
+    from fmbench.extraction.tables import TablesRead
 
 KINDS = {
     "classification report": "scikit-learn's classification_report, printed, as JSON or as CSV",
@@ -63,7 +66,6 @@ MAX_NOTEBOOK_BYTES = 20_000_000  # a notebook holds pictures, which are not read
 MAX_NOTES = 40
 MAX_SHORT_LINES = 20  # a longer text is no list of claims unless most of its lines hold a number
 MAX_CLAIMS = 5_000
-_LEAST_PERCENT = 10  # in JSON, figures between 1 and 10 are neither fractions nor percentages
 _OTHER_FILES = (
     (b"\x89PNG", "a picture; fmbench reads text and PDF"),
     (b"\xff\xd8\xff", "a picture; fmbench reads text and PDF"),
@@ -284,7 +286,7 @@ def _read_as(text: str, name: str, kind: str | None, column: str | None) -> Extr
     """Read a text as this kind, or as what it looks like."""
     from fmbench.extraction.classification_reports import read_report
     from fmbench.extraction.confusion_matrices import read_matrix
-    from fmbench.extraction.json_values import find_json, parse_json
+    from fmbench.extraction.json_values import find_json, find_json_lines, parse_json
     from fmbench.extraction.model_hub import looks_like_model_hub, read_model_hub
     from fmbench.extraction.tables import read_tables
     from fmbench.extraction.text.read import read_words
@@ -305,10 +307,13 @@ def _read_as(text: str, name: str, kind: str | None, column: str | None) -> Extr
     if kind is not None and kind != "document":
         return readers[kind]()
     content = find_json(text, name) if kind is None else None
+    if content is None and kind is None:
+        content = find_json_lines(text, name)
     if content is None and kind is None and text.lstrip().startswith("{") and '"' not in text:
         # a dictionary as Python prints it
         plain = re.sub(r"\bnp\.(?:float|int)[0-9]{2}\(([^()]{1,40})\)", r"\1", text)
-        content = find_json(plain.replace("'", '"'), name)
+        plain = plain.replace("'", '"')
+        content = find_json(plain, name) or find_json_lines(plain, name)
     if content is not None:
         return _read_json(content, name, column)
     if kind is None and looks_like_model_hub(text):
@@ -369,13 +374,16 @@ def _read_json(content: Any, name: str, column: str | None) -> Extraction:
     from fmbench.extraction.blocks import combine_blocks
     from fmbench.extraction.classification_reports import find_reports_in_json
     from fmbench.extraction.confusion_matrices import find_matrices_in_json
-    from fmbench.extraction.json_values import find_strings
+    from fmbench.extraction.json_figures import find_json_figures, list_numeric_keys
+    from fmbench.extraction.json_values import find_strings, leave_out_other_images
 
     if isinstance(content, dict) and "cells" in content and "nbformat" in content:
         return _read_cells(content, name, column)
+    content, left_out = leave_out_other_images(content)
     blocks = find_reports_in_json(content) + find_matrices_in_json(content)
     combined = combine_blocks(blocks)
-    values, notes = _find_json_figures(content)
+    values, remarks = find_json_figures(content)
+    notes = [*left_out, *remarks]
     found = Extraction(
         kind=_name_kind({block.kind for block in blocks}, bool(values)),
         name=name,
@@ -386,6 +394,10 @@ def _read_json(content: Any, name: str, column: str | None) -> Extraction:
         notes=(*combined.notes, *notes),
     )
     strings = find_strings(content)
+    if not strings and not values and not blocks and not notes:
+        keys = list_numeric_keys(content)
+        note = f"no key names a metric of the test images ({join_words(keys, 8)})"
+        return replace(found, notes=(note,)) if keys else found
     if not strings:
         return found
     rest = _read_document([Part("", text) for text in strings], name, column)
@@ -394,88 +406,6 @@ def _read_json(content: Any, name: str, column: str | None) -> Extraction:
 
 def _name_kind(kinds: set[str], has_more: bool) -> str:
     return kinds.pop() if len(kinds) == 1 and not has_more else "JSON"
-
-
-def _find_json_figures(content: Any) -> tuple[list[FoundClaim], list[str]]:
-    """Find figures such as ``{"LeNet-5": {"test_accuracy": 0.91}}``, and note those left out."""
-    from fmbench.extraction.figures import keep_zeros
-    from fmbench.extraction.json_values import walk_json
-    from fmbench.extraction.metric_names import is_training_metric
-
-    claims: list[FoundClaim] = []
-    notes: list[str] = []
-    for place in walk_json(content):
-        if not isinstance(place.value, dict) or place.images or "macro avg" in place.value:
-            continue  # a classification report has its own reader
-        texts = [value for value in place.value.values() if isinstance(value, str)]
-        for key, value in _list_json_values(place.value):
-            if not isinstance(value, str) or len(value) > 40 or len(key) > 60:
-                continue
-            where = _to_line("/".join((*place.keys, key)))[:100]
-            if is_training_metric(key.replace("_", " ")):
-                notes.append(f"{where} is of training or validation images: not taken")
-                continue
-            try:
-                claim = _read_json_figure(key, value, where)
-            except ValueError as error:
-                notes.append(f"{where}: not taken: {error}")
-                continue
-            if claim is not None:
-                claim = replace(claim, figure=keep_zeros(claim.figure, texts))
-                claims.append(replace(claim, label=_name_json_model(place.value) or place.model))
-    return claims, notes
-
-
-def _list_json_values(content: dict[str, Any]) -> list[tuple[str, Any]]:
-    """List the keys and values of an object; ``{"key": "accuracy", "value": 0.91}`` is one."""
-    for name in ("key", "metric", "name"):
-        if isinstance(content.get(name), str) and isinstance(content.get("value"), str):
-            return [(content[name], content["value"])]
-    return list(content.items())
-
-
-def _name_json_model(content: dict[str, Any]) -> str:
-    """Return the model that an object names beside its figures, as in a list of results."""
-    for key in ("model", "model_name", "classifier", "method", "algorithm", "estimator", "name"):
-        value = content.get(key)
-        if isinstance(value, str) and re.search(r"[^\W\d_]", value) and "value" not in content:
-            return _to_line(value)[:100]
-    return ""
-
-
-def _read_json_figure(key: str, value: str, where: str) -> FoundClaim | None:
-    """Read one value; None if its key names no metric, or not which class or average.
-
-    Raises:
-        ValueError: the value is out of range.
-    """
-    from fmbench.extraction.figures import check_range, describe_error_rate, parse_printed_figure
-    from fmbench.extraction.metric_names import find_metric_name
-    from fmbench.metrics.registry import METRICS
-
-    metric = find_metric_name(key.replace("_", " "))
-    if metric is None or metric.per_class:
-        return None
-    if METRICS[metric.metric].average_is_stated and metric.average is None:
-        return None
-    figure = parse_printed_figure(
-        value, error_rate=metric.is_error_rate, percent=metric.percent or None
-    )
-    if figure is None:
-        return None
-    is_share = METRICS[metric.metric].highest == 1
-    plain = value.strip()
-    if (
-        is_share
-        and re.fullmatch(r"[0-9]+(?:\.[0-9]*)?", plain)
-        and 1 < Decimal(plain) < _LEAST_PERCENT
-    ):
-        raise ValueError(f"{key.strip()} {plain} is above 1, and too small for a percentage")
-    check_range(figure, metric.metric)
-    remark = describe_error_rate(figure, metric.remark)
-    return FoundClaim(
-        "", metric.metric, figure, "JSON", where, average=metric.average, remark=remark
-    )
 
 
 def _read_notebook(text: str, name: str, column: str | None) -> Extraction:
@@ -527,12 +457,12 @@ def _join(lines: Any) -> str:
 def _read_document(parts: Sequence[Part], name: str, column: str | None) -> Extraction:
     """Read a text by all readers that apply."""
     from fmbench.extraction.blocks import combine_blocks
-    from fmbench.extraction.tables import read_tables
+    from fmbench.extraction.tables import TablesRead, read_tables
 
     document = Document.of(parts)
     logged, notes_of_logs, text = _read_dictionaries(document.text)
     blocks, rest = find_blocks(text)
-    table = Extraction("table", name)
+    table = TablesRead("table", name)
     if any("0" <= c <= "9" for c in rest):
         table = read_tables(rest, name, None, column)
     if table.claims:  # a square of numbers that is no matrix is a part of a table
@@ -555,13 +485,17 @@ def _read_document(parts: Sequence[Part], name: str, column: str | None) -> Extr
         ),
         n_per_class=combined.n_per_class,
         class_names=combined.class_names,
-        notes=(*combined.notes, *table.notes, *notes_of_logs, *notes, *_note_limits(rest)),
+        notes=(*_note_limits(rest), *combined.notes, *table.notes, *notes_of_logs, *notes),
     )
 
 
 _DICTIONARY = re.compile(r"^.{0,80}?\{(?P<items>\s*['\"][^'\"{}]{1,60}['\"]\s*:.{1,2000})\}\s*$")
 _ITEM = re.compile(
     r"['\"](?P<key>[^'\"{}]{1,60})['\"]\s*:\s*['\"]?(?P<value>-?[0-9.]+(?:e-?[0-9]+)?)\b"
+)
+
+_TEXT_ITEM = re.compile(
+    r"['\"](?P<key>[^'\"{}]{1,60})['\"]\s*:\s*['\"](?P<text>[^'\"{}]{1,100})['\"]"
 )
 
 
@@ -571,47 +505,62 @@ def _read_dictionaries(text: str) -> tuple[list[FoundClaim], list[str], str]:
     Of several, as after each epoch, the last one counts. Returns the claims, notes, and the text
     without these lines.
     """
+    from fmbench.extraction.json_figures import find_json_figures
+    from fmbench.extraction.json_values import leave_out_other_images, name_model, names_images
+
     lines = text.split("\n")
-    last: dict[str, tuple[int, str]] = {}
-    n_printed: dict[str, int] = {}
+    last: dict[tuple[str, ...], tuple[int, dict[str, str]]] = {}
+    n_printed: dict[tuple[str, ...], int] = {}
     for i, line in enumerate(lines):
         match = _DICTIONARY.match(line[:3_000]) if "{" in line and ":" in line else None
         items = list(_ITEM.finditer(match["items"])) if match else []
-        if not items:
+        if not match or not items:
             continue
         lines[i] = ""
+        texts = {item["key"]: item["text"] for item in _TEXT_ITEM.finditer(match["items"])}
+        model = name_model(texts, with_name=False)
+        images = [value for field, value in texts.items() if names_images(field)]
         for item in items:
-            last[item["key"]] = (i, item["value"])
-            n_printed[item["key"]] = n_printed.get(item["key"], 0) + 1
+            key = (item["key"], model, *images)
+            last[key] = (i, {**texts, item["key"]: item["value"]})
+            n_printed[key] = n_printed.get(key, 0) + 1
     claims: list[FoundClaim] = []
     notes: list[str] = []
-    for key, (i, value) in last.items():
-        found, remarks = _find_json_figures({key: value})
+    for key, (i, fields) in last.items():
+        content, left_out = leave_out_other_images(fields)
+        found, remarks = find_json_figures(content)
         where = f"line {i + 1}"
         claims += [replace(claim, source="text", where=where) for claim in found]
-        notes += [f"{where}: {remark}" for remark in remarks]
+        notes += [f"{where}: {remark}" for remark in (*left_out, *remarks)]
         if found and n_printed[key] > 1:
-            notes.append(f"{key} is printed {n_printed[key]} times: only the last one is taken")
+            of_model = f" for {key[1]}" if key[1] else ""
+            notes.append(
+                f"{key[0]} is printed {n_printed[key]} times{of_model}: only the last one is taken"
+            )
     return claims, notes, "\n".join(lines)
 
 
 def _read_words(
-    document: Document, rest: str, table: Extraction, name: str, has_blocks: bool
+    document: Document, rest: str, table: TablesRead, name: str, has_blocks: bool
 ) -> tuple[list[FoundClaim], list[str]]:
     """Read the sentences, or the lines of a list such as ``LeNet-5: 98.80 %``."""
     from fmbench.extraction.text.read import find_sentences, read_words
+    from fmbench.extraction.text.split import find_data_set_of_line
 
     lines = rest.split("\n")
-    for claim in table.claims:
-        match = re.match(r"line ([0-9]+)", claim.where)
-        if match and int(match.group(1)) <= len(lines):
-            lines[int(match.group(1)) - 1] = ""
+    whole = strip_tags(rest) if len(document.starts) == 1 else rest
+    filled = [line for line in whole.split("\n") if line.strip()]
+    for number in table.lines:
+        lines[number - 1] = ""
     if len(document.starts) == 1:
         lines = strip_tags("\n".join(lines)).split("\n")
-    filled = [line for line in lines if line.strip()]
-    has_table = bool(table.claims) or any(note.endswith("not taken") for note in table.notes)
+    has_table = table.has_metric
     if not has_blocks and not has_table and filled:
-        with_number = sum(len(line) <= 200 and any(c.isdigit() for c in line) for line in filled)
+        with_number = sum(
+            len(line) <= 200
+            and (any(c.isdigit() for c in line) or find_data_set_of_line(line) is not None)
+            for line in filled
+        )
         if with_number >= 0.8 * len(filled) and len(filled) <= 2_000:
             found = read_words(lines, name)
             if found.claims:
@@ -626,8 +575,9 @@ def _read_words(
         notes += found_notes
     if not claims and not has_blocks and not has_table and 0 < len(filled) <= MAX_SHORT_LINES:
         found = read_words(lines, name)
-        if found.claims:
-            return list(found.claims), list(found.notes)
+        if found.claims or not notes:
+            reasons = sorted(found.notes, key=lambda note: "not taken" not in note)
+            return list(found.claims), list(found.notes) if found.claims else reasons
     return claims, notes
 
 

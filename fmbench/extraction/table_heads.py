@@ -14,14 +14,27 @@ from statistics import median
 
 from fmbench.errors import UserError
 from fmbench.extraction.class_names import find_class_number
-from fmbench.extraction.data_set_names import FASHION_IN_HEADS, OTHERS_IN_HEADS
+from fmbench.extraction.data_set_names import (
+    FASHION_IN_HEADS,
+    find_data_sets,
+    names_part,
+    remove_data_sets,
+)
 from fmbench.extraction.figures import choose_percent, parse_printed_figure
 from fmbench.extraction.grid import Cell, Grid, tidy
 from fmbench.extraction.metric_names import (
     MetricName,
     find_metric_name,
     is_training_metric,
+    is_unjudged_share,
     normalise_name,
+)
+from fmbench.extraction.runs import (
+    is_run_number,
+    names_runs,
+    names_setting,
+    sums_up_runs,
+    varies_between_runs,
 )
 from fmbench.metrics.registry import METRICS
 from fmbench.utils.formatting import join_words
@@ -39,9 +52,9 @@ _CITATION = re.compile(
     r"|[A-Z][\w'’-]{1,30}(?: (?:and|&) [A-Z][\w'’-]{1,30})?,? (?:19|20)\d\d[a-z]?)\)"
 )
 _MARKS = re.compile(r"(?:\s*[*†‡§¶‖¹²³⁰⁴-⁹ᵃ-ᶻ↑↓✓★☆]|\s*\^[\w*†‡]\b)+$")
+# Behind the name of a model: who has run it. "Proposed" says that the model is another one.
 _OURS = re.compile(
-    r"\s*[(\[]\s*(?:ours?|proposed(?: (?:method|model))?|this (?:work|paper|study)"
-    r"|our (?:method|model|work))\s*[)\]]$",
+    r"\s*[(\[]\s*(?:ours?|this (?:work|paper|study)|our work)\s*[)\]]$",
     re.IGNORECASE,
 )
 _MISSING = re.compile(
@@ -99,7 +112,9 @@ class Column:
     parts: tuple[str, ...]  # the texts of the head, from top to bottom
     cells: tuple[Cell, ...]
     metric: MetricName | None = None
-    role: str = ""  # label, data set, metric, weak, spread, training, other data, class or other
+    # label, data set, part (train, test), run, metric, weak, spread, training, other data, class,
+    # not judged or other
+    role: str = ""
     n_figures: int = 0
     n_texts: int = 0
 
@@ -181,7 +196,10 @@ class Table:
             has_models
             and not has_data
             and bool(names)
-            and all(find_data_sets(name).is_only_name for name in names)
+            and (
+                all(find_data_sets(name).is_only_name for name in names)
+                or all(names_part(name) for name in names)
+            )
         )
 
     def name_row(self, row: int) -> str:
@@ -223,6 +241,8 @@ def _count_header_rows(grid: Grid) -> int:
     n_header = n_marked
     while n_header < min(_MAX_HEADER_ROWS, len(grid.rows) - 1):
         row = grid.rows[n_header]
+        if n_header and _is_section(row):
+            break
         figures = [cell for cell in row if is_figure(cell.text)]
         if n_marked:
             # A second row of heads, which the markup does not mark.
@@ -236,6 +256,13 @@ def _count_header_rows(grid: Grid) -> int:
             break
         n_header += 1
     return min(n_header, len(grid.rows))
+
+
+def _is_section(row: Sequence[Cell]) -> bool:
+    """Whether a row names only a data set or a part of one, of which the rows below it are."""
+    text = row[0].text
+    is_alone = not any(cell.text for cell in row[1:])
+    return is_alone and (names_part(text) or find_data_sets(text).is_only_name)
 
 
 def _has_figures_below(grid: Grid, row: int) -> bool:
@@ -297,10 +324,26 @@ SPREAD = re.compile(
 )
 # Heads that name no metric, below which an accuracy may stand.
 _WEAK = re.compile(
-    r"^(?:(?:the|on|for|our|final|overall|best|reported|claimed|published|test(?:ing)?"
+    r"^(?:(?:the|on|for|our|final|overall|best|mean|average|avg\.?|reported|claimed|published"
+    r"|test(?:ing)?"
     r"|eval(?:uation)?)\s*)*(?:test(?:ing)?(?: set| data)?|scores?|results?|performances?|claimed"
     r"|claims?|reported|published|measured|figures?|values?|eval(?:uation)?|scores? test)?"
     r"\s*(?:[(\[]?\s*%\s*[)\]]?)?$",
+    re.IGNORECASE,
+)
+# Names of the accuracy in other languages that may also be names of precision or recall.
+_AMBIGUOUS = re.compile(r"^(?:précision|trefferquote|trefferrate)\b", re.IGNORECASE)
+_MEAN_HEAD = re.compile(r"(?<![^\W_])(?:mean|average|averaged|avg)(?![^\W_])", re.IGNORECASE)
+_BEST_HEAD = re.compile(r"(?<![^\W_])(?:best|max(?:imum)?|highest|peak)(?![^\W_])", re.IGNORECASE)
+# Heads that hold one run of several, beside the mean of all.
+_ONE_RUN = re.compile(
+    r"(?:the |test |overall )*"
+    r"(?:best|max(?:imum)?|highest|peak|min(?:imum)?|worst|lowest|median)\.?"
+    r"(?: (?:run|value|score|result|seed|test|of all))*\s*(?:[(\[]?\s*%\s*[)\]]?)?",
+    re.IGNORECASE,
+)
+_NOT_OF_IMAGES = re.compile(
+    r"\b(?:times?|latency|speed|memory|energy|power|losses|loss|size|flops|parameters)\b",
     re.IGNORECASE,
 )
 _OTHER_IMAGES = re.compile(
@@ -310,43 +353,6 @@ _OTHER_IMAGES = re.compile(
 )
 _NUMBER_OF_FOLDS = re.compile(r"\b(?:\d+|two|three|five|ten)[ -]?folds?\b", re.IGNORECASE)
 _TEST = re.compile(r"(?<![^\W_])(?:test(?:ing)?|eval(?:uation)?)(?![^\W_])", re.IGNORECASE)
-
-
-@dataclass(frozen=True)
-class DataSets:
-    """The data sets that a text names."""
-
-    is_fashion: bool
-    others: tuple[str, ...]
-    is_only_name: bool = False  # the text is the name of a data set and nothing else
-
-    @property
-    def any(self) -> bool:
-        """Whether any data set is named."""
-        return self.is_fashion or bool(self.others)
-
-    def __bool__(self) -> bool:
-        return self.any
-
-    @property
-    def is_other(self) -> bool:
-        """Whether only data sets other than Fashion-MNIST are named."""
-        return bool(self.others) and not self.is_fashion
-
-
-def find_data_sets(text: str) -> DataSets:
-    """Return the data sets that a head, a cell or a caption names."""
-    rest = FASHION_IN_HEADS.sub(" ", text)
-    others = tuple(dict.fromkeys(match[0].strip() for match in OTHERS_IN_HEADS.finditer(rest)))
-    bare = re.sub(
-        r"data ?-?set|data|[\W_]+", "", OTHERS_IN_HEADS.sub("", rest), flags=re.IGNORECASE
-    )
-    return DataSets(rest != text, others, bool(text.strip()) and not bare)
-
-
-def remove_data_sets(text: str) -> str:
-    """Return the text without the names of data sets."""
-    return tidy(OTHERS_IN_HEADS.sub(" ", FASHION_IN_HEADS.sub(" ", text)).replace("_", " "))
 
 
 def _find_role(column: Column) -> None:
@@ -359,7 +365,11 @@ def _find_role(column: Column) -> None:
     head = column.head
     data_sets = find_data_sets(head)
     plain = remove_data_sets(head)
-    if _DATA_LABEL.match(plain) or (
+    if texts and all(map(names_part, texts)):
+        column.role = "part"
+    elif names_runs(plain) and _are_run_numbers(texts):
+        column.role = "run"
+    elif _DATA_LABEL.match(plain) or (
         not _LABEL.match(plain) and texts and all(find_data_sets(t).is_only_name for t in texts)
     ):
         column.role = "data set"
@@ -387,12 +397,22 @@ def _find_role(column: Column) -> None:
         elif column.n_figures and column.n_figures >= column.n_texts:
             if find_class_number(head) is not None:
                 column.role = "class"
-            elif data_sets.is_fashion or (column.parts and _WEAK.match(plain)):
+            elif is_unjudged_share(plain) and not all(map(str.isdigit, texts)):
+                column.role = "not judged"  # "Top K" above whole numbers is a setting
+            elif data_sets.is_fashion or (
+                column.parts and (_WEAK.match(plain) or _AMBIGUOUS.match(plain))
+            ):
                 column.role = "weak"
             elif _OTHER.search(plain):
                 column.role = "other"
         elif _OTHER.search(plain) and column.parts:
             column.role = "other"
+
+
+def _are_run_numbers(texts: Sequence[str]) -> bool:
+    """Whether the cells of a column number the runs; a row may sum them up."""
+    numbers = [text for text in texts if is_run_number(text)]
+    return bool(numbers) and all(sums_up_runs(text) for text in texts if text not in numbers)
 
 
 def _find_metric_in_parts(parts: Sequence[str]) -> MetricName | None:
@@ -494,12 +514,45 @@ def choose_columns(table: Table, *, is_by_class: bool) -> list[Column]:
     return sorted(chosen, key=lambda column: column.index)
 
 
+def is_mean_head(head: str) -> bool:
+    """Whether a head says that its figures are means: ``Mean accuracy``."""
+    return _MEAN_HEAD.search(head) is not None
+
+
+def is_best_head(head: str) -> bool:
+    """Whether a head says that its figures are of the best run: ``Best accuracy``."""
+    return _BEST_HEAD.search(head) is not None
+
+
+def list_settings(table: Table, chosen: Sequence[Column], *, has_name: bool = True) -> list[Column]:
+    """Return the columns of numbers that tell two models of one name apart: a depth, a rate.
+
+    ``has_name``: only those that a head names as such; else all that may be settings.
+    """
+    return [
+        column
+        for column in table.columns
+        if column not in chosen
+        and column.role in ("", "other")
+        and column.parts
+        and column.n_figures > column.n_texts
+        and not varies_between_runs(column.head)
+        and not REFERENCES.search(column.head)
+        and not NUMBERING.fullmatch(column.head)
+        and (not has_name or names_setting(normalise_name(column.head)))
+    ]
+
+
 def _narrow(table: Table, columns: list[Column]) -> list[Column]:
-    """Leave out columns of another kind where one names Fashion-MNIST, or the test images."""
-    for pattern in (FASHION_IN_HEADS, _TEST):
+    """Leave out columns of another kind: of unnamed data or images, or of the best of several runs.
+
+    Those that name Fashion-MNIST, or the test images, are read alone; so are means beside the best.
+    """
+    for pattern in (FASHION_IN_HEADS, _TEST, _MEAN_HEAD):
         kept = [column for column in columns if pattern.search(column.head)]
-        if kept and len(kept) < len(columns):
-            left_out = [column for column in columns if column not in kept]
+        left_out = [column for column in columns if column not in kept]
+        is_mean = pattern is _MEAN_HEAD
+        if kept and left_out and (not is_mean or all(is_best_head(c.head) for c in left_out)):
             table.notes.append(
                 f"{table.source}: {join_words(_number_columns(kept))} was read, "
                 f"{join_words(_number_columns(left_out))} was not"
@@ -514,6 +567,11 @@ def _choose_weak_columns(table: Table) -> list[Column]:
         return []
     metric = find_metric_name(remove_data_sets(table.grid.caption))
     weak = [column for column in table.columns if column.role == "weak" and column.n_figures]
+    if metric is None and _NOT_OF_IMAGES.search(table.grid.caption):
+        weak = [column for column in weak if not is_mean_head(column.head)]
+    if sum(column.n_figures > 0 for column in table.columns) > 1:
+        weak = [column for column in weak if not _AMBIGUOUS.match(column.head)]
+    weak = _choose_means(table, weak)
     columns = [column for column in weak if FASHION_IN_HEADS.search(column.head)]
     names_models = any(column.role == "label" for column in table.columns)
     if not columns and len(weak) == 1 and (metric or names_models):
@@ -531,6 +589,29 @@ def _choose_weak_columns(table: Table) -> list[Column]:
                 f"{table.source}: the column {head} names no metric and was read as the accuracy"
             )
     return plausible
+
+
+def _choose_means(table: Table, weak: list[Column]) -> list[Column]:
+    """Return the means where the other columns hold single runs (best, worst), and note these.
+
+    Beside a column of another kind (``claimed``), the means are left out.
+    """
+    means = [column for column in weak if is_mean_head(column.head)]
+    single = [
+        column
+        for column in table.columns
+        if column.n_figures and _ONE_RUN.fullmatch(remove_data_sets(column.head))
+    ]
+    others = [column for column in weak if column not in means and column not in single]
+    if others or not means:
+        return [column for column in weak if column not in means]
+    if single:
+        verb = "holds" if len(single) == 1 else "hold"
+        table.notes.append(
+            f"{table.source}: {join_words(map(describe_column, single))} {verb} one run of "
+            "several, beside their mean: not taken"
+        )
+    return means
 
 
 def _is_like_accuracies(column: Column) -> bool:
@@ -552,16 +633,40 @@ def _is_like_accuracies(column: Column) -> bool:
 
 def _note_columns(table: Table) -> None:
     for role, reason in (
-        ("training", "is of training or validation images"),
-        ("other data", "is of another data set"),
+        ("training", "of training or validation images"),
+        ("other data", "of another data set"),
+        ("not judged", "not the accuracy"),
     ):
         columns = [column for column in table.columns if column.role == role and column.n_figures]
         if columns:
-            verb = reason if len(columns) == 1 else reason.replace("is of", "are of", 1)
+            verb = "is" if len(columns) == 1 else "are"
             table.notes.append(
-                f"{table.source}: {join_words([describe_column(c) for c in columns], 6)} {verb}: "
-                "not taken"
+                f"{table.source}: {join_words([describe_column(c) for c in columns], 6)} {verb} "
+                f"{reason}: not taken"
             )
+
+
+def note_double_figures(table: Table, chosen: Sequence[Column]) -> bool:
+    """Note the columns in whose cells two figures stand, such as ``90.6 / 99.1``.
+
+    Returns whether there are any.
+    """
+    roles = ("metric",) if chosen else ("metric", "weak", "")
+    n_notes = len(table.notes)
+    for column in table.columns:
+        names_data = not chosen and find_data_sets(column.head).is_only_name
+        texts = [cell.text for cell in column.cells if _are_two_figures(cell.text)]
+        if (column.role in roles or names_data) and not column.n_figures and texts:
+            table.notes.append(
+                f"{table.source}: the cells of {describe_column(column) or 'a column'}, such as "
+                f"{texts[0]!r}, hold several figures: not taken; give each a column of its own"
+            )
+    return len(table.notes) > n_notes
+
+
+def _are_two_figures(text: str) -> bool:
+    is_short = len(text) <= 60 and re.search(r"[^\W\d_]", text) is None
+    return is_short and re.search(r"[.,][0-9]+\s?%?\s*(?:[/|;]|,\s)\s*[0-9]", text) is not None
 
 
 def name_models(columns: Sequence[Column]) -> dict[int, str]:

@@ -1,8 +1,9 @@
 """Reads claims from tables: finds the header, the models' names and the columns of figures.
 
 A table lists models in its rows (or, transposed, in its columns), or the classes of one model.
-Taken are the columns that a head names as a metric of the test images of Fashion-MNIST. Columns of
-training or validation images, of other data sets, of times and sizes are noted, never taken.
+Taken are the columns that a head names as a metric of the test images of Fashion-MNIST. Columns and
+rows of training or validation images, of other data sets, of times and sizes are noted, never
+taken. Rows that are runs of one model (a column of seeds or folds) give one claim, their mean.
 """
 
 from __future__ import annotations
@@ -10,12 +11,19 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from fmbench.errors import UserError
 from fmbench.extraction.class_names import N_CLASSES, find_class_number, find_class_numbers
-from fmbench.extraction.data_set_names import FASHION_IN_HEADS, OTHERS_IN_HEADS
+from fmbench.extraction.data_set_names import (
+    FASHION_IN_HEADS,
+    Headings,
+    find_data_sets,
+    is_label_of_other_data,
+    names_training_part,
+    remove_data_sets,
+)
 from fmbench.extraction.figures import (
     check_range,
     choose_percent,
@@ -35,25 +43,32 @@ from fmbench.extraction.markup import (
     find_separated_values,
 )
 from fmbench.extraction.metric_names import MetricName, find_metric_name
+from fmbench.extraction.runs import (
+    average_runs,
+    names_folds,
+    sums_up_runs,
+    varies_between_runs,
+)
 from fmbench.extraction.table_heads import (
     CLASS_LABEL,
     NUMBERING,
     REFERENCES,
     SPREAD,
     Column,
-    DataSets,
     Table,
     choose_columns,
     clean_label,
     describe_column,
     explain_caption,
-    find_data_sets,
     find_named_column,
+    is_best_head,
     is_count,
     is_figure,
+    is_mean_head,
     is_missing,
+    list_settings,
     name_models,
-    remove_data_sets,
+    note_double_figures,
     strip_figure,
 )
 from fmbench.extraction.text.mentions import Repetition, find_repetition
@@ -71,9 +86,22 @@ _MARKUP_FINDERS = {
 _TEXT_FINDERS = {"separated values": find_separated_values, "aligned text": find_aligned_columns}
 
 
+@dataclass(frozen=True)
+class TablesRead(Extraction):
+    """What the tables of a text give.
+
+    ``lines`` are the lines (from 1) of the tables that were understood: their figures are claims,
+    or the notes say why they are not, so no other reader may read them. ``has_metric``: at least
+    one of these tables has a column of a metric.
+    """
+
+    lines: tuple[int, ...] = ()
+    has_metric: bool = False
+
+
 def read_tables(
     text: str, name: str, kind: str | None = None, column: str | None = None
-) -> Extraction:
+) -> TablesRead:
     """Read the claims of all tables in a text.
 
     Args:
@@ -94,8 +122,26 @@ def read_tables(
         lines = text.split("\n")
         is_whole = not any(line.strip() for line in [*lines[: first - 1], *lines[last:]])
         grids = [replace(grids[0], is_whole=is_whole)]
-    claims, notes = read_grids(grids, column=column, name=name)
-    return Extraction("table", name, tuple(claims), notes=tuple(dict.fromkeys(notes)))
+    read = _Tables.read(grids, column, name)
+    return TablesRead(
+        "table",
+        name,
+        tuple(read.claims),
+        notes=tuple(dict.fromkeys(read.notes)),
+        lines=tuple(line for grid in read.understood for line in _list_lines(grid)),
+        has_metric=read.has_metric,
+    )
+
+
+def _list_lines(grid: Grid) -> list[int]:
+    """List the lines of a table without those of one cell, which may be sentences beside a CSV."""
+    first, last = grid.extent
+    alone = set()
+    if grid.lines:
+        first, last = grid.lines[0], grid.lines[-1]
+        rows = zip(grid.lines, grid.rows, strict=True)
+        alone = {line for line, row in rows if sum(bool(cell.text) for cell in row) < 2}
+    return [line for line in range(first, last + 1) if line not in alone]
 
 
 def read_grids(
@@ -110,21 +156,43 @@ def read_grids(
         UserError: two columns may hold the accuracy, no table has the named column, or a figure is
             out of its metric's range.
     """
-    tables = [Table.build(grid) for grid in grids]
-    read = [table for table in tables if column is None or find_named_column(table, column)]
-    if column is not None and not read:
-        heads = dict.fromkeys(h for t in tables for h in map(describe_column, t.columns) if h)
-        raise UserError(
-            f"no table in {name} has a column {column!r}"
-            + (f"; the columns are {join_words(heads, 12)}" if heads else "")
-        )
-    claims: list[FoundClaim] = []
-    notes = [f"{t.source} has no column {column!r}: not read" for t in tables if t not in read]
-    for table in read:
-        found, remarks = _read_table(table, column)
-        claims += found
-        notes += remarks
-    return claims, notes
+    read = _Tables.read(grids, column, name)
+    return read.claims, read.notes
+
+
+@dataclass
+class _Tables:
+    """What the tables of a document give; see :class:`TablesRead`."""
+
+    claims: list[FoundClaim] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    understood: list[Grid] = field(default_factory=list)
+    has_metric: bool = False
+
+    @classmethod
+    def read(cls, grids: Sequence[Grid], column: str | None, name: str) -> _Tables:
+        """Read all tables; see :func:`read_grids`."""
+        tables = [Table.build(grid) for grid in grids]
+        chosen = [table for table in tables if column is None or find_named_column(table, column)]
+        if column is not None and not chosen:
+            heads = dict.fromkeys(h for t in tables for h in map(describe_column, t.columns) if h)
+            raise UserError(
+                f"no table in {name} has a column {column!r}"
+                + (f"; the columns are {join_words(heads, 12)}" if heads else "")
+            )
+        result = cls()
+        for table in tables:
+            if table not in chosen:
+                result.notes.append(f"{table.source} has no column {column!r}: not read")
+        for grid, table in zip(grids, tables, strict=True):
+            if table in chosen:
+                read = _read_table(table, column)
+                result.claims += read.claims
+                result.notes += read.notes
+                if read.is_understood and (read.claims or read.notes):
+                    result.understood.append(grid)
+                    result.has_metric = result.has_metric or read.has_metric
+        return result
 
 
 def _find_grids(text: str, kind: str | None) -> list[Grid]:
@@ -140,8 +208,13 @@ def _find_grids(text: str, kind: str | None) -> list[Grid]:
         rest = "\n".join("" if n in taken else line for n, line in enumerate(lines, start=1))
         grids += find_aligned_columns(rest)
         grids.sort(key=lambda grid: grid.extent)
-    for index in range(1, len(grids)):
-        grids[index] = _continue_table(grids[index - 1], grids[index])
+    headings = Headings(text) if grids else None
+    for index, grid in enumerate(grids):
+        first = (grid.lines or grid.extent)[0]
+        if headings is not None:
+            grids[index] = replace(grid, other_data=headings.find_other_data(first - 1))
+        if index:
+            grids[index] = _continue_table(grids[index - 1], grids[index])
     return grids
 
 
@@ -157,7 +230,13 @@ def _continue_table(above: Grid, grid: Grid) -> Grid:
         return grid
     rows = tuple(tuple(replace(cell, is_header=True) for cell in row) for row in above.rows[:n])
     lines = above.lines[:n] + grid.lines if grid.lines else ()
-    return replace(grid, rows=rows + grid.rows, lines=lines, caption=above.caption)
+    return replace(
+        grid,
+        rows=rows + grid.rows,
+        lines=lines,
+        caption=above.caption,
+        other_data=above.other_data,
+    )
 
 
 # ---------------------------------------------------------------- labels and figures
@@ -187,14 +266,31 @@ class _Row:
     class_: int | None = None
     average: Average | None = None
     is_accuracy: bool = False  # a row "accuracy" in a table of classes
+    group: int = -1  # rows of one group are runs of one model
+    run: str = ""  # what tells the row from the others of its group: "seed 3"
+    are_folds: bool = False
 
 
-def _read_table(table: Table, column: str | None) -> tuple[list[FoundClaim], list[str]]:
+@dataclass(frozen=True)
+class _TableRead:
+    """What one table gives.
+
+    ``has_metric``: a column of it holds a metric, if only of other images. ``is_understood``: it is
+    a table of figures, and no list of words and numbers that only looks like one.
+    """
+
+    claims: Sequence[FoundClaim]
+    notes: Sequence[str]
+    has_metric: bool = True
+    is_understood: bool = True
+
+
+def _read_table(table: Table, column: str | None) -> _TableRead:
     if _is_matrix(table):
-        return [], []
+        return _TableRead([], [])
     by_class = _find_class_rows(table)
     if by_class is None and any(column.role == "class" for column in table.columns):
-        return _read_class_columns(table), table.notes
+        return _TableRead(_read_class_columns(table), table.notes)
     named = find_named_column(table, column) if column is not None else None
     if named is not None:
         if named.metric is None:
@@ -202,37 +298,53 @@ def _read_table(table: Table, column: str | None) -> tuple[list[FoundClaim], lis
             table.notes.append(f"{table.source}: {named.head!r} was read as the accuracy")
         chosen = [named]
     else:
-        images = explain_caption(table)
-        if images and any(c.n_figures for c in table.columns):
-            return [], [f"{table.source} is of {images}, as its caption says: not taken"]
-        caption = find_data_sets(table.grid.caption)
-        if (
-            caption.is_other
-            and not any(FASHION_IN_HEADS.search(c.head) for c in table.columns)
-            and not any(
-                FASHION_IN_HEADS.search(cell.text) for row in table.grid.rows for cell in row
-            )
-        ):
-            return [], [f"{table.source} is of {join_words(caption.others)}: not taken"]
+        of_others = _explain_other_images(table)
+        if of_others:
+            return _TableRead([], [f"{table.source} is of {of_others}: not taken"])
         chosen = choose_columns(table, is_by_class=by_class is not None)
+    has_double_figures = note_double_figures(table, chosen)
     if not chosen:
+        has_metric = bool(table.notes)  # columns of other images, or of no accuracy
         heads = [text for text in map(describe_column, table.columns) if text]
+        has_heads = any(c.parts for c in table.columns if c.n_figures) and not any(
+            find_metric_name(c.head) for c in table.columns if c.n_texts > c.n_figures
+        )
         if heads and any(c.n_figures for c in table.columns):
             table.notes.append(
                 f"{table.source}: no column is named as a metric of the test images "
                 f"({join_words(heads, 8)}); choose one by its head or number: --column 2"
             )
-        return [], table.notes
+        is_understood = has_heads or has_double_figures
+        return _TableRead([], table.notes, has_metric, is_understood)
     rows = by_class if by_class is not None else list(_find_model_rows(table, chosen))
     claims = []
     for chosen_column in chosen:
         is_alone = sum(c.metric == chosen_column.metric for c in chosen) == 1
         model = "" if is_alone else name_models(chosen)[chosen_column.index]
         claims += _read_column(table, chosen_column, rows, model, is_by_class=by_class is not None)
+    claims = _average_rows(table, rows, claims)
     order = {row.index: place for place, row in enumerate(rows)}
     claims.sort(key=lambda pair: order[pair[0]])
     # Once, where the accuracy of a table of classes is printed in each of its columns.
-    return list(dict.fromkeys(claim for _, claim in claims)), table.notes
+    return _TableRead(list(dict.fromkeys(claim for _, claim in claims)), table.notes)
+
+
+def _explain_other_images(table: Table) -> str:
+    """Say of which other images a table is, by its caption or by what stands above; else empty."""
+    images = explain_caption(table)
+    if images and any(c.n_figures for c in table.columns):
+        return f"{images}, as its caption says"
+    heads = (column.head for column in table.columns)
+    cells = (cell.text for row in table.grid.rows for cell in row)
+    if any(FASHION_IN_HEADS.search(text) for texts in (heads, cells) for text in texts):
+        return ""
+    caption = find_data_sets(table.grid.caption)
+    if caption.any:
+        return join_words(caption.others) if caption.is_other else ""
+    above = table.grid.other_data
+    if not above or not any(c.n_figures for c in table.columns):
+        return ""
+    return f"{join_words(find_data_sets(above).others)}, as the text above it says ({above[:60]!r})"
 
 
 def _read_column(
@@ -258,10 +370,7 @@ def _read_column(
     percent = _choose_percent(texts, metric)
     spread = _find_spread(table, column)
     has_spread = spread is not None or any("\u00b1" in text or "+-" in text for text in texts)
-    said = (
-        find_repetition(part, has_spread=has_spread) for part in (column.head, table.grid.caption)
-    )
-    repetition = next(filter(None, said), Repetition())
+    repetition = _find_repetition(table, column, has_spread=has_spread)
     claims = []
     for row, text in zip(rows, texts, strict=True):
         cell = column.cells[row.index]
@@ -280,6 +389,23 @@ def _read_column(
         if claim is not None:
             claims.append((row.index, repetition.apply(claim)))
     return claims
+
+
+def _find_repetition(table: Table, column: Column, *, has_spread: bool) -> Repetition:
+    """Find how many runs the figures of a column sum up, by its head and the table's caption.
+
+    Below a head ``Best``, a number of runs in the caption is the number of which it is the best.
+    """
+    is_best = is_best_head(column.head) and not has_spread
+    is_mean = has_spread or is_mean_head(column.head)
+    for text in (column.head, table.grid.caption):
+        found = find_repetition(text, has_spread=is_mean and not is_best)
+        if found is None and is_best:
+            runs = find_repetition(text, has_spread=True)
+            found = Repetition(best_of=runs.mean_of) if runs else None
+        if found is not None:
+            return found
+    return Repetition()
 
 
 def _choose_percent(texts: list[str], metric: MetricName) -> bool | None:
@@ -338,86 +464,244 @@ def _is_of_classes(name: str) -> bool:
 # ---------------------------------------------------------------- rows
 
 
-def _find_model_rows(table: Table, chosen: Sequence[Column]) -> Iterator[_Row]:
-    """Yield the rows of models, with their labels; note rows of other data sets and statistics."""
+@dataclass
+class _Entry:
+    """One row with a figure: its names, and what its other cells say of which images it is."""
+
+    index: int
+    names: list[str]
+    section: str  # the heading between the rows, above it
+    data: str = ""  # the cell of the column of data sets
+    part: str = ""  # the cell of the column of parts: train, test
+
+
+def _find_model_rows(
+    table: Table, chosen: Sequence[Column], *, finds_runs: bool = True
+) -> Iterator[_Row]:
+    """Yield the rows of models, with their labels; note rows of other images and statistics.
+
+    ``finds_runs``: whether rows that a column of seeds or folds tells apart are put into a group.
+    """
     label_columns = _find_label_columns(table, chosen)
+    entries = _list_entries(table, chosen, label_columns)
+    _carry_cells_down(table, chosen, entries)
+    kept = _leave_out_other_images(table, entries)
+    yield from _build_rows(table, chosen, label_columns, kept, finds_runs=finds_runs)
+
+
+def _list_entries(
+    table: Table, chosen: Sequence[Column], label_columns: Sequence[Column]
+) -> list[_Entry]:
+    """List the rows with a figure in one of the chosen columns; note those that cannot be read."""
     data_column = next((c for c in table.columns if c.role == "data set"), None)
-    n_rows = len(table.columns[0].cells)
-    section, section_data = "", DataSets(False, ())
-    found: list[tuple[int, list[str], str]] = []
-    skipped: Counter[str] = Counter()
-    for index in range(n_rows):
+    part_column = next((c for c in table.columns if c.role == "part"), None)
+    section = ""
+    entries: list[_Entry] = []
+    for index in range(len(table.columns[0].cells)):
         cells = [column.cells[index] for column in table.columns]
-        if not any(is_figure(column.cells[index].text) for column in chosen):
-            texts = {cell.text for cell in cells if cell.text and not is_missing(cell.text)}
-            unread = [c.cells[index].text for c in chosen if not is_missing(c.cells[index].text)]
-            if len(texts) > 1 and unread and not any(t in c.parts for t in unread for c in chosen):
-                place = table.name_row(index)
-                table.notes.append(f"{place}: {unread[0][:60]!r} is not one figure: not taken")
-            if len(texts) == 1:
-                section = clean_label(texts.pop())
-                section_data = find_data_sets(section)
+        if any(is_figure(column.cells[index].text) for column in chosen):
+            names = [clean_label(column.cells[index].text) for column in label_columns]
+            data = data_column.cells[index].text if data_column else ""
+            part = part_column.cells[index].text if part_column else ""
+            entries.append(_Entry(index, names, section, data, part))
             continue
-        data = find_data_sets(data_column.cells[index].text) if data_column else section_data
-        names = [clean_label(column.cells[index].text) for column in label_columns]
-        if data.is_other or _is_label_of_other_data(names[0] if names else ""):
-            skipped[join_words(data.others or find_data_sets(names[0]).others)] += 1
-            continue
-        found.append((index, names, section))
-    for data_set, count in skipped.items():
+        texts = {cell.text for cell in cells if cell.text and not is_missing(cell.text)}
+        unread = [c.cells[index].text for c in chosen if not is_missing(c.cells[index].text)]
+        if len(texts) > 1 and unread and not any(t in c.parts for t in unread for c in chosen):
+            place = table.name_row(index)
+            table.notes.append(f"{place}: {unread[0][:60]!r} is not one figure: not taken")
+        if len(texts) == 1:
+            section = clean_label(texts.pop())
+    return entries
+
+
+def _carry_cells_down(table: Table, chosen: Sequence[Column], entries: Sequence[_Entry]) -> None:
+    """Fill empty cells with those above: data sets, and names where other cells differ.
+
+    A row without a name goes on with the model above if a second name, the part of the data set, a
+    run or a setting tells it apart; otherwise it may be of any model.
+    """
+    telling = [column for column in table.columns if column.role in ("data set", "part", "run")]
+    telling += list_settings(table, chosen)
+    previous: _Entry | None = None
+    for entry in entries:
+        if previous is not None and entry.section == previous.section:
+            entry.data = entry.data or previous.data
+            differs = any(entry.names[1:]) or any(
+                column.cells[entry.index].text not in ("", column.cells[previous.index].text)
+                for column in telling
+            )
+            if entry.names and not entry.names[0] and differs:
+                entry.names[0] = previous.names[0]
+        previous = entry
+
+
+def _leave_out_other_images(table: Table, entries: Sequence[_Entry]) -> list[_Entry]:
+    """Return the rows of the test images of Fashion-MNIST; note the numbers of the others."""
+    has_data_sets = any(column.role == "data set" for column in table.columns)
+    runs = [column for column in table.columns if column.role == "run"]
+    kept = []
+    skipped: Counter[str] = Counter()
+    for entry in entries:
+        data = find_data_sets(entry.data if has_data_sets else entry.section)
+        name = entry.names[0] if entry.names else ""
+        if data.is_other or is_label_of_other_data(name):
+            skipped[join_words(data.others or find_data_sets(name).others)] += 1
+        elif names_training_part(entry.part or entry.section):
+            skipped["training or validation images"] += 1
+        elif any(sums_up_runs(column.cells[entry.index].text) for column in runs):
+            skipped["all runs together"] += 1
+        else:
+            kept.append(entry)
+    for images, count in skipped.items():
         rows = "1 row is" if count == 1 else f"{count} rows are"
-        table.notes.append(f"{table.source}: {rows} of {data_set}: not taken")
-    yield from _build_rows(table, label_columns, found)
+        table.notes.append(f"{table.source}: {rows} of {images}: not taken")
+    return kept
 
 
 def _build_rows(
-    table: Table, columns: Sequence[Column], found: Sequence[tuple[int, list[str], str]]
+    table: Table,
+    chosen: Sequence[Column],
+    label_columns: Sequence[Column],
+    entries: Sequence[_Entry],
+    *,
+    finds_runs: bool,
 ) -> Iterator[_Row]:
-    _carry_labels_down(found)
-    labels = _join_names(found)
-    head = columns[0].head if columns else ""
-    for (index, names, _), label in zip(found, labels, strict=True):
-        first = names[0] if names else ""
-        if len(found) > 1 and (_AVERAGES.fullmatch(first) or _STATISTICS.fullmatch(first)):
+    groups = _group_runs(table, chosen, label_columns, entries) if finds_runs else {}
+    # Of a group, one row stands for all, so that their label is not told apart.
+    single = [entry for entry in entries if groups.get(entry.index, entry.index) == entry.index]
+    labels = dict(zip((e.index for e in single), _join_names(table, chosen, single), strict=True))
+    head = label_columns[0].head if label_columns else ""
+    runs = [column for column in table.columns if column.role == "run"]
+    for entry in entries:
+        index, first = entry.index, entry.names[0] if entry.names else ""
+        label = labels[groups.get(index, index)]
+        if len(single) > 1 and (_AVERAGES.fullmatch(first) or _STATISTICS.fullmatch(first)):
             table.notes.append(f"{table.name_row(index)}: {first!r} is no model: not taken")
             continue
         if _TRAINING_PLACES.match(head) and re.fullmatch(r"\d+", first):
             table.notes.append(f"{table.source}: its rows are epochs of one training: not taken")
             return
-        if label and len(found) > 1 and re.fullmatch(r"[\d.,e+-]+", label) and head:
+        if label and len(single) > 1 and re.fullmatch(r"[\d.,e+-]+", label) and head:
             label = f"{clean_label(head)} {label}"
         label = "" if is_missing(label) else label
-        if not label and len(found) > 1:
+        if not label and len(single) > 1:
             table.notes.append(f"{table.name_row(index)}: the row names no model: not taken")
             continue
         if table.is_transposed and re.fullmatch(
             r"(?:value|score|result|figure|test)s?|%|dataloader \d+", label, re.I
         ):
             label = ""
-        yield _Row(index, label)
+        run = " ".join(f"{column.head} {column.cells[index].text}" for column in runs)
+        are_folds = any(names_folds(column.head) for column in runs)
+        yield _Row(index, label, group=groups.get(index, -1), run=run, are_folds=are_folds)
 
 
-def _carry_labels_down(found: Sequence[tuple[int, list[str], str]]) -> None:
-    """Fill an empty name with the one above, where a second column tells the rows apart."""
-    previous = ""
-    for _, names, _ in found:
-        if len(names) > 1 and not names[0] and any(names[1:]):
-            names[0] = previous
-        previous = names[0] if names else ""
+def _group_runs(
+    table: Table,
+    chosen: Sequence[Column],
+    label_columns: Sequence[Column],
+    entries: Sequence[_Entry],
+) -> dict[int, int]:
+    """Return for each row that is one of several runs of a model the first row of the model.
 
-
-def _join_names(found: Sequence[tuple[int, list[str], str]]) -> list[str]:
-    """Return a label for each row: its first name, and more names only where rows share it.
-
-    Rows that still share a label are told apart by the heading above them, and at last by numbers,
-    because figures of one label are held against each other.
+    Rows are runs of one model if a column numbers them and no other label or setting differs.
     """
-    width = max((len(names) for _, names, _ in found), default=0)
-    labels = [names[0] if names else "" for _, names, _ in found]
-    for column in range(1, width):
-        values = [names[column] if len(names[column]) <= _MAX_PART else "" for _, names, _ in found]
+    runs = [column for column in table.columns if column.role == "run"]
+    if not runs:
+        return {}
+    settings = list_settings(table, chosen, has_name=False)
+    fixed = [k for k, c in enumerate(label_columns) if not k or not varies_between_runs(c.head)]
+    alike: dict[tuple[str, ...], dict[tuple[str, ...], int]] = {}
+    n_of_name: Counter[str] = Counter()
+    for entry in entries:
+        cells = [column.cells[entry.index].text for column in settings]
+        key = (entry.section, *(entry.names[k] for k in fixed), *cells)
+        run = tuple(column.cells[entry.index].text for column in runs)
+        alike.setdefault(key, {}).setdefault(run, entry.index)
+        n_of_name[entry.names[0] if entry.names else ""] += 1
+    n_distinct = sum(len(numbers) for numbers in alike.values())
+    groups: dict[int, int] = {}
+    if n_distinct == len(entries):
+        for numbers in alike.values():
+            if len(numbers) > 1:
+                groups.update(dict.fromkeys(numbers.values(), min(numbers.values())))
+    name = next((name for name, count in n_of_name.items() if count > 1), None)
+    heads = join_words(describe_column(column) for column in runs)
+    if groups:
+        table.notes.append(
+            f"{table.source}: rows that differ only in {heads} are runs of one model: their mean "
+            "is read"
+        )
+    elif name is not None:
+        table.notes.append(
+            f"{table.source}: the runs of {name or 'the model'} differ in more than {heads}, so "
+            "each is read alone; to judge their mean, write it with the number of runs: "
+            "'90.4 % (mean of 5 runs)'"
+        )
+    return groups
+
+
+def _average_rows(
+    table: Table, rows: Sequence[_Row], claims: list[tuple[int, FoundClaim]]
+) -> list[tuple[int, FoundClaim]]:
+    """Return the claims with the mean of each group of runs; other metrics of runs are noted.
+
+    The mean of rounded figures of another metric could contradict the mean accuracy by its rounding
+    alone.
+    """
+    row_of = {row.index: row for row in rows}
+    result = []
+    groups: dict[tuple[int, str], list[tuple[int, FoundClaim]]] = {}
+    left_out = []
+    for index, claim in claims:
+        group = row_of[index].group
+        if group < 0:
+            result.append((index, claim))
+        elif claim.metric == "accuracy":
+            groups.setdefault((group, claim.label), []).append((index, claim))
+        else:
+            left_out.append(METRICS[claim.metric].title)
+    for members in groups.values():
+        first = members[0][0]
+        mean = average_runs([c for _, c in members], are_folds=row_of[first].are_folds)
+        if mean is not None:
+            result.append((first, mean))
+            continue
+        for index, claim in members:
+            label = f"{claim.label} {row_of[index].run}".strip()
+            result.append((index, replace(claim, label=label) if len(members) > 1 else claim))
+    if left_out:
+        table.notes.append(
+            f"{table.source}: of single runs only the accuracy is read, not "
+            f"{join_words(dict.fromkeys(left_out))}"
+        )
+    return result
+
+
+def _join_names(table: Table, chosen: Sequence[Column], found: Sequence[_Entry]) -> list[str]:
+    """Return a label for each row: its first name, and more only where rows share it.
+
+    Rows that still share a label are told apart by the heading above them, by settings, by the
+    number of the run, and at last by numbers, because figures of one label are held against each
+    other.
+    """
+    width = max((len(entry.names) for entry in found), default=0)
+    labels = [entry.names[0] if entry.names else "" for entry in found]
+    for place in range(1, width):
+        names = (entry.names[place] for entry in found)
+        values = [name if len(name) <= _MAX_PART else "" for name in names]
         labels = _tell_apart(labels, values, "{0} {1}")
-    labels = _tell_apart(labels, [section for _, _, section in found], "{1}: {0}")
+    labels = _tell_apart(labels, [entry.section for entry in found], "{1}: {0}")
+    runs = [column for column in table.columns if column.role == "run"]
+    for column in [*list_settings(table, chosen), *runs]:
+        cells = (column.cells[entry.index].text for entry in found)
+        values = [f"{clean_label(column.head)} {cell}" if cell else "" for cell in cells]
+        values = [
+            value if len(value) <= _MAX_PART and (label or column in runs) else ""
+            for value, label in zip(values, labels, strict=True)
+        ]
+        labels = _tell_apart(labels, values, "{0} {1}")
     seen: Counter[str] = Counter()
     numbers = []
     for label in labels:
@@ -432,7 +716,7 @@ def _tell_apart(labels: list[str], values: list[str], template: str) -> list[str
     for label, value in zip(labels, values, strict=True):
         groups.setdefault(label, set()).add(value)
     return [
-        template.format(label, value) if value and len(groups[label]) > 1 else label
+        template.format(label, value).strip(" :") if value and len(groups[label]) > 1 else label
         for label, value in zip(labels, values, strict=True)
     ]
 
@@ -464,18 +748,6 @@ def _find_label_columns(table: Table, chosen: Sequence[Column]) -> list[Column]:
             [numbers[0]] if numbers and not numbers[0].parts else []
         )
     return result
-
-
-def _is_label_of_other_data(label: str) -> bool:
-    """Whether a model's name says that its figure is of another data set."""
-    data = find_data_sets(label)
-    if not data.is_other or re.search(r"train|transfer|weights|tun|imagenet", label, re.I):
-        return False
-    other = OTHERS_IN_HEADS.pattern
-    return (
-        re.search(rf"\bon (?:the )?{other}|\(\s*{other}\s*\)\s*$|^{other}\b", label, re.I)
-        is not None
-    )
 
 
 # ---------------------------------------------------------------- classes
@@ -563,7 +835,7 @@ def _read_class_columns(table: Table) -> list[FoundClaim]:
         )
         return []
     claims = []
-    rows = list(_find_model_rows(table, columns))
+    rows = list(_find_model_rows(table, columns, finds_runs=False))
     for column, class_ in zip(columns, numbers.numbers, strict=True):
         column.metric = metric
         of_class = [replace(row, class_=class_) for row in rows]

@@ -6,7 +6,11 @@ mistyped name is never taken for a claim.
 
 from __future__ import annotations
 
+import os
 import re
+import select
+import stat
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,6 +23,8 @@ COMMAND_LINE = "the command line"
 STANDARD_INPUT = "standard input"
 PASTED = "the pasted text"
 WITHOUT_FILE = (COMMAND_LINE, STANDARD_INPUT, PASTED)
+MAX_BYTES = 100 * 2**20  # of standard input, or of a pipe
+MAX_WAIT = 2.0  # seconds for somebody to open the other end of a pipe
 # A path, or a name with a known ending; "SVC 89.7" is neither, and "9123/10000" is a quotient.
 _ENDINGS = (
     "txt|text|md|markdown|rst|tex|latex|csv|tsv|tab|htm|html|xhtml|pdf|json|jsonl|yaml|yml|toml|log|"
@@ -38,7 +44,7 @@ def read_documents(
     """Read files, pasted text, or words such as ``"LeNet-5 98.80 %"``; words are one document.
 
     A :class:`Path` is a file; so is a text of one line that names one, or a suite of fmbench.
-    Bytes are what standard input holds.
+    Bytes are what standard input holds. A pipe that has a path is read like standard input.
     ``kind`` says how to read a document, ``column`` which column holds the accuracies.
 
     Raises:
@@ -54,7 +60,11 @@ def read_documents(
         if isinstance(entry, bytes):
             found.append(read_input(entry, kind=kind, column=column, name=STANDARD_INPUT))
         elif (path := _find_path(entry)) is not None:
-            found.append(read_input(path, kind=kind, column=column, name=path.name))
+            if _is_pipe(path):
+                content = _read_pipe(path)
+                found.append(read_input(content, kind=kind, column=column, name=str(entry)))
+            else:
+                found.append(read_input(path, kind=kind, column=column, name=path.name))
         elif "\n" in str(entry):
             found.append(read_input(str(entry), kind=kind, column=column, name=PASTED))
         else:
@@ -71,8 +81,10 @@ def read_documents(
 
 
 def name_input(entry: Input) -> str:
-    """Return what a user types in a shell for an input; ``-`` for what has no name."""
-    return "-" if isinstance(entry, bytes) or "\n" in str(entry) else str(entry)
+    """Return what a user types in a shell for an input; ``-`` for what cannot be read again."""
+    if isinstance(entry, bytes) or "\n" in str(entry) or _is_pipe(Path(entry)):
+        return "-"
+    return str(entry)
 
 
 def list_options(
@@ -120,6 +132,8 @@ def _find_path(entry: str | Path) -> Path | None:
         return find_bundled_suite(text)
     if is_folder:
         raise UserError(f"{text} is a folder: name a file")
+    if exists and not (path.is_file() or _is_pipe(path)):
+        raise UserError(f"{text} is not a file: name a file, or give - for standard input")
     if exists or isinstance(entry, Path):
         return path
     if _FILE_NAME.fullmatch(text.strip()):
@@ -129,6 +143,49 @@ def _find_path(entry: str | Path) -> Path | None:
             f"{text!r} is neither a file nor a claim with a figure{suggest_files(path)}"
         )
     return None
+
+
+def _is_pipe(path: Path) -> bool:
+    try:
+        return stat.S_ISFIFO(path.stat().st_mode)
+    except (OSError, ValueError):  # no such file, or no path
+        return False
+
+
+def _read_pipe(path: Path) -> bytes:
+    """Read what a pipe with a path holds, such as that of ``<(command)`` in a shell.
+
+    Raises:
+        UserError: nobody writes to it, it is too large, or cannot be read.
+    """
+    parts, n_bytes, end = [], 0, time.monotonic() + MAX_WAIT
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        with os.fdopen(descriptor, "rb", buffering=0) as pipe:
+            poll = select.poll()
+            poll.register(pipe, select.POLLIN)
+            while n_bytes <= MAX_BYTES:
+                part = pipe.read(2**20)
+                if part is None:  # somebody has it open and has not written yet
+                    poll.poll()
+                    end = 0.0
+                elif part:
+                    parts.append(part)
+                    n_bytes += len(part)
+                    end = 0.0
+                elif time.monotonic() >= end:
+                    break
+                else:
+                    time.sleep(0.02)
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror or error}") from None
+    if not n_bytes:
+        raise UserError(
+            f"{path} is a pipe, and nobody wrote to it: name a file, or give - for standard input"
+        )
+    if n_bytes > MAX_BYTES:
+        raise UserError(f"{path} gives more than {MAX_BYTES >> 20} MiB: give only the results")
+    return b"".join(parts)
 
 
 def _read_words(words: Sequence[str], kind: str | None, column: str | None) -> Extraction | Suite:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -34,12 +34,20 @@ from fmbench.judging.known_claims import (
     find_source_rows,
 )
 from fmbench.judging.measurements import Measurements, load_measurements
-from fmbench.judging.suite_builder import Place, SuiteDraft, build_draft, list_labels
+from fmbench.judging.named_models import find_mapped_models, find_model
+from fmbench.judging.suite_builder import (
+    ERROR_RATE,
+    ImpossibleFigure,
+    Place,
+    SuiteDraft,
+    build_draft,
+    list_labels,
+)
 from fmbench.metrics.registry import METRICS
 from fmbench.records.protocols import FULL
 from fmbench.suites.claims import Matrix, ReportedFigure, Row, Suite
 from fmbench.suites.configurations import find_row_runner
-from fmbench.suites.labels import simplify
+from fmbench.suites.labels import parse_label, simplify
 from fmbench.suites.ladder import Ladder, LadderPlace, load_ladder
 from fmbench.suites.matching import (
     LabelMatch,
@@ -47,9 +55,8 @@ from fmbench.suites.matching import (
     list_configurations,
     match_labels,
 )
-from fmbench.suites.rounding import compute_interval, parse_figure, parse_share
+from fmbench.suites.rounding import Interval, compute_interval, parse_figure, parse_share
 from fmbench.suites.sources import is_about_the_test_set
-from fmbench.suites.typed_names import parse_mapping
 from fmbench.utils.formatting import format_interval, join_words
 
 if TYPE_CHECKING:
@@ -166,6 +173,8 @@ class Judgement:
 
     ``comparisons`` has the figures that are not accuracies of the whole test set. ``consistency``
     is None if no two figures can be compared. ``origin`` says what the claims were compared with.
+    ``reading`` are those of the ``notes`` that say what was not read or is not judged, and how the
+    rest was read. ``impossible`` are printed accuracies that cannot be true.
     """
 
     suite: Suite
@@ -180,6 +189,8 @@ class Judgement:
     results: Path | None = None
     arguments: tuple[str, ...] = ()  # what a user types to name the same documents
     options: tuple[str, ...] = ()  # and to have them judged the same way
+    reading: tuple[str, ...] = ()
+    impossible: tuple[ImpossibleFigure, ...] = ()
 
     @property
     def rows(self) -> list[JudgedRow]:
@@ -199,7 +210,11 @@ class Judgement:
     @property
     def speaks_against(self) -> bool:
         """Whether anything speaks against the claims."""
-        return self.contradictory or any(claim.speaks_against for claim in self.claims)
+        return (
+            self.contradictory
+            or bool(self.impossible)
+            or any(claim.speaks_against for claim in self.claims)
+        )
 
     @property
     def answer(self) -> str:
@@ -236,6 +251,10 @@ class Judgement:
             ],
             "comparisons": [_describe_comparison(model) for model in self.comparisons],
             "consistency": _describe_consistency(self.consistency),
+            "impossible": [
+                {"where": f.where, "of": f.label or None, "claimed_as_printed": f.printed}
+                for f in self.impossible
+            ],
             "notes": list(self.notes),
         }  # fmt: skip
 
@@ -271,14 +290,19 @@ def judge_documents(
         n = len(suite.rows) + len(suite.reported)
         inputs = [ReadInput(suite.path.name, "suite", n, len(suite.matrices))]
         notes: list[str] = []
+        impossible: list[ImpossibleFigure] = []
         places: dict[int, Place] = {}
     else:
         draft = draft_suite(documents, mapping=mapping, model=model)
-        suite, matches, notes = draft.build(Path(documents[0].name)), draft.matches, draft.notes
+        suite, matches = draft.build(Path(documents[0].name)), draft.matches
+        impossible = draft.impossible
+        repeated = set(map(str, impossible))
+        notes = [note for note in draft.notes if note not in repeated]
         inputs = list(map(_describe_input, documents))
         places = {i: place for (kind, i), place in draft.places.items() if kind == "row"}
     measurements, ladder = load_measurements(results), load_ladder()
-    rows = _judge_rows(suite, measurements, results, margin, alpha)
+    named = {*find_mapped_models(mapping).values(), *([find_model(model)] if model else [])}
+    rows = _judge_rows(suite, measurements, results, margin, alpha, named)
     as_today = judge_on_todays_images(
         [row.row for row in rows],
         {row.runner: row.summary for row in rows},
@@ -313,6 +337,8 @@ def judge_documents(
         results,
         arguments,
         options,
+        tuple(dict.fromkeys(notes)),
+        tuple(impossible),
     )
 
 
@@ -324,7 +350,7 @@ def draft_suite(
     Raises:
         UserError: a name is not known, or a figure is not valid.
     """
-    labels, named = list_labels(extractions), dict(map(parse_mapping, mapping))
+    labels, named = list_labels(extractions), find_mapped_models(mapping)
     matches = {match.label: match for match in match_labels(labels, named)}
     said = {simplify(label) for label in named}
     draft = build_draft(
@@ -344,24 +370,12 @@ def draft_suite(
 # ---------------------------------------------------------------- names
 
 
-def find_model(name: str) -> str:
-    """Check the name of a runner, of a bundled row's configuration, or of a plug-in.
-
-    Raises:
-        UserError: there is none.
-    """
-    try:
-        return parse_mapping(f"model={name}")[1]
-    except UserError as error:
-        raise UserError(str(error).replace("--map", "--model", 1)) from None
-
-
 def _match_rows(suite: Suite, mapping: Sequence[str]) -> tuple[Suite, dict[int, LabelMatch]]:
     """Apply what the user said to a suite's rows, and match the labels that have no runner.
 
     The suite decides: a match that it does not name is only a question.
     """
-    named = dict(map(parse_mapping, mapping))
+    named = find_mapped_models(mapping)
     said = {simplify(label) for label in named}
     matches = dict(enumerate(match_labels([row.label for row in suite.rows], named)))
     rows = tuple(
@@ -383,14 +397,22 @@ def _match_rows(suite: Suite, mapping: Sequence[str]) -> tuple[Suite, dict[int, 
 
 
 def _judge_rows(
-    suite: Suite, measurements: Measurements, results: Path | None, margin: float, alpha: float
+    suite: Suite,
+    measurements: Measurements,
+    results: Path | None,
+    margin: float,
+    alpha: float,
+    named: Collection[str],
 ) -> list[JudgedRow]:
-    """Judge the rows of a suite by the rules of a table."""
+    """Judge the rows of a suite by the rules of a table; the user named the models ``named``."""
     known = runners.load_runners()
     summaries = {
         row.runner: measurements.find(row.runner) or Summary(row.runner, Status.NOT_RUN)
         for row in suite.rows
-        if find_row_runner(row, known) or row.estimator or measurements.find(row.runner)
+        if find_row_runner(row, known)
+        or row.estimator
+        or row.runner in named
+        or measurements.find(row.runner)
     }
     # They claim nothing: a misquoted figure may be that of another row of its source.
     context = find_source_rows(suite.rows)
@@ -414,6 +436,8 @@ def _judge_name(row: JudgedRow, measurements: Measurements) -> JudgedRow:
     differs = row.verdict.kind in (VerdictKind.CLAIM_HIGHER, VerdictKind.CLAIM_LOWER)
     if not differs or not row.row.remark.endswith(REMARK) or row.claimed is None:
         return row
+    if reason := _find_reading(row, measurements):
+        return replace(row, verdict=Verdict(VerdictKind.UNTESTABLE, reason=reason))
     names = list_configurations(row.label, row.runner)
     found = [summary.mean for name in names if (summary := measurements.find(name))]
     means = [mean for mean in found if mean is not None]
@@ -424,6 +448,25 @@ def _judge_name(row: JudgedRow, measurements: Measurements) -> JudgedRow:
     range_ = format_interval(min(means), max(means))
     reason = f"recipe not stated; {len(means)} of {len(names)} with this name get {range_} %"
     return replace(row, verdict=Verdict(VerdictKind.UNTESTABLE, reason=reason))
+
+
+def _find_reading(row: JudgedRow, measurements: Measurements) -> str:
+    """Say that readings of the recipe explain a claim below it; empty if they do not.
+
+    Only the better half of them counts: a paper does not print what hardly learned.
+    """
+    range_ = measurements.readings.get(row.runner)
+    is_lower = row.verdict.kind is VerdictKind.CLAIM_LOWER
+    if range_ is None or not is_lower or row.claimed is None or row.claimed < range_.median:
+        return ""
+    parsed = parse_label(row.label)
+    if parsed.explain(parsed.words)[0]:  # the label states a parameter, so it is one reading
+        return ""
+    found = format_interval(range_.median, range_.highest)
+    return (
+        f"recipe not stated; of {range_.n} combinations of what a paper may leave open, half get "
+        f"{found} %"
+    )
 
 
 def _load_grids(suite: Suite, summaries: Mapping[str, Summary], results: Path | None) -> Grids:
@@ -489,8 +532,8 @@ def _find_seeds(row: JudgedRow) -> int | None:
 def _check(suite: Suite, rounding: str) -> ConsistencyResult | None:
     """Check whether the figures can be true together.
 
-    None if no model has two of them, and none has a spread. A claim that no number of right images
-    gives is left out. It gets a note.
+    None if no model has two of them, and none has a spread. A claim or an error rate that no number
+    of right images gives is left out. It gets a note.
     """
     n_images = sum(suite.n_per_class)
     rows = tuple(
@@ -499,7 +542,8 @@ def _check(suite: Suite, rounding: str) -> ConsistencyResult | None:
         else row
         for row in suite.rows
     )
-    suite = replace(suite, rows=rows)
+    reported = tuple(f for f in suite.reported if not _is_impossible_rate(f, n_images))
+    suite = replace(suite, rows=rows, reported=reported)
     if not suite.reported and not suite.matrices:
         labels = [row.label for row in suite.rows if row.claimed is not None]
         has_spread = any(row.sd is not None for row in suite.rows if row.claimed is not None)
@@ -634,6 +678,11 @@ def _list_notes(suite: Suite, claims: Sequence[JudgedClaim]) -> Iterator[str]:
     for row in suite.rows:
         if row.claimed is not None and _is_impossible_figure(row, n_images):
             impossible.setdefault(row.mean_of, []).append(f"{row.claimed} ({row.label})")
+    for figure in suite.reported:
+        if _is_impossible_rate(figure, n_images):
+            of = f" ({figure.of})" if figure.of else ""
+            printed = f"{ERROR_RATE} {figure.value}{of}"
+            impossible.setdefault(figure.mean_of, []).append(printed)
     for n_runs, claimed in impossible.items():
         runs = f"{n_runs} runs of " if n_runs > 1 else ""
         yield (
@@ -666,7 +715,18 @@ def _is_impossible_figure(row: Row, n_images: int) -> bool:
     if row.claimed is None or row.best_of > 1 or row.bound or row.images != "today":
         return False
     interval = compute_interval(row.claimed, "accuracy", "either", row.half_unit)
-    low, high = interval.scaled(n_images * row.mean_of).integer_range()
+    return _has_no_count(interval, n_images * row.mean_of)
+
+
+def _is_impossible_rate(figure: ReportedFigure, n_images: int) -> bool:
+    """Whether a figure is an error rate that no number of wrong images gives."""
+    if figure.metric != ERROR_RATE or figure.bound or figure.folds > 1:
+        return False
+    return _has_no_count(figure.interval("either"), n_images * figure.mean_of)
+
+
+def _has_no_count(share: Interval, n_images: int) -> bool:
+    low, high = share.scaled(n_images).integer_range()
     return low > high
 
 

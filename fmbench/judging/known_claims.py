@@ -22,6 +22,8 @@ from fmbench.plugins.model_spec import parse_model_spec
 from fmbench.runners import load_runners
 from fmbench.suites import bundled, reader
 from fmbench.suites.claims import Grid, Row, Suite
+from fmbench.suites.estimators import ESTIMATOR
+from fmbench.suites.labels import find_variant_mark
 from fmbench.suites.matching import find_bundled_row
 from fmbench.suites.rounding import parse_figure
 
@@ -152,7 +154,7 @@ def find_row_model(runner: str) -> dict[str, Any]:
     """Return the keys of a ``[[row]]`` that name a model: a runner, or a bundled row's estimator.
 
     ``runner`` is the name of a runner, also with parameters, or the name that tables use for an
-    estimator.
+    estimator of scikit-learn.
     """
     row = find_bundled_row(runner)
     if row is not None and row.estimator:
@@ -160,8 +162,10 @@ def find_row_model(runner: str) -> dict[str, Any]:
         model: dict[str, Any] = {"estimator": row.estimator}
         return model | ({"parameters": parameters} if parameters else {})
     spec = parse_model_spec(runner)
-    if spec.parameters and spec.target in load_runners():
-        parameters = {k: "None" if v is None else v for k, v in spec.parameters.items()}
+    parameters = {k: "None" if v is None else v for k, v in spec.parameters.items()}
+    if ESTIMATOR.fullmatch(spec.target):
+        return {"estimator": spec.target} | ({"parameters": parameters} if parameters else {})
+    if parameters and spec.target in load_runners():
         return {"runner": spec.target, "parameters": parameters}
     return {"runner": runner} if runner else {}
 
@@ -176,9 +180,9 @@ def cite_suite(suite: Suite) -> str:
 
 
 def normalise_label(label: str) -> str:
-    """Return a label without case and punctuation, to compare it."""
+    """Return a label without case and punctuation, to compare it; the mark of a variant stays."""
     words = "".join(c if c.isalnum() or c in "=." else " " for c in label.casefold())
-    return " ".join(words.split())
+    return " ".join([*words.split(), *filter(None, [find_variant_mark(label)])])
 
 
 def _find_figure(claims: Iterable[KnownClaim], figure: Decimal) -> KnownClaim | None:

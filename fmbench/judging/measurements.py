@@ -6,9 +6,11 @@ the user's can take their place.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+import csv
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from statistics import median_high
 from typing import TYPE_CHECKING
 
 from fmbench import runners
@@ -31,6 +33,20 @@ if TYPE_CHECKING:
     import numpy as np
 
 OWN_EVIDENCE = "fmbench's own measurements"
+# How the name of a table of readings begins and ends; the runner is between.
+READINGS_BEFORE, READINGS_AFTER = "forensics-", "-readings.csv"
+
+
+@dataclass(frozen=True)
+class ReadingRange:
+    """The accuracies of the readings of a recipe: of what a paper may leave open about its model.
+
+    ``n`` readings were measured; half of them get ``median`` or more, the best gets ``highest``.
+    """
+
+    n: int
+    median: float
+    highest: float
 
 
 @dataclass(frozen=True)
@@ -39,13 +55,15 @@ class Measurements:
 
     ``origin`` says in words where it comes from. ``summaries`` has the accuracies of each seed.
     ``matrices`` has the confusion matrices in the same order; a runner may lack them. ``notes``
-    are sentences about what the folder has and cannot be used.
+    are sentences about what the folder has and cannot be used. ``readings`` are those of the
+    runners whose recipe a paper may leave open.
     """
 
     origin: str
     summaries: Mapping[str, Summary]
     matrices: Mapping[str, Matrices] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    readings: Mapping[str, ReadingRange] = field(default_factory=dict)
 
     def find(self, runner: str) -> Summary | None:
         """Return the summary of a runner; None if it was not measured."""
@@ -78,9 +96,10 @@ def load_measurements(results: Path | None = None) -> Measurements:
     """
     if results is None:
         folders = [find_reference_folder(suite) for suite in list_suites()]
-        return _read_folders(
+        own = _read_folders(
             OWN_EVIDENCE, folders, {f: read_summary(f / SUMMARY_FILE) for f in folders}
         )
+        return replace(own, readings=dict(_read_readings(folders)))
     if not results.is_dir():
         raise UserError(f"{results} is not a folder: name a results folder of `fmbench run`")
     folders = sorted(path.parent for path in results.glob(f"*/{SUMMARY_FILE}"))
@@ -154,3 +173,24 @@ def _check_matrices(path: Path, summary: Summary, matrices: Matrices) -> None:
             f"`fmbench table --suite {path.parent.name} --write --results {path.parent.parent}` "
             "writes both again"
         )
+
+
+def _read_readings(folders: Iterable[Path]) -> Iterator[tuple[str, ReadingRange]]:
+    """Yield each runner whose readings `fmbench forensics` has measured, with their range.
+
+    Raises:
+        UserError: a table of readings is damaged.
+    """
+    for folder in folders:
+        for path in sorted(folder.glob(f"{READINGS_BEFORE}*{READINGS_AFTER}")):
+            runner = path.name.removeprefix(READINGS_BEFORE).removesuffix(READINGS_AFTER)
+            try:
+                rows = list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
+                accuracies = [round(float(row["test"]) / 100, 4) for row in rows if row["test"]]
+            except (OSError, ValueError, KeyError):
+                raise UserError(
+                    f"{path} is damaged: install fmbench again, or run `make reference`"
+                ) from None
+            if accuracies:
+                median = median_high(accuracies)
+                yield runner, ReadingRange(len(accuracies), median, max(accuracies))

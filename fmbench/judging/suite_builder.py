@@ -18,7 +18,7 @@ from typing import Any
 
 from fmbench.datasets.specs import DEFAULT_DATASET
 from fmbench.errors import UserError
-from fmbench.extraction.found import Extraction, FoundClaim, FoundMatrix, PrintedFigure
+from fmbench.extraction.found import Bound, Extraction, FoundClaim, FoundMatrix, PrintedFigure
 from fmbench.judging.known_claims import (
     RECIPE,
     REMARK,
@@ -29,7 +29,7 @@ from fmbench.judging.known_claims import (
 )
 from fmbench.metrics.registry import METRICS
 from fmbench.suites.claims import Suite
-from fmbench.suites.matching import LabelMatch
+from fmbench.suites.matching import CUT_MARK, LabelMatch
 from fmbench.suites.reader import build_suite
 from fmbench.suites.rounding import parse_figure
 from fmbench.utils.formatting import join_words
@@ -41,6 +41,13 @@ MAX_CANDIDATES = 4  # models that a question names
 NOT_A_COLUMN = ("accuracy", "error rate", "correct", "errors", "precision", "recall", "f1")
 NEAR = 60.0  # score of a runner-up that a question names
 QUOTIENT_DIGITS = 12  # decimals of a quotient of two counts that has no end
+ERROR_RATE = "error rate"
+# How a reader says that a figure in a column or a field of accuracies is no share. A whole number
+# without a percent sign may be a count of images.
+_NO_SHARE = re.compile(
+    r"(?P<where>.+?): (?:not taken: )?accuracy (?P<value>-?(?:\d+(?:\.\d+)?%|\d+\.\d+)) is "
+    r"(?:outside|out of range)\b"
+)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 
 
@@ -68,13 +75,32 @@ class Place:
         return f"error {text}" if self.is_error_rate and text else text
 
 
+@dataclass(frozen=True)
+class ImpossibleFigure:
+    """A printed accuracy that no images can give, such as one of 101.2 %; a suite cannot hold it.
+
+    ``label`` is the name of its model; empty if it is not known.
+    """
+
+    where: str
+    printed: str
+    label: str = ""
+
+    def __str__(self) -> str:
+        name = f"{self.label} ({self.where})" if self.label else self.where
+        is_negative = self.printed.startswith("-")
+        limit = "below 0" if is_negative else "over 100 %"
+        return f"{name}: an accuracy of {self.printed} is {limit}: it cannot be true"
+
+
 @dataclass
 class SuiteDraft:
     """The content of a suite's TOML file, with what a comment can say about its entries.
 
     ``places`` are by kind of entry (``row``, ``reported``, ``matrix``) and its position.
     ``matches`` says how the label of a row was matched, ``known`` are the published claims with the
-    same figure, both by the position of the row.
+    same figure, both by the position of the row. ``notes`` say what was not read or is not judged,
+    and how the rest was read; ``impossible`` are printed accuracies that no suite can hold.
     """
 
     content: dict[str, Any]
@@ -82,6 +108,7 @@ class SuiteDraft:
     matches: dict[int, LabelMatch] = field(default_factory=dict)
     known: dict[int, KnownClaim] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    impossible: list[ImpossibleFigure] = field(default_factory=list)
 
     def build(self, path: Path) -> Suite:
         """Build the suite; ``path`` is its name in messages.
@@ -128,6 +155,7 @@ def build_draft(
     """
     builder = _DraftBuilder(matches, model, frozenset(mapped))
     builder.choose_test_set(extractions)
+    builder.find_labels_of_model(extractions)
     many = len(extractions) > 1
     for extraction in extractions:
         builder.add(extraction, prefix=f"{extraction.name}, " if many else "")
@@ -159,15 +187,18 @@ class _DraftBuilder:
 
     def add(self, extraction: Extraction, prefix: str) -> None:
         """Add what one document says; ``prefix`` tells its tables from those of the others."""
-        if extraction.n_per_class not in (None, self._n_per_class):
+        if not self._is_of_test_set(extraction):
             self._draft.notes.append(
                 f"{extraction.name} is left out: its test set has other class sizes than that of "
                 "the first document; judge it by itself"
             )
             return
-        self._draft.notes += [clean_line(note) for note in extraction.notes]
+        for note in map(clean_line, extraction.notes):
+            if match := _NO_SHARE.match(note):
+                self._add_impossible(match["value"], f"{prefix}{match['where']}")
+            else:
+                self._draft.notes.append(note)
         extraction = self._name_figures_of_text(extraction)
-        self._find_labels_of_model(extraction)
         numbers = _number_models(extraction, is_one_model=bool(self._model))
         n_unnamed = len({numbers[id(e)] for e in _list_found(extraction) if not _get_label(e)})
         if n_unnamed > 1:
@@ -192,6 +223,15 @@ class _DraftBuilder:
                 model.matrices.append(moved)
             else:
                 self._add_claim(model, moved)
+
+    def _is_of_test_set(self, extraction: Extraction) -> bool:
+        return extraction.n_per_class in (None, self._n_per_class)
+
+    def _add_impossible(self, value: str, where: str) -> None:
+        printed = f"{value.removesuffix('%')} %" if value.endswith("%") else value
+        figure = ImpossibleFigure(where, printed)
+        self._draft.impossible.append(figure)
+        self._draft.notes.append(str(figure))
 
     def _name_figures_of_text(self, extraction: Extraction) -> Extraction:
         """Give the figures without a name in a text the name of the only model in the document.
@@ -221,23 +261,28 @@ class _DraftBuilder:
             )
         return replace(extraction, claims=claims)
 
-    def _find_labels_of_model(self, extraction: Extraction) -> None:
-        """Find the labels that mean the model which the user named.
+    def find_labels_of_model(self, extractions: Sequence[Extraction]) -> None:
+        """Find the labels of all documents that mean the model which the user named.
 
         If one table has two of them, they are two variants. It is not known then to which of them
         the figures without a name belong.
         """
-        found = [e for e in _list_found(extraction) if _get_label(e)]
-        if not self._model or len(found) == len(_list_found(extraction)):
+        found = [
+            (i, entry)
+            for i, extraction in enumerate(extractions)
+            if self._is_of_test_set(extraction)
+            for entry in _list_found(extraction)
+        ]
+        if not self._model or all(_get_label(entry) for _, entry in found):
             return
-        places: dict[str, dict[str, None]] = {}
-        for entry in found:
-            if self._find_runner(entry) == self._model:
-                places.setdefault(entry.source, {})[_get_label(entry)] = None
+        places: dict[tuple[int, str], dict[str, None]] = {}
+        for i, entry in found:
+            if (label := _get_label(entry)) and self._find_runner(entry) == self._model:
+                places.setdefault((i, entry.source), {})[label] = None
         labels = tuple(dict.fromkeys(label for of_one in places.values() for label in of_one))
         if not labels or max(map(len, places.values())) > 1:
             return
-        self._same_model = tuple(dict.fromkeys([*self._same_model, *labels]))
+        self._same_model = labels
         self._draft.notes.append(
             f"The figures without a name and those of {join_words(labels)} are compared as those "
             f"of one model (--model {self._model})"
@@ -307,6 +352,7 @@ class _DraftBuilder:
         draft = self._draft
         entries: dict[str, list[dict[str, Any]]] = {"row": [], "reported": [], "matrix": []}
         for model in self._models.values():
+            _separate_error_rates(model)
             if not model.accuracies and (derived := _find_derived(model, self._n_per_class)):
                 model.accuracies.append(derived)
         published = self._find_published_claims()
@@ -384,7 +430,12 @@ def _list_found(extraction: Extraction) -> list[FoundClaim | FoundMatrix]:
 
 
 def _get_label(found: FoundClaim | FoundMatrix) -> str:
-    return clean_line(found.label)[:MAX_LABEL].strip()
+    """Return the label on one line; if it is long, its first words and a mark."""
+    line = clean_line(found.label).strip()
+    if len(line) <= MAX_LABEL:
+        return line
+    begin = line[: MAX_LABEL - len(CUT_MARK)]
+    return f"{(begin.rpartition(' ')[0] or begin).rstrip()}{CUT_MARK}"
 
 
 def join_sentences(texts: Iterable[str]) -> str:
@@ -401,8 +452,8 @@ def _number_models(extraction: Extraction, *, is_one_model: bool) -> dict[int, i
 
     A table that names two rows alike means two models, such as one classifier with two sets of
     parameters. So do two tables that print different figures of one metric under one label, as
-    those of an ablation do. Of figures without a label, :func:`_number_sources` tells which are of
-    one model.
+    those of an ablation do. Inside one source an error rate is another metric than the accuracy. Of
+    figures without a label, :func:`_number_sources` tells which are of one model.
     """
     of_sources = _number_sources(
         [e for e in _list_found(extraction) if not _get_label(e)], is_one_model=is_one_model
@@ -417,7 +468,7 @@ def _number_models(extraction: Extraction, *, is_one_model: bool) -> dict[int, i
         label = _get_label(found)
         number = of_tables.get((label, found.source), 0) if label else of_sources[found.source]
         if isinstance(found, FoundClaim):
-            key = _identify(found)[1:-1]
+            key = *_identify(found)[1:-1], found.figure.is_error_rate
             while (
                 printed.setdefault((found.source, label, number), {}).setdefault(
                     key, found.figure.value
@@ -513,6 +564,37 @@ def _list_places(claim: FoundClaim) -> Iterator[str]:
 # ---------------------------------------------------------------- figures
 
 
+def _separate_error_rates(model: _Model) -> None:
+    """Make an error rate beside an accuracy a figure of its own; alone it stands for the accuracy.
+
+    Both are about one kind of run, so the check compares them.
+    """
+    beside = {_find_kind_of_run(c) for c in model.accuracies if not c.figure.is_error_rate}
+    rates = [
+        claim
+        for claim in model.accuracies
+        if claim.figure.is_error_rate and _find_kind_of_run(claim) in beside
+    ]
+    model.accuracies = [claim for claim in model.accuracies if claim not in rates]
+    model.figures += rates
+
+
+def _find_kind_of_run(claim: FoundClaim) -> tuple[int, int]:
+    return claim.mean_of, claim.best_of
+
+
+def _restore_error_rate(claim: FoundClaim) -> FoundClaim:
+    """Return the claim of an error rate, instead of that of the accuracy which it stands for."""
+    figure = claim.figure
+    sign = "%" if figure.value.endswith("%") else ""
+    accuracy = Decimal(figure.value.removesuffix("%"))
+    rate = (100 if sign or accuracy > 1 else 1) - accuracy
+    bound: Bound = "at least" if figure.bound == "at most" else "at most" if figure.bound else ""
+    return replace(
+        claim, metric=ERROR_RATE, figure=replace(figure, value=f"{rate:f}{sign}", bound=bound)
+    )
+
+
 def _is_number_of_right_images(claim: FoundClaim) -> bool:
     return claim.metric == "correct" and claim.class_ is None
 
@@ -573,6 +655,10 @@ def _list_kind_of_figure(claim: FoundClaim) -> dict[str, Any]:
 
 def _build_figure(claim: FoundClaim, of: str) -> dict[str, Any]:
     where = clean_line(claim.source)
+    if claim.figure.is_error_rate and claim.metric == "accuracy":
+        where = f"{where}, {METRICS[ERROR_RATE].title}"
+        if claim.best_of == 1:  # a suite has the best of several runs only as an accuracy
+            claim = _restore_error_rate(claim)
     if claim.class_ is None and claim.average is None and claim.metric not in NOT_A_COLUMN:
         title = METRICS[claim.metric].title
         where = where if where.endswith(title) else f"{where}, {title}"

@@ -35,6 +35,7 @@ from fmbench.report.row_texts import (
 from fmbench.report.tables import compute_measured_accuracy
 from fmbench.suites.matching import describe_configuration
 from fmbench.utils.document import render_rows, render_to_text
+from fmbench.utils.files import DEFAULT_RESULTS
 from fmbench.utils.formatting import join_words
 from fmbench.utils.printable import escape_unsafe
 from fmbench.utils.rich_text import make_text
@@ -98,6 +99,7 @@ def _format_review(judgement: Judgement) -> str:
         _name_paper(judgement), judgement.rows, judgement.consistency, list_commands(judgement),
         made_with=f"fmbench {package_version()}", remarks=list(remarks), margin=judgement.margin,
         facts=[describe_facts(claim) for claim in judgement.claims],
+        reading=judgement.reading, impossible=[f"{figure}." for figure in judgement.impossible],
         printed=[
             f"an error rate of {claim.place.printed}"
             if claim.place and claim.place.is_error_rate
@@ -166,8 +168,9 @@ def build_judgement_table(judgement: Judgement) -> Table:
     ]
     notes = [
         *map(describe_input, judgement.inputs), explain_columns(judgement),
-        *list_questions(judgement), *list_strangers(judgement), *list_contradictions(judgement),
-        *_list_comparisons(judgement), *judgement.notes, summarise(judgement),
+        *list_questions(judgement), *list_strangers(judgement), *list_impossible(judgement),
+        *list_contradictions(judgement), *_list_comparisons(judgement), *judgement.notes,
+        summarise(judgement),
     ]  # fmt: skip
     return Table(judgement.suite.title, columns, rows, tuple(notes))
 
@@ -324,6 +327,11 @@ def _name_briefly(runner: str) -> str:
     return ", ".join(filter(None, [name.rpartition(":")[2], details]))
 
 
+def list_impossible(judgement: Judgement) -> list[str]:
+    """Name each printed accuracy that cannot be true."""
+    return [f"{figure}." for figure in judgement.impossible]
+
+
 def list_contradictions(judgement: Judgement) -> Iterator[str]:
     """Say in the words of ``fmbench check`` whether the figures can be true together."""
     result = judgement.consistency
@@ -344,7 +352,8 @@ def list_contradictions(judgement: Judgement) -> Iterator[str]:
             yield f"{COMMAND}{name_check(judgement)}"
     else:
         n = len(result.figures) - len(result.not_checked)
-        yield f"Nothing contradicts another figure of its model ({n} figures were checked)."
+        checked = "1 figure was checked" if n == 1 else f"{n} figures were checked"
+        yield f"Nothing contradicts another figure of its model ({checked})."
     if not result.complete or NOT_DECIDED in result.not_checked.values():
         yield "  `judge` did not decide everything in its short time. This takes longer:"
         yield f"{COMMAND}{name_check(judgement)}"
@@ -415,6 +424,9 @@ def summarise(judgement: Judgement) -> str:
     n, sentences = len(claims), []
     if n:
         sentences.append(f"{n} claimed accurac{'y' if n == 1 else 'ies'}: {'; '.join(parts)}.")
+    if n_impossible := len(judgement.impossible):
+        accuracies = "1 accuracy" if n_impossible == 1 else f"{n_impossible} accuracies"
+        sentences.append(f"{accuracies} of the document cannot be true.")
     if judgement.contradictory:
         sentences.append("The printed figures contradict each other.")
     if exceeding := sum(claim.exceeds_checked for claim in claims):
@@ -509,13 +521,14 @@ def render_judgement(judgement: Judgement, width: int) -> Group:
     from rich.console import Group
     from rich.text import Text
 
-    parts: list[object] = [*_render_inputs(judgement), Text()]
+    parts: list[object] = [*_render_inputs(judgement, width), Text()]
     if judgement.claims:
         parts += [_render_claims(judgement, width), Text()]
         parts += [make_text(explain_columns(judgement), "dim"), Text()]
     sections: list[tuple[str, Iterable[str]]] = [
         ("Doubtful names", list_questions(judgement)),
         ("Without a model", _shorten_list(list_strangers(judgement), MAX_STRANGERS, "claims")),
+        ("Accuracies that cannot be true", list_impossible(judgement)),
         ("Can the figures be true together?", list_contradictions(judgement)),
     ]
     if width < WIDE:
@@ -559,19 +572,20 @@ def _render_line(line: str) -> object:
     return Padding(make_text(line.strip()), (0, 0, 0, 4 if line.startswith(" ") else 2))
 
 
-def _hang(note: str, width: int) -> str:
-    """Wrap a note as the entry of a list."""
+def _hang(note: str, width: int, begin: str = "- ", indent: str = "  ") -> str:
+    """Wrap a note as the entry of a list: ``begin`` is before it, ``indent`` before the rest."""
     return textwrap.fill(
-        note, width, initial_indent="- ", subsequent_indent="  ", break_on_hyphens=False
+        note, width, initial_indent=begin, subsequent_indent=indent, break_on_hyphens=False
     )
 
 
-def _render_inputs(judgement: Judgement) -> Iterator[Text]:
+def _render_inputs(judgement: Judgement, width: int) -> Iterator[Text]:
     for read in judgement.inputs:
         yield make_text(describe_input(read))
         if read.kind.lower().startswith("pdf"):
             shown = read.claims[:MAX_SHOWN]
-            yield from (make_text(f"  {label or 'no name'}: {place}") for label, place in shown)
+            lines = [f"{label or 'no name'}: {place}" for label, place in shown]
+            yield from (make_text(_hang(line, width, "  ", "    ")) for line in lines)
             if rest := len(read.claims) - len(shown):
                 yield make_text(f"  and {rest} more")
 
@@ -637,13 +651,19 @@ def _list_measured(judgement: Judgement) -> list[str]:
 
 
 def _list_deciding(judgement: Judgement) -> list[str]:
-    """Name the command that would decide each open claim."""
+    """Name the command that would decide each open claim, and how to judge by its result."""
     found: dict[str, list[str]] = {}
     for claim in judgement.claims:
         if command := name_command(claim, judgement):
             found.setdefault(command, []).append(claim.judged.label)
-    return [
+    lines = [
         line
         for command, labels in found.items()
         for line in (f"{join_words(labels, MAX_CANDIDATES)}:", f"{COMMAND}{command}")
     ]
+    if lines and judgement.results is None:
+        lines.append(
+            f"`fmbench run` writes to {DEFAULT_RESULTS}, unless you name another folder; `judge` "
+            f"compares with these runs if you add --results {DEFAULT_RESULTS}."
+        )
+    return lines

@@ -37,6 +37,7 @@ GROUPS = (
     ),
 )
 MOST_CONTRADICTIONS = 8  # in a text for people; the command lists all
+MOST_NOTES = 12  # the same, about how a document was read
 
 
 def write_review(
@@ -50,6 +51,8 @@ def write_review(
     margin: float = MARGIN,
     facts: Sequence[str] = (),
     printed: Sequence[str] = (),
+    reading: Sequence[str] = (),
+    impossible: Sequence[str] = (),
 ) -> str:
     """Write a text to paste into a review: a paragraph, then a list for each kind of verdict.
 
@@ -58,6 +61,8 @@ def write_review(
     no rerun measures. ``margin`` (a fraction) is that of the verdicts. ``facts`` says for each row
     what is known of its claim from another publication, and not from the paper; empty if nothing.
     ``printed`` is what the paper prints instead of the accuracy, such as an error rate; also empty.
+    ``reading`` says what was not read or is not judged, and how the rest was read. ``impossible``
+    are sentences about printed accuracies that cannot be true.
     """
     nothing = [""] * len(rows)
     claimed = [
@@ -72,6 +77,7 @@ def write_review(
             parts.append("\n".join([f"{heading}:", *lines]))
     if remarks:
         parts.append("\n".join(f"- {remark}" for remark in remarks))
+    parts += [_write_list("Accuracies that cannot be true:", impossible), _write_reading(reading)]
     parts += [_write_consistency(consistency), _write_commands(commands)]
     return escape_unsafe("\n\n".join(filter(None, parts))) + "\n"
 
@@ -121,6 +127,17 @@ def _describe(row: JudgedRow, facts: str, printed: str) -> str:
     if row.source_protocol and row.source_protocol.verdict.kind in TESTED:
         parts.append(f" By the source's own protocol, {describe_source_protocol(row)}.")
     return "".join(parts)
+
+
+def _write_reading(notes: Sequence[str]) -> str:
+    lines = list(notes[:MOST_NOTES])
+    if rest := len(notes) - len(lines):
+        lines.append(f"and {rest} more, which the command below lists with --json.")
+    return _write_list("What was left out, and how the rest was read:", lines)
+
+
+def _write_list(heading: str, lines: Sequence[str]) -> str:
+    return "\n".join([heading, *(f"- {line}" for line in lines)]) if lines else ""
 
 
 def _write_consistency(consistency: ConsistencyResult | None) -> str:

@@ -46,7 +46,8 @@ _PHRASES: tuple[tuple[str, str], ...] = (
     ("caps(?:ule)? ?net(?:work)?", "capsnet"), ("xg ?boost|xgb", "xgboost"),
     ("light ?gbm|lgbm", "lightgbm"), ("cat ?boost", "catboost"), ("ada ?boost", "adaboost"),
     ("vision transformer|vit", "transformer"),
-    ("proposed(?: (?:model|method|approach|architecture))?", "proposed"),
+    ("proposed(?: (?:model|method|approach|architecture|framework))?", "proposed"),
+    ("our (?:model|method|approach|architecture|framework)", "ours"), ("k ?mean", "kmeans"),
 )  # fmt: skip
 _SPELLINGS = [(re.compile(rf"\b(?:{pattern})\b"), word) for pattern, word in _PHRASES]
 
@@ -56,18 +57,20 @@ _OTHER_MODELS = frozenset(
         "resnet", "resnext", "densenet", "alexnet", "googlenet", "inception", "xception",
         "mobilenet", "efficientnet", "squeezenet", "shufflenet", "capsnet", "vgg", "transformer",
         "xgboost", "lightgbm", "catboost", "adaboost", "bagging", "gru", "rnn", "autoencoder",
-        "gan", "bert", "automl", "denser", "ours", "proposed", "baseline", "ensemble", "human",
+        "gan", "bert", "automl", "denser", "ensemble", "human",
         "spinalnet", "darts", "nasnet", "unet", "qda", "lda", "kmeans",
     }
 )  # fmt: skip
+# What authors call a model of their own. Beside the name of a model it says that it was changed.
+OWN_MODELS = frozenset({"ours", "proposed"})
 # Words without which a label means the same.
 _FILLERS = frozenset(
     {
         "classifier", "classification", "model", "algorithm", "method", "approach", "architecture",
         "framework", "network", "layer", "activation", "function", "kernel", "feature", "the", "a",
         "an", "and", "with", "using", "of", "for", "on", "in", "by", "based", "our", "own", "this",
-        "work", "paper", "et", "al", "original", "vanilla", "standard", "basic", "sklearn",
-        "scikit", "learn", "max", "maximum",
+        "work", "paper", "et", "al", "original", "vanilla", "standard", "basic", "baseline",
+        "plain", "unmodified", "sklearn", "scikit", "learn", "max", "maximum",
     }
 )  # fmt: skip
 
@@ -112,6 +115,12 @@ _VALUE_WORDS = {
     "relu": "activation", "tanh": "activation", "sigmoid": "activation", "elu": "activation",
     "linear": "kernel",
 }  # fmt: skip
+# "LeNet-5++", "SVC+" and "LeNet-5'" are variants; "HOG+SVM", "authors' SVM" and "'SVC'" are not.
+_PLUS = re.compile(r"(?<=[\w)])(?:\+{2,3}|\+(?=\s*(?:$|[)\],;:])))")
+_PRIME = re.compile(r"(?<=[^\W_s])(?:['’′]{1,3})(?=\s*(?:$|[(\[)\],;:+]))")
+_OPENING_QUOTE = re.compile(r"(?<!\w)['‘’]\w")
+# "LeNet-5 (ours)": the authors' own run of the model.
+_OWN_RUN = re.compile(r"[(\[]\s*ours?\s*[)\]]\s*$", re.IGNORECASE)
 _PAIR = re.compile(
     r"[\"']?\b([a-z][a-z_]*)[\"']?\s*([=:])\s*(\[[^\]]*\]|\([^)]*\)|[\"'][^\"']*[\"']|[\w.+-]+)"
 )
@@ -121,6 +130,7 @@ _PAIR = re.compile(
 class ParsedLabel:
     """The words of a label, in its order, and the parameters that it states.
 
+    The mark of a variant, such as ``++``, is the last of the words.
     ``other_model`` is the word that names a model which no runner is; empty if there is none.
     """
 
@@ -150,8 +160,24 @@ class ParsedLabel:
 
 
 def simplify(label: str) -> str:
-    """Return a label in lower case without blanks, accents and punctuation, to compare it."""
-    return re.sub(r"[^\w+=]+|_", "", _fold(label))
+    """Return a label in lower case without blanks, accents and punctuation, to compare it.
+
+    The mark of a variant stays: ``LeNet-5'`` is another model than ``LeNet-5``.
+    """
+    simple = re.sub(r"[^\w+=]+|_", "", _fold(label))
+    mark = find_variant_mark(label)
+    return simple if "+" in mark else f"{simple}{mark}"
+
+
+def find_variant_mark(label: str) -> str:
+    """Find the mark behind a name that means a changed model: ``++``, ``+`` or ``'``; or none."""
+    text = _drop_citation(unicodedata.normalize("NFKC", label))
+    if match := _PLUS.search(text):
+        return match.group()
+    match = _PRIME.search(text)
+    if match is None or _OPENING_QUOTE.search(text[: match.start()]):
+        return ""
+    return "'" * len(match.group())
 
 
 def is_same_value(a: Any, b: Any) -> bool:
@@ -167,8 +193,7 @@ def is_same_value(a: Any, b: Any) -> bool:
 @lru_cache(maxsize=4096)
 def parse_label(label: str) -> ParsedLabel:
     """Take a label apart."""
-    text = unicodedata.normalize("NFKC", label)
-    text = re.sub(r"\[\d+(?:\s*[,–-]\s*\d+)*\]$", "", text.strip())  # a citation
+    text = _OWN_RUN.sub("", _drop_citation(unicodedata.normalize("NFKC", label)))
     text = re.sub(r"(?<=[a-z])(?=[A-Z][a-z])|(?<=[A-Z])(?=[A-Z][a-z]{2})|(?<=[a-z]{2})(?=[A-Z]{2})",
                   " ", text)  # fmt: skip
     text = _fold(text)
@@ -176,9 +201,13 @@ def parse_label(label: str) -> ParsedLabel:
     parameters: dict[str, Any] = {}
     text = _take_pairs(text, parameters)
     text = _take_values(text.replace("-", " "), parameters)
-    words = _split_words(text)
+    words = [*_split_words(text), *filter(None, [find_variant_mark(label)])]
     other = next((word for word in words if word in _OTHER_MODELS), "")
     return ParsedLabel(tuple(words), parameters, other)
+
+
+def _drop_citation(text: str) -> str:
+    return re.sub(r"\[\d+(?:\s*[,–-]\s*\d+)*\]$", "", text.strip()).strip()
 
 
 def _fold(text: str) -> str:
@@ -245,4 +274,6 @@ def _split_words(text: str) -> list[str]:
 
 
 def _make_singular(word: str) -> str:
+    if word in OWN_MODELS or word in _OTHER_MODELS:  # "ours" and "darts" are no plurals
+        return word
     return word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word

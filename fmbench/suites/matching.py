@@ -21,7 +21,7 @@ from fmbench.plugins.model_spec import format_value, parse_model_spec
 from fmbench.suites.bundled import list_suites
 from fmbench.suites.claims import Row, Suite
 from fmbench.suites.estimators import parse_display_name
-from fmbench.suites.labels import ParsedLabel, is_same_value, parse_label, simplify
+from fmbench.suites.labels import OWN_MODELS, ParsedLabel, is_same_value, parse_label, simplify
 from fmbench.suites.reader import read_bundled_suite
 from fmbench.utils.formatting import join_words
 from fmbench.utils.names import suggest_names
@@ -31,6 +31,8 @@ MAX_LISTED = 8  # labels in a message
 MIN_SCORE = 80.0  # of words that are spelt differently, for a question
 # Why a match is doubtful.
 ONLY_SPELLING, ALSO_SAYS = "only the spelling is similar", "the label also says"
+IS_CUT = "the label is not complete, so it may say more"
+CUT_MARK = "…"  # at the end of a label that is not complete
 NO_MODEL = "none"  # in a mapping: no runner measures this label
 
 # Words for a kind of network, of which there are any number. Without the paper's own words such a
@@ -151,10 +153,19 @@ def match_labels(labels: Sequence[str], mapping: Mapping[str, str]) -> list[Labe
         if 2 * len(table & present) >= len(table):
             pasted |= table
     has_optimizers = any(OPTIMIZERS & set(parse_label(label[:MAX_LABEL]).words) for label in labels)
-    return [
+    matches = [
         _match_label(label, said, pasted, catalogue, beside_optimizers=has_optimizers)
         for label in labels
     ]
+    return [match if simplify(match.label) in said else _doubt_if_cut(match) for match in matches]
+
+
+def _doubt_if_cut(match: LabelMatch) -> LabelMatch:
+    """Make the match of a label that is not complete a question; its last word may be cut, too."""
+    if match.runner is None or not match.label.endswith(CUT_MARK):
+        return match
+    alternatives = match.alternatives or (match.runner,)
+    return replace(match, is_doubtful=True, why=IS_CUT, alternatives=alternatives)
 
 
 def _match_label(
@@ -186,6 +197,8 @@ def _match_label(
         return LabelMatch(
             label, None, 0.0, None, False, f"fmbench has no runner for {parsed.other_model}"
         )
+    if parsed.words and OWN_MODELS.issuperset(parsed.words):
+        return LabelMatch(label, None, 0.0, None, False, "the label names no model")
     for word in parsed.words:
         if word in LOOK_ALIKES:
             runner, why = LOOK_ALIKES[word]

@@ -188,6 +188,25 @@ def _describe_published(text: str) -> str:
     return f"; published of such models: {'; '.join(listed)}; `fmbench judge` places a claim"
 
 
+def parse_mappings(texts: Iterable[str]) -> dict[str, str]:
+    """Parse texts ``LABEL=RUNNER``, as :func:`parse_mapping` does; return runners by label.
+
+    Raises:
+        UserError: see :func:`parse_mapping`; or two texts are about one label.
+    """
+    named: dict[str, str] = {}
+    seen: dict[str, str] = {}
+    for label, runner in map(parse_mapping, texts):
+        key = simplify(label)
+        if key in seen:
+            raise UserError(
+                f"--map names the label {label!r} twice, as {seen[key]} and as {runner}: give it "
+                "once"
+            )
+        named[label] = seen[key] = runner
+    return named
+
+
 def parse_mapping(text: str) -> tuple[str, str]:
     """Parse ``LABEL=RUNNER``; both sides may contain an equals sign.
 

@@ -4,6 +4,7 @@ import io
 import json
 import re
 import sys
+from dataclasses import replace
 from unittest import mock
 
 import pytest
@@ -14,6 +15,7 @@ from fmbench.execution.estimate import DurationEstimate
 from fmbench.records.store import Store
 from fmbench.report.progress import show_progress
 from fmbench.utils.printable import escape_unsafe
+from tests.helpers.runs import LIMITS
 
 # An escape sequence, a bell, a mark that turns the direction, and the eight-bit form of ESC [.
 HOSTILE = "A\x1b[2J\x1b]0;title\x07\u202egnp.exe\u2066\x9b31m"
@@ -158,7 +160,7 @@ def test_progress_lines_are_safe_and_short(is_terminal, toy_cell, record_of, tmp
     monkeypatch.setattr(sys, "stderr", terminal)
     monkeypatch.setenv("TERM", "xterm-256color")
     estimate = DurationEstimate(Store(tmp_path).read_contents())
-    with show_progress(cells, 2, estimate, 2) as progress:
+    with show_progress(cells, replace(LIMITS, jobs=2), estimate, 2) as progress:
         progress.on_start(cells[0])
         progress.on_wait(cells[1], HOSTILE)
         progress.on_end(cells[0], record_of(cells[0], status="failed", why=why))

@@ -121,6 +121,18 @@ def test_only_figures_of_the_same_model_and_kind_of_run_are_compared():
     assert with_mean.note.startswith("the best of 5 runs and one run: the accuracies")
 
 
+def test_what_stands_in_the_place_of_a_matrix_and_agrees_is_fixed_by_the_matrix():
+    accuracy = figure("Figure 7", "accuracy", "0.8667")
+    result = check([matrix()], accuracy)
+    [row] = explain.build_source_rows(result)
+    assert row == explain.build_source_rows(check([matrix()]))[0]
+    assert "stand alone" not in tell(result) and "stands alone" not in tell(result)
+    elsewhere = explain.build_source_rows(check([matrix()], figure("text", "accuracy", "0.8667")))
+    assert [row["source"] for row in elsewhere] == ["text", "Figure 7"]
+    wrong = explain.build_source_rows(check([matrix()], figure("Figure 7", "accuracy", "0.8")))
+    assert [row["source"] for row in wrong] == ["Figure 7", "Figure 7"]
+
+
 def test_a_matrix_alone_says_what_it_implies():
     result = check([matrix()])
     assert not result.contradictory

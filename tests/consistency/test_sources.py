@@ -458,6 +458,32 @@ def test_a_claim_of_a_row_is_compared_with_the_other_figures_of_its_model():
     assert result.as_json()["sources"][1]["figures"] == [1]
 
 
+@pytest.mark.parametrize(
+    ("where", "metric", "value", "named", "printed"),
+    [
+        ("Table 2", "kappa", "0.75", "Table 2 (kappa)", "Table 2 (kappa 0.75)"),
+        ("Table 2, kappa", "kappa", "0.75", "Table 2, kappa", "Table 2, kappa (0.75)"),
+        ("text", "error rate", "12 %", "text (error rate)", "text (error rate 12 %)"),
+    ],
+)
+def test_a_source_that_does_not_say_what_it_prints_is_named_with_its_metric(
+    where, metric, value, named, printed
+):
+    entry = {"where": where, "of": "lenet5", "metric": metric, "value": value}
+    result = check_content([entry], row=[CLAIM])
+    [pair] = result.contradicting_pairs
+    assert explain.describe_pair_in_words(pair, result).startswith(f"{printed} allows an accuracy")
+    rows = explain.build_source_rows(result)
+    assert [row["source"] for row in rows] == [named, "Table 3"]
+    assert f"| {named}: " in format_answer(result)
+
+
+def test_a_source_with_several_metrics_gets_none_of_them():
+    other = {**KAPPA, "metric": "informedness"}
+    result = check_content([KAPPA, other], row=[CLAIM])
+    assert [row["source"] for row in explain.build_source_rows(result)] == ["Table 2", "Table 3"]
+
+
 def test_a_claim_that_is_reported_too_is_compared_once():
     same = {"where": "Table 3", "of": "lenet5", "metric": "accuracy", "value": "0.9880"}
     result = check_content([KAPPA, same], row=[CLAIM])

@@ -12,7 +12,9 @@ NAMES = FASHION_MNIST.classes
         ("T-shirt/top", 0), ("T-Shirt", 0), ("tshirt_top", 0), ("Trousers", 1), ("Pullover", 2),
         ("DRESS", 3), ("Class 4 (Coat)", 4), ("Sandals", 5), ("shirt", 6), ("6 - Shirt", 6),
         ("Sneaker", 7), ("Bag", 8), ("Ankle boot", 9), ("ankle_boots", 9), ("Predicted Bag", 8),
-        ("LeNet-5", None), ("", None), ("accuracy", None),
+        ("T-shirt/top 0", 0), ("top", 0),
+        ("LeNet-5", None), ("", None), ("accuracy", None), ("Top-1", None), ("Top-5 (%)", None),
+        ("top 5", None), ("top_1", None), ("top@5", None),
     ],
 )  # fmt: skip
 def test_a_class_is_known_in_its_usual_spellings(name, number):

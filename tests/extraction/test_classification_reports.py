@@ -147,6 +147,50 @@ def test_a_report_of_some_classes_gives_no_averages():
     assert any("only 3 of the classes" in note for note in found.notes)
 
 
+@pytest.mark.parametrize("n_rows", [3, 6, 9])
+@pytest.mark.parametrize("names", [NAMES, None], ids=["names", "numbers"])
+def test_a_report_without_its_last_rows_has_only_some_of_the_classes(n_rows, names):
+    text = "\n".join(print_report(CONFUSION, names=names).splitlines()[: 2 + n_rows])
+    found = read_report(text, "part")
+    assert {(c.class_, c.average) for c in found.claims} == {(k, None) for k in range(n_rows)}
+    assert found.n_per_class is None
+    assert found.notes == (f"the report has only {n_rows} of the classes, not all 10",)
+
+
+@pytest.mark.parametrize("names", [NAMES, None], ids=["names", "numbers"])
+def test_the_averages_of_a_report_without_some_rows_are_of_all_images(names):
+    lines = print_report(CONFUSION, names=names).splitlines()
+    found = read_report("\n".join([*lines[:6], *lines[-4:]]), "part")
+    figures = found_figures(found)
+    assert figures["accuracy", None, None] == f"{np.trace(CONFUSION) / 10_000:.2f}"
+    assert len(figures) == 4 * 3 + 7
+    assert found.n_per_class is None
+
+
+def test_a_whole_report_of_other_classes_is_read_with_its_averages():
+    confusion = make_confusion(4, (100,) * 10)[:6, :6]
+    from sklearn.metrics import classification_report
+
+    found = read_report(classification_report(*make_predictions(confusion)), "six classes")
+    assert found.n_per_class == tuple(confusion.sum(axis=1))
+    assert {c.average for c in found.claims} == {None, "macro", "weighted"}
+
+
+@pytest.mark.parametrize(
+    "above",
+    [
+        "# Nets\n\n## MNIST\n\nWords.\n\n", "Classification report on MNIST:\n\n",
+        "# Nets\n\nResults on MNIST.\n\n",
+    ],
+)  # fmt: skip
+def test_a_report_of_another_data_set_is_noted_and_not_taken(above):
+    text = f"{above}{print_report(make_confusion(5))}\n# Fashion-MNIST\n\n{print_report(CONFUSION)}"
+    found = read_input(text)
+    assert found_figures(found) == expected_figures(CONFUSION, 2)
+    (note,) = found.notes
+    assert note.endswith("is of the MNIST images: not taken")
+
+
 def test_the_model_is_the_one_that_the_heading_names():
     text = "Classification report for classifier SVC(gamma=0.001):\n" + print_report(CONFUSION)
     assert {c.label for c in read_report(text, "x").claims} == {"SVC(gamma=0.001)"}

@@ -275,6 +275,36 @@ def test_two_matrices_in_one_text_are_kept_apart():
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("title", "label"),
+    [
+        ("Confusion matrix of SGN on the test set", "SGN"),
+        ("Table 2: Confusion matrix of SGN on the test set of Fashion-MNIST.", "SGN"),
+        ("Confusion matrix for SGN (test images, normalised)", "SGN"),
+        ("Confusion matrix of SGN, 10,000 test images", "SGN"),
+        ("Confusion matrix of SGN evaluated on all ten classes", "SGN"),
+        ("Confusion matrix of SGN trained for 10 epochs", "SGN"),
+        ("SGN confusion matrix on the test data", "SGN"),
+        ("Confusion matrix of SVC (C=10)", "SVC (C=10)"),
+        ("Confusion matrix of SVC on PCA features", "SVC on PCA features"),
+        ("Confusion matrix of CNN with Batch Normalization", "CNN with Batch Normalization"),
+        ("Confusion matrix on the test set", ""),
+    ],
+)
+def test_the_name_in_a_title_ends_before_the_images_of_the_matrix(title, label):
+    (matrix,) = read_input(f"{title}\n\n{print_array(CONFUSION)}\n").matrices
+    assert matrix.label == label
+
+
+def test_a_matrix_of_another_data_set_is_noted_and_not_taken():
+    text = f"Confusion matrix on MNIST\n\n{print_array(make_confusion(5))}\n\n" + (
+        f"Confusion matrix on Fashion-MNIST\n\n{print_array(CONFUSION)}\n"
+    )
+    found = read_input(text)
+    assert [matrix.rows for matrix in found.matrices] == [as_strings(CONFUSION)]
+    assert "the confusion matrix in line 3 is of the MNIST images: not taken" in found.notes
+
+
 def test_a_matrix_of_some_classes_is_not_taken():
     some = CONFUSION[:3, :3]
     with pytest.raises(UserError, match="only 3 of the classes"):

@@ -27,6 +27,23 @@ ENDLESS = {
     "bars": "|" * 100_000 + "\n" + "-" * 100_000,
     "brackets": "[" * 50_000 + "1" + "]" * 50_000,
     "figures": "accuracy 91.2 % and " * 20_000,
+    "emphasis": ("a. *" + "b. `" * 3) * 20_000 + "accuracy 91.2 %",
+    "headings of LaTeX": "\\section{" * 50_000 + "accuracy 91.2 %",
+    "items of LaTeX": "\\item[a" * 50_000 + "\n\naccuracy 91.2 %",
+    "names of data sets": "MNIST:\n" * 20_000 + "Fashion-MNIST:\naccuracy 91.2 %",
+    "comparisons": "better than SVC and our model, " * 20_000 + "\n\naccuracy 91.2 %",
+    "headings": "# MNIST\n" * 100_000 + "LeNet-5 has an accuracy of 91.2 %.",
+    "tags of headings": "<h1>" * 200_000 + "accuracy 91.2 %",
+    "tables below headings": "# MNIST\n\n| a | acc |\n|-|-|\n| b | 91.2 |\n\n" * 299,
+    "runs": "model,seed,lr,acc\n" + "".join(f"CNN,{k % 7},{k},0.9\n" for k in range(3_000)),
+    "keys of JSON": json.dumps({f"LeNet-5 {k}": 0.9 for k in range(30_000)}),
+    "data in keys": json.dumps({"mnist " * 100_000: {"accuracy": 0.91}}),
+    "objects of JSON": json.dumps(
+        {
+            **{f"k{k}": "0.5" for k in range(20_000)},
+            "runs": [{"seed": k, "acc": 0.9} for k in range(2_000)],
+        }
+    ),
     "spans": "<table><tr>" + "<td colspan=200 rowspan=5000>1</td>" * 2_000 + "</tr></table>",
 }
 

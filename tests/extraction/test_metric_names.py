@@ -11,6 +11,7 @@ from fmbench.extraction.metric_names import (
     find_mentions,
     find_metric_name,
     is_training_metric,
+    is_unjudged_share,
 )
 from fmbench.metrics.registry import METRICS
 
@@ -155,6 +156,20 @@ def test_training_and_validation_figures_are_never_the_accuracy(text: str) -> No
 )  # fmt: skip
 def test_other_heads_are_not_training_figures(text: str) -> None:
     assert not is_training_metric(text)
+
+
+@pytest.mark.parametrize("text", [
+    "Top-5", "top5_acc", "Top-5 (%)", "acc@5", "AUC", "ROC AUC", "mAP", "Robust accuracy",
+])  # fmt: skip
+def test_shares_that_are_not_judged_are_known(text: str) -> None:
+    assert is_unjudged_share(text)
+
+
+@pytest.mark.parametrize("text", [
+    "Top-1", "accuracy", "F1", "test loss", "accuracy gain", "std of accuracy", "time", "Sparsity",
+])  # fmt: skip
+def test_metrics_losses_and_other_heads_are_no_shares_that_are_not_judged(text: str) -> None:
+    assert not is_unjudged_share(text)
 
 
 def test_mentions_in_a_sentence_know_their_images_and_averages() -> None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from fmbench.errors import UserError
 from fmbench.extraction.grid import Cell, build_grid
+from fmbench.extraction.read import read_input
 from fmbench.extraction.tables import read_grids, read_tables
 from tests.extraction.table_writers import (
     WRITERS,
@@ -295,6 +296,212 @@ def test_tables_of_other_things_give_no_claims(text):
     assert read_tables(text, "input").claims == ()
 
 
+TOP_K = [["Model", "Top-1", "Top-5"], ["LeNet-5", "90.4", "99.7"], ["CNN", "91.2", "99.9"]]
+
+
+@pytest.mark.parametrize("caption", ["", "Table 1: Accuracy on Fashion-MNIST"])
+@pytest.mark.parametrize(
+    "heads", [("Top-1", "Top-5"), ("Top-1 (%)", "Top-5 (%)"), ("top1", "top5"), ("Acc@1", "Acc@5")]
+)
+def test_of_the_columns_top_1_and_top_5_the_first_is_the_accuracy(heads, caption):
+    rows = [["Model", *heads], *TOP_K[1:]]
+    found = read_tables(write_latex(rows, caption), "input")
+    assert [(c.label, c.metric, c.class_, c.figure.value) for c in found.claims] == [
+        ("LeNet-5", "accuracy", None, "90.4%"), ("CNN", "accuracy", None, "91.2%"),
+    ]  # fmt: skip
+    (note,) = found.notes
+    assert note.endswith(f": {heads[1]!r} is not the accuracy: not taken")
+
+
+def test_of_the_rows_top_1_and_top_5_the_first_is_the_accuracy():
+    turned = [list(row) for row in zip(*TOP_K, strict=True)]
+    assert read(write_markdown(turned)) == [("LeNet-5", "90.4"), ("CNN", "91.2")]
+
+
+def test_whole_numbers_below_top_k_are_a_setting():
+    rows = [["Top K", "Accuracy"], ["3", "88.1"], ["5", "88.6"]]
+    assert read(write_markdown(rows)) == [("Top K 3", "88.1"), ("Top K 5", "88.6")]
+
+
+@pytest.mark.parametrize("head", ["AUC", "Sparsity", "Dropout", "Speedup", "Energy saving (%)"])
+@pytest.mark.parametrize("name", ["Markdown", "LaTeX", "HTML", "CSV", "TSV", "aligned text"])
+def test_a_table_without_a_column_of_accuracies_keeps_its_rows_from_other_readers(head, name):
+    rows = [["Model", head], ["LeNet-5", "99.4 %"], ["SVC", "98.1 %"]]
+    text = WRITERS[name](rows)
+    found = read_tables(text, "input")
+    assert found.claims == ()
+    assert "no column is named as a metric of the test images" in found.notes[-1]
+    with pytest.raises(UserError, match="no column is named as a metric"):
+        read_input(text)
+    beside = read_input(f"{text}\n\nThe LeNet-5 reaches an accuracy of 90.4 %.\n")
+    assert [(c.label, c.figure.value) for c in beside.claims] == [("LeNet-5", "90.4%")]
+
+
+def test_a_list_below_a_line_of_words_is_no_table_without_accuracies():
+    found = read_input("Model results\nLeNet-5  90.4\nSVC   89.7\n")
+    assert [(c.label, c.figure.value) for c in found.claims] == [
+        ("LeNet-5", "90.4"), ("SVC", "89.7"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("head", ["Précision", "Trefferquote"])
+def test_a_head_that_is_the_accuracy_in_some_languages_is_read_if_it_is_the_only_one(head):
+    rows = [["Modell", head], ["LeNet-5", "90,4 %"], ["SVC", "89,7 %"]]
+    assert read(write_separated(rows, ";")) == [("LeNet-5", "90.4"), ("SVC", "89.7")]
+    two = [["Modell", head, "Rappel"], ["LeNet-5", "90,4 %", "90,3 %"]]
+    assert read(write_separated(two, ";")) == []
+
+
+@pytest.mark.parametrize(
+    ("heads", "note"),
+    [
+        (["Mean", "Best"], "'Best' holds one run of several, beside their mean"),
+        (["Average (%)", "Max. (%)"], "'Max. (%)' holds one run of several"),
+        (["Mean accuracy", "Best accuracy"], "'Best accuracy' (column 3) was not"),
+    ],
+)
+def test_the_mean_is_read_and_not_the_best_run_beside_it(heads, note):
+    found = read_tables(write_markdown([["Method", *heads], ["LeNet-5", "90.4", "90.9"]]), "input")
+    (claim,) = found.claims
+    assert (claim.figure.value, claim.mean_of, claim.best_of) == ("90.4%", 1, 1)
+    assert any(note in each for each in found.notes)
+
+
+def test_the_caption_says_of_how_many_runs_a_column_is_the_mean_or_the_best():
+    rows = [["Method", "Mean", "Best"], ["LeNet-5", "90.4", "90.9"]]
+    caption = "Table 1: Accuracy over 5 runs"
+    (claim,) = read_tables(write_latex(rows, caption), "input").claims
+    assert (claim.figure.value, claim.mean_of, claim.best_of) == ("90.4%", 5, 1)
+    only_best = [[row[0], row[2]] for row in rows]
+    (claim,) = read_tables(write_latex(only_best, caption), "input").claims
+    assert (claim.figure.value, claim.mean_of, claim.best_of) == ("90.9%", 1, 5)
+
+
+@pytest.mark.parametrize(
+    ("heads", "cells", "value"),
+    [
+        (["Mean", "Std"], ["90.4", "0.2"], "90.4%"), (["Mean"], ["90.4"], "90.4%"),
+        (["Best"], ["90.4"], "90.4%"), (["claimed", "mean"], ["90.4", "90.1"], "90.4%"),
+    ],
+)  # fmt: skip
+def test_a_mean_or_a_best_alone_is_read_and_a_claim_before_a_mean(heads, cells, value):
+    found = read_tables(write_markdown([["Method", *heads], ["LeNet-5", *cells]]), "input")
+    assert [claim.figure.value for claim in found.claims] == [value]
+
+
+def test_the_mean_of_times_is_no_accuracy():
+    rows = [["Method", "Mean"], ["LeNet-5", "80.4"], ["SVC", "95.1"]]
+    assert read(write_latex(rows, "Inference times in ms")) == []
+
+
+# ---------------------------------------------------------------- which rows are read
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [["model", "split", "acc"], ["LeNet-5", "train", "99"], ["LeNet-5", "test", "90.4"]],
+        [["Model", "Set", "Acc"], ["LeNet-5", "Training", "99"], ["LeNet-5", "Testing", "90.4"]],
+        [["Model", "Set", "Acc"], ["LeNet-5", "val", "92"], ["", "test", "90.4"]],
+        [
+            ["Images", "Model", "Acc"],
+            ["Train set", "LeNet-5", "99"],
+            ["Test set", "LeNet-5", "90.4"],
+        ],
+        [["Model", "Acc"], ["Training", ""], ["LeNet-5", "99"], ["Test", ""], ["LeNet-5", "90.4"]],
+    ],
+)
+@pytest.mark.parametrize("name", ["Markdown", "CSV"])
+def test_rows_of_training_and_validation_images_are_left_out(rows, name):
+    found = read_tables(WRITERS[name](rows), "input")
+    assert [(c.label, c.figure.value) for c in found.claims] == [("LeNet-5", "90.4%")]
+    assert found.notes == ("table 1: 1 row is of training or validation images: not taken",)
+
+
+def test_a_table_of_one_model_names_only_the_parts_of_the_data():
+    rows = [["Set", "Accuracy"], ["Training", "99.0"], ["Testing", "90.4"]]
+    assert read(write_markdown(rows)) == [("", "90.4")]
+    turned = [["", "LeNet-5", "SVC"], ["Train", "99.0", "98.0"], ["Test", "90.4", "89.7"]]
+    assert read(write_markdown(turned)) == [("LeNet-5", "90.4"), ("SVC", "89.7")]
+
+
+def test_an_empty_cell_of_a_data_set_is_that_of_the_row_above():
+    rows = [["Data set", "Model", "Acc"], ["MNIST", "LeNet-5", "99.1"], ["", "SVC", "98.6"],
+            ["Fashion-MNIST", "LeNet-5", "90.4"], ["", "SVC", "89.7"]]  # fmt: skip
+    assert read(write_markdown(rows)) == [("LeNet-5", "90.4"), ("SVC", "89.7")]
+
+
+@pytest.mark.parametrize("head", ["seed", "Run", "Trial no.", "random seed"])
+def test_rows_that_differ_only_in_a_seed_give_the_mean_of_the_runs(head):
+    rows = [["model", head, "time (s)", "test_acc"],
+            ["LeNet-5", "0", "9.5", "0.904"], ["LeNet-5", "1", "9.7", "0.908"],
+            ["LeNet-5", "2", "9.1", "0.91"],
+            *(["SVC", str(k), "9.5", "0.897"] for k in range(3))]  # fmt: skip
+    found = read_tables(write_separated(rows), "input")
+    assert [(c.label, c.figure.value, c.mean_of, c.where) for c in found.claims] == [
+        ("LeNet-5", "0.9073", 3, "line 2 and 2 more"), ("SVC", "0.897", 3, "line 5 and 2 more"),
+    ]  # fmt: skip
+    assert found.claims[0].remark == "the mean of the 3 runs, printed as 0.904, 0.908 and 0.91"
+    assert found.notes == (
+        f"table 1: rows that differ only in {head!r} are runs of one model: their mean is read",
+    )
+
+
+def test_folds_give_a_mean_over_folds_and_error_rates_a_mean_of_accuracies():
+    rows = [["model", "fold", "acc"], ["CNN", "1", "0.90"], ["CNN", "2", "0.92"]]
+    (claim,) = read_tables(write_separated(rows), "input").claims
+    assert (claim.figure.value, claim.mean_of, claim.folds) == ("0.91", 1, 2)
+    rows = [["model", "seed", "error (%)"], ["CNN", "1", "9.6"], ["CNN", "2", "9.4"]]
+    (claim,) = read_tables(write_separated(rows), "input").claims
+    assert (claim.figure.printed, claim.figure.value, claim.mean_of) == ("9.5%", "90.5%", 2)
+
+
+def test_a_row_that_sums_up_the_runs_is_left_out():
+    rows = [["model", "seed", "acc"], ["CNN", "0", "0.90"], ["CNN", "1", "0.92"],
+            ["CNN", "mean", "0.91"]]  # fmt: skip
+    (claim,) = read_tables(write_separated(rows), "input").claims
+    assert (claim.figure.value, claim.mean_of) == ("0.91", 2)
+
+
+def test_runs_with_other_settings_are_kept_apart_and_the_note_says_how_to_give_their_mean():
+    rows = [
+        ["model", "seed", "lr", "acc"],
+        ["CNN", "0", "0.1", "0.90"],
+        ["CNN", "1", "0.01", "0.92"],
+    ]
+    found = read_tables(write_separated(rows), "input")
+    assert [(c.label, c.figure.value, c.mean_of) for c in found.claims] == [
+        ("CNN lr 0.1", "0.90", 1), ("CNN lr 0.01", "0.92", 1),
+    ]  # fmt: skip
+    assert "'90.4 % (mean of 5 runs)'" in found.notes[0]
+
+
+def test_of_single_runs_only_the_accuracy_is_read():
+    rows = [["model", "seed", "acc", "kappa"], ["CNN", "0", "0.90", "0.89"],
+            ["CNN", "1", "0.92", "0.91"]]  # fmt: skip
+    found = read_tables(write_separated(rows), "input")
+    assert [claim.metric for claim in found.claims] == ["accuracy"]
+    assert "only the accuracy is read, not kappa" in found.notes[-1]
+
+
+def test_a_row_without_a_name_goes_on_with_the_model_above_if_a_setting_differs():
+    rows = [["Model", "lr", "Acc"], ["LeNet-5", "0.1", "90.4"], ["", "0.01", "91.0"]]
+    assert read(write_markdown(rows)) == [("LeNet-5 lr 0.1", "90.4"), ("LeNet-5 lr 0.01", "91.0")]
+    rows = [["Model", "Time (s)", "Acc"], ["LeNet-5", "9.1", "90.4"], ["", "9.2", "91.0"]]
+    found = read_tables(write_markdown(rows), "input")
+    assert [(c.label, c.figure.value) for c in found.claims] == [("LeNet-5", "90.4%")]
+    assert found.notes == ("line 4: the row names no model: not taken",)
+
+
+@pytest.mark.parametrize("head", ["Accuracy", "Accuracy (train / test)", "MNIST / Fashion-MNIST"])
+def test_two_figures_in_a_cell_are_refused_with_the_reason(head):
+    rows = [["Model", head], ["LeNet-5", "99.1 / 90.4"], ["SVC", "98.6 / 89.7"]]
+    with pytest.raises(
+        UserError, match=r"such as '99\.1 / 90\.4', hold several figures: not taken"
+    ):
+        read_input(write_markdown(rows))
+
+
 # ---------------------------------------------------------------- figures
 
 
@@ -424,7 +631,8 @@ def test_the_caption_says_of_how_many_runs_a_figure_is_the_mean():
     ("LeNet-5 [21]", "LeNet-5"), ("SVC [3, 4]", "SVC"), ("CNN [LBBH98]", "CNN"),
     ("LeNet-5 (LeCun et al., 1998)", "LeNet-5"), ("SVC (Xiao 2017)", "SVC"),
     ("CapsNet (Sabour & Hinton, 2017)", "CapsNet"), ("CNN*", "CNN"), ("CNN †‡", "CNN"),
-    ("LeNet-5 (ours)", "LeNet-5"), ("Net (Proposed)†", "Net"), ("Ours", "Ours"),
+    ("LeNet-5 (ours)", "LeNet-5"), ("Net (Proposed)†", "Net (Proposed)"),
+    ("LeNet-5 (our method)", "LeNet-5 (our method)"), ("Net (this work)", "Net"), ("Ours", "Ours"),
     ("1. SVC", "SVC"), ("3-layer net", "3-layer net"), ("SVM (RBF)", "SVM (RBF)"),
     ("Conv [3x3]", "Conv [3x3]"), ("2 Conv", "2 Conv"), ("MLP²", "MLP"),
 ])  # fmt: skip

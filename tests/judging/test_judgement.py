@@ -90,6 +90,36 @@ def test_a_name_that_many_configurations_have_tests_no_figure_near_theirs(label,
     assert claim.speaks_against is (value == "95.00")
 
 
+@pytest.mark.parametrize(
+    ("label", "value", "verdict"),
+    [
+        ("LeNet-5", "89.0", "untestable"),
+        ("LeNet-5", "87.88", "untestable"),
+        ("our LeNet-5", "89.5", "untestable"),
+        ("LeNet-5", "87.80", "not reproduced, claim lower"),  # less than half of the readings get
+        ("LeNet-5", "98.80", "not reproduced, claim higher"),
+        ("LeNet-5 (ReLU, 10 epochs)", "89.0", "not reproduced, claim lower"),
+    ],
+)
+def test_a_claim_that_readings_of_the_recipe_get_is_not_tested(label, value, verdict):
+    [claim] = judge(make_claim(label, value)).claims
+    assert claim.judged.runner == "lenet5"
+    assert claim.judged.verdict.word == verdict
+    assert claim.speaks_against is (value == "98.80")
+    if verdict == "untestable":
+        assert "of 104 combinations of what a paper may leave open, half get 87.88 to 90.88 %" in (
+            str(claim.judged.verdict)
+        )
+
+
+def test_readings_of_fmbench_are_not_compared_with_the_users_own_results(tmp_path):
+    summary = replace(load_reference_summaries(read_suite())["lenet5"])
+    (tmp_path / "mine").mkdir()
+    write_summary(tmp_path / "mine" / "summary.json", [summary], [])
+    [claim] = judge(make_claim("LeNet-5", "89.0"), results=tmp_path).claims
+    assert claim.judged.verdict.word == "not reproduced, claim lower"
+
+
 def test_a_misquoted_source_speaks_against_a_claim():
     others = [make_claim("SVC", "89.70"), make_claim("LinearSVC", "83.60")]
     judgement = judge(make_claim("GaussianNB", "88.00"), *others)
@@ -226,6 +256,68 @@ def test_wrong_names_are_one_line(options, message, tmp_path):
     assert "\n" not in str(error.value)
 
 
+NEW_MODEL = "sklearn.svm:SVC C=10 kernel=poly"
+
+
+@pytest.mark.slow
+def test_a_named_estimator_that_was_not_measured_gets_the_command_that_measures_it(tmp_path):
+    judgement = judge(make_claim("SVM", "89.7"), mapping=[f"SVM={NEW_MODEL}"])
+    [claim] = judgement.claims
+    assert (claim.judged.runner, claim.judged.status) == (NEW_MODEL, Status.NOT_RUN)
+    assert shlex.join(["fmbench", "run", NEW_MODEL]) in list_commands(judgement)
+    [row] = draft_suite([make_extraction(make_claim("SVM", "89.7"))],
+                        mapping=[f"SVM={NEW_MODEL}"]).content["row"]  # fmt: skip
+    assert (row["estimator"], row["parameters"]) == (
+        "sklearn.svm:SVC", {"C": 10, "kernel": "poly"},
+    )  # fmt: skip
+    suite = replace(read_suite(), reported=(), matrices=())
+    judged = judge_documents(suite, mapping=[f"SVC={NEW_MODEL}"])
+    assert NEW_MODEL in {row.runner for row in judged.rows if row.status is Status.NOT_RUN}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("sklearn.svm:Nonsense", "--map: sklearn.svm has no 'Nonsense'"),
+        ("sklearn.svm:SVC kerel=poly", "--map: SVC has no parameter 'kerel': did you mean kernel"),
+        ("sklearn.pipeline:make_nothing", "--map: sklearn.pipeline has no 'make_nothing'"),
+        ("sklearn.svm:SVR", "--map: sklearn.svm:SVR is an estimator, but not a classifier"),
+    ],
+)
+def test_an_estimator_that_cannot_exist_is_refused(name, message):
+    with pytest.raises(UserError, match=message) as error:
+        judge(make_claim("SVM", "89.7"), mapping=[f"SVM={name}"])
+    assert "\n" not in str(error.value)
+
+
+def test_code_of_the_user_is_looked_for_and_not_run(tmp_path):
+    (tmp_path / "net.py").write_text("raise SystemExit\ndef make():\n    pass\n")
+    name = f"{tmp_path / 'net.py'}:make"
+    judgement = judge(make_claim("My net", "89.7"), mapping=[f"My net={name}"])
+    assert judgement.claims[0].judged.status is Status.NOT_RUN
+    assert shlex.join(["fmbench", "run", name]) in list_commands(judgement)
+    judgement = judge(make_claim("", "89.7"), model=name)
+    assert judgement.claims[0].judged.runner == name
+    for wrong, message in (
+        (f"{tmp_path / 'net.py'}:mak", "net.py has no 'mak'"),
+        (f"{tmp_path / 'other.py'}:make", "other.py cannot be read: No such file"),
+        ("no_such_package.sub:make", "no module 'no_such_package' is installed"),
+    ):
+        for options in ({"mapping": [f"My net={wrong}"]}, {"model": wrong}):
+            option = "--map: " if "mapping" in options else "--model: "
+            with pytest.raises(UserError, match=f"{option}.*{message}"):
+                judge(make_claim("My net", "89.7"), **options)
+
+
+def test_a_label_that_is_mapped_twice_is_refused():
+    with pytest.raises(UserError, match="--map names the label 'SVM' twice"):
+        judge(make_claim("SVM", "89"), mapping=["SVM=svc-rbf", "SVM=linear-svc"])
+    suite = replace(read_suite(), reported=(), matrices=())
+    with pytest.raises(UserError, match="--map names the label 'SVC' twice"):
+        judge_documents(suite, mapping=["SVC=svc-rbf", "SVC=linear-svc"])
+
+
 # ---------------------------------------------------------------- other figures of a model
 
 
@@ -253,6 +345,60 @@ def test_a_matrix_is_compared_by_its_recalls():
     assert judgement.claims[0].judged.claimed == 0.9
 
 
+def test_an_accuracy_and_an_error_rate_of_one_model_that_differ_contradict_each_other(lenet5):
+    error = make_claim("LeNet-5", "88.0%", printed="12.0")
+    error = replace(error, figure=replace(error.figure, is_error_rate=True))
+    judgement = judge(make_claim("LeNet-5", f"{lenet5}%"), error)
+    assert [row.label for row in judgement.rows] == ["LeNet-5"]
+    assert judgement.contradictory and judgement.speaks_against
+    [line] = [line for line in list_contradictions(judgement) if "12.0" in line]
+    assert "table 1, error rate (12.0 %) allows an accuracy of 87.95 to 88.05 %" in line
+    agreeing = replace(error, figure=replace(error.figure, value="90.6%"))
+    judgement = judge(make_claim("LeNet-5", "90.62%"), agreeing)
+    assert [row.label for row in judgement.rows] == ["LeNet-5"]
+    assert judgement.consistency is not None and not judgement.speaks_against
+
+
+def test_an_error_rate_that_no_number_of_images_gives_is_a_note_and_no_contradiction():
+    error = make_claim("LeNet-5", "90.8317%")
+    error = replace(error, figure=replace(error.figure, is_error_rate=True))
+    judgement = judge(make_claim("LeNet-5", "90.8%"), error)
+    assert not judgement.speaks_against
+    [note] = [note for note in judgement.notes if "whole number" in note]
+    assert "gives error rate 9.1683% (LeNet-5)" in note
+
+
+OVER_100 = "row 2: not taken: accuracy 101.2% is outside [0, 1]"
+SENTENCE = "row 2: an accuracy of 101.2 % is over 100 %: it cannot be true."
+
+
+@pytest.mark.parametrize("format_", ["text", "md", "review"])
+def test_an_accuracy_over_100_percent_speaks_against_the_claims(lenet5, format_):
+    document = make_extraction(make_claim("LeNet-5", lenet5), notes=(OVER_100, "other: not taken"))
+    judgement = judge_documents([document])
+    assert judgement.speaks_against and judgement.answer == "something speaks against the claims"
+    assert "1 accuracy of the document cannot be true." in summarise(judgement)
+    text = format_judgement(judgement, format_)
+    assert text.count(SENTENCE.removesuffix(".")) == 1 and "other: not taken" in text
+    assert judgement.as_json()["impossible"] == [
+        {"where": "row 2", "of": None, "claimed_as_printed": "101.2 %"}
+    ]
+    assert judgement.reading == ("other: not taken",)
+
+
+def test_a_review_says_what_was_not_read_or_not_judged():
+    found = [make_claim("LeNet-5", "89.0"), make_claim("LeNet-5", "0.97", folds=5)]
+    notes = tuple(f"argument {i}: no figure is clear" for i in range(3, 40))
+    review = format_judgement(judge_documents([make_extraction(*found, notes=notes)]), "review")
+    lines = review.split("What was left out, and how the rest was read:\n")[1].splitlines()
+    assert "- argument 3: no figure is clear" in lines
+    assert lines[12] == "- and 26 more, which the command below lists with --json."
+    short = judge_documents([make_extraction(*found, notes=notes[:1])])
+    assert "mean of 5 folds" in format_judgement(short, "review").split("What was left out")[1]
+    nothing = judge(make_claim("LeNet-5", "89.0"))
+    assert "left out" not in format_judgement(nothing, "review")
+
+
 def test_figures_that_cannot_be_true_together_are_named():
     judgement = judge(
         make_claim("my net", "91.00", source="Table 1"),
@@ -263,6 +409,15 @@ def test_figures_that_cannot_be_true_together_are_named():
     lines = list(list_contradictions(judgement))
     assert "cannot be true together" in lines[0]
     assert any("Table 1" in line and "Table 2" in line for line in lines)
+
+
+def test_a_cut_label_is_asked_about_without_its_cut_word():
+    label = "LeNet-5 " + "with word after word " * 6 + "goes on"
+    judgement = judge(make_claim(label, "96.3"))
+    question, option = list(list_questions(judgement))
+    assert "…”? The label is not complete, so it may say more." in question
+    _, entry = shlex.split(option)
+    assert judge(make_claim(label, "96.3"), mapping=[entry]).rows[0].runner == "lenet5"
 
 
 def test_figures_of_two_labels_with_one_runner_are_not_compared():
@@ -360,6 +515,35 @@ def test_what_would_decide_is_a_column_and_a_command_to_copy(width):
     assert "what would" in table and "--map" in table and "--model" in table
     cells = [row["what would decide"] for row in build_judgement_table(judgement).text_rows()]
     assert cells == ["fmbench run gradient-boosting", "the model: --map", "the model: --model"]
+
+
+def test_how_to_judge_by_new_runs_is_said_once_if_there_is_something_to_run(tmp_path):
+    claims = [make_claim("Gradient boosting", "88.61"), make_claim("EDEN (full)", "90")]
+    text = " ".join(
+        format_judgement(judge(*claims, mapping=["EDEN (full)=eden-full"]), "text").split()
+    )
+    assert text.count("fmbench run ") == 2 and text.count("add --results results/local.") == 1
+    assert "--results" not in format_judgement(judge(make_claim("SVC", "89.9")), "text")
+    (tmp_path / "mine").mkdir()
+    summary = load_reference_summaries(read_suite())["lenet5"]
+    write_summary(tmp_path / "mine" / "summary.json", [summary], [])
+    own = format_judgement(judge(*claims[:1], results=tmp_path), "text")
+    assert "fmbench run" in own and "results/local" not in own
+
+
+def test_the_claims_of_a_pdf_are_listed_with_an_indent():
+    where = 'page 1, "' + "a long sentence of the paper " * 5 + '"'
+    text = format_judgement(judge(make_claim("SVC", "89.9", where=where), kind="PDF"), "text", 80)
+    lines = text.partition("\n\n")[0].splitlines()[1:]
+    assert len(lines) > 2 and lines[0].startswith("  SVC: page 1")
+    assert all(line.startswith("    ") for line in lines[1:]) and max(map(len, lines)) <= 80
+
+
+def test_one_checked_figure_is_one_figure():
+    rows = [[909 if i == j else 91 if j == (i + 1) % 10 else 0 for j in range(10)]
+            for i in range(10)]  # fmt: skip
+    lines = list(list_contradictions(judge(make_found_matrix(rows))))
+    assert lines[0] == "Nothing contradicts another figure of its model (1 figure was checked)."
 
 
 @pytest.mark.parametrize("width", [40, 80])

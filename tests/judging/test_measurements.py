@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 from dataclasses import replace
+from statistics import median_high
 
 import numpy as np
 import pytest
@@ -16,10 +18,16 @@ from fmbench.analysis.reference import (
 )
 from fmbench.analysis.summary import Status, Summary
 from fmbench.errors import UserError
-from fmbench.judging.measurements import Measurements, load_measurements
+from fmbench.judging import measurements
+from fmbench.judging.measurements import (
+    Measurements,
+    ReadingRange,
+    load_measurements,
+)
 from fmbench.records.cells import Cell
 from fmbench.records.protocols import FULL
 from fmbench.records.store import Store
+from fmbench.utils.environment import CHECKOUT
 
 RIGHT = np.array([[[9, 1], [2, 8]], [[8, 2], [2, 8]]])  # accuracies 0.85 and 0.8
 
@@ -40,6 +48,34 @@ def folder(tmp_path):
     write_summary(folder / SUMMARY_FILE, summaries, [])
     write_confusion_matrices(folder / CONFUSION_FILE, {"./net.py:make": RIGHT})
     return folder
+
+
+def test_the_range_of_readings_is_that_of_the_committed_table():
+    table = CHECKOUT / "results" / "reference" / "kayed2020" / "forensics-lenet5-readings.csv"
+    with table.open(encoding="utf-8", newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["status"] == "measured"]
+    accuracies = [round(float(row["test"]) / 100, 4) for row in rows]
+    found = ReadingRange(len(accuracies), median_high(accuracies), max(accuracies))
+    assert load_measurements().readings == {"lenet5": found}
+    assert found.n > 50
+    assert 0.85 < found.median < found.highest < 0.93
+
+
+def test_only_fmbenchs_own_measurements_have_readings(folder):
+    (folder / "forensics-lenet5-readings.csv").write_text("test\n90.0\n")
+    assert load_measurements(folder.parent).readings == {}
+
+
+@pytest.mark.parametrize("text", ["runner\nlenet5\n", "test\nmuch\n"])
+def test_a_damaged_table_of_readings_is_one_line(folder, monkeypatch, text):
+    monkeypatch.setattr(measurements, "list_suites", lambda: ["mine"])
+    monkeypatch.setattr(measurements, "find_reference_folder", lambda suite: folder)
+    table = folder / "forensics-lenet5-readings.csv"
+    table.write_text("test,status\n90.0,measured\n,not run\n89.0,measured\n")
+    assert load_measurements().readings == {"lenet5": ReadingRange(2, 0.9, 0.9)}
+    table.write_text(text)
+    with pytest.raises(UserError, match=r"forensics-lenet5-readings\.csv is damaged"):
+        load_measurements()
 
 
 def test_the_package_brings_the_accuracies_and_matrices_of_all_its_suites():

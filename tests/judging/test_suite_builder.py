@@ -233,6 +233,75 @@ def test_unnamed_models_of_two_documents_are_not_compared(path):
     assert {row.label for row in same.rows} == {"lenet5"}
 
 
+def make_error(label, value, **fields):
+    """A claim of an error rate, as readers hand it over: ``value`` is the accuracy."""
+    claim = make_claim(label, value, **fields)
+    return replace(claim, figure=replace(claim.figure, is_error_rate=True))
+
+
+def test_an_error_rate_beside_an_accuracy_is_a_figure_of_the_same_model(path):
+    suite, _ = build(make_claim("a", "90.6%"), make_error("a", "88.0%"), tmp_path=path)
+    assert [(row.label, row.claimed) for row in suite.rows] == [("a", "90.6")]
+    [figure] = suite.reported
+    assert (figure.of, figure.metric, figure.value) == ("a", "error rate", "12.0%")
+    assert figure.where == "table 1, error rate"
+
+
+def test_two_rows_with_an_accuracy_and_an_error_rate_are_two_models(path):
+    suite, _ = build(
+        make_claim("a", "90.6%", where="row 1"), make_error("a", "88.0%", where="row 1"),
+        make_claim("a", "91.6%", where="row 2"), make_error("a", "91.0%", where="row 2"),
+        tmp_path=path,
+    )  # fmt: skip
+    assert [row.label for row in suite.rows] == ["a", "a (2)"]
+    assert [(f.of, f.value) for f in suite.reported] == [("a", "12.0%"), ("a (2)", "9.0%")]
+
+
+def test_an_error_rate_in_another_table_is_of_another_setting(path):
+    suite, _ = build(
+        make_claim("a", "90.6%", source="Table 1"), make_error("a", "88.0%", source="Table 2"),
+        tmp_path=path,
+    )  # fmt: skip
+    assert [row.label for row in suite.rows] == ["a", "a (2)"] and suite.reported == ()
+
+
+def test_an_error_rate_without_an_accuracy_of_the_same_kind_of_run_is_a_claim(path):
+    suite, _ = build(
+        make_error("a", "88.0%"),
+        make_claim("b", "90.6%", mean_of=5), make_error("b", "91.0%"),
+        tmp_path=path,
+    )  # fmt: skip
+    assert sorted((row.label, row.claimed) for row in suite.rows) == [
+        ("a", "88.0"), ("b", "90.6"), ("b", "91.0"),
+    ]  # fmt: skip
+    assert suite.reported == ()
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "bound", "metric", "value"),
+    [
+        ({"value": "0.88"}, "", "error rate", "0.12"),
+        ({"value": "88.0%", "bound": "at least"}, "at most", "error rate", "12.0%"),
+        ({"value": "8800", "out_of": 10_000}, "", "error rate", "0.1200"),
+        ({"value": "88.0%", "best_of": 5}, "", "accuracy", "88.0%"),
+    ],
+)
+def test_an_error_rate_is_written_as_printed(accuracy, bound, metric, value, path):
+    best_of = accuracy.get("best_of", 1)
+    suite, _ = build(
+        make_claim("a", "90.6%", best_of=best_of), make_error("a", **accuracy), tmp_path=path
+    )
+    [figure] = suite.reported
+    assert (figure.metric, figure.value, figure.bound or "") == (metric, value, bound)
+    assert (figure.where, figure.best_of) == ("table 1, error rate", best_of)
+
+
+def test_an_error_rate_without_a_name_is_of_the_same_unnamed_model(path):
+    suite, draft = build(make_claim("", "90.6%"), make_error("", "88.0%"), tmp_path=path)
+    assert list_models(suite) == (["unnamed model"], ["unnamed model"])
+    assert not any("without a name" in note for note in draft.notes)
+
+
 # ---------------------------------------------------------------- doubtful names
 
 
@@ -295,6 +364,67 @@ def test_labels_are_listed_once_and_without_the_empty_one():
     assert list_labels([document]) == ["a"]
 
 
+def test_a_long_label_is_cut_between_words_and_marked():
+    label = "LeNet-5 " + "with more words " * 10
+    [found] = list_labels([make_extraction(make_claim(label, "1"))])
+    assert len(found) <= 120 and found.endswith("…")
+    assert label.startswith(f"{found[:-1]} ")
+    [one_word] = list_labels([make_extraction(make_claim("x" * 200, "1"))])
+    assert one_word == "x" * 119 + "…"
+    whole = "y" * 120
+    assert list_labels([make_extraction(make_claim(whole, "1"))]) == [whole]
+
+
+# ---------------------------------------------------------------- accuracies that cannot be true
+
+
+OVER_100 = "| Model | Acc |\n|---|---|\n| SVC | 90.4 |\n| LeNet-5 | 101.2 |\n| CNN | 904 |\n"
+
+
+def test_an_accuracy_over_100_percent_is_kept_with_its_place():
+    draft = draft_suite([read_input(OVER_100, name="t.md")])
+    [figure] = draft.impossible
+    assert figure.printed == "101.2 %" and "4" in figure.where
+    assert str(figure) in draft.notes
+    assert str(figure) == (
+        f"{figure.where}: an accuracy of 101.2 % is over 100 %: it cannot be true"
+    )
+    assert f"# Note: {figure}" in write_suite_text(draft, "t.md")
+    assert any("904" in note for note in draft.notes)  # it may be a count
+
+
+@pytest.mark.parametrize(
+    ("note", "sentence"),
+    [
+        (
+            "row 2: not taken: accuracy -8.0% is outside [0, 1]",
+            "row 2: an accuracy of -8.0 % is below 0: it cannot be true",
+        ),
+        (
+            "line 7: accuracy 1.5% is out of range: not taken",
+            "line 7: an accuracy of 1.5 % is over 100 %: it cannot be true",
+        ),
+        ("a/accuracy: not taken: accuracy 904 is outside [0, 1]", None),
+        ("row 2: not taken: recall 101.2% is outside [0, 1]", None),
+        ('text: not taken (accuracy 150% is outside [0, 1]): "better by 150 %"', None),
+    ],
+)
+def test_only_a_share_in_a_place_for_accuracies_is_an_impossible_accuracy(note, sentence):
+    draft = draft_suite([make_extraction(make_claim("a", "91"), notes=(note,))])
+    assert list(map(str, draft.impossible)) == ([sentence] if sentence else [])
+    assert draft.notes == [sentence or note]
+
+
+def test_the_document_of_an_impossible_accuracy_is_named_beside_others():
+    note = "row 2: not taken: accuracy 101.2% is outside [0, 1]"
+    documents = [
+        make_extraction(make_claim("a", "91"), name="a.md", notes=(note,)),
+        make_extraction(make_claim("b", "91"), name="b.md"),
+    ]
+    [figure] = draft_suite(documents).impossible
+    assert figure.where == "a.md, row 2"
+
+
 # ---------------------------------------------------------------- figures that name no model
 
 
@@ -326,6 +456,28 @@ def test_a_label_that_means_the_named_model_is_compared_with_figures_without_a_n
     assert list_models(suite) == (
         ["CNN-LeNet-5", "CNN-LeNet-5", "SVC"], ["CNN-LeNet-5"],
     )  # fmt: skip
+
+
+@pytest.mark.parametrize("label", ["LeNet-5", "lenet5"])
+def test_figures_without_a_name_belong_to_the_label_of_another_document(label, path):
+    claim = make_extraction(make_claim(label, "98.8"), name="the command line")
+    matrix = make_extraction(make_found_matrix(make_matrix(909)), name="cm.txt")
+    for documents in ([claim, matrix], [matrix, claim]):
+        draft = draft_suite(documents, model="lenet5")
+        suite = draft.build(path)
+        assert [row.label for row in suite.rows] == [label] == [m.of for m in suite.matrices]
+        assert any("--model lenet5" in note for note in draft.notes)
+
+
+def test_a_document_that_is_left_out_says_nothing_about_the_named_model(path):
+    claim = make_claim("LeNet-5", "98.8")
+    documents = [
+        make_extraction(make_found_matrix(make_matrix(909)), n_per_class=EQUAL_CLASSES),
+        make_extraction(claim, make_claim("CNN-LeNet-5", "91"), n_per_class=(50, 50)),
+        make_extraction(claim),
+    ]
+    suite = draft_suite(documents, model="lenet5").build(path)
+    assert [row.label for row in suite.rows] == ["LeNet-5"]
 
 
 def test_two_variants_in_one_table_keep_figures_without_a_name_apart(path):

@@ -78,6 +78,19 @@ def test_remarks_follow_the_rows(rows):
     assert text.endswith("\n\n- ResNet-18 has no rerun.\n")
 
 
+def test_what_cannot_be_true_and_what_was_not_read_stand_below_the_rows(rows):
+    text = write_review(
+        "A paper", rows[:1], None, ["fmbench judge a.md"],
+        impossible=["line 4: it cannot be true."], reading=["line 5: not taken"],
+    )  # fmt: skip
+    parts = text.split("\n\n")
+    assert parts[-3:] == [
+        "Accuracies that cannot be true:\n- line 4: it cannot be true.",
+        "What was left out, and how the rest was read:\n- line 5: not taken",
+        "To repeat this:\n    fmbench judge a.md\n",
+    ]
+
+
 def test_one_run_of_a_stochastic_model_has_no_interval(rows):
     row = next(row for row in rows if row.n > 1)
     one = replace(row, summary=replace(row.summary, n=1, sd=None, low=None, high=None))

@@ -49,6 +49,8 @@ def match(label: str) -> LabelMatch:
         ("Gradient boosting", "gradient-boosting"), ("GBDT", "gradient-boosting"),
         ("EDEN", "eden"), ("svc-rbf", "svc-rbf"), ("eden-full", "eden-full"),
         ("k-NN (k=5, Manhattan, weighted by distance)", "k-neighbors"),
+        ("LeNet-5 (baseline)", "lenet5"), ("baseline SVC", "svc-rbf"), ("our LeNet-5", "lenet5"),
+        ("HOG+ SVM", "hog-svm"), ("'LeNet-5'", "lenet5"), ("“SVC”", "svc-rbf"),
     ],
 )  # fmt: skip
 def test_a_name_that_means_one_runner_is_sure(label, runner):
@@ -89,6 +91,17 @@ def test_a_name_that_means_one_runner_is_sure(label, runner):
         ("LSTM", "lstm", "a kind of network"),
         ("PCA + SVM", "svc-rbf", "also says 'pca'"),
         ("SVM (gamma=scale)", "svc-rbf", "gamma=scale"),
+        ("LeNet-5 + Ours", "lenet5", "also says 'ours'"),
+        ("Ours (LeNet-5)", "lenet5", "also says 'ours'"),
+        ("SVC + Ours", "svc-rbf", "also says 'ours'"),
+        ("LeNet-5 (proposed method)", "lenet5", "also says 'proposed'"),
+        ("SVC (our approach)", "svc-rbf", "also says 'ours'"),
+        ("LeNet-5++", "lenet5", "also says '++'"),
+        ("SVC++", "svc-rbf", "also says '++'"),
+        ("LeNet-5+ [21]", "lenet5", "also says '+'"),
+        ("LeNet-5'", "lenet5", 'also says "\'"'),
+        ("CNN-LeNet-5′", "lenet5", 'also says "\'"'),
+        ("SVC''", "svc-rbf", "also says \"''\""),
         ("Random Forrest", "random-forest", "spelling"),
         ("Desicion tree", "decision-tree", "spelling"),
     ],
@@ -104,6 +117,7 @@ def test_a_name_that_may_mean_something_else_is_a_question(label, runner, doubt)
     [
         "ResNet-18", "ResNet50 + SVM", "VGG16", "XGBoost", "AlexNet", "WRN-28-10",
         "Capsule Network", "Ours", "Our method", "Proposed method", "DenseNet-BC",
+        "Baseline", "Ours + baseline", "DARTS", "k-means", "ResNet-18 (ours)",
         "Vision Transformer", "GRU+SVM",
         "2 Conv+pooling", "Dyra-Net", "Xception", "Adam", "", "...", "支持向量机", "L2", "x" * 300,
     ],
@@ -184,6 +198,20 @@ def test_what_the_user_says_comes_first():
     assert none.runner is None and not none.is_doubtful
     with pytest.raises(UserError, match="there is no label 'SVX': did you mean SVC"):
         match_labels(labels, {"SVX": "svc-rbf"})
+
+
+@pytest.mark.parametrize("label", ["LeNet-5 with a long…", "CNN-LeNet-5…", "LeNet-5 (tanh, sto…"])
+def test_a_label_that_is_cut_is_a_question_and_no_cut_word_is_named(label):
+    found = match(label)
+    assert found.is_doubtful and found.runner == "lenet5" == found.alternatives[0]
+    assert found.why == "the label is not complete, so it may say more"
+    [said] = match_labels([label], {label: "svc-rbf"})
+    assert (said.runner, said.is_doubtful) == ("svc-rbf", False)
+
+
+def test_the_mark_of_a_variant_makes_another_label():
+    assert simplify("LeNet-5'") == simplify("lenet5′") != simplify("'LeNet-5'")
+    assert len({simplify(label) for label in ("SVC", "SVC+", "SVC++", "SVC'", "SVC''")}) == 5
 
 
 def test_deciding_parameters_are_in_words():

@@ -15,6 +15,7 @@ from fmbench.suites.typed_names import (
     describe_unknown_name,
     find_meant_runner,
     parse_mapping,
+    parse_mappings,
     suggest_runners,
 )
 
@@ -263,3 +264,10 @@ def test_a_mapping_is_split_where_a_runner_begins(text, pair):
 def test_a_wrong_mapping_is_an_error_that_says_what_to_write(text, says):
     with pytest.raises(UserError, match=says):
         parse_mapping(text)
+
+
+def test_a_label_is_mapped_once():
+    mapping = parse_mappings(["SVM=svc-rbf", "CNN=cnn", "SVM++=linear-svc"])
+    assert mapping == {"SVM": "svc-rbf", "CNN": "cnn", "SVM++": "linear-svc"}
+    with pytest.raises(UserError, match="label 'svm' twice, as svc-rbf and as linear-svc: give it"):
+        parse_mappings(["SVM=svc-rbf", "svm=linear-svc"])

@@ -16,6 +16,17 @@ from typing import TypeVar
 from fmbench.extraction.figures import check_range, describe_error_rate, parse_printed_figure
 from fmbench.extraction.found import FoundClaim, PrintedFigure
 from fmbench.extraction.metric_names import MetricMention, MetricName, find_mentions
+from fmbench.extraction.text.compared import (
+    are_figures_compared,
+    find_compared,
+    has_other_subject,
+    is_beside,
+    is_changed_figure,
+    is_derived,
+    is_of_compared,
+    names_unknown_subject,
+)
+from fmbench.extraction.text.conditions import find_condition, is_augmented
 from fmbench.extraction.text.mentions import (
     FASHION,
     FIRST_OF_TWO,
@@ -28,6 +39,7 @@ from fmbench.extraction.text.mentions import (
     find_figures,
     find_models,
     find_repetition,
+    find_repetition_elsewhere,
     is_connected,
     is_linked,
     iterate_clauses,
@@ -56,6 +68,7 @@ class Sentence:
     classes: list[tuple[Mention, int]]
     clauses: list[tuple[int, int]] = field(default_factory=list)
     context: str | None = None  # the data set of the sentences before
+    compared: list[Mention] = field(default_factory=list)  # the models that are only compared
 
     @classmethod
     def of(cls, raw: str, context: str | None = None) -> Sentence:
@@ -78,6 +91,7 @@ class Sentence:
             classes=find_classes(text),
             clauses=split_clauses(text, kept),
             context=context,
+            compared=find_compared(text, models),
         )
 
     @property
@@ -151,8 +165,9 @@ def make_claim(sentence: Sentence, figure: FigureMention, name: MetricName, labe
     return Reading(figure, repetition.apply(claim))
 
 
-_ACHIEVED = re.compile(
-    r"\b(?:achiev\w*|reach\w*|obtain\w*|attain\w*|scor\w*|gets?|got|yield\w*|perform\w*|hits?)\b",
+ACHIEVED = re.compile(
+    r"\b(?:achiev\w*|reach\w*|obtain\w*|attain\w*|scor\w*|gets?|got|yield\w*|perform\w*|hits?"
+    r"|out-?perform\w*|surpass\w*|beats?)\b",
     re.IGNORECASE,
 )
 _RESULT = re.compile(r"\b(?:results?|performance|average|metrics?|scores?|rates?|best)\b", re.I)
@@ -241,12 +256,17 @@ def _has_figure(sentence: Sentence, start: int, end: int) -> bool:
 
 def _remove_names(sentence: Sentence, start: int, end: int) -> str:
     """Return a part of the sentence without the names of models, data sets and classes."""
-    text = list(sentence.text[start:end])
     classes = [mention for mention, _ in sentence.classes]
-    for name in (*sentence.models, *sentence.datasets, *classes):
+    return _blank(sentence.text, (*sentence.models, *sentence.datasets, *classes), start, end)
+
+
+def _blank(text: str, names: Sequence[Mention | MetricMention], start: int, end: int) -> str:
+    """Return a part of a text with blanks in place of the names."""
+    part = list(text[start:end])
+    for name in names:
         for i in range(max(name.start, start), min(name.end, end)):
-            text[i - start] = " "
-    return "".join(text)
+            part[i - start] = " "
+    return "".join(part)
 
 
 def _share_average(sentence: Sentence, mention: MetricMention) -> MetricMention:
@@ -312,12 +332,24 @@ def _find_metric_without_name(sentence: Sentence, figure: FigureMention) -> Metr
         return replace(ACCURACY, remark=_NOT_SAID)
     # After the first figure, the verb may be left out: LeNet-5 reaches 91 % and SVC 90 %.
     is_first = figure is next(f for f in sentence.figures if f.is_percent)
-    verb = _ACHIEVED.search(sentence.text, 0, figure.start if is_first else len(sentence.text))
+    verb = ACHIEVED.search(sentence.text, 0, figure.start if is_first else len(sentence.text))
     is_of_something = re.match(r" ?(?:of|less|fewer|faster|more)\b", sentence.text[figure.end :])
     if (sentence.models or sentence.datasets) and verb and not is_of_something:
         return replace(ACCURACY, remark=_NOT_SAID)
+    if sentence.compared and not is_of_something and _is_in_brackets(sentence, figure):
+        return replace(ACCURACY, remark=_NOT_SAID)
+    is_named = names_unknown_subject(sentence.text[: figure.start])
+    if is_named and verb and sentence.context == FASHION and not is_of_something:
+        return replace(ACCURACY, remark=_NOT_SAID)
     names = (sentence.datasets, sentence.models, sentence.metrics)
-    return UNNAMED if any(names) or _RESULT.search(sentence.text) else ""
+    return UNNAMED if any(names) or is_named or _RESULT.search(sentence.text) else ""
+
+
+def _is_in_brackets(sentence: Sentence, figure: FigureMention) -> bool:
+    """Whether a figure stands in brackets behind a model: ``compared with LeNet-5 (90.6 %)``."""
+    return sentence.text[: figure.start].endswith("(") and any(
+        is_beside(sentence.text, model, figure) for model in sentence.models
+    )
 
 
 _PAIR = re.compile(
@@ -377,18 +409,40 @@ _REASONS = (
         "of guessing",
     ),
 )
-_CHANGED_IMAGES = re.compile(
-    r"\b(?:adversar\w+|attack(?:s|ed)?|fgsm|pgd|perturb\w+|corrupt(?:ed|ions?)|noisy)\b", re.I
-)
 
 
 def _explain_clause(sentence: Sentence, figure: FigureMention) -> str:
     """Say why no figure of this clause is a result on the test images; empty if it may be one."""
-    start, end = next(iterate_clauses(sentence.clauses, figure))
+    start, _ = next(iterate_clauses(sentence.clauses, figure))
     for pattern, reason in _REASONS:
         if pattern.search(sentence.text[start : figure.start]):
             return reason
-    return "of changed images" if _CHANGED_IMAGES.search(sentence.text, start, end) else ""
+    return explain_condition(sentence, figure)
+
+
+def explain_condition(sentence: Sentence, figure: FigureMention) -> str:
+    """Say on what other images, or with what other training or network a figure was measured."""
+    first, start, end, last = _find_extent(sentence, figure)
+    text = sentence.text
+    return find_condition(text[start:end], text[first:start], text[end:last])
+
+
+def _find_extent(sentence: Sentence, figure: FigureMention) -> tuple[int, int, int, int]:
+    """Return the first and last character of a figure's clause and of the text around it.
+
+    That text goes on to the next clauses with a figure. The four are in the order of the text.
+    """
+    clauses = sentence.clauses
+    own = first = last = clauses.index(next(iterate_clauses(clauses, figure)))
+    while first and not _has_claimed_figure(sentence, *clauses[first - 1]):
+        first -= 1
+    while last + 1 < len(clauses) and not _has_claimed_figure(sentence, *clauses[last + 1]):
+        last += 1
+    return clauses[first][0], *clauses[own], clauses[last][1]
+
+
+def _has_claimed_figure(sentence: Sentence, start: int, end: int) -> bool:
+    return any(start <= f.start < end and f.is_clear and not f.why_not for f in sentence.figures)
 
 
 def _is_of_training(sentence: Sentence, figure: FigureMention) -> bool:
@@ -417,7 +471,7 @@ def find_dataset_of(sentence: Sentence, figure: FigureMention) -> str:
     datasets = sentence.datasets
     if not datasets:
         other = sentence.context not in (None, FASHION)
-        return f"of {sentence.context}" if other else FASHION
+        return f"of {sentence.context}, which the text before it names" if other else FASHION
     names = {mention.name for mention in datasets}
     if len(names) == 1:
         name = names.pop()
@@ -481,26 +535,71 @@ def _find_beside(text: str, figure: FigureMention, mentions: Sequence[Mention]) 
 
 
 def find_label_of(sentence: Sentence, figure: FigureMention) -> str:
-    """Find the model to which a figure belongs; empty if the sentence names none."""
-    models = sentence.models
-    if not models:
-        return ""
+    """Find the model to which a figure belongs; empty if the sentence does not name it."""
+    model = _find_model_of(sentence, figure)
+    return clean_label(model.name) if model and not is_derived(model.name) else ""
+
+
+def _find_model_of(sentence: Sentence, figure: FigureMention) -> Mention | None:
+    text, models, compared = sentence.text, sentence.models, sentence.compared
+    free = [m for m in models if m not in compared and not _has_later(sentence, m, figure)]
+    for model in compared:
+        if is_beside(text, model, figure):
+            return model
+    if len(compared) == 1 and is_of_compared(text, figure):
+        return compared[0]
+    chosen = _pair_models(sentence, figure)
+    if chosen is not None:
+        return chosen
+    chosen = _nearest_in_clause(sentence, figure, free)
+    if chosen is None or _is_enumerated(text, chosen, models):
+        return None
+    if _is_changed(sentence, chosen, figure) or _has_other_model(sentence, chosen, figure):
+        return None
+    return chosen
+
+
+def _has_later(sentence: Sentence, model: Mention, figure: FigureMention) -> bool:
+    """Whether a model behind a figure has its own: ``our CNN has 93.4 % (LeNet-5: 90.6 %)``."""
+    return model.start >= figure.end and any(
+        is_beside(sentence.text, model, other)
+        for other in sentence.figures
+        if other.start >= model.end and other.is_clear
+    )
+
+
+def _pair_models(sentence: Sentence, figure: FigureMention) -> Mention | None:
+    """Pair figures with models in order; with models that are compared, only figures that are."""
+    if len(sentence.models) < 2:
+        return None
+    figures = [f for f in sentence.figures if not f.why_not and f.is_clear]
+    if (
+        sentence.compared
+        and not sentence.is_respective
+        and not (figures and are_figures_compared(sentence.text, figures[0].end, figures[-1].start))
+    ):
+        return None
+    return _pair(sentence, figure, sentence.models)
+
+
+def _has_other_model(sentence: Sentence, chosen: Mention, figure: FigureMention) -> bool:
+    """Whether the words before a figure name another model, to which it belongs."""
     start, _ = next(iterate_clauses(sentence.clauses, figure))
-    chosen = _pair(sentence, figure, models) if len(models) > 1 else None
-    if chosen is None:
-        chosen = _nearest_in_clause(sentence, figure, models)
-        if chosen is None or _is_enumerated(sentence.text, chosen, models):
-            return ""
-        if chosen.start < start and _OWN_MODEL.search(sentence.text, start, figure.start):
-            return ""
-    return clean_label(chosen.name)
+    first = chosen.end if chosen.end <= figure.start else start
+    if chosen.end > figure.start and is_beside(sentence.text, chosen, figure):
+        return False
+    classes = [mention for mention, _ in sentence.classes]
+    names: list[Mention | MetricMention] = [*sentence.datasets, *sentence.metrics, *classes]
+    between = _blank(sentence.text, names, first, figure.start)
+    return has_other_subject(between)
 
 
-_OWN_MODEL = re.compile(
-    r"\b(?:our|the proposed|proposed|this) (?:[\w-]+ )?(?:model|method|approach|network"
-    r"|architecture|system)\b",
-    re.IGNORECASE,
-)
+def _is_changed(sentence: Sentence, chosen: Mention, figure: FigureMention) -> bool:
+    """Whether a figure is of the chosen model after a change that its name does not say."""
+    first, start, end, last = _find_extent(sentence, figure)
+    text = sentence.text
+    clause, before = _blank(text, [chosen], start, end), _blank(text, [chosen], first, start)
+    return is_changed_figure(text, chosen, figure) or is_augmented(clause, before, text[end:last])
 
 
 def _is_enumerated(text: str, model: Mention, models: Sequence[Mention]) -> bool:
@@ -590,14 +689,24 @@ def _read_cell(sentence: Sentence, figure: FigureMention) -> FoundClaim | None:
 def _find_repetition(
     sentence: Sentence, figure: FigureMention, printed: PrintedFigure
 ) -> Repetition:
-    """Find how many runs a figure sums up: in its clause, else in the whole sentence."""
+    """Find how many runs a figure sums up.
+
+    The figure's clause says it, or clauses beside it without a figure of their own, or the end of
+    the sentence behind its last figure, or clauses before it.
+    """
     has_spread = printed.sd is not None
-    start, end = next(iterate_clauses(sentence.clauses, figure))
-    for phrase in (sentence.text[start:end], sentence.text):
-        found = find_repetition(phrase, has_spread=has_spread)
-        if found is not None:
-            return found
-    return Repetition()
+    text = sentence.text
+    first, start, end, last = _find_extent(sentence, figure)
+    clear = [other for other in sentence.figures if other.is_clear and not other.why_not]
+    _, _, behind_all, _ = _find_extent(sentence, clear[-1] if clear else figure)
+    return (
+        find_repetition(text[start:end], has_spread=has_spread)
+        or find_repetition(text[first:last], has_spread=has_spread)
+        or find_repetition_elsewhere(text[start:end], text)
+        or find_repetition(text[behind_all:], has_spread=has_spread)
+        or find_repetition(text[:last], has_spread=has_spread)
+        or Repetition()
+    )
 
 
 # ---- names and quotations ------------------------------------------------------------------------

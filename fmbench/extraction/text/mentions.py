@@ -102,6 +102,7 @@ _COUNTED_AFTER = re.compile(
     r"\b",
     re.IGNORECASE,
 )
+_COUNT_OF_RUNS = re.compile(r"\b(?:mean|average|avg\.?|median|best|max) (?:of|over) $", re.I)
 _COUNTED_AFTER_ARTICLE = re.compile(
     r"\b(?:the|these|those|all|our|first|last|top|other|only)\s\0\s(?:[a-z-]+\s){0,2}?[a-z-]{2,}s\b",
     re.IGNORECASE,
@@ -122,7 +123,10 @@ _DIFFERENCE_AFTER = re.compile(
 )
 _OTHER_SHARE_AFTER = re.compile(
     r"^\s?(?:confidence|ci\b|credible|prediction interval|significance|level|percentile|dropout"
-    r"|sparsity|compression|noise"
+    r"|(?:(?:random|uniform|pair|(?:a)?symmetric|gaussian|salt[- ]and[- ]pepper|additive|weight"
+    r"|channel|filter|input|pixel|label|class|training|wrong|clean|of the|the|structured"
+    r"|unstructured) )*(?:nois[ey]|sparsity|sparse|prun(?:ed|ing)|compress\w*|occlu\w+|masked"
+    r"|masking|missing|corrupt\w*|poison\w*|contaminat\w*|(?:un|mis)?label(?:l?ed|s)|flipped|outliers)\b"
     r"|of (?!(?:[a-z0-9,-]+ ){0,4}?(?:images|pictures|samples|examples|garments|instances|clothes"
     r"|items|articles|accuracy|correct|recall|precision|f1|test|them|predictions?|methods?|models?"
     r"|networks?|approach|classifiers?|baseline|architecture|system)\b"
@@ -133,11 +137,35 @@ _OTHER_SHARE_AFTER = re.compile(
     r"|validation)\b|training and|train[-/ ])",
     re.IGNORECASE,
 )
+# Parameters that are never percentages: "LR: 84.2 %" is logistic regression.
+_NO_SHARE = r"learning[- ]rate|momentum|weight decay|batch[- ]size|lr|temperature|size|stride|step"
 _PARAMETER_BEFORE = re.compile(
-    r"(?:\b(?P<name>[^\W\d][\w-]*)\s*=\s*|\b(?:learning[- ]rate|dropout(?: rate)?|momentum"
-    r"|weight decay|batch[- ]size|alpha|beta|gamma|lambda|epsilon|lr|α|β|γ|λ|ε|σ|threshold"
-    r"|probability|level|confidence|significance|temperature|keep_prob|size|stride|p|split|ratio|step)\s*"
+    rf"(?:\b(?P<name>[^\W\d][\w-]*)\s*=\s*|\b(?P<parameter>(?P<no_share>{_NO_SHARE})"
+    r"|dropout(?: rate)?|alpha|beta|gamma|lambda|epsilon|α|β|γ|λ|ε|σ|threshold|probability|level"
+    r"|confidence|significance|keep_prob|p|split|ratio)\s*"
     r"(?:of|is|was|=|:|<|>|<=|>=|to|at)?\s*(?:about )?)$",
+    re.IGNORECASE,
+)
+_OTHER_SHARE_BEFORE = re.compile(
+    r"\b(?P<parameter>(?:noise|sparsity|pruning|compression|occlusions?|mask(?:ing|ed)"
+    r"|missing (?:labels|values|pixels|data)|corruptions?|imbalance|poison(?:ing|ed)|contamination"
+    r"|mislabel\w*|(?:label )?flip(?:s|ping)?)"
+    r"(?: (?:rate|level|ratio|fraction|share|probability|proportion|percentage|strength)s?"
+    r"(?: is)?)?)"
+    r"\s*(?:of|=|:|at|up to)?\s*(?:about |only )?[(]?$",
+    re.IGNORECASE,
+)
+# What joins a name and a word that is elsewhere the name of a parameter: LeNet-5 with dropout: 89 %
+_JOINS_NAME = re.compile(
+    r"(?:\b(?:with|without|and|no|plus|using)|w/o?|[+&,-])\s*(?:[a-z-]+\s+){0,2}$", re.IGNORECASE
+)
+# Numbers that stand behind these, each on a line of its own, count something.
+_COUNT_BEFORE = re.compile(
+    r"(?:^|[(,;|])\s*(?:(?:number|no\.?|#|total|trainable|max|training|of|hidden) ?)*"
+    r"(?:param(?:eter)?s?|weights|epochs?|iterations?|steps?|batch(?:es)?|layers?|units|neurons"
+    r"|filters|images|samples|examples|classes|runs?|seeds?|trials|folds|year|depth|width|flops|macs"
+    r"|size|memory|(?:train(?:ing)?|test|inference|run|wall) ?time|time|latency|speed|patience)"
+    r"\s*(?:[(\[][^()\[\]]{0,20}[)\]])?\s*[:=|]\s*$",
     re.IGNORECASE,
 )
 _INTERVAL_BEFORE = re.compile(
@@ -210,18 +238,59 @@ class Repetition:
         )
 
 
+# LaTeX's commands whose argument is not shown, also with the blank that ties them to a word.
+_HIDDEN_COMMAND = re.compile(
+    r"~?\\(?:cite\w*|(?:page|auto|eq|[cC])?ref|label|footnote\w*|begin|end|documentclass|usepackage"
+    r"|input|include\w*|[hv]space|textcolor|color|href|bibliography\w*)\*?(?:\[[^\]]*\])*\{[^{}]*\}"
+)
+_SWITCH = re.compile(
+    r"\\(?:bf|it|em|sc|tt|rm|sf|sl|bfseries|itshape|scshape|ttfamily|small|footnotesize|[lL]arge"
+    r"|normalsize|noindent|centering|item|maketitle|par|q?quad|hfill|newline|xspace|displaystyle"
+    r"|protect|left|right)(?![a-zA-Z])|\\[\\;: ]"
+)
+_COMMAND = re.compile(r"\\[a-zA-Z]+\*?(?:\[[^\][]{0,100}\])?\{([^{}]+)\}")
+_SYMBOLS = {
+    "\\%": "%", "\\,": "", "\\!": "", "\\_": "_", "\\&": "&", "\\#": "#", "{,}": ",", "$": "",
+}  # fmt: skip
+_NAMED_SYMBOLS = {
+    "pm": " \u00b1 ", "textpm": " \u00b1 ", "times": "x", "percent": "%", "approx": "~", "sim": "~",
+    "ge": ">=", "geq": ">=", "le": "<=", "leq": "<=",
+}  # fmt: skip
+_MAX_NESTED = 4  # commands inside each other
+
+
+def _clean_latex(text: str) -> str:
+    """Return a sentence without LaTeX's commands; one that is not known keeps its name."""
+    is_latex = "\\" in text
+    text = re.sub(r"_(?=\{ ?\\(?:text)?pm\b)", "", _HIDDEN_COMMAND.sub(" ", text))
+    for sign, plain in _SYMBOLS.items():
+        text = text.replace(sign, plain)
+    text = re.sub(
+        r"\\([a-zA-Z]+)(?:\{\})?",
+        lambda match: _NAMED_SYMBOLS.get(match[1], f"\\{match[1]}"),
+        text,
+    )
+    text = _SWITCH.sub(" ", text)
+    for _ in range(_MAX_NESTED):
+        text, n_found = _COMMAND.subn(r"\1", text)
+        if not n_found:
+            break
+    if not is_latex:
+        return text
+    # Braces with signs inside them are of program code.
+    return re.sub(r"\{([^{}*+=:\"']*)\}", r"\1", re.sub(r"\\[a-zA-Z]{2,}\*?\{", "", text))
+
+
 def clean_sentence(text: str) -> str:
     """Return a sentence on one line, with ASCII signs, without citations and simple markup."""
-    text = text[:MAX_SENTENCE]
-    text = re.sub(r"\\(?:cite\w*|ref|label|footnote)\*?(?:\[[^\]]*\])*\{[^{}]*\}", " ", text)
-    text = re.sub(r"\\[a-zA-Z]+\{([^{}]*)\}", r"\1", text)
-    text = (
-        text.replace("\\%", "%").replace("\\pm", " \u00b1 ").replace("\\,", "").replace("\\_", "_")
-    )
-    text = text.replace("\\times", "x").replace("$", "").replace("{,}", ",").replace("\\&", "&")
+    text = _clean_latex(text[:MAX_SENTENCE])
     text = re.sub(r"!?\[([^\][]{1,200})\]\([^()\s]{1,300}\)", r"\1", text)  # Markdown's links
     text = re.sub(r"</?[a-zA-Z][^<>]{0,200}>|\*\*|__|`", "", text)
-    text = re.sub(r"(?<=[\w.])~(?=\w)", " ", text)  # LaTeX's blank without a line break
+    for mark in (r"\*", "_"):  # one mark on each side of what is emphasised
+        text = re.sub(
+            rf"(?<![\w*]){mark}(?![\s*_])([^*_]{{1,200}})(?<!\s){mark}(?![\w*])", r"\1", text
+        )
+    text = re.sub(r"(?<=[\w.])~(?=[\w%(])", " ", text)  # LaTeX's blank without a line break
     text = re.sub(
         r"\b(val|valid|validation|train|training|test|eval)(?:_(?=[a-zA-Z])|(?=[A-Z][a-z]))",
         r"\1 ",
@@ -264,7 +333,7 @@ def _explain_number(sentence: str, figure: FigureMention) -> str:
     if not figure.is_percent and not figure.is_quotient:
         if _REFERENCE_BEFORE.search(before):
             return "a number of a table, figure, version or the like"
-        if _UNIT_AFTER.match(after):
+        if _UNIT_AFTER.match(after) or _COUNT_BEFORE.search(before):
             return "a count or a quantity with a unit"
         if re.fullmatch(r"(?:19|20)[0-9]{2}", figure.text):
             return "a year"
@@ -272,13 +341,20 @@ def _explain_number(sentence: str, figure: FigureMention) -> str:
             _COUNTED_AFTER.match(after) or _COUNTED_AFTER_ARTICLE.search(before + "\0" + after)
         ):
             return "a count or a quantity with a unit"
+        if _COUNT_OF_RUNS.search(before) and re.fullmatch(r"[1-4]?[0-9]", figure.text):
+            return "a number of runs"
     if re.search(r"(?:^|[\s(:=])-$", before) and not figure.text.startswith("-"):
         return "a negative number"
     if _is_in_list(sentence, figure):
         return ONE_OF_LIST
     parameter = _PARAMETER_BEFORE.search(before)
-    if parameter and not (parameter["name"] and _is_metric(parameter["name"])):
-        return "a parameter"
+    if parameter and not _is_name(parameter, before, figure):
+        return f"a parameter, {parameter['name'] or parameter['parameter']}"
+    share = _OTHER_SHARE_BEFORE.search(before) if figure.is_clear else None
+    if share and not _ends_name(share, before, figure):
+        return "a share of something else"
+    if re.search(r"\bloss\s*[:=]\s*$", before, re.IGNORECASE):
+        return "a loss"
     if _DIFFERENCE_BEFORE.search(before) or _DIFFERENCE_AFTER.match(after):
         return "a difference"
     if figure.is_percent and _OTHER_SHARE_AFTER.match(after):
@@ -294,6 +370,37 @@ def _explain_number(sentence: str, figure: FigureMention) -> str:
     if re.match(r" ?%? ?(?:-|to) ?[0-9]", after):
         return "a range"
     return ""
+
+
+def _is_name(parameter: re.Match[str], before: str, figure: FigureMention) -> bool:
+    """Whether what looks like a parameter is a metric's name, or belongs to that of a model."""
+    if parameter["name"]:
+        return _is_metric(parameter["name"])
+    if parameter["no_share"] and figure.is_percent and _is_above_1(figure):
+        return True
+    is_abbreviation = parameter["parameter"].lower() == "lr"  # of logistic regression
+    return (is_abbreviation and _is_above_1(figure, n_digits=2)) or _ends_name(
+        parameter, before, figure
+    )
+
+
+def _is_above_1(figure: FigureMention, n_digits: int = 1) -> bool:
+    return (
+        figure.is_clear
+        and re.match(rf"[^0-9.]*[1-9][0-9]{{{n_digits - 1}}}", figure.text) is not None
+    )
+
+
+def _ends_name(match: re.Match[str], before: str, figure: FigureMention) -> bool:
+    """Whether a parameter's name ends that of a model: ``LeNet-5 with dropout: 89.5 %``."""
+    name = before[: match.start("parameter")]
+    is_accuracy = _is_above_1(figure) or re.search(r"[.,][0-9]{3}", figure.text) is not None
+    return (
+        is_accuracy
+        and re.search(r"[:|]\s*$", before) is not None
+        and _JOINS_NAME.search(name) is not None
+        and _MODEL.search(name) is not None
+    )
 
 
 def _is_in_list(sentence: str, figure: FigureMention) -> bool:
@@ -422,6 +529,7 @@ _MODEL = re.compile(
     re.IGNORECASE,
 )
 _MAX_QUALIFIER = 8  # words
+_MAX_CHANGE = 60  # characters of the words before a name that say that it is changed
 _ARTICLE = re.compile(r"^(?:an? |the |our )", re.IGNORECASE)
 _QUALIFIER = re.compile(r"\s(?:with|using|without)\s(?:an?\s|the\s)?", re.IGNORECASE)
 _STOP_WORD = re.compile(
@@ -433,17 +541,37 @@ _STOP_WORD = re.compile(
 )
 
 
+# Words before and behind a name that make it that of another model.
+_CHANGED_BEFORE = re.compile(
+    r"(?<!original )(?<!standard )(?<!plain )\b(?:(?:(?:improved|modified|enhanced|extended|adapted"
+    r"|augmented|deeper|wider|larger|bigger|smaller|lighter|lightweight|shallower|simplified|pruned"
+    r"|quanti[sz]ed|compressed|binari[sz]ed|distilled|customi[sz]ed|custom)(?:, | and | ))+"
+    r"|(?:variants?|versions?|extensions?|modifications?|adaptations?|derivatives?|successors?)"
+    r" of (?:the |an? |our )?(?:[a-z-]+ )?)$",
+    re.IGNORECASE,
+)
+_CHANGED_AFTER = re.compile(
+    r" (?:variants?|derivatives?|extensions?|modifications?|hybrids?|ensembles?)\b", re.IGNORECASE
+)
+
+
 def find_models(sentence: str) -> list[Mention]:
     """Find the names of models that a sentence prints, with what qualifies them.
 
-    ``CNN with batch normalization and residual skip`` is one name.
+    ``CNN with batch normalization and residual skip`` is one name, as is ``variant of LeNet-5``.
     """
     models: list[Mention] = []
     for match in _MODEL.finditer(sentence):
-        if models and match.start() < models[-1].end:
+        start, end = match.start(), match.end()
+        first = models[-1].end if models else 0
+        if start < first:
             continue
-        end = _extend_name(sentence, match.end())
-        models.append(Mention(match.start(), end, sentence[match.start() : end].strip()))
+        changed = _CHANGED_BEFORE.search(sentence[max(first, start - _MAX_CHANGE) : start])
+        if changed:
+            start -= len(changed[0])
+        behind = _CHANGED_AFTER.match(sentence, end)
+        end = behind.end() if behind else _extend_name(sentence, end)
+        models.append(Mention(start, end, sentence[start:end].strip()))
     return models
 
 
@@ -503,15 +631,22 @@ _RUNS = (
 )
 _OVER = r"(?:of|over|across|from|for|among|in|out of)"
 _NEAR = r"(?:[^.;]|\.(?=[0-9])){0,60}?"  # a decimal point ends no clause
+_MEAN_WORD = r"(?:averag\w*|avg|means?(?! (?:that|the best)\b))"
+# Not "top-1", "best in bold" and "best learning rate".
+_BEST_WORD = (
+    r"(?:(?:best|maximum|max|highest)(?! (?:(?:is|are|values?|results?|ones?|numbers?|scores?) )*"
+    r"(?:shown |marked |printed |given |set )?(?:in )?bold| (?:hyper-?|learning|parameter|setting"
+    r"|config|epoch|checkpoint|validation|batch|value of|choice))|top(?![- @]?[0-9kn]\b))"
+)
 _MEAN = re.compile(
-    rf"\b(?:averag\w*|avg|means?)\b{_NEAR}\b{_OVER} (?:the |all |a total of )*{_COUNT} {_RUNS}",
+    rf"\b{_MEAN_WORD}\b(?:(?!(?:,|;|\(|\band) (?:the )?{_BEST_WORD}\b)(?:[^.;]|\.(?=[0-9])))"
+    rf"{{0,60}}?\b{_OVER} (?:the |all |a total of )*{_COUNT} {_RUNS}",
     re.IGNORECASE,
 )
 _MEAN_SHORT = re.compile(rf"\b{_COUNT}[- ]run (?:average|mean)", re.IGNORECASE)
 _MEDIAN = re.compile(rf"\bmedian\b{_NEAR}\b{_OVER} (?:the |all )*{_COUNT} {_RUNS}", re.I)
 _BEST = re.compile(
-    rf"\b(?:best|maximum|max|highest|top)\b{_NEAR}\b{_OVER} (?:the |all )*{_COUNT} {_RUNS}",
-    re.IGNORECASE,
+    rf"\b{_BEST_WORD}\b{_NEAR}\b{_OVER} (?:the |all )*{_COUNT} {_RUNS}", re.IGNORECASE
 )
 _FOLDS = re.compile(
     rf"\b{_COUNT}[- ]?folds?\b(?! (?:[\w-]+ )?(?:in|de)creas|[^.;]{{0,20}}\b(?:speed|reduc|improv"
@@ -519,8 +654,22 @@ _FOLDS = re.compile(
     re.IGNORECASE,
 )
 _RUNS_ALONE = re.compile(
-    rf"(?:\b(?:over|across|from|in) (?:the |all )*|\( ?){_COUNT} {_RUNS}"
+    rf"(?:\b(?:over|across|from|in|of) (?:the |all )*|\( ?){_COUNT} {_RUNS}"
     rf"|\bn ?= ?(?P<m>[0-9]{{1,3}})\b(?! ?neigh)",
+    re.IGNORECASE,
+)
+# "the mean is", "the best run reaches": of runs whose number another clause gives.
+_WHAT_IS_SAID = (
+    r"(?: (?:test |top-1 |overall )*(?:accurac\w+|results?|scores?|error(?: rate)?|values?|runs?"
+    r"|ones?|performance|seed|trial|of (?:them|these|all)))?"
+    r" ?(?:is|was|has|had|of|at|reach\w*|achiev\w*|:|=)"
+)
+_MEAN_ALONE = re.compile(
+    rf"\b(?:the|a|its|their) (?:mean|average){_WHAT_IS_SAID}|\bon average\b|\baveraging\b",
+    re.IGNORECASE,
+)
+_BEST_ALONE = re.compile(
+    rf"(?<!is )(?<!was )\b(?:the|a|its|their) (?:best|maximum|max|highest){_WHAT_IS_SAID}",
     re.IGNORECASE,
 )
 
@@ -528,17 +677,21 @@ _RUNS_ALONE = re.compile(
 def find_repetition(phrase: str, *, has_spread: bool = False) -> Repetition | None:
     """Find how many runs or folds a figure sums up; ``None`` if the phrase does not say it.
 
-    ``has_spread``: a spread is printed beside the figure, so ``over 5 runs`` means their mean.
+    ``has_spread``: a spread is printed beside the figure, so ``over 5 runs`` means their mean, and
+    a figure that is called the best is the best mean.
     """
     match = _FOLDS.search(phrase)
     if match:
         return Repetition(folds=_read_count(match["n"]))
-    match = _BEST.search(phrase)
-    if match:
-        return Repetition(best_of=_read_count(match["n"]))
     match = _MEAN.search(phrase) or _MEAN_SHORT.search(phrase)
     if match:
         return Repetition(mean_of=_read_count(match["n"]))
+    match = _BEST.search(phrase)
+    if match and has_spread:
+        remark = "a spread is printed beside it: read as a mean, not as the best run"
+        return Repetition(mean_of=_read_count(match["n"]), remark=remark)
+    if match:
+        return Repetition(best_of=_read_count(match["n"]))
     match = _MEDIAN.search(phrase)
     if match:
         return Repetition(remark=f"the median of {match['n']} runs")
@@ -548,6 +701,21 @@ def find_repetition(phrase: str, *, has_spread: bool = False) -> Repetition | No
     return None
 
 
+def find_repetition_elsewhere(clause: str, sentence: str) -> Repetition | None:
+    """Find the number of runs of a clause such as ``the mean is 90.8 %`` in its sentence.
+
+    ``None`` if the clause does not say which figure of the runs it gives, or the sentence does not
+    say how many runs there are.
+    """
+    match = _RUNS_ALONE.search(sentence)
+    if match is None:
+        return None
+    count = _read_count(match["n"] or match["m"])
+    if _MEAN_ALONE.search(clause):
+        return Repetition(mean_of=count)
+    return Repetition(best_of=count) if _BEST_ALONE.search(clause) else None
+
+
 def _read_count(text: str) -> int:
     return _COUNT_WORDS.get(text.lower()) or max(int(text) if text.isdigit() else 1, 1)
 
@@ -555,7 +723,7 @@ def _read_count(text: str) -> int:
 # ---- clauses -------------------------------------------------------------------------------------
 
 _CLAUSE_END = re.compile(
-    r";|,(?= )| - |\s(?:and|but|while|whereas|although|versus|vs\.?|or)(?= )"
+    r";|,(?= )| - |\s(?:and|but|while|whereas|although|versus|vs\.?|or)(?=[ ,])"
     r"|\s(?:as )?compared (?:to|with)(?= )|\s(?:than|against|followed by)(?= )"
     r"|\s(?:in contrast to|rather than|instead of)(?= )",
     re.IGNORECASE,

@@ -12,12 +12,15 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
+from fmbench.datasets.specs import FASHION_MNIST
 from fmbench.errors import UserError
-from fmbench.extraction.figures import parse_printed_figure
+from fmbench.extraction.figures import OUT_OF_RANGE, parse_printed_figure
 from fmbench.extraction.found import Extraction, FoundClaim
 from fmbench.extraction.metric_names import MetricName
+from fmbench.extraction.text.compared import is_comparison, is_derived
 from fmbench.extraction.text.decide import (
     ACCURACY,
+    ACHIEVED,
     MISCLASSIFIES,
     SOURCE,
     TRAINING_IMAGES,
@@ -25,7 +28,9 @@ from fmbench.extraction.text.decide import (
     Reading,
     Sentence,
     clean_label,
+    explain_condition,
     find_dataset_of,
+    find_label_of,
     find_metric_of,
     is_connected_in,
     make_claim,
@@ -39,14 +44,24 @@ from fmbench.extraction.text.mentions import (
     ONE_OF_LIST,
     FigureMention,
     Mention,
+    find_repetition_elsewhere,
 )
-from fmbench.extraction.text.split import is_log_line, is_training_log, split_sentences
+from fmbench.extraction.text.split import (
+    LINE_LEVEL,
+    Headings,
+    find_data_set_of_line,
+    find_data_sets_of_records,
+    is_log_line,
+    is_training_log,
+    split_sentences,
+)
 
 KIND = SOURCE  # a name in fmbench.extraction.read.KINDS
 MAX_LINES = 5_000  # lines of read_words
 MAX_SENTENCES = 5_000  # sentences with numbers that find_sentences reads
 MAX_FIGURES = 30  # of one sentence; more numbers than that are data, not prose
 MAX_NOTES = 30
+_ARGUMENT = "argument"  # what messages call one line, where the lines are a command's arguments
 _MAX_SHORT = 400  # characters of a line that is read as one claim
 _MAX_SHOWN = 60  # characters of a line in a message
 
@@ -54,22 +69,29 @@ _MAX_SHOWN = 60  # characters of a line in a message
 def read_words(texts: Sequence[str], name: str) -> Extraction:
     """Read one claim or several from each text: the arguments of a command, or lines of a file.
 
+    A line that only names a data set holds for the lines below it.
+
     Raises:
-        UserError: a figure is out of range, or there are too many lines.
+        UserError: a figure of an argument is out of range, or there are too many lines.
     """
     claims: list[FoundClaim] = []
     notes: list[str] = []
-    unit = "argument" if name == "the command line" else "line"
+    unit = _ARGUMENT if name == "the command line" else "line"
     lines = [line for text in texts for line in re.split(r"\r\n|\r|\n", text)]
     if name == "the command line":
         lines = _join_arguments(lines)
     if sum(bool(line.strip()) for line in lines) > MAX_LINES:
         raise UserError(f"{name} has more than {MAX_LINES:,} lines of words: give fewer")
+    headings = Headings()
+    of_records = find_data_sets_of_records(lines)
     for i, line in enumerate(lines, start=1):
-        if line.strip():
-            found, seen = _read_line(line, f"{unit} {i}")
+        if i - 1 in of_records:
+            headings.enter(LINE_LEVEL, of_records[i - 1])
+        if line.strip() and find_data_set_of_line(line) is None:
+            found, seen = _read_line(line, f"{unit} {i}", headings.data_set)
             claims += found
             notes += seen
+        headings.enter_line(line)
     return Extraction(kind=KIND, name=name, claims=tuple(claims), notes=_limit(notes))
 
 
@@ -85,17 +107,19 @@ def _join_arguments(texts: Sequence[str]) -> list[str]:
     return joined
 
 
-def find_sentences(text: str, where: str) -> tuple[list[FoundClaim], list[str]]:
+def find_sentences(
+    text: str, where: str, context: str | None = None
+) -> tuple[list[FoundClaim], list[str]]:
     """Find the claims that running text makes, and describe what looks like one and is not taken.
 
-    ``where`` is the place of the text, for people: ``page 3``. Rows of tables, program code and the
-    list of references are left out.
+    ``where`` is the place of the text, for people: ``page 3``. ``context`` is the data set that is
+    named before it. Rows of tables, program code and the list of references are left out.
     """
     claims: list[FoundClaim] = []
     logged: list[FoundClaim] = []
     notes: list[str] = []
     n_read = n_training = n_crowded = 0
-    for raw, context in split_sentences(text):
+    for raw, data_set in split_sentences(text, context):
         if n_read == MAX_SENTENCES:
             notes.insert(0, f"{where}: only the first {MAX_SENTENCES:,} sentences are read")
             break
@@ -103,7 +127,7 @@ def find_sentences(text: str, where: str) -> tuple[list[FoundClaim], list[str]]:
         if is_training_log(raw):
             n_training += 1
             continue
-        sentence = Sentence.of(raw, context)
+        sentence = Sentence.of(raw, data_set)
         if len(sentence.figures) > MAX_FIGURES:
             n_crowded += 1
             continue
@@ -160,11 +184,16 @@ def _find_earlier_epochs(logged: Sequence[FoundClaim]) -> tuple[set[int], list[s
 # ---- one line of words ---------------------------------------------------------------------------
 
 
-def _read_line(line: str, where: str) -> tuple[list[FoundClaim], list[str]]:
-    """Read one line such as ``LeNet-5: 98.80 %``, or the sentences in it."""
+def _read_line(
+    line: str, where: str, context: str | None = None
+) -> tuple[list[FoundClaim], list[str]]:
+    """Read one line such as ``LeNet-5: 98.80 %``, or the sentences in it.
+
+    ``context`` is the data set that the lines above name.
+    """
     line = " ".join(line[:MAX_SENTENCE].replace("\t", " | ").split())
     text = re.sub(r"^(?:[-*\u2022>|]+ |[0-9]{1,2}[.)] )", "", line).removesuffix("|")
-    sentence = Sentence.of(text)
+    sentence = Sentence.of(text, context)
     if re.fullmatch(r"[\[(][-0-9., eE+]+[\])]", sentence.text):
         return [], [f"{where}: a list of numbers without names: not taken"]
     figures = _choose_figures(sentence)
@@ -175,72 +204,115 @@ def _read_line(line: str, where: str) -> tuple[list[FoundClaim], list[str]]:
     ):
         return _read_line_as_prose(line, sentence, where)
     figure = figures[0]
-    name: MetricName | str = ACCURACY
-    if sentence.metrics or MISCLASSIFIES.search(sentence.text[: figure.start]):
-        name = find_metric_of(sentence, figure)
-        if name == "" or (isinstance(name, str) and name == UNNAMED):
-            nearest = min(sentence.metrics, key=lambda m: measure_distance(m, figure))
-            name = (
-                f"of {TRAINING_IMAGES}" if nearest.is_training else nearest.name or "is not judged"
-            )
+    name = _find_metric_of_line(sentence, figure)
     reason = name if isinstance(name, str) else find_dataset_of(sentence, figure)
+    if reason == FASHION and _is_statement(sentence, figure):
+        reason = explain_condition(sentence, figure) or FASHION
     if reason != FASHION or isinstance(name, str):
-        return [], [f"{where}: not taken ({reason}): {quote(sentence.text, figure)}"]
+        return [], [_note_not_taken(where, reason, sentence, figure)]
     reading = make_claim(sentence, figure, name, _cut_label(sentence, figure))
     if reading.claim is None:
-        if "outside" in reading.why_not or "not a share" in reading.why_not:
-            raise UserError(f"{where}: {reading.why_not}: correct the figure")
-        return [], [f"{where}: not taken ({reading.why_not}): {quote(sentence.text, figure)}"]
+        if OUT_OF_RANGE.search(reading.why_not):
+            if where.startswith(_ARGUMENT):
+                raise UserError(f"{where}: {reading.why_not}: correct the figure")
+            return [], [f"{where}: not taken: {reading.why_not}"]
+        return [], [_note_not_taken(where, reading.why_not, sentence, figure)]
     claim = reading.claim
     if claim.class_ is not None:
         names = [m for m, number in sentence.classes if number == claim.class_]
         claim = replace(claim, label=_cut_label(sentence, figure, names))
     notes = [
-        f"{where}: not taken (a second figure): {quote(sentence.text, other)}"
+        _note_not_taken(where, "a second figure", sentence, other)
         for other in sentence.figures
         if other.is_clear and other is not figure and not other.why_not
     ]
     return [replace(claim, where=where)], notes
 
 
+def _note_not_taken(where: str, reason: str, sentence: Sentence, figure: FigureMention) -> str:
+    return f"{where}: not taken ({reason}): {quote(sentence.text, figure)}"
+
+
+def _find_metric_of_line(sentence: Sentence, figure: FigureMention) -> MetricName | str:
+    """Find the metric of the figure of a short line, or say why it has none."""
+    if _counts_training_batches(sentence.text):
+        return f"of {TRAINING_IMAGES}"
+    if not sentence.metrics and not MISCLASSIFIES.search(sentence.text[: figure.start]):
+        return ACCURACY
+    name = find_metric_of(sentence, figure)
+    if not isinstance(name, str) or name not in ("", UNNAMED):
+        return name
+    nearest = min(sentence.metrics, key=lambda m: measure_distance(m, figure))
+    return f"of {TRAINING_IMAGES}" if nearest.is_training else nearest.name or "is not judged"
+
+
+_BATCH_SIZES = (1, 10, 16, 20, 32, 50, 64, 100, 128, 200, 250, 256, 500, 512, 1000, 1024)
+
+
+def _counts_training_batches(text: str) -> bool:
+    """Whether a line of Keras's log, ``1875/1875 - 5s - loss: ...``, is of the training images.
+
+    It counts batches: 313 of 32 images are the test set.
+    """
+    match = re.match(r"\W*([0-9]{1,6})/\1\b", text)
+    if match is None:
+        return False
+    n_train, n_test = FASHION_MNIST.n_train, FASHION_MNIST.n_test
+    of_training = {-(-n // size) for n in (n_train, n_train - n_test) for size in _BATCH_SIZES}
+    return int(match[1]) in of_training - {-(-n_test // size) for size in _BATCH_SIZES}
+
+
 def _read_line_as_prose(
     line: str, sentence: Sentence, where: str
 ) -> tuple[list[FoundClaim], list[str]]:
     """Read a line with no figure or several."""
-    claims, notes = find_sentences(line, where)
+    claims, notes = find_sentences(line, where, sentence.context)
     pieces = [piece for piece in re.split(r"[;,](?= )| and ", line) if piece.strip()]
     is_range = re.search(r"\b(?:between|range)\b", line, re.IGNORECASE) is not None
     is_list = any(figure.why_not == ONE_OF_LIST for figure in sentence.figures)
     if len(pieces) > 1 and len(claims) < len(pieces) and not is_range and not is_list:
         parts = [Sentence.of(piece) for piece in pieces]
         if all(len(_choose_figures(part)) == 1 for part in parts):
-            return _read_pieces(pieces, where)
+            return _read_pieces(pieces, sentence, where)
     if is_list and not notes:
         notes.append(f"{where}: not taken ({ONE_OF_LIST}): {_shorten(sentence.text)}")
     if not claims and not notes:
-        text = _shorten(sentence.text)
-        if len(_choose_figures(sentence)) > 1:
-            notes.append(f"{where}: several figures in {text!r}: give each with its own label")
-        elif re.search("[0-9]", text):
-            notes.append(
-                f"{where}: no figure is clear in {text!r}; write it with a percent sign or after a"
-                " colon, such as 'ResNet-18: 93.1 %'"
-            )
-        else:
-            notes.append(f"{where}: no figure in {text!r}")
+        notes.append(_explain_line(sentence, where))
     return claims, notes
 
 
-def _read_pieces(pieces: Sequence[str], where: str) -> tuple[list[FoundClaim], list[str]]:
+def _explain_line(sentence: Sentence, where: str) -> str:
+    """Say in one line why no claim was found in a line."""
+    text = _shorten(sentence.text)
+    if len(_choose_figures(sentence)) > 1:
+        return f"{where}: several figures in {text!r}: give each with its own label"
+    explained = [figure for figure in sentence.figures if figure.why_not]
+    if explained and len(explained) == len(sentence.figures):
+        return _note_not_taken(where, explained[-1].why_not, sentence, explained[-1])
+    if re.search("[0-9]", text):
+        return (
+            f"{where}: no figure is clear in {text!r}; write it with a percent sign or after a"
+            " colon, such as 'ResNet-18: 93.1 %'"
+        )
+    return f"{where}: no figure in {text!r}"
+
+
+def _read_pieces(
+    pieces: Sequence[str], sentence: Sentence, where: str
+) -> tuple[list[FoundClaim], list[str]]:
     """Read ``LeNet-5 91.2 %, kappa 0.90``: a piece without a label belongs to the one before."""
     claims: list[FoundClaim] = []
     notes: list[str] = []
     label = ""
     for piece in pieces:
-        found, seen = _read_line(piece, where)
+        found, seen = _read_line(piece, where, sentence.context)
         notes += seen
+        repetition = find_repetition_elsewhere(piece, sentence.text)
         for claim in found:
             label = claim.label or label
+            is_repeated = claim.mean_of > 1 or claim.best_of > 1 or claim.folds > 1
+            if repetition is not None and not is_repeated:
+                claim = repetition.apply(claim)
             claims.append(replace(claim, label=label))
     return claims, notes
 
@@ -288,20 +360,41 @@ _LABEL_START = re.compile(
 
 def _cut_label(sentence: Sentence, figure: FigureMention, others: Sequence[Mention] = ()) -> str:
     """Cut a label out of a short line: what is left without the figure, metric and data set."""
-    text = list(sentence.text)
+    label = _cut_words(sentence, figure, others)
+    if _is_clause(label, sentence):
+        label = _name_clause(label, sentence, figure)
+    return clean_label(label)
+
+
+_LOG = re.compile(r"\W*(?:[0-9]+/[0-9]+\b|(?:step|epoch|iter(?:ation)?|batch)\b[ :#]*[0-9])", re.I)
+_COUNT_IN_LOG = re.compile(
+    r"(?<![\w./-])(?:(?:step|epoch|iter(?:ation)?|batch)\b[ :#]*)?[0-9]+(?:/[0-9]+)?(?![\w./])"
+    r"|(?<![\w./-])[0-9.]+ ?(?:[mu\u00b5]?s|secs?|min|h)(?:/(?:step|epoch|batch|it|sample))?(?!\w)",
+    re.IGNORECASE,
+)
+
+
+def _cut_words(sentence: Sentence, figure: FigureMention, others: Sequence[Mention] = ()) -> str:
+    """Return what is left of a short line without the figures, metrics and data sets."""
     spans = [(m.start, m.end) for m in sentence.metrics]
     spans += [(m.start, m.end) for m in (*sentence.datasets, *others)]
     spans += [(f.start, f.end) for f in sentence.figures if f.is_clear and not f.why_not]
-    spans += [(figure.start, len(text))]
-    for start, end in spans:
-        text[start:end] = "\0" * (end - start)
-    label = _trim("".join(text))
-    if not label:
+    not_judged = [m for m in sentence.metrics if m.name is None]
+    spans += [
+        (f.start, f.end)
+        for f in sentence.figures
+        if any(is_connected_in(sentence, m, f) for m in not_judged)
+    ]
+    if _LOG.match(sentence.text):
+        spans += [match.span() for match in _COUNT_IN_LOG.finditer(sentence.text)]
+    for rest in ((figure.start, len(sentence.text)), (0, figure.end)):  # before it, else behind it
         text = list(sentence.text)
-        for start, end in [*spans[:-1], (0, figure.end)]:
+        for start, end in (*spans, rest):
             text[start:end] = "\0" * (end - start)
         label = _trim("".join(text))
-    return clean_label(_choose_name(label, sentence))
+        if label:
+            return label
+    return ""
 
 
 _WORD_OF_CLAUSE = re.compile(
@@ -313,16 +406,29 @@ _WORD_OF_CLAUSE = re.compile(
 _MAX_NAME = 8  # words
 
 
-def _choose_name(label: str, sentence: Sentence) -> str:
+def _is_clause(label: str, sentence: Sentence) -> bool:
+    """Whether what is left of a line is a clause and no name."""
+    return (
+        _WORD_OF_CLAUSE.search(label) is not None
+        or len(label.split()) > _MAX_NAME
+        or (bool(sentence.compared) and is_comparison(sentence.text))
+        or any(is_derived(model.name) for model in sentence.models)
+    )
+
+
+def _is_statement(sentence: Sentence, figure: FigureMention) -> bool:
+    """Whether a line is a clause and not a label, which says by itself what is changed."""
+    has_verb = ACHIEVED.search(sentence.text, 0, figure.start) is not None
+    return has_verb or _is_clause(_cut_words(sentence, figure), sentence)
+
+
+def _name_clause(label: str, sentence: Sentence, figure: FigureMention) -> str:
     """Return the model's name alone where the rest of a line is a clause and no name."""
-    if not _WORD_OF_CLAUSE.search(label) and len(label.split()) <= _MAX_NAME:
-        return label
-    names = {mention.name for mention in sentence.models}
-    if len(names) == 1:
-        return names.pop()
+    if len({mention.name for mention in sentence.models}) == 1 or sentence.compared:
+        return find_label_of(sentence, figure)
     first = label.split()[:1]
-    is_clause = len(label.split()) > _MAX_NAME or len(_WORD_OF_CLAUSE.sub("", label).split()) < 2
-    return "" if is_clause or (first and _WORD_OF_CLAUSE.fullmatch(first[0])) else label
+    is_long = len(label.split()) > _MAX_NAME or len(_WORD_OF_CLAUSE.sub("", label).split()) < 2
+    return "" if is_long or (first and _WORD_OF_CLAUSE.fullmatch(first[0])) else label
 
 
 def _trim(text: str) -> str:

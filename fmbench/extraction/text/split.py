@@ -6,12 +6,22 @@ of a log and items of a list stand alone; other lines are joined to paragraphs.
 
 from __future__ import annotations
 
+import functools
+import itertools
 import re
 from collections.abc import Iterator, Sequence
 
+from fmbench.extraction.data_set_names import FASHION_IN_HEADS, IN_SENTENCES
 from fmbench.extraction.text.mentions import FASHION, MAX_SENTENCE, clean_sentence, find_datasets
 
-_SENTENCE_END = re.compile(r"(?<=[.!?])[\"')\]]*\s+(?=[\"'(\[]*[A-Z])")
+# Marks around the end and the beginning of a sentence: quotes, brackets, Markdown, LaTeX, HTML.
+_CLOSING = r"(?:[\"')\]}*_`$]|</[a-z]{1,10}>)*+"
+_OPENING = r"(?:[\"'(\[{$]|<[a-z]{1,10}>)*+"
+_EMPHASIS = r"(?:\*{1,3}|_{1,3}|`)"
+_SENTENCE_END = re.compile(
+    rf"(?<=[.!?])(?P<closing>{_CLOSING})\s+"
+    rf"(?={_OPENING}(?:[A-Z]|k-?(?:NN|nn|nearest)\b|{_EMPHASIS}[A-Za-z0-9]|\\[a-zA-Z]{{2}}))"
+)
 _ABBREVIATION = re.compile(
     r"(?:\b(?:al|e\.g|i\.e|figs?|tabs?|secs?|sect|eqs?|vs|approx|ca|acc|err|cf|resp|dr|prof|refs?|st"
     r"|max|min|avg|std|nos?|etc|[A-Z]))\.[\"')\]]*$",
@@ -50,11 +60,137 @@ _TABLE_ROW = re.compile(
     r"\t|^\s*[\u2500-\u257f|]|[0-9]%\|[^|]{0,200}\|"
     r"|^\s*[+|][-=+:|\s]{3,}$|\S {3,}\S.* {3,}\S|(?<!\\)&.*\\\\|^\s*</?t[drh]\b"
 )
+_SKIPPED = "(?:tabular|table|longtable|thebibliography|equation|align)"
 _SKIPPED_BLOCKS = (
-    (re.compile(r"\\begin\{(?:tabular|table|longtable|thebibliography|equation|align)"),
-     re.compile(r"\\end\{(?:tabular|table|longtable|thebibliography|equation|align)")),
+    (re.compile(rf"\\begin\{{{_SKIPPED}"), re.compile(rf"\\end\{{{_SKIPPED}")),
     (re.compile(r"<table\b", re.I), re.compile(r"</table>", re.I)),
 )  # fmt: skip
+_IS_LATEX = re.compile(r"\\(?:documentclass|begin\{document\}|section\*?\{)")
+_LATEX_UNSEEN = re.compile(
+    r"^[ \t]*(?:%|\\(?:re)?newcommand|\\def\\|\\documentclass|\\usepackage).*$", re.MULTILINE
+)
+_LATEX_HEADING = re.compile(
+    r"\\(?P<name>part|chapter|(?:sub){0,2}section|(?:sub)?paragraph)\*?(?:\[[^\]\n]{0,200}\])?"
+    r"\{(?P<title>(?:[^{}\n]|\{[^{}\n]{0,100}\}){0,200})\}"
+)
+_LATEX_LEVELS = ("part", "chapter", "section", "subsection", "subsubsection", "paragraph")
+_LATEX_BLOCK = re.compile(
+    rf"\\(?:begin|end)\{{(?!{_SKIPPED})[a-zA-Z]{{1,30}}\*?\}}(?:\[[^\]\n]{{0,100}}\])?"
+)
+_DATA_SET_KEY = re.compile(
+    r"[\"']?data[ _-]?sets?(?:[ _-]?name)?[\"']?\s*[:=]\s*[\"']?(?!(?:test|train|val|eval)\w*\b)"
+    r"(?P<name>\w[\w ./-]{0,60}?)[\"']?[\s,;.]*",
+    re.IGNORECASE,
+)
+_WORDS_OF_HEADING = re.compile(
+    r"(?>[\s:=.,;|#*\"'()/&+_\[\]-]|(?:data ?sets?|data|benchmarks?|tasks?|results?|accurac\w+"
+    r"|scores?|performance|experiments?|evaluation|comparison|test|testing|sets?|images|on|of|for"
+    r"|the|in|with|using|and|models?|all|our|classification|classifiers?|top-1|percent"
+    r"|[0-9][0-9,k]* (?:test |training )?(?:images|classes|samples))(?!\w))*+",
+    re.IGNORECASE,
+)
+_MAY_NAME_DATA_SET = re.compile(rf"{IN_SENTENCES.pattern}|data[ _-]?set|\bon ", re.IGNORECASE)
+_LINE_START = re.compile(
+    r"^\s*(?:[-*\u2022>]\s+)*(?:#{1,6}\s+)?"
+    r"(?:(?:(?:table|tab\.|figure|fig\.)\s+)?[0-9]{1,2}(?:\.[0-9]{1,2})*[.:)]?\s+(?=[A-Z]))?",
+    re.IGNORECASE,
+)
+LINE_LEVEL = 9  # of a line that only names a data set: below every heading
+
+
+class Headings:
+    """The data set of which a text is, as the headings above it say.
+
+    A heading holds for what is below it, up to the next one of the same or a higher level.
+    """
+
+    def __init__(self, context: str | None = None) -> None:
+        """Begin with the data set that is named before the text."""
+        self._named: list[tuple[int, str]] = [(0, context)] if context else []
+
+    @property
+    def data_set(self) -> str | None:
+        """The data set of the next line; None: no heading names one."""
+        return self._named[-1][1] if self._named else None
+
+    def enter(self, level: int, data_set: str | None) -> None:
+        """Go on below a heading of this level, which names a data set or none."""
+        self._named = [entry for entry in self._named if entry[0] < level]
+        if data_set:
+            self._named.append((level, data_set))
+
+    def enter_line(self, line: str) -> bool:
+        """Go on below a line, if it is a heading or only names a data set; tell whether it is."""
+        data_set = find_data_set_of_line(line)
+        heading = _HEADING.match(line[:_MAX_START])
+        if heading is None and data_set is None:
+            return False
+        level = LINE_LEVEL if heading is None else _find_level(line)
+        self.enter(level, data_set or _choose_data_set(clean_sentence(line)))
+        return True
+
+
+def _find_level(heading: str) -> int:
+    """Return the level of a heading, 1 or more: ``## x`` and ``2.1 x`` have level 2."""
+    begin = heading.split(maxsplit=1)[0]
+    return begin.count("#") or begin.strip(".").count(".") + 1
+
+
+def _choose_data_set(text: str) -> str | None:
+    """Return the data set that a text names: Fashion-MNIST, or else the last one."""
+    names = [mention.name for mention in find_datasets(text)]
+    return None if not names else FASHION if FASHION in names else names[-1]
+
+
+@functools.lru_cache(maxsize=256)  # it is asked for twice: where lines are joined, and afterwards
+def find_data_set_of_line(line: str) -> str | None:
+    """Return the data set of a line that says nothing else; it holds for the lines below.
+
+    ``MNIST:``, ``Dataset: MNIST``, ``Results on MNIST (test set)`` are such lines.
+    """
+    if len(line) > _MAX_START or not _MAY_NAME_DATA_SET.search(line):
+        return None
+    text = clean_sentence(_LINE_START.sub("", line, count=1))
+    key = _DATA_SET_KEY.fullmatch(text)
+    mentions = find_datasets(text)
+    if key and not mentions:
+        return _read_name(key["name"])
+    if not mentions:
+        return None
+    rest = list(text)
+    for mention in mentions:
+        rest[mention.start : mention.end] = " " * (mention.end - mention.start)
+    if key or _WORDS_OF_HEADING.fullmatch("".join(rest)):
+        return _choose_data_set(text)
+    return None
+
+
+def _read_name(name: str) -> str | None:
+    """Return the data set of ``Dataset: my_clothes``; a common word, such as ``local``, is none."""
+    if FASHION_IN_HEADS.search(name) or "zalando" in name.lower():
+        return FASHION
+    is_name = re.fullmatch(r"[\w-]*(?:[A-Z0-9_]|\w-)[\w-]*", name) is not None
+    return name if is_name else None
+
+
+def find_data_sets_of_records(lines: Sequence[str]) -> dict[int, str]:
+    """Find the data sets of records such as YAML's, from the first line of each record.
+
+    In a record, ``dataset: MNIST`` may stand below the figures to which it belongs.
+    """
+    found: dict[int, str] = {}
+    first, has_model = 0, False
+    for i, line in enumerate(lines):
+        if not line.strip() or re.match(r"\s*-(?:\s|--)", line):
+            first, has_model = i, False
+        key = re.match(r"[\s-]*[\"']?([a-z][a-z_ ]{0,20})[\"']?:\s", line, re.IGNORECASE)
+        if key is None:
+            continue
+        has_model |= key[1].lower() in ("model", "model_name", "classifier", "method")
+        data_set = find_data_set_of_line(line) if has_model else None
+        if data_set:
+            found.setdefault(first, data_set)
+    return found
 
 
 def is_training_log(line: str) -> bool:
@@ -71,24 +207,67 @@ def is_log_line(line: str) -> bool:
 
 def _is_alone(line: str) -> bool:
     """Whether a line is a heading or a line of a log, so not joined with the next one."""
-    return bool(_HEADING.match(line[:_MAX_START]) or is_log_line(line) or is_training_log(line))
+    return bool(
+        _HEADING.match(line[:_MAX_START])
+        or is_log_line(line)
+        or is_training_log(line)
+        or (line.rstrip().endswith(":") and find_data_set_of_line(line))
+        or _DATA_SET_KEY.fullmatch(line.strip()[:_MAX_START])
+    )
 
 
-def split_sentences(text: str) -> Iterator[tuple[str, str | None]]:
-    """Yield the sentences that hold a number, each with the data set of the text before it."""
-    heading: str | None = None
-    for block in _split_blocks(text):
-        if _HEADING.match(block):
-            names = [mention.name for mention in find_datasets(clean_sentence(block))]
-            heading = (FASHION if FASHION in names else names[-1]) if names else None
+def split_sentences(text: str, context: str | None = None) -> Iterator[tuple[str, str | None]]:
+    """Yield the sentences that hold a number, each with the data set of the text before it.
+
+    ``context`` is the data set that is named before the text.
+    """
+    headings = Headings(context)
+    blocks = list(_split_blocks(_mark_latex(_name_records(text))))
+    for block, following in itertools.zip_longest(blocks, blocks[1:], fillvalue=""):
+        if (_holds_below(block) or _is_item(following)) and headings.enter_line(block):
             continue
-        context = heading
+        data_set = headings.data_set
         for sentence in _split_block(block):
             if _WORTH_READING.search(sentence):
-                yield sentence, context
-            named = [mention.name for mention in find_datasets(sentence[:MAX_SENTENCE])]
-            if named:
-                context = FASHION if FASHION in named else named[-1]
+                yield sentence, data_set
+            data_set = _choose_data_set(sentence[:MAX_SENTENCE]) or data_set
+
+
+def _name_records(text: str) -> str:
+    """Write the data set of each record also above its first line."""
+    lines = text.splitlines()
+    named = find_data_sets_of_records(lines)
+    above = [[f"Dataset: {named[i]}"] if i in named else [] for i in range(len(lines))]
+    return "\n".join(part for i, line in enumerate(lines) for part in (*above[i], line))
+
+
+def _holds_below(block: str) -> bool:
+    """Whether a block that names a data set is more than the words beside a plot."""
+    text = block.strip()[:_MAX_START]
+    has_mark = text[:1] in ("#", "*", "_") or text[-1:] in (":", "*", "_")
+    return has_mark or bool(_HEADING.match(text) or _DATA_SET_KEY.fullmatch(text))
+
+
+def _is_item(block: str) -> bool:
+    """Whether a block is an item of a list or a line with a figure."""
+    return re.match(r"\s*[-*\u2022]\s", block) is not None or is_log_line(block)
+
+
+def _mark_latex(text: str) -> str:
+    """Write LaTeX's headings as Markdown's, and its lists as lists; leave out what is not shown."""
+    if "\\" not in text:
+        return text
+    if _IS_LATEX.search(text):
+        text = _LATEX_UNSEEN.sub("", text)
+    text = _LATEX_HEADING.sub(_write_heading, text)
+    text = re.sub(r"\\item\b(?:\[([^\]\n]{0,100})\])?", r"\n- \1", text)
+    return _LATEX_BLOCK.sub("\n\n", text)
+
+
+def _write_heading(match: re.Match[str]) -> str:
+    name = match["name"]
+    level = _LATEX_LEVELS.index("paragraph" if name == "subparagraph" else name) + 1
+    return f"\n\n{'#' * level} {match['title']}\n\n"
 
 
 def _split_block(block: str) -> Iterator[str]:
@@ -96,7 +275,7 @@ def _split_block(block: str) -> Iterator[str]:
     start = 0
     for match in _SENTENCE_END.finditer(block):
         if not _ABBREVIATION.search(block[max(start, match.start() - 12) : match.start()]):
-            yield block[start : match.start()]
+            yield block[start : match.end("closing")]
             start = match.end()
     yield block[start:]
 

@@ -383,11 +383,11 @@ def test_the_confirmation_has_every_seed_of_the_best_story_if_it_has_few(made, t
 class FakeSession:
     """Stands for a session and its set-up: each cell gets the accuracy that ``choose`` names."""
 
-    jobs, records = 1, ()
+    records = ()
 
     def __init__(self, made, choose):
         self.made, self.choose, self.measured = made, choose, []
-        self.store, self.source, self.estimate = made.store, None, self
+        self.store, self.source = made.store, None
 
     def find_sources(self, cells):
         return dict.fromkeys(cell.dataset.name for cell in cells)
@@ -398,8 +398,11 @@ class FakeSession:
     def catch_interrupt(self):
         return nullcontext()
 
-    def expected_seconds(self, cell):
-        return 1.0
+    def estimate_seconds(self, cells):
+        return float(len(cells))
+
+    def describe_jobs(self, cells):
+        return "1 at a time"
 
     def measure(self, todo, contents, n_planned):
         for cell in todo:

@@ -170,6 +170,42 @@ def test_a_figure_out_of_range_is_refused_by_its_place() -> None:
         read("LeNet-5 98.80 %", "SVC 189.7 %")
 
 
+def test_a_line_of_a_file_that_is_no_accuracy_stops_no_other_line() -> None:
+    lines = ["LeNet-5: 90.4", "Parameters: 61706", "SVC: 101.2 %", "CNN: 61706", "kNN: 85.4"]
+    extraction = read_words(lines, "claims.txt")
+    assert show(list(extraction.claims)) == [
+        ("LeNet-5", "accuracy", "90.4"), ("kNN", "accuracy", "85.4"),
+    ]  # fmt: skip
+    assert [note.partition(":")[0] for note in extraction.notes] == ["line 2", "line 3", "line 4"]
+    assert extraction.notes[1] == "line 3: not taken: accuracy 101.2% is outside [0, 1]"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "313/313 - 1s - loss: 0.2831 - accuracy: 0.9061",
+        "157/157 - 0s - 2ms/step - accuracy: 0.9061 - loss: 0.2831",
+        "10000/10000 - 1s 95us/sample - loss: 0.2831 - acc: 0.9061",
+        "Step 100 | loss 0.28 | test acc 0.9061", "Epoch 10: loss 0.28, test acc 0.9061",
+    ],
+)  # fmt: skip
+def test_a_line_of_a_log_names_no_model(line: str) -> None:
+    (claim,) = read_words([line], "log.txt").claims
+    assert (claim.label, claim.figure.value) == ("", "0.9061")
+
+
+@pytest.mark.parametrize("batches", [1875, 938, 469, 60_000])
+def test_a_line_of_a_log_that_counts_the_training_images_is_not_taken(batches: int) -> None:
+    claims, notes = read(f"{batches}/{batches} - 5s - loss: 0.17 - accuracy: 0.9391")
+    assert not claims
+    assert "of training or validation images" in notes[0]
+
+
+def test_a_loss_beside_an_accuracy_is_no_part_of_the_label() -> None:
+    claims, _ = read("LeNet-5: loss 0.2831, accuracy 0.9061", "Step 2: LeNet-5 has 90.4 %")
+    assert [claim.label for claim in claims] == ["LeNet-5", "LeNet-5"]
+
+
 def test_lines_of_a_file_keep_their_numbers() -> None:
     extraction = read_words(["# Results", "", "LeNet-5: 98.80 %"], "claims.txt")
     assert [claim.where for claim in extraction.claims] == ["line 3"]

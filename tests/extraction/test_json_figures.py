@@ -1,0 +1,221 @@
+"""Tests that the figures of models are read from JSON, with their models, data and runs."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from fmbench.errors import UserError
+from fmbench.extraction.read import read_input
+
+RUNS = (0.904, 0.908, 0.91)
+OTHER_DATA = {
+    "a field": [
+        {"model": "LeNet-5", "dataset": "MNIST", "accuracy": 99.1},
+        {"model": "LeNet-5", "dataset": "FashionMNIST", "accuracy": 90.4},
+    ],
+    "a key above": {
+        "mnist": {"LeNet-5": {"accuracy": 99.1}},
+        "fashion_mnist": {"LeNet-5": {"accuracy": 90.4}},
+    },
+    "the key of the figure": {"LeNet-5": {"mnist_accuracy": 99.1, "fashion_mnist_accuracy": 90.4}},
+    "a key below": {"LeNet-5": {"MNIST": {"accuracy": 99.1}, "FashionMNIST": {"accuracy": 90.4}}},
+    "a key alone": {"results": {"mnist": {"LeNet-5": 99.1}, "fashion_mnist": {"LeNet-5": 90.4}}},
+    "a key at the end": {"LeNet-5": {"mnist": 99.1, "fashion_mnist": 90.4}},
+    "a name with the data": {"lenet_mnist": {"acc": 99.1}, "LeNet-5": {"acc": 90.4}},
+    "an object": [
+        {"model": {"name": "LeNet-5"}, "dataset": {"name": name}, "metrics": {"accuracy": value}}
+        for name, value in (("cifar10", 71.0), ("fashion_mnist", 90.4))
+    ],
+    "columns": {
+        "columns": ["model", "dataset", "acc"],
+        "data": [["LeNet-5", "MNIST", 99.1], ["LeNet-5", "FMNIST", 90.4]],
+    },
+}
+
+
+def read(content):
+    """Return (label, value) of each claim."""
+    found = read_input(json.dumps(content), name="r.json")
+    assert all(claim.metric == "accuracy" for claim in found.claims)
+    return [(claim.label, claim.figure.value) for claim in found.claims]
+
+
+@pytest.mark.parametrize("content", OTHER_DATA.values(), ids=OTHER_DATA)
+def test_figures_of_other_data_are_noted_and_the_model_keeps_its_name(content):
+    found = read_input(json.dumps(content), name="r.json")
+    assert [(c.label, c.figure.value) for c in found.claims] == [("LeNet-5", "90.4")]
+    assert any(note.endswith("not taken") and " of " in note for note in found.notes)
+
+
+def test_a_printed_report_of_other_data_is_left_out_and_the_name_around_it_kept():
+    content = {"model": "LeNet-5", "dataset": "MNIST", "log": "Report\nAccuracy of SVC: 99.1 %\n",
+               "test": {"dataset": "Fashion-MNIST", "accuracy": 90.4}}  # fmt: skip
+    assert read(content) == [("LeNet-5", "90.4")]
+
+
+def test_the_notes_name_what_was_left_out():
+    rows = [
+        {"model": name, "dataset": data, "accuracy": 90.4}
+        for data in ("MNIST", "SVHN", "Fashion-MNIST")
+        for name in ("LeNet-5", "SVC")
+    ]
+    found = read_input(json.dumps(rows), name="r.json")
+    assert found.notes == (
+        "item 0 and item 1 are of MNIST: not taken", "item 2 and item 3 are of SVHN: not taken",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"dataset": "cifar10", "results": {"LeNet-5": {"accuracy": 0.71}}},
+        {"model": "LeNet-5", "data_set": "MNIST", "accuracy": 0.99},
+        {"mnist": {"report": {"0": {"precision": 0.9, "recall": 0.9, "support": 980},
+                              "1": {"precision": 0.9, "recall": 0.9, "support": 1135},
+                              "accuracy": 0.9}}},
+        {"mnist": {"confusion_matrix": [[9, 0, 1], [0, 9, 1], [0, 1, 9]]}},
+    ],
+)  # fmt: skip
+def test_a_file_of_other_data_only_is_refused_with_the_reason(content):
+    with pytest.raises(UserError, match=r"of (?:cifar10|MNIST|mnist): not taken"):
+        read_input(json.dumps(content), name="r.json")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"model": "ResNet-18", "weights": "imagenet", "accuracy": 0.93},
+        {"ResNet-18 (ImageNet weights)": {"accuracy": 0.93}},
+        {"resnet18_imagenet": {"accuracy": 0.93}},
+        {"dataset": "MNIST", "pretrained": {"dataset": "Fashion-MNIST", "accuracy": 0.93}},
+    ],
+)
+def test_data_on_which_a_model_was_only_trained_leaves_its_figure(content):
+    assert [value for _, value in read(content)] == ["0.93"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        [
+            {"model": "LeNet-5", "split": s, "accuracy": a}
+            for s, a in (("train", 0.99), ("test", 0.9))
+        ],
+        {"LeNet-5": {"accuracy": {"train": 0.99, "val": 0.91, "test": 0.9}}},
+        {"model": "LeNet-5", "train": {"accuracy": 0.99}, "test": {"accuracy": 0.9}},
+    ],
+)
+def test_figures_of_training_images_are_left_out(content):
+    assert read(content) == [("LeNet-5", "0.9")]
+
+
+@pytest.mark.parametrize(
+    ("content", "claims"),
+    [
+        ({"LeNet-5": 0.904, "SVC": 0.897}, [("LeNet-5", "0.904"), ("SVC", "0.897")]),
+        ({"accuracy": {"ours": 0.95, "SVC": 0.897}}, [("ours", "0.95"), ("SVC", "0.897")]),
+        ({"LeNet-5": {"accuracy": {"mean": 0.904, "std": 0.002}}}, [("LeNet-5", "0.904")]),
+        ({"model": "LeNet-5", "metrics": {"accuracy": 0.904}}, [("LeNet-5", "0.904")]),
+        ({"LeNet-5": {"results": {"test": {"acc": 0.904}}}}, [("LeNet-5", "0.904")]),
+        (
+            {"model": ["LeNet-5", "SVC"], "acc": [0.904, 0.9]},
+            [("LeNet-5", "0.904"), ("SVC", "0.9")],
+        ),
+        ({"model": {"0": "LeNet-5"}, "acc": {"0": 0.904}}, [("LeNet-5", "0.904")]),
+        (
+            {"classifier": {"acc": 0.904}, "SVC": {"acc": 0.9}},
+            [("classifier", "0.904"), ("SVC", "0.9")],
+        ),
+    ],
+)
+def test_the_usual_forms_of_results_are_read(content, claims):
+    assert read(content) == claims
+
+
+def test_a_mean_in_an_object_keeps_its_spread_and_its_number_of_runs():
+    content = {"LeNet-5": {"accuracy": {"mean": 0.904, "std": 0.002, "n": 5}}}
+    (claim,) = read_input(json.dumps(content), name="r.json").claims
+    assert (claim.figure.value, claim.figure.sd, claim.mean_of) == ("0.904", "0.002", 5)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ({"lr": 0.9, "dropout": 0.5, "momentum": 0.9}, "no key names a metric.*'lr', 'dropout'"),
+        ({"LeNet-5": {"dropout": 0.5, "momentum": 0.9}}, "no key names a metric"),
+        ({"LeNet-5": 1.2, "SVC": 89.7}, "not all like accuracies: not taken"),
+        ({"LeNet-5": {"accuracy": [0.904, 0.906]}}, "a list of figures"),
+        ({"accuracy": {"T-shirt/top": 0.85, "Trouser": 0.98}}, "no key names a metric"),
+        ({"model": "LeNet-5", "mean": 0.9, "std": 0.01}, "no key names a metric.*'mean' and 'std'"),
+    ],
+)
+def test_json_without_a_clear_accuracy_is_refused_with_the_reason(content, reason):
+    with pytest.raises(UserError, match=reason):
+        read_input(json.dumps(content), name="r.json")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        [{"model": "LeNet-5", "seed": s, "accuracy": a} for s, a in enumerate(RUNS)],
+        {"LeNet-5": {f"seed_{s}": {"accuracy": a} for s, a in enumerate(RUNS)}},
+        {"LeNet-5": {"accuracy": {f"run {s}": a for s, a in enumerate(RUNS)}}},
+        {"model": "LeNet-5", "runs": [{"seed": s, "time": 9.5 + s, "metrics": {"accuracy": a}}
+                                      for s, a in enumerate(RUNS)]},
+    ],
+    ids=["a field", "keys of objects", "keys of figures", "a list below the model"],
+)  # fmt: skip
+def test_runs_of_one_model_give_their_mean(content):
+    (claim,) = read_input(json.dumps(content), name="r.json").claims
+    assert (claim.label, claim.figure.value, claim.mean_of) == ("LeNet-5", "0.9073", 3)
+    assert "printed as 0.904, 0.908 and 0.91" in claim.remark
+
+
+def test_runs_with_other_settings_are_not_averaged():
+    rows = [
+        {"model": "LeNet-5", "seed": seed, "lr": lr, "accuracy": value}
+        for seed, lr, value in ((0, 0.1, 0.9), (1, 0.01, 0.8))
+    ]
+    assert [value for _, value in read(rows)] == ["0.9", "0.8"]
+
+
+def test_of_the_epochs_of_a_training_the_last_one_counts():
+    rows = [
+        {"model": name, "epoch": epoch, "test_acc": value}
+        for name in ("LeNet-5", "CNN")
+        for epoch, value in enumerate((0.8, 0.9, 0.91))
+    ]
+    assert read(rows) == [("LeNet-5", "0.91"), ("CNN", "0.91")]
+
+
+def test_a_matrix_beside_the_accuracy_of_a_named_model_is_of_this_model():
+    content = {"model": "LeNet-5", "accuracy": 0.95,
+               "confusion_matrix": [[900, 50, 50], [40, 910, 50], [30, 30, 940]]}  # fmt: skip
+    found = read_input(json.dumps(content), name="r.json")
+    assert [matrix.label for matrix in found.matrices] == ["LeNet-5"]
+
+
+@pytest.mark.parametrize("quote", ['"', "'"], ids=["JSON", "Python"])
+def test_lines_that_each_name_a_model_give_a_claim_each(quote):
+    lines = [
+        {"model": "LeNet-5", "dataset": "fmnist", "acc": 0.904},
+        {"model": "LeNet-5", "dataset": "mnist", "acc": 0.991},
+        {"model": "SVC", "dataset": "fmnist", "acc": 0.897},
+    ]
+    text = "\n".join(map(json.dumps, lines)).replace('"', quote)
+    expected = [("LeNet-5", "0.904"), ("SVC", "0.897")]
+    assert [(c.label, c.figure.value) for c in read_input(text).claims] == expected
+    in_log = f"Start of the runs.\n{text}\nEnd of the runs.\n"
+    assert [(c.label, c.figure.value) for c in read_input(in_log).claims] == expected
+    if quote == '"':
+        found = read_input(text, kind="JSON")
+        assert [(c.label, c.figure.value) for c in found.claims] == expected
+
+
+def test_lines_without_a_model_are_a_log_of_which_the_last_one_counts():
+    text = "\n".join(json.dumps({"epoch": k, "test_acc": 0.9 + k / 100}) for k in range(3))
+    found = read_input(text)
+    assert [(c.label, c.figure.value) for c in found.claims] == [("", "0.92")]
+    assert found.notes == ("test_acc is printed 3 times: only the last one is taken",)

@@ -1,0 +1,122 @@
+"""Numbers of runs, parameters and counts are told from accuracies."""
+
+from __future__ import annotations
+
+import pytest
+
+from fmbench.extraction.text.mentions import find_figures, find_repetition
+from fmbench.extraction.text.read import find_sentences, read_words
+
+
+def count_runs(text: str) -> list[tuple[int, int, int]]:
+    """Of how many runs each figure of a sentence is the mean and the best, and its folds."""
+    return [(c.mean_of, c.best_of, c.folds) for c in find_sentences(text, "x")[0]]
+
+
+# ---- numbers of runs -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("phrase", "mean_of", "best_of"),
+    [
+        ("Top-1 accuracy on Fashion-MNIST, mean of 5 runs", 5, 1),
+        ("Top 1 accuracy, averaged over 5 runs", 5, 1),
+        ("Test accuracy, best in bold, averaged over 5 runs", 5, 1),
+        ("Best results are in bold, averaged over 5 runs", 5, 1),
+        ("Accuracy with the best learning rate, averaged over 10 runs", 10, 1),
+        ("mean accuracy of the best model over 5 runs", 5, 1),
+        ("best accuracy over 5 runs", 1, 5), ("top accuracy over 5 runs", 1, 5),
+        ("Mean accuracy; the best of 5 runs in brackets", 1, 5),
+        ("highest accuracy of the three runs", 1, 3),
+    ],
+)  # fmt: skip
+def test_a_phrase_says_mean_or_best_of_runs(phrase: str, mean_of: int, best_of: int) -> None:
+    found = find_repetition(phrase)
+    assert found is not None
+    assert (found.mean_of, found.best_of) == (mean_of, best_of)
+
+
+@pytest.mark.parametrize("phrase", ["Best results in bold, 5 runs", "best epoch over 5 runs"])
+def test_what_is_best_may_be_something_else_than_a_run(phrase: str) -> None:
+    assert find_repetition(phrase) is None
+
+
+def test_a_figure_with_a_spread_is_a_mean() -> None:
+    found = find_repetition("best result of 5 runs", has_spread=True)
+    assert found is not None
+    assert (found.mean_of, found.best_of) == (5, 1)
+    assert "read as a mean" in found.remark
+
+
+@pytest.mark.parametrize(
+    ("text", "runs"),
+    [
+        ("The best of ten runs of LeNet-5 has an accuracy of 91.4%; the mean is 90.8%.",
+         [(1, 10, 1), (10, 1, 1)]),
+        ("The mean accuracy of LeNet-5 over 5 runs is 90.6 %, the best run reaches 91.1 %.",
+         [(5, 1, 1), (1, 5, 1)]),
+        ("LeNet-5 reaches 91.2 %, and the best of ten runs of SVC has 89.9 % accuracy.",
+         [(1, 1, 1), (1, 10, 1)]),
+        ("LeNet-5 reaches 91.2 % and SVC 89.7 %, averaged over 5 runs.", [(5, 1, 1), (5, 1, 1)]),
+        ("Over 5 runs, the mean accuracy of LeNet-5 is 90.6 %.", [(5, 1, 1)]),
+        ("The best of 5 runs of LeNet-5 has an accuracy of 91.2 ± 0.2 %.", [(5, 1, 1)]),
+        ("Averaged, as usual, over 5 runs, LeNet-5 reaches an accuracy of 91.2 %.", [(5, 1, 1)]),
+        ("LeNet-5 has an accuracy of 91.2 % (top-1, mean of 5).", [(1, 1, 1)]),
+    ],
+)  # fmt: skip
+def test_each_figure_of_a_sentence_has_its_own_number_of_runs(
+    text: str, runs: list[tuple[int, int, int]]
+) -> None:
+    assert count_runs(text) == runs
+
+
+def test_a_line_of_several_pieces_gives_each_its_number_of_runs() -> None:
+    line = "The best of ten runs of LeNet-5 has 91.4%; the mean is 90.8%"
+    claims = read_words([line], "claims.txt").claims
+    assert [(c.label, c.figure.value, c.mean_of, c.best_of) for c in claims] == [
+        ("LeNet-5", "91.4%", 1, 10), ("LeNet-5", "90.8%", 10, 1),
+    ]  # fmt: skip
+
+
+# ---- parameters and counts -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "label", "value"),
+    [
+        ("LR: 84.2 %", "LR", "84.2%"), ("LR 84.2 %", "LR", "84.2%"), ("LR: 84.2", "LR", "84.2"),
+        ("LeNet-5 with dropout: 89.5 %", "LeNet-5 with dropout", "89.5%"),
+        ("LeNet-5 + dropout: 89.5 %", "LeNet-5 + dropout", "89.5%"),
+        ("LeNet-5 with momentum: 89.5 %", "LeNet-5 with momentum", "89.5%"),
+        ("LeNet-5 without dropout: 0.895", "LeNet-5 without dropout", "0.895"),
+    ],
+)  # fmt: skip
+def test_a_parameter_in_a_label_takes_no_accuracy_away(text: str, label: str, value: str) -> None:
+    (claim,) = read_words([text], "claims.txt").claims
+    assert (claim.label, claim.figure.value) == (label, value)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("LR: 0.01", "a parameter, LR"), ("lr: 0.842", "a parameter, lr"),
+        ("Dropout: 50 %", "a parameter, Dropout"), ("Test loss: 0.2831", "a loss"),
+        ("LeNet-5 with dropout: 0.5", "a parameter, dropout"),
+        ("Parameters: 61706", "a count"), ("Total params: 61,706", "a count"),
+        ("#Params (M): 0.06", "a count"), ("Epochs: 20", "a count"), ("Seed: 42", "a count"),
+        ("Training time: 35.2", "a count"), ("Batch size: 64", "a parameter"),
+        ("Year: 2017", "a count"), ("Number of epochs: 20", "a count"),
+    ],
+)  # fmt: skip
+def test_a_line_of_a_parameter_or_a_count_says_why_it_is_not_taken(text: str, reason: str) -> None:
+    extraction = read_words([text], "claims.txt")
+    assert not extraction.claims
+    assert len(extraction.notes) == 1
+    assert f"not taken ({reason}" in extraction.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("CNN after 10 epochs: 91.2", "91.2"), ("CNN (2 layers): 91.2", "91.2")]
+)
+def test_a_count_in_a_label_takes_no_accuracy_away(text: str, value: str) -> None:
+    assert [f.text for f in find_figures(text) if not f.why_not] == [value]
