@@ -11,7 +11,7 @@ README.md, between two marks.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -20,6 +20,8 @@ from fmbench.analysis.evaluation import SuiteResults, read_results
 from fmbench.analysis.seed_allocation import Stop
 from fmbench.execution.estimate import count_core_seconds
 from fmbench.records.record import Record
+from fmbench.records.store import Store
+from fmbench.runners import load_runners
 from fmbench.suites.reader import read_suite
 from fmbench.utils.environment import CHECKOUT
 from fmbench.utils.files import write_text_atomically
@@ -36,6 +38,8 @@ from fmbench.utils.table import (
 )
 
 FOLDER = CHECKOUT / "results" / "until-decided"
+OTHER_ROWS = "other-rows"  # in it: a seed of each row that the run did not measure
+FIXED_SEEDS = 5  # of each row without --until-decided
 README = "README.md"
 START, END = "<!-- made by benchmarks/speed/whole_run.py -->", "<!-- end of the table -->"
 COLUMNS = (
@@ -64,6 +68,31 @@ def count_wall_seconds(records: Iterable[Record]) -> float:
         seconds += max(0.0, end - max(start, until))
         until = max(until, end)
     return seconds
+
+
+def measure_core_seconds(folders: Iterable[Path]) -> dict[str, float]:
+    """Return the mean seconds of a seed on one core, by runner, from the records of the folders."""
+    seconds: dict[str, list[float]] = {}
+    for folder in folders:
+        for record in Store(folder).read_contents().finished.values():
+            seconds.setdefault(record.cell["runner"], []).append(count_core_seconds(record))
+    return {name: sum(values) / len(values) for name, values in seconds.items()}
+
+
+def estimate_fixed_seconds(results: SuiteResults, seconds: Mapping[str, float]) -> float | None:
+    """Estimate the seconds on one core of fixed seeds of every row of `run --all`.
+
+    ``seconds`` are those of a seed, by runner. None if a row was never measured.
+    """
+    asked = {
+        row.runner for row in results.suite.rows
+        if (c := results.configurations.get(row.runner)) and not c.runner.by_name_only
+    }  # fmt: skip
+    if not asked <= set(seconds):
+        return None
+    known = load_runners()
+    n_seeds = {name: 1 if known[name].deterministic else FIXED_SEEDS for name in asked}
+    return sum(n_seeds[name] * seconds[name] for name in asked)
 
 
 def build_whole_run_table(results: SuiteResults) -> Table:
@@ -104,6 +133,15 @@ def build_whole_run_table(results: SuiteResults) -> Table:
             }
         )  # fmt: skip
     notes = list(_write_notes(list(measured.values()), n_hidden)) if measured else []
+    seconds = measure_core_seconds((folder, folder / OTHER_ROWS))
+    if measured and (fixed := estimate_fixed_seconds(results, seconds)):
+        spent_seconds = sum(map(count_core_seconds, measured.values()))
+        notes.append(
+            f"{FIXED_SEEDS} seeds of every row (one where a row has no chance) would need "
+            f"{format_duration(fixed)} on one core; this run took "
+            f"{100 * spent_seconds / fixed:.0f} % of it. For that, one seed of each other row was "
+            f"measured beside it (`{OTHER_ROWS}/`)."
+        )
     if unfinished := [row.label for row in spent.rows if row.stop is None]:
         notes.append(f"The run has not ended. Not stopped by a look yet: {join_words(unfinished)}.")
     return Table("What the run took", COLUMNS, rows, tuple(notes))

@@ -1,7 +1,8 @@
 """Simulates `fmbench run --all --until-decided`: what it costs, what it decides, how often it errs.
 
 The rows, with their means, spreads and seconds of a fit, come from the committed reference results,
-so run it again after these have changed. The results are in `until-decided.md`; the seed is fixed.
+and the seconds of a newer version from the records in `results/until-decided`. So run it again
+after these have changed. The results are in `until-decided.md`; the seed is fixed.
 
     python benchmarks/verdicts/simulate_until_decided.py           # minutes on one core
     python benchmarks/verdicts/simulate_until_decided.py --quick   # prints, writes no file
@@ -9,8 +10,10 @@ so run it again after these have changed. The results are in `until-decided.md`;
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -63,6 +66,15 @@ def find_other_rows(tested: Sequence[TestedRow]) -> list[OtherRow]:
         for c in select_configurations([], True, suite, [])
         if c.name not in names and c.name in summaries
     ]
+
+
+@cache
+def load_newer_seconds() -> dict[str, float]:
+    """The seconds of a seed on one core with compiled loops, by runner."""
+    sys.path.insert(0, str(Path(__file__).parents[1] / "speed"))
+    from whole_run import FOLDER, OTHER_ROWS, measure_core_seconds
+
+    return measure_core_seconds((FOLDER, FOLDER / OTHER_ROWS))
 
 
 def stops_by_reference(row: TestedRow, plan: LookPlan) -> bool:
@@ -124,13 +136,15 @@ def report_costs(tested: Sequence[TestedRow], others: Sequence[OtherRow], n_rows
             [
                 row.row.label, row.row.claimed or "", f"{100 * (summary.mean or 0):.2f}",
                 f"{100 * (summary.sd or 0):.2f}", f"{summary.fit_seconds or 0:.0f}",
+                f"{load_newer_seconds()[row.row.runner]:.0f}",
                 f"{100 * before.decided:.1f}", f"{100 * after.decided:.1f}", f"{after.seeds:.2f}",
                 "none" if stops_by_reference(row, plan) else f"{after.seeds:.2f}",
             ]
         )  # fmt: skip
     header = [
-        "row", "claimed", "mean", "spread", "seconds of a fit", f"decided by {FIXED_SEEDS} seeds",
-        "decided by looks", "seeds", "seeds if fmbench's own run counts",
+        "row", "claimed", "mean", "spread", "seconds of a fit", "newer seconds",
+        f"decided by {FIXED_SEEDS} seeds", "decided by looks", "seeds",
+        "seeds if fmbench's own run counts",
     ]  # fmt: skip
     return f"""## The {n_tests} rows that seeds can decide
 
@@ -150,21 +164,33 @@ def report_totals(
     by_limit: dict[int, list[Outcome]],
     plan: LookPlan,
 ) -> str:
-    """The table of the whole command."""
-    seconds = [row.summary.fit_seconds or 0.0 for row in tested]
-    every = sum(row.fixed_seeds * row.seconds for row in others)
-    once = sum(row.seconds for row in others)
-    total = every + sum(FIXED_SEEDS * s for s in seconds)
+    """The table of the whole command, by the newer seconds and by those of the reference."""
+    reference = {row.row.runner: row.summary.fit_seconds or 0.0 for row in tested}
+    reference |= {row.runner: row.seconds for row in others}
 
-    def write_line(name: str, outcomes: Sequence[Outcome], rest: float) -> list[str]:
-        spent = rest + sum(o.seeds * s for o, s in zip(outcomes, seconds, strict=True))
-        return [
+    def count_hours(
+        seconds: dict[str, float], outcomes: Sequence[Outcome], rest: Callable[[OtherRow], int]
+    ) -> float:
+        of_others = sum(rest(row) * seconds[row.runner] for row in others)
+        of_tested = sum(
+            o.seeds * seconds[row.row.runner] for o, row in zip(outcomes, tested, strict=True)
+        )
+        return (of_others + of_tested) / 3600
+
+    def write_line(
+        name: str, outcomes: Sequence[Outcome], rest: Callable[[OtherRow], int]
+    ) -> list[str]:
+        cells = [
             name, f"{sum(o.decided for o in outcomes):.2f}",
-            f"{sum(o.seeds for o in outcomes) / len(outcomes):.1f}", f"{spent / 3600:.1f}",
-            f"{100 * spent / total:.0f} %",
+            f"{sum(o.seeds for o in outcomes) / len(outcomes):.1f}",
         ]  # fmt: skip
+        for seconds in (load_newer_seconds(), reference):
+            spent = count_hours(seconds, outcomes, rest)
+            total = count_hours(seconds, fixed, get_fixed_seeds)
+            cells += [f"{spent:.1f}", f"{100 * spent / total:.0f} %"]
+        return cells
 
-    lines = [write_line(f"fixed {FIXED_SEEDS}", fixed, every)]
+    lines = [write_line(f"fixed {FIXED_SEEDS}", fixed, get_fixed_seeds)]
     for limit, outcomes in by_limit.items():
         limited = replace(plan, max_seeds=limit)
         known = [
@@ -172,13 +198,19 @@ def report_totals(
             for row, outcome in zip(tested, outcomes, strict=True)
         ]
         lines += [
-            write_line(f"until decided, at most {limit}, nothing known before", outcomes, once),
-            write_line(f"until decided, at most {limit}, fmbench's own run counts", known, 0.0),
+            write_line(
+                f"until decided, at most {limit}, nothing known before", outcomes, lambda row: 1
+            ),
+            write_line(
+                f"until decided, at most {limit}, fmbench's own run counts", known, lambda row: 0
+            ),
         ]
     header = [
         "seeds",
         "decided rows",
         "seeds a tested row",
+        "core-hours, newer seconds",
+        f"of fixed {FIXED_SEEDS}, newer seconds",
         "core-hours",
         f"of fixed {FIXED_SEEDS}",
     ]
@@ -187,7 +219,17 @@ decide: nothing is claimed, the
 recipe is not stated, or the claim is about other images. "Nothing known before": each of them gets
 one seed, as in a suite of the user's own. "fmbench's own run counts": it takes their place.
 
+The reference results were measured by several versions, most of them without compiled loops. The
+newer seconds are those of one seed on one core in [`results/until-decided`](
+../../results/until-decided/README.md), with compiled loops. These make above all the rows faster
+that no seed can decide, so they save less of the time by not being measured.
+
 {write_table(header, lines)}"""
+
+
+def get_fixed_seeds(row: OtherRow) -> int:
+    """How many seeds a row gets without `--until-decided`."""
+    return row.fixed_seeds
 
 
 # ---------------------------------------------------------------- how often it errs

@@ -7,6 +7,7 @@ import math
 import re
 import subprocess
 import sys
+from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,9 @@ from fmbench.analysis.verdicts import (
     judge_claim,
     make_trial,
 )
+from fmbench.records.record import decode_record
+from fmbench.suites.reader import read_suite
+from fmbench.utils.environment import CHECKOUT
 
 pytestmark = pytest.mark.slow
 
@@ -228,6 +232,20 @@ def test_until_decided_takes_at_most_40_percent_of_five_seeds_and_decides_as_man
     fixed, known = costs["fixed 5"], costs["until decided, at most 20, fmbench's own run counts"]
     assert int(known[-1].removesuffix(" %")) <= 40
     assert float(known[0]) >= float(fixed[0]) - 0.02  # the rest are the rows that stop at once
+
+
+def test_the_newer_seconds_are_those_of_the_committed_records():
+    # Fails after new records: then run simulate_until_decided.py again.
+    seconds = defaultdict(list)
+    for path in (CHECKOUT / "results" / "until-decided").glob("**/records/*/*.json"):
+        record = decode_record(path.read_bytes())
+        assert (record.status, record.threads) == ("finished", 1)
+        seconds[record.cell["runner"]].append(record.total_seconds)
+    committed = find_until_decided_rows(["row"])
+    for row in read_suite().rows:
+        if row.label in committed:
+            measured = seconds[row.runner]
+            assert float(committed[row.label][4]) == pytest.approx(np.mean(measured), abs=0.6)
 
 
 def test_until_decided_keeps_the_family_wise_error_and_finds_more():

@@ -61,3 +61,19 @@ def test_a_folder_that_was_not_measured_until_decided_is_refused(script):
     results = read_results(REFERENCE, read_suite())
     with pytest.raises(SystemExit, match="was not measured until decided: run `fmbench run --all"):
         script.build_whole_run_table(results)
+
+
+def test_fixed_seeds_count_a_row_without_chance_once(script):
+    results = read_results(script.FOLDER, read_suite())
+    asked = {
+        row.runner: results.configurations[row.runner].runner
+        for row in results.suite.rows
+        if row.runner and not results.configurations[row.runner].runner.by_name_only
+    }
+    seconds = dict.fromkeys(asked, 1.0)
+    n_without_chance = sum(runner.deterministic for runner in asked.values())
+    assert n_without_chance == 5
+    expected = 5 * (len(asked) - n_without_chance) + n_without_chance
+    assert script.estimate_fixed_seconds(results, seconds) == expected
+    seconds.pop("eden")
+    assert script.estimate_fixed_seconds(results, seconds) is None
