@@ -187,8 +187,9 @@ def _describe_both(pair: PairResult, result: ConsistencyResult) -> tuple[str, st
     """Name both sources of a pair, each with what it allows; the notes stand after the second."""
     named = []
     for i, allows in zip((pair.first, pair.second), describe_sides(pair, result), strict=True):
-        source = result.sources[i]
-        name = name_source_and_metric(source, result)
+        # Where a matrix contradicts single figures, these are named anyway.
+        name_it = name_source if pair.clashes else name_source_and_metric
+        name = name_it(result.sources[i], result)
         metric, _, values = allows.partition(" ")
         # "Table 2, MSE: 0.655 to 0.665"
         if metric and name.endswith((f" {metric}", f"({metric})")):
