@@ -19,6 +19,8 @@ from fmbench.models.nn.losses import SquaredHinge, cross_entropy, mean_squared_e
 from fmbench.models.nn.stacked import SingleNetwork
 from fmbench.models.nn.training import TorchClassifier, TrainConfig
 
+pytestmark = pytest.mark.slow
+
 
 def build_network(*more):
     torch.manual_seed(0)

@@ -13,6 +13,7 @@ from fmbench.models.nn.convolutions.compiled import CompiledStages, replace_stag
 from fmbench.models.nn.convolutions.select import build_fast_forward
 from fmbench.models.nn.layers import Residual
 
+pytestmark = pytest.mark.slow
 TOLERANCE = 2e-5  # of the largest value; the sums are of float32
 
 
@@ -85,7 +86,6 @@ FEW_REGISTERS = 6
     maximum=st.booleans(),
     seed=st.integers(0, 1000),
 )
-@pytest.mark.slow
 def test_stages_of_any_shape_are_computed_as_in_pytorch(
     channels, sizes, sides, n, paddings, maximum, seed
 ):
