@@ -38,7 +38,7 @@ from fmbench.utils.table import (
 )
 
 FOLDER = CHECKOUT / "results" / "until-decided"
-OTHER_ROWS = "other-rows"  # in it: a seed of each row that the run did not measure
+ALONE = "alone"  # in it: a seed of each row that was measured while no other cell was
 FIXED_SEEDS = 5  # of each row without --until-decided
 README = "README.md"
 START, END = "<!-- made by benchmarks/speed/whole_run.py -->", "<!-- end of the table -->"
@@ -71,11 +71,15 @@ def count_wall_seconds(records: Iterable[Record]) -> float:
 
 
 def measure_core_seconds(folders: Iterable[Path]) -> dict[str, float]:
-    """Return the mean seconds of a seed on one core, by runner, from the records of the folders."""
+    """Return the mean seconds of a seed on one core, by runner, from the records of the folders.
+
+    Only cells that ran alone count: others have waited for memory, which all cores share.
+    """
     seconds: dict[str, list[float]] = {}
     for folder in folders:
         for record in Store(folder).read_contents().finished.values():
-            seconds.setdefault(record.cell["runner"], []).append(count_core_seconds(record))
+            if record.jobs == 1:
+                seconds.setdefault(record.cell["runner"], []).append(count_core_seconds(record))
     return {name: sum(values) / len(values) for name, values in seconds.items()}
 
 
@@ -133,14 +137,13 @@ def build_whole_run_table(results: SuiteResults) -> Table:
             }
         )  # fmt: skip
     notes = list(_write_notes(list(measured.values()), n_hidden)) if measured else []
-    seconds = measure_core_seconds((folder, folder / OTHER_ROWS))
+    seconds = measure_core_seconds((folder, folder / ALONE))
     if measured and (fixed := estimate_fixed_seconds(results, seconds)):
-        spent_seconds = sum(map(count_core_seconds, measured.values()))
+        alone = sum(seconds[record.cell["runner"]] for record in measured.values())
         notes.append(
-            f"{FIXED_SEEDS} seeds of every row (one where a row has no chance) would need "
-            f"{format_duration(fixed)} on one core; this run took "
-            f"{100 * spent_seconds / fixed:.0f} % of it. For that, one seed of each other row was "
-            f"measured beside it (`{OTHER_ROWS}/`)."
+            f"One cell at a time (`{ALONE}/`), the {format_number_of(len(measured), 'cell')} need "
+            f"{format_duration(alone)}, and {FIXED_SEEDS} seeds of every row (one where a row has "
+            f"no chance) {format_duration(fixed)}: this run is {100 * alone / fixed:.0f} % of that."
         )
     if unfinished := [row.label for row in spent.rows if row.stop is None]:
         notes.append(f"The run has not ended. Not stopped by a look yet: {join_words(unfinished)}.")

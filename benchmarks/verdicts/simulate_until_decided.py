@@ -72,9 +72,9 @@ def find_other_rows(tested: Sequence[TestedRow]) -> list[OtherRow]:
 def load_newer_seconds() -> dict[str, float]:
     """The seconds of a seed on one core with compiled loops, by runner."""
     sys.path.insert(0, str(Path(__file__).parents[1] / "speed"))
-    from whole_run import FOLDER, OTHER_ROWS, measure_core_seconds
+    from whole_run import ALONE, FOLDER, measure_core_seconds
 
-    return measure_core_seconds((FOLDER, FOLDER / OTHER_ROWS))
+    return measure_core_seconds((FOLDER, FOLDER / ALONE))
 
 
 def stops_by_reference(row: TestedRow, plan: LookPlan) -> bool:
@@ -220,9 +220,8 @@ recipe is not stated, or the claim is about other images. "Nothing known before"
 one seed, as in a suite of the user's own. "fmbench's own run counts": it takes their place.
 
 The reference results were measured by several versions, most of them without compiled loops. The
-newer seconds are those of one seed on one core in [`results/until-decided`](
-../../results/until-decided/README.md), with compiled loops. These make above all the rows faster
-that no seed can decide, so they save less of the time by not being measured.
+newer seconds are those of a seed, one cell at a time, in [`results/until-decided`](
+../../results/until-decided/README.md), with compiled loops.
 
 {write_table(header, lines)}"""
 

@@ -240,7 +240,8 @@ def test_the_newer_seconds_are_those_of_the_committed_records():
     for path in (CHECKOUT / "results" / "until-decided").glob("**/records/*/*.json"):
         record = decode_record(path.read_bytes())
         assert (record.status, record.threads) == ("finished", 1)
-        seconds[record.cell["runner"]].append(record.total_seconds)
+        if record.jobs == 1:
+            seconds[record.cell["runner"]].append(record.total_seconds)
     committed = find_until_decided_rows(["row"])
     for row in read_suite().rows:
         if row.label in committed:
