@@ -412,7 +412,7 @@ def plan_run(
 def _foresee_looks(
     looks: Looks, asked: _AskedCells, found: SuiteResults
 ) -> tuple[list[Cell], list[Cell]]:
-    """List the cells to measure before the next look, and all cells that the run could measure.
+    """Return two lists: the cells before the next look, and all cells that the run may measure.
 
     The second list contains the first. It is what the run measures in the worst case, in which no
     open row stops before it has the largest number of seeds.

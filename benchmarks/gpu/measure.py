@@ -298,7 +298,7 @@ class MachineWatch:
     card_load: list[int] = field(default_factory=list)  # percent of the time that a kernel ran
 
     def facts(self) -> dict[str, Any]:
-        """What was seen; nothing about the card that nvidia-smi did not say."""
+        """Return the extremes that were read; a value that nvidia-smi did not give is left out."""
         found: dict[str, Any] = {"min_host_available_mib": self.min_host_available_mib}
         if self.peak_card_mib is not None:
             found["peak_card_mib"] = self.peak_card_mib
@@ -448,7 +448,7 @@ def read_entries(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def read_result(path: Path) -> dict[str, Any]:
-    """What a step has written into its file; nothing if there is no file."""
+    """Read what a step has written into its file; an empty dictionary if there is no file."""
     return json.loads(path.read_text()) if path.exists() else {}
 
 
@@ -534,7 +534,7 @@ def send_to_group(pid: int, sent: signal.Signals) -> None:
 
 
 class Output:
-    """The output folder, its journal and table, and the archives of what is in it."""
+    """The folder for all results: the journal of the steps, the table, and the archives."""
 
     def __init__(
         self, folder: Path, archives: Path, settings: dict[str, Any], steps: Sequence[str]

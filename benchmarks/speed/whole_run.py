@@ -84,7 +84,7 @@ def measure_core_seconds(folders: Iterable[Path]) -> dict[str, float]:
 
 
 def estimate_fixed_seconds(results: SuiteResults, seconds: Mapping[str, float]) -> float | None:
-    """Estimate the seconds on one core of fixed seeds of every row of `run --all`.
+    """Estimate how many seconds one core needs for `run --all` with five seeds of every row.
 
     ``seconds`` are those of a seed, by runner. None if a row was never measured.
     """

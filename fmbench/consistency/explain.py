@@ -184,7 +184,7 @@ def build_figure_rows(result: ConsistencyResult) -> list[dict[str, str]]:
 
 
 def build_source_rows(result: ConsistencyResult) -> list[dict[str, str]]:
-    """Return each listed source and what it allows for each metric; all have the same keys.
+    """Return one row for each listed source: its name and the range that it allows of each metric.
 
     A printed matrix says everything that agreeing figures in the same place say: one row for both.
     """

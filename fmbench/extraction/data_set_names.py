@@ -172,7 +172,10 @@ class _Heading:
 
 
 def find_data_of_title(title: str) -> str:
-    """Return the other data sets whose results a title announces; empty if it announces none."""
+    """Return the data sets, other than Fashion-MNIST, whose results stand below a title.
+
+    The text is empty if there are none.
+    """
     data = find_data_sets(title)
     if not data.is_other or _ONLY_COMPARED.search(title):
         return ""

@@ -25,6 +25,7 @@ from decimal import Decimal, localcontext
 from fmbench.datasets.specs import FASHION_MNIST
 from fmbench.extraction.found import Bound, FoundClaim, PrintedFigure
 from fmbench.suites.rounding import parse_figure
+from fmbench.utils.printable import write_on_one_line
 
 MAX_LENGTH = 120  # of a printed figure, in characters
 
@@ -116,7 +117,7 @@ def parse_printed_figure(
 def _read_figure(
     text: str, plain: str, error_rate: bool, percent: bool | None, decimal_comma: bool | None
 ) -> PrintedFigure | None:
-    printed = " ".join("".join(c if c.isprintable() else " " for c in text).split()).lstrip("= ")
+    printed = write_on_one_line(text).lstrip("= ")
     bound, rest = _split_bound(plain)
     quotient = _read_quotient(rest, printed, bound, decimal_comma, error_rate=error_rate)
     if quotient is not None:
@@ -323,14 +324,14 @@ def normalise_signs(text: str) -> str:
     """
     text = re.sub(rf"(?<=[0-9])[{_GROUP_BLANKS}](?=[0-9]{{3}}(?![0-9]))", "'", text)
     if text.isascii():
-        return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+        return write_on_one_line(text)
     text = re.sub("(?<=[0-9])\u00b7(?=[0-9])", ".", text.translate(_SIGNS))
     kept = (
         c if unicodedata.category(c) == "No" else unicodedata.normalize("NFKC", c) for c in text
     )
     text = "".join(kept).translate(_SIGNS)
     digits = (str(unicodedata.decimal(c)) if unicodedata.category(c) == "Nd" else c for c in text)
-    return " ".join("".join(c if c.isprintable() else " " for c in digits).split())
+    return write_on_one_line("".join(digits))
 
 
 def _normalise(text: str) -> str | None:

@@ -47,6 +47,7 @@ from fmbench.extraction.runs import (
 )
 from fmbench.metrics.registry import METRICS
 from fmbench.utils.formatting import join_words
+from fmbench.utils.printable import write_on_one_line
 
 SOURCE = "JSON"
 _LEAST_PERCENT = 10  # in JSON, figures between 1 and 10 are neither fractions nor percentages
@@ -279,7 +280,7 @@ def _read_names(place: JsonPlace, notes: list[str]) -> list[FoundClaim]:
 
 
 def _may_be_accuracies(names: dict[str, str], place: JsonPlace, notes: list[str]) -> bool:
-    """Whether figures without a metric are accuracies: by their size, and of known models."""
+    """Whether these names are models, and their figures, which have no metric, accuracies."""
     from fmbench.extraction.text.mentions import find_models
 
     known = [key for key in names if find_models(key.replace("_", " "))]
@@ -414,4 +415,4 @@ def _join_runs(
 
 def _name_place(place: JsonPlace, key: str) -> str:
     path = "/".join((*place.keys, *([key] if key else [])))
-    return " ".join("".join(c if c.isprintable() else " " for c in path).split())[:_MAX_PLACE]
+    return write_on_one_line(path)[:_MAX_PLACE]

@@ -223,7 +223,7 @@ def find_strings(content: Any) -> list[str]:
 
 @dataclass(frozen=True)
 class _Said:
-    """What a key or a field says of the images: empty for those of Fashion-MNIST; and where."""
+    """The data set that a key or a field names (empty: Fashion-MNIST), and where it stands."""
 
     images: str
     place: str

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from fmbench.extraction.found import Average
+from fmbench.utils.printable import write_on_one_line
 
 MAX_LENGTH = 500  # of a head or a phrase, in characters
 
@@ -319,7 +320,7 @@ def normalise_name(text: str) -> str:
     plain = unicodedata.normalize("NFKC", text[:MAX_LENGTH]).replace("\u2019", "'")
     plain = re.sub("[\u2010\u2011\u2012\u2013\u2212]", "-", plain)
     plain = re.sub(r"(?<=[a-z])(?=[A-Z][a-z])|_", " ", plain)
-    return " ".join("".join(c if c.isprintable() else " " for c in plain).split())
+    return write_on_one_line(plain)
 
 
 def _find_percent(text: str) -> bool | None:

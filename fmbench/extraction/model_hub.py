@@ -26,6 +26,7 @@ from fmbench.extraction.found import Extraction, FoundClaim
 from fmbench.extraction.metric_names import MetricName, find_metric_name, is_training_metric
 from fmbench.extraction.text.mentions import FASHION, Repetition, find_datasets, find_repetition
 from fmbench.metrics.registry import METRICS
+from fmbench.utils.printable import write_on_one_line
 
 KIND = "model hub"
 MAX_LENGTH = 200_000  # characters of YAML, which takes some seconds
@@ -240,7 +241,7 @@ def _get_text(fields: Mapping[str, Any], key: str) -> str:
     value = fields.get(key)
     if not isinstance(value, str):
         return ""
-    return " ".join("".join(c if c.isprintable() else " " for c in value).split())[:_MAX_TEXT]
+    return write_on_one_line(value)[:_MAX_TEXT]
 
 
 def _get_mapping(value: object, name: str, where: str) -> Mapping[str, Any]:

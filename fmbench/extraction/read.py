@@ -30,6 +30,7 @@ from fmbench.extraction.found import Extraction, FoundClaim
 from fmbench.extraction.html_text import blank_hidden, strip_tags
 from fmbench.suites.claims import Suite
 from fmbench.utils.formatting import join_words
+from fmbench.utils.printable import write_on_one_line
 
 if TYPE_CHECKING:
     from fmbench.extraction.tables import TablesRead
@@ -351,7 +352,7 @@ def _finish(found: Extraction) -> Extraction:
 
 
 def _to_line(text: str) -> str:
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:400]
+    return write_on_one_line(text)[:400]
 
 
 def _merge(kind: str, name: str, parts: Sequence[Extraction]) -> Extraction:

@@ -71,7 +71,7 @@ def sums_up_runs(text: str) -> bool:
 
 
 def varies_between_runs(head: str) -> bool:
-    """Whether what a head names differs between the runs of one model, such as a time."""
+    """Whether runs of one model may differ in what this head names, such as a time or a loss."""
     return _VARIES.search(head) is not None
 
 

@@ -225,7 +225,7 @@ def resolve_device(wanted: str) -> str:
 
 
 def describe_unused_gpu() -> str | None:
-    """Say on one line why a GPU that seems to be here is not used; None if none seems to be."""
+    """Say on one line why no GPU is used; None if one is used or none seems to be here."""
     problem = gpu.ask().problem
     if problem and gpu.seems_to_be_here():
         return f"neural networks run on the CPU, although there seems to be a GPU: {problem}"

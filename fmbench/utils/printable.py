@@ -30,6 +30,14 @@ def escape_on_one_line(text: str) -> str:
     return escape_unsafe(_LINE_BREAK.sub(" ", text))
 
 
+def write_on_one_line(text: str) -> str:
+    """Return ``text`` with one blank for each run of blanks and of signs that cannot be printed.
+
+    There is none at its ends.
+    """
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
 def shorten(text: str, most: int) -> str:
     """Return ``text``, or its first ``most`` characters and how many more there are."""
     if len(text) <= most:

@@ -15,8 +15,6 @@ from fmbench.judging.documents import name_input, read_documents
 
 TABLE = "| Model | Acc |\n|---|---|\n| SVC | 90.4 |\n| LeNet-5 | 90.9 |\n"
 
-needs_pipes = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
-
 
 @pytest.fixture
 def pipe(tmp_path):
@@ -48,7 +46,6 @@ def read_error(*inputs) -> str:
     return str(error.value)
 
 
-@needs_pipes
 @pytest.mark.parametrize("as_text", [True, False])
 def test_a_pipe_with_a_path_is_read_like_standard_input(pipe, as_text):
     thread = write_slowly(pipe, TABLE[:20], TABLE[20:])
@@ -58,7 +55,6 @@ def test_a_pipe_with_a_path_is_read_like_standard_input(pipe, as_text):
     assert (found.claims, found.name) == (expected.claims, str(pipe))
 
 
-@needs_pipes
 def test_the_pipe_of_a_command_that_has_ended_is_read(tmp_path):
     reader, writer = os.pipe()
     os.write(writer, TABLE.encode())
@@ -71,7 +67,6 @@ def test_the_pipe_of_a_command_that_has_ended_is_read(tmp_path):
     assert len(found.claims) == 2 and found.name == str(path)
 
 
-@needs_pipes
 def test_a_pipe_that_nobody_writes_to_is_refused_soon(pipe, monkeypatch):
     monkeypatch.setattr(documents, "MAX_WAIT", 0.1)
     started = time.monotonic()
@@ -82,7 +77,6 @@ def test_a_pipe_that_nobody_writes_to_is_refused_soon(pipe, monkeypatch):
     )
 
 
-@needs_pipes
 def test_a_pipe_is_read_up_to_a_limit(pipe, monkeypatch):
     monkeypatch.setattr(documents, "MAX_BYTES", 2**20)
 
@@ -100,7 +94,6 @@ def test_a_pipe_is_read_up_to_a_limit(pipe, monkeypatch):
     thread.join(5)
 
 
-@needs_pipes
 def test_a_command_names_standard_input_in_place_of_a_pipe(pipe):
     assert name_input(str(pipe)) == name_input(TABLE.encode()) == "-"
     assert name_input("results.md") == "results.md"
