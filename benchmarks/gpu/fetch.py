@@ -32,8 +32,11 @@ WHEELS = (
     "packaging", "platformdirs", "pluggy", "pooch", "psutil", "pycparser", "pygments", "pytest",
     "requests", "rich", "sortedcontainers", "tabulate", "threadpoolctl", "urllib3",
 )  # fmt: skip
-# What makes the rows for the CPU fast, in a folder of their own because these wheels are large.
-FAST_WHEELS = ("daal", "llvmlite", "numba", "scikit-learn-intelex", "tbb", "tcmlib", "umf")
+# What makes rows fast, in a folder of their own because these wheels are large.
+FAST_WHEELS = (
+    "cuda-bindings", "cuda-pathfinder", "daal", "llvmlite", "numba", "scikit-learn-intelex", "tbb",
+    "tcmlib", "umf",
+)  # fmt: skip
 # pip takes a wheel only if its platform is named exactly.
 PLATFORMS = [f"manylinux_2_{n}_{{machine}}" for n in (34, 31, 28, 27, 24, 17, 12, 5)]
 PLATFORMS += [f"manylinux{name}_{{machine}}" for name in ("2014", "2010", "1")]

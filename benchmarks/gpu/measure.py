@@ -43,6 +43,7 @@ PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 BUDGETS = {
     "machine": 60,
     "tests": 150,
+    "stacks": 90,
     "lenet5": 150,
     "cnn": 180,
     "run": 560,
@@ -132,6 +133,13 @@ def list_groups(wheels: Mapping[str, Path]) -> list[Group]:
                     "sortedcontainers"),
             without="the step tests needs them; `make check` installs them into .venv, and for a "
             "machine without a network `make gpu-wheels` fetches them",
+        ),
+        Group(
+            "kernels",
+            (extra["cuda-bindings"],),
+            modules=("cuda.bindings.driver", "cuda.bindings.nvrtc"),
+            wheels=("cuda-bindings", "cuda-pathfinder"),
+            without="without it LeNet-5 trains with PyTorch's kernels, which are slower",
         ),
         Group(
             "numba",

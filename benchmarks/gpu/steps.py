@@ -200,6 +200,16 @@ def run_tests(step: Step) -> None:
 # -------------------------------------------------------------------------------------- speeds
 
 
+def measure_steps(step: Step) -> None:
+    """A training step of several LeNet-5 at once, with fmbench's own kernels and without."""
+    import torch
+    from stacks import measure_stacks
+
+    torch.set_num_threads(choose_threads(step))
+    found = measure_stacks(step.device, step.fashion, quick=step.quick)
+    step.save(found, "; ".join(found["warnings"]))
+
+
 def measure_lenet5(step: Step) -> None:
     """The paper's protocol of LeNet-5, and the plain loop on the same device."""
     from lenet_speed import N_IMAGES, run_trials, time_plain_epochs
@@ -511,6 +521,7 @@ def format_row(row: dict[str, Any]) -> str:
 STEPS: dict[str, Callable[[Step], None]] = {
     "machine": measure_machine,
     "tests": run_tests,
+    "stacks": measure_steps,
     "lenet5": measure_lenet5,
     "cnn": measure_cnns,
     "run": run_rows,

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from fmbench.models.nn.layers import Pixels, build_sequential
-from fmbench.models.nn.training import TrainConfig
+from fmbench.models.nn.training import TorchClassifier, TrainConfig
 
 
 class DoublePixels(nn.Module):
@@ -122,3 +122,19 @@ def with_averages():
         ("again", nn.Dropout(0.5)),
         ("output", nn.Linear(144, 10)),
     )
+
+
+def build_block_and_output():
+    """Build a network with a small convolution, the layers behind it, and an output layer."""
+    return nn.Sequential(
+        Pixels("unit"), nn.Conv2d(1, 2, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(),
+        nn.Linear(288, 10),
+    )  # fmt: skip
+
+
+def fit_small_stack(small):
+    """Train two networks together for three steps."""
+    config = TrainConfig(None, 32, "adamax", 0.005, steps=3)
+    classifiers = [TorchClassifier(build_block_and_output, config, seed=seed) for seed in (0, 1)]
+    TorchClassifier.fit_together(classifiers, *small[:2])
+    return classifiers

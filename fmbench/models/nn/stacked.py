@@ -9,7 +9,7 @@ the rounding of sums that are added in another order.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Protocol
 
@@ -17,6 +17,8 @@ import torch
 from torch import Tensor, nn
 
 from fmbench.models.nn.convolutions.select import build_fast_forward
+from fmbench.models.nn.gpu_kernels.build import use_kernels
+from fmbench.models.nn.gpu_kernels.convolution_block import ConvolutionBlock, find_blocks
 from fmbench.models.nn.layers import Pixels
 from fmbench.models.nn.losses import Loss
 from fmbench.models.nn.stacked_layers import (
@@ -143,8 +145,13 @@ class StackedNetworks:
             **_stack_buffers(networks),
             **_stack_scalings(networks, self._template, self.vector),
         }
+        self._blocks: dict[str, ConvolutionBlock] = {}
+        if use_kernels(self.vector):
+            self._blocks = find_blocks(networks[0], find_sides(networks[0]))
         self._losses = [(loss, len(list(same))) for loss, same in groupby(losses)]
         self._generators = generators
+        # No parameter is shared, so the gradient of the sum of the losses is that of each.
+        self._ones = self.vector.new_ones(len(networks))
         self._masks = [
             _DropoutMasks(name, dropout.p, (len(networks), batch_size, *shape), self.vector.device)
             for name, dropout, shape in _find_dropouts(networks[0])
@@ -165,23 +172,26 @@ class StackedNetworks:
         """Compute the losses and the logits; see :class:`NetworkGroup`."""
         masks = {f"{m.layer}.mask": m.values[:, : batch.shape[1]] for m in self._masks}
         tensors = {**self._parameters, **self._buffers, **masks}
-        logits = compute_stack(self._template, tensors, batch)
+        logits = compute_stack(self._template, tensors, batch, self._blocks)
         return self._compute_losses(logits, target), logits
 
     def _compute_losses(self, logits: Tensor, target: Tensor) -> Tensor:
+        if len(self._losses) == 1:
+            return compute_losses(self._losses[0][0], self._parameters, logits, target)
         parts, first = [], 0
         for loss, n_networks in self._losses:
             part = slice(first, first + n_networks)
             own = {name: stack[part] for name, stack in self._parameters.items()}
             parts.append(compute_losses(loss, own, logits[part], target[part]))
             first += n_networks
-        return parts[0] if len(parts) == 1 else torch.cat(parts)
+        return torch.cat(parts)
 
     def compute_gradient(self, losses: Tensor) -> None:
         """Write the gradient of each loss into the gradient of the vector."""
         gradients = torch.autograd.grad(
-            losses.sum(), list(self._parameters.values()), materialize_grads=True, allow_unused=True
-        )
+            losses, list(self._parameters.values()), self._ones,
+            materialize_grads=True, allow_unused=True,
+        )  # fmt: skip
         assert self.vector.grad is not None
         if self._by_network:
             rows = [each.reshape(len(losses), -1) for each in gradients]
@@ -257,8 +267,26 @@ class _DropoutMasks:
 
 def _find_dropouts(network: nn.Module) -> Iterator[tuple[str, nn.Dropout, tuple[int, ...]]]:
     """Yield the name of each dropout layer, the layer, and the shape of its input for one image."""
-    shapes: dict[nn.Module, tuple[int, ...]] = {}
     layers = {n: m for n, m in network.named_modules() if isinstance(m, nn.Dropout) and m.p}
+    for name, shape in _find_input_shapes(network, layers).items():
+        yield name, layers[name], shape
+
+
+def find_sides(network: nn.Module) -> dict[str, int]:
+    """Return the side of the maps before each layer, by its name, where they are squares."""
+    shapes = _find_input_shapes(network, dict(network.named_children()))
+    return {
+        name: shape[-1]
+        for name, shape in shapes.items()
+        if len(shape) == 3 and shape[1] == shape[2]
+    }
+
+
+def _find_input_shapes(
+    network: nn.Module, layers: Mapping[str, nn.Module]
+) -> dict[str, tuple[int, ...]]:
+    """Return the shape of the input of each layer for one image, by the layer's name."""
+    shapes: dict[nn.Module, tuple[int, ...]] = {}
 
     def note_shape(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
         shapes[module] = tuple(inputs[0].shape[1:])
@@ -271,8 +299,7 @@ def _find_dropouts(network: nn.Module) -> Iterator[tuple[str, nn.Dropout, tuple[
     network.train()
     for hook in hooks:
         hook.remove()
-    for name, layer in layers.items():
-        yield name, layer, shapes[layer]
+    return {name: shapes[layer] for name, layer in layers.items() if layer in shapes}
 
 
 def _stack_scalings(

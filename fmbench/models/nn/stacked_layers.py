@@ -9,6 +9,7 @@ the speed on a GPU: a step of ten stacked LeNet-5 is a hundred kernels of a few 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -16,6 +17,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional as F
 
+from fmbench.models.nn.gpu_kernels.convolution_block import ConvolutionBlock
 from fmbench.models.nn.layers import (
     ACTIVATIONS,
     Pixels,
@@ -68,21 +70,33 @@ class StackedPixels(nn.Module):
         return X.unsqueeze(1) * self.factor + self.shift
 
 
-def compute_stack(network: nn.Module, tensors: Mapping[str, Tensor], batch: Tensor) -> Tensor:
+def compute_stack(
+    network: nn.Module,
+    tensors: Mapping[str, Tensor],
+    batch: Tensor,
+    blocks: Mapping[str, ConvolutionBlock] = MappingProxyType({}),
+) -> Tensor:
     """Compute the logits ``(S, n, 10)`` of S networks with the layers of ``network``.
 
     ``tensors`` holds the stacked parameters and buffers by name; ``batch`` is
-    ``uint8 (S, n, 28, 28)``.
+    ``uint8 (S, n, 28, 28)``. ``blocks`` compute some convolutions, by their names, and the layers
+    behind them.
     """
     if type(network) is not nn.Sequential or has_hooks(network):
         return _map_layer(network, tensors, batch)
-    X = batch
-    for name, layer in network.named_children():
+    X, n_done = batch, 0
+    for position, (name, layer) in enumerate(network.named_children()):
+        if position < n_done:
+            continue
         own = {
             key.removeprefix(f"{name}."): value
             for key, value in tensors.items()
             if key.startswith(f"{name}.")
         }
+        if name in blocks:
+            weight = _fill_in(layer, own) if type(layer) is SparseConv2d else own["weight"]
+            X, n_done = blocks[name](X, weight, own["bias"]), position + blocks[name].n_layers
+            continue
         compute = None if has_hooks(layer) else _LAYERS.get(type(layer))
         X = compute(layer, own, X) if compute else _map_layer(layer, own, X)
     return X
@@ -159,11 +173,15 @@ def _compute_convolution(layer: nn.Conv2d, own: Mapping[str, Tensor], X: Tensor)
 
 
 def _compute_sparse(layer: SparseConv2d, own: Mapping[str, Tensor], X: Tensor) -> Tensor:
+    return convolve(X, _fill_in(layer, own), own["bias"], 0)
+
+
+def _fill_in(layer: SparseConv2d, own: Mapping[str, Tensor]) -> Tensor:
+    """Return weights ``(S, o, c, k, k)`` that are 0 where no maps are connected."""
     weight = own["weight"]
     n_out, n_in, size, _ = layer.shape
     full = weight.new_zeros(len(weight), n_out * n_in, size * size)
-    full = full.scatter(1, own["rows"], weight)
-    return convolve(X, full.view(-1, *layer.shape), own["bias"], 0)
+    return full.scatter(1, own["rows"], weight).view(-1, *layer.shape)
 
 
 _LAYERS: dict[type[nn.Module], Callable[[Any, Mapping[str, Tensor], Tensor], Tensor]] = {

@@ -18,6 +18,8 @@ from fmbench.models import accelerators
 from fmbench.models.nn import direct, optimizers
 from fmbench.models.nn.cuda_graph import GraphedStep
 from fmbench.models.nn.gpu_errors import is_no_engine, warn_once
+from fmbench.models.nn.gpu_kernels.build import KernelError, use_kernels
+from fmbench.models.nn.gpu_kernels.optimizer import StackOptimizer
 from fmbench.models.nn.losses import Loss, cross_entropy
 from fmbench.models.nn.stacked import NetworkGroup, StackedNetworks
 
@@ -361,10 +363,16 @@ class _TrainingStep:
 def _make_optimizers(
     vector: nn.Parameter, configs: Sequence[TrainConfig]
 ) -> Iterator[optimizers.Optimizer]:
-    """Make an optimizer for each run of networks with the same settings.
+    """Make an optimizer for each run of networks with the same settings; on a GPU, one for all.
 
-    If there are several, all parameters of a network stand together in ``vector``.
+    If the settings differ, all parameters of a network stand together in ``vector``.
     """
+    if use_kernels(vector):
+        try:
+            yield StackOptimizer(vector, configs)
+            return
+        except KernelError as error:
+            warn_once(f"the optimizers take several kernels for each step: {error}")
     if len({config.update for config in configs}) == 1:
         yield optimizers.OPTIMIZERS[configs[0].optimizer](vector, configs[0])
         return

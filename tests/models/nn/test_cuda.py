@@ -1,10 +1,13 @@
 """Training on a GPU. `make gpu` runs this file first; without a GPU every test is skipped."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from fmbench import runners
 from fmbench.models.nn import cuda_graph
+from fmbench.models.nn.gpu_kernels import build
 from fmbench.models.nn.optimizers import OPTIMIZERS
 from fmbench.models.nn.training import TorchClassifier, TrainConfig
 from fmbench.records.cells import Cell
@@ -49,6 +52,39 @@ def test_a_recorded_step_computes_the_same_as_the_step_itself(small, optimizer, 
     monkeypatch.setattr(cuda_graph, "EAGER_STEPS", 10**9)
     for a, b in zip(replayed, fitted(), strict=True):
         assert (a.predict(X_new) == b.predict(X_new)).mean() > 0.97
+
+
+@pytest.mark.parametrize("name", ["lenet5", "lenet5-section3", "lenet5-section4"])
+def test_fmbenchs_own_kernels_compute_what_pytorchs_compute(small, name, monkeypatch):
+    """Five steps of two networks: the blocks of layers and the optimizers are in use, and agree."""
+    X, y, X_new = small
+    cells = [Cell(runners.get_runner(name), QUICK, seed) for seed in (0, 1)]
+    used = []
+    launch = build._LoadedKernels.launch
+
+    def note(self, kernel, *arguments):
+        used.append(kernel)
+        launch(self, kernel, *arguments)
+
+    monkeypatch.setattr(build._LoadedKernels, "launch", note)
+
+    def fit():
+        used.clear()
+        fitted = [c.runner.build(c.hyperparameters, seed=c.seed, device="cuda") for c in cells]
+        for classifier in fitted:
+            classifier.config = replace(classifier.config, epochs=None, steps=5)
+        fitted[0].fit_together(fitted, X, y)
+        return [classifier.predict_proba(X_new) for classifier in fitted]
+
+    own = fit()
+    assert set(used) == {
+        "forward", "compute_weight_gradient", "compute_input_gradient", "update"
+    }  # fmt: skip
+    monkeypatch.setenv(build.SWITCH, "0")
+    pytorchs = fit()
+    assert not used
+    for a, b in zip(own, pytorchs, strict=True):
+        assert abs(a - b).max() < 0.01
 
 
 def test_on_cuda_the_same_seed_gives_nearly_the_same_predictions(small):

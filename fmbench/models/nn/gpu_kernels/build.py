@@ -1,0 +1,154 @@
+"""Compiles CUDA kernels while the program runs, and starts them on PyTorch's current stream.
+
+NVIDIA's package ``cuda-bindings`` calls the driver and NVRTC, a compiler that needs neither CUDA's
+toolkit nor a C compiler on the machine. PyTorch 2.11 built for CUDA installs both.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from collections.abc import Iterable
+from functools import lru_cache
+from importlib import resources
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+# By name, the constants that a file of kernels needs.
+Constants = tuple[tuple[str, int | float], ...]
+
+SWITCH = "FMBENCH_GPU_KERNELS"  # an environment variable; "0" turns the kernels off
+
+# CUDA's limit for what a kernel asks for in its source, in bytes.
+MAX_SHARED_BYTES = 48 * 1024
+MAX_THREADS = 512  # of a block: with 128 registers each, as many as a block may have
+WARP = 32  # threads that run in step, so a block has a multiple of it
+
+
+class KernelError(RuntimeError):
+    """Kernels cannot be compiled or started here. The text says why."""
+
+
+class Kernels(Protocol):
+    """The compiled kernels of one file."""
+
+    def launch(self, name: str, n_blocks: int, n_threads: int, *arguments: Tensor | int) -> None:
+        """Start a kernel on the current stream, with at least ``n_threads`` threads in each block.
+
+        Raises:
+            KernelError: it does not start.
+        """
+
+
+def use_kernels(tensor: Tensor) -> bool:
+    """Whether kernels should compute with this tensor: it is float32 on an NVIDIA GPU.
+
+    The environment variable FMBENCH_GPU_KERNELS=0 turns them off.
+    """
+    on_card = tensor.is_cuda and tensor.dtype == torch.float32 and torch.version.cuda is not None
+    return on_card and os.environ.get(SWITCH) != "0"
+
+
+def move_to_gpu(tensor: Tensor) -> Tensor:
+    """Return the tensor as one that kernels can compute with."""
+    return tensor.to("cuda", torch.float32)
+
+
+@lru_cache
+def load_kernels(file: str, constants: Constants) -> Kernels:
+    """Compile the kernels of ``file``, in this folder, for the GPU in use; once in a process.
+
+    Raises:
+        KernelError: they cannot be compiled or loaded.
+    """
+    major, minor = torch.cuda.get_device_capability()
+    binary = compile_kernels(file, constants, f"sm_{major}{minor}")
+    try:
+        return _LoadedKernels(binary)
+    except RuntimeError as error:
+        raise KernelError(f"{file} cannot be loaded: {error}") from error
+
+
+def compile_kernels(file: str, constants: Constants, architecture: str) -> bytes:
+    """Compile the kernels of ``file``, in this folder, for an architecture such as "sm_90".
+
+    No GPU is needed.
+
+    Raises:
+        KernelError: the compiler is missing, or finds a mistake.
+    """
+    try:
+        from cuda.bindings import nvrtc
+    except ImportError as error:
+        version = (torch.version.cuda or "13").partition(".")[0]
+        raise KernelError(f"{error}: pip install 'cuda-bindings=={version}.*'") from error
+    source = (resources.files(__package__) / file).read_bytes()
+    options = [f"-D{name}={value}" for name, value in constants]
+    options.append(f"--gpu-architecture={architecture}")
+    try:
+        [program] = _check(nvrtc.nvrtcCreateProgram(source, file.encode(), 0, [], []))
+        try:
+            _compile(nvrtc, program, options)
+            [size] = _check(nvrtc.nvrtcGetCUBINSize(program))
+            binary = bytes(size)
+            _check(nvrtc.nvrtcGetCUBIN(program, binary))
+            return binary
+        finally:
+            nvrtc.nvrtcDestroyProgram(program)
+    except RuntimeError as error:  # among them: the library is not there
+        raise KernelError(f"{file} cannot be compiled: {error}") from error
+
+
+def _compile(nvrtc: Any, program: Any, options: list[str]) -> None:
+    encoded = [option.encode() for option in options]
+    [error] = nvrtc.nvrtcCompileProgram(program, len(encoded), encoded)
+    if error.value:
+        [size] = _check(nvrtc.nvrtcGetProgramLogSize(program))
+        log = bytes(size)
+        _check(nvrtc.nvrtcGetProgramLog(program, log))
+        raise KernelError(log.decode(errors="replace").strip("\0\n ") or str(error))
+
+
+class _LoadedKernels:
+    """Kernels in the GPU's memory."""
+
+    def __init__(self, binary: bytes) -> None:
+        from cuda.bindings import driver
+
+        self._driver = driver
+        [self._module] = _check(driver.cuModuleLoadData(binary))
+        self._functions: dict[str, Any] = {}
+
+    def launch(self, name: str, n_blocks: int, n_threads: int, *arguments: Tensor | int) -> None:
+        """Start a kernel; see :class:`Kernels`."""
+        if name not in self._functions:
+            [function] = _check(self._driver.cuModuleGetFunction(self._module, name.encode()))
+            self._functions[name] = function
+        values = tuple(a.data_ptr() if isinstance(a, Tensor) else a for a in arguments)
+        types = tuple(ctypes.c_void_p if isinstance(a, Tensor) else ctypes.c_int for a in arguments)
+        grid, block = (n_blocks, 1, 1), (round_to_warps(n_threads), 1, 1)
+        stream = torch.cuda.current_stream().cuda_stream
+        _check(
+            self._driver.cuLaunchKernel(
+                self._functions[name], *grid, *block, 0, stream, (values, types), 0
+            )
+        )
+
+
+def round_to_warps(n_threads: int) -> int:
+    """Round a number of threads up to whole warps."""
+    return -(-n_threads // WARP) * WARP
+
+
+def _check(result: Iterable[Any]) -> list[Any]:
+    """Return what a call of cuda-bindings has returned behind its error code.
+
+    Raises:
+        KernelError: the code is not that of success.
+    """
+    error, *values = result
+    if error.value:
+        raise KernelError(str(error))
+    return values
