@@ -150,5 +150,5 @@ def _check(result: Iterable[Any]) -> list[Any]:
     """
     error, *values = result
     if error.value:
-        raise KernelError(str(error))
+        raise KernelError(error.name)
     return values

@@ -1,5 +1,7 @@
 """Compiling kernels: what is said where it fails, and how it is turned off."""
 
+import os
+import subprocess
 import sys
 
 import numpy as np
@@ -8,7 +10,7 @@ import torch
 
 from fmbench.models.nn.gpu_kernels import build, convolution_block, optimizer
 from fmbench.models.nn.gpu_kernels.build import KernelError
-from tests.helpers.cuda_emulator import use_kernels_on_cpu
+from tests.helpers.cuda_emulator import COMPILER, HEADER, use_kernels_on_cpu
 from tests.helpers.networks import fit_small_stack
 
 pytestmark = pytest.mark.slow
@@ -49,3 +51,44 @@ def test_without_the_bindings_one_line_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "cuda.bindings", None)
     with pytest.raises(KernelError, match=r"pip install 'cuda-bindings==13\.\*'"):
         build.compile_kernels(optimizer.FILE, optimizer.CONSTANTS, "sm_90")
+
+
+START_A_KERNEL = """
+from types import SimpleNamespace
+import torch
+from fmbench.models.nn.gpu_kernels import build
+
+torch.cuda.current_stream = lambda: SimpleNamespace(cuda_stream=0x56)
+kernels = build._LoadedKernels(b"program")
+first, second = torch.zeros(3), torch.zeros(4)
+print("tensors at", hex(first.data_ptr()), hex(second.data_ptr()))
+kernels.launch("update", 7, 100, first, second, 5, -6)
+try:
+    kernels.launch("update", 9, 100, first, second, 5, -6)
+except build.KernelError as error:
+    print("error", error)
+"""
+
+
+@pytest.mark.skipif(COMPILER is None or sys.platform != "linux", reason="no driver can be made")
+def test_the_driver_gets_the_addresses_of_tensors_and_the_numbers(tmp_path):
+    """A stand-in for the driver prints what it is asked for; blocks have whole warps."""
+    pytest.importorskip("cuda.bindings", reason="the package calls the driver")
+    source = HEADER.with_name("fake_cuda_driver.c")
+    library = tmp_path / "libcuda.so.1"
+    command = [COMPILER, "-x", "c", "-shared", "-fPIC", "-o", library, source, "-ldl"]
+    subprocess.run(command, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", START_A_KERNEL], capture_output=True, text=True, check=True,
+        env={**os.environ, "LD_LIBRARY_PATH": str(tmp_path), "PYTHONUNBUFFERED": "1"},
+    )  # fmt: skip
+    lines = sorted(done.stdout.splitlines())  # the stand-in's own come at the end of the process
+    error, found, loaded, first, second, tensors = lines
+    a, b = tensors.split()[-2:]
+    assert error == "error CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES"
+    assert (loaded, found) == ("load program", "find update in 0x12")
+    for line, n_blocks in ((first, 7), (second, 9)):
+        assert line == (
+            f"start 0x34 with {n_blocks} 1 1 blocks of 128 1 1 threads, 0 bytes, stream 0x56: "
+            f"{a} {b} 5 -6"
+        )
