@@ -12,17 +12,12 @@ from typing import TYPE_CHECKING, Any
 from fmbench.utils.platforms import describe_problem
 
 if TYPE_CHECKING:
-    from fmbench.api import (
-        Results,
-        check,
-        compare,
-        forensics,
-        judge,
-        load_results,
-        load_suite,
-        plan_run,
-        run,
-    )
+    from fmbench.api.claims import check, judge
+    from fmbench.api.comparison import compare
+    from fmbench.api.inputs import load_suite
+    from fmbench.api.results import Results, load_results
+    from fmbench.api.runs import plan_run, run
+    from fmbench.api.stories import forensics
     from fmbench.errors import UserError
     from fmbench.execution.session import RunOptions
     from fmbench.models.features import standardised
@@ -49,15 +44,15 @@ __all__ = [
 ]
 
 _HOME = {
-    "Results": "fmbench.api",
-    "check": "fmbench.api",
-    "compare": "fmbench.api",
-    "forensics": "fmbench.api",
-    "judge": "fmbench.api",
-    "load_results": "fmbench.api",
-    "load_suite": "fmbench.api",
-    "plan_run": "fmbench.api",
-    "run": "fmbench.api",
+    "Results": "fmbench.api.results",
+    "check": "fmbench.api.claims",
+    "compare": "fmbench.api.comparison",
+    "forensics": "fmbench.api.stories",
+    "judge": "fmbench.api.claims",
+    "load_results": "fmbench.api.results",
+    "load_suite": "fmbench.api.inputs",
+    "plan_run": "fmbench.api.runs",
+    "run": "fmbench.api.runs",
     "UserError": "fmbench.errors",
     "RunOptions": "fmbench.execution.session",
     "standardised": "fmbench.models.features",

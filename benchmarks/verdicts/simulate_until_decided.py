@@ -26,7 +26,7 @@ from fmbench.analysis.reference import load_reference_summaries
 from fmbench.analysis.seed_allocation import RowToDecide, Stop, make_look_plan, plan_row
 from fmbench.analysis.sequential import FUTILITY, LookPlan, simulate_chances
 from fmbench.analysis.verdicts import ALPHA, FEWEST_SEEDS, MARGIN, MAX_SEEDS, Claim
-from fmbench.api import select_configurations
+from fmbench.api.names import select_configurations
 from fmbench.suites.reader import read_suite
 
 RESULTS = Path(__file__).with_name("until-decided.md")

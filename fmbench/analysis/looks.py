@@ -1,7 +1,7 @@
 """Looks at a results folder while a run measures it until every row is decided.
 
 :class:`Looks` says after each round what to measure next, and keeps the file that says what was
-spent. It fits no model: :func:`fmbench.api.run` measures what it names.
+spent. It fits no model: :func:`fmbench.run` measures what it names.
 """
 
 from __future__ import annotations

@@ -52,7 +52,7 @@ def check(
     PDF, or `-` for standard input. Without it, Kayed et al. 2020. Exit status: 0 consistent, 1
     contradictory, 2 bad input.
     """
-    from fmbench import api
+    from fmbench.api import claims
     from fmbench.consistency.answer import build_answer
 
     if file is not None and suite_file is not None:
@@ -60,6 +60,6 @@ def check(
     if file is None and (kind or column):
         raise click.UsageError("--as and --column need FILE")
     [document] = [suite_file] if file is None else read_standard_input([file])
-    result = api.check(document, rounding, all_figures=all_figures, kind=kind, column=column)
+    result = claims.check(document, rounding, all_figures=all_figures, kind=kind, column=column)
     print_document(build_answer(result, explain=explain, all_figures=all_figures), output)
     sys.exit(CONTRADICTORY if result.contradictory else 0)

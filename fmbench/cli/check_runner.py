@@ -64,7 +64,8 @@ def check_runner(
     """
     import numpy as np
 
-    from fmbench.api import find_configurations, load_suite
+    from fmbench.api.inputs import load_suite
+    from fmbench.api.names import find_configurations
     from fmbench.datasets import locate
     from fmbench.datasets.specs import DEFAULT_DATASET
     from fmbench.execution import runner_checks

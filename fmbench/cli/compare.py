@@ -62,7 +62,8 @@ def compare(
     Two names: is one better than the other? With --against: do the same rows get the same accuracy
     in two results folders, and how long did they take?
     """
-    from fmbench import api
+    from fmbench.api import comparison
+    from fmbench.api.results import load_results
     from fmbench.datasets import locate
 
     if against is not None:
@@ -72,17 +73,17 @@ def compare(
             )
         locate.check_folders(data)
         first, second = (
-            api.load_results(folder, suite_file, quick=quick, data=data)
+            load_results(folder, suite_file, quick=quick, data=data)
             for folder in (results, against)
         )
-        table = api.compare_results(first, second, names)
+        table = comparison.compare_results(first, second, names)
         print_document(build_document(table, count_inside(table), RANKING_OF_RESULTS), output)
         broken = [*first.evaluation.contents.broken, *second.evaluation.contents.broken]
         sys.exit(print_broken_records(broken))
     if every_pair == bool(names):
         raise UserError("name two different runners, or --all; `fmbench list` shows them")
     locate.check_folders(data)
-    found = api.compare(names, suite=suite_file, quick=quick, results=results, data=data)
+    found = comparison.compare(names, suite=suite_file, quick=quick, results=results, data=data)
     print_document(
         build_document(found.table, describe_pairs(found.pairs), RANKING_OF_PAIRS), output
     )

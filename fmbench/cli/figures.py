@@ -28,12 +28,13 @@ def figures(
     They are: learning curves (accuracy, loss) and confusion matrix of the paper's own model, all
     rows on one axis, speed against accuracy, and the test images that most models get wrong.
     """
-    from fmbench import api
+    from fmbench.api import writing
+    from fmbench.api.results import load_results
     from fmbench.datasets import locate
 
     locate.check_folders(data)
-    found = api.load_results(results, suite_file, data=data)
-    written, left_out = api.write_figures(found, output, format_)
+    found = load_results(results, suite_file, data=data)
+    written, left_out = writing.write_figures(found, output, format_)
     for path in written:
         print_message(f"written: {path}")
     for name, why in left_out.items():

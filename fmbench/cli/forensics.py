@@ -21,7 +21,7 @@ from fmbench.cli.output import (
 from fmbench.execution.session import RunOptions, Verbosity
 
 if TYPE_CHECKING:
-    from fmbench.api import Forensics, PlannedCells
+    from fmbench.api.stories import Forensics, PlannedCells
     from fmbench.utils.document import Block
 
 _WORDS = "fmbench.cli.forensics.words"  # where the context keeps what the user typed
@@ -84,11 +84,11 @@ def forensics(
     NAME is a runner, or a model of your own: FILE.py:NAME. Prints what the records say, and what is
     not measured yet. Finished cells are not run again; Ctrl-C keeps what is finished.
     """
-    from fmbench import api
+    from fmbench.api import stories
     from fmbench.report.forensics import build_findings_document
 
     options.stop_on_sigterm()
-    found = api.forensics(
+    found = stories.forensics(
         name, suite=suite_file, parameters=parameters, seeds=seeds, quick=quick, readings=readings,
         run=run, write=write, results=results, data=data, options=run_options,
         verbosity=verbosity,

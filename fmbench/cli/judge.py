@@ -84,9 +84,9 @@ def judge(
 
     Exit status: 0 nothing speaks against the claims, 1 something does, 2 they cannot be read.
     """
-    from fmbench import api
+    from fmbench.api import claims
 
-    judgement = api.judge(
+    judgement = claims.judge(
         *read_standard_input(inputs), kind=kind, column=column, mapping=mapping, model=model,
         results=results, rounding=rounding, margin=margin / 100,
     )  # fmt: skip

@@ -16,7 +16,7 @@ from fmbench.utils.table import COUNT, PERCENT, PRINTED_FIGURE, Column, ColumnKi
 
 if TYPE_CHECKING:
     from fmbench.analysis.summary import Summary
-    from fmbench.api import ListedRunner
+    from fmbench.api.listing import ListedRunner
 
 # What people see: the label and the parameters share a column, and so do mean and spread.
 MODEL = "label (parameters)"
@@ -61,11 +61,12 @@ def list_runners(
     With a NAME, as for `fmbench run`, list only that one. With --suite, list the rows of that
     suite. No code of a plug-in is run. A narrow terminal leaves out cost and device.
     """
-    from fmbench import api
+    from fmbench.api import listing
+    from fmbench.api.inputs import load_suite
     from fmbench.report.commands import build_commands
 
-    suite = api.load_suite(suite_file)
-    listed = api.list_runners(
+    suite = load_suite(suite_file)
+    listed = listing.list_runners(
         names, suite=suite, results=results, every_runner=all_runners or suite_file is None
     )
     command = ""

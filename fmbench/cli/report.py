@@ -14,7 +14,7 @@ from fmbench.cli import options
 from fmbench.cli.output import print_message, print_output, print_problems
 
 if TYPE_CHECKING:
-    from fmbench.api import Results
+    from fmbench.api.results import Results
 
 
 @click.command(epilog="Examples: fmbench report; fmbench report --results results/reference; "
@@ -43,15 +43,16 @@ def report(
     data: dict[str, Path],
 ) -> None:
     """Write all results of a suite as one HTML page, or for a review. Nothing is run."""
-    from fmbench import api
+    from fmbench.api import writing
+    from fmbench.api.results import load_results
     from fmbench.datasets import locate
 
     locate.check_folders(data)
-    found = api.load_results(results, suite_file, data=data)
+    found = load_results(results, suite_file, data=data)
     if format_ == "html":
-        other = api.load_results(against, suite_file, data=data) if against else None
+        other = load_results(against, suite_file, data=data) if against else None
         with _show_steps() as on_step:
-            path = api.write_report(found, output, against=other, on_step=on_step)
+            path = writing.write_report(found, output, against=other, on_step=on_step)
         print_message(f"written: {path} ({path.stat().st_size / 2**20:.1f} MiB)")
     else:
         _print_or_write(_format(found, format_), output)
@@ -76,14 +77,14 @@ def _show_steps() -> Iterator[Callable[[str], None]]:
 
 
 def _format(found: Results, format_: str) -> str:
-    from fmbench import api
+    from fmbench.api import writing
     from fmbench.report.tables import build_accuracies_overview
     from fmbench.utils.table import format_latex
 
     if format_ == "review":
-        return api.format_review(found)
+        return writing.format_review(found)
     if format_ == "eval-results":
-        return api.format_eval_results(found)
+        return writing.format_eval_results(found)
     return format_latex(build_accuracies_overview(found.evaluation))
 
 

@@ -23,7 +23,7 @@ from fmbench.errors import UserError
 from fmbench.execution.session import RunOptions, Verbosity
 
 if TYPE_CHECKING:
-    from fmbench.api import Results
+    from fmbench.api.results import Results
     from fmbench.execution.plan import RunPlan
     from fmbench.utils.document import Document
     from fmbench.utils.table import Table
@@ -94,16 +94,16 @@ def run(
     own: FILE.py:NAME, or module:NAME of an installed package. With NAME, the table has only these
     rows. In a terminal it is shown while the run fills it, with what is known already.
     """
-    from fmbench import api
+    from fmbench.api import runs
 
     if what["seeds"] and what["seed_numbers"]:
         raise UserError("give --seeds, how many, or --seed, which ones, not both")
     if dry_run:
-        plan = api.plan_run(suite=suite_file, options=run_options, **what)
+        plan = runs.plan_run(suite=suite_file, options=run_options, **what)
         print_document(_format_plan(plan), output)
         return
     options.stop_on_sigterm()
-    found = api.run(suite=suite_file, options=run_options, verbosity=verbosity, **what)
+    found = runs.run(suite=suite_file, options=run_options, verbosity=verbosity, **what)
     if not found.interrupted or any(row.is_measured_here for row in found.evaluation.rows):
         print_table(_choose_table(found, output), output)
     status = print_problems(found.evaluation)

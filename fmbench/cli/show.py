@@ -36,7 +36,8 @@ def show(
     NAME is a runner, what papers call it (`knn`, `SVC`), a label of the suite, or a model of your
     own.
     """
-    from fmbench.api import find_configurations, load_suite
+    from fmbench.api.inputs import load_suite
+    from fmbench.api.names import find_configurations
     from fmbench.suites.configurations import build_suite_configurations
 
     suite = load_suite(suite_file)

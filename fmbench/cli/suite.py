@@ -29,7 +29,7 @@ def suite(context: click.Context) -> None:
 @options.output()
 def list_suites(output: OutputOptions) -> None:
     """List the suites of fmbench; --suite takes their names."""
-    from fmbench.api import load_suite
+    from fmbench.api.inputs import load_suite
     from fmbench.suites import bundled
     from fmbench.utils.document import Block, Document, Paragraph, rank_columns
     from fmbench.utils.formatting import format_number_of
@@ -104,7 +104,7 @@ def import_suite(
     INPUT is the same as for `fmbench judge`, which gives the suite the same judgement. A label
     whose model is doubtful has the possible models as comments.
     """
-    from fmbench import api
+    from fmbench.api import claims
     from fmbench.utils.file_errors import name_file
     from fmbench.utils.files import write_text_atomically
     from fmbench.utils.printable import escape_unsafe
@@ -115,7 +115,7 @@ def import_suite(
     if output is not None:
         _check_ending(output)
     text = escape_unsafe(
-        api.import_suite(
+        claims.import_suite(
             *read_standard_input(inputs), kind=kind, column=column, mapping=mapping, model=model
         )
     )

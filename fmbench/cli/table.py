@@ -21,7 +21,7 @@ from fmbench.errors import UserError
 
 if TYPE_CHECKING:
     from fmbench.analysis.verdicts import VerdictKind
-    from fmbench.api import Results
+    from fmbench.api.results import Results
     from fmbench.suites.claims import Suite
 
 
@@ -92,16 +92,17 @@ def table(
     With a NAME, only the rows of this runner or with this label. The verdicts are those of the
     whole table.
     """
-    from fmbench import api
+    from fmbench.api import writing
+    from fmbench.api.results import find_table_rows, load_results
     from fmbench.datasets import locate
     from fmbench.report.tables import AccuracyTable, build_overview, build_table
 
     locate.check_folders(data)
-    found = api.load_results(results, suite_file, quick=quick, data=data)
+    found = load_results(results, suite_file, quick=quick, data=data)
     table_name = _table_name(name, found.suite)
     if names or words:
         _refuse_selection(found, table_name, output, has_words=bool(words))
-    chosen, verdicts = api.find_table_rows(found, names), frozenset().union(*words)
+    chosen, verdicts = find_table_rows(found, names), frozenset().union(*words)
     shown = build_table(
         found.evaluation, table_name, margin=margin / 100, alpha=alpha,
         keep=lambda row: (
@@ -111,16 +112,16 @@ def table(
     if not (shown.rows or words):
         raise UserError(f"{found.suite.path}: no [[row]], so there is nothing to measure")
     if output.chosen_format == "review":
-        text = api.format_review(found, margin=margin / 100, alpha=alpha)
+        text = writing.format_review(found, margin=margin / 100, alpha=alpha)
         print_or_write(text, output)
     elif output.chosen_format == "eval-results":
-        print_or_write(api.format_eval_results(found), output)
+        print_or_write(writing.format_eval_results(found), output)
     elif output.chosen_format in ("tex", "html") and isinstance(shown, AccuracyTable):
         print_table(build_overview(shown), output)
     else:
         print_table(shown, output)
     if write:  # last, so that a full disk hides no table
-        for path in api.write_tables(found):
+        for path in writing.write_tables(found):
             print_message(f"written: {path}")
     if not found.evaluation.contents.finished and not found.evaluation.broken:
         command = build_run_all_command(found.evaluation)

@@ -27,7 +27,7 @@ from fmbench.utils.document import Block, Document, Heading, Paragraph
 from fmbench.utils.formatting import format_number_of
 
 if TYPE_CHECKING:
-    from fmbench.api import Verification
+    from fmbench.api.verification import Verification
     from fmbench.audit.rerun import RerunComparison
 
 _RUN_OPTIONS = {field.name for field in dataclasses.fields(RunOptions)}
@@ -67,10 +67,10 @@ def verify(
     NAME is a runner, as for `fmbench run`; without NAME, all are checked. Exit status: 0 if all is
     well; 1 if a record or a table is broken, stale or wrong, or if --rerun predicts differently.
     """
-    from fmbench import api
+    from fmbench.api import verification
 
     _refuse_useless_options(context, rerun)
-    found = api.verify(names, suite=suite_file, results=results, data=data)
+    found = verification.verify(names, suite=suite_file, results=results, data=data)
     comparisons: Mapping[Path, RerunComparison] = {}
     interrupted = False
     if rerun:

@@ -97,7 +97,7 @@ def list_options(
     rounding: str = "nearest",
     margin: float | None = None,
 ) -> tuple[str, ...]:
-    """List the options that a user types for these arguments of ``api.judge``.
+    """List the options that a user types for these arguments of ``fmbench.judge``.
 
     ``margin`` is a fraction; None for the default.
     """

@@ -483,7 +483,7 @@ def test_a_claim_says_what_kind_of_figure_it_is(options, text):
 # ---------------------------------------------------------------- the declaration
 
 PACKAGE = Path(__file__).parents[2] / "fmbench"
-READERS = [PACKAGE / name for name in ("report", "cli", "audit", "api.py")]
+READERS = [PACKAGE / name for name in ("report", "cli", "audit", "api")]
 
 
 @pytest.mark.parametrize("kind", VerdictKind)

@@ -9,7 +9,7 @@ import pytest
 from sklearn.metrics import accuracy_score, confusion_matrix
 
 import fmbench
-from fmbench import api
+from fmbench.api import writing
 from fmbench.utils.environment import CHECKOUT
 
 REFERENCE = CHECKOUT / "results" / "reference"
@@ -139,7 +139,7 @@ def test_the_commands_on_a_page_name_the_suite_only_if_it_is_not_the_default(tmp
     )
     for given, is_named in (("kayed2020", False), (own, True)):
         suite = fmbench.load_suite(given)
-        path = api.write_report(fmbench.load_results(tmp_path, suite), tmp_path / "page.html")
+        path = writing.write_report(fmbench.load_results(tmp_path, suite), tmp_path / "page.html")
         assert (f"--suite {suite.path}" in path.read_text(encoding="utf-8")) is is_named
 
 

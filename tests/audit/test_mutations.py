@@ -24,9 +24,11 @@ import psutil
 import pytest
 
 import fmbench
-from fmbench import api, runners
+from fmbench import runners
 from fmbench.analysis.predictions import load_predictions
 from fmbench.analysis.reference import CONFUSION_FILE, SUMMARY_FILE
+from fmbench.api import listing, stories, verification, writing
+from fmbench.api.results import load_results
 from fmbench.audit.prune import list_removable
 from fmbench.audit.verify import State, Verifier
 from fmbench.datasets.specs import MNIST_DIGITS, records_have_labels
@@ -126,7 +128,7 @@ def folder(tmp_path_factory, source, record_of) -> Path:
             store.save(replace(record, status="failed", why="ran out of memory"))
         else:
             save_with_arrays(store, cell, record, source)
-    api.write_tables(api.load_results(path, path / "suite.toml", data=source.folder))
+    writing.write_tables(load_results(path, path / "suite.toml", data=source.folder))
     return path
 
 
@@ -186,7 +188,7 @@ def list_readers(folder: Path, data: Path) -> dict[str, Callable[[], object]]:
     suite, store = folder / "suite.toml", Store(folder)
 
     def show_table() -> None:
-        found = api.load_results(folder, suite, data=data)
+        found = load_results(folder, suite, data=data)
         for name in TABLES:
             found.table(name).text_rows()
         found.to_frame()
@@ -194,7 +196,7 @@ def list_readers(folder: Path, data: Path) -> dict[str, Callable[[], object]]:
         found.evaluation.find_other_environments()
 
     def load_page() -> None:
-        found = load_predictions(api.load_results(folder, suite, data=data).evaluation)
+        found = load_predictions(load_results(folder, suite, data=data).evaluation)
         found.hardest_images(3)
         for predictions in found.by_name.values():
             _ = predictions.rates
@@ -220,10 +222,10 @@ def list_readers(folder: Path, data: Path) -> dict[str, Callable[[], object]]:
     return {
         "table": show_table,
         "report": load_page,
-        "verify": lambda: api.verify(results=folder, suite=suite, data=data),
-        "list": lambda: api.list_runners(results=folder, suite=suite),
+        "verify": lambda: verification.verify(results=folder, suite=suite, data=data),
+        "list": lambda: listing.list_runners(results=folder, suite=suite),
         "prune": prune,
-        "forensics": lambda: api.forensics("lenet5", results=folder, suite=suite, data=data),
+        "forensics": lambda: stories.forensics("lenet5", results=folder, suite=suite, data=data),
         "run": plan_run,
         "judge": lambda: load_measurements(folder),
     }

@@ -8,7 +8,8 @@ import json
 
 import pytest
 
-from fmbench import api, runners
+from fmbench import runners
+from fmbench.api import listing
 from fmbench.cli.list import build_document
 from tests.helpers.commands import call_fmbench
 from tests.helpers.layout import list_bad_lines
@@ -60,7 +61,7 @@ def test_every_row_fits_a_terminal_with_its_whole_name_and_its_parameters(view, 
 
 @pytest.mark.parametrize("width", [80, 120])
 def test_the_long_names_of_estimators_stay_whole(width, tmp_path):
-    listed = api.list_runners(suite="xiao2017", results=tmp_path, every_runner=False)
+    listed = listing.list_runners(suite="xiao2017", results=tmp_path, every_runner=False)
     some = [*listed[:6], *(one for one in listed if "GradientBoosting" in one.name)][:12]
     assert not list_bad_lines(build_document("Xiao et al.", some), width)
 

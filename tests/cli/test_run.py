@@ -10,7 +10,7 @@ import shlex
 
 import pytest
 
-from fmbench import api
+from fmbench.api.results import load_results
 from fmbench.datasets import loading, locate
 from fmbench.errors import UserError
 from fmbench.execution import schedule
@@ -133,7 +133,7 @@ def test_a_quick_run_has_no_gap_and_no_interval_and_says_that_it_is_quick(run, f
 
 def test_a_quick_result_has_no_gap_in_python_either(run, tmp_path, source, suite):
     run("extra-tree", "--quick")
-    found = api.load_results(tmp_path / "results", suite, quick=True, data=source.folder)
+    found = load_results(tmp_path / "results", suite, quick=True, data=source.folder)
     [row] = found.to_frame().query("runner == 'extra-tree'").to_dict("records")
     assert row["n"] == 2 and row["mean"] == pytest.approx(0.6)
     assert all(row[name] is None or row[name] != row[name] for name in ("gap", "low", "high"))

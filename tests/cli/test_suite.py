@@ -5,7 +5,7 @@ import shlex
 
 import pytest
 
-from fmbench.api import load_suite
+from fmbench.api.inputs import load_suite
 from tests.helpers.commands import call_fmbench
 
 

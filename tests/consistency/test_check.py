@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fmbench import api
+from fmbench.api import claims
 from fmbench.consistency import feasibility
 from fmbench.consistency.check import check_consistency
 from fmbench.suites.claims import ReportedFigure, Suite
@@ -304,7 +304,7 @@ def test_a_report_beside_a_matrix_is_read_from_any_file(tmp_path, recall, is_con
     path = tmp_path / "results.txt"
     changed = REPORT.replace("0.7870    0.8500", f"0.7870    {recall}")
     path.write_text(MATRIX + changed)
-    result = api.check(path)
+    result = claims.check(path)
     assert result.contradictory == is_contradictory
     if is_contradictory:
         [clash] = [clash for pair in result.pairs for clash in pair.clashes]
@@ -313,8 +313,8 @@ def test_a_report_beside_a_matrix_is_read_from_any_file(tmp_path, recall, is_con
 
 
 def test_words_are_checked_as_a_file_is():
-    assert not api.check("LeNet-5 98.80 %").contradictory
-    assert api.check("LeNet-5 98.805 %").contradictory  # of 10,000 images
+    assert not claims.check("LeNet-5 98.80 %").contradictory
+    assert claims.check("LeNet-5 98.805 %").contradictory  # of 10,000 images
 
 
 @pytest.mark.slow

@@ -281,14 +281,16 @@ def test_list_shows_every_row_with_its_claim(tmp_path, monkeypatch):
 
 
 def test_all_selects_every_row_except_those_that_run_only_by_name():
-    from fmbench import api, runners
+    from fmbench import runners
+    from fmbench.api.inputs import load_suite
+    from fmbench.api.names import select_configurations
 
-    suite, known = api.load_suite(), runners.load_runners()
-    everything = [entry.name for entry in api.select_configurations((), True, suite, ())]
+    suite, known = load_suite(), runners.load_runners()
+    everything = [entry.name for entry in select_configurations((), True, suite, ())]
     left_out = [n for n in suite.runners if n in known and n not in everything]
     assert left_out == ["eden-full", "gradient-boosting"]
     assert len(everything) == len(set(everything)) > 20
-    by_name = api.select_configurations(left_out, False, suite, ())
+    by_name = select_configurations(left_out, False, suite, ())
     assert [entry.name for entry in by_name] == left_out
 
 

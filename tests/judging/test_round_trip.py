@@ -2,7 +2,7 @@
 
 import pytest
 
-from fmbench import api
+from fmbench.api import claims
 from tests.helpers.printed import expected_figures, list_printed_inputs, make_confusion
 
 CONFUSION = make_confusion(23)
@@ -19,7 +19,7 @@ def test_judge_holds_exactly_the_printed_figures_and_finds_no_contradiction(
 ):
     path = tmp_path / "input.txt"
     path.write_text(text, encoding="utf-8")
-    judged = api.judge(path).as_json()
+    judged = claims.judge(path).as_json()
     if what == "report":
         found = {(f["metric"], f["class"], f["average"]): f["value"] for f in judged["figures"]}
         expected = expected_figures(CONFUSION, digits)

@@ -13,7 +13,8 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from fmbench import api
+from fmbench.api import claims, writing
+from fmbench.api.results import load_results
 from fmbench.cli.main import cli
 from fmbench.report.review import describe_measurement, write_eval_results, write_review
 from fmbench.suites import reader
@@ -28,7 +29,7 @@ UNFAIR = re.compile(
 
 @pytest.fixture(scope="module")
 def results():
-    return api.load_results(REFERENCE)
+    return load_results(REFERENCE)
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +39,7 @@ def rows(results):
 
 @pytest.fixture(scope="module")
 def consistency():
-    return api.check()
+    return claims.check()
 
 
 @pytest.fixture
@@ -142,7 +143,7 @@ def test_a_suite_with_figures_and_no_row_can_be_reviewed(tmp_path):
         "[test_set]\nn_per_class = [1000, 1000]\n"
         '[[reported]]\nwhere = "Table 1"\nmetric = "accuracy"\nvalue = "0.9"\n'
     )
-    found = api.load_results(tmp_path / "none", reader.read_suite(path))
-    text = api.format_review(found)
+    found = load_results(tmp_path / "none", reader.read_suite(path))
+    text = writing.format_review(found)
     assert "The printed figures do not contradict each other." in text
     assert f"fmbench check {path}" in text

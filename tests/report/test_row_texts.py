@@ -14,13 +14,13 @@ import pandas as pd
 import pytest
 from msgspec import structs
 
-from fmbench import api
 from fmbench.analysis.controls import ControlResult
 from fmbench.analysis.evaluation import JudgedRow, judge_suite
 from fmbench.analysis.predictions import SuitePredictions
 from fmbench.analysis.summary import Status, Summary
 from fmbench.analysis.table_verdicts import ProtocolResult
 from fmbench.analysis.verdicts import Verdict, VerdictKind
+from fmbench.api.results import Results
 from fmbench.report.readme import write_block
 from fmbench.report.row_texts import (
     describe_claim_kind,
@@ -189,7 +189,7 @@ def read_page(path: Path) -> list[list[str]]:
 def test_table_page_readme_and_frame_never_disagree_on_a_row(reference: SuitePredictions, report):
     rows = reference.rows
     table = build_table(reference.results)
-    as_json, frame = json.loads(format_json(table)), api.Results(reference.results).to_frame()
+    as_json, frame = json.loads(format_json(table)), Results(reference.results).to_frame()
     as_csv = list(csv.DictReader(io.StringIO(format_csv(table))))
     page = read_page(report)
     block = [

@@ -13,12 +13,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fmbench import api, runners
+from fmbench import runners
 from fmbench.analysis import evaluation
 from fmbench.analysis.evaluation import SuiteResults, judge_suite, read_results
 from fmbench.analysis.reference import SUMMARY_FILE
 from fmbench.analysis.summary import FlaggedFigure, Status, Summary
 from fmbench.analysis.verdicts import Claim, VerdictKind, judge_claim
+from fmbench.api import writing
+from fmbench.api.results import load_results
 from fmbench.errors import UserError
 from fmbench.metrics.compute import compute_metrics
 from fmbench.metrics.registry import METRICS
@@ -551,10 +553,10 @@ def test_a_quick_table_has_no_gap_no_interval_and_no_verdict_in_any_format(forma
     assert [figures[name] for name in names] == [None] * len(names)
 
 
-@pytest.mark.parametrize("write", [api.format_review, api.format_eval_results])
+@pytest.mark.parametrize("write", [writing.format_review, writing.format_eval_results])
 def test_nothing_to_publish_is_made_of_a_quick_run(tmp_path, write):
     with pytest.raises(UserError, match=r"say nothing about the claims.*leave out --quick"):
-        write(api.load_results(tmp_path, quick=True))
+        write(load_results(tmp_path, quick=True))
 
 
 def list_files(folder: Path) -> list[str]:

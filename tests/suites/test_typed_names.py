@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fmbench import api, runners
+from fmbench import runners
+from fmbench.api.names import find_configurations
 from fmbench.errors import UserError
 from fmbench.suites.bundled import list_suites
 from fmbench.suites.configurations import build_suite_configurations
@@ -183,7 +184,7 @@ def test_a_row_can_change_parameters_of_a_runner(own_suite):
     found, missing = build_suite_configurations(own_suite)
     row = found["svc-rbf C=1"]
     assert (row.runner.name, row.parameters) == ("svc-rbf", {"C": 1})
-    assert row.identity == api.find_configurations(["SVC C=1"])[0].identity
+    assert row.identity == find_configurations(["SVC C=1"])[0].identity
     assert "svc-rbf C=1" not in missing
 
 

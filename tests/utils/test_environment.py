@@ -43,7 +43,7 @@ def answer(monkeypatch, tmp_path):
 
 def test_code_counts_as_changed_unless_git_says_that_it_is_that_of_the_commit(answer):
     assert answer(commit="abc\n", status="")["dirty"] is False
-    assert answer(commit="abc\n", status=" M fmbench/api.py\n")["dirty"] is True
+    assert answer(commit="abc\n", status=" M fmbench/cli/run.py\n")["dirty"] is True
     assert answer(commit="abc\n", status=None)["dirty"] is True
     assert "commit" not in answer(commit=None, status=None)
 

@@ -16,7 +16,7 @@ from fmbench.analysis.forensics.plan import ForensicsPlan
 from fmbench.analysis.forensics.printed import PrintedFigure, group_by_source
 from fmbench.analysis.forensics.stored import StoredPredictions
 from fmbench.analysis.verdicts import Claim, Verdict, VerdictKind
-from fmbench.api import _measure_stories
+from fmbench.api.stories import _measure_stories
 from fmbench.datasets import specs
 from fmbench.models.registry import isolate_registrations
 from fmbench.records.protocols import load_labels_by_subset

@@ -14,8 +14,10 @@ import numpy as np
 import pytest
 from msgspec import structs
 
-from fmbench import api, runners
+from fmbench import runners
 from fmbench.analysis import evaluation, predictions
+from fmbench.api import writing
+from fmbench.api.results import load_results
 from fmbench.datasets import specs
 from fmbench.records.cells import Cell
 from fmbench.records.protocols import FULL
@@ -429,8 +431,8 @@ def test_a_row_named_like_a_section_gets_another_address(tmp_path):
 def test_whoever_waits_for_the_page_is_told_what_happens(tmp_path):
     suite = reader.read_suite(write(tmp_path / "own.toml", OWN_CLAIMS))
     steps: list[str] = []
-    api.write_report(
-        api.load_results(tmp_path / "none", suite), tmp_path / "page.html", on_step=steps.append
+    writing.write_report(
+        load_results(tmp_path / "none", suite), tmp_path / "page.html", on_step=steps.append
     )
     assert steps == ["reading the predictions", "comparing the known mistakes",
                      "drawing the figures", "writing the page"]  # fmt: skip
