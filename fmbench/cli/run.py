@@ -151,7 +151,7 @@ def _format_plan(plan: RunPlan) -> Document:
     if plan.n_pending:
         total += f": about {format_duration(plan.core_seconds)} on one core"
     if plan.n_pending and plan.seconds is not None:
-        total += f", about {format_duration(plan.seconds)} here with --jobs {plan.jobs}"
+        total += f", about {format_duration(plan.seconds)} here, {plan.at_a_time}"
     sentences = [total, *_describe_later_looks(plan)]
     sentences.append("Nothing was measured: the same command without --dry-run measures")
     text = " ".join(f"{sentence}." for sentence in sentences)

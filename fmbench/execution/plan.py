@@ -43,14 +43,16 @@ class LaterLooks:
 class RunPlan:
     """What a run would do.
 
-    Up to ``jobs`` launches would run at a time, and all would take ``seconds``; both are None if a
-    cluster, which is not asked, decides it. A run until decided is planned up to its next look, and
+    Up to ``jobs`` launches would run at a time on the CPU, and all launches would take ``seconds``;
+    both are None if a cluster, which is not asked, decides it. ``at_a_time`` says how many would
+    run at a time, on the CPU and on a GPU. A run until decided is planned up to its next look, and
     ``later_looks`` says how long it may go on.
     """
 
     rows: tuple[PlannedRow, ...]
     jobs: int | None
     seconds: float | None
+    at_a_time: str = ""
     later_looks: LaterLooks | None = None
 
     @property
@@ -93,6 +95,6 @@ def plan_cells(
         return RunPlan(tuple(rows), options.jobs, None)
     todo = list(pending)
     limits = options.limits(todo, MemoryEstimate(store.read_contents()))
-    ordered = MeasuringSession(store, {}, limits, estimate, order=options.order).sort(todo)
-    total = schedule.simulate_seconds(ordered, estimate.expected_seconds, limits)
-    return RunPlan(tuple(rows), limits.jobs, total)
+    session = MeasuringSession(store, {}, limits, estimate, order=options.order)
+    total = schedule.simulate_seconds(session.sort(todo), estimate.expected_seconds, limits)
+    return RunPlan(tuple(rows), limits.jobs, total, session.describe_jobs(todo))

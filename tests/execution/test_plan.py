@@ -29,7 +29,7 @@ def test_the_time_is_that_of_the_pending_cells_on_the_jobs(toy_cell, tmp_path):
         ("a", 3, 2, 2 * ONE), ("b", 2, 2, 2 * ONE),
     ]  # fmt: skip
     assert (found.n_cells, found.n_pending, found.core_seconds) == (5, 4, 4 * ONE)
-    assert (found.jobs, found.seconds) == (2, 2 * ONE)
+    assert (found.jobs, found.at_a_time, found.seconds) == (2, "2 at a time", 2 * ONE)
 
 
 def test_a_cell_that_two_rows_share_is_counted_once(toy_cell, tmp_path):
