@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -102,8 +103,20 @@ def patience() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def source() -> specs.LocatedDataset:
+def published() -> specs.LocatedDataset:
+    """The data set where fmbench finds it, or has fetched it: usually the packed files."""
     return locate.locate_dataset(fetch=True)
+
+
+@pytest.fixture(scope="session")
+def source(published: specs.LocatedDataset) -> Iterator[specs.LocatedDataset]:
+    """The same files, unpacked: they are checked as packed ones are, in a fifth of the time."""
+    with tempfile.TemporaryDirectory(prefix="fmbench-tests-") as name:
+        folder = Path(name)
+        for file in specs.FILES:
+            content = loading.read_verified_file(published.spec, published.folder, file)
+            (folder / file).write_bytes(content)
+        yield replace(published, folder=folder)
 
 
 @pytest.fixture(scope="session")

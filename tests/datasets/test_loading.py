@@ -23,13 +23,13 @@ from tests.helpers.small_datasets import (
 )
 
 
-def test_a_truncated_genuine_file_is_refused(source, tmp_path):
+def test_a_truncated_genuine_file_is_refused(published, tmp_path):
     for name in FILES:
-        shutil.copy(source.folder / f"{name}.gz", tmp_path)
+        shutil.copy(published.folder / f"{name}.gz", tmp_path)
     path = tmp_path / f"{TRAIN_LABELS}.gz"
     path.write_bytes(path.read_bytes()[:-1000])
     with pytest.raises(UserError, match=r"train-labels-idx1-ubyte\.gz is truncated or damaged"):
-        loading.load_dataset(replace(source, folder=tmp_path))
+        loading.load_dataset(replace(published, folder=tmp_path))
 
 
 def test_packed_and_unpacked_files_give_the_same_arrays(spec, tmp_path):

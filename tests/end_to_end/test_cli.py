@@ -41,12 +41,12 @@ def read_rows(results):
 
 
 @pytest.fixture(scope="module")
-def measured(tmp_path_factory, source):
+def measured(tmp_path_factory, published):
     """A results folder with two cheap rows on all of the data."""
     results = tmp_path_factory.mktemp("results")
     done = fmbench(
         "run", "gaussian-nb", "extra-tree", "--seeds", 2, "--results", results,
-        "--data", source.folder,
+        "--data", published.folder,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return results, done
@@ -244,8 +244,8 @@ def test_a_broken_suite_prints_one_line(tmp_path):
     assert_one_line_error(call_fmbench("table", "--suite", path), str(path), "[[row]] 1", "'label'")
 
 
-def test_a_data_folder_with_damaged_files_prints_one_line(tmp_path, source):
-    for path in source.folder.glob("*-ubyte*"):
+def test_a_data_folder_with_damaged_files_prints_one_line(tmp_path, published):
+    for path in published.folder.glob("*-ubyte*"):
         shutil.copy(path, tmp_path)
     victim = next(tmp_path.glob("t10k-images*"))
     victim.write_bytes(victim.read_bytes()[:5000])
@@ -259,8 +259,8 @@ def test_every_help_shows_an_example(command):
     assert f"fmbench {command}" in done.stdout.split("Example")[1]
 
 
-def test_data_prints_the_origin_the_shapes_and_the_class_counts(source):
-    done = call_fmbench("data", "--data", source.folder)
+def test_data_prints_the_origin_the_shapes_and_the_class_counts(published):
+    done = call_fmbench("data", "--data", published.folder)
     assert done.returncode == 0
     assert "the folder given by --data" in done.stdout
     assert "uint8 (60000, 28, 28)" in done.stdout

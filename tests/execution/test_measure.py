@@ -214,8 +214,10 @@ def test_a_best_epoch_needs_epochs(run_flagging):
         run_flagging(Silent())
 
 
-def measure_together(source, folder, n_seeds):
-    folder.mkdir()
+N_STACKED = 5
+
+
+def measure_together(source, folder, n_seeds=N_STACKED):
     runner = runners.get_runner("three-layer-nn")
     cells = [Cell(runner, QUICK, seed) for seed in range(n_seeds)]
     found = measure.measure_launch(cells, source, "cpu", folder)
@@ -223,6 +225,11 @@ def measure_together(source, folder, n_seeds):
         measure.add_predictions(cell, source, folder / str(n), each)
         for n, (cell, each) in enumerate(zip(cells, found, strict=True))
     ]
+
+
+@pytest.fixture(scope="module")
+def measured_in_one_stack(source, tmp_path_factory):
+    return measure_together(source, tmp_path_factory.mktemp("stack"))
 
 
 OUT_OF_SHARE = torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
@@ -238,7 +245,7 @@ OUT_OF_CARD = RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling 
     ],
 )
 def test_a_stack_too_large_for_the_gpu_is_halved_and_goes_on(
-    source, tmp_path, monkeypatch, error, most, attempts
+    source, tmp_path, monkeypatch, measured_in_one_stack, error, most, attempts
 ):
     plain, seen = TorchClassifier.fit_together, []
 
@@ -252,11 +259,10 @@ def test_a_stack_too_large_for_the_gpu_is_halved_and_goes_on(
                     SimpleNamespace(epoch=1, train_loss=9.0, train_accuracy=0.0))  # fmt: skip
         raise error
 
-    expected = measure_together(source, tmp_path / "plain", 5)
     monkeypatch.setattr(TorchClassifier, "fit_together", staticmethod(fit_together))
-    halved = measure_together(source, tmp_path / "halved", 5)
+    halved = measure_together(source, tmp_path)
     assert seen == attempts
-    for one, other in zip(expected, halved, strict=True):
+    for one, other in zip(measured_in_one_stack, halved, strict=True):
         assert [epoch["epoch"] for epoch in other.history] == [1, 2]
         assert (one.arrays["y_pred"] == other.arrays["y_pred"]).mean() > 0.99
     assert (
@@ -271,7 +277,7 @@ def test_a_network_too_large_for_the_gpu_fails(source, tmp_path, monkeypatch):
 
     monkeypatch.setattr(TorchClassifier, "fit_together", staticmethod(fit_together))
     with pytest.raises(torch.cuda.OutOfMemoryError):
-        measure_together(source, tmp_path / "all", 3)
+        measure_together(source, tmp_path, 3)
 
 
 @pytest.mark.parametrize("kind", [RuntimeError, AssertionError, torch.cuda.DeferredCudaCallError])

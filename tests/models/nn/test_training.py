@@ -307,48 +307,71 @@ def test_predicting_between_epochs_does_not_change_networks_trained_together(sma
         assert np.array_equal(a.predict_proba(X_new), b.predict_proba(X_new))
 
 
-@pytest.mark.parametrize("order", ["as listed", "shuffled"])
-def test_recipes_with_the_same_layers_are_the_same_together_and_alone(small, order):
-    """Each optimizer, loss and scaling of pixels, in one stack; momentum belongs to "sgd" alone."""
+RECIPES = [
+    (scaling, TrainConfig(2, 64, optimizer, 0.005, momentum, loss=loss))
+    for optimizer, momentum in [("sgd", 0.0), ("sgd", 0.9), *((o, 0.0) for o in OPTIMIZERS)]
+    for loss in LOSSES.values()
+    for scaling in SCALINGS
+]
+
+
+@pytest.fixture(scope="module")
+def few(small):
+    """Seven steps an epoch with the batches of ``RECIPES``; the last has fewer images."""
     X, y, X_new = small
-    recipes = [
-        (scaling, TrainConfig(2, 64, optimizer, 0.005, momentum, loss=loss))
-        for optimizer, momentum in [("sgd", 0.0), ("sgd", 0.9), *((o, 0.0) for o in OPTIMIZERS)]
-        for loss in LOSSES.values()
-        for scaling in SCALINGS
-    ]
+    return X[:400], y[:400], X_new[:100]
+
+
+def build_recipe(number):
+    """The classifier of ``RECIPES[number]``; the number is its seed."""
+    scaling, config = RECIPES[number]
+
+    def build():
+        network = build_sequential(
+            ("pixels", Pixels(scaling)),
+            ("conv", nn.Conv2d(1, 3, 5)),
+            ("pool", nn.AvgPool2d(4)),
+            ("norm", nn.BatchNorm2d(3)),
+            ("dropout", nn.Dropout(0.3)),
+            ("flatten", nn.Flatten()),
+            ("output", nn.Linear(108, 10)),
+        )
+        return use_double_precision(network)
+
+    return TorchClassifier(build, config, seed=number)
+
+
+@pytest.fixture(scope="module")
+def recipes_alone(few):
+    """The classifier of each recipe, trained alone, with its losses."""
+    X, y, _ = few
+    trained = []
+    for number in range(len(RECIPES)):
+        losses = []
+        note_loss = lambda _, report, losses=losses: losses.append(report.train_loss)  # noqa: E731
+        trained.append((build_recipe(number).fit(X, y, note_loss), losses))
+    return trained
+
+
+@pytest.mark.parametrize("order", ["as listed", "shuffled"])
+def test_recipes_with_the_same_layers_are_the_same_together_and_alone(few, recipes_alone, order):
+    """Each optimizer, loss and scaling of pixels, in one stack; momentum belongs to "sgd" alone."""
+    X, y, X_new = few
+    numbers = list(range(len(RECIPES)))
     if order == "shuffled":
-        np.random.default_rng(0).shuffle(recipes)
-
-    def make(seed, scaling, config):
-        def build():
-            network = build_sequential(
-                ("pixels", Pixels(scaling)),
-                ("conv", nn.Conv2d(1, 3, 5)),
-                ("pool", nn.AvgPool2d(4)),
-                ("norm", nn.BatchNorm2d(3)),
-                ("dropout", nn.Dropout(0.3)),
-                ("flatten", nn.Flatten()),
-                ("output", nn.Linear(108, 10)),
-            )
-            return use_double_precision(network)
-
-        return TorchClassifier(build, config, seed=seed)
-
-    alone, together = (
-        [make(seed, *recipe) for seed, recipe in enumerate(recipes)] for _ in range(2)
-    )
-    reports = []
+        np.random.default_rng(0).shuffle(numbers)
+    together = [build_recipe(number) for number in numbers]
+    losses = []
     TorchClassifier.fit_together(
-        together, X, y, [lambda _, report: reports.append(report)] * len(together)
+        together, X, y, [lambda _, report: losses.append(report.train_loss)] * len(together)
     )
-    own_reports = []
-    for a, b in zip(alone, together, strict=True):
-        a.fit(X, y, lambda _, report: own_reports.append(report))
+    own_losses = []
+    for number, b in zip(numbers, together, strict=True):
+        a, of_one = recipes_alone[number]
+        own_losses += of_one
         assert np.abs(a.predict_proba(X_new) - b.predict_proba(X_new)).max() < 1e-6
         assert torch.allclose(a.network_.norm.running_var, b.network_.norm.running_var, rtol=1e-6)
-    losses, own_losses = (sorted(r.train_loss for r in each) for each in (reports, own_reports))
-    assert losses == pytest.approx(own_losses, rel=1e-5)
+    assert sorted(losses) == pytest.approx(sorted(own_losses), rel=1e-5)
 
 
 @pytest.mark.parametrize(
