@@ -14,12 +14,8 @@ root nor a network is needed once `fetch.py` has fetched packages and data.
 from __future__ import annotations
 
 import argparse
-import contextlib
-import importlib.metadata
-import importlib.util
 import json
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -27,17 +23,15 @@ import sys
 import tarfile
 import threading
 import time
-import tomllib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
+import machine_watch
+import packages
+
 ROOT = Path(__file__).parents[2]
-FETCHED = ROOT / ".gpu"  # what fetch.py has fetched; git ignores it
-PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 # The budget of each step in seconds, in the order of the steps. They fit a machine with an H100 and
 # 16 cores, with time to spare.
 BUDGETS = {
@@ -54,8 +48,6 @@ BUDGETS = {
 GRACE_SECONDS = 20  # for a step to end after it was interrupted; a part of its budget
 PACKING_SECONDS = 10  # kept free of --minutes, for the last archives
 SAVE_SECONDS = 60  # between two looks whether a running step has left something new
-WATCH_END_SECONDS = 5  # the longest wait for nvidia-smi, which may hang
-IMPORT_SECONDS = 180  # the longest wait for the imports of some packages
 ARCHIVE_BYTES = 15_500_000
 RESULTS, LOG, TABLE = "results.jsonl", "log.txt", "table.txt"
 RESULT_SUFFIX = ".result.json"  # of the file into which a step writes its result
@@ -66,330 +58,6 @@ PACKED_SUFFIXES = {".json", ".npz", ".csv", ".md"}
 NOT_PACKED = {"unfinished", "locks"}  # folders
 # These steps get the result of the attempt before, and measure only what it lacks.
 RESUMING = ("lenet5", "cnn")
-# With these `fmbench judge` reads documents and writes reviews. No step imports them.
-ONLY_FOR_JUDGE = {
-    "beautifulsoup4", "docutils", "markdown-it-py", "pdfminer.six", "pdfplumber", "pylatexenc",
-    "pyyaml", "rapidfuzz",
-}  # fmt: skip
-# The modules to import of a package that has another name, or that imports most in a part of it.
-MODULES = {"deap": "deap.tools", "scikit-image": "skimage.feature", "scikit-learn": "sklearn.svm"}
-# Prints the first of some modules that cannot be imported, and why.
-TRY_IMPORTS = """
-import importlib, os, sys
-for name in sys.argv[1:]:
-    try:
-        importlib.import_module(name)
-    except BaseException as error:
-        why = " ".join(f"{type(error).__name__}: {error}".split())[:200]
-        print(f"{name} cannot be imported ({why})", flush=True)
-        os._exit(1)
-os._exit(0)
-"""
-# Prints how nvidia-smi calls the card that PyTorch uses. It is always the PCI address if PyTorch
-# knows it: a part of a card (MIG) has an identifier of its own, which nvidia-smi may refuse.
-FIND_CARD = """
-import torch
-card = torch.cuda.get_device_properties(0)
-if hasattr(card, "pci_bus_id"):
-    print(f"{card.pci_domain_id:08x}:{card.pci_bus_id:02x}:{card.pci_device_id:02x}.0")
-else:
-    print(f"GPU-{card.uuid}")
-"""
-
-
-# ------------------------------------------------------------------------------------ packages
-
-
-@dataclass(frozen=True)
-class Group:
-    """Packages that are installed into one folder, and whose imports are tried together."""
-
-    name: str  # of their folder below --site
-    requirements: tuple[str, ...]
-    modules: tuple[str, ...]
-    wheels: tuple[str, ...]  # the names of all packages that may be installed
-    without: str = ""  # what happens without them; empty: nothing can be measured
-    blocks: str = ""  # a module that fmbench uses if it finds it, even if the import fails
-
-
-def list_groups(wheels: Mapping[str, Path]) -> list[Group]:
-    """The packages that the steps need, as pyproject.toml requires them."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    extras = project["optional-dependencies"]
-    extra = {get_name(r): r.partition(";")[0].strip() for r in (*extras["dev"], *extras["fast"])}
-    needed = [r for r in project["dependencies"] if get_name(r) not in ONLY_FOR_JUDGE]
-    return [
-        Group(
-            "needed",
-            tuple(needed),
-            modules=tuple(MODULES.get(name, name) for name in map(get_name, needed)),
-            wheels=tuple(name for name, path in wheels.items() if path.parent.name == "wheels"),
-        ),
-        Group(
-            "tests",
-            (extra["pytest"], extra["hypothesis"]),
-            modules=("pytest", "hypothesis"),
-            wheels=("hypothesis", "iniconfig", "packaging", "pluggy", "pygments", "pytest",
-                    "sortedcontainers"),
-            without="the step tests needs them; `make check` installs them into .venv, and for a "
-            "machine without a network `make gpu-wheels` fetches them",
-        ),
-        Group(
-            "kernels",
-            (extra["cuda-bindings"],),
-            modules=("cuda.bindings.driver", "cuda.bindings.nvrtc"),
-            wheels=("cuda-bindings", "cuda-pathfinder"),
-            without="without it LeNet-5 trains with PyTorch's kernels, which are slower",
-        ),
-        Group(
-            "numba",
-            (extra["numba"],),
-            modules=("numba", "llvmlite"),
-            wheels=("llvmlite", "numba"),
-            without="without it the linear SVC and logistic regression are slow",
-            blocks="numba",
-        ),
-        Group(
-            "intelex",
-            (extra["scikit-learn-intelex"],),
-            modules=("daal4py", "sklearnex.svm", "sklearnex.neighbors"),
-            wheels=("daal", "scikit-learn-intelex", "tbb", "tcmlib", "umf"),
-            without="without it the SVC and nearest-neighbour rows are slow",
-        ),
-    ]  # fmt: skip
-
-
-def get_name(requirement: str) -> str:
-    """The name in a requirement: ``numpy>=2.0`` gives ``numpy``."""
-    return re.split("[>=;]", requirement)[0].strip()
-
-
-def is_met(requirement: str) -> bool:
-    """Whether ``name>=version`` is installed; versions are compared by their leading numbers."""
-    name, _, wanted = requirement.partition(">=")
-    try:
-        found = importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
-        return False
-    return leading_numbers(found or "") >= leading_numbers(wanted)  # none in a half installed one
-
-
-def leading_numbers(version: str) -> list[int]:
-    """The numbers of a version: ``2.11.0+cu130`` gives ``[2, 11, 0]``."""
-    return [int(number) for number in re.findall(r"\d+", version.partition("+")[0])]
-
-
-def find_problem(group: Group) -> str:
-    """Say on one line what is missing of a group or cannot be imported; nothing if all is well."""
-    lacking = [r for r in group.requirements if not is_met(r)]
-    if lacking:
-        return f"this Python lacks {', '.join(lacking)}"
-    return try_imports(group.modules)
-
-
-def try_imports(modules: Sequence[str]) -> str:
-    """Import modules in another process; say on one line which one fails, and nothing if none.
-
-    That a package is installed does not say that all is there that it needs.
-    """
-    try:
-        done = subprocess.run(
-            [sys.executable, "-P", "-c", TRY_IMPORTS, *modules],
-            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, timeout=IMPORT_SECONDS,
-        )  # fmt: skip
-    except subprocess.TimeoutExpired:
-        return f"the import of {', '.join(modules)} does not end"
-    if done.returncode == 0:
-        return ""
-    crashed = f"the import of {', '.join(modules)} ends Python with status {done.returncode}"
-    return (done.stdout.splitlines() or [crashed])[-1]
-
-
-def add_packages(site: Path) -> None:
-    """Let this process and the steps import what they need, also from folders below ``site``.
-
-    Wheels of what is missing are installed there. Optional packages that cannot be imported even
-    so are left out, and one line says what that means. If others cannot, that ends the program.
-    """
-    wheels = {
-        path.name.partition("-")[0].replace("_", "-").lower(): path
-        for path in sorted(FETCHED.glob("wheels*/*.whl"))
-    }
-    groups = list_groups(wheels)
-    used = [group.name for group in groups]
-    use_packages(site, used)
-    for group in groups:
-        problem = find_problem(group)
-        for chosen in choose_wheels(group, wheels):
-            if problem:
-                install_wheels(chosen, site / group.name)
-                use_packages(site, used)
-                problem = find_problem(group)
-        if not problem:
-            continue
-        if not group.without:
-            sys.exit(
-                f"{problem}: install it (`make install` does so in .venv), or run `make "
-                "gpu-wheels` on a machine with a network and copy the folder .gpu here"
-            )
-        used.remove(group.name)
-        use_packages(site, used)
-        is_there = group.blocks and importlib.util.find_spec(group.blocks)
-        if is_there and (why := try_imports(group.modules)):
-            sys.exit(f"{why}: uninstall {group.name}, or install it again with what it needs")
-        print(f"{problem}: {group.without}", flush=True)
-
-
-def choose_wheels(group: Group, wheels: Mapping[str, Path]) -> list[list[Path]]:
-    """The wheels to install; for a needed group first the missing ones, then, if need be, all.
-
-    What a missing package needs may be there, but too old. Of an optional group all are installed
-    at once, because its compiled libraries look for one another in their own folder.
-    """
-    names = sorted(set(group.wheels) & set(wheels))
-    old = {get_name(r) for r in group.requirements if not is_met(r)}
-    missing = [name for name in names if name in old or not has_distribution(name)]
-    attempts = [names] if group.without else [missing, names]
-    return [[wheels[name] for name in attempt] for attempt in attempts if attempt]
-
-
-def install_wheels(wheels: Sequence[Path], prefix: Path) -> None:
-    """Install wheels below ``prefix``; say on one line if pip could not."""
-    print(f"installing into {prefix}: {', '.join(path.name for path in wheels)}", flush=True)
-    done = subprocess.run(
-        [sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps",
-         "--no-compile", "--ignore-installed", "--disable-pip-version-check",
-         "--prefix", str(prefix), *map(str, wheels)],
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-    )  # fmt: skip
-    if done.returncode:
-        last = (done.stdout.strip().splitlines() or [f"status {done.returncode}"])[-1]
-        print(f"pip has not installed them: {last}", flush=True)
-
-
-def find_package_folders(prefix: Path) -> list[Path]:
-    """The folders of packages below ``prefix``; a wheel may have brought one of its own."""
-    return sorted(prefix.glob("**/lib/python*/*-packages"))
-
-
-def use_packages(site: Path, groups: Sequence[str]) -> None:
-    """Let this process and those that it starts import what ``site`` has of these groups.
-
-    It comes before older versions of the same packages, and nothing else of ``site`` is used.
-    """
-    folders = [str(path) for name in groups for path in find_package_folders(site / name)]
-    sys.path[:] = folders + [p for p in sys.path if not Path(p).is_relative_to(site)]
-    named = os.environ.get("PYTHONPATH", "").split(os.pathsep)
-    named = [p for p in named if p not in ("", str(ROOT)) and not Path(p).is_relative_to(site)]
-    os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT), *named, *folders])
-    importlib.invalidate_caches()
-
-
-def has_distribution(name: str) -> bool:
-    """Whether a package is installed, whatever its version."""
-    try:
-        importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
-        return False
-    return True
-
-
-# ------------------------------------------------------------------------------------ watching
-
-
-@dataclass
-class MachineWatch:
-    """Reads the card's memory and load, and the host's free memory, twice a second."""
-
-    peak_card_mib: int | None = None
-    min_host_available_mib: int | None = None
-    card_load: list[int] = field(default_factory=list)  # percent of the time that a kernel ran
-
-    def facts(self) -> dict[str, Any]:
-        """Return the extremes that were read; a value that nvidia-smi did not give is left out."""
-        found: dict[str, Any] = {"min_host_available_mib": self.min_host_available_mib}
-        if self.peak_card_mib is not None:
-            found["peak_card_mib"] = self.peak_card_mib
-        if self.card_load:
-            found["mean_card_load_percent"] = round(sum(self.card_load) / len(self.card_load), 1)
-        return found
-
-    def note_card(self, line: str) -> None:
-        """Note a line of nvidia-smi: the memory in MiB and the load in percent.
-
-        It writes [N/A] for what it cannot say, such as the load of a card in parts (MIG).
-        """
-        memory, _, load = (part.strip() for part in line.partition(","))
-        if memory.isdecimal():
-            self.peak_card_mib = max(self.peak_card_mib or 0, int(memory))
-        if load.isdecimal():
-            self.card_load.append(int(load))
-
-    def note_host(self) -> None:
-        """Note the host's free memory; only Linux says it."""
-        path = Path("/proc/meminfo")
-        if path.exists() and (found := re.search(r"MemAvailable:\s*(\d+)", path.read_text())):
-            mib = int(found[1]) // 1024
-            self.min_host_available_mib = min(self.min_host_available_mib or mib, mib)
-
-
-def find_card() -> str | None:
-    """How nvidia-smi calls the card that PyTorch uses; None, with a line, if that is not known.
-
-    Another process asks PyTorch, so that this one takes no memory of the card.
-    """
-    try:
-        done = subprocess.run(
-            [sys.executable, "-P", "-c", FIND_CARD], capture_output=True, text=True,
-            timeout=IMPORT_SECONDS,
-        )  # fmt: skip
-    except subprocess.TimeoutExpired:
-        why = f"it has not answered for {IMPORT_SECONDS} s"
-    else:
-        if done.returncode == 0:
-            return done.stdout.split()[-1]
-        why = (done.stderr.strip().splitlines() or [f"status {done.returncode}"])[-1][:200]
-    print(f"memory and load of the card are not watched: PyTorch does not name it ({why})")
-    return None
-
-
-@contextmanager
-def watch_machine(card: str | None) -> Iterator[MachineWatch]:
-    """Watch the host and, if ``card`` names one for nvidia-smi, this card during the block."""
-    watch, stop = MachineWatch(), threading.Event()
-
-    def read_host() -> None:
-        watch.note_host()
-        while not stop.wait(0.5):
-            watch.note_host()
-
-    def read_card(lines: IO[str]) -> None:
-        with lines:
-            for line in lines:
-                watch.note_card(line)
-
-    threads = [threading.Thread(target=read_host, daemon=True)]
-    reader: subprocess.Popen[str] | None = None
-    if card is not None and shutil.which("nvidia-smi"):
-        query = "--query-gpu=memory.used,utilization.gpu"
-        reader = subprocess.Popen(
-            ["nvidia-smi", "-i", card, query, "--format=csv,noheader,nounits", "-lms", "500"],
-            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-        )  # fmt: skip
-        threads.append(threading.Thread(target=read_card, args=(reader.stdout,), daemon=True))
-    for thread in threads:
-        thread.start()
-    try:
-        yield watch
-    finally:
-        stop.set()
-        if reader is not None:
-            reader.kill()
-            # A driver that hangs does not let it end: it is left alone then.
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                reader.wait(WATCH_END_SECONDS)
-        for thread in threads:
-            thread.join(WATCH_END_SECONDS)
 
 
 # --------------------------------------------------------------------------------------- steps
@@ -671,7 +339,7 @@ def parse_options() -> argparse.Namespace:
                         " fetched]")  # fmt: skip
     parser.add_argument("--steps", help="only these, separated by commas")
     parser.add_argument("--again", help="these steps, even if they are finished")
-    parser.add_argument("--site", type=Path, default=FETCHED / f"site-{PYTHON}",
+    parser.add_argument("--site", type=Path, default=packages.FETCHED / f"site-{packages.PYTHON}",
                         help="folder into which missing packages are installed")  # fmt: skip
     parser.add_argument("--seeds", type=int, default=5, help="seeds of `fmbench run --all`")
     options = parser.parse_args()
@@ -682,8 +350,8 @@ def parse_options() -> argparse.Namespace:
             parser.error(f"--{name}: unknown step {unknown[0]}; steps: {', '.join(BUDGETS)}")
         setattr(options, name, [step for step in BUDGETS if step in chosen])
     options.steps = options.steps or list(BUDGETS)
-    if options.data is None and (FETCHED / "data").is_dir():
-        options.data = FETCHED / "data"
+    if options.data is None and (packages.FETCHED / "data").is_dir():
+        options.data = packages.FETCHED / "data"
     if options.data is not None and not (options.data / "fashion-mnist").is_dir():
         parser.error(f"--data: {options.data} has no folder fashion-mnist")
     return options
@@ -720,9 +388,9 @@ def main() -> None:
     start = time.monotonic()
     options = parse_options()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    add_packages(options.site.resolve())
+    packages.add_packages(options.site.resolve())
     check_device(options.device)
-    card = find_card() if options.device == "cuda" else None
+    card = machine_watch.find_card() if options.device == "cuda" else None
     out = options.out.resolve()
     archives = (options.archives or out / "archives").resolve()
     settings = {"device": options.device, "quick": options.quick}
@@ -779,7 +447,7 @@ def measure_step(
     if earlier:
         result.write_text(json.dumps({"result": earlier}))
     started, begin = datetime.now(UTC).isoformat(timespec="seconds"), time.monotonic()
-    status, why, watch = FAILED, "interrupted", MachineWatch()
+    status, why, watch = FAILED, "interrupted", machine_watch.MachineWatch()
     begun = {"status": NOT_ENDED, "why": "it still runs, or the call was killed"}
     journal.add({"step": step, **begun, "started": started, "seconds": 0.0, "result": earlier})
 
@@ -797,7 +465,7 @@ def measure_step(
             print(f"the results so far cannot be saved now: {error}", flush=True)
 
     try:
-        with watch_machine(card) as watch:
+        with machine_watch.watch_machine(card) as watch:
             command = make_command(step, options, output.folder, result, limit)
             status, why = run_step(command, limit, result, log, save)
     finally:

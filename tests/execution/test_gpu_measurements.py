@@ -32,10 +32,13 @@ TOO_LITTLE = "raise ImportError('libtbb.so.12: cannot open shared object file')"
 def measure():
     spec = importlib.util.spec_from_file_location("gpu_measure", SCRIPT)
     module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # its dataclasses look their module up
+    before = list(sys.path)
+    sys.path.insert(0, str(SCRIPT.parent))  # as for any script
     spec.loader.exec_module(module)
     yield module
-    del sys.modules[spec.name]
+    sys.path[:] = before
+    for name in ("packages", "machine_watch"):
+        del sys.modules[name]
 
 
 def run_python(measure, tmp_path, code, limit=1000):
@@ -47,10 +50,10 @@ def run_python(measure, tmp_path, code, limit=1000):
 
 
 def test_a_version_is_compared_by_its_numbers(measure, monkeypatch):
-    monkeypatch.setattr(measure.importlib.metadata, "version", lambda name: "2.11.0+cu130")
-    assert measure.is_met("torch>=2.6")
-    assert measure.is_met("torch>=2.11")
-    assert not measure.is_met("torch>=2.12")
+    monkeypatch.setattr(measure.packages.importlib.metadata, "version", lambda name: "2.11.0+cu130")
+    assert measure.packages.is_met("torch>=2.6")
+    assert measure.packages.is_met("torch>=2.11")
+    assert not measure.packages.is_met("torch>=2.12")
 
 
 @pytest.fixture
@@ -59,15 +62,15 @@ def odd(measure, tmp_path, monkeypatch):
 
     ``odd.group(...)`` is the one group that is looked for: of the package odd, with odd_module.
     """
-    monkeypatch.setattr(measure, "FETCHED", tmp_path)
+    monkeypatch.setattr(measure.packages, "FETCHED", tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.setenv("PYTHONPATH", os.environ.get("PYTHONPATH", ""))
     wheels = tmp_path / "wheels"
     wheels.mkdir()
 
     def group(wheels=("odd",), **facts):
-        found = measure.Group("odd", ("odd>=1.0",), ("odd_module",), wheels, **facts)
-        monkeypatch.setattr(measure, "list_groups", lambda known: [found])
+        found = measure.packages.Group("odd", ("odd>=1.0",), ("odd_module",), wheels, **facts)
+        monkeypatch.setattr(measure.packages, "list_groups", lambda known: [found])
 
     yield SimpleNamespace(
         site=tmp_path / "site", wheels=wheels, group=group,
@@ -89,16 +92,19 @@ def is_searched(folder):
 
 
 def test_this_environment_has_what_the_measurements_require(measure):
-    required = [g for g in measure.list_groups({}) if g.name in ("needed", "tests")]
+    packages = measure.packages
+    required = [g for g in packages.list_groups({}) if g.name in ("needed", "tests")]
     assert len(required) == 2
-    assert [r for group in required for r in group.requirements if not measure.is_met(r)] == []
+    assert [r for g in required for r in g.requirements if not packages.is_met(r)] == []
 
 
 @pytest.mark.slow
 def test_everything_that_is_tried_can_be_imported_where_it_is_installed(measure, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(CHECKOUT))
-    installed = [g for g in measure.list_groups({}) if all(map(measure.is_met, g.requirements))]
-    assert [measure.try_imports(group.modules) for group in installed] == [""] * len(installed)
+    packages = measure.packages
+    installed = [g for g in packages.list_groups({}) if all(map(packages.is_met, g.requirements))]
+    problems = [packages.try_imports(group.modules) for group in installed]
+    assert problems == [""] * len(installed)
 
 
 @pytest.mark.slow
@@ -114,7 +120,7 @@ def test_a_wheel_that_brings_its_own_folder_of_packages_can_be_imported(measure,
         for name, text in info.items():
             wheel.writestr(f"odd-1.0.dist-info/{name}", text)
     odd.group()
-    measure.add_packages(odd.site)
+    measure.packages.add_packages(odd.site)
     assert importlib.import_module("odd_module").found == 1
 
 
@@ -123,7 +129,7 @@ def test_pip_says_on_one_line_why_it_installs_nothing(measure, odd, capsys):
     (odd.wheels / "odd-1.0-py3-none-any.whl").write_text("no wheel")
     odd.group()
     with pytest.raises(SystemExit) as ended:
-        measure.add_packages(odd.site)
+        measure.packages.add_packages(odd.site)
     assert ended.value.code.startswith("this Python lacks odd>=1.0: ")
     assert "pip has not installed them: " in capsys.readouterr().out.splitlines()[-1]
 
@@ -131,14 +137,14 @@ def test_pip_says_on_one_line_why_it_installs_nothing(measure, odd, capsys):
 def test_a_missing_package_without_a_wheel_is_named_in_one_line(measure, odd):
     odd.group()
     with pytest.raises(SystemExit) as ended:
-        measure.add_packages(odd.site)
+        measure.packages.add_packages(odd.site)
     assert ended.value.code.startswith("this Python lacks odd>=1.0: ")
     assert "make install" in ended.value.code and "make gpu-wheels" in ended.value.code
 
 
 def test_without_an_optional_package_one_line_says_what_is_slow(measure, odd, capsys):
     odd.group(without="without it the SVC rows are slow")
-    measure.add_packages(odd.site)
+    measure.packages.add_packages(odd.site)
     assert capsys.readouterr().out == (
         "this Python lacks odd>=1.0: without it the SVC rows are slow\n"
     )
@@ -149,7 +155,7 @@ def test_an_optional_package_that_is_installed_but_cannot_be_imported_is_left_ou
 ):
     install(odd.folder, TOO_LITTLE)
     odd.group(without="without it the SVC rows are slow")
-    measure.add_packages(odd.site)
+    measure.packages.add_packages(odd.site)
     assert capsys.readouterr().out == (
         "odd_module cannot be imported (ImportError: libtbb.so.12: cannot open shared object "
         "file): without it the SVC rows are slow\n"
@@ -162,7 +168,7 @@ def test_a_package_that_can_be_imported_is_found_by_this_process_and_by_the_step
 ):
     install(odd.folder, "found = 1")
     odd.group(without="without it the SVC rows are slow")
-    measure.add_packages(odd.site)
+    measure.packages.add_packages(odd.site)
     assert capsys.readouterr().out == ""
     assert str(odd.folder) in sys.path
     assert str(odd.folder) in os.environ["PYTHONPATH"].split(os.pathsep)
@@ -172,7 +178,7 @@ def test_a_required_package_that_cannot_be_imported_ends_the_program_with_one_li
     install(odd.folder, TOO_LITTLE)
     odd.group()
     with pytest.raises(SystemExit) as ended:
-        measure.add_packages(odd.site)
+        measure.packages.add_packages(odd.site)
     assert ended.value.code.startswith(
         "odd_module cannot be imported (ImportError: libtbb.so.12: cannot open shared object "
         "file): install it "
@@ -189,7 +195,7 @@ def test_a_broken_package_of_this_python_that_fmbench_would_use_ends_the_program
     sys.path.insert(0, str(own))
     odd.group(without="without it the SVC rows are slow", blocks="odd_module")
     with pytest.raises(SystemExit) as ended:
-        measure.add_packages(odd.site)
+        measure.packages.add_packages(odd.site)
     assert ended.value.code.startswith("odd_module cannot be imported (ImportError: ")
     assert "uninstall odd" in ended.value.code
 
@@ -198,7 +204,7 @@ def test_an_import_that_ends_python_is_a_reason_too(measure, odd):
     install(odd.folder, "import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
     odd.group()
     with pytest.raises(SystemExit) as ended:
-        measure.add_packages(odd.site)
+        measure.packages.add_packages(odd.site)
     assert "the import of odd_module ends Python with status -9" in ended.value.code
 
 
@@ -213,19 +219,19 @@ def test_if_what_a_package_needs_is_too_old_all_wheels_are_installed(measure, od
         calls.append([path.name.partition("-")[0] for path in wheels])
         install(odd.folder, "found = 1" if len(calls) == 2 else TOO_LITTLE)
 
-    monkeypatch.setattr(measure, "install_wheels", install_wheels)
+    monkeypatch.setattr(measure.packages, "install_wheels", install_wheels)
     odd.group(wheels=("helper", "odd"))
-    measure.add_packages(odd.site)
+    measure.packages.add_packages(odd.site)
     assert calls == [["odd"], ["helper", "odd"]]
 
 
 def test_without_the_packages_of_the_tests_all_other_steps_are_still_done(
     measure, odd, monkeypatch, capsys
 ):
-    [tests] = [group for group in measure.list_groups({}) if group.name == "tests"]
-    monkeypatch.setattr(measure, "list_groups", lambda wheels: [tests])
-    monkeypatch.setattr(measure, "is_met", lambda requirement: False)
-    measure.add_packages(odd.site)
+    [tests] = [group for group in measure.packages.list_groups({}) if group.name == "tests"]
+    monkeypatch.setattr(measure.packages, "list_groups", lambda wheels: [tests])
+    monkeypatch.setattr(measure.packages, "is_met", lambda requirement: False)
+    measure.packages.add_packages(odd.site)
     printed = capsys.readouterr().out
     assert printed.startswith("this Python lacks pytest>=") and printed.count("\n") == 1
     assert "make check" in printed and "make gpu-wheels" in printed
@@ -511,7 +517,7 @@ def test_the_watch_asks_for_the_card_in_use_and_reads_memory_without_a_load(
     nvidia_smi(
         f'echo "$@" > {tmp_path}/asked\necho "700, [N/A]"\necho "900, [N/A]"\nexec sleep 900'
     )
-    with measure.watch_machine("00000000:65:00.0") as watch:
+    with measure.machine_watch.watch_machine("00000000:65:00.0") as watch:
         wait_until(lambda: watch.peak_card_mib == 900)
     assert (tmp_path / "asked").read_text().startswith("-i 00000000:65:00.0 --query-gpu=")
     assert watch.facts()["peak_card_mib"] == 900
@@ -527,7 +533,7 @@ def test_the_watch_asks_for_the_card_in_use_and_reads_memory_without_a_load(
     ],
 )
 def test_memory_and_load_of_the_card_are_read_apart(measure, lines, facts):
-    watch = measure.MachineWatch()
+    watch = measure.machine_watch.MachineWatch()
     for line in lines:
         watch.note_card(line)
     assert watch.facts() == {"min_host_available_mib": None, **facts}
@@ -535,7 +541,7 @@ def test_memory_and_load_of_the_card_are_read_apart(measure, lines, facts):
 
 def test_no_card_is_watched_where_none_is_used(measure, nvidia_smi, tmp_path):
     nvidia_smi(f"touch {tmp_path}/asked")
-    with measure.watch_machine(None) as watch:
+    with measure.machine_watch.watch_machine(None) as watch:
         pass
     assert not (tmp_path / "asked").exists()
     assert "peak_card_mib" not in watch.facts()
@@ -547,9 +553,9 @@ def test_the_end_of_a_step_does_not_wait_for_an_nvidia_smi_that_hangs(
     """A process of it keeps the pipe open, so that reading it does not end."""
     new, told = tmp_path / "pid.new", tmp_path / "pid"
     nvidia_smi(f"sleep {WAIT_SECONDS} &\necho $! > {new}\nmv {new} {told}\nwait")
-    monkeypatch.setattr(measure, "WATCH_END_SECONDS", 0.05)
+    monkeypatch.setattr(measure.machine_watch, "WATCH_END_SECONDS", 0.05)
     n_threads = threading.active_count()
-    with measure.watch_machine("0"):
+    with measure.machine_watch.watch_machine("0"):
         wait_until(told.exists)
     assert threading.active_count() == n_threads + 1, "it still reads"
     os.kill(int(told.read_text()), signal.SIGKILL)
@@ -570,13 +576,13 @@ def test_the_card_is_named_by_the_properties_that_pytorch_gives(
         f"class Card:\n    {facts}\nclass cuda:\n    get_device_properties = lambda index: Card\n"
     )
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    assert measure.find_card() == name
+    assert measure.machine_watch.find_card() == name
 
 
 def test_a_card_that_pytorch_does_not_name_is_not_watched(measure, tmp_path, monkeypatch, capsys):
     (tmp_path / "torch.py").write_text("raise RuntimeError('no driver')")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    assert measure.find_card() is None
+    assert measure.machine_watch.find_card() is None
     assert "(RuntimeError: no driver)" in capsys.readouterr().out
 
 
