@@ -34,7 +34,8 @@ def measure_stacks(device: str, folder: Path | None, *, quick: bool) -> dict[str
     ways = {"own kernels": "1", "PyTorch's kernels": "0"} if device == "cuda" else {"CPU": "1"}
     try:
         with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
+            warnings.simplefilter("ignore")
+            warnings.simplefilter("always", RuntimeWarning)  # the category of fmbench's own
             for way, switch in ways.items():
                 os.environ[SWITCH] = switch
                 for n_networks in STACKS[:1] if quick else STACKS:
@@ -112,7 +113,8 @@ def profile_stack(device: str, folder: Path | None) -> list[tuple[str, float]]:
             train_stack(STACKS[-1], device, folder, quick=False)
             torch.cuda.synchronize()
     except RuntimeError as error:
-        warnings.warn(f"no profile: {' '.join(str(error).split())[:200]}", stacklevel=2)
+        why = " ".join(str(error).split())[:200]
+        warnings.warn(f"no profile: {why}", RuntimeWarning, stacklevel=2)
         return []
     n_steps = N_EPOCHS * STEPS_PER_EPOCH
     times = [(event.key[:100], event.self_device_time_total / n_steps)
