@@ -18,6 +18,7 @@ from fmbench.datasets.specs import FASHION_MNIST
 from fmbench.extraction.data_set_names import Headings, find_data_of_title, find_data_sets
 from fmbench.extraction.found import Extraction, FoundClaim, FoundMatrix
 from fmbench.extraction.grid import Grid
+from fmbench.extraction.text.conditions import find_condition_of_table
 from fmbench.utils.formatting import join_words
 
 MAX_LINE = 20_000  # characters; a longer line is no line of a table
@@ -414,7 +415,10 @@ def find_heading(lines: Sequence[str], first: int, after: int = -1) -> tuple[str
 
 
 def mark_other_data(blocks: Sequence[Block], text: str) -> list[Block]:
-    """Return the blocks, with the name of another data set if a heading above says it."""
+    """Return the blocks, with the name of another data set if a heading above says it.
+
+    In its place stands what is changed for their figures, such as ``of changed images``.
+    """
     if not blocks:
         return []
     headings = Headings(expand_newlines(text))
@@ -422,6 +426,7 @@ def mark_other_data(blocks: Sequence[Block], text: str) -> list[Block]:
     for block in blocks:
         above = headings.find_other_data(block.first_line) if not block.images else ""
         images = join_words(find_data_sets(above).others) or block.images
+        images = images or find_condition_of_table(*headings.list_above(block.first_line))
         marked.append(replace(block, images=images))
     return marked
 
@@ -525,7 +530,7 @@ def _turn_matrices(blocks: list[Block]) -> list[Block]:
 
 
 def _select_images(blocks: list[Block], notes: list[str]) -> list[Block]:
-    """Leave out what is not of the test images, and note it."""
+    """Leave out what is not of the test images as they are, and note it."""
     kept = []
     others = [block for block in blocks if block.images == ""]
     for block in blocks:
@@ -535,7 +540,8 @@ def _select_images(blocks: list[Block], notes: list[str]) -> list[Block]:
             if block.images:
                 notes.append(f"the text says that {place} is of validation images")
             continue
-        notes.append(f"{place} is of the {block.images} images: not taken")
+        images = block.images if block.images[:3] == "of " else f"of the {block.images} images"
+        notes.append(f"{place} is {images}: not taken")
     sizes = list(dict.fromkeys(block.n_per_class for block in kept if block.n_per_class))
     if len(sizes) < 2:
         return kept

@@ -41,6 +41,7 @@ from fmbench.extraction.class_names import ClassNumbers, find_class_numbers
 from fmbench.extraction.figures import keep_zeros, round_binary
 from fmbench.extraction.found import Average, Extraction, FoundClaim, PrintedFigure
 from fmbench.extraction.json_values import JsonPlace, find_json, walk_json
+from fmbench.extraction.runs import names_runs
 from fmbench.suites.rounding import parse_figure
 
 KIND = "classification report"
@@ -165,9 +166,15 @@ def _read_upright(lines: Sequence[str], first: int) -> tuple[_Table, int] | None
     return table, last
 
 
+_EPOCHS = re.compile(r"(?:epochs?|steps?|iterations?)", re.IGNORECASE)
+
+
 def _read_header(line: str) -> tuple[list[str], bool]:
     """Return the columns that carry numbers (``""`` for others), and whether they are percent."""
     cells, is_separated = split_cells(line)
+    first = next(iter(cells if is_separated else line.split()), "")
+    if names_runs(first) or _EPOCHS.fullmatch(first):
+        return [], False  # its rows are folds or epochs
     if is_separated:
         found: list[re.Match[str] | None] = [_COLUMN.fullmatch(cell) for cell in cells]
     else:

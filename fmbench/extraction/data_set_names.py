@@ -14,16 +14,24 @@ from dataclasses import dataclass
 from fmbench.extraction.grid import tidy
 from fmbench.utils.formatting import join_words
 
-_FASHION = r"(?:zalando(?:'s)?[\s_-]*)?(?:fashion[\s_-]*m?nist|f[\s_-]?mnist)"
+# Data sets that are made of Fashion-MNIST, with other images or another task.
+_MADE_INTO = ("split", "permuted", "rotated", "sequential", "corrupted", "noisy", "binary")
+_NOT_MADE_INTO = "".join(rf"(?<!\b{word}[\s_-])" for word in _MADE_INTO)
+_NAME = r"(?:fashion[\s_-]*m?nist|f[\s_-]?mnist)"
+_FASHION = rf"{_NOT_MADE_INTO}(?:zalando(?:'s)?[\s_-]*)?{_NAME}(?!-(?:c|lt)(?!\w))"
+_DERIVED = rf"(?:{'|'.join(_MADE_INTO)})[\s_-](?:{_NAME}|fashion)|{_NAME}-(?:c|lt)"
 _OTHERS = (
-    r"(?:(?:(?:[ekqn]|not|extended|kannada|kuzushiji|rotated|permuted|affine|sequential|split|bi)"
+    rf"(?:{_DERIVED}|(?:(?:[ekqn]|not|extended|kannada|kuzushiji|rotated|permuted|affine|sequential|split|bi)"
     r"[\s_-]?)?mnist(?:[\s_-]?(?:m|c|digits?)(?![\w]))?|cifar(?:[\s_-]?\d+)?|svhn|usps|stl[\s_-]?10"
     r"|(?:(?:tiny|mini)[\s_-]?)?image ?net(?:[\s_-]?\d+k?)?|caltech[\s_-]?\d+|coil[\s_-]?\d+|gtsrb"
     r"|deep ?fashion2?|omniglot|celeba|(?:ms[\s_-]?)?coco|pascal voc|kuzushiji(?:-\w+)?|food-?101"
     r"|flowers-?102|reuters|imdb|20 ?newsgroups|isic|chexpert|places365|lsun|norb|iris"
     r"|hand-?written digits?)"
 )
-FASHION_IN_HEADS = re.compile(rf"(?<![^\W_])(?:{_FASHION}|fashion)(?![^\W_])", re.IGNORECASE)
+FASHION_IN_HEADS = re.compile(
+    rf"(?<![^\W_])(?:{_FASHION}|{_NOT_MADE_INTO}fashion(?!-?mnist-(?:c|lt)(?!\w)))(?![^\W_])",
+    re.IGNORECASE,
+)
 OTHERS_IN_HEADS = re.compile(rf"(?<![^\W_])(?:{_OTHERS}|digits)(?![^\W_])", re.IGNORECASE)
 IN_SENTENCES = re.compile(
     rf"(?<![\w-])(?:(?P<fashion>{_FASHION}|fashion (?:images|data ?set|articles?))"
@@ -215,6 +223,13 @@ class Headings:
                 return "" if self._is_overruled(heading, place, first) else heading.text
             place = heading.parent
         return ""
+
+    def list_above(self, first: int) -> tuple[str, ...]:
+        """Return the innermost heading above a line, and the last sentence just above it."""
+        sentences = re.split(r"(?<=[.!?])\s+", self._find_lead(first))
+        place = bisect_left(self._starts, first) - 1
+        headings = [self._headings[place].text] if place >= 0 else []
+        return tuple(filter(None, [*headings, sentences[-1]]))
 
     def _is_overruled(self, heading: _Heading, place: int, first: int) -> bool:
         """Whether the text below a title, or below a heading of more words, names Fashion-MNIST."""

@@ -44,7 +44,7 @@ class Grid:
     the line numbers of the rows in the input, counted from 1, if they are known; ``extent`` are
     those of the table's first and last line. ``is_whole``: the input is this table and no more.
     ``other_data`` is the heading or the sentence above the table that says that it is of another
-    data set; empty if none does.
+    data set; empty if none does. ``above`` are the innermost heading and the sentence above it.
     """
 
     rows: tuple[tuple[Cell, ...], ...]
@@ -54,6 +54,7 @@ class Grid:
     extent: tuple[int, int] = (0, 0)
     is_whole: bool = False
     other_data: str = ""
+    above: tuple[str, ...] = ()
 
     @property
     def n_columns(self) -> int:

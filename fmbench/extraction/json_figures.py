@@ -29,7 +29,7 @@ from fmbench.extraction.figures import (
     parse_printed_figure,
 )
 from fmbench.extraction.found import FoundClaim, PrintedFigure
-from fmbench.extraction.json_values import JsonPlace, is_generic_key, walk_json
+from fmbench.extraction.json_values import JsonPlace, is_generic_key, list_fields, walk_json
 from fmbench.extraction.metric_names import (
     MetricName,
     find_metric_name,
@@ -358,7 +358,7 @@ class _Runs:
         if id(content) in self._fields:
             return self._fields[id(content)]
         runs, epochs, others = [], [], []
-        for key, value in content.items():
+        for key, value in list_fields(content):
             plain = normalise_name(key[:_MAX_KEY])
             if not isinstance(value, str) or find_metric_name(plain) or varies_between_runs(plain):
                 continue
@@ -367,6 +367,8 @@ class _Runs:
                 runs.append((plain, value))
             elif is_number and _EPOCH.fullmatch(plain):
                 epochs.append((plain, value))
+            elif names_runs(plain):
+                continue  # "run_id": "a1" is no number and no setting
             elif not is_training_metric(plain) and not is_unjudged_share(plain):
                 others.append((plain, value))
         if epochs:  # of each run, the last epoch counts

@@ -41,8 +41,14 @@ _GENERIC_KEYS = re.compile(
 )
 _MODEL_FIELDS = (
     "model", "model_name", "classifier", "method", "algorithm", "estimator", "network",
-    "architecture",
+    "architecture", "arch",
 )  # fmt: skip
+# Keys of objects whose fields are about the figures beside them, as trackers of experiments write.
+_SETTINGS = re.compile(
+    r"(?:params?|parameters|config(?:uration)?|hyper ?parameters?|hparams|args|arguments|settings?"
+    r"|options|tags|meta ?data|run ?info)",
+    re.IGNORECASE,
+)
 _DATA_FIELD = re.compile(
     r"(?:test |eval(?:uation)? )?(?:data ?-?sets?|data|benchmark|corpus|task)(?: ?(?:name|id))?",
     re.IGNORECASE,
@@ -50,6 +56,17 @@ _DATA_FIELD = re.compile(
 _PART_FIELD = re.compile(
     r"(?:data ?(?:set)? ?)?(?:split|subset|set|partition|phase|stage|part)", re.IGNORECASE
 )
+# Fields that say what is changed for the figures beside them, and values that say: nothing.
+_CHANGE_FIELD = re.compile(
+    r"(?:attack|corruption|perturbation|(?:label |class |input |image )?noise|sparsity|pruning"
+    r"|quanti[sz]ation|shots?|label fraction)(?: (?:type|kind|name|rate|ratio|level))?",
+    re.IGNORECASE,
+)
+_NO_CHANGE = re.compile(
+    r"(?:none|no|null|clean|false|original|standard|identity|f(?:loat|p)?32|-|0(?:\.0*)?|1\.0*)?%?",
+    re.IGNORECASE,
+)
+_CHANGED = "another task: changed images, labels or networks"
 _FIGURE = re.compile(r"[-+~<>\s]*\.?[0-9][-+0-9.,eE%\s\u00b1()]*")
 _MAX_PLACES = 3  # that a note names
 
@@ -103,13 +120,28 @@ def is_generic_key(key: str) -> bool:
     return is_run_number(key) or _GENERIC_KEYS.fullmatch(plain) is not None
 
 
+def list_fields(content: dict[str, Any]) -> list[tuple[str, Any]]:
+    """List the fields of an object, then those of its settings: ``{"params": {"seed": 1}, ...}``.
+
+    The settings of a run hold for all figures beside them.
+    """
+    return list(content.items()) + [
+        item
+        for key, value in content.items()
+        if isinstance(value, dict) and len(key) <= _MAX_KEY
+        if _SETTINGS.fullmatch(normalise_name(key))
+        for item in value.items()
+    ]
+
+
 def name_model(content: dict[str, Any], *, with_name: bool = True) -> str:
     """Return the model that an object names beside its figures, as in a list of results.
 
     ``with_name``: the field ``name`` counts, too.
     """
+    fields = dict(list_fields(content))
     for field in (*_MODEL_FIELDS, *(["name"] if with_name else [])):
-        value = content.get(field)
+        value = content.get(field) or (field != "name" and fields.get(field)) or None
         if isinstance(value, dict):
             value = value.get("name")
         if isinstance(value, str) and re.search(r"[^\W\d_]", value) and "value" not in content:
@@ -303,6 +335,7 @@ def _begin(value: Any, keys: tuple[str, ...], data: _Said | None, part: _Said | 
         return _Step(value, keys, [], data, part)
     data = _find_said(value, keys, _DATA_FIELD, _read_data_field) or data
     part = _find_said(value, keys, _PART_FIELD, _read_part_field) or part
+    part = _find_said(value, keys, _CHANGE_FIELD, _read_change_field) or part
     return _Step(value, keys, {}, data, part)
 
 
@@ -313,7 +346,7 @@ def _find_said(
     read: Callable[[str], str | None],
 ) -> _Said | None:
     """Return what a field of an object says of the images of everything in it."""
-    for key, value in content.items():
+    for key, value in list_fields(content) if field is _DATA_FIELD else content.items():
         if len(key) > _MAX_KEY or not field.fullmatch(normalise_name(key)):
             continue
         if isinstance(value, dict):  # {"name": "mnist", "split": "test"}
@@ -339,6 +372,10 @@ def _read_data_field(value: str) -> str | None:
 
 def _read_part_field(value: str) -> str | None:
     return "training or validation images" if names_training_part(value) else None
+
+
+def _read_change_field(value: str) -> str | None:
+    return None if _NO_CHANGE.fullmatch(value.strip()) else _CHANGED
 
 
 def _read_key(key: str, keys: tuple[str, ...]) -> _Said | None:

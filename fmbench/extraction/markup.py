@@ -36,6 +36,7 @@ from fmbench.extraction.grid import (
     tidy,
 )
 from fmbench.extraction.latex_tables import clean_latex
+from fmbench.extraction.text.split import is_wrapped_prose
 
 _HTML_IN_CELL = re.compile(
     r"</?(?:a|abbr|b|big|br|center|cite|code|del|div|em|font|i|img|ins|kbd|mark|math|p|s|small|span"
@@ -357,6 +358,8 @@ def _parse_separated(text: str, delimiter: str) -> tuple[float, list[list[str]],
         return None
     if delimiter == "," and not re.search(r"(?:^|[^\d\s]),|,\s*(?:[^\d\s]|$)", text, re.MULTILINE):
         return None  # all commas stand between digits: 61,706
+    if delimiter in ",;" and is_wrapped_prose(text):
+        return None
     rows: list[list[str]] = []
     lines: list[int] = []
     is_first = True

@@ -168,7 +168,9 @@ _PATTERNS: tuple[tuple[str, MetricName | None], ...] = (
      MetricName("specificity")),
     (r"(?:prec(?:ision)?|p) ?@ ?1", _PRECISION_AT_1),
     (r"(?:pr[eé]cision globale|precision global)", _ACCURACY),
-    (r"(?:ppv|positive predictive value|precisions?|prec\b\.?|precisi[oó]n)",
+    # Not "full-precision weights".
+    (r"(?<!full[ -])(?<!half[ -])(?<!low[ -])(?<!mixed[ -])(?<!single[ -])(?<!double[ -])"
+     r"(?:ppv|positive predictive value|precisions?|prec\b\.?|precisi[oó]n)",
      MetricName("precision")),
     (r"(?:f[ -]?1(?:[ -]?(?:scores?|measures?|values?))?|f[ -](?:scores?|measures?))",
      MetricName("f1")),

@@ -246,7 +246,9 @@ def _read_text(
     if kind == "suite" or (kind is None and _is_suite(text, name)):
         return _read_suite_text(text, name)
     if text.lstrip()[:1] not in ("{", "["):  # JSON: its texts are cleaned one by one
-        text = blank_hidden(text)
+        from fmbench.extraction.text.split import join_broken_names
+
+        text = join_broken_names(blank_hidden(text))
     found = _read_as(text, name, kind, column)
     return _finish(replace(found, notes=(*notes, *found.notes)))
 
@@ -341,14 +343,28 @@ def _finish(found: Extraction) -> Extraction:
     notes = [*describe_rounded(claims.values()), *found.notes]
     notes = list(dict.fromkeys(_to_line(note) for note in notes))
     if not claims and not found.matrices:
-        notes.sort(key=lambda note: OUT_OF_RANGE.search(note) is None)
-        why = f" ({'; '.join(notes[:2])})" if notes else ""
-        raise UserError(
-            f"{found.name}: no accuracy found{why}; these kinds are read: {', '.join(KINDS)}"
-        )
+        raise UserError(f"{found.name}: {_explain_nothing(notes)}")
     if len(notes) > MAX_NOTES:
         notes = [*notes[:MAX_NOTES], f"... and {len(notes) - MAX_NOTES} more notes like these"]
     return replace(found, claims=tuple(claims.values()), notes=tuple(notes))
+
+
+_UNDERSTOOD = re.compile(r" (?:is|are) of .*: not taken")
+
+
+def _explain_nothing(notes: Sequence[str]) -> str:
+    """Say why an input holds no claim: the notes that explain most, or else what can be read."""
+    notes = sorted(
+        (note for note in notes if not note.endswith("no figure in ''")),
+        key=lambda note: (OUT_OF_RANGE.search(note) is None, _UNDERSTOOD.search(note) is None),
+    )
+    if notes and _UNDERSTOOD.search(notes[0]):
+        notes = [note for note in notes if _UNDERSTOOD.search(note)]
+    why = f" ({'; '.join(notes[:2])})" if notes else ""
+    if notes and _UNDERSTOOD.search(notes[0]):
+        advice = "; --column NAME reads a column anyway" if "table" in notes[0].lower() else ""
+        return f"no accuracy that can be judged was found{why}{advice}"
+    return f"no accuracy found{why}; these kinds are read: {', '.join(KINDS)}"
 
 
 def _to_line(text: str) -> str:
@@ -546,26 +562,20 @@ def _read_words(
 ) -> tuple[list[FoundClaim], list[str]]:
     """Read the sentences, or the lines of a list such as ``LeNet-5: 98.80 %``."""
     from fmbench.extraction.text.read import find_sentences, read_words
-    from fmbench.extraction.text.split import find_data_set_of_line
+    from fmbench.extraction.text.split import join_wrapped_lines
 
     lines = rest.split("\n")
-    whole = strip_tags(rest) if len(document.starts) == 1 else rest
-    filled = [line for line in whole.split("\n") if line.strip()]
+    is_one_part = len(document.starts) == 1
+    whole = (strip_tags(rest) if is_one_part else rest).split("\n")
     for number in table.lines:
         lines[number - 1] = ""
-    if len(document.starts) == 1:
+    if is_one_part:
         lines = strip_tags("\n".join(lines)).split("\n")
-    has_table = table.has_metric
-    if not has_blocks and not has_table and filled:
-        with_number = sum(
-            len(line) <= 200
-            and (any(c.isdigit() for c in line) or find_data_set_of_line(line) is not None)
-            for line in filled
-        )
-        if with_number >= 0.8 * len(filled) and len(filled) <= 2_000:
-            found = read_words(lines, name)
-            if found.claims:
-                return list(found.claims), list(found.notes)
+    may_be_list = not has_blocks and not table.has_metric
+    if may_be_list and _is_list(whole):
+        found = read_words(join_wrapped_lines(lines), name)
+        if found.claims:
+            return list(found.claims), list(found.notes)
     claims: list[FoundClaim] = []
     notes: list[str] = []
     starts = [*document.starts, (len(lines) + 1, "")]
@@ -574,12 +584,45 @@ def _read_words(
         found_claims, found_notes = find_sentences(shown, place or "text")
         claims += found_claims
         notes += found_notes
-    if not claims and not has_blocks and not has_table and 0 < len(filled) <= MAX_SHORT_LINES:
+    n_filled = sum(bool(line.strip()) for line in whole)
+    is_short = 0 < n_filled <= MAX_SHORT_LINES and not _find_wrapped(whole)
+    if not claims and may_be_list and is_short:
         found = read_words(lines, name)
         if found.claims or not notes:
             reasons = sorted(found.notes, key=lambda note: "not taken" not in note)
             return list(found.claims), list(found.notes) if found.claims else reasons
     return claims, notes
+
+
+_MAX_LIST = 2_000  # lines of a list
+
+
+def _is_list(lines: Sequence[str]) -> bool:
+    """Whether most lines hold one claim each, such as ``LeNet-5: 98.80 %``, and are no prose."""
+    from fmbench.extraction.text.split import find_data_set_of_line, join_wrapped_lines
+
+    if sum(bool(line.strip()) for line in lines) > _MAX_LIST:
+        return False
+    filled = [line for line in join_wrapped_lines(lines) if line.strip()]
+    prose = _find_wrapped(lines)
+    with_number = sum(
+        len(line) <= 200
+        and line not in prose
+        and (any(c.isdigit() for c in line) or find_data_set_of_line(line) is not None)
+        for line in filled
+    )
+    return bool(filled) and with_number >= 0.8 * len(filled)
+
+
+def _find_wrapped(lines: Sequence[str]) -> set[str]:
+    """Return the paragraphs of prose that stand on several lines, each as one line."""
+    from fmbench.extraction.text.split import join_wrapped_lines
+
+    return {
+        joined
+        for joined, line in zip(join_wrapped_lines(lines), lines, strict=True)
+        if len(joined) > len(line) and not re.match(r"\s*[-*\u2022]\s", line)
+    }
 
 
 def _note_limits(text: str) -> list[str]:

@@ -36,6 +36,7 @@ from fmbench.extraction.runs import (
     sums_up_runs,
     varies_between_runs,
 )
+from fmbench.extraction.text.conditions import find_condition_of_head
 from fmbench.metrics.registry import METRICS
 from fmbench.utils.formatting import join_words
 
@@ -112,9 +113,10 @@ class Column:
     parts: tuple[str, ...]  # the texts of the head, from top to bottom
     cells: tuple[Cell, ...]
     metric: MetricName | None = None
-    # label, data set, part (train, test), run, metric, weak, spread, training, other data, class,
-    # not judged or other
+    # label, data set, part (train, test), run, metric, weak, spread, training, other data, changed,
+    # class, not judged or other
     role: str = ""
+    condition: str = ""  # of a column "changed": what is changed, such as the images
     n_figures: int = 0
     n_texts: int = 0
 
@@ -174,7 +176,8 @@ class Table:
         if self.grid.n_columns < 2 or not self.columns[0].cells:
             return False
         others = self.columns[1:]
-        if any(column.metric or column.role in ("training", "class") for column in self.columns):
+        known_roles = ("training", "changed", "class")
+        if any(column.metric or column.role in known_roles for column in self.columns):
             return False
         names = [strip_figure(cell.text) for cell in self.columns[0].cells if cell.text]
         if sum(column.n_figures for column in others) == 0:
@@ -286,7 +289,7 @@ def _name_source(grid: Grid) -> str:
 _LABEL = re.compile(
     r"^(?:the )?(?:(?:cnn|dnn|deep learning|ml|classification|learning|proposed) )?"
     r"(?:models?|methods?|classifiers?|architectures?|approach(?:es)?|algorithms?|networks?|names?"
-    r"|systems?|techniques?|labels?|works?|stud(?:y|ies)|configurations?|variants?"
+    r"|systems?|techniques?|labels?|works?|stud(?:y|ies)|configurations?|variants?|arch|backbones?"
     r"|authors? and models?|modell|verfahren|modèle|modelo)"
     r"\b(?! (?:size|parameters|accuracy|type|year|time))",
     re.IGNORECASE,
@@ -303,15 +306,18 @@ _OTHER = re.compile(
     r"|references?|citations?|cites?|sources?|code|links?|urls?|submitters?|authors?|rank(?:ing)?|no"
     r"|nr|id|index|loss|latency|energy|power|learning rate|lr|batch|neurons|images|samples|support"
     r"|venue|journal|notes?|comments?|remarks?|issue|preprocessing|augmentation|optimi[sz]er"
-    r"|activation|hyperparameters?|settings?|configuration|hardware|device|gpu|framework|fold)"
+    r"|activation|descriptions?|descripci[oó]n|beschreibung|hyperparameters?|settings?|configuration|hardware|device|gpu|framework|fold)"
     r"(?![^\W_])|^#\s*\w*$|^\W*$",
     re.IGNORECASE,
 )
 REFERENCES = re.compile(
-    r"ref|cit|source|code|link|url|submitter|author|note|comment|remark|year|date|issue|venue",
+    r"ref|cit|source|code|link|url|submitter|author|note|comment|remark|year|date|issue|venue"
+    r"|descri|beschreib",
     re.IGNORECASE,
 )
-NUMBERING = re.compile(r"#|no\.?|nr\.?|rank(?:ing)?|id|index|year", re.IGNORECASE)
+NUMBERING = re.compile(
+    r"#|no\.?|nr\.?|rank(?:ing)?|id|index|year|(?:# ?|n )?(?:classes|clases)", re.IGNORECASE
+)
 _NOT_A_METRIC = re.compile(
     r"(?<![^\W_])(?:gains?|improvements?|drops?|delta|diff|differences?|change|gap|rank|margin"
     r"|p-?values?|ci|intervals?|lower|upper|null|minimum|variance|var|time)(?![^\W_])|[δ∆]",
@@ -325,6 +331,7 @@ SPREAD = re.compile(
 # Heads that name no metric, below which an accuracy may stand.
 _WEAK = re.compile(
     r"^(?:(?:the|on|for|our|final|overall|best|mean|average|avg\.?|reported|claimed|published"
+    r"|data ?-?sets?"
     r"|test(?:ing)?"
     r"|eval(?:uation)?)\s*)*(?:test(?:ing)?(?: set| data)?|scores?|results?|performances?|claimed"
     r"|claims?|reported|published|measured|figures?|values?|eval(?:uation)?|scores? test)?"
@@ -355,6 +362,15 @@ _NUMBER_OF_FOLDS = re.compile(r"\b(?:\d+|two|three|five|ten)[ -]?folds?\b", re.I
 _TEST = re.compile(r"(?<![^\W_])(?:test(?:ing)?|eval(?:uation)?)(?![^\W_])", re.IGNORECASE)
 
 
+# What a head says beside the metric of its figures: "Acc ± std, 10 runs".
+_SPREAD_AND_RUNS = re.compile(
+    r"(?<=\w) ?(?:\u00b1|\+/?-) ?(?:std\.?(?: ?dev\.?)?|sd|s\.d\.|stdev|standard deviation)(?!\w)"
+    r"|,? ?\(?\b\d{1,3} (?:independent |random )?(?:runs|seeds|trials|repetitions)\b(?: ?\))?"
+    r"(?!.*\()",
+    re.IGNORECASE,
+)
+
+
 def _find_role(column: Column) -> None:
     """Decide what a column holds, by its head and its cells."""
     texts = [
@@ -364,12 +380,12 @@ def _find_role(column: Column) -> None:
     column.n_texts = len(texts) - column.n_figures
     head = column.head
     data_sets = find_data_sets(head)
-    plain = remove_data_sets(head)
+    plain = remove_data_sets(_SPREAD_AND_RUNS.sub("", head))
     if texts and all(map(names_part, texts)):
         column.role = "part"
     elif names_runs(plain) and _are_run_numbers(texts):
         column.role = "run"
-    elif _DATA_LABEL.match(plain) or (
+    elif (_DATA_LABEL.match(plain) and not data_sets.any) or (
         not _LABEL.match(plain) and texts and all(find_data_sets(t).is_only_name for t in texts)
     ):
         column.role = "data set"
@@ -391,22 +407,31 @@ def _find_role(column: Column) -> None:
     elif _NOT_A_METRIC.search(normalise_name(plain)):
         column.role = "other"
     else:
-        column.metric = find_metric_name(plain) or _find_metric_in_parts(column.parts)
-        if column.metric is not None:
-            column.role = "metric"
-        elif column.n_figures and column.n_figures >= column.n_texts:
-            if find_class_number(head) is not None:
-                column.role = "class"
-            elif is_unjudged_share(plain) and not all(map(str.isdigit, texts)):
-                column.role = "not judged"  # "Top K" above whole numbers is a setting
-            elif data_sets.is_fashion or (
-                column.parts and (_WEAK.match(plain) or _AMBIGUOUS.match(plain))
-            ):
-                column.role = "weak"
-            elif _OTHER.search(plain):
-                column.role = "other"
-        elif _OTHER.search(plain) and column.parts:
+        _find_metric_role(column, texts, plain)
+    if column.role in ("metric", "weak"):
+        column.condition = find_condition_of_head(plain)
+        if column.condition:
+            column.role, column.metric = "changed", None
+
+
+def _find_metric_role(column: Column, texts: Sequence[str], plain: str) -> None:
+    """Decide what a column of Fashion-MNIST holds; ``plain`` is its head without the data set."""
+    column.metric = find_metric_name(plain) or _find_metric_in_parts(column.parts)
+    if column.metric is not None:
+        column.role = "metric"
+    elif column.n_figures and column.n_figures >= column.n_texts:
+        if find_class_number(column.head) is not None:
+            column.role = "class"
+        elif is_unjudged_share(plain) and not all(map(str.isdigit, texts)):
+            column.role = "not judged"  # "Top K" above whole numbers is a setting
+        elif find_data_sets(column.head).is_fashion or (
+            column.parts and (_WEAK.match(plain) or _AMBIGUOUS.match(plain))
+        ):
+            column.role = "weak"
+        elif _OTHER.search(plain):
             column.role = "other"
+    elif _OTHER.search(plain) and column.parts:
+        column.role = "other"
 
 
 def _are_run_numbers(texts: Sequence[str]) -> bool:
@@ -644,6 +669,13 @@ def _note_columns(table: Table) -> None:
                 f"{table.source}: {join_words([describe_column(c) for c in columns], 6)} {verb} "
                 f"{reason}: not taken"
             )
+    changed: dict[str, list[str]] = {}
+    for column in table.columns:
+        if column.role == "changed" and column.n_figures:
+            changed.setdefault(column.condition, []).append(describe_column(column))
+    for condition, heads in changed.items():
+        verb = "is" if len(heads) == 1 else "are"
+        table.notes.append(f"{table.source}: {join_words(heads, 6)} {verb} {condition}: not taken")
 
 
 def note_double_figures(table: Table, chosen: Sequence[Column]) -> bool:

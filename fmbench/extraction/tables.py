@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from fmbench.errors import UserError
+from fmbench.extraction.averages import NO_AVERAGE, leave_out_other_averages
 from fmbench.extraction.class_names import N_CLASSES, find_class_number, find_class_numbers
 from fmbench.extraction.data_set_names import (
     FASHION_IN_HEADS,
@@ -71,6 +72,7 @@ from fmbench.extraction.table_heads import (
     note_double_figures,
     strip_figure,
 )
+from fmbench.extraction.text.conditions import find_condition_of_head, find_condition_of_table
 from fmbench.extraction.text.mentions import Repetition, find_repetition
 from fmbench.metrics.registry import METRICS
 from fmbench.utils.formatting import join_words
@@ -212,7 +214,11 @@ def _find_grids(text: str, kind: str | None) -> list[Grid]:
     for index, grid in enumerate(grids):
         first = (grid.lines or grid.extent)[0]
         if headings is not None:
-            grids[index] = replace(grid, other_data=headings.find_other_data(first - 1))
+            grids[index] = replace(
+                grid,
+                other_data=headings.find_other_data(first - 1),
+                above=headings.list_above(first - 1),
+            )
         if index:
             grids[index] = _continue_table(grids[index - 1], grids[index])
     return grids
@@ -236,6 +242,7 @@ def _continue_table(above: Grid, grid: Grid) -> Grid:
         lines=lines,
         caption=above.caption,
         other_data=above.other_data,
+        above=above.above,
     )
 
 
@@ -298,35 +305,47 @@ def _read_table(table: Table, column: str | None) -> _TableRead:
             table.notes.append(f"{table.source}: {named.head!r} was read as the accuracy")
         chosen = [named]
     else:
-        of_others = _explain_other_images(table)
-        if of_others:
-            return _TableRead([], [f"{table.source} is of {of_others}: not taken"])
+        if reason := _explain_other_task(table):
+            return _TableRead([], [f"{table.source} is {reason}: not taken"])
         chosen = choose_columns(table, is_by_class=by_class is not None)
     has_double_figures = note_double_figures(table, chosen)
     if not chosen:
-        has_metric = bool(table.notes)  # columns of other images, or of no accuracy
-        heads = [text for text in map(describe_column, table.columns) if text]
-        has_heads = any(c.parts for c in table.columns if c.n_figures) and not any(
-            find_metric_name(c.head) for c in table.columns if c.n_texts > c.n_figures
-        )
-        if heads and any(c.n_figures for c in table.columns):
-            table.notes.append(
-                f"{table.source}: no column is named as a metric of the test images "
-                f"({join_words(heads, 8)}); choose one by its head or number: --column 2"
-            )
-        is_understood = has_heads or has_double_figures
-        return _TableRead([], table.notes, has_metric, is_understood)
+        return _read_no_column(table, has_double_figures=has_double_figures)
     rows = by_class if by_class is not None else list(_find_model_rows(table, chosen))
     claims = []
     for chosen_column in chosen:
         is_alone = sum(c.metric == chosen_column.metric for c in chosen) == 1
         model = "" if is_alone else name_models(chosen)[chosen_column.index]
         claims += _read_column(table, chosen_column, rows, model, is_by_class=by_class is not None)
+    claims, notes = leave_out_other_averages(claims, table.source)
+    table.notes.extend(notes)
     claims = _average_rows(table, rows, claims)
     order = {row.index: place for place, row in enumerate(rows)}
     claims.sort(key=lambda pair: order[pair[0]])
     # Once, where the accuracy of a table of classes is printed in each of its columns.
     return _TableRead(list(dict.fromkeys(claim for _, claim in claims)), table.notes)
+
+
+def _read_no_column(table: Table, *, has_double_figures: bool) -> _TableRead:
+    """Say of a table without a column that can be read what its columns are."""
+    has_metric = bool(table.notes)  # columns of other images, or of no accuracy
+    heads = [text for text in map(describe_column, table.columns) if text]
+    has_heads = any(c.parts for c in table.columns if c.n_figures) and not any(
+        find_metric_name(c.head) for c in table.columns if c.n_texts > c.n_figures
+    )
+    if heads and any(c.n_figures for c in table.columns):
+        table.notes.append(
+            f"{table.source}: no column is named as a metric of the test images "
+            f"({join_words(heads, 8)}); choose one by its head or number: --column 2"
+        )
+    is_understood = has_heads or has_double_figures
+    return _TableRead([], table.notes, has_metric, is_understood)
+
+
+def _explain_other_task(table: Table) -> str:
+    """Say of which other images a table is, or what is changed for its figures; else empty."""
+    images = _explain_other_images(table)
+    return f"of {images}" if images else _find_condition(table)
 
 
 def _explain_other_images(table: Table) -> str:
@@ -345,6 +364,30 @@ def _explain_other_images(table: Table) -> str:
     if not above or not any(c.n_figures for c in table.columns):
         return ""
     return f"{join_words(find_data_sets(above).others)}, as the text above it says ({above[:60]!r})"
+
+
+_CLUSTER_HEADS = re.compile(
+    r"(?<![^\W_])(?:nmi|ari|ami|purity|(?:adjusted )?rand index|mutual information)(?![^\W_])", re.I
+)
+
+
+def _find_condition(table: Table) -> str:
+    """Say what is changed for all figures of a table, and what says so; empty if nothing is.
+
+    The columns that say it of themselves are left out one by one, so that the others are read.
+    """
+    if not any(column.n_figures for column in table.columns):
+        return ""
+    if any(_CLUSTER_HEADS.search(column.head) for column in table.columns):
+        return "of clustering, as its columns say"
+    if any(column.role == "changed" for column in table.columns):
+        return ""
+    caption, above = table.grid.caption, table.grid.above
+    if condition := find_condition_of_table(caption):
+        return f"{condition}, as its caption says ({caption[:80]!r})"
+    if condition := find_condition_of_table(*(() if caption else above)):
+        return f"{condition}, as the text above it says"
+    return ""
 
 
 def _read_column(
@@ -443,7 +486,7 @@ def _build_claim(
             return None
     elif METRICS[name].average_is_stated and average is None:
         average = "macro"
-        remark = remark or "no average is named: read as the mean over the classes (macro)"
+        remark = remark or f"{NO_AVERAGE}: read as the mean over the classes (macro)"
     try:
         if name in METRICS:
             check_range(figure, name)
@@ -536,10 +579,17 @@ def _carry_cells_down(table: Table, chosen: Sequence[Column], entries: Sequence[
         previous = entry
 
 
+_SETTINGS = re.compile(
+    r"(?:settings?|attacks?|conditions?|scenarios?|corruptions?|regimes?|perturbations?|noise)",
+    re.IGNORECASE,
+)
+
+
 def _leave_out_other_images(table: Table, entries: Sequence[_Entry]) -> list[_Entry]:
     """Return the rows of the test images of Fashion-MNIST; note the numbers of the others."""
     has_data_sets = any(column.role == "data set" for column in table.columns)
     runs = [column for column in table.columns if column.role == "run"]
+    settings = [column for column in table.columns if _SETTINGS.fullmatch(column.head)]
     kept = []
     skipped: Counter[str] = Counter()
     for entry in entries:
@@ -549,6 +599,10 @@ def _leave_out_other_images(table: Table, entries: Sequence[_Entry]) -> list[_En
             skipped[join_words(data.others or find_data_sets(name).others)] += 1
         elif names_training_part(entry.part or entry.section):
             skipped["training or validation images"] += 1
+        elif condition := find_condition_of_table(entry.section) or next(
+            filter(None, (find_condition_of_head(c.cells[entry.index].text) for c in settings)), ""
+        ):
+            skipped[condition.removeprefix("of ")] += 1
         elif any(sums_up_runs(column.cells[entry.index].text) for column in runs):
             skipped["all runs together"] += 1
         else:
@@ -721,10 +775,20 @@ def _tell_apart(labels: list[str], values: list[str], template: str) -> list[str
     ]
 
 
+_RUN_NAME = re.compile(r"run[-_ ]?\w{1,12}|[a-z]+-[a-z]+-\d+", re.IGNORECASE)
+
+
+def _numbers_runs(column: Column) -> bool:
+    """Whether the cells are names that a tracker gives to runs: ``run-1``, ``lively-sun-12``."""
+    texts = [cell.text for cell in column.cells if cell.text]
+    return bool(texts) and all(_RUN_NAME.fullmatch(text) for text in texts)
+
+
 def _find_label_columns(table: Table, chosen: Sequence[Column]) -> list[Column]:
     """Return the columns that name the models: the main one first, then those that tell more."""
     columns = [column for column in table.columns if column not in chosen]
     named = [column for column in columns if column.role == "label"]
+    named.sort(key=_numbers_runs)  # the names that a tracker of experiments gives come last
     texts = [
         column
         for column in columns
@@ -840,6 +904,13 @@ def _read_class_columns(table: Table) -> list[FoundClaim]:
         column.metric = metric
         of_class = [replace(row, class_=class_) for row in rows]
         claims += _read_column(table, column, of_class, "", is_by_class=True)
+    is_accuracy = metric.metric == "accuracy" or "accuracy" in metric.remark
+    for column in table.columns if is_accuracy else ():
+        found = _AVERAGES.fullmatch(remove_data_sets(column.head))
+        if column.role in ("weak", "metric", "") and column.n_figures and found:
+            # The mean over classes of one size is the accuracy.
+            column.metric = MetricName("accuracy", percent=metric.percent)
+            claims += _read_column(table, column, rows, "", is_by_class=False)
     return [claim for _, claim in sorted(claims, key=lambda pair: pair[0])]
 
 

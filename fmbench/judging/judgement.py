@@ -441,13 +441,26 @@ def _judge_name(row: JudgedRow, measurements: Measurements) -> JudgedRow:
     names = list_configurations(row.label, row.runner)
     found = [summary.mean for name in names if (summary := measurements.find(name))]
     means = [mean for mean in found if mean is not None]
-    if len(names) < 2 or not means:
+    if not means or (len(names) < 2 and not _has_only_name(row, measurements)):
         return row
     if not min(means) - NAME_MARGIN <= row.claimed <= max(means) + NAME_MARGIN:
         return row
     range_ = format_interval(min(means), max(means))
     reason = f"recipe not stated; {len(means)} of {len(names)} with this name get {range_} %"
+    if len(names) < 2:
+        reason = f"recipe not stated; only one with this name is measured, with {range_} %"
     return replace(row, verdict=Verdict(VerdictKind.UNTESTABLE, reason=reason))
+
+
+def _has_only_name(row: JudgedRow, measurements: Measurements) -> bool:
+    """Whether a claim above the only configuration with its name may be of a better one.
+
+    It is not if the label states a parameter, or if readings of the recipe are measured.
+    """
+    parsed = parse_label(row.row.label)
+    is_higher = row.verdict.kind is VerdictKind.CLAIM_HIGHER
+    has_parameters = bool(parsed.explain(parsed.words)[0])
+    return is_higher and not has_parameters and row.runner not in measurements.readings
 
 
 def _find_reading(row: JudgedRow, measurements: Measurements) -> str:

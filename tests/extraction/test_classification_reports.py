@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fmbench.errors import UserError
-from fmbench.extraction.classification_reports import read_report
+from fmbench.extraction.classification_reports import find_reports, read_report
 from fmbench.extraction.read import read_input
 from tests.helpers.printed import (
     NAMES,
@@ -339,3 +339,19 @@ def test_the_figures_of_real_reports_are_found(name):
 
 def test_there_are_real_reports():
     assert len(REAL) >= 6
+
+
+@pytest.mark.parametrize("head", ["fold", "Seed", "epoch"])
+@pytest.mark.parametrize("sign", [",", "  "])
+def test_rows_of_folds_or_epochs_are_no_classes(head, sign):
+    rows = [f"{k}{sign}0.91{k}3{sign}0.91{k}4{sign}0.91{k}3" for k in range(1, 6)]
+    text = "\n".join([sign.join([head, "accuracy", "precision", "recall"]), *rows])
+    assert find_reports(text) == []
+
+
+def test_a_report_of_a_changed_task_is_noted_and_not_taken():
+    attacked, clean = print_report(make_confusion(5)), print_report(CONFUSION)
+    found = read_report(f"Clean images:\n\n{clean}\nUnder the PGD attack:\n\n{attacked}", "x")
+    assert found_figures(found) == expected_figures(CONFUSION, 2)
+    (note,) = found.notes
+    assert note.endswith("is of changed images: not taken")

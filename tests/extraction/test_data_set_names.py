@@ -7,6 +7,7 @@ import pytest
 from fmbench.extraction.data_set_names import (
     Headings,
     find_data_of_title,
+    find_data_sets,
     is_label_of_other_data,
     names_part,
     names_training_part,
@@ -132,3 +133,24 @@ def test_a_models_name_says_that_its_figure_is_of_other_data(label, is_key, is_o
 )  # fmt: skip
 def test_the_parts_of_a_data_set_are_known_by_their_names(text, is_part, is_training):
     assert (names_part(text), names_training_part(text)) == (is_part, is_training)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Split Fashion-MNIST", "permuted FMNIST", "Rotated Fashion", "Sequential Fashion MNIST",
+        "Fashion-MNIST-C", "fashion-mnist-lt", "noisy_fashion_mnist",
+    ],
+)  # fmt: skip
+def test_a_data_set_that_is_made_of_fashion_mnist_is_another_one(name):
+    assert find_data_sets(name).is_other
+    assert find_data_sets(f"{name} accuracy").is_other
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["Fashion-MNIST", "FMNIST", "F-MNIST", "fashion_mnist", "Fashion", "Zalando's FashionMNIST"],
+)
+def test_the_names_of_fashion_mnist_are_known(name):
+    assert find_data_sets(name).is_fashion
+    assert not find_data_sets(name).others

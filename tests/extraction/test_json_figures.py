@@ -219,3 +219,28 @@ def test_lines_without_a_model_are_a_log_of_which_the_last_one_counts():
     found = read_input(text)
     assert [(c.label, c.figure.value) for c in found.claims] == [("", "0.92")]
     assert found.notes == ("test_acc is printed 3 times: only the last one is taken",)
+
+
+def test_the_settings_of_a_run_say_what_the_figures_beside_them_are_of():
+    runs = [
+        {"run_id": f"r{k}", "params": {"model": "LeNet-5", "dataset": data, "seed": k},
+         "metrics": {"test_accuracy": value}}
+        for k, data, value in (
+            (0, "FashionMNIST", 0.904), (1, "FashionMNIST", 0.906), (2, "MNIST", 0.991)
+        )
+    ]  # fmt: skip
+    found = read_input(json.dumps(runs))
+    (claim,) = found.claims
+    assert (claim.label, claim.figure.value, claim.mean_of) == ("LeNet-5", "0.905", 2)
+    assert any("of MNIST: not taken" in note for note in found.notes)
+
+
+@pytest.mark.parametrize("field", ["attack", "label_noise", "sparsity"])
+def test_a_field_may_say_that_the_task_is_changed(field):
+    rows = [
+        {"model": "LeNet-5", field: value, "accuracy": accuracy}
+        for value, accuracy in (("none", 0.904), (0.4, 0.703))
+    ]
+    found = read_input(json.dumps(rows))
+    assert [(c.label, c.figure.value) for c in found.claims] == [("LeNet-5", "0.904")]
+    assert any("another task" in note for note in found.notes)

@@ -546,3 +546,24 @@ def test_a_value_in_json_between_a_fraction_and_a_percentage_is_noted_not_taken(
 def test_values_in_json_keep_the_zeros_that_python_drops():
     found = read_input('{"LeNet-5": {"accuracy": 0.9, "kappa": 0.8888888888888888}}', name="r")
     assert [claim.figure.value for claim in found.claims] == ["0.9000", "0.888888888889"]
+
+
+def test_what_is_understood_and_not_judged_is_said_without_the_list_of_kinds():
+    text = "Table 1: Accuracy with 40 % label noise\n\n" + TABLE
+    assert error_of(text) == (
+        "standard input: no accuracy that can be judged was found (Table 1 is of training with"
+        " wrong labels, as its caption says ('Table 1: Accuracy with 40 % label noise'): not taken)"
+        "; --column NAME reads a column anyway"
+    )
+    assert "these kinds are read" in error_of("nothing here 12")
+
+
+def test_full_precision_is_no_precision():
+    found = read_input("The full-precision LeNet-5 reaches 90.6 % on Fashion-MNIST.")
+    assert [(c.metric, c.figure.value) for c in found.claims] == [("accuracy", "90.6%")]
+
+
+def test_an_error_rate_that_is_named_once_holds_for_the_figures_behind_it():
+    text = "EnsNet has an error rate of 0.16% on MNIST and reaches the state of the art on "
+    found = read_input(text + "Fashion-MNIST (4.70%) and SVHN (2.2%).")
+    assert [(c.label, c.figure.value) for c in found.claims] == [("EnsNet", "95.30%")]

@@ -849,3 +849,107 @@ def test_a_program_drops_zeros_that_its_full_length_numbers_show():
     rows[2][1] = "0.89846"
     values = [claim.figure.value for claim in read_tables(write_separated(rows), "input").claims]
     assert values == ["0.9", "0.89846", "0.907"]
+
+
+# ---------------------------------------------------------------- figures of a changed task
+
+
+def test_a_head_above_the_names_of_data_sets_hides_none_of_them():
+    text = (
+        "\\begin{tabular}{lccc}\n\\multirow{2}{*}{Method} & \\multicolumn{3}{c}{Dataset} \\\\\n"
+        " & MNIST & Fashion-MNIST & KMNIST \\\\ \\hline\n"
+        "MLP & $98.1_{\\pm 0.1}$ & $89.2_{\\pm 0.2}$ & $91.0_{\\pm 0.3}$ \\\\\n"
+        "LeNet-5 & 99.0 & 90.1 & 94.2 \\\\\n\\end{tabular}\n"
+    )
+    assert read(text) == [("MLP", "89.2"), ("LeNet-5", "90.1")]
+
+
+@pytest.mark.parametrize(
+    ("above", "reason"),
+    [
+        ("Table 2: Accuracy with 40 % label noise", "training with wrong labels"),
+        ("Table 2: Robust accuracy on Fashion-MNIST", "changed images"),
+        ("Table 2: Binary classification of Fashion-MNIST (3 vs. 6)", "some of the ten classes"),
+        ("## Results after pruning", "a pruned or quantised network"),
+        ("# Nets\n\nAccuracy after 200 communication rounds.", "spread over clients"),
+    ],
+)
+def test_a_table_of_a_changed_task_is_noted_and_can_be_read_by_its_column(above, reason):
+    text = above + "\n\n" + write_markdown([["Model", "Accuracy"], ["LeNet-5", "76.2"]])
+    found = read_tables(text, "input")
+    assert not found.claims
+    assert any(reason in note and note.endswith("not taken") for note in found.notes)
+    assert read(text, column="Accuracy") == [("LeNet-5", "76.2")]
+
+
+def test_of_a_table_with_changed_columns_the_others_are_read():
+    rows = [
+        ["Model", "Clean acc.", "PGD-40 acc.", "Robust accuracy"],
+        ["LeNet-5", "90.4", "0.3", "9.1"],
+    ]
+    found = read_tables("Table 1: Attacks on Fashion-MNIST\n\n" + write_markdown(rows), "input")
+    assert [(c.label, c.figure.value) for c in found.claims] == [("LeNet-5", "90.4%")]
+    assert any("'PGD-40 acc.' is of changed images" in n for n in found.notes)
+    rows = [["Model", "Coarse (3 classes) accuracy", "Fine accuracy"], ["CNN", "99.2", "92.1"]]
+    assert read(write_markdown(rows)) == [("CNN", "92.1")]
+
+
+def test_rows_of_a_changed_task_are_noted():
+    rows = [["Model", "Setting", "Accuracy"], ["LeNet-5", "clean", "90.5"],
+            ["LeNet-5", "20% label noise", "84.2"], ["LeNet-5", "PGD", "1.2"]]  # fmt: skip
+    found = read_tables(write_markdown(rows), "input")
+    assert [(c.label, c.figure.value) for c in found.claims] == [("LeNet-5", "90.5%")]
+    assert any("1 row is of training with wrong labels" in note for note in found.notes)
+    rows = [["Model", "Accuracy"], ["LeNet-5", "90.5"], ["After pruning", ""], ["LeNet-5", "88.0"]]
+    assert read(write_markdown(rows)) == [("LeNet-5", "90.5")]
+
+
+def test_the_accuracy_of_clusters_is_not_that_of_a_classifier():
+    rows = [["Method", "ACC", "NMI"], ["DEC", "0.618", "0.646"]]
+    found = read_tables(write_markdown(rows), "input")
+    assert not found.claims
+    assert found.notes == ("table 1 is of clustering, as its columns say: not taken",)
+
+
+def test_a_recall_that_is_not_the_accuracy_is_no_mean_over_classes_and_contradicts_nothing():
+    rows = [["Model", "Accuracy", "Precision", "Recall", "F1"],
+            ["CNN", "91.05", "92.17", "90.12", "91.13"],
+            ["MLP", "88.20", "88.3", "88.2", "88.1"]]  # fmt: skip
+    found = read_tables(write_markdown(rows), "input")
+    of_cnn = [claim.metric for claim in found.claims if claim.label == "CNN"]
+    of_mlp = [claim.metric for claim in found.claims if claim.label == "MLP"]
+    assert of_cnn == ["accuracy"]
+    assert of_mlp == ["accuracy", "precision", "recall", "f1"]
+    assert any("the recall of CNN (90.12) is not the accuracy (91.05)" in n for n in found.notes)
+    rows[0] = ["Model", "Accuracy", "Macro precision", "Macro recall", "Macro F1"]
+    assert len(read_tables(write_markdown(rows), "input").claims) == 8  # the average is named
+
+
+def test_the_overall_accuracy_beside_those_of_the_classes_is_read():
+    names = ["T-shirt", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag",
+             "Boot"]  # fmt: skip
+    rows = [["Model", *names, "Overall"], ["CNN", *["92.1"] * 10, "92.10"]]
+    text = "Table 1: Accuracy of each class (%)\n\n" + write_markdown(rows)
+    claims = read_tables(text, "input").claims
+    assert [c.figure.value for c in claims if c.metric == "accuracy"] == ["92.10%"]
+    assert sum(c.metric == "recall" for c in claims) == 10
+
+
+def test_the_name_of_a_run_is_not_that_of_the_model():
+    rows = [["Name", "arch", "test_acc"], ["run-1", "lenet5", "0.9042"], ["run-2", "mlp", "0.8842"]]
+    assert read(write_separated(rows, ",")) == [("lenet5", "0.9042"), ("mlp", "0.8842")]
+    rows = [["Name", "Approach", "test_acc"], ["A", "deep", "0.9042"], ["B", "deep", "0.8842"]]
+    assert read(write_separated(rows, ",")) == [("A", "0.9042"), ("B", "0.8842")]
+
+
+def test_a_head_may_say_that_figures_have_a_spread_and_of_how_many_runs():
+    rows = [["Model", "Fashion-MNIST (Acc ± Std, 10 runs)", "MNIST (Acc ± Std, 10 runs)"],
+            ["RF", "87.6(2)", "97.0(1)"], ["SVM", "90.0", "98.3"]]  # fmt: skip
+    assert read(write_markdown(rows)) == [("RF", "87.6"), ("SVM", "90.0")]
+
+
+def test_a_description_of_the_data_set_is_no_model():
+    rows = [["Dataset", "Accuracy", "Clases", "Descripción"],
+            ["Fashion-MNIST", "93.11%", "10", "Ropa"],
+            ["SVHN", "95.33%", "10", "Casas"]]  # fmt: skip
+    assert read(write_markdown(rows)) == [("", "93.11")]

@@ -120,6 +120,26 @@ def test_readings_of_fmbench_are_not_compared_with_the_users_own_results(tmp_pat
     assert claim.judged.verdict.word == "not reproduced, claim lower"
 
 
+@pytest.mark.parametrize(
+    ("label", "value", "verdict"),
+    [
+        ("HOG + SVM", "92.6", "untestable"),
+        ("CNN with batch normalization", "93.4", "untestable"),
+        ("CNN with batch normalization", "96.1", "not reproduced, claim higher"),
+        ("CNN with batch normalization", "90.0", "not reproduced, claim lower"),
+        ("LeNet-5", "92.4", "not reproduced, claim higher"),  # no reading of its recipe gets it
+    ],
+)
+def test_one_measured_configuration_does_not_speak_against_a_slightly_better_one(
+    label, value, verdict
+):
+    [claim] = judge(make_claim(label, value)).claims
+    assert claim.judged.verdict.word == verdict
+    assert claim.speaks_against is verdict.endswith("higher")
+    if verdict == "untestable":
+        assert "only one with this name is measured" in str(claim.judged.verdict)
+
+
 def test_a_misquoted_source_speaks_against_a_claim():
     others = [make_claim("SVC", "89.70"), make_claim("LinearSVC", "83.60")]
     judgement = judge(make_claim("GaussianNB", "88.00"), *others)

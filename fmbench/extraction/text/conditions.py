@@ -1,8 +1,8 @@
 """Finds what says that a figure is of other images, of another training, or of another network.
 
-Claims are about the test images as they are and a model trained on all training images. With an
-attack, with wrong labels or fewer of them, after pruning or quantisation, a figure says nothing
-about that.
+Claims are about the test images as they are, in their ten classes, and a model trained on all
+training images. With an attack, with two classes only, with wrong labels or fewer of them, after
+pruning or quantisation, a figure says nothing about that.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ import re
 from collections.abc import Iterator
 
 _IMAGES = re.compile(
-    r"\b(?:adversar\w+|attack(?:s|ed)?|fgsm|pgd|perturb\w+|corrupt(?:ed|ions?)|noisy"
+    r"\b(?:(?<!generative )adversar\w+|attack(?:s|ed)?|fgsm|pgd|perturb\w+|corrupt(?:ed|ions?)"
+    r"|noisy(?! labels?)|(?:robust|certified) (?:test )?accurac(?:y|ies)"
     r"|occlu(?:ded|sions?)|missing pixels|masked (?:pixels|images|patches)"
     r"|(?:pixels|images|patches) (?:is|are|was|were) (?:masked|missing|removed|hidden)"
     r"|(?:rotated|blurred|shifted|inverted|distorted|out-of-distribution|ood)"
@@ -21,7 +22,8 @@ _IMAGES = re.compile(
     re.IGNORECASE,
 )
 _LABELS = re.compile(
-    r"\b(?:(?:label|class|asymmetric|symmetric|pair|pairwise|training) noise|noise (?:rates?|ratio)"
+    r"\b(?:(?:label|class|asymmetric|symmetric|pair|pairwise|training) noise"
+    r"|noise (?:rates?|ratios?|types?)"
     r"|(?:noisy|flipped|wrong|corrupted|incorrect|missing)(?: training)? labels?|label flip\w*"
     r"|label corruption|mislabell?ed|poison(?:ed|ing))\b",
     re.IGNORECASE,
@@ -37,20 +39,70 @@ _FEWER = re.compile(
     r"|(?<![0-9.,])[0-9]{1,3} (?:labell?ed |training )?(?:images|samples|examples|labels|shots)"
     r" (?:per|for each|of each) class\b"
     rf"|\bonly [0-9][0-9,]* (?:{_LABELLED}|{_TRAINING_DATA})\b"
-    r"|\b(?:(?:few|one|[0-9]{1,2})-shot|semi-supervised|long-tailed|class imbalance)\b"
+    r"|\b(?:(?:few|one|[0-9]{1,2})-shot|[0-9]{1,2}-way|semi-supervised|long-tailed|class imbalance"
+    r"|imbalance (?:ratio|factor)|active learning|data ?set (?:distillation|condensation)"
+    r"|core-?sets?|continual learning|lifelong learning|(?:class|task|domain)-incremental"
+    r"|incremental learning|catastrophic forgetting|zero-shot)\b"
+    r"|\b(?:with|using|from|of|on) (?:only |the |these |same )*(?!60[,' ]?000)[0-9][0-9,']{0,5}"
+    r" labels\b"
     rf"|\b(?:subset|fraction|half|third|quarter|tenth) (?:of )?(?:the |all )*(?:{_LABELLED}"
     rf"|{_TRAINING_DATA})\b|\b(?:reduced|smaller|limited|fewer|few|less) (?:{_LABELLED}"
     rf"|{_TRAINING_DATA})\b",
     re.IGNORECASE,
 )
+_NUMBER = r"(?:[2-9]|two|three|four|five|six|seven|eight|nine)"
+_CLASSES = re.compile(
+    rf"\b(?:binary (?:classification|classifiers?|tasks?|problems?|subsets?|data|cases?|settings?"
+    rf"|version|label(?:s|ling)?)|{_NUMBER}-class\b(?! (?:of|each))"
+    rf"|(?:only|just|to|of|between|with|on|from) (?:the |these |those |its |only )*"
+    rf"(?:first |last )?{_NUMBER} (?:\w+ )?classes\b(?! (?:of|each|per)\b)"
+    r"|(?:super|coarse|meta)[- ]?(?:class(?:es)?|categor(?:y|ies)|labels?)"
+    r"|(?:class|label|digit)(?:es|s)? [0-9] (?:vs\.?|versus|against|and) (?:(?:class|label) )?[0-9]"
+    r"|subsets? of (?:the |its )?(?:ten |10 )?classes|one-(?:vs|versus|against)-(?:rest|all|one)"
+    r" (?:accurac\w+|tasks?|problems?))",
+    re.IGNORECASE,
+)
+_ALL_CLASSES = re.compile(
+    r"\b(?:(?:all|full|ten|10)[ -](?:(?:of|the|ten|10|its) )*class(?:es)?|multi-?class"
+    r"|(?:full|whole|complete|entire|original) (?:fashion|f-?mnist|data ?set|task|problem))\b",
+    re.IGNORECASE,
+)
+_CLUSTERS = re.compile(
+    r"\b(?:clustering|unsupervised (?:classification|accurac(?:y|ies)|models?|methods?)"
+    r"|anomal(?:y|ies) detection|novelty detection)\b",
+    re.IGNORECASE,
+)
+_FEATURES = re.compile(
+    r"\b(?:linear (?:prob(?:e|es|ing)|evaluation)|(?:frozen|pre-?trained|learnt|learned|latent|deep"
+    r"|self-supervised|cnn) (?:features?|encoders?|embeddings?|representations?|codes?))\b",
+    re.IGNORECASE,
+)
+_CLIENTS = re.compile(
+    r"\b(?:federated|non-?i\.?i\.?d\.?|communication rounds?|differential(?:ly)? priva\w+"
+    r"|dp-?sgd)\b",
+    re.IGNORECASE,
+)
+_OTHER_TRAINING = re.compile(
+    r"\btrain\w* (?:it |them |\w+ )?(?:only |just |solely )?on (?:the )?(?:generated|synthetic"
+    r"|synthesi[sz]ed|reconstructed|artificial|fake)\b|\b(?:cross-data ?set|domain (?:adaptation"
+    r"|generali[sz]ation))\b",
+    re.IGNORECASE,
+)
 _NETWORK = re.compile(
     r"(?<!vector )\b(?:quanti[sz]\w+|binari[sz](?:ed|ing|ation)|int[48]\b|prun(?:ed|ing)|sparsity"
     r"|compress(?:ed|ion|ing)|[1-8]-bit (?:weights?|integers?|precision|networks?|models?"
+    r"|activations?)|(?:binary|ternary|low-precision|fixed-point) (?:weights?|networks?"
     r"|activations?)|(?:to|with|at|in|using) (?:only )?[1-8][ -]bits?)\b",
     re.IGNORECASE,
 )
 _TREE = re.compile(r"\b(?:trees?|forests?)\b", re.IGNORECASE)  # pruning is a usual part of these
+SOME_CLASSES = "some of the ten classes"
 _CONDITIONS = (
+    (_CLASSES, f"of {SOME_CLASSES}"),
+    (_CLUSTERS, "of clustering or of finding anomalies"),
+    (_CLIENTS, "of training that is spread over clients or private"),
+    (_FEATURES, "of a classifier on the features of another model"),
+    (_OTHER_TRAINING, "of training with other images"),
     (_LABELS, "of training with wrong labels"),
     (_FEWER, "of training with fewer images or labels"),
     (_IMAGES, "of changed images"),
@@ -93,6 +145,51 @@ def find_condition(clause: str, before: str = "", behind: str = "") -> str:
             if _is_stated(pattern, part):
                 return reason
     return ""
+
+
+# Both kinds of figures stand in the table, so that its caption decides nothing.
+_BOTH_KINDS = re.compile(
+    r"\b(?:clean|natural|with(?: and |/| or )without|without(?: and |/| or )with"
+    r"|(?:before|after)(?: and |/)(?:before|after)|full[- ]precision|unpruned|un-?compressed"
+    r"|robust(?:ness)? (?:to|against))\b",
+    re.IGNORECASE,
+)
+_NOT_ALL_PRUNED = re.compile(rf"{_TREE.pattern}|\bcompar\w+ (?:with|to)\b|\bversus\b|\bvs\b", re.I)
+_AUGMENTATION = re.compile(r"\baugment", re.IGNORECASE)
+# Short forms that stand in the heads of columns only.
+_IN_HEADS = re.compile(
+    r"(?<![^\W_])(?:robust(?:ness)?|adv\.?|adversarial|auto-?attack|pgd[- ]?[0-9]*|fgsm|noise|noisy"
+    r"|(?:\u03b5|eps(?:ilon)?) ?= ?[0-9./]+"
+    r"|(?:a?sym(?:m|metry|metric)?|pair(?:flip)?)[-. ]?[0-9]+ ?%?|[0-9]+ ?%? (?:noise|labels)"
+    r"|int[48]|[1-8] ?-?bits?|pruned|coarse)(?![^\W_])",
+    re.IGNORECASE,
+)
+
+
+def find_condition_of_table(*texts: str) -> str:
+    """Say what is changed for all figures of a table, by its caption and what stands above it.
+
+    The result is empty if nothing is changed, or if the table also has figures without the change.
+    """
+    for text in texts:
+        if _BOTH_KINDS.search(text):
+            continue
+        for pattern, reason in _CONDITIONS:
+            unclear = {_NETWORK: _NOT_ALL_PRUNED, _IMAGES: _AUGMENTATION}.get(pattern)
+            is_unclear = unclear is not None and unclear.search(text)
+            if not is_unclear and _is_stated(pattern, text):
+                return reason
+    return ""
+
+
+def find_condition_of_head(head: str) -> str:
+    """Say what is changed for the figures of one column: ``PGD accuracy``; empty if nothing is."""
+    return find_condition(head) or ("of a changed task" if _is_stated(_IN_HEADS, head) else "")
+
+
+def restricts_classes(sentence: str) -> bool:
+    """Whether a sentence says that only some of the ten classes are told apart."""
+    return _is_stated(_CLASSES, sentence) and _ALL_CLASSES.search(sentence) is None
 
 
 def is_augmented(clause: str, before: str, behind: str) -> bool:

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
+from fmbench.extraction.data_set_names import FASHION_IN_HEADS, OTHERS_IN_HEADS
 from fmbench.extraction.figures import check_range, describe_error_rate, parse_printed_figure
 from fmbench.extraction.found import FoundClaim, PrintedFigure
 from fmbench.extraction.metric_names import MetricMention, MetricName, find_mentions
@@ -26,7 +27,12 @@ from fmbench.extraction.text.compared import (
     is_of_compared,
     names_unknown_subject,
 )
-from fmbench.extraction.text.conditions import find_condition, is_augmented
+from fmbench.extraction.text.conditions import (
+    SOME_CLASSES,
+    find_condition,
+    is_augmented,
+    restricts_classes,
+)
 from fmbench.extraction.text.mentions import (
     FASHION,
     FIRST_OF_TWO,
@@ -214,8 +220,11 @@ def find_metric_of(sentence: Sentence, figure: FigureMention) -> MetricName | st
     if mention is None and images == "test":
         return replace(ACCURACY, remark=_NOT_SAID)
     if mention is None:
-        return _find_metric_without_name(sentence, figure)
-    if images != "test" and (mention.is_training or _is_of_training(sentence, figure)):
+        name = _find_metric_without_name(sentence, figure)
+        errors = [m.name for m in sentence.metrics if m.name and m.name.is_error_rate]
+        is_error = isinstance(name, MetricName) and errors and len(errors) == len(sentence.metrics)
+        return errors[0] if is_error else name
+    if images != "test" and (mention.is_training or is_of_training(sentence, figure)):
         return f"of {TRAINING_IMAGES}"
     if mention.name is None:
         return f"{mention.text} is not judged" if figure.is_clear else ""
@@ -227,8 +236,9 @@ def _choose_mention(sentence: Sentence, figure: FigureMention) -> MetricMention 
 
     A figure without a percent sign belongs to a metric only if linking words alone stand between.
     """
-    if len(sentence.metrics) > 1:
-        paired = _pair(sentence, figure, sentence.metrics)
+    metrics = [m for m in sentence.metrics if not _is_in_other_brackets(sentence.text, m, figure)]
+    if len(metrics) > 1:
+        paired = _pair(sentence, figure, metrics)
         if paired is not None:
             return _share_average(sentence, paired)
     connected = [m for m in sentence.metrics if is_connected_in(sentence, m, figure)]
@@ -238,16 +248,26 @@ def _choose_mention(sentence: Sentence, figure: FigureMention) -> MetricMention 
     if not figure.is_percent:
         return _inherit_mention(sentence, figure)
     (first, last), *others = iterate_clauses(sentence.clauses, figure)
-    inside = [m for m in sentence.metrics if first <= m.start < last]
+    inside = [m for m in metrics if first <= m.start < last]
     if inside:
         return min(inside, key=lambda m: measure_distance(m, figure))
     if not is_linked(_remove_names(sentence, first, figure.start)):
         return None
     for start, end in others:
-        inside = [m for m in sentence.metrics if start <= m.start < end]
+        inside = [m for m in metrics if start <= m.start < end]
         if inside and (end <= figure.start or not _has_figure(sentence, start, end)):
             return inside[-1] if end <= figure.start else inside[0]
     return None
+
+
+def _is_in_other_brackets(text: str, mention: MetricMention, figure: FigureMention) -> bool:
+    """Whether a metric stands in brackets that do not hold the figure: ``(the error falls)``."""
+    start = text.rfind("(", 0, mention.start)
+    end = text.find(")", mention.end)
+    is_inside = start >= 0 <= end and ")" not in text[start : mention.start]
+    # The brackets of "(accuracy)" and "(error rate in percent)" hold a name and no remark.
+    is_name = len(text[start:end].split()) <= len(mention.text.split()) + 2
+    return is_inside and not is_name and not start <= figure.start < end
 
 
 def _has_figure(sentence: Sentence, start: int, end: int) -> bool:
@@ -411,19 +431,45 @@ _REASONS = (
 )
 
 
+EARLIER_EPOCH = "after fewer epochs than the last figure"
+_EARLY = re.compile(
+    r"[^,;.0-9]{0,30}? after (?:only |just )?(?:the )?[\w-]+ (?:training )?(?:epochs?|iterations?"
+    r"|steps?|rounds?)\b",
+    re.IGNORECASE,
+)
+
+
 def _explain_clause(sentence: Sentence, figure: FigureMention) -> str:
     """Say why no figure of this clause is a result on the test images; empty if it may be one."""
     start, _ = next(iterate_clauses(sentence.clauses, figure))
     for pattern, reason in _REASONS:
         if pattern.search(sentence.text[start : figure.start]):
             return reason
+    later = [f for f in sentence.figures if f.start > figure.start and f.is_clear]
+    if any(_EARLY.match(sentence.text, f.end) for f in later) and _EARLY.match(
+        sentence.text, figure.end
+    ):
+        return EARLIER_EPOCH
     return explain_condition(sentence, figure)
+
+
+_DATA_SET = rf"(?:{FASHION_IN_HEADS.pattern}|{OTHERS_IN_HEADS.pattern})"
+_TRAINED_ON_OTHERS = re.compile(
+    rf"(?<!pre-)\btrain\w*(?: [\w-]+){{0,4}}? on (?:the )?{OTHERS_IN_HEADS.pattern}"
+    rf"(?!,? ?(?:and|or|/|,) ?(?:the )?{_DATA_SET})[^.;]{{0,60}}\b(?:test|evaluat|appl|transfer)\w*"
+    rf" [^.;]{{0,40}}{FASHION_IN_HEADS.pattern}",
+    re.IGNORECASE,
+)
 
 
 def explain_condition(sentence: Sentence, figure: FigureMention) -> str:
     """Say on what other images, or with what other training or network a figure was measured."""
     first, start, end, last = _find_extent(sentence, figure)
     text = sentence.text
+    if _TRAINED_ON_OTHERS.search(text):
+        return "of a model that is trained on another data set"
+    if restricts_classes(text[: figure.start]) and restricts_classes(text):
+        return f"of {SOME_CLASSES}"
     return find_condition(text[start:end], text[first:start], text[end:last])
 
 
@@ -445,13 +491,14 @@ def _has_claimed_figure(sentence: Sentence, start: int, end: int) -> bool:
     return any(start <= f.start < end and f.is_clear and not f.why_not for f in sentence.figures)
 
 
-def _is_of_training(sentence: Sentence, figure: FigureMention) -> bool:
+def is_of_training(sentence: Sentence, figure: FigureMention) -> bool:
     """Whether the words behind say that a figure is of training or validation images."""
     after = sentence.text[figure.end :][:60]
     return (
         re.match(
-            r"^\)?,?\s?(?:on|in|for|during|at) (?:the |all )*(?:train(?:ing)?|val(?:idation)?)"
-            r"(?! (?:for|with|on))\b",
+            r"^\)?,?\s?(?:(?:on|in|for|during|at) (?:the |all )*(?:train(?:ing)?|val(?:idation)?)"
+            r"(?! (?:for|with|on))|\+? (?:train(?:ing)?|val(?:idation)?)"
+            r"(?= (?:with|after|acc|set)))\b",
             after,
             re.IGNORECASE,
         )
@@ -713,7 +760,7 @@ def _find_repetition(
 
 _NO_NAME = re.compile(
     r"(?:(?:proposed|our|this|the|new|final|average|mean|total|eval|evaluation|epoch|test|set|on|of"
-    r"|images|network|[0-9][0-9.,]*+|[^\w ]) ?)*+"
+    r"|images|network|data ?sets?|[0-9][0-9.,]*+|[^\w ]) ?)*+"
     r"(?:models?|methods?|approach|network|system|architecture|classifier|results?)?",
     re.IGNORECASE,
 )

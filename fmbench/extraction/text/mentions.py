@@ -98,7 +98,7 @@ _UNIT_AFTER = re.compile(
 _COUNTED_AFTER = re.compile(
     r"^\s(?:[a-z-]+\s){0,2}?(?:accuracies|errors|scores|figures|results|values|metrics|numbers|rows"
     r"|columns|tables|claims|methods|classifiers|architectures|algorithms|approaches|variants"
-    r"|works|studies|settings|tasks|points|objects|articles|points|places|readings|contradictions)"
+    r"|works|studies|settings|tasks|points|layers|blocks|units|neurons|filters|objects|articles|points|places|readings|contradictions)"
     r"\b",
     re.IGNORECASE,
 )
@@ -111,7 +111,7 @@ _DIFFERENCE_BEFORE = re.compile(
     rf"(?:\bby(?: only| up to| as much as| another| a)?|\bby a margin of"
     rf"|\b(?:improvements?|increases?|gains?|reductions?|decreases?|drops?|differences?|gaps?"
     rf"|margins?|declines?|rise|boosts?|loss|spread|deviation|std\.?|sd)(?: in \w+(?: \w+)?)?"
-    rf"(?: of| by| is| was|:)?|\bplus|\bminus)\s*(?:{ABOUT}|{AT_LEAST}|{AT_MOST}|an?)?\s*$",
+    rf"(?: of| by| is| was|:)?|\bplus|\bminus)\s*(?:{ABOUT}|{AT_LEAST}|{AT_MOST}|an?)?\s*\+?$",
     re.IGNORECASE,
 )
 _DIFFERENCE_AFTER = re.compile(
@@ -582,10 +582,12 @@ def _extend_name(sentence: str, end: int) -> int:
         return end
     position = qualifier.end()
     words = re.finditer(r"([^\W\d_][\w/-]*)(\s|$|[,.;:()|])", sentence[position:][:120])
+    gap = position  # where the next word must begin
     for i, match in enumerate(words):
         start, word = position + match.start(), match[1]
-        if i and not sentence[start - 1].isspace():
+        if start != gap or (i and not sentence[start - 1].isspace()):
             break
+        gap = position + match.end()
         if i == _MAX_QUALIFIER or _STOP_WORD.match(word) or next(find_mentions(word), None):
             break
         if word.lower() != "and":

@@ -18,9 +18,11 @@ from fmbench.extraction.figures import OUT_OF_RANGE, parse_printed_figure
 from fmbench.extraction.found import Extraction, FoundClaim
 from fmbench.extraction.metric_names import MetricName
 from fmbench.extraction.text.compared import is_comparison, is_derived
+from fmbench.extraction.text.conditions import SOME_CLASSES, restricts_classes
 from fmbench.extraction.text.decide import (
     ACCURACY,
     ACHIEVED,
+    EARLIER_EPOCH,
     MISCLASSIFIES,
     SOURCE,
     TRAINING_IMAGES,
@@ -33,6 +35,7 @@ from fmbench.extraction.text.decide import (
     find_label_of,
     find_metric_of,
     is_connected_in,
+    is_of_training,
     make_claim,
     measure_distance,
     quote,
@@ -91,8 +94,13 @@ def read_words(texts: Sequence[str], name: str) -> Extraction:
             found, seen = _read_line(line, f"{unit} {i}", headings.data_set)
             claims += found
             notes += seen
-        headings.enter_line(line)
+        if not headings.enter_line(line) and restricts_classes(line) and not _holds_figure(line):
+            headings.enter(LINE_LEVEL, SOME_CLASSES)
     return Extraction(kind=KIND, name=name, claims=tuple(claims), notes=_limit(notes))
+
+
+def _holds_figure(line: str) -> bool:
+    return bool(_choose_figures(Sentence.of(line[:MAX_SENTENCE])))
 
 
 def _join_arguments(texts: Sequence[str]) -> list[str]:
@@ -235,7 +243,7 @@ def _note_not_taken(where: str, reason: str, sentence: Sentence, figure: FigureM
 
 def _find_metric_of_line(sentence: Sentence, figure: FigureMention) -> MetricName | str:
     """Find the metric of the figure of a short line, or say why it has none."""
-    if _counts_training_batches(sentence.text):
+    if _counts_training_batches(sentence.text) or is_of_training(sentence, figure):
         return f"of {TRAINING_IMAGES}"
     if not sentence.metrics and not MISCLASSIFIES.search(sentence.text[: figure.start]):
         return ACCURACY
@@ -270,7 +278,10 @@ def _read_line_as_prose(
     pieces = [piece for piece in re.split(r"[;,](?= )| and ", line) if piece.strip()]
     is_range = re.search(r"\b(?:between|range)\b", line, re.IGNORECASE) is not None
     is_list = any(figure.why_not == ONE_OF_LIST for figure in sentence.figures)
-    if len(pieces) > 1 and len(claims) < len(pieces) and not is_range and not is_list:
+    is_prose = re.search(r"\w[.!?] [A-Z]", line) is not None or restricts_classes(line)
+    is_prose = is_prose or any(EARLIER_EPOCH in note for note in notes)
+    is_prose = is_prose or any(ACHIEVED.match(piece.strip()) for piece in pieces[1:])
+    if len(pieces) > 1 and len(claims) < len(pieces) and not (is_range or is_list or is_prose):
         parts = [Sentence.of(piece) for piece in pieces]
         if all(len(_choose_figures(part)) == 1 for part in parts):
             return _read_pieces(pieces, sentence, where)
@@ -436,7 +447,9 @@ def _trim(text: str) -> str:
     text = re.sub(r"\0+", " ", text)
     text = re.sub(
         r"\(?(?:averaged? |mean |best )?(?:of|over|across) [\w-]+ (?:runs|seeds|trials|folds)\)?"
-        r"|\(?\b[0-9]+-fold(?: cross[- ]validation| cv)?\)?|\(\s*\)",
+        r"|\(?\b[0-9]+-fold(?: cross[- ]validation| cv)?\)?|\(\s*\)"
+        r"|(?:with )?(?:an? |the )?(?:standard deviation|std\.?(?: dev\.?)?)"
+        r"(?: of)?(?: [0-9.,]+ ?%?)?",
         " ",
         text,
         flags=re.IGNORECASE,

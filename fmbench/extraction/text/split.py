@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from fmbench.extraction.data_set_names import FASHION_IN_HEADS, IN_SENTENCES
+from fmbench.extraction.text.conditions import SOME_CLASSES, restricts_classes
 from fmbench.extraction.text.mentions import FASHION, MAX_SENTENCE, clean_sentence, find_datasets
 
 # Marks around the end and the beginning of a sentence: quotes, brackets, Markdown, LaTeX, HTML.
@@ -136,10 +137,43 @@ def _find_level(heading: str) -> int:
     return begin.count("#") or begin.strip(".").count(".") + 1
 
 
+SEVERAL_SETS = "one of several data sets"
+_RESTRICTS = re.compile(
+    r"\b(?:restrict|select|choos|chose|keep|kept|reduc|consider|limit|extract|subset|only)",
+    re.IGNORECASE,
+)
+_CITATION = re.compile(r"~?\\cite\w{0,10}\{[^{}]{0,200}\}|\s?\[[0-9, -]{1,30}\]|\s?\([^()]{0,40}\)")
+_IN_A_LIST = re.compile(r"\s*(?:[,&/]|and|or|,\s*(?:and|or))\s*(?:the |on |for )*", re.IGNORECASE)
+
+
 def _choose_data_set(text: str) -> str | None:
-    """Return the data set that a text names: Fashion-MNIST, or else the last one."""
+    """Return the data set that a text names: Fashion-MNIST, or else the last one.
+
+    A part of the classes is like another data set.
+    """
     names = [mention.name for mention in find_datasets(text)]
+    if (FASHION in names or _RESTRICTS.search(text)) and restricts_classes(text):
+        return SOME_CLASSES
     return None if not names else FASHION if FASHION in names else names[-1]
+
+
+def _find_context(sentence: str) -> str | None:
+    """Return the data set that a sentence names for the sentences behind it.
+
+    If it lists Fashion-MNIST beside others, nobody knows which one the next sentence is about.
+    """
+    data_set = _choose_data_set(sentence)
+    sentence = _CITATION.sub("", sentence)
+    mentions = find_datasets(sentence)
+    if data_set != FASHION:
+        return data_set
+    is_list = any(
+        first.name != second.name
+        and FASHION in (first.name, second.name)
+        and _IN_A_LIST.fullmatch(sentence[first.end : second.start])
+        for first, second in itertools.pairwise(mentions)
+    )
+    return SEVERAL_SETS if is_list else FASHION
 
 
 @functools.lru_cache(maxsize=256)  # it is asked for twice: where lines are joined, and afterwards
@@ -193,6 +227,88 @@ def find_data_sets_of_records(lines: Sequence[str]) -> dict[int, str]:
     return found
 
 
+_MAX_PAIRS = 500  # of lines that are looked at
+_MIN_WORDS = 6  # of a line that may go on in the next one
+_RUNS_ON = re.compile(
+    r"(?:[^\W\d_]-|,|;|\b(?:a|an|the|our|its|this|that|which|of|on|in|for|with|by|to|from|at|as|and"
+    r"|or|while|whereas|is|are|was|were|has|have|than))\s*$",
+    re.IGNORECASE,
+)
+_GOES_ON = re.compile(
+    r"\s*(?:[a-z]|\([A-Za-z]|(?:Fashion|MNIST|F-?MNIST|CIFAR|SVHN)\b)(?!.{0,30}[:=])"
+)
+_ENDS_WITH_FIGURE = re.compile(r"(?<![\w.,-])[0-9][0-9.,]*+\s*%?\)?\s*$")
+_GOES_ON_AFTER_FIGURE = re.compile(
+    r"\s*(?:on|in|for|with|by|of|to|at|and|while|whereas|but|which|when|after|using|compared"
+    r"|respectively|accuracy|test)\b"
+)
+_BROKEN_NAME = re.compile(
+    r"(?P<begin>\b(?:fashion|f|zalando))(?P<hyphen>-?)[ \t]*\n[ \t]*"
+    r"(?P<end>(?:fashion-?)?mnist\b[^\w\s]*)[ \t]*",
+    re.IGNORECASE,
+)
+
+
+def join_broken_names(text: str) -> str:
+    """Write the name of Fashion-MNIST on one line where it is broken at the end of a line."""
+    return _BROKEN_NAME.sub(lambda m: f"{m['begin']}{m['hyphen'] or ' '}{m['end']}\n", text)
+
+
+def join_wrapped_lines(lines: Sequence[str]) -> list[str]:
+    """Join the lines of each wrapped paragraph to one; the other lines are left empty.
+
+    A line goes on in the next one if it has several words and no end of a sentence, and the next
+    line begins as no item of a list does. The number of lines stays the same.
+    """
+    joined = [""] * len(lines)
+    first = 0  # the first line of the paragraph
+    for i in range(1, len(lines) + 1):
+        if i < len(lines) and _is_continued(lines[i - 1], lines[i]):
+            continue
+        joined[first] = _join_lines(lines[first:i]) if i - first > 1 else lines[first]
+        first = i
+    return joined
+
+
+def is_wrapped_prose(text: str) -> bool:
+    """Whether a text has lines of a sentence that goes on in the next line, and ends somewhere."""
+    if not re.search(r"[\w%)]\.(?:\s+[A-Z(]|\s*$)", text):
+        return False
+    pairs = itertools.islice(itertools.pairwise(text.split("\n")), _MAX_PAIRS)
+    return any(
+        not re.search(r",[^\W\d]", first + second) and _is_continued(first, second)
+        for first, second in pairs
+    )
+
+
+def _is_continued(line: str, following: str) -> bool:
+    """Whether a line of prose goes on in the following line."""
+    line, following = line[-_MAX_START:], following[:_MAX_START]
+    if re.match(r"\s*[-*\u2022]\s", line) and re.match(r"\s+[a-z]", following):
+        return not _ENDS_WITH_FIGURE.search(line)  # an item of a list, and its second line
+    least = _MIN_WORDS if not re.search(r"[a-z]-\s*$", line) else _MIN_WORDS // 2
+    if len(line.split()) < least or not following.strip() or _is_no_prose(line):
+        return False
+    if _is_no_prose(following) or re.search(r"[.!?:]\s*$", line):
+        return False
+    if _ENDS_WITH_FIGURE.search(line):
+        return _GOES_ON_AFTER_FIGURE.match(following) is not None
+    if _RUNS_ON.search(line):
+        return True
+    return _GOES_ON.match(following) is not None
+
+
+def _is_no_prose(line: str) -> bool:
+    return bool(
+        _TABLE_ROW.search(line)
+        or _HEADING.match(line)
+        or is_log_line(line)
+        or is_training_log(line)
+        or re.match(r"\s*(?:[-*\u2022|+>\\{}]|[0-9]{1,2}[.)]\s)", line)
+        or re.search(r"[|{}\\\[\]]\s*$", line)
+    )
+
+
 def is_training_log(line: str) -> bool:
     """Whether a line is one of a training log: figures of training or validation images."""
     return _TRAINING_LOG.search(line[:_MAX_START]) is not None and not _TEST_LINE.match(
@@ -230,7 +346,7 @@ def split_sentences(text: str, context: str | None = None) -> Iterator[tuple[str
         for sentence in _split_block(block):
             if _WORTH_READING.search(sentence):
                 yield sentence, data_set
-            data_set = _choose_data_set(sentence[:MAX_SENTENCE]) or data_set
+            data_set = _find_context(sentence[:MAX_SENTENCE]) or data_set
 
 
 def _name_records(text: str) -> str:
@@ -320,6 +436,7 @@ def _split_blocks(text: str) -> Iterator[str]:
 def _join_lines(lines: Sequence[str]) -> str:
     """Join lines of prose; a word that is broken at the end of a line becomes whole again."""
     text = "\n".join(line.strip() for line in lines)
+    text = re.sub(r"(?<=nearest)-\n(?=neighbo)", "-", text)
     text = re.sub(r"(?<=[a-z])-\n(?=[a-z])", "", text)
     text = re.sub(r"(?<=\w)-\n(?=\w)", "-", text)
     return text.replace("\n", " ")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from fmbench.extraction.text.conditions import find_condition_of_head, find_condition_of_table
 from fmbench.extraction.text.read import find_sentences, read_words
 
 
@@ -34,8 +35,25 @@ def read_both(text: str) -> list[tuple[list[tuple[str, str]], tuple[str, ...]]]:
         ("With 30 % occlusion, LeNet-5 reaches 82.3% accuracy.", "changed images"),
         ("LeNet-5 reaches 82.3% accuracy on rotated test images.", "changed images"),
         ("LeNet-5 reaches 82.3% accuracy if 25 % of the pixels are masked.", "changed images"),
+        ("LeNet-5 has a robust accuracy of 82.3%.", "changed images"),
+        ("On a binary task LeNet-5 reaches 99.1% accuracy.", "some of the ten classes"),
+        ("LeNet-5 tells class 3 vs. 6 apart with 99.1% accuracy.", "some of the ten classes"),
+        ("With only three classes LeNet-5 reaches 99.1%.", "some of the ten classes"),
+        ("LeNet-5 reaches 99.1% accuracy on the super-classes.", "some of the ten classes"),
+        ("In the 5-way setting LeNet-5 reaches 62.3% accuracy.", "fewer images or labels"),
+        ("With 1000 labels LeNet-5 has an accuracy of 82.3%.", "fewer images or labels"),
+        ("LeNet-5 trained on the same 100 labels reaches 72.3%.", "fewer images or labels"),
+        ("In the class-incremental setting LeNet-5 reaches 82.3%.", "fewer images or labels"),
+        ("With federated training LeNet-5 reaches 82.3%.", "spread over clients"),
+        ("LeNet-5 trained with DP-SGD reaches 82.3% accuracy.", "spread over clients or private"),
+        ("Trained on generated images, LeNet-5 reaches 82.3%.", "training with other images"),
+        ("An SVM on CNN features reaches 92.3% accuracy.", "features of another model"),
+        ("The clustering accuracy of the CNN is 67.2%.", "clustering"),
+        ("With ternary weights LeNet-5 reaches 89.7%.", "pruned or quantised"),
+        ("We train on MNIST and evaluate on Fashion-MNIST; LeNet-5 reaches 10.9% accuracy.",
+         "trained on another data set"),
     ],
-)
+)  # fmt: skip
 def test_a_figure_of_changed_images_training_or_networks_is_noted(text: str, reason: str) -> None:
     for claims, notes in read_both(text):
         assert claims == []
@@ -54,6 +72,12 @@ def test_a_figure_of_changed_images_training_or_networks_is_noted(text: str, rea
         "LeNet-5 is trained on 6,000 training images per class and reaches 90.6 % accuracy.",
         "Trained on 80 % of the data and tested on 20 %, LeNet-5 has an accuracy of 90.6 %.",
         "We use a dropout rate of 50 %, and LeNet-5 reaches 90.6 % accuracy.",
+        "With all 60,000 labels LeNet-5 reaches 90.6 % accuracy.",
+        "LeNet-5 reaches 90.6 % accuracy on all ten classes.",
+        "LeNet-5 reaches 90.6 % accuracy, and 99.1 % if only two classes are kept.",
+        "LeNet-5 reaches 90.6 % accuracy with images of a generative adversarial network added.",
+        "We train on MNIST and Fashion-MNIST and test LeNet-5; on Fashion-MNIST it has 90.6 %"
+        " accuracy.",
     ],
 )
 def test_a_figure_beside_a_condition_that_is_not_its_own_is_taken(text: str) -> None:
@@ -87,3 +111,83 @@ def test_a_label_that_names_a_condition_is_left_to_the_question_which_model_it_i
 def test_a_share_of_noise_or_weights_is_no_accuracy(text: str) -> None:
     claims, _ = find_sentences(text, "x")
     assert [claim.figure.value for claim in claims] == ["90.6%"]
+
+
+def test_a_sentence_that_keeps_some_classes_holds_for_the_sentences_behind_it() -> None:
+    text = (
+        "We restrict Fashion-MNIST to the two classes trouser and bag. LeNet-5 reaches 99.1 %"
+        " accuracy. On all of Fashion-MNIST its accuracy is 90.6 %."
+    )
+    claims, notes = find_sentences(text, "x")
+    assert [claim.figure.value for claim in claims] == ["90.6%"]
+    assert any("some of the ten classes" in note for note in notes)
+    lines = read_words(text.replace(". ", ".\n").split("\n"), "claims.txt").claims
+    assert [claim.figure.value for claim in lines] == ["90.6%"]
+
+
+def test_a_restriction_holds_for_the_rest_of_its_sentence() -> None:
+    text = "Our QNN has 98.7 % accuracy on this binary task; LeNet-5 has 99.1 %, the SVM 98.2 %."
+    assert [claims for claims, _ in read_both(text)] == [[], []]
+
+
+def test_of_accuracies_after_more_and_more_epochs_the_last_one_counts() -> None:
+    text = "LeNet-5 reaches 80 % after the first epoch, 88.5 % after 5 epochs and 90.7 % after"
+    for claims, notes in read_both(text + " 20 epochs."):
+        assert claims == [("LeNet-5", "90.7%")]
+        assert any("fewer epochs" in note for note in notes)
+
+
+@pytest.mark.parametrize(
+    ("caption", "reason"),
+    [
+        ("Test accuracy with 40\\% symmetric label noise.", "wrong labels"),
+        ("Accuracy under different noise types and rates.", "wrong labels"),
+        ("Robust accuracy against attacks with eps = 0.1.", "changed images"),
+        ("Binary classification (class 3 vs. class 6).", "some of the ten classes"),
+        ("Test accuracy of FedAvg after 200 communication rounds.", "clients"),
+        ("Pruning LeNet-5 on FashionMNIST", "pruned or quantised"),
+        ("A linear SVM on frozen features", "features of another model"),
+        ("Comparison with compressed baselines", ""),
+        ("Accuracy on clean images and under attack", ""),
+        ("Accuracy with and without label noise", ""),
+        ("Accuracy before and after pruning", ""),
+        ("Decision trees with pruning", ""),
+        ("Training images are augmented with Gaussian noise.", ""),
+        ("Test accuracy on Fashion-MNIST, mean of 5 runs.", ""),
+    ],
+)
+def test_a_caption_says_what_is_changed_for_a_whole_table(caption: str, reason: str) -> None:
+    found = find_condition_of_table(caption)
+    assert reason in found
+    assert bool(reason) == bool(found)
+
+
+@pytest.mark.parametrize(
+    ("head", "is_changed"),
+    [
+        ("PGD-40 acc.", True), ("Robust accuracy", True), ("Accuracy (8 bit)", True),
+        ("Acc. at 20% noise", True), ("Sym-50% accuracy", True), ("Coarse accuracy", True),
+        ("5-shot accuracy", True), ("Clean acc.", False), ("Test accuracy (%)", False),
+        ("Fine (10 classes) accuracy", False), ("Accuracy without noise", False),
+    ],
+)  # fmt: skip
+def test_a_head_says_what_is_changed_for_its_column(head: str, is_changed: bool) -> None:
+    assert bool(find_condition_of_head(head)) == is_changed
+
+
+def test_a_difference_may_have_a_sign_and_a_metric_in_brackets_is_of_what_stands_there() -> None:
+    text = (
+        "Tests show that SBQE has 89.1% +- 0.9% test accuracy on Semeion (reducing the error by"
+        " 5.3% against a network), 80.9% +- 0.1% on Fashion-MNIST (exceeding amplitude encoding by"
+        " +2.0% and a linear perceptron by +1.3%), and 90.2% on MNIST."
+    )
+    claims, notes = find_sentences(text, "x")
+    assert [(c.figure.value, c.figure.is_error_rate) for c in claims] == [("80.9%", False)]
+    assert sum("a difference" in note for note in notes) == 3
+
+
+def test_a_number_of_layers_and_a_figure_of_the_validation_are_no_claims() -> None:
+    lines = ["CNN: 3 conv layers, 2 FC layers", "VGG reaches 95%+ validation with 3 epochs"]
+    found = read_words(lines, "claims.txt")
+    assert not found.claims
+    assert any("training or validation images" in note for note in found.notes)

@@ -7,7 +7,11 @@ import pytest
 from fmbench.extraction.read import read_input
 from fmbench.extraction.text.mentions import clean_sentence
 from fmbench.extraction.text.read import find_sentences, read_words
-from fmbench.extraction.text.split import find_data_set_of_line, split_sentences
+from fmbench.extraction.text.split import (
+    find_data_set_of_line,
+    join_wrapped_lines,
+    split_sentences,
+)
 
 WEAKEST = "The random forest is the weakest model."
 
@@ -186,3 +190,57 @@ def test_a_data_set_of_before_is_handed_on() -> None:
     assert list(split_sentences("SVC has 98 % accuracy.", "MNIST")) == [
         ("SVC has 98 % accuracy.", "MNIST")
     ]
+
+
+def test_after_a_list_of_data_sets_nobody_knows_of_which_one_a_figure_is() -> None:
+    text = (
+        r"We use MNIST~\cite{a}, Fashion-MNIST~\cite{b} and SVHN. The CNN reaches 98.1 % accuracy."
+    )
+    assert claims_of(text) == []
+    assert claims_of(text + " On Fashion-MNIST LeNet-5 reaches 90.4 %.") == [("LeNet-5", "90.4%")]
+    both = "On MNIST and Fashion-MNIST the SNN has 97.2% and 85.3% accuracy, respectively."
+    assert claims_of(both + " An MLP has 98.5% and 89.6%.") == [("SNN", "85.3%")]
+    assert claims_of("Fashion-MNIST is harder than MNIST. LeNet-5 reaches 90.4 % accuracy.") == [
+        ("LeNet-5", "90.4%")
+    ]
+
+
+def test_lines_of_prose_are_joined_and_those_of_a_list_are_not() -> None:
+    prose = ["With all of the labels the", "error drops to 7.1%. Another net has", "8 layers."]
+    assert join_wrapped_lines(prose) == [" ".join(prose), "", ""]
+    lists = [
+        "LeNet-5: 90.4 %", "svc with an rbf kernel and a C of 10 has 89.7 %",
+        "our cnn with two convolutional layers has 91.2 %", "- a forest of one hundred trees",
+        "- an extra tree", "", "k-NN 85.4",
+    ]  # fmt: skip
+    assert join_wrapped_lines(lists) == lists
+    item = ["- VGG-16 with batch normalization", "  and dropout: 93.5 %", "- LeNet-5: 90.4 %"]
+    assert join_wrapped_lines(item)[0] == "- VGG-16 with batch normalization and dropout: 93.5 %"
+    assert join_wrapped_lines([]) == []
+
+
+@pytest.mark.parametrize("broken", ["Fashion-\nMNIST", "F-\nMNIST", "Fashion\nMNIST"])
+def test_a_broken_name_of_the_data_set_is_whole_again(broken: str) -> None:
+    found = read_input(f"4.2 Results on {broken}\nThe accuracy of LeNet-5 is 90.4 %.\n")
+    assert [(c.label, c.figure.value) for c in found.claims] == [("LeNet-5", "90.4%")]
+
+
+def test_a_wrapped_abstract_is_read_as_sentences_and_not_as_lines_or_values() -> None:
+    text = (
+        "With only 100 labels, our ladder network has an error of 15.2% on Fashion-MNIST; with\n"
+        "all 60,000 labels the error drops to 7.1%. A LeNet-5 that is trained on the same 100\n"
+        "labels has an error of 28.4%.\n"
+    )
+    assert [(c.label, c.figure.value) for c in read_input(text).claims] == [("", "92.9%")]
+    text = (
+        "Logistic regression, a random forest and XGBoost obtain 84.4 %, 87.9 % and 90.1 % on\n"
+        "Fashion-MNIST, respectively, while a simple CNN, the best model, reaches 91.9 %.\n"
+    )
+    found = [(c.label, c.figure.value) for c in read_input(text).claims]
+    assert found[:2] == [("Logistic regression", "84.4%"), ("random forest", "87.9%")]
+
+
+def test_a_word_in_brackets_ends_the_name_of_a_model() -> None:
+    text = "We obtain with the CNN with batch normalization (92.2 %), followed by LeNet-5, 90.6 %"
+    labels = [claim.label for claim in find_sentences(text + " on Fashion-MNIST.", "x")[0]]
+    assert labels[0] == "CNN with batch normalization"
