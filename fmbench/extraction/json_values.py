@@ -44,11 +44,12 @@ _MODEL_FIELDS = (
     "architecture", "arch",
 )  # fmt: skip
 # Keys of objects whose fields are about the figures beside them, as trackers of experiments write.
-_SETTINGS = re.compile(
-    r"(?:params?|parameters|config(?:uration)?|hyper ?parameters?|hparams|args|arguments|settings?"
-    r"|options|tags|meta ?data|run ?info)",
-    re.IGNORECASE,
-)
+_SETTINGS = (
+    "param", "params", "parameters", "config", "configuration", "hyper_parameters",
+    "hyperparameters", "hyperparams", "hparams", "args", "arguments", "setting", "settings",
+    "options", "tags", "metadata", "meta_data", "run_info", "runInfo",
+)  # fmt: skip
+_SETTING_KEYS = tuple(dict.fromkeys([*_SETTINGS, *(key.capitalize() for key in _SETTINGS)]))
 _DATA_FIELD = re.compile(
     r"(?:test |eval(?:uation)? )?(?:data ?-?sets?|data|benchmark|corpus|task)(?: ?(?:name|id))?",
     re.IGNORECASE,
@@ -125,13 +126,14 @@ def list_fields(content: dict[str, Any]) -> list[tuple[str, Any]]:
 
     The settings of a run hold for all figures beside them.
     """
-    return list(content.items()) + [
-        item
-        for key, value in content.items()
-        if isinstance(value, dict) and len(key) <= _MAX_KEY
-        if _SETTINGS.fullmatch(normalise_name(key))
-        for item in value.items()
-    ]
+    settings = _list_settings(content)
+    return [*content.items(), *(item for each in settings for item in each.items())]
+
+
+def _list_settings(content: dict[str, Any]) -> list[dict[str, Any]]:
+    """List the settings in an object. It looks for their keys, so large objects take no longer."""
+    found = (content.get(key) for key in _SETTING_KEYS)
+    return [each for each in found if isinstance(each, dict)]
 
 
 def name_model(content: dict[str, Any], *, with_name: bool = True) -> str:
@@ -139,9 +141,10 @@ def name_model(content: dict[str, Any], *, with_name: bool = True) -> str:
 
     ``with_name``: the field ``name`` counts, too.
     """
-    fields = dict(list_fields(content))
+    settings = _list_settings(content)
     for field in (*_MODEL_FIELDS, *(["name"] if with_name else [])):
-        value = content.get(field) or (field != "name" and fields.get(field)) or None
+        places = [content] if field == "name" else [content, *settings]
+        value = next((found for place in places if (found := place.get(field))), None)
         if isinstance(value, dict):
             value = value.get("name")
         if isinstance(value, str) and re.search(r"[^\W\d_]", value) and "value" not in content:
