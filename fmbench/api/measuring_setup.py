@@ -81,6 +81,19 @@ class MeasuringSetup:
         )
         return self._sources
 
+    def start_loading(self, cells: Sequence[Cell]) -> None:
+        """Start to load the libraries and the images of these cells, while a run is prepared.
+
+        On a cluster its workers load them. ``find_sources`` must have found the images.
+        """
+        from fmbench.execution.fork_server import start_fork_server
+        from fmbench.execution.schedule import group_by_dataset
+
+        if cells and self._cluster is None:
+            source = self._sources[group_by_dataset(cells)[0].dataset.name]
+            neural = any(cell.runner.uses_gpu for cell in cells)
+            start_fork_server(self._options.threads, source, neural=neural)
+
     def session(
         self, cells: Sequence[Cell], make_table: Callable[[], LiveTable] | None = None
     ) -> MeasuringSession:

@@ -106,6 +106,7 @@ def run(
         todo, cells = (
             [cell for cell in part if cell.dataset.name in sources] for part in (todo, asked.cells)
         )
+        measuring.start_loading(todo)
 
         def read() -> SuiteResults:
             return evaluation.read_results(

@@ -128,7 +128,9 @@ def _measure_stories(
     from fmbench.utils.formatting import format_duration
 
     store = measuring.store
-    measuring.find_sources(plan.honest.cells)
+    located = measuring.find_sources(plan.honest.cells)
+    honest = [cell for cell in plan.honest.cells if cell.dataset.name in located]
+    measuring.start_loading(schedule.select_pending(honest, store.read_contents()))
     session = measuring.session(plan.cells)
 
     def measure(cells: Sequence[Cell]) -> None:

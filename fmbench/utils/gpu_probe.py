@@ -6,9 +6,13 @@ or the problem.
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
+import runpy
 import sys
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 MAX_TEXT = 300  # characters of PyTorch's own text
@@ -47,16 +51,32 @@ def shorten(error: BaseException) -> str:
     return " ".join(lines[0].split()).rstrip(".")[:MAX_TEXT]
 
 
+def read_build() -> Any:
+    """Read PyTorch's file ``version.py``, since an import takes seconds; None without the file."""
+    found = importlib.util.find_spec("torch")
+    path = Path(found.origin).with_name("version.py") if found and found.origin else None
+    if path is None or not path.is_file():
+        return None
+    return SimpleNamespace(**runpy.run_path(str(path)))
+
+
+def answer() -> dict[str, Any]:
+    """Return the name of the GPU and its free memory, or the problem."""
+    try:
+        build = read_build()
+        if build is not None and build.cuda is None and getattr(build, "hip", None) is None:
+            unloaded = SimpleNamespace(__version__=build.__version__, version=build)
+            return {"problem": explain(unloaded, "")}
+        import torch
+    except Exception as error:  # noqa: BLE001 - whatever a library raises while it is loaded
+        return {"problem": f"PyTorch cannot be imported: {shorten(error)}"}
+    return probe(torch)
+
+
 def main() -> None:
     """Print the answer; the first argument is the path for modules, as JSON."""
     sys.path[:] = json.loads(sys.argv[1])
-    try:
-        import torch
-    except Exception as error:  # noqa: BLE001 - whatever a library raises while it is loaded
-        answer = {"problem": f"PyTorch cannot be imported: {shorten(error)}"}
-    else:
-        answer = probe(torch)
-    print(json.dumps(answer))
+    print(json.dumps(answer()))
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Whether PyTorch can use a GPU is found out in a process of its own; the cause is told if not."""
 
+import json
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -135,3 +136,28 @@ def test_the_traces_of_a_gpu_are_files_of_the_driver_or_that_of_wsl(monkeypatch,
     assert not gpu.seems_to_be_here()
     trace.touch()
     assert gpu.seems_to_be_here()
+
+
+@pytest.mark.parametrize(
+    ("version", "expected"),
+    [
+        ("cuda = hip = None", "this PyTorch, 9.9+odd, is built for CPUs only"),
+        ("cuda = None", "this PyTorch, 9.9+odd, is built for CPUs only"),  # an old one
+        ("cuda, hip = '13.0', None", "PyTorch cannot be imported: it was imported"),
+        ("cuda, hip = None, '6.4'", "PyTorch cannot be imported: it was imported"),
+        ("raise OSError('broken')", "PyTorch cannot be imported: broken"),
+        (None, "PyTorch cannot be imported: it was imported"),
+    ],
+)
+def test_a_pytorch_for_cpus_is_known_by_its_file_and_is_not_imported(tmp_path, version, expected):
+    """To import it takes seconds."""
+    folder = tmp_path / "torch"
+    folder.mkdir()
+    (folder / "__init__.py").write_text("raise RuntimeError('it was imported')")
+    if version:
+        (folder / "version.py").write_text(f"__version__ = '9.9+odd'\n{version}\n")
+    done = subprocess.run(
+        [sys.executable, "-P", str(gpu.PROBE), json.dumps([str(tmp_path), *sys.path])],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert json.loads(done.stdout)["problem"].startswith(expected)
