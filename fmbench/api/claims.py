@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fmbench.api.inputs import load_given_suite
+from fmbench.api.inputs import list_names, load_given_suite
 from fmbench.errors import UserError
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def judge(
     *inputs: Input,
     kind: str | None = None,
     column: str | None = None,
-    mapping: Sequence[str] = (),
+    mapping: str | Sequence[str] | Mapping[str, str] = (),
     model: str = "",
     results: str | Path | None = None,
     rounding: str = "nearest",
@@ -61,7 +61,8 @@ def judge(
     inputs: files, pasted text of several lines, or claims such as ``"LeNet-5 98.80 %"``.
     kind: what a document is, by a name in :data:`fmbench.extraction.read.KINDS`; column: its
         column with the accuracies. By default both are found.
-    mapping: ``"LABEL=RUNNER"``: what a label means. model: the runner of unnamed figures.
+    mapping: what a label means: ``{"LABEL": "RUNNER"}`` or ``["LABEL=RUNNER"]``.
+    model: the runner of unnamed figures.
     results: a results folder; by default fmbench's own measurements count.
     rounding: how the figures were shortened: ``"nearest"``, ``"truncated"`` or ``"either"``.
     margin (a fraction) and alpha are those of the verdicts.
@@ -71,7 +72,11 @@ def judge(
     """
     from fmbench.judging.documents import list_options, name_input, read_documents
     from fmbench.judging.judgement import judge_documents
+    from fmbench.suites.rounding import ROUNDING_RULES
 
+    if rounding not in ROUNDING_RULES:
+        raise UserError(f"rounding must be one of {', '.join(ROUNDING_RULES)}, not {rounding!r}")
+    mapping = _list_mapping(mapping)
     options = list_options(
         kind=kind, column=column, mapping=mapping, model=model, results=results,
         rounding=rounding, margin=None if margin == 0.005 else margin,
@@ -88,7 +93,7 @@ def import_suite(
     *inputs: Input,
     kind: str | None = None,
     column: str | None = None,
-    mapping: Sequence[str] = (),
+    mapping: str | Sequence[str] | Mapping[str, str] = (),
     model: str = "",
 ) -> str:
     """Write the claims of documents as the TOML text of a suite; each entry says where it stands.
@@ -106,9 +111,16 @@ def import_suite(
     found = read_documents(inputs, kind=kind, column=column)
     if isinstance(found, Suite):
         raise UserError(f"{found.path} is a suite already")
-    draft = draft_suite(found, mapping=mapping, model=model)
+    draft = draft_suite(found, mapping=_list_mapping(mapping), model=model)
     draft.build(Path("suite.toml"))  # an error now is better than an invalid file
     return write_suite_text(draft, describe_documents(found))
+
+
+def _list_mapping(mapping: str | Sequence[str] | Mapping[str, str]) -> list[str]:
+    """List what labels mean as texts ``LABEL=RUNNER``."""
+    if isinstance(mapping, Mapping):
+        return [f"{label}={runner}" for label, runner in mapping.items()]
+    return list_names(mapping)
 
 
 def _load_claims(suite: Input | Suite | None, kind: str | None, column: str | None) -> Suite:

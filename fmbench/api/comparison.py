@@ -48,6 +48,7 @@ def compare(
         build_suite_configurations,
         rebuild_recorded_configurations,
     )
+    from fmbench.utils.formatting import join_words
 
     if names and (len(names) != 2 or len(set(names)) != 2):
         raise UserError("name two different runners; `fmbench list` shows them")
@@ -83,9 +84,17 @@ def compare(
     missing = tuple(name for name, records in found.items() if not records)
     commands = build_commands(store.folder, loaded, quick=quick)
     if missing and names:
+        [spec] = [c.runner.requested_as for c in configurations if c.name == missing[0]]
+        others = [
+            other.name
+            for other in asked.values()
+            if spec and other.runner.requested_as == spec
+            and find_current_records(other, protocol, contents)
+        ]  # fmt: skip
         raise UserError(
             f"{missing[0]} has no {protocol.name} result in {results}: "
             f"`{commands.run(missing[0])}` measures it"
+            + (f"; measured with other parameters: {join_words(others, most=5)}" if others else "")
         )
     if len(found) - len(missing) < 2:
         raise UserError(

@@ -1,17 +1,25 @@
-"""What the functions of the API are given: suites, protocols and the folders of data sets."""
+"""What the functions of the API are given: names, options, suites and folders of data sets."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fmbench.datasets.specs import DEFAULT_DATASET, get_dataset
+from fmbench.errors import UserError
 
 if TYPE_CHECKING:
     from fmbench.datasets.specs import LocatedDataset
+    from fmbench.execution.session import RunOptions
     from fmbench.records.protocols import Protocol
     from fmbench.suites.claims import Suite
+
+# What some options of a run may be; the command line offers the same.
+ALLOWED_OPTIONS = {
+    "device": ("auto", "cpu", "cuda"), "backend": ("local", "dask"),
+    "order": ("auto", "table", "finish"),
+}  # fmt: skip
 
 
 def load_suite(name_or_path: str | Path | None = None) -> Suite:
@@ -52,6 +60,33 @@ def locate_verified_data(folders: Mapping[str, Path]) -> LocatedDataset:
     source = locate.locate_dataset(folder=folders.get(DEFAULT_DATASET.name), fetch=True)
     loading.verify_files(source.spec, source.folder)
     return source
+
+
+def list_names(names: str | Sequence[str]) -> list[str]:
+    """List names; a single text is one name, and not a sequence of letters."""
+    return [names] if isinstance(names, str) else list(names)
+
+
+def list_parameters(parameters: str | Sequence[str] | Mapping[str, Any]) -> list[str]:
+    """List hyperparameters as ``"name=value"``; they may also be given as a dictionary."""
+    from fmbench.plugins.model_spec import format_value
+
+    if isinstance(parameters, Mapping):
+        return [f"{name}={format_value(value)}" for name, value in parameters.items()]
+    return list_names(parameters)
+
+
+def check_options(options: RunOptions) -> None:
+    """Refuse an option of a run that has no meaning.
+
+    Raises:
+        UserError: such as a device that is none of "auto", "cpu" and "cuda".
+    """
+    for name, allowed in ALLOWED_OPTIONS.items():
+        if (value := getattr(options, name)) not in allowed:
+            raise UserError(
+                f"RunOptions: {name} must be one of {', '.join(allowed)}, not {value!r}"
+            )
 
 
 def collect_folders(data: Mapping[str, Path] | str | Path | None) -> dict[str, Path]:

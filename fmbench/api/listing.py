@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fmbench.api.inputs import load_given_suite
+from fmbench.api.inputs import list_names, load_given_suite
 from fmbench.api.names import find_meant_names
 from fmbench.errors import UserError
 from fmbench.utils.files import DEFAULT_RESULTS
@@ -41,7 +41,7 @@ class ListedRunner:
 
 
 def list_runners(
-    names: Sequence[str] = (),
+    names: str | Sequence[str] = (),
     *,
     suite: str | Path | Suite | None = None,
     results: str | Path = DEFAULT_RESULTS,
@@ -60,11 +60,13 @@ def list_runners(
     from fmbench.analysis.reference import summarise_by_file_names
     from fmbench.plugins.code import find_entry_points
     from fmbench.plugins.model_spec import parse_model_spec
+    from fmbench.report.commands import build_commands
     from fmbench.suites.configurations import explain_no_runner, find_row_runner
     from fmbench.suites.labels import simplify
     from fmbench.suites.matching import describe_configuration
     from fmbench.utils.names import suggest_names
 
+    names = list_names(names)
     loaded, known = load_given_suite(suite), runners.load_runners()
     measured = summarise_by_file_names(Path(results), loaded, known)
     own_names = set(loaded.runners)
@@ -90,7 +92,11 @@ def list_runners(
         wanted = {name if name in listed else str(parse_model_spec(name)) for name in exact}
         if unknown := sorted(wanted - listed):
             near = suggest_names(unknown[0], listed)
-            raise UserError(f"nothing called {unknown[0]!r} is listed or measured{near}")
+            run = build_commands(Path(results), loaded).run(unknown[0])
+            raise UserError(
+                f"no row, runner or full result in {results} has the name {unknown[0]!r}{near} "
+                f"`{run}` measures it"
+            )
         lines = [
             line
             for line in lines

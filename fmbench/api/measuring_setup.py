@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from fmbench.api.inputs import collect_folders, locate_verified_data
+from fmbench.api.inputs import check_options, collect_folders, locate_verified_data
 
 if TYPE_CHECKING:
     from fmbench.datasets.specs import LocatedDataset
@@ -36,6 +36,7 @@ class MeasuringSetup:
 
         self._stack = ExitStack()
         self._options = options or RunOptions()
+        check_options(self._options)
         self._make_observer = make_observer
         self._verbosity = Verbosity(verbosity)
         self.store = Store(results)

@@ -69,10 +69,28 @@ def find_meant_names(
         if name in known or str(parse_model_spec(name)) in known or is_exact_name(name, suite):
             exact.append(name)
             continue
-        meant = find_meant_runner(name, suite or load_suite())
+        try:
+            meant = find_meant_runner(name, suite or load_suite())
+        except UserError:
+            if spelled := _spell_with_colon(name):
+                raise UserError(
+                    f"unknown runner {name!r}: to name a class or function of an installed "
+                    f"package, write a colon before it: {spelled}"
+                ) from None
+            raise
         logger.info("%s", meant.why)
         exact.append(meant.name)
     return exact
+
+
+def _spell_with_colon(name: str) -> str:
+    """Return ``sklearn.svm:SVC`` for ``sklearn.svm.SVC``; empty if no such package is there."""
+    import importlib.util
+
+    module, dot, attribute = name.rpartition(".")
+    package = module.partition(".")[0]
+    is_path = dot and all(part.isidentifier() for part in name.split("."))
+    return f"{module}:{attribute}" if is_path and importlib.util.find_spec(package) else ""
 
 
 def select_configurations(
@@ -86,8 +104,12 @@ def select_configurations(
     from fmbench.suites.configurations import build_suite_configurations
     from fmbench.utils.formatting import join_words
 
-    if every_row == bool(names):
-        raise UserError("name the runners to run, or --all, not both; `fmbench list` shows them")
+    if every_row and names:
+        raise UserError("name the runners to run, or --all, not both")
+    if not (every_row or names):
+        raise UserError(
+            "name the runners to run, or --all for every row; `fmbench list` shows them"
+        )
     rows, missing = build_suite_configurations(suite)
     if names:
         return find_configurations(names, parameters, rows, suite)

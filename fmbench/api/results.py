@@ -12,6 +12,7 @@ from fmbench.api.names import find_meant_names
 from fmbench.datasets.specs import DEFAULT_DATASET
 from fmbench.errors import UserError
 from fmbench.utils.files import DEFAULT_RESULTS
+from fmbench.utils.formatting import format_number_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from fmbench.utils.table import Table
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Results:
     """A results folder, seen through a suite: what was claimed, and what was measured.
 
@@ -117,9 +118,15 @@ class Results:
         """A table of the suite: ``"accuracies"``, ``"by-class"`` or ``"overall"``.
 
         ``only``: the table of accuracies has only the rows of these runners.
+
+        Raises:
+            UserError: there is no such table, or the suite has no figures for it.
         """
         from fmbench.report.tables import build_table
+        from fmbench.suites.reader import TABLES
 
+        if name not in TABLES:
+            raise UserError(f"there is no table {name!r}: choose one of {', '.join(TABLES)}")
         return build_table(self.evaluation, name, only=only)
 
     def _records_of(self, runner: str) -> tuple[Configuration, list[Record]]:
@@ -134,6 +141,14 @@ class Results:
                 f"{self.folder} holds no result of {runner!r}{suggest_names(runner, measured)}"
             )
         return configuration, records
+
+    def __repr__(self) -> str:
+        rows = self.evaluation.rows
+        n_here = sum(row.is_measured_here for row in rows)
+        return (
+            f"<Results of {self.suite.name} in {self.folder}: "
+            f"{format_number_of(len(rows), 'row')}, {n_here} measured here; to_frame() has them>"
+        )
 
     def _repr_html_(self) -> str:
         return self.to_frame().to_html()
@@ -153,10 +168,13 @@ def load_results(
     predictions.
 
     Raises:
-        UserError: the suite is not valid, or the data are needed and cannot be found or fetched.
+        UserError: the folder is a file, the suite is not valid, or the data are needed and cannot
+            be found or fetched.
     """
     from fmbench.analysis import evaluation
 
+    if Path(folder).is_file():
+        raise UserError(f"{folder} is a file: name a results folder")
     folders = collect_folders(data)
     return Results(
         evaluation.read_results(

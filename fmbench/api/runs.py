@@ -6,10 +6,18 @@ import logging
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from numbers import Integral
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from fmbench.api.inputs import choose_protocol, collect_folders, load_given_suite
+from fmbench.api.inputs import (
+    check_options,
+    choose_protocol,
+    collect_folders,
+    list_names,
+    list_parameters,
+    load_given_suite,
+)
 from fmbench.api.measuring_setup import MeasuringSetup
 from fmbench.api.names import select_configurations
 from fmbench.api.results import Results
@@ -33,13 +41,15 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("fmbench")
 
+MAX_SEED = 2**32 - 1  # of NumPy's and scikit-learn's generators
+
 
 def run(
-    names: Sequence[str] = (),
+    names: str | Sequence[str] = (),
     *,
     every_row: bool = False,
     suite: str | Path | Suite | None = None,
-    parameters: Sequence[str] = (),
+    parameters: str | Sequence[str] | Mapping[str, Any] = (),
     seeds: int | None = None,
     seed_numbers: Sequence[int] = (),
     until_decided: bool = False,
@@ -56,10 +66,10 @@ def run(
 ) -> Results:
     """Measure runners, write the tables, and return the results. Finished cells are not run again.
 
-    names: runners (``"lenet5"``), or models of your own (``"./my_model.py:make_model"``,
-        ``"sklearn.ensemble:ExtraTreesClassifier"``).
+    names: a runner or several (``"lenet5"``), or models of your own
+        (``"./my_model.py:make_model"``, ``"sklearn.ensemble:ExtraTreesClassifier"``).
     every_row: run every row of the suite instead, except those that run only if named.
-    parameters: ``"name=value"`` hyperparameters in place of the recipe's.
+    parameters: hyperparameters in place of the recipe's: ``{"epochs": 3}`` or ``["epochs=3"]``.
     seeds: the number of seeds of each stochastic runner; by default 5, with ``quick`` 2.
     seed_numbers: exactly these seeds instead, such as ``[3]``.
     until_decided: seeds go only where a verdict is open. A row gets three seeds, then one at a
@@ -150,11 +160,11 @@ def run(
 
 
 def plan_run(
-    names: Sequence[str] = (),
+    names: str | Sequence[str] = (),
     *,
     every_row: bool = False,
     suite: str | Path | Suite | None = None,
-    parameters: Sequence[str] = (),
+    parameters: str | Sequence[str] | Mapping[str, Any] = (),
     seeds: int | None = None,
     seed_numbers: Sequence[int] = (),
     until_decided: bool = False,
@@ -184,6 +194,8 @@ def plan_run(
     from fmbench.records.store import Store
     from fmbench.report.until_decided import list_stops
 
+    options = options or RunOptions()
+    check_options(options)
     max_seeds = _check_max_seeds(
         until_decided, max_seeds,
         quick=quick, seeds=bool(seeds or seed_numbers), force=force, refresh=refresh,
@@ -218,7 +230,7 @@ def plan_run(
         later = LaterLooks(len(most), seconds, tuple(list_stops(looks.spent.rows, is_over=False)))
     for title in _find_missing_data(todo, folders):
         logger.info("%s is not on this machine: the run fetches it", title)
-    plan = plan_cells(cells_by_row, todo, store, estimate, options or RunOptions())
+    plan = plan_cells(cells_by_row, todo, store, estimate, options)
     return replace(plan, later_looks=later)
 
 
@@ -268,10 +280,10 @@ class _AskedCells:
 
 
 def _select_cells(
-    names: Sequence[str],
+    names: str | Sequence[str],
     every_row: bool,
     suite: Suite,
-    parameters: Sequence[str],
+    parameters: str | Sequence[str] | Mapping[str, Any],
     seeds: int | None,
     seed_numbers: Sequence[int],
     quick: bool,
@@ -280,12 +292,15 @@ def _select_cells(
     """Select the cells that :func:`run` measures, finished or not; see there.
 
     Raises:
-        UserError: as :func:`select_configurations`.
+        UserError: as :func:`select_configurations`; or a seed, or how many, is not allowed.
     """
     from fmbench.suites.configurations import find_control_configurations
     from fmbench.utils.formatting import join_words
 
-    configurations = select_configurations(names, every_row, suite, parameters)
+    _check_seeds(seeds, seed_numbers)
+    configurations = select_configurations(
+        list_names(names), every_row, suite, list_parameters(parameters)
+    )
     protocol = choose_protocol(quick)
     on_controls = find_control_configurations(suite, configurations) if controls else []
     cells_by_row, without_seed = {}, []
@@ -301,6 +316,16 @@ def _select_cells(
     by_key = {cell.key: cell for cells in cells_by_row.values() for cell in cells}
     named = () if every_row else tuple(configuration.name for configuration in configurations)
     return _AskedCells(suite, protocol, configurations, list(by_key.values()), cells_by_row, named)
+
+
+def _check_seeds(seeds: int | None, seed_numbers: Sequence[int]) -> None:
+    if seeds is not None and not (isinstance(seeds, Integral) and seeds >= 1):
+        raise UserError(f"seeds: the number of seeds is a whole number from 1 on, not {seeds!r}")
+    for seed in seed_numbers:
+        if not (isinstance(seed, Integral) and 0 <= seed <= MAX_SEED):
+            raise UserError(
+                f"seed_numbers: a seed is a whole number from 0 to {MAX_SEED}, not {seed!r}"
+            )
 
 
 def _prepare_live_table(

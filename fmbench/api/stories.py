@@ -6,9 +6,14 @@ import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from fmbench.api.inputs import choose_protocol, collect_folders, load_given_suite
+from fmbench.api.inputs import (
+    choose_protocol,
+    collect_folders,
+    list_parameters,
+    load_given_suite,
+)
 from fmbench.api.measuring_setup import MeasuringSetup
 from fmbench.api.names import find_configurations
 from fmbench.datasets.specs import DEFAULT_DATASET
@@ -33,7 +38,7 @@ def forensics(
     name: str,
     *,
     suite: str | Path | Suite | None = None,
-    parameters: Sequence[str] = (),
+    parameters: str | Sequence[str] | Mapping[str, Any] = (),
     seeds: int | None = None,
     quick: bool = False,
     readings: bool = True,
@@ -72,7 +77,8 @@ def forensics(
 
     loaded = load_given_suite(suite)
     rows, _ = build_suite_configurations(loaded)
-    [configuration] = find_configurations([name], parameters, rows, loaded)
+    given = list_parameters(parameters)
+    [configuration] = find_configurations([name], given, rows, loaded)
     protocol = choose_protocol(quick)
     # The table counts every seed that has a record, so the stories must count them too.
     n_measured = len(
@@ -232,7 +238,7 @@ class PlannedCells:
     seconds: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Forensics:
     """What :func:`forensics` found.
 
@@ -252,3 +258,8 @@ class Forensics:
     def interrupted(self) -> bool:
         """Whether Ctrl-C ended the measuring early."""
         return bool(self.interruption)
+
+    def __repr__(self) -> str:
+        n_missing = sum(group.n_pending for group in self.planned)
+        name = self.findings.plan.name
+        return f"<Forensics of {name} in {self.folder}: {n_missing:,} cells not measured>"

@@ -8,7 +8,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fmbench.api.inputs import collect_folders, load_given_suite, locate_verified_data
+from fmbench.api.inputs import (
+    collect_folders,
+    list_names,
+    load_given_suite,
+    locate_verified_data,
+)
 from fmbench.api.names import find_meant_names
 from fmbench.utils.files import DEFAULT_RESULTS
 
@@ -51,7 +56,7 @@ class Verification:
 
 
 def verify(
-    names: Sequence[str] = (),
+    names: str | Sequence[str] = (),
     *,
     suite: str | Path | Suite | None = None,
     results: str | Path = DEFAULT_RESULTS,
@@ -79,7 +84,7 @@ def verify(
     recorded = {record.cell["runner"] for record in records}
     recorded |= {record.asked["runner"] for record in records if record.asked}
     recorded |= {broken.path.parent.name for broken in contents.broken}
-    names = find_meant_names(names, recorded, loaded)
+    names = find_meant_names(list_names(names), recorded, loaded)
     source = locate_verified_data(folders)
     others = locate.find_other_datasets(
         (r.cell["dataset"] for r in contents.finished.values() if r.cell["dataset"] in DATASETS),

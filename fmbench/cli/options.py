@@ -42,8 +42,16 @@ class NonEmptyPath(click.Path):
         return super().convert(value, param, ctx)
 
 
+class WholeNumber(click.IntRange):
+    """A whole number within bounds."""
+
+    name = "whole number"
+
+
 class FiniteNumber(click.FloatRange):
     """A finite number within bounds; Python would also take "inf" and "nan"."""
+
+    name = "number"
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
@@ -150,13 +158,13 @@ parameters = click.option(
     help="A hyperparameter's value (TOML or JSON) in place of the recipe's; repeatable.",
 )
 seeds = click.option(
-    "--seeds", type=click.IntRange(1, 10_000),
+    "--seeds", type=WholeNumber(1, 10_000),
     help="Seeds of each stochastic runner; a deterministic one runs once.  "
     f"[default: {FULL.default_seeds}; quick: {QUICK.default_seeds}]",
 )  # fmt: skip
 
 seed_numbers = click.option(
-    "--seed", "seed_numbers", type=click.IntRange(0, MAX_SEED), multiple=True, metavar="N",
+    "--seed", "seed_numbers", type=WholeNumber(0, MAX_SEED), multiple=True, metavar="N",
     help="Exactly this seed, in place of the first ones; repeatable.",
 )  # fmt: skip
 
@@ -174,12 +182,12 @@ _DATA_OPTIONS = (
 
 _RUN_OPTIONS = (
     click.option(
-        "-j", "--jobs", type=click.IntRange(1, 1024),
+        "-j", "--jobs", type=WholeNumber(1, 1024),
         help="Launches at a time: cells, or seeds that are trained together.  "
         "[default: cores divided by --threads; in any case only as many as memory allows]",
     ),
     click.option(
-        "--threads", type=click.IntRange(1, 1024), default=RunOptions.threads, show_default=True,
+        "--threads", type=WholeNumber(1, 1024), default=RunOptions.threads, show_default=True,
         help="Threads of each cell.",
     ),
     click.option(
@@ -196,13 +204,13 @@ _RUN_OPTIONS = (
         show_default=True, help="Where the neural networks run.",
     ),
     click.option(
-        "--together", type=click.IntRange(1, 1000),
+        "--together", type=WholeNumber(1, 1000),
         help="Networks with the same layers, such as the seeds of a neural runner, that are "
         "trained together in one process.  "
         f"[default: {TOGETHER_ON_GPU} on a GPU, else 1]",
     ),
     click.option(
-        "--gpu-jobs", type=click.IntRange(1, 64), default=RunOptions.gpu_jobs, show_default=True,
+        "--gpu-jobs", type=WholeNumber(1, 64), default=RunOptions.gpu_jobs, show_default=True,
         help="Launches at a time on a GPU; they do not count as --jobs.",
     ),
     click.option(
@@ -220,7 +228,7 @@ _RUN_OPTIONS = (
         help="The scheduler of the Dask cluster, such as tcp://10.0.0.1:8786.",
     ),
     click.option(
-        "--retries", type=click.IntRange(0, 100), default=RunOptions.retries, show_default=True,
+        "--retries", type=WholeNumber(0, 100), default=RunOptions.retries, show_default=True,
         help="How often a cell is sent out again when its worker is lost.",
     ),
 )  # fmt: skip

@@ -63,6 +63,11 @@ def build_quick_command(name: str) -> str:
     return shlex.join(["fmbench", "run", name, "--quick"])
 
 
+def build_check_command(name: str) -> str:
+    """The command that says what is wrong with a model, to copy into a shell."""
+    return shlex.join(["fmbench", "check-runner", name])
+
+
 def print_output(text: str, *, styled: bool = False) -> None:
     """Print the result of a command. It is no error if the reader stops early (``| head``).
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ from fmbench.cli.output import (
     FAILED,
     INTERRUPTED,
     OutputOptions,
+    build_check_command,
     print_document,
     print_message,
     print_problems,
@@ -57,7 +59,7 @@ LOOKS = (3, 20)
     "takes fmbench's own measurement if there is one.",
 )  # fmt: skip
 @click.option(
-    "--max-seeds", type=click.IntRange(*LOOKS), metavar="N",
+    "--max-seeds", type=options.WholeNumber(*LOOKS), metavar="N",
     help=f"With --until-decided: no row gets more seeds; {LOOKS[0]} to {LOOKS[1]}.  "
     f"[default: {LOOKS[1]}]",
 )  # fmt: skip
@@ -107,11 +109,28 @@ def run(
     if not found.interrupted or any(row.is_measured_here for row in found.evaluation.rows):
         print_table(_choose_table(found, output), output)
     status = print_problems(found.evaluation)
+    if name := _find_failed_file(found):
+        logging.getLogger("fmbench").info(
+            "`%s` checks the model, and names the line of your file in which an error is",
+            build_check_command(name),
+        )
     if found.interrupted:
         print_message(found.interruption)  # last, so that it is not scrolled out of sight
         sys.exit(INTERRUPTED)
     is_incomplete = found.unwritten or any(not r.finished for r in found.new_records)
     sys.exit(FAILED if is_incomplete else status)
+
+
+def _find_failed_file(found: Results) -> str:
+    """Find a model in a file of the user's own that has just failed; empty if there is none."""
+    from fmbench.plugins.model_spec import ModelSpec
+
+    for record in found.new_records:
+        if record.asked and not record.finished:
+            spec = ModelSpec(record.asked["runner"], record.asked["parameters"])
+            if spec.is_file:
+                return str(spec)
+    return ""
 
 
 def _choose_table(found: Results, output: OutputOptions) -> Table:
@@ -128,7 +147,7 @@ def _choose_table(found: Results, output: OutputOptions) -> Table:
 def _format_plan(plan: RunPlan) -> Document:
     """Format what a run would do: its cells by row, and the time that it would take."""
     from fmbench.utils.document import Document, Paragraph
-    from fmbench.utils.formatting import format_duration
+    from fmbench.utils.formatting import format_duration, format_number_of
     from fmbench.utils.table import COUNT, Column, ColumnKind, Table
 
     columns = (
@@ -145,7 +164,8 @@ def _format_plan(plan: RunPlan) -> Document:
         }
         for row in plan.rows
     ]
-    total = f"{plan.n_pending} of {plan.n_cells} cells are to do"
+    verb = "is" if plan.n_pending == 1 else "are"
+    total = f"{plan.n_pending} of {format_number_of(plan.n_cells, 'cell')} {verb} to do"
     if plan.later_looks:
         total += " before the next look"
     if plan.n_pending:

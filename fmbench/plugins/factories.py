@@ -17,12 +17,15 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fmbench.errors import UserError
 from fmbench.models.registry import our_choice
 from fmbench.plugins.code import PluginCode, find_code
 from fmbench.plugins.model_spec import MODULE_ATTRIBUTE, ModelSpec
+
+if TYPE_CHECKING:
+    from torch import nn
 
 REASON = "our choice for every network that brings no training of its own"
 TRAINING_SETTINGS = {
@@ -93,9 +96,22 @@ class NetworkFactory(PluginFactory):
         scaling = settings.pop("scaling")
 
         def make_network() -> nn.Module:
-            return nn.Sequential(Pixels(scaling), make_module())
+            network = nn.Sequential(Pixels(scaling), make_module())
+            return complete_lazy_layers(network)
 
         return TorchClassifier(make_network, TrainConfig(**settings), seed=seed, device=device)
+
+
+def complete_lazy_layers(network: nn.Module) -> nn.Module:
+    """Give layers such as ``torch.nn.LazyLinear`` their sizes, which two images decide."""
+    import torch
+    from torch.nn.modules.lazy import LazyModuleMixin
+
+    if any(isinstance(layer, LazyModuleMixin) for layer in network.modules()):
+        with torch.no_grad():
+            network.eval()(torch.zeros(2, 28, 28, dtype=torch.uint8))
+        network.train()
+    return network
 
 
 def construct_estimator(estimator: type, parameters: Mapping[str, Any]) -> Any:

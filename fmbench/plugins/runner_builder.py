@@ -19,7 +19,7 @@ import contextlib
 import inspect
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -141,7 +141,10 @@ def _load_and_build(
     loaded = code.load()
     on_loaded()
     if not callable(loaded):
-        raise UserError(f"{code} is of type {type(loaded).__name__} and cannot make a model")
+        raise UserError(
+            f"{code} is of type {type(loaded).__name__} and cannot make a model: name a function "
+            "or a class"
+        )
     given = {name: our_choice(value, "given with -p") for name, value in spec.parameters.items()}
     if is_network(loaded):
         runner = _build_from_network(code, loaded, given)
@@ -191,7 +194,7 @@ def _build_from_network(code: PluginCode, network: Any, given: Hyperparameters) 
     from fmbench.models.nn.optimizers import OPTIMIZERS
 
     given_to_network = {name: h for name, h in given.items() if name not in TRAINING_SETTINGS}
-    own, context = _split_arguments(code, network, given_to_network)
+    own, context = _split_arguments(code, network, given_to_network, also=TRAINING_SETTINGS)
     if clash := sorted(set(TRAINING_SETTINGS) & set(own)):
         raise UserError(
             f"{code} has an argument {clash[0]!r}, which is also a setting of its training: rename "
@@ -225,16 +228,21 @@ def _build_from_function(code: PluginCode, function: Any, given: Hyperparameters
             factory=FunctionFactory(code, tuple(inspect.signature(function).parameters)),
             hyperparameters={**registered.hyperparameters, **given},
         )
-    # If the function returns a network, the training settings go to its training.
-    training = set(TRAINING_SETTINGS) - set(_list_named_parameters(code, function))
+    # If the function returns a network, the training settings go to its training. Other names that
+    # the function does not take are refused below, when it is known which there are.
+    named, takes_any = _list_named_parameters(code, function), _takes_any_name(function)
     own, context = _split_arguments(
-        code, function, {name: h for name, h in given.items() if name not in training}
-    )
+        code, function,
+        {
+            name: h for name, h in given.items()
+            if name in named or (takes_any and name not in TRAINING_SETTINGS)
+        },
+    )  # fmt: skip
     runner = _make_runner(code, FunctionFactory(code, (*own, *context)), own)
     if is_network(_build_classifier(code, runner)):
         return _build_from_network(code, function, given)
     if unknown := [name for name in given if name not in own]:
-        raise UserError(f"{code} has no parameter {unknown[0]!r}{suggest_names(unknown[0], own)}")
+        raise UserError(_describe_unknown_parameter(str(code), unknown[0], own))
     return runner
 
 
@@ -261,18 +269,22 @@ def _list_named_parameters(code: PluginCode, function: Any) -> Mapping[str, insp
     return {n: p for n, p in parameters.items() if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)}
 
 
+def _takes_any_name(function: Any) -> bool:
+    return any(p.kind is p.VAR_KEYWORD for p in inspect.signature(function).parameters.values())
+
+
 def _split_arguments(
-    code: PluginCode, function: Any, given: Hyperparameters
+    code: PluginCode, function: Any, given: Hyperparameters, also: Iterable[str] = ()
 ) -> tuple[Hyperparameters, tuple[str, ...]]:
-    """Return a callable's hyperparameters, and which of :data:`CONTEXT_ARGUMENTS` it takes."""
-    named = _list_named_parameters(code, function)
-    takes_any = any(
-        p.kind is p.VAR_KEYWORD for p in inspect.signature(function).parameters.values()
-    )
+    """Return a callable's hyperparameters, and which of :data:`CONTEXT_ARGUMENTS` it takes.
+
+    ``also``: names that the user may give, but not to the callable; an error lists them.
+    """
+    named, takes_any = _list_named_parameters(code, function), _takes_any_name(function)
     for name in given:
         if name in CONTEXT_ARGUMENTS or not (name in named or takes_any):
-            known = [n for n in named if n not in CONTEXT_ARGUMENTS]
-            raise UserError(f"{code} has no parameter {name!r}{suggest_names(name, known)}")
+            known = [*(n for n in named if n not in CONTEXT_ARGUMENTS), *also]
+            raise UserError(_describe_unknown_parameter(str(code), name, known))
     hyperparameters: Hyperparameters = {}
     for name, p in named.items():
         if name in given:
@@ -312,10 +324,16 @@ def _collect_parameters(estimator: type, given: Hyperparameters, default: str) -
             parameters |= {f"{name}__{n}": h for n, h in inner.items()}
     for name in given:
         if name not in parameters:
-            raise UserError(
-                f"{estimator.__name__} has no parameter {name!r}{suggest_names(name, parameters)}"
-            )
+            raise UserError(_describe_unknown_parameter(estimator.__name__, name, parameters))
     return parameters
+
+
+def _describe_unknown_parameter(owner: str, name: str, known: Iterable[str]) -> str:
+    known = list(known)
+    return (
+        f"{owner} has no parameter {name!r}{suggest_names(name, known)} "
+        f"It has: {', '.join(known) or 'none'}"
+    )
 
 
 def _build_classifier(code: PluginCode, runner: Runner) -> Any:
@@ -335,8 +353,8 @@ def _try_runner(code: PluginCode, runner: Runner) -> None:
     for method in ("fit", "predict"):
         if not callable(getattr(classifier, method, None)):
             raise UserError(
-                f"{code} returns a {type(classifier).__name__}, which is not a classifier: it has "
-                f"no {method}"
+                f"{code} returns a value of type {type(classifier).__name__}, which is not a "
+                f"classifier: it has no {method}"
             )
     if isinstance(runner.factory, NetworkFactory):
         message = f"{code} does not take images float32 (n, 1, 28, 28)"

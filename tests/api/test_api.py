@@ -91,6 +91,49 @@ def test_a_runner_without_a_result_is_an_error_with_the_nearest_names(results):
         results.confusion_matrix("gradient-boosting")
 
 
+def test_a_wrong_table_or_folder_is_one_line(results):
+    with pytest.raises(fmbench.UserError, match="choose one of accuracies, by-class, overall"):
+        results.table("accuracy")
+    with pytest.raises(fmbench.UserError, match=r"README\.md is a file: name a results folder"):
+        fmbench.load_results(CHECKOUT / "README.md")
+
+
+def test_results_are_printed_in_one_short_line(results):
+    frame = results.to_frame()
+    n_here = (frame["measured_by"] == "here").sum()
+    assert repr(results) == (
+        f"<Results of kayed2020 in {REFERENCE}: {len(frame)} rows, {n_here} measured here; "
+        "to_frame() has them>"
+    )
+
+
+def test_one_name_and_a_dictionary_of_parameters_are_understood(tmp_path):
+    plan = fmbench.plan_run("lenet5", parameters={"epochs": 3, "optimizer": "sgd"},
+                            results=tmp_path)  # fmt: skip
+    assert [row.name for row in plan.rows] == ["lenet5 epochs=3 optimizer=sgd"]
+    assert plan.n_cells == 5
+    judged = fmbench.judge("My net 91.0 %", mapping={"My net": "lenet5"})
+    assert [row.runner for row in judged.suite.rows] == ["lenet5"]
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"seeds": 0}, "from 1 on, not 0"),
+        ({"seeds": "2"}, "from 1 on, not '2'"),
+        ({"seed_numbers": [-7]}, "from 0 to 4294967295, not -7"),
+        ({"options": fmbench.RunOptions(device="gpu")}, "one of auto, cpu, cuda, not 'gpu'"),
+        ({"options": fmbench.RunOptions(order="first")}, "one of auto, table, finish, not 'first'"),
+    ],
+)
+def test_options_without_a_meaning_are_refused_before_anything_runs(given, says, tmp_path, source):
+    for measure in (fmbench.plan_run, fmbench.run):
+        with pytest.raises(fmbench.UserError, match=says):
+            measure("extra-tree", results=tmp_path, data=source.folder, **given)
+    with pytest.raises(fmbench.UserError, match="nearest, truncated, either, not 'up'"):
+        fmbench.judge("LeNet-5 91 %", rounding="up")
+
+
 def test_a_suite_is_read_by_name_and_by_path():
     assert fmbench.load_suite().name == "kayed2020"
     by_name = fmbench.load_suite("xiao2017")
@@ -149,3 +192,4 @@ def test_forensics_counts_every_measured_seed_as_the_table_does():
     [row] = [r for r in fmbench.load_results(REFERENCE).evaluation.rows
              if r.runner == "extra-tree"]  # fmt: skip
     assert found.findings.honest.n == row.n == 5
+    assert repr(found).startswith(f"<Forensics of extra-tree in {REFERENCE}: ")

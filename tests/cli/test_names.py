@@ -83,6 +83,11 @@ def test_every_command_takes_the_labels_of_a_suite(own_suite, tmp_path):
         (["list", "--format", "yaml"], "'yaml' is not one of 'text', 'md', "),
         (["suite", "new", "claims"], "ends with .toml, such as claims.toml"),
         (["new", "model.txt"], "try my_model.py"),
+        (["run", "sklearn.svm.SVC"], "write a colon before it: sklearn.svm:SVC"),
+        (["run"], "name the runners to run, or --all for every row"),
+        (["list", "./mine.py:model"], "`fmbench run ./mine.py:model` measures it"),
+        (["run", "lenet5", "--seeds", "two"], "'two' is not a valid whole number"),
+        (["table", "--margin", "wide"], "'wide' is not a valid number"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )  # fmt: skip

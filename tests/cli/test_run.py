@@ -44,6 +44,12 @@ claimed = "91.2"
 recipe = "stated"
 """
 
+OWN_MODEL = """
+from sklearn.naive_bayes import GaussianNB
+def make(*, var_smoothing=0.2):
+    return GaussianNB(var_smoothing=var_smoothing)
+"""
+
 
 @pytest.fixture
 def backend(monkeypatch):
@@ -169,6 +175,10 @@ def test_a_dry_run_says_which_data_the_run_would_fetch(tmp_path, monkeypatch):
     assert "Fashion-MNIST is not on this machine: the run fetches it" in done.stderr
 
 
+def test_a_dry_run_of_one_cell_counts_in_the_singular(run):
+    assert "1 of 1 cell is to do" in run("gaussian-nb", "--dry-run").stdout
+
+
 def test_a_dry_run_counts_what_is_done(run):
     run("extra-tree", "--seeds", 2)
     [row] = json.loads(run("extra-tree", "--dry-run", "--format", "json").stdout)["rows"]
@@ -220,6 +230,33 @@ def test_quiet_names_the_cells_that_failed(run, backend):
     assert done.returncode == 1
     [line] = done.stderr.splitlines()
     assert "gaussian-nb seed 0: failed: killed by a test" in line
+
+
+@pytest.mark.slow
+def test_a_file_of_the_users_own_that_fails_is_named_with_what_finds_the_line(
+    run, backend, tmp_path, monkeypatch
+):
+    def fail(launch, source, limits, workspaces, on_start, stop):
+        on_start()
+        return LaunchResult(limits.threads, len(launch), "ValueError: a test")
+
+    backend.run_launch = fail
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own.py").write_text(OWN_MODEL)
+    told = run("own.py:make", "-p", "var_smoothing=0.1").stderr
+    assert "`fmbench check-runner './own.py:make var_smoothing=0.1'` checks the model" in told
+    assert "check-runner" not in run("own.py:make", "-q").stderr
+    assert "check-runner" not in run("gaussian-nb").stderr
+
+
+@pytest.mark.slow
+def test_a_comparison_names_what_was_measured_with_other_parameters(run, tmp_path, suite):
+    tree = "sklearn.tree:ExtraTreeClassifier"
+    assert run(tree, "-p", "max_depth=4", "--seeds", 1).returncode == 0
+    where = ("--suite", suite, "--results", tmp_path / "results")
+    done = call_fmbench("compare", tree, "gaussian-nb", *where)
+    assert done.returncode == 2
+    assert f"measured with other parameters: {tree} max_depth=4\n" in done.stderr
 
 
 def test_verbose_says_the_starts_the_versions_and_where_records_are_written(run, tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from multiprocessing.reduction import ForkingPickler
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
@@ -22,6 +23,13 @@ from tests.helpers.runs import LIMITS
 from tests.plugins.conftest import MODEL
 
 pytestmark = pytest.mark.slow
+
+LAZY = """
+from torch import nn
+
+def network():
+    return nn.Sequential(nn.Flatten(), nn.LazyLinear(8), nn.LazyBatchNorm1d(), nn.LazyLinear(10))
+"""
 
 
 def send(thing):
@@ -58,6 +66,17 @@ def test_the_settings_of_a_networks_training_can_be_given(plug_in_folder, runner
     assert sum(p.numel() for p in classifier.network().parameters()) == 785 * 6 + 7 * 10
 
 
+def test_a_network_may_leave_the_sizes_of_its_layers_to_pytorch(plug_in_folder, runner_of):
+    (plug_in_folder / "lazy.py").write_text(LAZY)
+    runner = runner_of("lazy.py:network", "epochs=1")
+    X, y = np.zeros((20, 28, 28), np.uint8), np.arange(20, dtype=np.uint8) % 10
+    seeds = (0, 0, 1)
+    models = [runner.build(runner.resolve(), seed=seed, device="cpu").fit(X, y) for seed in seeds]
+    assert models[0].predict(X).shape == (20,)
+    weights = [next(model.network_.parameters()).detach().numpy() for model in models]
+    assert np.array_equal(weights[0], weights[1]) and not np.array_equal(weights[0], weights[2])
+
+
 def test_an_estimator_gets_standardised_features_and_the_seed(runner_of):
     runner = runner_of("sklearn.tree:DecisionTreeClassifier max_depth=4")
     pipeline = runner.build(runner.resolve(), seed=3, device="cpu")
@@ -90,16 +109,22 @@ def test_an_inner_estimator_has_parameters_too(runner_of):
         (["./none.py:make_model"], "./none.py cannot be read: No such file"),
         (["./my_model.py"], "also name the function or class in it: ./my_model.py:NAME"),
         (["./my_model.py:make_modle"], "has no 'make_modle': did you mean make_model"),
-        (["./my_model.py:number"], "is of type int and cannot make a model"),
+        (["./my_model.py:number"], "cannot make a model: name a function or a class"),
         (["./my_model.py:needs"], "needs 'x': give it a default, or -p x=..."),
         (["./my_model.py:raises"], "raises: ZeroDivisionError: division by zero (line"),
         (
             ["./my_model.py:no_classifier"],
-            "returns a list, which is not a classifier: it has no fit",
+            "returns a value of type list, which is not a classifier: it has no fit",
         ),
         (["./my_model.py:wide"], "returns shape (2, 11) for 2 images, not logits (2, 10)"),
         (["./my_model.py:make_model", "-p", "max_dept=3"], "did you mean max_depth?"),
         (["./my_model.py:make_model", "-p", "seed=3"], "has no parameter 'seed'"),
+        (["./my_model.py:make_model", "-p", "q=3"], "has no parameter 'q'. It has: max_depth"),
+        (
+            ["./my_model.py:network", "-p", "epoch=3"],
+            "has no parameter 'epoch': did you mean epochs? It has: hidden, epochs, batch_size",
+        ),
+        (["sklearn.naive_bayes:GaussianNB", "-p", "q=3"], "It has: priors, var_smoothing"),
         (["./my_model.py:make_model", "-p", "max_depth"], "write it as name=value"),
         (["./my_model.py:registered", "-p", "kk=3"], "no hyperparameter 'kk': did you mean k?"),
         (["./my_model.py:network", "-p", "optimizer=adma"], "optimizer must be one of sgd, adam"),

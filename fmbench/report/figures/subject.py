@@ -13,6 +13,7 @@ import numpy as np
 from fmbench.analysis.predictions import Curve, RunnerPredictions, SuitePredictions
 from fmbench.analysis.summary import NO_RECORD
 from fmbench.records.record import HELDOUT_ACCURACY, HELDOUT_LOSS, TRAIN_ACCURACY, TRAIN_LOSS
+from fmbench.report.commands import build_commands_of
 from fmbench.report.figures.style import (
     BLUE,
     INK,
@@ -173,7 +174,10 @@ def find_subject_curves(predictions: SuitePredictions, quantity: str) -> tuple[s
     train, test = (measured.curve(name) for name in CURVES[quantity])
     if train is None or test is None:
         if measured.from_reference:
-            raise MissingData("fmbench's own measurement travels without its epochs")
+            command = build_commands_of(predictions.results).run(measured.configuration.name)
+            raise MissingData(
+                f"fmbench's own measurement comes without its epochs: `{command}` measures them"
+            )
         raise MissingData(
             f"the records of {measured.configuration.name} have no {quantity} by epoch"
         )

@@ -21,7 +21,7 @@ from fmbench.report.figures.dot_plot import (
     sort_by_claim,
 )
 from fmbench.report.figures.speed import draw_speed
-from fmbench.report.figures.style import PAPER, WIDTH, NotApplicable
+from fmbench.report.figures.style import PAPER, WIDTH, MissingData, NotApplicable
 from fmbench.report.figures.subject import draw_confusion_matrix, draw_loss_by_epoch
 from fmbench.report.figures.write import FIGURES, write_figures
 from fmbench.suites import reader
@@ -64,6 +64,14 @@ def test_a_committed_figure_states_n_and_its_text_is_large_enough_in_print(name)
     assert float(re.search(r'width="([\d.]+)pt"', svg)[1]) / 72 < WIDTH + 0.6
     sizes = [float(size) for size in re.findall(r"font-size: ([\d.]+)px", svg)]
     assert sizes and min(sizes) >= 7
+
+
+def test_epochs_that_fmbench_does_not_bring_come_with_the_command_that_measures_them(
+    tmp_path, source
+):
+    results = evaluation.read_results(tmp_path, SUITE, data=source.folder)
+    with pytest.raises(MissingData, match=rf"`fmbench run lenet5 --results {tmp_path}` measures"):
+        draw_loss_by_epoch(predictions.load_predictions(results))
 
 
 def test_a_figure_can_be_written_as_png(toy, tmp_path):
