@@ -40,6 +40,7 @@ def check(
     from fmbench.consistency.check import check_consistency
     from fmbench.consistency.solver import silence_solver_output
 
+    _check_rounding(rounding)
     silence_solver_output()
     loaded = _load_claims(suite, kind, column)
     return check_consistency(loaded, rounding, all_figures=all_figures)
@@ -72,10 +73,8 @@ def judge(
     """
     from fmbench.judging.documents import list_options, name_input, read_documents
     from fmbench.judging.judgement import judge_documents
-    from fmbench.suites.rounding import ROUNDING_RULES
 
-    if rounding not in ROUNDING_RULES:
-        raise UserError(f"rounding must be one of {', '.join(ROUNDING_RULES)}, not {rounding!r}")
+    _check_rounding(rounding)
     mapping = _list_mapping(mapping)
     options = list_options(
         kind=kind, column=column, mapping=mapping, model=model, results=results,
@@ -114,6 +113,14 @@ def import_suite(
     draft = draft_suite(found, mapping=_list_mapping(mapping), model=model)
     draft.build(Path("suite.toml"))  # an error now is better than an invalid file
     return write_suite_text(draft, describe_documents(found))
+
+
+def _check_rounding(rounding: str) -> None:
+    """Refuse a way of rounding that there is not; raises UserError."""
+    from fmbench.suites.rounding import ROUNDING_RULES
+
+    if rounding not in ROUNDING_RULES:
+        raise UserError(f"rounding must be one of {', '.join(ROUNDING_RULES)}, not {rounding!r}")
 
 
 def _list_mapping(mapping: str | Sequence[str] | Mapping[str, str]) -> list[str]:

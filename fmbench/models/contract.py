@@ -217,6 +217,18 @@ def check_predictions(tested: RunnerUnderTest) -> None:
         validate_predictions(tested.y_pred, len(data.X_new), data.n_classes)
     except InvalidPredictions as error:
         raise RuleBroken(str(error)) from None
+    if _has_diverged(fitted, data.X_new[:10]):
+        raise RuleBroken(
+            "its training diverged: the scores of the network are not numbers, so it predicts the "
+            "same class for every image: lower the learning rate"
+        )
+
+
+def _has_diverged(fitted: Any, X: np.ndarray) -> bool:
+    """Whether the scores of a network are not numbers. Any other classifier has none to look at."""
+    if not (hasattr(fitted, "network_") and hasattr(fitted, "decision_function")):
+        return False
+    return not np.isfinite(fitted.decision_function(X)).all()
 
 
 def check_learning(tested: RunnerUnderTest) -> None:

@@ -130,8 +130,9 @@ def test_options_without_a_meaning_are_refused_before_anything_runs(given, says,
     for measure in (fmbench.plan_run, fmbench.run):
         with pytest.raises(fmbench.UserError, match=says):
             measure("extra-tree", results=tmp_path, data=source.folder, **given)
-    with pytest.raises(fmbench.UserError, match="nearest, truncated, either, not 'up'"):
-        fmbench.judge("LeNet-5 91 %", rounding="up")
+    for judge in (fmbench.judge, fmbench.check):
+        with pytest.raises(fmbench.UserError, match="nearest, truncated, either, not 'up'"):
+            judge("LeNet-5 91 %", rounding="up")
 
 
 def test_a_suite_is_read_by_name_and_by_path():

@@ -180,3 +180,22 @@ def test_the_results_name_each_rule_and_its_problem():
         "", "it makes no valid predictions", "it stores no scores",
         "it states no numbers of parameters",
     }  # fmt: skip
+
+
+class Diverged(MajorityClassifier):
+    """What fmbench's training leaves of a network whose weights are no numbers."""
+
+    network_ = object()
+
+    def decision_function(self, X):
+        return np.full((len(X), 3), np.nan)
+
+
+def test_a_network_whose_training_diverged_breaks_a_rule_though_it_predicts_classes():
+    tested = make_subject()
+    contract.check_predictions(tested)
+    tested.fitted.network_ = object()  # without scores there is nothing to look at
+    contract.check_predictions(tested)
+    tested.fitted.__class__ = Diverged
+    with pytest.raises(contract.RuleBroken, match="its training diverged: the scores of the net"):
+        contract.check_predictions(tested)
