@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
+from numbers import Integral, Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +22,10 @@ ALLOWED_OPTIONS = {
     "device": ("auto", "cpu", "cuda"), "backend": ("local", "dask"),
     "order": ("auto", "table", "finish"),
 }  # fmt: skip
+
+
+FEWEST = {"jobs": 1, "threads": 1, "together": 1, "gpu_jobs": 1, "retries": 0}
+CHOSEN_BY_FMBENCH = ("jobs", "together")  # if they are None
 
 
 def load_suite(name_or_path: str | Path | None = None) -> Suite:
@@ -80,13 +86,24 @@ def check_options(options: RunOptions) -> None:
     """Refuse an option of a run that has no meaning.
 
     Raises:
-        UserError: such as a device that is none of "auto", "cpu" and "cuda".
+        UserError: such as a device that is none of "auto", "cpu" and "cuda", or no job.
     """
     for name, allowed in ALLOWED_OPTIONS.items():
         if (value := getattr(options, name)) not in allowed:
             raise UserError(
                 f"RunOptions: {name} must be one of {', '.join(allowed)}, not {value!r}"
             )
+    for name, least in FEWEST.items():
+        value = getattr(options, name)
+        is_whole = isinstance(value, Integral) and int(value) >= least
+        if not (is_whole or (value is None and name in CHOSEN_BY_FMBENCH)):
+            raise UserError(
+                f"RunOptions: {name} must be a whole number from {least} on, not {value!r}"
+            )
+    for name in ("timeout", "memory_gib", "gpu_memory_gib"):
+        value = getattr(options, name)
+        if not (isinstance(value, Real) and 0 < float(value) < math.inf):
+            raise UserError(f"RunOptions: {name} must be a number above 0, not {value!r}")
 
 
 def collect_folders(data: Mapping[str, Path] | str | Path | None) -> dict[str, Path]:

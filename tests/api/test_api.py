@@ -26,7 +26,7 @@ def test_every_exported_name_exists_and_the_version_is_that_of_the_package():
     for name in fmbench.__all__:
         assert getattr(fmbench, name) is not None, name
     assert fmbench.__version__ == importlib.metadata.version("fmbench")
-    assert set(fmbench.__all__) <= set(dir(fmbench))
+    assert set(fmbench.__all__) == {n for n in dir(fmbench) if n[:2] != "__"} | {"__version__"}
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
         _ = fmbench.nonsense
 
@@ -124,6 +124,10 @@ def test_one_name_and_a_dictionary_of_parameters_are_understood(tmp_path):
         ({"seed_numbers": [-7]}, "from 0 to 4294967295, not -7"),
         ({"options": fmbench.RunOptions(device="gpu")}, "one of auto, cpu, cuda, not 'gpu'"),
         ({"options": fmbench.RunOptions(order="first")}, "one of auto, table, finish, not 'first'"),
+        ({"options": fmbench.RunOptions(jobs=0)}, "jobs must be a whole number from 1 on, not 0"),
+        ({"options": fmbench.RunOptions(threads=None)}, "threads must be a whole number from 1"),
+        ({"options": fmbench.RunOptions(retries=0.5)}, "retries must be a whole number from 0"),
+        ({"options": fmbench.RunOptions(timeout="x")}, "timeout must be a number above 0, not 'x'"),
     ],
 )
 def test_options_without_a_meaning_are_refused_before_anything_runs(given, says, tmp_path, source):
