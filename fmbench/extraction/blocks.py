@@ -19,6 +19,7 @@ from fmbench.extraction.data_set_names import Headings, find_data_of_title, find
 from fmbench.extraction.found import Extraction, FoundClaim, FoundMatrix
 from fmbench.extraction.grid import Grid
 from fmbench.extraction.text.conditions import find_condition_of_table
+from fmbench.extraction.text.split import LOG_PREFIX
 from fmbench.utils.formatting import join_words
 
 MAX_LINE = 20_000  # characters; a longer line is no line of a table
@@ -39,13 +40,7 @@ _LATEX_END = re.compile(
     r"(?:\\tabularnewline|\\\\(?:\[[^\]]{0,20}\])?)\s*(?:\\[a-z]+(?:\{[^}]{0,20}\})?\s*)*$"
 )
 _LATEX_START = re.compile(r"^\s*(?:\\(?:hline|toprule|midrule|bottomrule|rowcolor\{[^}]*\})\s*)+")
-_LOG_PREFIX = re.compile(
-    r"^\s*\[?(?:[0-9]{4}[-/][0-9]{2}[-/][0-9]{2}[T ])?"
-    r"[0-9]{2}:[0-9]{2}:[0-9]{2}(?:[.,][0-9]+)?Z?\]?"
-    r"(?:\s*[-|:]*\s*\[?(?:DEBUG|INFO|WARNING|ERROR)\]?)?(?:\s*[-|:](?=\s))?"
-    r"|^\s*\[?(?:DEBUG|INFO|WARNING|ERROR)\b\]?(?::[\w.]+:|\s*[-|:])?"
-    r"|^\s*(?:#|>|//)(?=\s)"
-)
+_LOG_PREFIX = re.compile(rf"{LOG_PREFIX}|^\s*(?:#|>|//)(?=\s)")
 
 
 @dataclass(frozen=True)

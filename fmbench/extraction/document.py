@@ -74,7 +74,7 @@ def find_blocks(text: str) -> tuple[list[Block], str]:
         for block in found:
             first, last = table.lines[block.first_line], table.lines[block.last_line]
             blocks.append(replace(move_lines(block, table.lines), first_line=first, last_line=last))
-        if found:
+        if any(block.claims or block.matrix for block in found):
             lines[table.first_line : table.last_line + 1] = [""] * (
                 table.last_line + 1 - table.first_line
             )
@@ -128,6 +128,28 @@ def name_unnamed(sentences: Sequence[FoundClaim], others: Sequence[FoundClaim]) 
         else replace(claim, label=name, remark="; ".join(filter(None, [claim.remark, note])))
         for claim in sentences
     ]
+
+
+def share_repetition(
+    sentences: Sequence[FoundClaim], others: Sequence[FoundClaim]
+) -> list[FoundClaim]:
+    """Let a sentence that repeats a table's figure be of as many runs as the table says.
+
+    ``others`` are the claims of the tables. Read as one run, a mean would contradict other figures.
+    """
+    known = {
+        (claim.label, claim.metric, claim.class_, claim.average, claim.figure.value): claim
+        for claim in others
+        if claim.mean_of > 1 or claim.best_of > 1
+    }
+    shared = []
+    for claim in sentences:
+        key = (claim.label, claim.metric, claim.class_, claim.average, claim.figure.value)
+        other = known.get(key) if claim.label else None
+        if other is not None and claim.mean_of == claim.best_of == claim.folds == 1:
+            claim = replace(claim, mean_of=other.mean_of, best_of=other.best_of)
+        shared.append(claim)
+    return shared
 
 
 def separate_unnamed(

@@ -595,7 +595,7 @@ def _read_block(lines: Sequence[str], start: int, end: int, where: str) -> Grid 
     elif len(tabs) == 1 and tabs != {0}:
         rows = [[cell.strip() for cell in lines[index].split("\t")] for index in body]
     else:
-        rows = _split_at_gaps(texts)
+        rows = _split_below_groups(texts) or _split_at_gaps(texts)
     if not 2 <= min(map(len, rows)) <= max(map(len, rows)) <= MAX_COLUMNS or len(rows) > MAX_ROWS:
         return None
     header_end = next((index for index in rules if index > body[0]), None)
@@ -614,6 +614,49 @@ def _split_at_gaps(lines: Sequence[str]) -> list[list[str]]:
     pandas prints. Where the lines are not aligned with each other, each is split at two or more
     blanks, if all have the same number of parts.
     """
+    columns = _find_columns(lines)
+    aligned = [[line[a:b].strip() for a, b in columns] for line in lines]
+    split = [re.split(r"\s{2,}", line.strip()) for line in lines]
+    same = {len(parts) for parts in split}
+    if len(same) == 1 and same.pop() > len(columns):
+        return split
+    return aligned
+
+
+_PIECE = re.compile(r"\S+(?: \S+)*")
+_MAX_APART = 3  # characters between the name of a group and a column that belongs to it
+
+
+def _split_below_groups(lines: Sequence[str]) -> list[list[str]] | None:
+    """Split a table whose first line names groups of columns, and the second line the columns.
+
+    The name of a group may stand above the gap between its columns. None: it is no such table.
+    """
+    groups = [(m.start(), m.end(), m[0]) for m in _PIECE.finditer(lines[0])]
+    heads = _PIECE.findall(lines[1])
+    if (
+        len(lines) < 3
+        or not lines[0].startswith("  ")
+        or lines[1].startswith(" ")
+        or not 0 < len(groups) < len(heads)
+        or any(re.search(r"[0-9]", head[-1:]) for head in heads)
+        or not re.search(r"[0-9]", lines[2])
+    ):
+        return None
+    columns = _find_columns(lines[1:])
+    if len(columns) != len(heads):
+        return None
+    names = [""]
+    for a, b in columns[1:]:
+        spans = [m.span() for line in lines[1:] for m in _PIECE.finditer(line[a:b])]
+        start, end = a + min(first for first, _ in spans), a + max(last for _, last in spans)
+        near = min((max(first - end, start - last), name) for first, last, name in groups)
+        names.append(near[1] if near[0] <= _MAX_APART else "")
+    return [names, *([line[a:b].strip() for a, b in columns] for line in lines[1:])]
+
+
+def _find_columns(lines: Sequence[str]) -> list[tuple[int, int]]:
+    """Return where the columns of aligned lines begin and end; see :func:`_split_at_gaps`."""
     width = max(len(line) for line in lines)
     padded = [line.ljust(width) for line in lines]
     is_blank = [all(line[p].isspace() for line in padded) for p in range(width)]
@@ -625,13 +668,7 @@ def _split_at_gaps(lines: Sequence[str]) -> list[list[str]]:
             [line[cuts[-1] :] for line in padded], position - cuts[-1], is_blank[cuts[-1] :]
         ):
             cuts.append(position)
-    ends = [*cuts[1:], width]
-    aligned = [[line[a:b].strip() for a, b in zip(cuts, ends, strict=True)] for line in padded]
-    split = [re.split(r"\s{2,}", line.strip()) for line in lines]
-    same = {len(parts) for parts in split}
-    if len(same) == 1 and same.pop() > len(cuts):
-        return split
-    return aligned
+    return list(zip(cuts, [*cuts[1:], width], strict=True))
 
 
 def _is_column_of_figures(lines: Sequence[str], start: int, is_blank: Sequence[bool]) -> bool:

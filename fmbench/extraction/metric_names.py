@@ -211,7 +211,10 @@ _COUNTS = (
     ),
 )
 
-_TRAINING_WORD = r"(?:train(?:ing)?|val(?:id(?:ation)?)?|dev(?:elopment)?|(?<!cross[ -])validation)"
+_TRAINING_WORD = (
+    r"(?:train(?:ing)?|val(?:id(?:ation)?)?|dev(?:elopment)?|(?<!cross[ -])validation"
+    r"|oob|out[ -]of[ -]bag)"
+)
 _TRAINING = re.compile(rf"(?<![^\W_]){_TRAINING_WORD}(?![^\W_])", re.IGNORECASE)
 _CROSS_VALIDATION = re.compile(r"cross[ -]?validat\w+|k[ -]?fold\w*|\d+[ -]?folds?", re.IGNORECASE)
 _TEST = re.compile(
@@ -239,7 +242,8 @@ _TRAINING_BEFORE = re.compile(
 )
 _TRAINING_AFTER = re.compile(
     rf"^[ _(-]*(?:(?:on|in|during|of|for|at|while|from|over) )?(?:the |all )?"
-    rf"(?:\w+ ){{0,2}}?{_TRAINING_WORD}(?![^\W_])(?! (?:time|for|with|the|a|it|on|using))",
+    rf"(?:\w+ ){{0,2}}?{_TRAINING_WORD}(?![^\W_])"
+    r"(?! (?:time|for|with|the|a|it|on|using)|:? ?[0-9])",
     re.I,
 )
 _AVERAGE_BEFORE = re.compile(rf"(?<![^\W_])({_AVERAGED})[ _-]*(?:test )?$", re.I)

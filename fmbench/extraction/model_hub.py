@@ -17,12 +17,13 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import Any
 
 from fmbench.errors import UserError
 from fmbench.extraction.figures import check_range, parse_printed_figure
-from fmbench.extraction.found import Extraction, FoundClaim
+from fmbench.extraction.found import Extraction, FoundClaim, PrintedFigure
 from fmbench.extraction.metric_names import MetricName, find_metric_name, is_training_metric
 from fmbench.extraction.text.mentions import FASHION, Repetition, find_datasets, find_repetition
 from fmbench.metrics.registry import METRICS
@@ -51,6 +52,33 @@ class _Result:
     remark: str
 
 
+@dataclass(frozen=True)
+class ModelHubRead(Extraction):
+    """What a model hub's file gives; ``left_out`` are its figures of training and other images."""
+
+    left_out: tuple[PrintedFigure, ...] = ()
+
+    def without_left_out(self, found: Extraction) -> Extraction:
+        """Return what was found in the card's text without the figures that are left out here."""
+        values = set(filter(None, map(_compute_share, self.left_out)))
+        is_left_out = [_compute_share(claim.figure) in values for claim in found.claims]
+        claims = [c for c, left_out in zip(found.claims, is_left_out, strict=True) if not left_out]
+        notes = [
+            f"{claim.where}: not taken (the model-index says that {claim.figure.printed} is not of "
+            "the test images)"
+            for claim, left_out in zip(found.claims, is_left_out, strict=True)
+            if left_out
+        ]
+        return replace(found, claims=tuple(claims), notes=(*notes, *found.notes))
+
+
+def _compute_share(figure: PrintedFigure) -> Decimal | None:
+    if figure.out_of is not None:
+        return None
+    share = Decimal(figure.value.rstrip("%"))
+    return share.scaleb(-2) if figure.value.endswith("%") else share
+
+
 def looks_like_model_hub(text: str) -> bool:
     """Whether a text is an ``.eval_results`` file, or a model card with a ``model-index``."""
     front = _FRONT_MATTER.match(text[: MAX_LENGTH + 100])
@@ -67,7 +95,7 @@ def looks_like_model_hub(text: str) -> bool:
     )
 
 
-def read_model_hub(text: str, name: str) -> Extraction:
+def read_model_hub(text: str, name: str) -> ModelHubRead:
     """Read the results on Fashion-MNIST's test images; what else stands there goes into the notes.
 
     Raises:
@@ -83,13 +111,16 @@ def read_model_hub(text: str, name: str) -> Extraction:
         raise UserError(f"{name}: neither a list of results nor a model card with a model-index")
     claims: list[FoundClaim] = []
     notes: list[str] = []
+    left_out: list[PrintedFigure] = []
     for result in results:
         claim = _make_claim(result, name)
         if isinstance(claim, str):
+            figure = parse_printed_figure(result.value)
+            left_out += [figure] if figure is not None and is_training_metric(result.split) else []
             notes.append(f"{result.where}: not taken ({claim}): {_describe(result)}")
         else:
             claims.append(claim)
-    return Extraction(kind=KIND, name=name, claims=tuple(claims), notes=tuple(notes))
+    return ModelHubRead(KIND, name, tuple(claims), notes=tuple(notes), left_out=tuple(left_out))
 
 
 def _make_claim(result: _Result, name: str) -> FoundClaim | str:

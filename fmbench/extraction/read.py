@@ -24,6 +24,7 @@ from fmbench.extraction.document import (
     find_blocks,
     name_unnamed,
     separate_unnamed,
+    share_repetition,
 )
 from fmbench.extraction.figures import OUT_OF_RANGE, describe_rounded
 from fmbench.extraction.found import Extraction, FoundClaim
@@ -325,7 +326,7 @@ def _read_as(text: str, name: str, kind: str | None, column: str | None) -> Extr
         if body == text or not body.strip():
             return found
         rest = _read_document([Part("", body)], name, column)
-        return _merge("document", name, [found, rest])
+        return _merge("document", name, [found, found.without_left_out(rest)])
     return _read_document([Part("", text)], name, column)
 
 
@@ -342,13 +343,18 @@ def _finish(found: Extraction) -> Extraction:
         raise UserError(f"{found.name} holds more than {MAX_CLAIMS:,} figures: give only a part")
     notes = [*describe_rounded(claims.values()), *found.notes]
     notes = list(dict.fromkeys(_to_line(note) for note in notes))
+    ambiguous = [note for note in notes if _AMBIGUOUS.search(note)]
+    notes = list(dict.fromkeys([*ambiguous, *notes]))  # they ask for an answer
     if not claims and not found.matrices:
+        if ambiguous:
+            raise UserError(ambiguous[0])
         raise UserError(f"{found.name}: {_explain_nothing(notes)}")
     if len(notes) > MAX_NOTES:
         notes = [*notes[:MAX_NOTES], f"... and {len(notes) - MAX_NOTES} more notes like these"]
     return replace(found, claims=tuple(claims.values()), notes=tuple(notes))
 
 
+_AMBIGUOUS = re.compile(r" has [0-9]+ columns that may hold the accuracy: ")
 _UNDERSTOOD = re.compile(r" (?:is|are) of .*: not taken")
 
 
@@ -436,22 +442,31 @@ def _read_notebook(text: str, name: str, column: str | None) -> Extraction:
 
 def _read_cells(content: dict[str, Any], name: str, column: str | None) -> Extraction:
     """Read the printed outputs and the texts between the code of a notebook."""
-    parts = []
+    from fmbench.extraction.text.read import is_result_of_training
+
+    parts, notes = [], []
     cells = content["cells"] if isinstance(content["cells"], list) else []
     for number, cell in enumerate(cells, start=1):
         if not isinstance(cell, dict):
             continue
         if cell.get("cell_type") == "markdown":
             parts.append(Part(f"cell {number}", _join(cell.get("source"))))
+        code = _join(cell.get("source")).rstrip().rpartition("\n")[2]
         outputs = cell.get("outputs")
         for output in outputs if isinstance(outputs, list) else []:
-            if isinstance(output, dict) and output.get("output_type") != "error":
-                parts.append(Part(f"output of cell {number}", _read_output(output)))
+            if not isinstance(output, dict) or output.get("output_type") == "error":
+                continue
+            text = _read_output(output)
+            if is_result_of_training(code, text):
+                notes.append(f"output of cell {number}: not taken (of training images): {code!r}")
+            else:
+                parts.append(Part(f"output of cell {number}", text))
     parts = [part for part in parts if part.text.strip()]
     _check_size(sum(len(part.text) for part in parts), name)
     if not parts:
         raise UserError(f"{name}: the notebook has no outputs and no text: run it and save it")
-    return replace(_read_document(parts, name, column), kind="notebook")
+    found = _read_document(parts, name, column)
+    return replace(found, kind="notebook", notes=(*notes, *found.notes))
 
 
 def _read_output(output: dict[str, Any]) -> str:
@@ -486,7 +501,7 @@ def _read_document(parts: Sequence[Part], name: str, column: str | None) -> Extr
         blocks = [block for block in blocks if block.claims or block.matrix]
     combined = combine_blocks(blocks)
     sentences, notes = _read_words(document, rest, table, name, bool(blocks))
-    sentences = name_unnamed(sentences, table.claims)
+    sentences = share_repetition(name_unnamed(sentences, table.claims), table.claims)
     sentences = separate_unnamed(sentences, combined.claims, combined.matrices, combined.n_models)
     claims = [*combined.claims, *table.claims, *sentences, *logged]
     kinds = {block.kind for block in blocks if block.claims or block.matrix}

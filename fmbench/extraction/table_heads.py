@@ -41,6 +41,12 @@ from fmbench.metrics.registry import METRICS
 from fmbench.utils.formatting import join_words
 
 _MAX_HEADER_ROWS = 4
+
+
+class AmbiguousColumnsError(UserError):
+    """Two columns of one table may hold the accuracy."""
+
+
 _MAX_LABEL = 300  # characters
 
 
@@ -169,6 +175,10 @@ class Table:
         table = cls(grid, _name_source(grid), n_header, columns)
         for column in columns:
             _find_role(column)
+        heads = {column.head.lower() for column in columns}
+        for column in columns:  # as Keras logs them; "accuracy" alone may be of the test images
+            if column.role == "metric" and f"val_{column.head.lower()}" in heads:
+                column.role, column.metric = "training", None
         return table
 
     def _has_metrics_in_rows(self) -> bool:
@@ -178,6 +188,8 @@ class Table:
         others = self.columns[1:]
         known_roles = ("training", "changed", "class")
         if any(column.metric or column.role in known_roles for column in self.columns):
+            return False
+        if any(column.role == "label" and column.n_texts for column in others):
             return False
         names = [strip_figure(cell.text) for cell in self.columns[0].cells if cell.text]
         if sum(column.n_figures for column in others) == 0:
@@ -510,7 +522,7 @@ def choose_columns(table: Table, *, is_by_class: bool) -> list[Column]:
     """Return the columns to read, at most one for each metric; note the others.
 
     Raises:
-        UserError: two columns may hold the accuracy.
+        AmbiguousColumnsError: two columns may hold the accuracy.
     """
     usable = [column for column in table.columns if column.role == "metric" and column.n_figures]
     if not usable:
@@ -527,7 +539,7 @@ def choose_columns(table: Table, *, is_by_class: bool) -> list[Column]:
         if len(left) == 1 or (is_by_class and name_models(left)):
             chosen += left
         elif metric == "accuracy":
-            raise UserError(
+            raise AmbiguousColumnsError(
                 f"{table.source} has {len(left)} columns that may hold the accuracy: "
                 f"{join_words(_number_columns(left))}; {suggest_column(left)}"
             )
@@ -696,9 +708,14 @@ def note_double_figures(table: Table, chosen: Sequence[Column]) -> bool:
     return len(table.notes) > n_notes
 
 
+_TWO_FIGURES = re.compile(
+    r"[.,][0-9]+\s?%?\s*(?:(?:[/|;]|,\s)\s*[0-9]|\(\s*[0-9]+[.,][0-9]+\s*%?\s*\)$)"
+)
+
+
 def _are_two_figures(text: str) -> bool:
     is_short = len(text) <= 60 and re.search(r"[^\W\d_]", text) is None
-    return is_short and re.search(r"[.,][0-9]+\s?%?\s*(?:[/|;]|,\s)\s*[0-9]", text) is not None
+    return is_short and _TWO_FIGURES.search(text) is not None
 
 
 def name_models(columns: Sequence[Column]) -> dict[int, str]:

@@ -9,20 +9,17 @@ taken. Rows that are runs of one model (a column of seeds or folds) give one cla
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from fmbench.errors import UserError
 from fmbench.extraction.averages import NO_AVERAGE, leave_out_other_averages
-from fmbench.extraction.class_names import N_CLASSES, find_class_number, find_class_numbers
+from fmbench.extraction.class_names import find_class_numbers
 from fmbench.extraction.data_set_names import (
     FASHION_IN_HEADS,
     Headings,
     find_data_sets,
-    is_label_of_other_data,
-    names_training_part,
     remove_data_sets,
 )
 from fmbench.extraction.figures import (
@@ -33,7 +30,7 @@ from fmbench.extraction.figures import (
     keep_zeros,
     parse_printed_figure,
 )
-from fmbench.extraction.found import Average, Extraction, FoundClaim, PrintedFigure
+from fmbench.extraction.found import Extraction, FoundClaim, PrintedFigure
 from fmbench.extraction.grid import Grid
 from fmbench.extraction.latex_tables import find_latex_tables
 from fmbench.extraction.markup import (
@@ -44,21 +41,12 @@ from fmbench.extraction.markup import (
     find_separated_values,
 )
 from fmbench.extraction.metric_names import MetricName, find_metric_name
-from fmbench.extraction.runs import (
-    average_runs,
-    names_folds,
-    sums_up_runs,
-    varies_between_runs,
-)
 from fmbench.extraction.table_heads import (
-    CLASS_LABEL,
-    NUMBERING,
-    REFERENCES,
     SPREAD,
+    AmbiguousColumnsError,
     Column,
     Table,
     choose_columns,
-    clean_label,
     describe_column,
     explain_caption,
     find_named_column,
@@ -67,17 +55,23 @@ from fmbench.extraction.table_heads import (
     is_figure,
     is_mean_head,
     is_missing,
-    list_settings,
     name_models,
     note_double_figures,
     strip_figure,
 )
-from fmbench.extraction.text.conditions import find_condition_of_head, find_condition_of_table
+from fmbench.extraction.table_rows import (
+    AVERAGES,
+    Row,
+    average_rows,
+    find_class_rows,
+    find_model_rows,
+    is_matrix,
+    is_of_classes,
+)
+from fmbench.extraction.text.conditions import find_condition_of_table, is_over_data_sets
 from fmbench.extraction.text.mentions import Repetition, find_repetition
 from fmbench.metrics.registry import METRICS
 from fmbench.utils.formatting import join_words
-
-_MAX_PART = 60  # characters of a second name, such as the parameters
 
 _MARKUP_FINDERS = {
     "Markdown": find_markdown_tables,
@@ -115,8 +109,7 @@ def read_tables(
         column: the head of the column that holds the accuracies, if there are several.
 
     Raises:
-        UserError: two columns may hold the accuracy, no table has the named column, a figure is
-            out of its metric's range, or a table is too large.
+        UserError: no table has the named column, or a table is too large.
     """
     grids = [replace(grid, where=f"table {n}") for n, grid in enumerate(_find_grids(text, kind), 1)]
     if len(grids) == 1:
@@ -155,8 +148,7 @@ def read_grids(
     is read then, and tables without it are noted.
 
     Raises:
-        UserError: two columns may hold the accuracy, no table has the named column, or a figure is
-            out of its metric's range.
+        UserError: no table has the named column.
     """
     read = _Tables.read(grids, column, name)
     return read.claims, read.notes
@@ -188,7 +180,10 @@ class _Tables:
                 result.notes.append(f"{table.source} has no column {column!r}: not read")
         for grid, table in zip(grids, tables, strict=True):
             if table in chosen:
-                read = _read_table(table, column)
+                try:
+                    read = _read_table(table, column)
+                except AmbiguousColumnsError as error:  # the rest of the document is read
+                    read = _TableRead([], [str(error)])
                 result.claims += read.claims
                 result.notes += read.notes
                 if read.is_understood and (read.claims or read.notes):
@@ -248,35 +243,6 @@ def _continue_table(above: Grid, grid: Grid) -> Grid:
 
 # ---------------------------------------------------------------- labels and figures
 
-_AVERAGED = r"[ -]*(?:avg\.?|averaged?|mean)?"
-_AVERAGES = re.compile(
-    rf"(?:the )?(?:(?P<macro>(?:macro|unweighted){_AVERAGED}|averages?|avg\.?|mean|overall|total"
-    r"|all(?: classes)?|overall (?:average|mean)|(?:average|avg) */ *total|durchschnitt|promedio"
-    rf"|moyenne)|(?P<weighted>weighted{_AVERAGED})|(?P<micro>micro{_AVERAGED})"
-    r"|(?P<accuracy>(?:overall |test |total )?accuracy))\s*(?:\(.{0,20}\))?",
-    re.IGNORECASE,
-)
-_STATISTICS = re.compile(
-    r"(?:std\.?(?: ?dev\.?)?|standard deviation|s\.?d\.?|median|min(?:imum)?|max(?:imum)?|count"
-    r"|sum|range|variance)",
-    re.IGNORECASE,
-)
-_TRAINING_PLACES = re.compile(r"^(?:epochs?|iterations?|steps?)$", re.IGNORECASE)
-
-
-@dataclass(frozen=True)
-class _Row:
-    """One row below the header, as it is read."""
-
-    index: int  # counted from 0 below the header
-    label: str
-    class_: int | None = None
-    average: Average | None = None
-    is_accuracy: bool = False  # a row "accuracy" in a table of classes
-    group: int = -1  # rows of one group are runs of one model
-    run: str = ""  # what tells the row from the others of its group: "seed 3"
-    are_folds: bool = False
-
 
 @dataclass(frozen=True)
 class _TableRead:
@@ -293,9 +259,9 @@ class _TableRead:
 
 
 def _read_table(table: Table, column: str | None) -> _TableRead:
-    if _is_matrix(table):
+    if is_matrix(table):
         return _TableRead([], [])
-    by_class = _find_class_rows(table)
+    by_class = find_class_rows(table)
     if by_class is None and any(column.role == "class" for column in table.columns):
         return _TableRead(_read_class_columns(table), table.notes)
     named = find_named_column(table, column) if column is not None else None
@@ -311,7 +277,7 @@ def _read_table(table: Table, column: str | None) -> _TableRead:
     has_double_figures = note_double_figures(table, chosen)
     if not chosen:
         return _read_no_column(table, has_double_figures=has_double_figures)
-    rows = by_class if by_class is not None else list(_find_model_rows(table, chosen))
+    rows = by_class if by_class is not None else list(find_model_rows(table, chosen))
     claims = []
     for chosen_column in chosen:
         is_alone = sum(c.metric == chosen_column.metric for c in chosen) == 1
@@ -319,7 +285,7 @@ def _read_table(table: Table, column: str | None) -> _TableRead:
         claims += _read_column(table, chosen_column, rows, model, is_by_class=by_class is not None)
     claims, notes = leave_out_other_averages(claims, table.source)
     table.notes.extend(notes)
-    claims = _average_rows(table, rows, claims)
+    claims = average_rows(table, rows, claims)
     order = {row.index: place for place, row in enumerate(rows)}
     claims.sort(key=lambda pair: order[pair[0]])
     # Once, where the accuracy of a table of classes is printed in each of its columns.
@@ -328,6 +294,9 @@ def _read_table(table: Table, column: str | None) -> _TableRead:
 
 def _read_no_column(table: Table, *, has_double_figures: bool) -> _TableRead:
     """Say of a table without a column that can be read what its columns are."""
+    rows = [[cell.text for cell in row if cell.text] for row in table.grid.rows[table.n_header :]]
+    if not any(len(texts) > 1 and any(map(is_figure, texts)) for texts in rows):
+        return _TableRead([], table.notes, has_metric=False, is_understood=False)
     has_metric = bool(table.notes)  # columns of other images, or of no accuracy
     heads = [text for text in map(describe_column, table.columns) if text]
     has_heads = any(c.parts for c in table.columns if c.n_figures) and not any(
@@ -360,6 +329,8 @@ def _explain_other_images(table: Table) -> str:
     caption = find_data_sets(table.grid.caption)
     if caption.any:
         return join_words(caption.others) if caption.is_other else ""
+    if is_over_data_sets(table.grid.caption) and any(c.n_figures for c in table.columns):
+        return "several data sets together, as its caption says"
     above = table.grid.other_data
     if not above or not any(c.n_figures for c in table.columns):
         return ""
@@ -391,7 +362,7 @@ def _find_condition(table: Table) -> str:
 
 
 def _read_column(
-    table: Table, column: Column, rows: Sequence[_Row], model: str, *, is_by_class: bool
+    table: Table, column: Column, rows: Sequence[Row], model: str, *, is_by_class: bool
 ) -> list[tuple[int, FoundClaim]]:
     """Return the claims of one column, each with the row's index."""
     metric = column.metric
@@ -463,7 +434,7 @@ def _choose_percent(texts: list[str], metric: MetricName) -> bool | None:
 
 
 def _build_claim(
-    table: Table, metric: MetricName, row: _Row, figure: PrintedFigure, where: str, model: str,
+    table: Table, metric: MetricName, row: Row, figure: PrintedFigure, where: str, model: str,
     *, is_by_class: bool,
 ) -> FoundClaim | None:  # fmt: skip
     """Return the claim of one cell; None (and a note) if the metric does not fit the row."""
@@ -475,12 +446,12 @@ def _build_claim(
         if name == "accuracy":
             name = "recall"
             remark = "the accuracy of a class is read as its recall"
-        if not _is_of_classes(name):
+        if not is_of_classes(name):
             table.notes.append(f"{where}: {METRICS[name].title} of one class: not taken")
             return None
         average = None
     elif row.average is not None:
-        if _is_of_classes(name):
+        if is_of_classes(name):
             average = average or row.average
         elif name != "accuracy" and row.average != "macro":
             return None
@@ -499,395 +470,7 @@ def _build_claim(
     )  # fmt: skip
 
 
-def _is_of_classes(name: str) -> bool:
-    metric = METRICS[name]
-    return metric.class_fraction is not None
-
-
-# ---------------------------------------------------------------- rows
-
-
-@dataclass
-class _Entry:
-    """One row with a figure: its names, and what its other cells say of which images it is."""
-
-    index: int
-    names: list[str]
-    section: str  # the heading between the rows, above it
-    data: str = ""  # the cell of the column of data sets
-    part: str = ""  # the cell of the column of parts: train, test
-
-
-def _find_model_rows(
-    table: Table, chosen: Sequence[Column], *, finds_runs: bool = True
-) -> Iterator[_Row]:
-    """Yield the rows of models, with their labels; note rows of other images and statistics.
-
-    ``finds_runs``: whether rows that a column of seeds or folds tells apart are put into a group.
-    """
-    label_columns = _find_label_columns(table, chosen)
-    entries = _list_entries(table, chosen, label_columns)
-    _carry_cells_down(table, chosen, entries)
-    kept = _leave_out_other_images(table, entries)
-    yield from _build_rows(table, chosen, label_columns, kept, finds_runs=finds_runs)
-
-
-def _list_entries(
-    table: Table, chosen: Sequence[Column], label_columns: Sequence[Column]
-) -> list[_Entry]:
-    """List the rows with a figure in one of the chosen columns; note those that cannot be read."""
-    data_column = next((c for c in table.columns if c.role == "data set"), None)
-    part_column = next((c for c in table.columns if c.role == "part"), None)
-    section = ""
-    entries: list[_Entry] = []
-    for index in range(len(table.columns[0].cells)):
-        cells = [column.cells[index] for column in table.columns]
-        if any(is_figure(column.cells[index].text) for column in chosen):
-            names = [clean_label(column.cells[index].text) for column in label_columns]
-            data = data_column.cells[index].text if data_column else ""
-            part = part_column.cells[index].text if part_column else ""
-            entries.append(_Entry(index, names, section, data, part))
-            continue
-        texts = {cell.text for cell in cells if cell.text and not is_missing(cell.text)}
-        unread = [c.cells[index].text for c in chosen if not is_missing(c.cells[index].text)]
-        if len(texts) > 1 and unread and not any(t in c.parts for t in unread for c in chosen):
-            place = table.name_row(index)
-            table.notes.append(f"{place}: {unread[0][:60]!r} is not one figure: not taken")
-        if len(texts) == 1:
-            section = clean_label(texts.pop())
-    return entries
-
-
-def _carry_cells_down(table: Table, chosen: Sequence[Column], entries: Sequence[_Entry]) -> None:
-    """Fill empty cells with those above: data sets, and names where other cells differ.
-
-    A row without a name goes on with the model above if a second name, the part of the data set, a
-    run or a setting tells it apart; otherwise it may be of any model.
-    """
-    telling = [column for column in table.columns if column.role in ("data set", "part", "run")]
-    telling += list_settings(table, chosen)
-    previous: _Entry | None = None
-    for entry in entries:
-        if previous is not None and entry.section == previous.section:
-            entry.data = entry.data or previous.data
-            differs = any(entry.names[1:]) or any(
-                column.cells[entry.index].text not in ("", column.cells[previous.index].text)
-                for column in telling
-            )
-            if entry.names and not entry.names[0] and differs:
-                entry.names[0] = previous.names[0]
-        previous = entry
-
-
-_SETTINGS = re.compile(
-    r"(?:settings?|attacks?|conditions?|scenarios?|corruptions?|regimes?|perturbations?|noise)",
-    re.IGNORECASE,
-)
-
-
-def _leave_out_other_images(table: Table, entries: Sequence[_Entry]) -> list[_Entry]:
-    """Return the rows of the test images of Fashion-MNIST; note the numbers of the others."""
-    has_data_sets = any(column.role == "data set" for column in table.columns)
-    runs = [column for column in table.columns if column.role == "run"]
-    settings = [column for column in table.columns if _SETTINGS.fullmatch(column.head)]
-    kept = []
-    skipped: Counter[str] = Counter()
-    for entry in entries:
-        data = find_data_sets(entry.data if has_data_sets else entry.section)
-        name = entry.names[0] if entry.names else ""
-        if data.is_other or is_label_of_other_data(name):
-            skipped[join_words(data.others or find_data_sets(name).others)] += 1
-        elif names_training_part(entry.part or entry.section):
-            skipped["training or validation images"] += 1
-        elif condition := find_condition_of_table(entry.section) or next(
-            filter(None, (find_condition_of_head(c.cells[entry.index].text) for c in settings)), ""
-        ):
-            skipped[condition.removeprefix("of ")] += 1
-        elif any(sums_up_runs(column.cells[entry.index].text) for column in runs):
-            skipped["all runs together"] += 1
-        else:
-            kept.append(entry)
-    for images, count in skipped.items():
-        rows = "1 row is" if count == 1 else f"{count} rows are"
-        table.notes.append(f"{table.source}: {rows} of {images}: not taken")
-    return kept
-
-
-def _build_rows(
-    table: Table,
-    chosen: Sequence[Column],
-    label_columns: Sequence[Column],
-    entries: Sequence[_Entry],
-    *,
-    finds_runs: bool,
-) -> Iterator[_Row]:
-    groups = _group_runs(table, chosen, label_columns, entries) if finds_runs else {}
-    # Of a group, one row stands for all, so that their label is not told apart.
-    single = [entry for entry in entries if groups.get(entry.index, entry.index) == entry.index]
-    labels = dict(zip((e.index for e in single), _join_names(table, chosen, single), strict=True))
-    head = label_columns[0].head if label_columns else ""
-    runs = [column for column in table.columns if column.role == "run"]
-    for entry in entries:
-        index, first = entry.index, entry.names[0] if entry.names else ""
-        label = labels[groups.get(index, index)]
-        if len(single) > 1 and (_AVERAGES.fullmatch(first) or _STATISTICS.fullmatch(first)):
-            table.notes.append(f"{table.name_row(index)}: {first!r} is no model: not taken")
-            continue
-        if _TRAINING_PLACES.match(head) and re.fullmatch(r"\d+", first):
-            table.notes.append(f"{table.source}: its rows are epochs of one training: not taken")
-            return
-        if label and len(single) > 1 and re.fullmatch(r"[\d.,e+-]+", label) and head:
-            label = f"{clean_label(head)} {label}"
-        label = "" if is_missing(label) else label
-        if not label and len(single) > 1:
-            table.notes.append(f"{table.name_row(index)}: the row names no model: not taken")
-            continue
-        if table.is_transposed and re.fullmatch(
-            r"(?:value|score|result|figure|test)s?|%|dataloader \d+", label, re.I
-        ):
-            label = ""
-        run = " ".join(f"{column.head} {column.cells[index].text}" for column in runs)
-        are_folds = any(names_folds(column.head) for column in runs)
-        yield _Row(index, label, group=groups.get(index, -1), run=run, are_folds=are_folds)
-
-
-def _group_runs(
-    table: Table,
-    chosen: Sequence[Column],
-    label_columns: Sequence[Column],
-    entries: Sequence[_Entry],
-) -> dict[int, int]:
-    """Return for each row that is one of several runs of a model the first row of the model.
-
-    Rows are runs of one model if a column numbers them and no other label or setting differs.
-    """
-    runs = [column for column in table.columns if column.role == "run"]
-    if not runs:
-        return {}
-    settings = list_settings(table, chosen, has_name=False)
-    fixed = [k for k, c in enumerate(label_columns) if not k or not varies_between_runs(c.head)]
-    alike: dict[tuple[str, ...], dict[tuple[str, ...], int]] = {}
-    n_of_name: Counter[str] = Counter()
-    for entry in entries:
-        cells = [column.cells[entry.index].text for column in settings]
-        key = (entry.section, *(entry.names[k] for k in fixed), *cells)
-        run = tuple(column.cells[entry.index].text for column in runs)
-        alike.setdefault(key, {}).setdefault(run, entry.index)
-        n_of_name[entry.names[0] if entry.names else ""] += 1
-    n_distinct = sum(len(numbers) for numbers in alike.values())
-    groups: dict[int, int] = {}
-    if n_distinct == len(entries):
-        for numbers in alike.values():
-            if len(numbers) > 1:
-                groups.update(dict.fromkeys(numbers.values(), min(numbers.values())))
-    name = next((name for name, count in n_of_name.items() if count > 1), None)
-    heads = join_words(describe_column(column) for column in runs)
-    if groups:
-        table.notes.append(
-            f"{table.source}: rows that differ only in {heads} are runs of one model: their mean "
-            "is read"
-        )
-    elif name is not None:
-        table.notes.append(
-            f"{table.source}: the runs of {name or 'the model'} differ in more than {heads}, so "
-            "each is read alone; to judge their mean, write it with the number of runs: "
-            "'90.4 % (mean of 5 runs)'"
-        )
-    return groups
-
-
-def _average_rows(
-    table: Table, rows: Sequence[_Row], claims: list[tuple[int, FoundClaim]]
-) -> list[tuple[int, FoundClaim]]:
-    """Return the claims with the mean of each group of runs; other metrics of runs are noted.
-
-    The mean of rounded figures of another metric could contradict the mean accuracy by its rounding
-    alone.
-    """
-    row_of = {row.index: row for row in rows}
-    result = []
-    groups: dict[tuple[int, str], list[tuple[int, FoundClaim]]] = {}
-    left_out = []
-    for index, claim in claims:
-        group = row_of[index].group
-        if group < 0:
-            result.append((index, claim))
-        elif claim.metric == "accuracy":
-            groups.setdefault((group, claim.label), []).append((index, claim))
-        else:
-            left_out.append(METRICS[claim.metric].title)
-    for members in groups.values():
-        first = members[0][0]
-        mean = average_runs([c for _, c in members], are_folds=row_of[first].are_folds)
-        if mean is not None:
-            result.append((first, mean))
-            continue
-        for index, claim in members:
-            label = f"{claim.label} {row_of[index].run}".strip()
-            result.append((index, replace(claim, label=label) if len(members) > 1 else claim))
-    if left_out:
-        table.notes.append(
-            f"{table.source}: of single runs only the accuracy is read, not "
-            f"{join_words(dict.fromkeys(left_out))}"
-        )
-    return result
-
-
-def _join_names(table: Table, chosen: Sequence[Column], found: Sequence[_Entry]) -> list[str]:
-    """Return a label for each row: its first name, and more only where rows share it.
-
-    Rows that still share a label are told apart by the heading above them, by settings, by the
-    number of the run, and at last by numbers, because figures of one label are held against each
-    other.
-    """
-    width = max((len(entry.names) for entry in found), default=0)
-    labels = [entry.names[0] if entry.names else "" for entry in found]
-    for place in range(1, width):
-        names = (entry.names[place] for entry in found)
-        values = [name if len(name) <= _MAX_PART else "" for name in names]
-        labels = _tell_apart(labels, values, "{0} {1}")
-    labels = _tell_apart(labels, [entry.section for entry in found], "{1}: {0}")
-    runs = [column for column in table.columns if column.role == "run"]
-    for column in [*list_settings(table, chosen), *runs]:
-        cells = (column.cells[entry.index].text for entry in found)
-        values = [f"{clean_label(column.head)} {cell}" if cell else "" for cell in cells]
-        values = [
-            value if len(value) <= _MAX_PART and (label or column in runs) else ""
-            for value, label in zip(values, labels, strict=True)
-        ]
-        labels = _tell_apart(labels, values, "{0} {1}")
-    seen: Counter[str] = Counter()
-    numbers = []
-    for label in labels:
-        seen[label] += 1
-        numbers.append(str(seen[label]))
-    return _tell_apart(labels, numbers, "{0} ({1})") if all(labels) else labels
-
-
-def _tell_apart(labels: list[str], values: list[str], template: str) -> list[str]:
-    """Add to each label that several rows share the row's value, if the values differ."""
-    groups: dict[str, set[str]] = {}
-    for label, value in zip(labels, values, strict=True):
-        groups.setdefault(label, set()).add(value)
-    return [
-        template.format(label, value).strip(" :") if value and len(groups[label]) > 1 else label
-        for label, value in zip(labels, values, strict=True)
-    ]
-
-
-_RUN_NAME = re.compile(r"run[-_ ]?\w{1,12}|[a-z]+-[a-z]+-\d+", re.IGNORECASE)
-
-
-def _numbers_runs(column: Column) -> bool:
-    """Whether the cells are names that a tracker gives to runs: ``run-1``, ``lively-sun-12``."""
-    texts = [cell.text for cell in column.cells if cell.text]
-    return bool(texts) and all(_RUN_NAME.fullmatch(text) for text in texts)
-
-
-def _find_label_columns(table: Table, chosen: Sequence[Column]) -> list[Column]:
-    """Return the columns that name the models: the main one first, then those that tell more."""
-    columns = [column for column in table.columns if column not in chosen]
-    named = [column for column in columns if column.role == "label"]
-    named.sort(key=_numbers_runs)  # the names that a tracker of experiments gives come last
-    texts = [
-        column
-        for column in columns
-        if column.role == "" and column.n_texts and column.n_texts >= column.n_figures
-    ]
-    more = [
-        column
-        for column in columns
-        if column.role == "other" and not REFERENCES.search(column.head) and column.n_texts
-    ]
-    references = [c for c in columns if c.role == "other" and c.n_texts and c not in more]
-    result = [*named, *texts, *more]
-    if result:
-        result += references
-    if not named and not texts and not more:
-        numbers = [
-            column for column in columns if column.role in ("", "other") and column.n_figures
-        ]
-        plain = [c for c in numbers if not NUMBERING.fullmatch(c.head)]
-        result = [c for c in plain if c.parts][:1] or (
-            [numbers[0]] if numbers and not numbers[0].parts else []
-        )
-    return result
-
-
 # ---------------------------------------------------------------- classes
-
-
-def _is_matrix(table: Table) -> bool:
-    """Whether rows and columns are both classes: a confusion matrix, which is read elsewhere."""
-    heads = [column.head for column in table.columns[1:]]
-    names = [cell.text for cell in table.columns[0].cells]
-    if len(heads) < 3 or len(names) < 3:
-        return False
-
-    def share(texts: Sequence[str]) -> float:
-        named = [
-            t for t in texts if find_class_number(t) is not None or re.fullmatch(r"\d", t.strip())
-        ]
-        return len(named) / len(texts)
-
-    return share(heads) > 0.7 and share(names) > 0.7
-
-
-def _find_class_rows(table: Table) -> list[_Row] | None:
-    """Return the rows of a table of classes (and of averages over them); None if it is not one."""
-    for column in table.columns:
-        if (
-            column.metric is not None
-            and column.metric.metric != "accuracy"
-            and column.n_figures == len(column.cells)
-        ):
-            continue
-        names = [clean_label(cell.text) for cell in column.cells]
-        rows = [
-            index
-            for index, name in enumerate(names)
-            if name and not _AVERAGES.fullmatch(name) and _has_figures(table, index, column)
-        ]
-        if len(rows) < 2:
-            continue
-        known = [find_class_number(names[index]) for index in rows]
-        by_name = sum(number is not None for number in known) > len(rows) / 2
-        by_head = CLASS_LABEL.match(column.head) is not None and any(
-            other.metric is not None and _is_of_classes(other.metric.metric)
-            for other in table.columns
-        )
-        if by_name or (by_head and len(rows) == N_CLASSES):
-            return _number_classes(table, names, rows)
-    return None
-
-
-def _has_figures(table: Table, row: int, label: Column) -> bool:
-    return any(is_figure(c.cells[row].text) for c in table.columns if c is not label)
-
-
-def _number_classes(table: Table, names: list[str], rows: list[int]) -> list[_Row] | None:
-    numbers = find_class_numbers([names[index] for index in rows])
-    if numbers is None:
-        table.notes.append(f"{table.source}: its classes cannot be told apart: not taken")
-        return []
-    if numbers.note:
-        table.notes.append(f"{table.source}: {numbers.note}")
-    class_of = dict(zip(rows, numbers.numbers, strict=True))
-    result = []
-    for index, name in enumerate(names):
-        if index in class_of:
-            result.append(_Row(index, "", class_of[index]))
-            continue
-        found = _AVERAGES.fullmatch(name)
-        if found is None:
-            continue
-        average: Average = (
-            "weighted" if found["weighted"] else "micro" if found["micro"] else "macro"
-        )
-        result.append(_Row(index, "", average=average, is_accuracy=bool(found["accuracy"])))
-    return result
-
-
 def _read_class_columns(table: Table) -> list[FoundClaim]:
     """Read a table with a model in each row and a class in each column."""
     columns = [column for column in table.columns if column.role == "class"]
@@ -899,14 +482,14 @@ def _read_class_columns(table: Table) -> list[FoundClaim]:
         )
         return []
     claims = []
-    rows = list(_find_model_rows(table, columns, finds_runs=False))
+    rows = list(find_model_rows(table, columns, finds_runs=False))
     for column, class_ in zip(columns, numbers.numbers, strict=True):
         column.metric = metric
         of_class = [replace(row, class_=class_) for row in rows]
         claims += _read_column(table, column, of_class, "", is_by_class=True)
     is_accuracy = metric.metric == "accuracy" or "accuracy" in metric.remark
     for column in table.columns if is_accuracy else ():
-        found = _AVERAGES.fullmatch(remove_data_sets(column.head))
+        found = AVERAGES.fullmatch(remove_data_sets(column.head))
         if column.role in ("weak", "metric", "") and column.n_figures and found:
             # The mean over classes of one size is the accuracy.
             column.metric = MetricName("accuracy", percent=metric.percent)

@@ -8,6 +8,7 @@ that travel with fmbench, or that the user has measured. The arithmetic is that 
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -67,6 +68,8 @@ MAX_CHECK_SECONDS = 1.2  # computing time; `fmbench check` takes more
 N_NEAREST = 2  # of fmbench's rows, for a claim without a runner
 # Configurations of one classifier differ by so much or more; fmbench has measured only some.
 NAME_MARGIN = 0.02
+# Where only one is measured, others may get far less: HOG with larger cells and a linear SVM.
+ONLY_NAME_MARGIN = 0.06
 PUBLISHED = "stand in published tables, and are judged by what is known of these"
 CELL = "cell"
 MAX_LABELS = 4  # that a note names
@@ -443,7 +446,8 @@ def _judge_name(row: JudgedRow, measurements: Measurements) -> JudgedRow:
     means = [mean for mean in found if mean is not None]
     if not means or (len(names) < 2 and not _has_only_name(row, measurements)):
         return row
-    if not min(means) - NAME_MARGIN <= row.claimed <= max(means) + NAME_MARGIN:
+    lowest = min(means) - (NAME_MARGIN if len(names) > 1 else ONLY_NAME_MARGIN)
+    if not lowest <= row.claimed <= max(means) + NAME_MARGIN:
         return row
     range_ = format_interval(min(means), max(means))
     reason = f"recipe not stated; {len(means)} of {len(names)} with this name get {range_} %"
@@ -453,14 +457,21 @@ def _judge_name(row: JudgedRow, measurements: Measurements) -> JudgedRow:
 
 
 def _has_only_name(row: JudgedRow, measurements: Measurements) -> bool:
-    """Whether a claim above the only configuration with its name may be of a better one.
+    """Whether a claim beside the only configuration with its name may be of another one.
 
-    It is not if the label states a parameter, or if readings of the recipe are measured.
+    It is not if the label states a parameter, or if readings of the recipe are measured. A claim
+    below it is not either, unless the name leaves open which classifier it is.
     """
     parsed = parse_label(row.row.label)
-    is_higher = row.verdict.kind is VerdictKind.CLAIM_HIGHER
-    has_parameters = bool(parsed.explain(parsed.words)[0])
-    return is_higher and not has_parameters and row.runner not in measurements.readings
+    if parsed.explain(parsed.words)[0] or row.runner in measurements.readings:
+        return False
+    return row.verdict.kind is VerdictKind.CLAIM_HIGHER or _has_open_classifier(row.row.label)
+
+
+def _has_open_classifier(label: str) -> bool:
+    """Whether the last part of a name means several models by itself: ``HOG + SVM``."""
+    *before, last = re.split(r"\s*[+&/]\s*|\s+(?:with|and)\s+(?:an?\s+)?", label)
+    return bool(before) and any(match.is_doubtful for match in match_labels([last], {}))
 
 
 def _find_reading(row: JudgedRow, measurements: Measurements) -> str:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from fmbench.errors import UserError
 from fmbench.extraction.model_hub import MAX_LENGTH, looks_like_model_hub, read_model_hub
+from fmbench.extraction.read import read_input
 
 # The form documented at https://huggingface.co/docs/hub/eval-results.
 EVAL_RESULTS = """\
@@ -154,3 +155,16 @@ def test_yaml_tags_build_no_objects() -> None:
 def test_only_whole_words_name_a_split_of_other_images(split: str, n_claims: int) -> None:
     text = f"- dataset:\n    id: fashion_mnist\n    split: {split}\n  value: 91.2\n"
     assert len(read_model_hub(text, "x.yaml").claims) == n_claims
+
+
+def test_the_text_of_a_card_does_not_turn_a_figure_of_the_validation_into_one_of_the_test() -> None:
+    card = (
+        "---\nmodel-index:\n- name: vit\n  results:\n  - dataset:\n      name: fashion_mnist\n"
+        "      split: {split}\n    metrics:\n    - type: accuracy\n      value: 0.9475\n---\n"
+        "It achieves the following results on the evaluation set:\n- Accuracy: 0.9475\n"
+        "\nThe test accuracy is 94.1 %.\n"
+    )
+    found = read_input(card.replace("{split}", "validation"))
+    assert [claim.figure.value for claim in found.claims] == ["94.1%"]
+    assert any("the model-index says that 0.9475" in note for note in found.notes)
+    assert len(read_input(card.replace("{split}", "test")).claims) > 1

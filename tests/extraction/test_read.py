@@ -567,3 +567,57 @@ def test_an_error_rate_that_is_named_once_holds_for_the_figures_behind_it():
     text = "EnsNet has an error rate of 0.16% on MNIST and reaches the state of the art on "
     found = read_input(text + "Fashion-MNIST (4.70%) and SVHN (2.2%).")
     assert [(c.label, c.figure.value) for c in found.claims] == [("EnsNet", "95.30%")]
+
+
+def test_a_sentence_that_repeats_a_figure_of_a_table_is_of_as_many_runs():
+    text = (
+        "SmallNet reaches 93.8 % accuracy on Fashion-MNIST.\n\n"
+        "Table 1: Accuracy (%), mean of 5 runs\n\n"
+        "| Model | Accuracy |\n|---|---|\n| SmallNet | 93.8 |\n"
+    )
+    assert [(c.source, c.mean_of) for c in read_input(text).claims] == [("Table 1", 5), ("text", 5)]
+    other = read_input(text.replace("reaches 93.8", "reaches 93.9"))
+    assert [(c.source, c.mean_of) for c in other.claims] == [("Table 1", 5), ("text", 1)]
+
+
+def _make_notebook(*cells):
+    """Build a notebook of (code, type of the output, output)."""
+    return json.dumps(
+        {
+            "nbformat": 4,
+            "cells": [
+                {
+                    "cell_type": "code",
+                    "source": code,
+                    "outputs": [{"output_type": "execute_result", "data": {kind: output}}],
+                }
+                for code, kind, output in cells
+            ],
+        }
+    )
+
+
+def test_a_number_that_a_cell_returns_is_of_the_images_that_its_code_names():
+    found = read_input(
+        _make_notebook(
+            ("clf.fit(X, y)\nclf.score(X_train, y_train)", "text/plain", "0.9771"),
+            ("clf.score(X_test, y_test)", "text/plain", "0.9001"),
+        )
+    )
+    assert [claim.figure.value for claim in found.claims] == ["0.9001"]
+    assert "not taken (of training images): 'clf.score(X_train, y_train)'" in found.notes[0]
+
+
+def test_an_html_table_with_as_many_figures_in_a_row_as_rows_is_a_table():
+    heads = "".join(f"<th>{h}</th>" for h in ("", "model", "train", "val", "test_score", "time"))
+    names = ("LogisticRegression", "KNeighborsClassifier", "RandomForestClassifier", "GaussianNB")
+    rows = "\n".join(
+        f"<tr><th>{i}</th><td>{name}</td><td>0.9{i}1</td><td>0.8{i}2</td><td>0.8{i}3</td>"
+        f"<td>{i + 1}.5</td></tr>"
+        for i, name in enumerate(names)
+    )
+    text = "# Classic models on Fashion MNIST\n\n"
+    found = read_input(f"{text}<table><tr>{heads}</tr>\n{rows}\n</table>\n")
+    assert [(c.label, c.figure.value) for c in found.claims] == [
+        (name, f"0.8{i}3") for i, name in enumerate(names)
+    ]

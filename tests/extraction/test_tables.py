@@ -207,7 +207,7 @@ def test_random_tables_are_read_back_with_the_same_claims_and_no_other(name, tab
 def test_a_second_column_of_accuracies_asks_which_to_read():
     text = write_markdown([["Model", "Acc. (ours)", "Acc. (paper)"], ["CNN", "91.2", "92.3"]])
     with pytest.raises(UserError, match=r"'Acc\. \(ours\)'.*'Acc\. \(paper\)'.*--column 'Acc"):
-        read_tables(text, "input")
+        read_input(text)
     assert read(text, column="Acc. (ours)") == [("CNN", "91.2")]
     assert read(text, column="PAPER") == [("CNN", "92.3")]
     assert read(text, column="3") == [("CNN", "92.3")]
@@ -608,7 +608,7 @@ def test_a_cell_over_two_columns_is_one_column():
 def test_columns_with_the_same_head_are_chosen_by_number():
     text = write_markdown([["Model", "Accuracy", "Accuracy"], ["CNN", "91.2", "92.3"]])
     with pytest.raises(UserError, match=r"such as --column 2$"):
-        read_tables(text, "input")
+        read_input(text)
 
 
 def test_the_caption_says_of_how_many_runs_a_figure_is_the_mean():
@@ -953,3 +953,72 @@ def test_a_description_of_the_data_set_is_no_model():
             ["Fashion-MNIST", "93.11%", "10", "Ropa"],
             ["SVHN", "95.33%", "10", "Casas"]]  # fmt: skip
     assert read(write_markdown(rows)) == [("", "93.11")]
+
+
+def test_a_table_with_two_columns_of_accuracies_does_not_lose_the_rest_of_a_document():
+    two = write_markdown([["Model", "Acc. (ours)", "Acc. (paper)"], ["CNN", "91.2", "92.3"]])
+    one = write_markdown([["Model", "Test accuracy"], ["LeNet-5", "90.6"]])
+    found = read_input(f"{two}\n\nBelow are the others.\n\n{one}\n")
+    assert [(c.label, c.figure.value) for c in found.claims] == [("LeNet-5", "90.6%")]
+    assert found.notes[0].startswith("table 1 has 2 columns that may hold the accuracy")
+    found = read_input(f"ResNet-18 reaches 93.4 % test accuracy on Fashion-MNIST.\n\n{two}")
+    assert [(c.label, c.figure.value) for c in found.claims] == [("ResNet-18", "93.4%")]
+
+
+def test_a_model_is_named_by_what_its_row_is_marked_with():
+    rows = [["BN", "Dropout", "Test acc."], ["✗", "✗", "90.9"], ["✓", "✗", "91.5"],
+            ["✓", "✓", "92.2"]]  # fmt: skip
+    assert read(write_markdown(rows)) == [
+        ("without BN and Dropout", "90.9"), ("BN", "91.5"), ("BN + Dropout", "92.2"),
+    ]  # fmt: skip
+    rows = [["Model", "Aug", "Accuracy"], ["LeNet-5", "", "90.6"], ["", "✓", "91.2"],
+            ["MLP", "no", "88.3"], ["SVC", "yes", "89.9"]]  # fmt: skip
+    assert read(write_markdown(rows)) == [
+        ("LeNet-5", "90.6"), ("LeNet-5 + Aug", "91.2"), ("MLP", "88.3"), ("SVC + Aug", "89.9"),
+    ]  # fmt: skip
+
+
+def test_the_name_of_a_group_of_columns_may_stand_above_the_gap_between_them():
+    text = (
+        "                      MNIST               Fashion-MNIST\n"
+        "Classifier        Train    Test         Train    Test\n"
+        "Decision tree     99.1     88.5         97.2     79.8\n"
+        "Random forest     100.0    97.0         100.0    87.6\n"
+    )
+    assert read(text) == [("Decision tree", "79.8"), ("Random forest", "87.6")]
+    assert read_tables(text.replace("Fashion-MNIST", "KMNIST"), "input").claims == ()
+
+
+def test_the_accuracy_beside_that_of_the_validation_is_of_the_training_images():
+    rows = [["", "loss", "accuracy", "val_loss", "val_accuracy"],
+            ["8", "0.20", "0.9270", "0.258", "0.9100"],
+            ["9", "0.19", "0.9310", "0.255", "0.9123"]]  # fmt: skip
+    assert read_tables(write_separated(rows, ","), "history.csv").claims == ()
+    assert read_tables(write_markdown(rows), "history.md").claims == ()
+    rows = [["Model", "accuracy", "test_accuracy"], ["CNN", "0.95", "0.91"]]
+    assert read(write_markdown(rows)) == [("CNN", "0.91")]
+
+
+def test_means_over_several_data_sets_are_not_of_fashion_mnist():
+    rows = [["Method", "Avg. accuracy", "Rank"], ["Random forest", "84.1", "2.1"]]
+    text = "Table 4: Mean accuracy and rank over 10 data sets\n\n" + write_markdown(rows)
+    found = read_tables(text, "input")
+    assert found.claims == ()
+    assert found.notes == (
+        "Table 4 is of several data sets together, as its caption says: not taken",
+    )
+    rows = [["Method", "MNIST", "Fashion-MNIST"], ["Random forest", "97.0", "87.6"]]
+    text = "Table 4: Mean accuracy of 5 runs on two data sets\n\n" + write_markdown(rows)
+    assert read(text) == [("Random forest", "87.6")]
+
+
+def test_a_column_of_data_sets_beside_one_of_models_is_not_a_head():
+    rows = [["Dataset", "Method", "Clean", "FGSM"], ["Fashion-MNIST", "LeNet-5", "90.7", "20.1"],
+            ["MNIST", "LeNet-5", "99.0", "80.1"]]  # fmt: skip
+    assert read(write_markdown(rows)) == []
+
+
+def test_a_second_figure_in_brackets_is_explained():
+    rows = [["Model", "Accuracy"], ["MLP", "88.9 (89.3)"], ["LeNet-5", "90.7 (91.0)"]]
+    notes = read_tables(write_markdown(rows), "input").notes
+    assert "such as '88.9 (89.3)', hold several figures" in notes[0]

@@ -65,10 +65,16 @@ def read_pdf(
 
     Raises:
         UserError: the file cannot be read: it is encrypted, scanned, broken, or takes too
-            long; or a table has several columns of accuracies.
+            long.
     """
     from fmbench.extraction.blocks import combine_blocks
-    from fmbench.extraction.document import Document, Part, find_blocks, separate_unnamed
+    from fmbench.extraction.document import (
+        Document,
+        Part,
+        find_blocks,
+        separate_unnamed,
+        share_repetition,
+    )
     from fmbench.extraction.tables import read_grids
     from fmbench.extraction.text.read import find_sentences
 
@@ -100,6 +106,7 @@ def read_pdf(
             of_page, remarks = find_sentences(text, f"page {number}")
             of_text += of_page
             notes += remarks
+    of_text = share_repetition(of_text, claims)
     if blocks:
         n_models, matrices = combined.n_models, combined.matrices
         of_text = separate_unnamed(of_text, combined.claims, matrices, n_models)

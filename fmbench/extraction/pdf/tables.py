@@ -303,7 +303,9 @@ def _read_aligned_table(
         return None
     if head:
         cuts = find_cuts(body, [], [], (run[0].x0, max(line.x1 for line in run))) or cuts
-    header_rows = [read_header_line(line, cuts, rules, body) for line in head]
+    width = max(line.x1 for line in run) - min(line.x0 for line in run)
+    partial = [rule for rule in rules if rule.length < 0.95 * width]
+    header_rows = [read_header_line(line, cuts, partial, body) for line in head]
     rows = read_rows(body, cuts, body, joins_all=False)
     if not is_table(header_rows, rows, is_ruled=False):
         return None

@@ -187,6 +187,20 @@ def find_condition_of_head(head: str) -> str:
     return find_condition(head) or ("of a changed task" if _is_stated(_IN_HEADS, head) else "")
 
 
+_OVER_DATA_SETS = re.compile(
+    r"\b(?:mean|averag(?:e[sd]?|ing)|avg|overall)\b[^.;]{0,60}?\b(?:over|across|of|on|for)"
+    r" (?:all |the |these |those |both |our |a total of )*"
+    r"(?:[0-9]{1,3} |two |three |four |five |six |seven |eight |nine |ten )?"
+    r"(?:of the |different |benchmark |image |other |public )*(?:data ?sets|benchmarks)\b",
+    re.IGNORECASE,
+)
+
+
+def is_over_data_sets(text: str) -> bool:
+    """Whether a text says that its figures are means over several data sets."""
+    return _OVER_DATA_SETS.search(text) is not None
+
+
 def restricts_classes(sentence: str) -> bool:
     """Whether a sentence says that only some of the ten classes are told apart."""
     return _is_stated(_CLASSES, sentence) and _ALL_CLASSES.search(sentence) is None

@@ -31,6 +31,7 @@ from fmbench.extraction.text.conditions import (
     SOME_CLASSES,
     find_condition,
     is_augmented,
+    is_over_data_sets,
     restricts_classes,
 )
 from fmbench.extraction.text.mentions import (
@@ -208,8 +209,9 @@ def find_metric_of(sentence: Sentence, figure: FigureMention) -> MetricName | st
             return MetricName("accuracy", is_error_rate=True)
         if _CLASSIFIED.match(after) or _CLASSIFIES.search(before):
             return ACCURACY
-    images = _pair_images(sentence, figure) or _find_images(before)
-    if images == "other":
+    images = _pair_images(sentence, figure) or find_images(before)
+    is_training = figure.is_clear and images is None and is_of_training(sentence, figure)
+    if images == "other" or is_training:
         return f"of {TRAINING_IMAGES}"
     reason = _explain_clause(sentence, figure)
     if reason:
@@ -393,13 +395,14 @@ def _pair_images(sentence: Sentence, figure: FigureMention) -> str | None:
 
 _IMAGES_BEFORE = re.compile(
     r"\b(?:for|on|in|during) (?:the )?(?P<stated>train(?:ing)?|val(?:id(?:ation)?)?|test(?:ing)?)"
-    r"(?: set| data| images| samples)?\s?[:,]|\b(?P<beside>train(?:ing)?|val(?:id(?:ation)?)?"
-    r"|test(?:ing)?)(?: set)?\s?[:=]?\s?$",
+    r"(?: set| data| images| samples)?\s?[:,]"
+    r"|\b(?P<beside>train(?:ing)?|(?<!cross[- ])val(?:id(?:ation)?)?|test(?:ing)?"
+    r"|(?:oob|out-of-bag)(?: (?:score|estimate|accuracy))?)(?: set)?\s?[:=]?\s?$",
     re.IGNORECASE,
 )
 
 
-def _find_images(before: str) -> str | None:
+def find_images(before: str) -> str | None:
     """Read ``Scores for training: 95.12 %`` and ``train 99.1 %``: is it of ``test`` images?"""
     found = [match["stated"] or match["beside"] for match in _IMAGES_BEFORE.finditer(before)]
     if not found:
@@ -497,8 +500,8 @@ def is_of_training(sentence: Sentence, figure: FigureMention) -> bool:
     return (
         re.match(
             r"^\)?,?\s?(?:(?:on|in|for|during|at) (?:the |all )*(?:train(?:ing)?|val(?:idation)?)"
-            r"(?! (?:for|with|on))|\+? (?:train(?:ing)?|val(?:idation)?)"
-            r"(?= (?:with|after|acc|set)))\b",
+            r"(?! (?:for|with|on))|\+? \(?(?:train(?:ing)?|val(?:idation)?)"
+            r"(?= (?:with|after|acc|set|and|/)|(?: set| data| images)?(?:[),.;/]|$)))\b",
             after,
             re.IGNORECASE,
         )
@@ -516,6 +519,8 @@ def find_dataset_of(sentence: Sentence, figure: FigureMention) -> str:
     is about Fashion-MNIST.
     """
     datasets = sentence.datasets
+    if not datasets and is_over_data_sets(sentence.text):
+        return "of several data sets together"
     if not datasets:
         other = sentence.context not in (None, FASHION)
         return f"of {sentence.context}, which the text before it names" if other else FASHION
@@ -733,6 +738,11 @@ def _read_cell(sentence: Sentence, figure: FigureMention) -> FoundClaim | None:
     )
 
 
+_ON_TEST_SET = re.compile(
+    r"\b(?:test(?:ing)?[ -](?:set|images|data|accuracy|acc|error)|held-out|unseen)\b", re.IGNORECASE
+)
+
+
 def _find_repetition(
     sentence: Sentence, figure: FigureMention, printed: PrintedFigure
 ) -> Repetition:
@@ -746,20 +756,28 @@ def _find_repetition(
     first, start, end, last = _find_extent(sentence, figure)
     clear = [other for other in sentence.figures if other.is_clear and not other.why_not]
     _, _, behind_all, _ = _find_extent(sentence, clear[-1] if clear else figure)
-    return (
-        find_repetition(text[start:end], has_spread=has_spread)
-        or find_repetition(text[first:last], has_spread=has_spread)
+    found = find_repetition(text[start:end], has_spread=has_spread)
+    if found is not None:
+        return found
+    repetition = (
+        find_repetition(text[first:last], has_spread=has_spread)
         or find_repetition_elsewhere(text[start:end], text)
         or find_repetition(text[behind_all:], has_spread=has_spread)
         or find_repetition(text[:last], has_spread=has_spread)
         or Repetition()
     )
+    # The folds of another clause only chose the model that is tested in this one.
+    others = [other for other in clear if other is not figure]
+    start = max((other.end for other in others if other.end <= figure.start), default=start)
+    end = min((other.start for other in others if other.start >= figure.end), default=end)
+    is_tested = _ON_TEST_SET.search(text, start, end) is not None
+    return Repetition() if repetition.folds > 1 and is_tested else repetition
 
 
 # ---- names and quotations ------------------------------------------------------------------------
 
 _NO_NAME = re.compile(
-    r"(?:(?:proposed|our|this|the|new|final|average|mean|total|eval|evaluation|epoch|test|set|on|of"
+    r"(?:(?:proposed|our|this|the|new|final|average|mean|total|eval|evaluation|epoch|test|train|set|on|of"
     r"|images|network|data ?sets?|[0-9][0-9.,]*+|[^\w ]) ?)*+"
     r"(?:models?|methods?|approach|network|system|architecture|classifier|results?)?",
     re.IGNORECASE,

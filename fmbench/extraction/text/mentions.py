@@ -24,6 +24,7 @@ from fmbench.extraction.metric_names import MetricMention, find_mentions
 MAX_SENTENCE = 2000  # characters; the rest of a longer one is not read
 FASHION = "Fashion-MNIST"
 ONE_OF_LIST = "one of a list of values, as of folds or epochs"
+END_OF_INTERVAL = "an end of an interval"
 FIRST_OF_TWO = "the first of two values"  # from 90.1 % to 92.2 %
 
 _NUMBER = r"(?:[0-9]+(?:[.,'][0-9]+)*|(?<![0-9])[.,][0-9]+)(?:[eE]-[0-9]{1,2})?"
@@ -126,7 +127,8 @@ _OTHER_SHARE_AFTER = re.compile(
     r"|(?:(?:random|uniform|pair|(?:a)?symmetric|gaussian|salt[- ]and[- ]pepper|additive|weight"
     r"|channel|filter|input|pixel|label|class|training|wrong|clean|of the|the|structured"
     r"|unstructured) )*(?:nois[ey]|sparsity|sparse|prun(?:ed|ing)|compress\w*|occlu\w+|masked"
-    r"|masking|missing|corrupt\w*|poison\w*|contaminat\w*|(?:un|mis)?label(?:l?ed|s)|flipped|outliers)\b"
+    r"|masking|missing|corrupt\w*|poison\w*|contaminat\w*|(?:un|mis)?label(?:l?ed|s)|flipped|outliers"
+    r"|coverage)\b"
     r"|of (?!(?:[a-z0-9,-]+ ){0,4}?(?:images|pictures|samples|examples|garments|instances|clothes"
     r"|items|articles|accuracy|correct|recall|precision|f1|test|them|predictions?|methods?|models?"
     r"|networks?|approach|classifiers?|baseline|architecture|system)\b"
@@ -149,10 +151,10 @@ _PARAMETER_BEFORE = re.compile(
 _OTHER_SHARE_BEFORE = re.compile(
     r"\b(?P<parameter>(?:noise|sparsity|pruning|compression|occlusions?|mask(?:ing|ed)"
     r"|missing (?:labels|values|pixels|data)|corruptions?|imbalance|poison(?:ing|ed)|contamination"
-    r"|mislabel\w*|(?:label )?flip(?:s|ping)?)"
+    r"|mislabel\w*|(?:label )?flip(?:s|ping)?|coverage)"
     r"(?: (?:rate|level|ratio|fraction|share|probability|proportion|percentage|strength)s?"
     r"(?: is)?)?)"
-    r"\s*(?:of|=|:|at|up to)?\s*(?:about |only )?[(]?$",
+    r"\s*(?:of|=|:|is|was|at|up to)?\s*(?:about |only )?[(]?$",
     re.IGNORECASE,
 )
 # What joins a name and a word that is elsewhere the name of a parameter: LeNet-5 with dropout: 89 %
@@ -169,12 +171,16 @@ _COUNT_BEFORE = re.compile(
     re.IGNORECASE,
 )
 _INTERVAL_BEFORE = re.compile(
-    rf"(?:interval|\bci)\b[:\s]*(?:of |from |is |= ?)?[\[( ]*(?:{_NUMBER} ?%? ?(?:,|-|to|and) ?)?$"
+    rf"(?:intervals?|\bci)\b[:\s]*(?:of |from |is |= ?)?[\[( ]*"
+    rf"(?:{_NUMBER} ?%? ?(?:,|-|to|and) ?)?$"
     rf"|\[ ?{_NUMBER} ?%? ?[,;-] ?$",
     re.IGNORECASE,
 )
 _INTERVAL_AFTER = re.compile(rf"^ ?[,;-] ?{_NUMBER} ?%? ?\]")
+# 10:00:01,123 of a log; \0 stands for the number
+_TIME = re.compile(r"(?<![\w-])(?:\0:[0-9]{2}:[0-9]{2}|[0-9]{1,2}:(?:\0:[0-9]{2}|[0-9]{2}:\0))")
 _TESTED_ON = re.compile(
+    r"\b(?:with|using|on|for|from|and) the (?:remaining|other|rest of) $|"
     r"\b(?:tested|trained|validated|evaluated|training|testing|validation) (?:it |them )?on "
     r"(?:the |only )*(?:remaining |other |about )*$",
     re.IGNORECASE,
@@ -343,6 +349,8 @@ def _explain_number(sentence: str, figure: FigureMention) -> str:
             return "a count or a quantity with a unit"
         if _COUNT_OF_RUNS.search(before) and re.fullmatch(r"[1-4]?[0-9]", figure.text):
             return "a number of runs"
+    if _TIME.search(f"{before[-6:]}\0{after[:6]}"):
+        return "a time of day"
     if re.search(r"(?:^|[\s(:=])-$", before) and not figure.text.startswith("-"):
         return "a negative number"
     if _is_in_list(sentence, figure):
@@ -362,7 +370,7 @@ def _explain_number(sentence: str, figure: FigureMention) -> str:
     if figure.is_percent and _TESTED_ON.search(before):
         return "a share of something else"
     if _INTERVAL_BEFORE.search(before) or (before.endswith("[") and _INTERVAL_AFTER.match(after)):
-        return "an end of an interval"
+        return END_OF_INTERVAL
     if _BETWEEN.search(before) and _RANGE_AFTER.match(after):
         return FIRST_OF_TWO if before.lower().rstrip().endswith("from") else "a range"
     if _RANGE_BEFORE.search(before):
@@ -378,6 +386,8 @@ def _is_name(parameter: re.Match[str], before: str, figure: FigureMention) -> bo
         return _is_metric(parameter["name"])
     if parameter["no_share"] and figure.is_percent and _is_above_1(figure):
         return True
+    if parameter["parameter"].lower() == "dropout" and figure.is_percent and figure.has_decimals:
+        return True  # no rate of dropout is printed as 91.8 %
     is_abbreviation = parameter["parameter"].lower() == "lr"  # of logistic regression
     return (is_abbreviation and _is_above_1(figure, n_digits=2)) or _ends_name(
         parameter, before, figure
@@ -508,10 +518,12 @@ _NAMED_NETWORK = (
     r"(?:[- ]?[vV]?[0-9]+(?![0-9]*[.,][0-9])(?:[-x/][0-9]+)*)?(?:[-/][A-Z][\w]*(?:/[0-9]+)?)*)"
 )
 _KIND_OF_MODEL = (
-    r"(?:linear ?svc|svc|svms?|support[- ]vector (?:machines?|classifiers?)|k-?nn|k-?nearest"
-    r"[- ]neighbou?rs?|kneighborsclassifier|random ?forests?(?: ?classifiers?)?|decision ?trees?"
-    r"(?: ?classifiers?)?|extra ?trees?(?: ?classifiers?)?|logistic ?regression"
-    r"|softmax regression|(?:gaussian |multinomial |bernoulli )?na[iï]ve bayes|gaussian ?nb"
+    r"(?:linear ?svc|svc|(?:(?:linear|rbf|gaussian|poly(?:nomial)?|kernel)[- ](?:kernel )?)?svms?"
+    r"|(?:linear )?support[- ]vector (?:machines?|classifiers?)"
+    r"|k-?nn|k-?nearest[- ]neighbou?rs?|kneighborsclassifier|random ?forests?(?: ?classifiers?)?"
+    r"|decision ?trees?(?: ?classifiers?)?|extra ?trees?(?: ?classifiers?)?|logistic ?regression"
+    r"|softmax regression|(?:gaussian |multinomial |bernoulli )?na[iï]ve bayes"
+    r"|(?:gaussian|multinomial|bernoulli|complement) ?nb"
     r"|gradient ?boosting(?: ?classifier)?|xgboost|lightgbm|catboost|adaboost|sgd ?classifier"
     r"|multi-?layer perceptrons?|perceptrons?|mlp(?: ?classifier)?|d?cnns?[0-9]?"
     r"|conv(?:olutional)?(?: neural)? ?net(?:work)?s?"
@@ -521,8 +533,14 @@ _KIND_OF_MODEL = (
     r"|eden|evolutionary deep learning(?: framework)?|auto-?sklearn|tpot"
     r"|autogluon|ensembles?|humans?|crowd workers?)"
 )
+# Features that a classifier gets in place of the pixels: HOG features with a linear SVM.
+_FEATURES = (
+    r"(?:(?:hog|histograms? of oriented gradients|sift|surf|lbp|gabor|haar|pca)"
+    r"(?:[- ](?:features?|descriptors?|vectors?|transform))?"
+    r"(?: ?[+/&] ?|-| (?:and|with|plus|followed by|fed (?:in)?to) (?:an? |the )?))"
+)
 _MODEL = re.compile(
-    rf"(?<![\w])(?:(?:(?-i:[A-Z0-9][\w]{{0,20}})[-+/] ?){{0,4}}"
+    rf"(?<![\w]){_FEATURES}?(?:(?:(?-i:[A-Z0-9][\w]{{0,20}})[-+/] ?){{0,4}}"
     rf"(?:{_NAMED_NETWORK}|{_KIND_OF_MODEL}(?![\w])))"
     rf"(?:-[\w]+)*(?: classifiers?)?(?: ?\+ ?[A-Za-z][\w-]*(?: (?-i:[A-Z])[\w-]*)*)*"
     rf"(?: ?\((?![^()]*(?:[0-9]\.[0-9]|%|accura|error))[^()]{{1,40}}\))?",
@@ -534,7 +552,7 @@ _ARTICLE = re.compile(r"^(?:an? |the |our )", re.IGNORECASE)
 _QUALIFIER = re.compile(r"\s(?:with|using|without)\s(?:an?\s|the\s)?", re.IGNORECASE)
 _STOP_WORD = re.compile(
     r"(?:achiev\w*|reach\w*|obtain\w*|attain\w*|scor\w*|gets?|got|give[sn]?|gave|yield\w*|ha[sd]"
-    r"|have|perform\w*|outperform\w*|show\w*|is|was|are|were|on|for|at|by|to|from|in|of|that|which"
+    r"|have|exceed\w*|surpass\w*|perform\w*|outperform\w*|show\w*|is|was|are|were|on|for|at|by|to|from|in|of|that|which"
     r"|compared|trained|classif\w*|record\w*|report\w*|result\w*|improv\w*|can|could|we|it|as|than"
     r"|over|about|above|around|accuracy|acc|an?|the)$",
     re.IGNORECASE,

@@ -16,7 +16,7 @@ from fmbench.datasets.specs import FASHION_MNIST
 from fmbench.errors import UserError
 from fmbench.extraction.figures import OUT_OF_RANGE, parse_printed_figure
 from fmbench.extraction.found import Extraction, FoundClaim
-from fmbench.extraction.metric_names import MetricName
+from fmbench.extraction.metric_names import MetricName, is_training_metric
 from fmbench.extraction.text.compared import is_comparison, is_derived
 from fmbench.extraction.text.conditions import SOME_CLASSES, restricts_classes
 from fmbench.extraction.text.decide import (
@@ -32,6 +32,7 @@ from fmbench.extraction.text.decide import (
     clean_label,
     explain_condition,
     find_dataset_of,
+    find_images,
     find_label_of,
     find_metric_of,
     is_connected_in,
@@ -42,11 +43,13 @@ from fmbench.extraction.text.decide import (
     read_figure,
 )
 from fmbench.extraction.text.mentions import (
+    END_OF_INTERVAL,
     FASHION,
     MAX_SENTENCE,
     ONE_OF_LIST,
     FigureMention,
     Mention,
+    find_models,
     find_repetition_elsewhere,
 )
 from fmbench.extraction.text.split import (
@@ -55,8 +58,11 @@ from fmbench.extraction.text.split import (
     find_data_set_of_line,
     find_data_sets_of_records,
     is_log_line,
+    is_of_epoch,
     is_training_log,
+    name_models_of_records,
     split_sentences,
+    strip_log_prefix,
 )
 
 KIND = SOURCE  # a name in fmbench.extraction.read.KINDS
@@ -86,17 +92,44 @@ def read_words(texts: Sequence[str], name: str) -> Extraction:
     if sum(bool(line.strip()) for line in lines) > MAX_LINES:
         raise UserError(f"{name} has more than {MAX_LINES:,} lines of words: give fewer")
     headings = Headings()
+    logged: list[FoundClaim] = []
+    is_log = unit == "line" and any(map(is_of_epoch, lines))
     of_records = find_data_sets_of_records(lines)
+    lines = name_models_of_records(lines)
+    code = ""  # the last line that is no number, such as a call whose result the number is
     for i, line in enumerate(lines, start=1):
+        if is_result_of_training(code, line):
+            notes.append(f"{unit} {i}: not taken (of {TRAINING_IMAGES}): {_shorten(code)!r}")
+            continue
+        code = line if line.strip() and _BARE_NUMBER.fullmatch(line) is None else code
         if i - 1 in of_records:
             headings.enter(LINE_LEVEL, of_records[i - 1])
         if line.strip() and find_data_set_of_line(line) is None:
             found, seen = _read_line(line, f"{unit} {i}", headings.data_set)
             claims += found
             notes += seen
+            if is_log and (is_log_line(line) or is_of_epoch(line)):
+                logged += [claim for claim in found if not claim.label]
         if not headings.enter_line(line) and restricts_classes(line) and not _holds_figure(line):
             headings.enter(LINE_LEVEL, SOME_CLASSES)
-    return Extraction(kind=KIND, name=name, claims=tuple(claims), notes=_limit(notes))
+    earlier, repeated = _find_earlier_epochs(logged)
+    claims = [claim for claim in claims if id(claim) not in earlier]
+    return Extraction(KIND, name, tuple(claims), notes=_limit([*repeated, *notes]))
+
+
+_BARE_NUMBER = re.compile(r"\s*(?:(?:out|\[)\S{0,9}:?\s*)?[0-9]*\.?[0-9]+\s*%?\s*", re.IGNORECASE)
+_CODE_OF_TRAINING = re.compile(
+    r"[(\[][^()\[\]]{0,40}(?<![a-z])(?:train|val(?:id)?)(?![a-z])", re.IGNORECASE
+)
+
+
+def is_result_of_training(code: str, line: str) -> bool:
+    """Whether a line is a number alone, below code such as ``clf.score(X_train, y_train)``."""
+    return (
+        code.rstrip().endswith((")", "]"))
+        and _CODE_OF_TRAINING.search(code[:_MAX_SHORT]) is not None
+        and _BARE_NUMBER.fullmatch(line[:_MAX_SHORT]) is not None
+    )
 
 
 def _holds_figure(line: str) -> bool:
@@ -135,14 +168,14 @@ def find_sentences(
         if is_training_log(raw):
             n_training += 1
             continue
-        sentence = Sentence.of(raw, data_set)
+        sentence = Sentence.of(strip_log_prefix(raw), data_set)
         if len(sentence.figures) > MAX_FIGURES:
             n_crowded += 1
             continue
         readings = [read_figure(sentence, figure) for figure in sentence.figures]
         found = _list_claims(sentence, readings, where)
         claims += found
-        if is_log_line(raw):
+        if is_log_line(raw) or is_of_epoch(raw):
             logged += [claim for claim in found if not claim.label]
         notes += [
             f"{where}: not taken ({reading.why_not}): {quote(sentence.text, reading.figure)}"
@@ -199,7 +232,7 @@ def _read_line(
 
     ``context`` is the data set that the lines above name.
     """
-    line = " ".join(line[:MAX_SENTENCE].replace("\t", " | ").split())
+    line = " ".join(strip_log_prefix(line[:MAX_SENTENCE]).replace("\t", " | ").split())
     text = re.sub(r"^(?:[-*\u2022>|]+ |[0-9]{1,2}[.)] )", "", line).removesuffix("|")
     sentence = Sentence.of(text, context)
     if re.fullmatch(r"[\[(][-0-9., eE+]+[\])]", sentence.text):
@@ -243,7 +276,13 @@ def _note_not_taken(where: str, reason: str, sentence: Sentence, figure: FigureM
 
 def _find_metric_of_line(sentence: Sentence, figure: FigureMention) -> MetricName | str:
     """Find the metric of the figure of a short line, or say why it has none."""
-    if _counts_training_batches(sentence.text) or is_of_training(sentence, figure):
+    name_before = sentence.text[: figure.start].strip(" .:=|-")
+    if (
+        _counts_training_batches(sentence.text)
+        or is_of_training(sentence, figure)
+        or is_training_metric(name_before)
+        or (not sentence.metrics and find_images(sentence.text[: figure.start]) == "other")
+    ):
         return f"of {TRAINING_IMAGES}"
     if not sentence.metrics and not MISCLASSIFIES.search(sentence.text[: figure.start]):
         return ACCURACY
@@ -270,6 +309,11 @@ def _counts_training_batches(text: str) -> bool:
     return int(match[1]) in of_training - {-(-n_test // size) for size in _BATCH_SIZES}
 
 
+_GOES_ON = re.compile(  # a piece of a sentence that is no entry of a list
+    rf"{ACHIEVED.pattern}|(?:which|where|whereas|while|but|although|because|so|with)\b", re.I
+)
+
+
 def _read_line_as_prose(
     line: str, sentence: Sentence, where: str
 ) -> tuple[list[FoundClaim], list[str]]:
@@ -280,7 +324,8 @@ def _read_line_as_prose(
     is_list = any(figure.why_not == ONE_OF_LIST for figure in sentence.figures)
     is_prose = re.search(r"\w[.!?] [A-Z]", line) is not None or restricts_classes(line)
     is_prose = is_prose or any(EARLIER_EPOCH in note for note in notes)
-    is_prose = is_prose or any(ACHIEVED.match(piece.strip()) for piece in pieces[1:])
+    is_range = is_range or any(figure.why_not == END_OF_INTERVAL for figure in sentence.figures)
+    is_prose = is_prose or any(_GOES_ON.match(piece.strip()) for piece in pieces[1:])
     if len(pieces) > 1 and len(claims) < len(pieces) and not (is_range or is_list or is_prose):
         parts = [Sentence.of(piece) for piece in pieces]
         if all(len(_choose_figures(part)) == 1 for part in parts):
@@ -318,6 +363,8 @@ def _read_pieces(
     for piece in pieces:
         found, seen = _read_line(piece, where, sentence.context)
         notes += seen
+        models = [] if found or label else find_models(piece)
+        label = models[0].name if len(models) == 1 else label  # LeNet-5: train 95 %, test 90 %
         repetition = find_repetition_elsewhere(piece, sentence.text)
         for claim in found:
             label = claim.label or label
@@ -359,11 +406,11 @@ _LABEL_END = re.compile(
     r"(?:\b(?:achiev\w*|reach\w*|obtain\w*|attain\w*|scor\w*|gets?|got|has|have|had|with|yields?"
     r"|gives?|gave|is|was|of|an?|the|at|to|up|test(?:ing)?|overall|mean|average|averaged|best|max|maximum|highest|final"
     r"|on|for|in|over|across|results?|rate|score|classification|set|data|value|by|as|and|its|macro"
-    r"|weighted|micro)|[\s:=|,;>(\[~-]+|\b(?:[0-9]+|two|three|five|ten) (?:runs|seeds|trials))$",
+    r"|weighted|micro)|[\s:=|,;>(\[~.-]+|\b(?:[0-9]+|two|three|five|ten) (?:runs|seeds|trials))$",
     re.IGNORECASE,
 )
 _LABEL_START = re.compile(
-    r"^(?:[\s:=|,;.)\]-]+|(?:with|by|of|for|from|using|on|in|the|an?|our|is|was|test|set|accuracy"
+    r"^(?:[\s:=|,;.)\]-]+|\((?:test|train(?:ing)?)\)|(?:with|by|of|for|from|using|on|in|the|an?|our|is|was|test|set|accuracy"
     r"|best|mean|average|maximum|max|highest|median|obtained|achieved|reached|averaged)\b)",
     re.IGNORECASE,
 )
@@ -421,6 +468,7 @@ def _is_clause(label: str, sentence: Sentence) -> bool:
     """Whether what is left of a line is a clause and no name."""
     return (
         _WORD_OF_CLAUSE.search(label) is not None
+        or ACHIEVED.search(label) is not None
         or len(label.split()) > _MAX_NAME
         or (bool(sentence.compared) and is_comparison(sentence.text))
         or any(is_derived(model.name) for model in sentence.models)

@@ -44,11 +44,23 @@ _LOGGED_METRIC = (  # a line that ends with a metric, an equals sign or colon, a
 )
 _TRAINING_LOG = re.compile(
     r"\bval_(?:loss|acc)|\bepoch[ :#=]*\[?[0-9]+ ?[/\]]|\bloss[:=] ?[0-9.]+ ?[-,|]? ?acc"
-    r"|[0-9]+/[0-9]+ \[=",
+    r"|[0-9]+/[0-9]+ \[=|\b[0-9]+ ?/ ?[0-9]+ (?:batches|steps|it)\b",
     re.IGNORECASE,
 )
 _TEST_LINE = re.compile(r"^(?!.*\b(?:train|val))(?!.*[0-9]/[0-9]+ \[=).*\btest", re.IGNORECASE)
-_LOG_LINE = re.compile(rf"{_RECORD.pattern}|^\W*{_EPOCH}|{_LOGGED_METRIC}", re.IGNORECASE)
+_LOGGED_CELL = r"^\s*[|][^|]*[|](?:[^|]*[|])??\s*test[ _](?:acc|err)\w*[ :=]+[0-9]"
+_LOG_LINE = re.compile(
+    rf"{_RECORD.pattern}|^\W*{_EPOCH}|{_LOGGED_METRIC}|{_LOGGED_CELL}", re.IGNORECASE
+)
+_OF_EPOCH = re.compile(rf"{_EPOCH}|\bloss\b ?[:=] ?-?[0-9]", re.IGNORECASE)
+# The time and the level that programs write before each line of a log.
+LOG_PREFIX = (
+    r"^\s*\[?(?:[0-9]{4}[-/][0-9]{2}[-/][0-9]{2}[T ])?"
+    r"[0-9]{2}:[0-9]{2}:[0-9]{2}(?:[.,][0-9]+)?Z?\]?"
+    r"(?:\s*[-|:]*\s*\[?(?:DEBUG|INFO|WARNING|ERROR)\]?)?(?:\s*[-|:](?=\s))?"
+    r"|^\s*\[?(?:DEBUG|INFO|WARNING|ERROR)\b\]?(?::[\w.]+:|\s*[-|:])?"
+)
+_LOG_PREFIX = re.compile(LOG_PREFIX)
 _LABEL_AND_FIGURE = re.compile(
     r"^\s*\S.{0,90}?\s(?:[0-9]{1,3}[.,][0-9]+\s?%?|[0-9]{1,3}\s?%)(?:\s*[-\u00b1]\s*[0-9.,]+)?\s*$"
 )
@@ -227,6 +239,42 @@ def find_data_sets_of_records(lines: Sequence[str]) -> dict[int, str]:
     return found
 
 
+_MODEL_KEY = re.compile(
+    r"\s*(?:[-*\u2022]\s+)?(?:model|network|architecture|arch|classifier|method)"
+    r"(?: name| type)?[ .]*[:=]\s*(?P<name>[A-Za-z][^:=|()]{0,58}(?:\([^()]{1,80}\))?)",
+    re.IGNORECASE,
+)
+_METRIC_LINE = re.compile(
+    r"(?P<mark>\s*(?:[-*\u2022]\s+)?)(?P<rest>(?:(?:test|overall|final|top-1)[ _-]*)*"
+    r"(?:accuracy|acc|error(?: rate)?|kappa)\b[^:=0-9]{0,40}[:=]\s*[0-9].*)",
+    re.IGNORECASE,
+)
+
+
+def name_models_of_records(lines: Sequence[str]) -> list[str]:
+    """Write the model of each record before its metrics: ``Model: SVC``, below ``Accuracy: 89.7``.
+
+    A record goes on to the next blank line. The name of its only model may stand below the metrics;
+    of several names, the one above a metric counts.
+    """
+    named = list(lines)
+    start = 0
+    for end in [*(i for i, line in enumerate(lines) if not line.strip()), len(lines)]:
+        names = {
+            i: match["name"].strip()
+            for i in range(start, end)
+            if (match := _MODEL_KEY.fullmatch(lines[i][:_MAX_START]))
+        }
+        name = next(iter(names.values())) if len(names) == 1 else ""
+        for i in range(start, end) if names else ():
+            name = names.get(i, name)
+            metric = _METRIC_LINE.fullmatch(lines[i][:_MAX_START]) if name else None
+            if metric is not None:
+                named[i] = f"{metric['mark']}{name} {metric['rest']}"
+        start = end + 1
+    return named
+
+
 _MAX_PAIRS = 500  # of lines that are looked at
 _MIN_WORDS = 6  # of a line that may go on in the next one
 _RUNS_ON = re.compile(
@@ -321,6 +369,16 @@ def is_log_line(line: str) -> bool:
     return _LOG_LINE.search(line[-_MAX_START:]) is not None
 
 
+def strip_log_prefix(line: str) -> str:
+    """Return a line of a log without the time and the level before it."""
+    return _LOG_PREFIX.sub("", line, count=1)
+
+
+def is_of_epoch(line: str) -> bool:
+    """Whether a line prints a loss or the number of an epoch, as one of each epoch does."""
+    return _OF_EPOCH.search(line[:_MAX_START]) is not None
+
+
 def _is_alone(line: str) -> bool:
     """Whether a line is a heading or a line of a log, so not joined with the next one."""
     return bool(
@@ -350,9 +408,10 @@ def split_sentences(text: str, context: str | None = None) -> Iterator[tuple[str
 
 
 def _name_records(text: str) -> str:
-    """Write the data set of each record also above its first line."""
+    """Write the data set of each record also above its first line, and its model to the metrics."""
     lines = text.splitlines()
     named = find_data_sets_of_records(lines)
+    lines = name_models_of_records(lines)
     above = [[f"Dataset: {named[i]}"] if i in named else [] for i in range(len(lines))]
     return "\n".join(part for i, line in enumerate(lines) for part in (*above[i], line))
 

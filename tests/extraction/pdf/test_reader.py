@@ -153,6 +153,16 @@ def test_columns_are_told_apart_and_the_named_one_is_read():
         read_in_this_process(data, column="CIFAR")
 
 
+def test_a_rule_below_the_whole_head_does_not_join_its_cells():
+    items = [
+        (80.0, 100.0, "Method"), (180.0, 100.0, "MNIST"), (260.0, 100.0, "Fashion-MNIST"),
+        (80.0, 115.0, "k-NN"), (180.0, 115.0, "96.9"), (260.0, 115.0, "85.4"),
+        (80.0, 127.0, "Random forest"), (180.0, 127.0, "97.0"), (260.0, 127.0, "87.6"),
+    ]  # fmt: skip
+    [table] = list_tables(typeset_words(items, lines=[(75, 335, 103)]))
+    assert table[0] == ["Method", "MNIST", "Fashion-MNIST"]
+
+
 def test_a_head_that_spans_columns_is_repeated_over_them():
     items = [
         (200.0, 100.0, "MNIST"), (320.0, 100.0, "Fashion-MNIST"),

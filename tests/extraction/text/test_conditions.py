@@ -191,3 +191,16 @@ def test_a_number_of_layers_and_a_figure_of_the_validation_are_no_claims() -> No
     found = read_words(lines, "claims.txt")
     assert not found.claims
     assert any("training or validation images" in note for note in found.notes)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Averaged over ten data sets, LeNet-5 reaches an accuracy of 84.1%.",
+        "The mean accuracy of LeNet-5 across all benchmarks is 84.1 %.",
+        "LeNet-5 was trained with 90% of the training images and validated with the remaining 10%.",
+    ],
+)
+def test_means_over_data_sets_and_the_rest_of_the_images_are_no_claims(text: str) -> None:
+    for claims, _ in read_both(text):
+        assert claims == []

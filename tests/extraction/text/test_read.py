@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from fmbench.errors import UserError
 from fmbench.extraction.found import FoundClaim
+from fmbench.extraction.read import read_input
 from fmbench.extraction.text.read import (
     MAX_FIGURES,
     MAX_LINES,
@@ -544,3 +545,133 @@ def test_a_name_behind_on_is_a_data_set_even_if_it_is_unknown(name: str) -> None
 def test_a_device_or_a_model_behind_on_is_no_data_set(name: str) -> None:
     claims, _ = read(f"SVC reaches 81.5 % accuracy on {name}")
     assert [claim.figure.value for claim in claims] == ["81.5%"]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("MLP - 88.9% test accuracy (91.2% train)", [("MLP", "88.9%")]),
+        ("CNN - 91.8% test accuracy (val: 92.3%)", [("CNN", "91.8%")]),
+        ("The accuracy is 95.1% (train) and 90.2% (test) for LeNet-5.", [("LeNet-5", "90.2%")]),
+        ("LeNet-5 accuracy (train 95.1%, test 90.4%)", [("LeNet-5", "90.4%")]),
+        ("ResNet-18 gets 99.1% training and 93.5% test accuracy.", [("ResNet-18", "93.5%")]),
+        ("OOB score.....: 0.8801", []),
+        ("Out-of-bag accuracy: 88.0 %", []),
+        ("Random forest: 87.6 %, OOB estimate 88.1 %", [("Random forest", "87.6%")]),
+        ("LeNet-5 training set: 95.1", []),
+    ],
+)
+def test_images_that_are_named_behind_a_figure_or_in_a_label_count(
+    text: str, expected: list[tuple[str, str]]
+) -> None:
+    claims, _ = read(text)
+    assert [(claim.label, claim.figure.value) for claim in claims] == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("The run of 10:00:01,123 used Fashion-MNIST", []),
+        ("Fashion-MNIST with a test coverage of 97%", []),
+        ("We computed 95% confidence intervals: [91.2%, 92.3%].", []),
+        ("LeNet-5 with batch norm and dropout 91.8%", ["91.8%"]),
+        ("LeNet-5 with dropout 50%", []),
+    ],
+)
+def test_times_coverages_and_ends_of_intervals_are_no_accuracies(
+    text: str, expected: list[str]
+) -> None:
+    claims, _ = read(text)
+    assert [claim.figure.value for claim in claims] == expected
+
+
+@pytest.mark.parametrize(
+    "log",
+    [
+        "Epoch {n}\nTest set: Average loss: 0.{n}123, Accuracy: 8{n}23/10000 (8{n}%)\n",
+        "Epoch {n}\nTest Error: \n Accuracy: 8{n}.2%, Avg loss: 0.{n}00 \n",
+        "Epoch {n}: train accuracy 9{n}.1%, test accuracy 8{n}.0%\n",
+    ],
+)
+def test_of_the_epochs_of_a_log_only_the_last_one_counts(log: str) -> None:
+    text = "".join(log.format(n=n) for n in range(1, 6))
+    (claim,) = read_input(text.encode(), name="train.log").claims
+    assert claim.figure.value.startswith("85")
+
+
+def test_the_time_before_a_line_of_a_log_is_no_figure_and_no_name() -> None:
+    text = (
+        "2024-03-01 10:00:01,123 INFO Dataset: FashionMNIST\n"
+        "2024-03-01 10:09:02,456 INFO LeNet-5 test accuracy: 90.65%\n"
+    )
+    (claim,) = read_input(text, name="run.log").claims
+    assert (claim.label, claim.figure.value) == ("LeNet-5", "90.65%")
+
+
+def test_the_last_line_of_a_log_with_bars_is_read_and_those_of_training_batches_are_not() -> None:
+    text = (
+        "| epoch   2 | 400/469 batches | lr 0.0010 | loss  0.41 | acc 86.12\n"
+        "| end of epoch   2 | time: 10.10s | valid loss  0.35 | valid acc 87.20\n"
+        "| End of training | test loss  0.36 | test acc 86.93\n"
+    )
+    (claim,) = read_input(text, name="train.log").claims
+    assert claim.figure.value == "86.93"
+
+
+def test_a_number_below_a_call_is_of_the_images_that_the_call_names() -> None:
+    text = ">>> clf.score(X_test, y_test)\n0.9001\n>>> clf.score(X_train, y_train)\n0.9771\n"
+    found = read_input(text, name="session.txt")
+    assert [claim.figure.value for claim in found.claims] == ["0.9001"]
+    assert any("training or validation images" in note for note in found.notes)
+
+
+@pytest.mark.parametrize(
+    ("text", "label"),
+    [
+        ("HOG features with a linear SVM reach 86.5%.", "HOG features with a linear SVM"),
+        ("PCA + SVM gets 88.1% accuracy.", "PCA + SVM"),
+        ("A linear SVM reaches 83.9% accuracy.", "linear SVM"),
+        ("The RBF SVM reaches 89.7% accuracy.", "RBF SVM"),
+        ("MultinomialNB reaches 65.5% accuracy.", "MultinomialNB"),
+        ("A CNN without augmentation exceeds 91% accuracy.", "CNN without augmentation"),
+    ],
+)
+def test_features_and_the_kernel_belong_to_the_name_of_a_classifier(text: str, label: str) -> None:
+    (claim,), _ = find_sentences(text, "text")
+    assert claim.label == label
+
+
+def test_a_clause_behind_a_comma_is_no_entry_of_a_list() -> None:
+    claims, _ = read("[3] had 98.8% for LeNet-5, which is not reached: our own run gets 90.7%.")
+    assert not any("which" in claim.label for claim in claims)
+
+
+def test_folds_that_only_chose_the_model_are_not_those_of_its_test() -> None:
+    text = (
+        "After tuning with 5-fold cross-validation (best CV score 88.9%), gradient boosting attains"
+    )
+    claims, _ = find_sentences(f"{text} 89.1% on the test set.", "text")
+    assert [(c.figure.value, c.folds) for c in claims] == [("88.9%", 5), ("89.1%", 1)]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            "Model: LeNet-5\nLoss: 0.27\nAccuracy: 90.7 %\n\nModel: MLP\nAccuracy: 88.5 %\n",
+            [("LeNet-5", "90.7%"), ("MLP", "88.5%")],
+        ),
+        (
+            "Model: Random Forest\nAccuracy: 87.6 %\nModel: SVC (rbf)\nAccuracy: 89.8 %\n",
+            [("Random Forest", "87.6%"), ("SVC (rbf)", "89.8%")],
+        ),
+        ("Accuracy: 90.7 %\nModel....: LeNet-5\n", [("LeNet-5", "90.7%")]),
+        ("Model...: SVC(C=10)\nTest accuracy...: 0.90\n", [("SVC(C=10)", "0.90")]),
+        ("Model: LeNet-5\n\nAccuracy: 90.7 %\n", [("", "90.7%")]),
+    ],
+)
+def test_a_record_names_the_model_of_its_metrics(
+    text: str, expected: list[tuple[str, str]]
+) -> None:
+    found = read_input(f"Results on the test images\n==========\n\n{text}")
+    assert [(claim.label, claim.figure.value) for claim in found.claims] == expected

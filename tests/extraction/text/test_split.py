@@ -166,8 +166,8 @@ def test_the_data_set_of_a_record_may_stand_below_its_figure() -> None:
         "- model: LeNet-5\n  accuracy: 99.1\n  dataset: MNIST\n"
         "- model: SVC\n  accuracy: 89.7\n  dataset: Fashion-MNIST"
     )
-    assert lines_of(text) == [("", "89.7")]
-    assert claims_of(text) == [("", "89.7")]
+    assert lines_of(text) == [("SVC", "89.7")]
+    assert claims_of(text) == [("SVC", "89.7")]
 
 
 def test_a_heading_holds_for_the_headings_below_it() -> None:
