@@ -392,6 +392,9 @@ class FakeSession:
     def find_sources(self, cells):
         return dict.fromkeys(cell.dataset.name for cell in cells)
 
+    def start_loading(self, cells):
+        pass
+
     def session(self, cells):
         return self
 

@@ -372,7 +372,10 @@ def test_a_request_for_workers_that_have_left_is_sent_to_the_remaining_workers(
 
 @pytest.fixture
 def start_late_worker(tmp_path, cluster):
-    """Starts a third worker during a test, and ends it at the end of the test."""
+    """Starts a third worker during a test, and ends it at the end of the test.
+
+    The next test begins when the scheduler has noticed that, and names the worker no more.
+    """
 
     def start(backend, *options, **variables):
         there = set(backend.count_worker_threads())
@@ -383,8 +386,13 @@ def start_late_worker(tmp_path, cluster):
         [address] = set(backend.count_worker_threads()) - there
         return late, address
 
+    def count_workers(dask_scheduler):
+        return len(dask_scheduler.workers)
+
     with ExitStack() as stack:
         yield start
+    with distributed.Client(cluster.address, timeout=WAIT_SECONDS) as client:
+        wait_until(lambda: client.run_on_scheduler(count_workers) <= 2)
 
 
 @pytest.mark.parametrize("fault", ["no fmbench", "no temporary folder"])
