@@ -84,6 +84,51 @@ static __device__ void compute_gradient(const float* A, const float* gradient, P
     }
 }
 
+// Copies the weights of a network so that those of each connection begin at a float4. `turned`: by half a
+// turn, so that the gradient of the maps before the convolution is a convolution, too.
+static __device__ void copy_weights(float4* to, const float* weights, bool turned) {
+    float* w = (float*)to;
+    for (int i = threadIdx.x; i < N_OUT * N_IN * N_WEIGHTS; i += blockDim.x) {
+        int place = turned ? N_WEIGHTS - 1 - i % N_WEIGHTS : i % N_WEIGHTS;
+        w[i / N_WEIGHTS * 4 * WEIGHTS_4 + place] = weights[i];
+    }
+}
+
+// Adds to the sums of EACH maps, at a square of WIDTH x WIDTH pixels, the convolution of n_maps maps. The
+// maps are `side` wide; `maps` points to the pixel of the first one at which the square begins. The
+// weights of one map after the other are `map_step` float4 apart, those of one sum after the other
+// `each_step`.
+template <int EACH, int WIDTH>
+static __device__ void convolve(float (&sums)[EACH][WIDTH * WIDTH], const float* maps, int side, int n_maps,
+                                const float4* w4, int map_step, int each_step) {
+    const int across = KERNEL + WIDTH - 1;  // pixels on a side that the square needs
+#pragma unroll 1
+    for (int map = 0; map < n_maps; map++, maps += side * side, w4 += map_step) {
+        float patch[across * across];
+#pragma unroll
+        for (int i = 0; i < across; i++)
+#pragma unroll
+            for (int j = 0; j < across; j++) patch[i * across + j] = maps[i * side + j];
+#pragma unroll
+        for (int e = 0; e < EACH; e++) {
+            float own[4 * WEIGHTS_4];
+#pragma unroll
+            for (int i = 0; i < WEIGHTS_4; i++) {
+                float4 four = w4[e * each_step + i];
+                own[4 * i] = four.x, own[4 * i + 1] = four.y;
+                own[4 * i + 2] = four.z, own[4 * i + 3] = four.w;
+            }
+#pragma unroll
+            for (int i = 0; i < KERNEL; i++)
+#pragma unroll
+                for (int j = 0; j < KERNEL; j++)
+#pragma unroll
+                    for (int k = 0; k < WIDTH * WIDTH; k++)
+                        sums[e][k] += own[i * KERNEL + j] * patch[(i + k / WIDTH) * across + j + k % WIDTH];
+        }
+    }
+}
+
 // X (images, N_IN, SIDE, SIDE), weights (networks, N_OUT, N_IN, KERNEL, KERNEL), bias
 // (networks, N_OUT); writes A (images, N_OUT, OUT_SIDE, OUT_SIDE) behind the activation and, with
 // pooling, pooled (images, N_OUT, POOLED_SIDE, POOLED_SIDE). A block for each image; a thread for each
@@ -97,9 +142,7 @@ extern "C" __global__ void forward(const float* X, const float* weights, const f
     bias += (size_t)network * bias_step;
     copy_image(image, X + (size_t)blockIdx.x * N_IN * SIDE * SIDE);
     weights += (size_t)network * weight_step;
-    float* w = (float*)w4;
-    for (int i = threadIdx.x; i < N_OUT * N_IN * N_WEIGHTS; i += blockDim.x)
-        w[i / N_WEIGHTS * 4 * WEIGHTS_4 + i % N_WEIGHTS] = weights[i];
+    copy_weights(w4, weights, false);
     __syncthreads();
 
     if (threadIdx.x >= N_SQUARES * N_SQUARES * (N_OUT / OUT_EACH)) return;
@@ -111,34 +154,8 @@ extern "C" __global__ void forward(const float* X, const float* weights, const f
     for (int o = 0; o < OUT_EACH; o++)
 #pragma unroll
         for (int k = 0; k < SQUARE * SQUARE; k++) sums[o][k] = bias[first + o];
-#pragma unroll 1
-    for (int c = 0; c < N_IN; c++) {
-        float patch[(KERNEL + SQUARE - 1) * (KERNEL + SQUARE - 1)];
-#pragma unroll
-        for (int i = 0; i < KERNEL + SQUARE - 1; i++)
-#pragma unroll
-            for (int j = 0; j < KERNEL + SQUARE - 1; j++)
-                patch[i * (KERNEL + SQUARE - 1) + j] =
-                    image[(c * PADDED + y + i) * PADDED + x + j];
-#pragma unroll
-        for (int o = 0; o < OUT_EACH; o++) {
-            float own[4 * WEIGHTS_4];
-#pragma unroll
-            for (int i = 0; i < WEIGHTS_4; i++) {
-                float4 four = w4[((first + o) * N_IN + c) * WEIGHTS_4 + i];
-                own[4 * i] = four.x, own[4 * i + 1] = four.y;
-                own[4 * i + 2] = four.z, own[4 * i + 3] = four.w;
-            }
-#pragma unroll
-            for (int i = 0; i < KERNEL; i++)
-#pragma unroll
-                for (int j = 0; j < KERNEL; j++)
-#pragma unroll
-                    for (int k = 0; k < SQUARE * SQUARE; k++)
-                        sums[o][k] += own[i * KERNEL + j] *
-                                      patch[(i + k / SQUARE) * (KERNEL + SQUARE - 1) + j + k % SQUARE];
-        }
-    }
+    convolve<OUT_EACH, SQUARE>(sums, image + y * PADDED + x, PADDED, N_IN, w4 + first * N_IN * WEIGHTS_4,
+                               WEIGHTS_4, N_IN * WEIGHTS_4);
 #pragma unroll
     for (int o = 0; o < OUT_EACH; o++) {
         size_t map = (size_t)blockIdx.x * N_OUT + first + o;
@@ -235,10 +252,7 @@ extern "C" __global__ void compute_input_gradient(const float* weights, const fl
     __shared__ float4 w4[N_OUT * N_IN * WEIGHTS_4];
     int network = blockIdx.x / n;
     weights += (size_t)network * weight_step;
-    float* w = (float*)w4;
-    // The kernel is turned by half a turn, so that the sum below is a convolution again.
-    for (int i = threadIdx.x; i < N_OUT * N_IN * N_WEIGHTS; i += blockDim.x)
-        w[i / N_WEIGHTS * 4 * WEIGHTS_4 + N_WEIGHTS - 1 - i % N_WEIGHTS] = weights[i];
+    copy_weights(w4, weights, true);
     for (int i = threadIdx.x; i < N_OUT * SPREAD * SPREAD; i += blockDim.x) dz[i] = 0.0f;
     __syncthreads();
     const int around = KERNEL - 1 - PADDING;
@@ -257,34 +271,8 @@ extern "C" __global__ void compute_input_gradient(const float* weights, const fl
     for (int c = 0; c < IN_EACH; c++)
 #pragma unroll
         for (int k = 0; k < IN_SQUARE * IN_SQUARE; k++) sums[c][k] = 0.0f;
-#pragma unroll 1
-    for (int o = 0; o < N_OUT; o++) {
-        float patch[(KERNEL + IN_SQUARE - 1) * (KERNEL + IN_SQUARE - 1)];
-#pragma unroll
-        for (int i = 0; i < KERNEL + IN_SQUARE - 1; i++)
-#pragma unroll
-            for (int j = 0; j < KERNEL + IN_SQUARE - 1; j++)
-                patch[i * (KERNEL + IN_SQUARE - 1) + j] = dz[(o * SPREAD + y + i) * SPREAD + x + j];
-#pragma unroll
-        for (int c = 0; c < IN_EACH; c++) {
-            float own[4 * WEIGHTS_4];
-#pragma unroll
-            for (int i = 0; i < WEIGHTS_4; i++) {
-                float4 four = w4[(o * N_IN + first + c) * WEIGHTS_4 + i];
-                own[4 * i] = four.x, own[4 * i + 1] = four.y;
-                own[4 * i + 2] = four.z, own[4 * i + 3] = four.w;
-            }
-#pragma unroll
-            for (int i = 0; i < KERNEL; i++)
-#pragma unroll
-                for (int j = 0; j < KERNEL; j++)
-#pragma unroll
-                    for (int k = 0; k < IN_SQUARE * IN_SQUARE; k++)
-                        sums[c][k] +=
-                            own[i * KERNEL + j] * patch[(i + k / IN_SQUARE) * (KERNEL + IN_SQUARE - 1) +
-                                                        j + k % IN_SQUARE];
-        }
-    }
+    convolve<IN_EACH, IN_SQUARE>(sums, dz + y * SPREAD + x, SPREAD, N_OUT, w4 + first * WEIGHTS_4,
+                                 N_IN * WEIGHTS_4, WEIGHTS_4);
     of_X += (size_t)blockIdx.x * N_IN * SIDE * SIDE;
 #pragma unroll
     for (int c = 0; c < IN_EACH; c++)
