@@ -51,7 +51,7 @@ class Group:
 
 
 def list_groups(wheels: Mapping[str, Path]) -> list[Group]:
-    """The packages that the steps need, as pyproject.toml requires them."""
+    """List the packages that the steps import, in the versions that pyproject.toml asks for."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
     extra = {get_name(r): r.partition(";")[0].strip() for r in (*extras["dev"], *extras["fast"])}
@@ -179,7 +179,9 @@ def add_packages(site: Path) -> None:
 
 
 def choose_wheels(group: Group, wheels: Mapping[str, Path]) -> list[list[Path]]:
-    """The wheels to install; for a needed group first the missing ones, then, if need be, all.
+    """Choose the wheels to install, as a list of attempts.
+
+    Of a needed group, only the missing packages are tried first, and then all of them.
 
     What a missing package needs may be there, but too old. Of an optional group all are installed
     at once, because its compiled libraries look for one another in their own folder.
@@ -206,7 +208,7 @@ def install_wheels(wheels: Sequence[Path], prefix: Path) -> None:
 
 
 def find_package_folders(prefix: Path) -> list[Path]:
-    """The folders of packages below ``prefix``; a wheel may have brought one of its own."""
+    """Find the folders of packages below ``prefix``; a wheel may have brought another one."""
     return sorted(prefix.glob("**/lib/python*/*-packages"))
 
 

@@ -307,7 +307,7 @@ def measure_cnns(step: Step) -> None:
 
 
 def format_speed(name: str, row: dict[str, float]) -> str:
-    """Write one line on a row's epoch: its seconds with fmbench and with the plain loop."""
+    """Write one line: how long an epoch of a row takes with fmbench and with the plain loop."""
     return (
         f"{name}: an epoch in {row['fmbench s']:.2f} s, plain {row['plain s']:.2f} s: "
         f"{row['times as fast']:.1f} times as fast, {row['GFLOP/s']:.0f} GFLOP/s"

@@ -124,7 +124,7 @@ def _check_rounding(rounding: str) -> None:
 
 
 def _list_mapping(mapping: str | Sequence[str] | Mapping[str, str]) -> list[str]:
-    """List what labels mean as texts ``LABEL=RUNNER``."""
+    """Turn a dictionary from labels to runners into a list of texts ``LABEL=RUNNER``."""
     if isinstance(mapping, Mapping):
         return [f"{label}={runner}" for label, runner in mapping.items()]
     return list_names(mapping)

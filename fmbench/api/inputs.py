@@ -17,12 +17,6 @@ if TYPE_CHECKING:
     from fmbench.records.protocols import Protocol
     from fmbench.suites.claims import Suite
 
-# What some options of a run may be; the command line offers the same.
-ALLOWED_OPTIONS = {
-    "device": ("auto", "cpu", "cuda"), "backend": ("local", "dask"),
-    "order": ("auto", "table", "finish"),
-}  # fmt: skip
-
 
 FEWEST = {"jobs": 1, "threads": 1, "together": 1, "gpu_jobs": 1, "retries": 0}
 CHOSEN_BY_FMBENCH = ("jobs", "together")  # if they are None
@@ -45,7 +39,7 @@ def load_suite(name_or_path: str | Path | None = None) -> Suite:
 
 
 def load_given_suite(suite: str | Path | Suite | None) -> Suite:
-    """Return a suite that is given itself, or by its file or name; see :func:`load_suite`."""
+    """Return the suite itself if one is given; else load it by its file or its name."""
     return load_suite(suite) if suite is None or isinstance(suite, str | Path) else suite
 
 
@@ -74,7 +68,7 @@ def list_names(names: str | Sequence[str]) -> list[str]:
 
 
 def list_parameters(parameters: str | Sequence[str] | Mapping[str, Any]) -> list[str]:
-    """List hyperparameters as ``"name=value"``; they may also be given as a dictionary."""
+    """Turn hyperparameters, maybe in a dictionary, into a list of texts ``"name=value"``."""
     from fmbench.plugins.model_spec import format_value
 
     if isinstance(parameters, Mapping):
@@ -88,7 +82,9 @@ def check_options(options: RunOptions) -> None:
     Raises:
         UserError: such as a device that is none of "auto", "cpu" and "cuda", or no job.
     """
-    for name, allowed in ALLOWED_OPTIONS.items():
+    from fmbench.execution.session import BACKENDS, DEVICES, ORDERS
+
+    for name, allowed in (("device", DEVICES), ("backend", BACKENDS), ("order", ORDERS)):
         if (value := getattr(options, name)) not in allowed:
             raise UserError(
                 f"RunOptions: {name} must be one of {', '.join(allowed)}, not {value!r}"

@@ -256,7 +256,7 @@ def _foresee_looks(
 
 
 def _find_missing_data(cells: Sequence[Cell], folders: Mapping[str, Path]) -> Iterable[str]:
-    """Yield the titles of the data sets that cells need and that a run would have to fetch."""
+    """Yield the titles of the data sets that cells need and that are not on this machine."""
     from fmbench.datasets.locate import check_folders, locate_dataset
 
     check_folders(folders)

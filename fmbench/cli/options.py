@@ -17,7 +17,14 @@ from click.shell_completion import CompletionItem
 
 from fmbench.cli.output import OutputOptions
 from fmbench.errors import UserError
-from fmbench.execution.session import TOGETHER_ON_GPU, RunOptions, Verbosity
+from fmbench.execution.session import (
+    BACKENDS,
+    DEVICES,
+    ORDERS,
+    TOGETHER_ON_GPU,
+    RunOptions,
+    Verbosity,
+)
 from fmbench.records.protocols import FULL, QUICK
 from fmbench.suites.bundled import DEFAULT_SUITE
 from fmbench.utils.files import DEFAULT_RESULTS, RESULTS_VARIABLE
@@ -200,7 +207,7 @@ _RUN_OPTIONS = (
         help="GiB of resident memory above which a cell is ended.",
     ),
     click.option(
-        "--device", type=click.Choice(["auto", "cpu", "cuda"]), default=RunOptions.device,
+        "--device", type=click.Choice(DEVICES), default=RunOptions.device,
         show_default=True, help="Where the neural networks run.",
     ),
     click.option(
@@ -219,7 +226,7 @@ _RUN_OPTIONS = (
         help="GiB of the GPU's memory that they may take together.",
     ),
     click.option(
-        "--backend", type=click.Choice(["local", "dask"]), default=RunOptions.backend,
+        "--backend", type=click.Choice(BACKENDS), default=RunOptions.backend,
         show_default=True, help="Run the cells on this machine, or on the workers of a Dask "
         "cluster.",
     ),
@@ -281,7 +288,7 @@ def output(
 
 
 order = click.option(
-    "--order", type=click.Choice(["auto", "table", "finish"]), default=RunOptions.order,
+    "--order", type=click.Choice(ORDERS), default=RunOptions.order,
     show_default=True, help="`table`: every row once before a second seed, the cheapest first; "
     "`finish`: the longest cells first; `auto`: `finish` where cores would idle at the end; "
     "with --until-decided: first the rows that decide most for the least compute.",

@@ -184,9 +184,9 @@ def build_figure_rows(result: ConsistencyResult) -> list[dict[str, str]]:
 
 
 def build_source_rows(result: ConsistencyResult) -> list[dict[str, str]]:
-    """Return one row for each listed source: its name and the range that it allows of each metric.
+    """Return one row for each source: its name, and between which values it allows each metric.
 
-    A printed matrix says everything that agreeing figures in the same place say: one row for both.
+    A printed matrix and figures beside it that agree with it are one row.
     """
     rows = []
     for source in list_sources(result):

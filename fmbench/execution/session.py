@@ -62,6 +62,12 @@ def show_no_progress(
     yield Observer()
 
 
+# What some of the options of a run may be.
+DEVICES = ("auto", "cpu", "cuda")
+BACKENDS = ("local", "dask")
+ORDERS = ("auto", "table", "finish")
+
+
 @dataclass(frozen=True)
 class RunOptions:
     """What a run may use. ``None`` means that fmbench chooses.

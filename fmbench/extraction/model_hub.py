@@ -54,7 +54,10 @@ class _Result:
 
 @dataclass(frozen=True)
 class ModelHubRead(Extraction):
-    """What a model hub's file gives; ``left_out`` are its figures of training and other images."""
+    """What was found in a model hub's file.
+
+    ``left_out`` are the figures that are not claims: those of training images or of other data.
+    """
 
     left_out: tuple[PrintedFigure, ...] = ()
 

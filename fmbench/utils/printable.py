@@ -31,9 +31,9 @@ def escape_on_one_line(text: str) -> str:
 
 
 def write_on_one_line(text: str) -> str:
-    """Return ``text`` with one blank for each run of blanks and of signs that cannot be printed.
+    """Return ``text`` on one line: its words, with one blank between each two.
 
-    There is none at its ends.
+    Line breaks, tabs and characters that cannot be printed separate words, too.
     """
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 

@@ -9,12 +9,16 @@ from importlib import resources
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import pytest
 import torch
 
 from fmbench.models.nn import stacked, training
 from fmbench.models.nn.gpu_kernels import build, convolution_block, optimizer
 
 COMPILER = shutil.which("c++") or shutil.which("g++")
+needs_compiler = pytest.mark.skipif(
+    COMPILER is None, reason="the kernels are compiled with a C++ compiler, and there is none here"
+)
 HEADER = Path(__file__).with_name("cuda_emulator.hpp")
 KERNEL = re.compile(r'extern "C" __global__ void (\w+)\((.*?)\) {', re.DOTALL)
 

@@ -10,7 +10,12 @@ import torch
 
 from fmbench.models.nn.gpu_kernels import build, convolution_block, optimizer
 from fmbench.models.nn.gpu_kernels.build import KernelError
-from tests.helpers.cuda_emulator import COMPILER, HEADER, use_kernels_on_cpu
+from tests.helpers.cuda_emulator import (
+    COMPILER,
+    HEADER,
+    needs_compiler,
+    use_kernels_on_cpu,
+)
 from tests.helpers.networks import fit_small_stack
 
 pytestmark = pytest.mark.slow
@@ -70,7 +75,8 @@ except build.KernelError as error:
 """
 
 
-@pytest.mark.skipif(COMPILER is None or sys.platform != "linux", reason="no driver can be made")
+@needs_compiler
+@pytest.mark.skipif(sys.platform != "linux", reason="the name of the driver's file is Linux's")
 def test_the_driver_gets_the_addresses_of_tensors_and_the_numbers(tmp_path):
     """A stand-in for the driver prints what it is asked for; blocks have whole warps."""
     pytest.importorskip("cuda.bindings", reason="the package calls the driver")

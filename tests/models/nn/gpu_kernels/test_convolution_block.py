@@ -22,11 +22,15 @@ from fmbench.models.nn.stacked import find_sides
 from fmbench.models.nn.training import TorchClassifier
 from fmbench.records.cells import Cell
 from fmbench.records.protocols import FULL, QUICK
-from tests.helpers.cuda_emulator import COMPILER, EmulatedKernels, compile_for_cpu, use_on_cpu
+from tests.helpers.cuda_emulator import (
+    EmulatedKernels,
+    compile_for_cpu,
+    needs_compiler,
+    use_on_cpu,
+)
 from tests.helpers.networks import fit_small_stack
 
 pytestmark = pytest.mark.slow
-emulated = pytest.mark.skipif(COMPILER is None, reason="no C++ compiler here")
 
 C1 = BlockShape(1, 6, side=28, kernel=5, padding=2, activation=1, pooling=1)
 C3 = BlockShape(6, 16, side=14, kernel=5, padding=0, activation=1, pooling=1)
@@ -61,7 +65,7 @@ def draw_block(shape, n_networks=2, n_images=3):
     )
 
 
-@emulated
+@needs_compiler
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_a_block_computes_what_its_layers_compute_in_any_order_of_threads(shape):
     assert shape.is_possible
@@ -78,7 +82,7 @@ def test_a_block_computes_what_its_layers_compute_in_any_order_of_threads(shape)
         assert torch.allclose(one.double(), right, rtol=0, atol=1e-5 * float(right.abs().max()))
 
 
-@emulated
+@needs_compiler
 def test_equal_values_and_values_that_are_not_numbers_are_treated_as_in_pytorch():
     """The first of equal maxima gets the gradient; a NaN passes through ReLU and both poolings."""
     for pooling in POOLING_NUMBERS.values():
@@ -118,7 +122,7 @@ VARIED = [
 ]
 
 
-@emulated
+@needs_compiler
 @pytest.mark.parametrize(
     ("name", "overrides"),
     [
@@ -209,7 +213,7 @@ def test_other_convolutions_are_left_to_pytorch(layer, monkeypatch):
     assert find_blocks(nn.Sequential(layer, nn.ReLU()), {"0": 28}) == {}
 
 
-@emulated
+@needs_compiler
 def test_kernels_with_wrong_results_are_not_used(small, monkeypatch):
     loaded = use_on_cpu(monkeypatch)
     real = EmulatedKernels.launch

@@ -11,13 +11,13 @@ from fmbench.models.nn.gpu_kernels.optimizer import StackOptimizer
 from fmbench.models.nn.optimizers import OPTIMIZERS
 from fmbench.models.nn.stacked import join_parameters
 from fmbench.models.nn.training import TrainConfig
-from tests.helpers.cuda_emulator import COMPILER, use_on_cpu
+from tests.helpers.cuda_emulator import needs_compiler, use_on_cpu
 from tests.helpers.networks import make_optimizer
 
 pytestmark = pytest.mark.slow
 
 
-@pytest.mark.skipif(COMPILER is None, reason="no C++ compiler here")
+@needs_compiler
 def test_one_kernel_does_the_steps_of_pytorchs_optimizers(monkeypatch):
     """Four networks with four optimizers in one vector, and each alone with PyTorch's own."""
     use_on_cpu(monkeypatch)
