@@ -138,7 +138,7 @@ def _load_claims(suite: Input | Suite | None, kind: str | None, column: str | No
         return load_given_suite(suite)
     if isinstance(suite, str | Path) and Path(suite).suffix == ".toml" and not (kind or column):
         return load_given_suite(suite)
-    from fmbench.judging.documents import name_input, read_documents
+    from fmbench.judging.documents import read_documents
     from fmbench.judging.judgement import draft_suite
 
     found = read_documents([suite], kind=kind, column=column)
@@ -147,4 +147,4 @@ def _load_claims(suite: Input | Suite | None, kind: str | None, column: str | No
     draft = draft_suite(found)
     for note in draft.notes:
         logger.info("%s", note)
-    return draft.build(Path(name_input(suite)))
+    return draft.build(Path(found[0].name))

@@ -52,6 +52,7 @@ from fmbench.metrics.registry import METRICS
 from fmbench.suites.claims import ReportedFigure, Suite
 from fmbench.suites.rounding import ROUNDING_RULES
 from fmbench.suites.sources import RunKind, collect_figures, find_run_kind
+from fmbench.utils.formatting import format_number_of
 
 MAX_SUITE_SECONDS = 20.0  # computing time for all searches of one suite
 # Of a brief answer: for the severity of each pair, and for each other rounding rule.
@@ -111,6 +112,12 @@ class ConsistencyResult:
     rows: tuple[int | None, ...] = ()
     consistent_under: tuple[str, ...] = ()
     spreads: tuple[SpreadResult, ...] = ()
+
+    def __repr__(self) -> str:
+        word = "contradictory" if self.contradictory else "consistent"
+        return (
+            f"<Check of {self.suite.name}: {word}; {format_number_of(len(self.figures), 'figure')}>"
+        )
 
     @property
     def contradictory(self) -> bool:

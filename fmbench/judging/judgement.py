@@ -58,9 +58,11 @@ from fmbench.suites.matching import (
 )
 from fmbench.suites.rounding import Interval, compute_interval, parse_figure, parse_share
 from fmbench.suites.sources import is_about_the_test_set
-from fmbench.utils.formatting import format_interval, join_words
+from fmbench.utils.formatting import format_interval, format_number_of, join_words
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from fmbench.consistency.check import ConsistencyResult
 
 AGAINST = frozenset({VerdictKind.CLAIM_HIGHER, VerdictKind.CLAIM_LOWER, VerdictKind.MISQUOTED})
@@ -73,6 +75,10 @@ ONLY_NAME_MARGIN = 0.06
 PUBLISHED = "stand in published tables, and are judged by what is known of these"
 CELL = "cell"
 MAX_LABELS = 4  # that a note names
+# The columns of a judgement that a notebook shows.
+SHORT_COLUMNS = ["label", "claimed", "mean", "sd", "n", "verdict", "runner"]
+# Of the description of a claim, what does not fit into a cell of a data frame.
+_NESTED = frozenset({"accuracies", "match", "ladder", "nearest"})
 
 
 @dataclass(frozen=True)
@@ -228,6 +234,28 @@ class Judgement:
         if claims and all(claim.judged.mean is None for claim in claims):
             return "none of the claims could be compared with a measurement"
         return "nothing speaks against the claims"
+
+    def __repr__(self) -> str:
+        names = ", ".join(read.name for read in self.inputs)
+        count = format_number_of(len(self.claims), "claim")
+        return f"<Judgement of {names}: {count}; {self.answer}; to_frame() has the claims>"
+
+    def _repr_html_(self) -> str:
+        return self.to_frame()[SHORT_COLUMNS].to_html()
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row for each claimed accuracy, in the order of the document.
+
+        The columns are those of :meth:`fmbench.Results.to_frame`, and ``claimed_as_printed``,
+        ``found`` (where the document prints it), ``configuration`` (what was measured of this
+        model, empty if nothing was) and ``speaks_against``. Accuracies are fractions in [0, 1].
+        """
+        import pandas as pd
+
+        claims = map(_describe_claim, self.claims)
+        return pd.DataFrame(
+            [{key: claim[key] for key in claim if key not in _NESTED} for claim in claims]
+        )
 
     def as_json(self) -> dict[str, Any]:
         """Return everything for ``json.dumps``; accuracies are fractions in [0, 1]."""

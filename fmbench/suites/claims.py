@@ -25,6 +25,7 @@ from fmbench.suites.rounding import (
     parse_sd,
 )
 from fmbench.utils.files import refuse_links
+from fmbench.utils.formatting import format_number_of
 
 # No character that str.splitlines takes as the end of a line.
 _ONE_LINE = r"\A[^\n\r\v\f\x1c-\x1e\x85\u2028\u2029]*\Z"
@@ -256,6 +257,10 @@ class Suite:
     grids: tuple[Grid, ...] = ()
     statements: tuple[Statement, ...] = ()
     matrices: tuple[Matrix, ...] = ()
+
+    def __repr__(self) -> str:
+        rows, figures = format_number_of(len(self.rows), "row"), len(self.reported)
+        return f"<Suite {self.name}: {rows}, {format_number_of(figures, 'other figure')}>"
 
     @property
     def name(self) -> str:

@@ -159,6 +159,9 @@ class Table:
     rows: Sequence[Mapping[str, Any]]
     notes: tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        return f"<Table {self.title!r}, rows: {len(self.rows)}, columns: {len(self.columns)}>"
+
     @property
     def names(self) -> tuple[str, ...]:
         """The names of the columns."""

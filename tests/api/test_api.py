@@ -107,6 +107,34 @@ def test_results_are_printed_in_one_short_line(results):
     )
 
 
+def test_what_the_functions_return_prints_as_one_short_line(results):
+    judged = fmbench.judge("LeNet-5 98.80 %\nFooNet 93.1 %")
+    assert repr(judged) == (
+        "<Judgement of the pasted text: 2 claims; something speaks against the claims; "
+        "to_frame() has the claims>"
+    )
+    assert repr(fmbench.load_suite("kayed2020")) == "<Suite kayed2020: 29 rows, 38 other figures>"
+    checked = fmbench.check("Accuracy: 91.0 %\nWeighted recall: 85.0 %")
+    assert repr(checked) == "<Check of the pasted text: contradictory; 2 figures>"
+    table = results.table("by-class")
+    assert repr(table) == (
+        f"<Table {table.title!r}, rows: {len(table.rows)}, columns: {len(table.columns)}>"
+    )
+
+
+def test_a_judgement_is_a_data_frame_and_a_table_in_a_notebook():
+    judged = fmbench.judge("LeNet-5 98.80 %\nFooNet 93.1 %")
+    frame = judged.to_frame()
+    assert list(frame["label"]) == ["LeNet-5", "FooNet"]
+    assert list(frame["claimed"]) == [0.988, 0.931]
+    assert list(frame["speaks_against"]) == [True, False]
+    assert frame["mean"][0] == pytest.approx(0.9083, abs=1e-4)
+    assert np.isnan(frame["mean"][1])
+    page = judged._repr_html_()
+    assert "FooNet" in page
+    assert "not reproduced, claim higher" in page
+
+
 def test_one_name_and_a_dictionary_of_parameters_are_understood(tmp_path):
     plan = fmbench.plan_run("lenet5", parameters={"epochs": 3, "optimizer": "sgd"},
                             results=tmp_path)  # fmt: skip
