@@ -68,9 +68,9 @@ def validate_predictions(y_pred: Any, n_images: int, n_classes: int) -> np.ndarr
     if y_pred.shape != (n_images,):
         raise InvalidPredictions(f"predict returned shape {y_pred.shape}, expected ({n_images},)")
     if not np.issubdtype(y_pred.dtype, np.number):
-        raise InvalidPredictions(
-            f"predict returned {y_pred.dtype}, expected whole numbers 0 to {last}"
-        )
+        kind = {"U": "texts", "S": "texts", "O": "Python objects", "b": "True and False"}
+        found = kind.get(y_pred.dtype.kind, f"values of the type {y_pred.dtype}")
+        raise InvalidPredictions(f"predict returned {found}, expected whole numbers 0 to {last}")
     if not np.isfinite(y_pred).all() or (y_pred != np.floor(y_pred)).any():
         raise InvalidPredictions("predict returned values that are not whole numbers")
     if y_pred.min() < 0 or y_pred.max() > last:

@@ -199,3 +199,18 @@ def test_a_network_whose_training_diverged_breaks_a_rule_though_it_predicts_clas
     tested.fitted.__class__ = Diverged
     with pytest.raises(contract.RuleBroken, match="its training diverged: the scores of the net"):
         contract.check_predictions(tested)
+
+
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [
+        (["bag", "shirt"], "texts"),
+        (np.array(["bag", 3], dtype=object), "Python objects"),
+        ([True, False], "True and False"),
+        (np.zeros(2, "datetime64[s]"), r"values of the type datetime64\[s\]"),
+    ],
+)
+def test_predictions_of_another_kind_are_named_in_plain_words(given, found):
+    expected = f"^predict returned {found}, expected whole numbers 0 to 9$"
+    with pytest.raises(contract.InvalidPredictions, match=expected):
+        contract.validate_predictions(given, 2, 10)
