@@ -10,7 +10,8 @@ GPU_RESULTS := results/gpu
 UNTIL_DECIDED := results/until-decided
 # Beside a GPU: the Python of .venv if there is one, else the machine's own, which has PyTorch.
 GPU_PYTHON ?= $(if $(wildcard .venv/installed),$(BIN)/python,$(PYTHON))
-PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
+# Files in the order of tests/conftest.py, not those with the most tests first.
+PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help install quick reproduce check test reference speed gpu gpu-wheels clean

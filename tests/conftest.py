@@ -55,6 +55,25 @@ VARIABLES_OF_THE_USER = (
 )  # fmt: skip
 
 
+# The files whose tests take longest, the longest first. They are begun first, so that at the end no
+# worker waits for another: a worker gets one file after the other.
+LONGEST_FILES = (
+    "runners/test_contract.py", "execution/test_gpu_measurements.py",
+    "end_to_end/test_forensics.py", "execution/cluster/test_cluster.py",
+    "end_to_end/test_interruptions.py", "consistency/test_sources.py",
+    "execution/test_fork_server.py", "end_to_end/test_faults.py", "report/html/test_browser.py",
+    "audit/test_mutations.py", "models/nn/test_training.py", "plugins/test_runner_builder.py",
+    "execution/test_schedule.py", "end_to_end/test_cli.py", "test_packaging.py",
+)  # fmt: skip
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the tests of the longest files first; the others keep their order."""
+    folder = Path(__file__).parent
+    ranks = {folder / name: rank for rank, name in enumerate(LONGEST_FILES)}
+    items.sort(key=lambda item: ranks.get(item.path, len(ranks)))
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Keep the tests away from the user's settings and caches, all but the data set there."""
     for name in VARIABLES_OF_THE_USER:

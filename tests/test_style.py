@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import LONGEST_FILES
+
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "fmbench"
 BIN = Path(sys.executable).parent
@@ -95,6 +97,10 @@ PACKAGES = sorted(
 def test_every_package_has_tests_in_the_folder_of_the_same_path(package):
     folder = ROOT / "tests" / package
     assert list(folder.glob("test_*.py")), f"{folder.relative_to(ROOT)} holds no test file"
+
+
+def test_the_files_whose_tests_take_longest_are_there():
+    assert [name for name in LONGEST_FILES if not (ROOT / "tests" / name).is_file()] == []
 
 
 def test_package_files_hold_no_code_so_that_an_import_loads_one_module():
