@@ -206,7 +206,9 @@ def measure_steps(step: Step) -> None:
     from stacks import measure_stacks
 
     torch.set_num_threads(choose_threads(step))
-    found = measure_stacks(step.device, step.fashion, quick=step.quick)
+    found: dict[str, Any] = {}
+    for found in measure_stacks(step.device, step.fashion, quick=step.quick):
+        step.save(found, "it was not measured to its end")
     step.save(found, "; ".join(found["warnings"]))
 
 

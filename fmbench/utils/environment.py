@@ -114,7 +114,8 @@ def read_code_identity() -> CodeIdentity:
     files = hashlib.sha256()
     for part in MEASURING_CODE:
         path = package / part
-        for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
+        code = [*path.rglob("*.py"), *path.rglob("*.cu")] if path.is_dir() else [path]
+        for file in sorted(code):
             files.update(f"{file.relative_to(package)}\0".encode())
             files.update(hashlib.sha256(file.read_bytes()).digest())
     return CodeIdentity(str(package), files.hexdigest())

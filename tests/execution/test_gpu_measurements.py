@@ -602,6 +602,34 @@ def can_be_had(spec):
     return False
 
 
+def test_all_stacks_are_timed_before_one_is_profiled_and_each_part_is_handed_over(
+    measure, monkeypatch
+):
+    """A profiler slows down what comes after it; and a step that is ended early keeps its parts."""
+    stacks = importlib.import_module("stacks")
+    monkeypatch.delitem(sys.modules, "stacks")
+    monkeypatch.delenv("FMBENCH_GPU_KERNELS", raising=False)
+    done = []
+
+    def note(what):
+        done.append((os.environ["FMBENCH_GPU_KERNELS"], what))
+
+    def train(n_networks, *_):
+        note(n_networks)
+        return [0.3], [1.0] * n_networks
+
+    monkeypatch.setattr(stacks, "train_stack", train)
+    monkeypatch.setattr(stacks, "profile_stack", lambda *_: note("profile"))
+    parts = [
+        (len(found["rows"]), len(found["profiles"]), len(found["lines"]))
+        for found in stacks.measure_stacks("cuda", None, quick=False)
+    ]
+    assert parts == [*((n, 0, n) for n in range(1, 7)), (6, 1, 6), (6, 2, 6)]
+    timed = [(switch, n) for switch in "10" for n in (1, 10, 20)]
+    assert done == [*timed, ("1", "profile"), ("0", "profile")]
+    assert "FMBENCH_GPU_KERNELS" not in os.environ
+
+
 @pytest.mark.slow
 def test_a_rehearsal_on_the_cpu_does_every_step_and_then_nothing_more(source, tmp_path):
     data = tmp_path / "data"

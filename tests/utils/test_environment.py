@@ -135,3 +135,18 @@ def test_a_gpu_is_named_where_it_has_traces_and_can_be_used(card, monkeypatch):
     card(name="A card", trace=False)
     monkeypatch.setattr(gpu, "ask", lambda: pytest.fail("PyTorch takes seconds to load"))
     assert environment.gpu_name() is None
+
+
+@pytest.mark.parametrize("file", ["models/recipe.py", "models/kernels/update.cu", "errors.py"])
+def test_a_changed_file_is_other_code_also_one_of_kernels_for_a_gpu(file, monkeypatch, tmp_path):
+    monkeypatch.setattr(environment, "__file__", str(tmp_path / "utils" / "environment.py"))
+    for part in environment.MEASURING_CODE:
+        if not part.endswith(".py"):
+            (tmp_path / part).mkdir()
+    (tmp_path / "models" / "kernels").mkdir()
+    for name in ("__init__.py", "errors.py", "models/recipe.py", "models/kernels/update.cu"):
+        (tmp_path / name).write_text("before")
+    before = environment.read_code_identity()
+    assert environment.read_code_identity() == before
+    (tmp_path / file).write_text("after")
+    assert environment.describe_other_code(before, environment.read_code_identity())

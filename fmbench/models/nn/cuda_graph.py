@@ -65,7 +65,11 @@ class GraphedStep:
         inputs = batch.clone(), target.clone()
         try:
             graph = torch.cuda.CUDAGraph()
-            with torch.cuda.graph(graph, stream=self._stream):
+            # PyTorch does not leave the stream of a recording that cannot be ended.
+            with (
+                torch.cuda.stream(torch.cuda.current_stream()),
+                torch.cuda.graph(graph, stream=self._stream),
+            ):
                 self._step(*inputs)  # only recorded here; replay() runs it
         except RuntimeError as error:  # PyTorch has no narrower class for this
             if is_out_of_memory(error):

@@ -199,12 +199,12 @@ class TorchClassifier(ClassifierMixin, BaseEstimator):
         self.network_.eval()
 
         def compute() -> Tensor:
+            # The images go to a GPU at once, and the logits come back at once: at each copy the CPU
+            # would wait for the GPU.
             with torch.inference_mode():
-                parts = [
-                    self.network_(batch.to(self.device)).cpu()
-                    for batch in torch.tensor(X).split(PREDICT_BATCH)
-                ]
-            return torch.cat(parts)
+                images = torch.tensor(X, device=self.device)
+                parts = [self.network_(batch) for batch in images.split(PREDICT_BATCH)]
+                return torch.cat(parts).cpu()
 
         return _run_in_fixed_order(compute)
 

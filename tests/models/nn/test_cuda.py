@@ -1,5 +1,6 @@
 """Training on a GPU. `make gpu` runs this file first; without a GPU every test is skipped."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -7,7 +8,8 @@ import torch
 
 from fmbench import runners
 from fmbench.models.nn import cuda_graph
-from fmbench.models.nn.gpu_kernels import build
+from fmbench.models.nn.gpu_kernels import build, convolution_block
+from fmbench.models.nn.gpu_kernels.convolution_block import BlockShape, ConvolutionBlock
 from fmbench.models.nn.optimizers import OPTIMIZERS
 from fmbench.models.nn.training import TorchClassifier, TrainConfig
 from fmbench.records.cells import Cell
@@ -52,6 +54,19 @@ def test_a_recorded_step_computes_the_same_as_the_step_itself(small, optimizer, 
     monkeypatch.setattr(cuda_graph, "EAGER_STEPS", 10**9)
     for a, b in zip(replayed, fitted(), strict=True):
         assert (a.predict(X_new) == b.predict(X_new)).mean() > 0.97
+
+
+def test_the_kernels_can_be_loaded_and_started_by_a_thread_that_has_not_used_the_gpu():
+    shape = BlockShape(1, 3, side=12, kernel=3, padding=1, activation=1, pooling=2)
+    with ThreadPoolExecutor(1) as threads:
+        kernels = threads.submit(convolution_block.load_checked, shape).result()
+    block = ConvolutionBlock(shape, 3, kernels)
+    inputs = torch.randn(2, 3, 1, 12, 12), torch.randn(2, 3, 1, 3, 3), torch.randn(2, 3)
+    on_card = [each.to("cuda") for each in inputs]
+    with ThreadPoolExecutor(1) as threads:
+        found = threads.submit(block, *on_card).result()
+    expected = convolution_block.compute_plainly(*inputs, shape)
+    assert torch.allclose(found.cpu(), expected, atol=1e-4)
 
 
 @pytest.mark.parametrize("name", ["lenet5", "lenet5-section3", "lenet5-section4"])

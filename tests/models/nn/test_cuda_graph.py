@@ -25,19 +25,26 @@ class FakeCuda:
         self.recording, self.n_recorded, self.n_replayed = None, 0, 0
         self.fault = None  # what recording raises
         self.CUDAGraph = lambda: SimpleNamespace(work=[], replay=None)
+        self.default_stream = self.current = self.Stream()
 
     def Stream(self):
         return SimpleNamespace(wait_stream=lambda other: None)
 
     def current_stream(self):
-        return self.Stream()
+        return self.current
 
+    @contextlib.contextmanager
     def stream(self, stream):
-        return contextlib.nullcontext()
+        before, self.current = self.current, stream
+        try:
+            yield
+        finally:
+            self.current = before
 
     @contextlib.contextmanager
     def graph(self, graph, stream):
-        if self.fault is not None:
+        before, self.current = self.current, stream
+        if self.fault is not None:  # as in PyTorch, the stream stays the current one
             raise self.fault
         self.n_recorded += 1
 
@@ -49,7 +56,7 @@ class FakeCuda:
         graph.replay = replay
         self.recording = graph
         yield
-        self.recording = None
+        self.recording, self.current = None, before
 
     def wrap(self, step):
         """Make the step record itself in a graph that is being recorded, instead of running."""
@@ -110,6 +117,7 @@ def test_without_graph_support_each_step_runs_and_one_line_says_so(fake_cuda, fa
         for batch, target in batches:
             graphed(batch, target)
     assert seen == [batch.tolist() for batch, _ in batches]
+    assert fake_cuda.current is fake_cuda.default_stream
     [warning] = caught
     assert "cannot be recorded on this GPU" in str(warning.message)
     assert "\n" not in str(warning.message)
@@ -122,6 +130,7 @@ def test_too_little_memory_for_a_recording_is_not_taken_for_missing_support(fake
         graphed(*make_batch(0))
     with pytest.raises(torch.cuda.OutOfMemoryError):
         graphed(*make_batch(0))
+    assert fake_cuda.current is fake_cuda.default_stream
 
 
 @pytest.mark.slow

@@ -112,17 +112,29 @@ def _compile(nvrtc: Any, program: Any, options: list[str]) -> None:
 
 
 class _LoadedKernels:
-    """Kernels in the GPU's memory."""
+    """Kernels in the GPU's memory. Any thread may start them."""
 
     def __init__(self, binary: bytes) -> None:
         from cuda.bindings import driver
 
         self._driver = driver
+        [device] = _check(driver.cuDeviceGet(torch.cuda.current_device()))
+        [self._context] = _check(driver.cuDevicePrimaryCtxRetain(device))  # the one of PyTorch
+        self._enter_context()
         [self._module] = _check(driver.cuModuleLoadData(binary))
         self._functions: dict[str, Any] = {}
 
+    def _enter_context(self) -> None:
+        """Let this thread use the GPU.
+
+        The driver refuses a thread that has no current context. PyTorch's autograd walks back in a
+        thread of its own, which gets one only with the first kernel of PyTorch's that it starts.
+        """
+        _check(self._driver.cuCtxSetCurrent(self._context))
+
     def launch(self, name: str, n_blocks: int, n_threads: int, *arguments: Tensor | int) -> None:
         """Start a kernel; see :class:`Kernels`."""
+        self._enter_context()
         if name not in self._functions:
             [function] = _check(self._driver.cuModuleGetFunction(self._module, name.encode()))
             self._functions[name] = function

@@ -31,6 +31,9 @@
 #define N_WEIGHTS (KERNEL * KERNEL)
 #define WEIGHTS_4 ((N_WEIGHTS + 3) / 4)  // float4 that hold the weights of one connection
 #define WEIGHT_ROWS (N_IN * KERNEL)
+// Where each thread reads another row of an image, the rows are an odd number of floats apart. With 32, all
+// rows would begin in the same bank of shared memory, which gives one value at a time.
+#define ODD_STEP (PADDED | 1)
 
 static __device__ float activate(float z) {
     if (ACTIVATION == 1) return z < 0.0f ? 0.0f : z;  // a NaN stays one
@@ -49,13 +52,14 @@ static __device__ float differentiate(float result, float gradient) {
     return gradient;
 }
 
-// Copies the maps of an image with zeros around them: N_IN x PADDED x PADDED.
-static __device__ void copy_image(float* to, const float* X) {
+// Copies the maps of an image with zeros around them: N_IN x PADDED rows of PADDED pixels, which are `step`
+// floats apart.
+static __device__ void copy_image(float* to, const float* X, int step) {
     for (int i = threadIdx.x; i < N_IN * PADDED * PADDED; i += blockDim.x) {
         int map = i / (PADDED * PADDED), y = i / PADDED % PADDED - PADDING;
         int x = i % PADDED - PADDING;
         bool inside = 0 <= y && y < SIDE && 0 <= x && x < SIDE;
-        to[i] = inside ? X[(map * SIDE + y) * SIDE + x] : 0.0f;
+        to[i / PADDED * step + i % PADDED] = inside ? X[(map * SIDE + y) * SIDE + x] : 0.0f;
     }
 }
 
@@ -140,7 +144,7 @@ extern "C" __global__ void forward(const float* X, const float* weights, const f
     __shared__ float4 w4[N_OUT * N_IN * WEIGHTS_4];
     int network = blockIdx.x / n;
     bias += (size_t)network * bias_step;
-    copy_image(image, X + (size_t)blockIdx.x * N_IN * SIDE * SIDE);
+    copy_image(image, X + (size_t)blockIdx.x * N_IN * SIDE * SIDE, PADDED);
     weights += (size_t)network * weight_step;
     copy_weights(w4, weights, false);
     __syncthreads();
@@ -183,12 +187,12 @@ extern "C" __global__ void forward(const float* X, const float* weights, const f
 // input map, and slice of the image's rows. One more row of "weights" stands for the bias.
 extern "C" __global__ void compute_weight_gradient(const float* X, const float* A, const float* gradient,
                                                    float* parts) {
-    __shared__ float image[N_IN * PADDED * PADDED];
+    __shared__ float image[N_IN * PADDED * ODD_STEP];
     __shared__ float ones[PADDED];
     __shared__ float4 dz4[(OUT_SIDE * OUT_SIDE * N_OUT + 3) / 4];  // (y, x, map)
     __shared__ float sliced[SLICES][N_OUT * (WEIGHT_ROWS + 1) * KERNEL];
     float* dz = (float*)dz4;
-    copy_image(image, X + (size_t)blockIdx.x * N_IN * SIDE * SIDE);
+    copy_image(image, X + (size_t)blockIdx.x * N_IN * SIDE * SIDE, ODD_STEP);
     for (int i = threadIdx.x; i < PADDED; i += blockDim.x) ones[i] = 1.0f;
     compute_gradient(
         A + (size_t)blockIdx.x * N_OUT * OUT_SIDE * OUT_SIDE,
@@ -208,7 +212,7 @@ extern "C" __global__ void compute_weight_gradient(const float* X, const float* 
 #pragma unroll 1
         for (int y = slice; y < OUT_SIDE; y += SLICES) {
             const float* pixels =
-                row < WEIGHT_ROWS ? image + (row / KERNEL * PADDED + y + row % KERNEL) * PADDED : ones;
+                row < WEIGHT_ROWS ? image + (row / KERNEL * PADDED + y + row % KERNEL) * ODD_STEP : ones;
             const float* own = dz + y * OUT_SIDE * N_OUT + group * OUT_EACH;
             float window[OUT_SIDE + KERNEL - 1];
 #pragma unroll

@@ -104,12 +104,14 @@ class BlockShape:
     @property
     def shared_bytes(self) -> int:
         """The shared memory of the kernel that needs most of it."""
-        image = self.n_in * (self.side + 2 * self.padding) ** 2
+        padded = self.side + 2 * self.padding
+        image = self.n_in * padded**2
+        odd_rows = self.n_in * padded * (padded | 1)
         weights = self.n_out * self.n_in * 4 * (-(-(self.kernel**2) // 4))
         rows = self.n_out * (self.n_in * self.kernel + 1) * self.kernel
-        of_weights = image + self.out_side**2 * self.n_out + self.slices * rows
+        of_weights = odd_rows + padded + self.out_side**2 * self.n_out + self.slices * rows
         of_input = self.n_out * (self.side + self.kernel - 1) ** 2 + weights
-        return 4 * max(image + weights, of_weights + self.side + 2 * self.padding, of_input) + 64
+        return 4 * max(image + weights, of_weights, of_input) + 64
 
     @property
     def is_possible(self) -> bool:

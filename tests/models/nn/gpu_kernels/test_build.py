@@ -59,15 +59,19 @@ def test_without_the_bindings_one_line_says_what_to_install(monkeypatch):
 
 
 START_A_KERNEL = """
+from threading import Thread
 from types import SimpleNamespace
 import torch
 from fmbench.models.nn.gpu_kernels import build
 
+torch.cuda.current_device = lambda: 3
 torch.cuda.current_stream = lambda: SimpleNamespace(cuda_stream=0x56)
 kernels = build._LoadedKernels(b"program")
 first, second = torch.zeros(3), torch.zeros(4)
 print("tensors at", hex(first.data_ptr()), hex(second.data_ptr()))
-kernels.launch("update", 7, 100, first, second, 5, -6)
+thread = Thread(target=kernels.launch, args=("update", 7, 100, first, second, 5, -6))
+thread.start()
+thread.join()
 try:
     kernels.launch("update", 9, 100, first, second, 5, -6)
 except build.KernelError as error:
@@ -78,7 +82,11 @@ except build.KernelError as error:
 @needs_compiler
 @pytest.mark.skipif(sys.platform != "linux", reason="the name of the driver's file is Linux's")
 def test_the_driver_gets_the_addresses_of_tensors_and_the_numbers(tmp_path):
-    """A stand-in for the driver prints what it is asked for; blocks have whole warps."""
+    """A stand-in for the driver prints what it is asked for; blocks have whole warps.
+
+    Like a real one, it refuses a thread without a context. PyTorch's autograd walks back in such a
+    thread, so the test starts the first kernel in another thread than the one that has loaded it.
+    """
     pytest.importorskip("cuda.bindings", reason="the package calls the driver")
     source = HEADER.with_name("fake_cuda_driver.c")
     library = tmp_path / "libcuda.so.1"
@@ -89,8 +97,9 @@ def test_the_driver_gets_the_addresses_of_tensors_and_the_numbers(tmp_path):
         env={**os.environ, "LD_LIBRARY_PATH": str(tmp_path), "PYTHONUNBUFFERED": "1"},
     )  # fmt: skip
     lines = sorted(done.stdout.splitlines())  # the stand-in's own come at the end of the process
-    error, found, loaded, first, second, tensors = lines
+    context, error, found, loaded, first, second, tensors = lines
     a, b = tensors.split()[-2:]
+    assert context == "context of device 3"
     assert error == "error CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES"
     assert (loaded, found) == ("load program", "find update in 0x12")
     for line, n_blocks in ((first, 7), (second, 9)):
