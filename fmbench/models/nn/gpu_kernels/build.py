@@ -2,19 +2,27 @@
 
 NVIDIA's package ``cuda-bindings`` calls the driver and NVRTC, a compiler that needs neither CUDA's
 toolkit nor a C compiler on the machine. PyTorch 2.11 built for CUDA installs both.
+Compiled kernels are kept in the user's cache, because compiling takes up to a second, and each
+process of a run needs them.
 """
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import hashlib
 import os
 from collections.abc import Iterable
 from functools import lru_cache
 from importlib import resources
+from pathlib import Path
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor
+
+from fmbench.errors import UserError
+from fmbench.utils.files import find_user_cache, read_regular_file, write_atomically
 
 # By name, the constants that a file of kernels needs.
 Constants = tuple[tuple[str, int | float], ...]
@@ -25,6 +33,7 @@ SWITCH = "FMBENCH_GPU_KERNELS"  # an environment variable; "0" turns the kernels
 MAX_SHARED_BYTES = 48 * 1024
 MAX_THREADS = 512  # of a block: with 128 registers each, as many as a block may have
 WARP = 32  # threads that run in step, so a block has a multiple of it
+MAX_BINARY_BYTES = 2**24  # of compiled kernels; those of a block take some 50,000
 
 
 class KernelError(RuntimeError):
@@ -74,7 +83,7 @@ def load_kernels(file: str, constants: Constants) -> Kernels:
 def compile_kernels(file: str, constants: Constants, architecture: str) -> bytes:
     """Compile the kernels of ``file``, in this folder, for an architecture such as "sm_90".
 
-    No GPU is needed.
+    No GPU is needed. What was compiled before is read from the user's cache.
 
     Raises:
         KernelError: the compiler is missing, or finds a mistake.
@@ -88,17 +97,50 @@ def compile_kernels(file: str, constants: Constants, architecture: str) -> bytes
     options = [f"-D{name}={value}" for name, value in constants]
     options.append(f"--gpu-architecture={architecture}")
     try:
+        version = ".".join(map(str, _check(nvrtc.nvrtcVersion())))
+        path = _find_cached(source, [*options, version])
+        if path and (binary := _read_cached(path)):
+            return binary
         [program] = _check(nvrtc.nvrtcCreateProgram(source, file.encode(), 0, [], []))
         try:
             _compile(nvrtc, program, options)
             [size] = _check(nvrtc.nvrtcGetCUBINSize(program))
             binary = bytes(size)
             _check(nvrtc.nvrtcGetCUBIN(program, binary))
-            return binary
         finally:
             nvrtc.nvrtcDestroyProgram(program)
     except RuntimeError as error:  # among them: the library is not there
         raise KernelError(f"{file} cannot be compiled: {error}") from error
+    if path:
+        _write_cached(path, binary)
+    return binary
+
+
+def _find_cached(source: bytes, options: list[str]) -> Path | None:
+    """Return where the cache has what is compiled from this; None if the user has no cache."""
+    digest = hashlib.sha256("\0".join(options).encode() + b"\0" + source).hexdigest()
+    try:
+        return find_user_cache() / "gpu_kernels" / f"{digest}.cubin"
+    except UserError:
+        return None
+
+
+def _read_cached(path: Path) -> bytes | None:
+    """Read compiled kernels; None if there are none, or they are not what was written."""
+    with contextlib.suppress(OSError, ValueError):
+        content = read_regular_file(path, MAX_BINARY_BYTES)
+        digest, binary = content[:32], content[32:]
+        if digest == hashlib.sha256(binary).digest():
+            return binary
+    return None
+
+
+def _write_cached(path: Path, binary: bytes) -> None:
+    """Write compiled kernels behind their SHA-256, if the cache can be written."""
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with write_atomically(path) as [temporary]:
+            temporary.write_bytes(hashlib.sha256(binary).digest() + binary)
 
 
 def _compile(nvrtc: Any, program: Any, options: list[str]) -> None:

@@ -58,6 +58,50 @@ def test_without_the_bindings_one_line_says_what_to_install(monkeypatch):
         build.compile_kernels(optimizer.FILE, optimizer.CONSTANTS, "sm_90")
 
 
+@pytest.fixture
+def compiled(monkeypatch, tmp_path):
+    """The options of each compilation; the user's cache is empty."""
+    pytest.importorskip("cuda.bindings", reason="no CUDA compiler here")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    calls, compile_program = [], build._compile
+
+    def count(nvrtc, program, options):
+        calls.append(options)
+        compile_program(nvrtc, program, options)
+
+    monkeypatch.setattr(build, "_compile", count)
+    return calls
+
+
+def compile_update(architecture="sm_90"):
+    return build.compile_kernels(optimizer.FILE, optimizer.CONSTANTS, architecture)
+
+
+def test_kernels_are_compiled_once_for_each_architecture(compiled):
+    first, second, other = compile_update(), compile_update(), compile_update("sm_80")
+    assert first == second != other
+    assert [options[-1] for options in compiled] == [
+        "--gpu-architecture=sm_90", "--gpu-architecture=sm_80"
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("content", [b"", b"x" * 1000, None])
+def test_a_cache_that_was_changed_is_not_used(compiled, tmp_path, content):
+    binary = compile_update()
+    [path] = tmp_path.rglob("*.cubin")
+    path.write_bytes(path.read_bytes()[:-1] if content is None else content)
+    assert compile_update() == binary
+    assert len(compiled) == 2
+    assert compile_update() == binary
+    assert len(compiled) == 2
+
+
+def test_without_a_cache_kernels_are_compiled_each_time(compiled, tmp_path):
+    (tmp_path / "fmbench").write_text("no folder")
+    assert compile_update() == compile_update()
+    assert len(compiled) == 2
+
+
 START_A_KERNEL = """
 from threading import Thread
 from types import SimpleNamespace
