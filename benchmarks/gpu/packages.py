@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -156,11 +157,16 @@ def add_packages(site: Path) -> None:
     groups = list_groups(wheels)
     used = [group.name for group in groups]
     use_packages(site, used)
-    for group in groups:
-        problem = find_problem(group)
+    with ThreadPoolExecutor() as pool:  # first imports mostly wait for the disk
+        problems = list(pool.map(find_problem, groups))
+    installed = False
+    for group, problem in zip(groups, problems, strict=True):
+        if problem and installed:  # a package that it needs may be there now
+            problem = find_problem(group)
         for chosen in choose_wheels(group, wheels):
             if problem:
                 install_wheels(chosen, site / group.name)
+                installed = True
                 use_packages(site, used)
                 problem = find_problem(group)
         if not problem:
