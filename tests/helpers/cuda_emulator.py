@@ -87,5 +87,6 @@ def use_kernels_on_cpu(monkeypatch) -> None:
     """Let stacks on the CPU look for kernels as they do on a GPU."""
     for module in (stacked, training):
         monkeypatch.setattr(module, "use_kernels", lambda t: t.dtype == torch.float32)
-    monkeypatch.setattr(convolution_block, "move_to_gpu", lambda tensor: tensor.float())
-    convolution_block.load_checked.cache_clear()
+    for module in (convolution_block, optimizer):
+        monkeypatch.setattr(module, "move_to_gpu", lambda tensor: tensor.float())
+        module.load_checked.cache_clear()

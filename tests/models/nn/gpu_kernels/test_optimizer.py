@@ -11,8 +11,8 @@ from fmbench.models.nn.gpu_kernels.optimizer import StackOptimizer
 from fmbench.models.nn.optimizers import OPTIMIZERS
 from fmbench.models.nn.stacked import join_parameters
 from fmbench.models.nn.training import TrainConfig
-from tests.helpers.cuda_emulator import needs_compiler, use_on_cpu
-from tests.helpers.networks import make_optimizer
+from tests.helpers.cuda_emulator import EmulatedKernels, needs_compiler, use_on_cpu
+from tests.helpers.networks import fit_small_stack, make_optimizer
 
 pytestmark = pytest.mark.slow
 
@@ -45,6 +45,27 @@ def test_one_kernel_does_the_steps_of_pytorchs_optimizers(monkeypatch):
     for network, other in zip(networks, alone, strict=True):
         for own, right in zip(network.parameters(), other.parameters(), strict=True):
             assert torch.allclose(own, right, rtol=1e-4, atol=1e-5)
+
+
+@needs_compiler
+@pytest.mark.parametrize("number", range(len(OPTIMIZERS)))
+def test_a_kernel_with_wrong_steps_is_not_used(number, small, monkeypatch):
+    """The kernel moves the weights of one optimizer by 2 % more than it should."""
+    use_on_cpu(monkeypatch)
+    real = EmulatedKernels.launch
+
+    def spoil(self, name, n_blocks, n_threads, *arguments):
+        real(self, name, n_blocks, n_threads, *arguments)
+        if name == "update":
+            arguments[0].detach().view(len(OPTIMIZERS), -1)[number].mul_(1.02)
+
+    monkeypatch.setattr(EmulatedKernels, "launch", spoil)
+    name = optimizer.OPTIMIZERS[number]
+    with pytest.warns(
+        RuntimeWarning, match=rf"the steps of {name} differ by 0\.0\d+ of their size"
+    ):
+        classifiers = fit_small_stack(small)
+    assert len(set(classifiers[0].predict(small[2]))) > 1
 
 
 def test_the_kernel_compiles_for_old_and_new_cards():
