@@ -25,10 +25,14 @@ from fmbench.extraction.weka import find_weka_blocks, rewrite_matrix_row
 
 @dataclass(frozen=True)
 class Part:
-    """A text of a document, and its place for people (empty if it is the whole document)."""
+    """A text of a document, and its place for people (empty if it is the whole document).
+
+    ``is_printed``: a program printed it, so no line goes on in the next one.
+    """
 
     place: str
     text: str
+    is_printed: bool = False
 
 
 @dataclass
@@ -37,19 +41,22 @@ class Document:
 
     text: str
     starts: list[tuple[int, str]]  # the first line of each part, and its place
+    printed: frozenset[str] = frozenset()  # the places of the parts that a program printed
     notes: list[str] = field(default_factory=list)
 
     @classmethod
     def of(cls, parts: Iterable[Part]) -> Document:
         """Join the parts; what a page does not show is blanked."""
         texts, starts, line = [], [], 0
+        parts = list(parts)
+        printed = frozenset(part.place for part in parts if part.is_printed)
         for part in parts:
             text = re.sub(r"\r\n?", "\n", expand_newlines(part.text)).rstrip("\n") + "\n"
             text = blank_hidden(text)
             starts.append((line, part.place))
             texts.append(text)
             line += text.count("\n") + 1
-        return cls("\n".join(texts), starts)
+        return cls("\n".join(texts), starts, printed)
 
     def name_place(self, where: str) -> str:
         """Turn ``line 12`` of the whole text into ``cell 5, line 3``."""

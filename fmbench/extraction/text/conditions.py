@@ -224,3 +224,37 @@ def _is_stated(pattern: re.Pattern[str], part: str) -> bool:
         not _NEGATED.search(part[max(0, match.start() - 40) : match.start()])
         for match in pattern.finditer(part)
     )
+
+
+# ---- training images -----------------------------------------------------------------------------
+
+_IMAGES_BEFORE = re.compile(
+    r"\b(?:for|on|in|during) (?:the )?(?P<stated>train(?:ing)?|val(?:id(?:ation)?)?|test(?:ing)?)"
+    r"(?: set| data| images| samples)?\s?[:,]"
+    r"|\b(?P<beside>train(?:ing)?|(?<!cross[- ])val(?:id(?:ation)?)?|test(?:ing)?"
+    r"|(?:oob|out-of-bag)(?: (?:score|estimate|accuracy))?)(?: set)?\s?[:=]?\s?$",
+    re.IGNORECASE,
+)
+
+
+# "Train loss: 0.31, accuracy: 88.4 %", "Validation - Loss: 0.31 Accuracy: 0.884"
+_IMAGES_OF_LOSS = re.compile(
+    r"\b(?P<images>train(?:ing)?|val(?:id(?:ation)?)?|test(?:ing)?)"
+    r"(?: set| data)?[\s:|-]{1,12}(?:avg\.? |average |mean )?loss\b",
+    re.IGNORECASE,
+)
+_NAMES_TEST = re.compile(r"\b(?:test|eval)", re.IGNORECASE)
+
+
+def find_images(before: str) -> str | None:
+    """Read ``Scores for training: 95.12 %`` and ``train 99.1 %``: is it of ``test`` images?
+
+    A loss before the figure tells the images of both, unless the figure has a word of its own.
+    """
+    found = [match["stated"] or match["beside"] for match in _IMAGES_BEFORE.finditer(before)]
+    if not found:
+        losses = list(_IMAGES_OF_LOSS.finditer(before))
+        if not losses or _NAMES_TEST.search(before, losses[-1].start()):
+            return None
+        return "other"
+    return "test" if found[-1].lower().startswith("test") else "other"

@@ -11,6 +11,7 @@ import itertools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from typing import TypeVar
 
 from fmbench.extraction.data_set_names import FASHION_IN_HEADS, OTHERS_IN_HEADS
@@ -30,6 +31,7 @@ from fmbench.extraction.text.compared import (
 from fmbench.extraction.text.conditions import (
     SOME_CLASSES,
     find_condition,
+    find_images,
     is_augmented,
     is_over_data_sets,
     restricts_classes,
@@ -124,6 +126,8 @@ def read_figure(sentence: Sentence, figure: FigureMention) -> Reading:
     if figure.why_not:
         is_worth_a_note = figure.is_percent and bool(sentence.metrics or sentence.datasets)
         return Reading(figure, why_not=figure.why_not if is_worth_a_note else "")
+    if repeats_earlier(sentence, figure):
+        return Reading(figure)
     cell = _read_cell(sentence, figure)
     if cell is not None:
         return Reading(figure, cell)
@@ -393,21 +397,24 @@ def _pair_images(sentence: Sentence, figure: FigureMention) -> str | None:
     return "test" if images.startswith("test") else "other"
 
 
-_IMAGES_BEFORE = re.compile(
-    r"\b(?:for|on|in|during) (?:the )?(?P<stated>train(?:ing)?|val(?:id(?:ation)?)?|test(?:ing)?)"
-    r"(?: set| data| images| samples)?\s?[:,]"
-    r"|\b(?P<beside>train(?:ing)?|(?<!cross[- ])val(?:id(?:ation)?)?|test(?:ing)?"
-    r"|(?:oob|out-of-bag)(?: (?:score|estimate|accuracy))?)(?: set)?\s?[:=]?\s?$",
-    re.IGNORECASE,
-)
+def repeats_earlier(sentence: Sentence, figure: FigureMention) -> bool:
+    """Whether a percentage is the fraction before it once more: ``0.8848, in percent 88.48 %``."""
+    if not figure.is_percent:
+        return False
+    value = _find_share(figure)
+    return value is not None and any(
+        other.end <= figure.start and not other.is_percent and _find_share(other) == value
+        for other in sentence.figures
+        if other.has_decimals
+    )
 
 
-def find_images(before: str) -> str | None:
-    """Read ``Scores for training: 95.12 %`` and ``train 99.1 %``: is it of ``test`` images?"""
-    found = [match["stated"] or match["beside"] for match in _IMAGES_BEFORE.finditer(before)]
-    if not found:
+def _find_share(figure: FigureMention) -> Fraction | None:
+    printed = parse_printed_figure(figure.text)
+    if printed is None or printed.out_of is not None:
         return None
-    return "test" if found[-1].lower().startswith("test") else "other"
+    value = Fraction(printed.value.rstrip("%"))
+    return value / 100 if printed.value.endswith("%") else value
 
 
 _REASONS = (

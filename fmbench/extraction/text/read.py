@@ -18,7 +18,7 @@ from fmbench.extraction.figures import OUT_OF_RANGE, parse_printed_figure
 from fmbench.extraction.found import Extraction, FoundClaim
 from fmbench.extraction.metric_names import MetricName, is_training_metric
 from fmbench.extraction.text.compared import is_comparison, is_derived
-from fmbench.extraction.text.conditions import SOME_CLASSES, restricts_classes
+from fmbench.extraction.text.conditions import SOME_CLASSES, find_images, restricts_classes
 from fmbench.extraction.text.decide import (
     ACCURACY,
     ACHIEVED,
@@ -32,7 +32,6 @@ from fmbench.extraction.text.decide import (
     clean_label,
     explain_condition,
     find_dataset_of,
-    find_images,
     find_label_of,
     find_metric_of,
     is_connected_in,
@@ -101,7 +100,7 @@ def read_words(texts: Sequence[str], name: str) -> Extraction:
         if is_result_of_training(code, line):
             notes.append(f"{unit} {i}: not taken (of {TRAINING_IMAGES}): {_shorten(code)!r}")
             continue
-        code = line if line.strip() and _BARE_NUMBER.fullmatch(line) is None else code
+        code = line if line.strip() and BARE_NUMBER.fullmatch(line) is None else code
         if i - 1 in of_records:
             headings.enter(LINE_LEVEL, of_records[i - 1])
         if line.strip() and find_data_set_of_line(line) is None:
@@ -117,7 +116,7 @@ def read_words(texts: Sequence[str], name: str) -> Extraction:
     return Extraction(KIND, name, tuple(claims), notes=_limit([*repeated, *notes]))
 
 
-_BARE_NUMBER = re.compile(r"\s*(?:(?:out|\[)\S{0,9}:?\s*)?[0-9]*\.?[0-9]+\s*%?\s*", re.IGNORECASE)
+BARE_NUMBER = re.compile(r"\s*(?:(?:out|\[)\S{0,9}:?\s*)?[0-9]*\.?[0-9]+\s*%?\s*", re.IGNORECASE)
 _CODE_OF_TRAINING = re.compile(
     r"[(\[][^()\[\]]{0,40}(?<![a-z])(?:train|val(?:id)?)(?![a-z])", re.IGNORECASE
 )
@@ -128,7 +127,7 @@ def is_result_of_training(code: str, line: str) -> bool:
     return (
         code.rstrip().endswith((")", "]"))
         and _CODE_OF_TRAINING.search(code[:_MAX_SHORT]) is not None
-        and _BARE_NUMBER.fullmatch(line[:_MAX_SHORT]) is not None
+        and BARE_NUMBER.fullmatch(line[:_MAX_SHORT]) is not None
     )
 
 
@@ -148,19 +147,35 @@ def _join_arguments(texts: Sequence[str]) -> list[str]:
     return joined
 
 
+def names_model_and_figure(line: str) -> bool:
+    """Whether a line is a model's name, a sign such as a colon, and one figure: ``SVC: 0.897``."""
+    sentence = Sentence.of(line[:MAX_SENTENCE])
+    figures = _choose_figures(sentence)
+    if len(figures) != 1 or not figures[0].is_clear or not sentence.models:
+        return False
+    return re.search(r"[:=|\t]\s*$|\s-\s*$", sentence.text[: figures[0].start]) is not None
+
+
 def find_sentences(
-    text: str, where: str, context: str | None = None
+    text: str,
+    where: str,
+    context: str | None = None,
+    *,
+    headings: Headings | None = None,
+    is_printed: bool = False,
 ) -> tuple[list[FoundClaim], list[str]]:
     """Find the claims that running text makes, and describe what looks like one and is not taken.
 
     ``where`` is the place of the text, for people: ``page 3``. ``context`` is the data set that is
-    named before it. Rows of tables, program code and the list of references are left out.
+    named before it; ``headings`` are those above it, and go on below it. ``is_printed``: a program
+    printed the text, so each line stands alone. Rows of tables, program code and the list of
+    references are left out.
     """
     claims: list[FoundClaim] = []
     logged: list[FoundClaim] = []
     notes: list[str] = []
     n_read = n_training = n_crowded = 0
-    for raw, data_set in split_sentences(text, context):
+    for raw, data_set in split_sentences(text, context, headings=headings, is_printed=is_printed):
         if n_read == MAX_SENTENCES:
             notes.insert(0, f"{where}: only the first {MAX_SENTENCES:,} sentences are read")
             break

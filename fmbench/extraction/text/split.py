@@ -390,13 +390,20 @@ def _is_alone(line: str) -> bool:
     )
 
 
-def split_sentences(text: str, context: str | None = None) -> Iterator[tuple[str, str | None]]:
+def split_sentences(
+    text: str,
+    context: str | None = None,
+    *,
+    headings: Headings | None = None,
+    is_printed: bool = False,
+) -> Iterator[tuple[str, str | None]]:
     """Yield the sentences that hold a number, each with the data set of the text before it.
 
-    ``context`` is the data set that is named before the text.
+    ``context`` is the data set that is named before the text, ``headings`` are those above it; they
+    go on with those in the text. ``is_printed``: each line stands alone.
     """
-    headings = Headings(context)
-    blocks = list(_split_blocks(_mark_latex(_name_records(text))))
+    headings = headings or Headings(context)
+    blocks = list(_split_blocks(_mark_latex(_name_records(text)), is_printed=is_printed))
     for block, following in itertools.zip_longest(blocks, blocks[1:], fillvalue=""):
         if (_holds_below(block) or _is_item(following)) and headings.enter_line(block):
             continue
@@ -455,10 +462,10 @@ def _split_block(block: str) -> Iterator[str]:
     yield block[start:]
 
 
-def _split_blocks(text: str) -> Iterator[str]:
+def _split_blocks(text: str, *, is_printed: bool = False) -> Iterator[str]:
     """Join the lines of each paragraph; headings, items of lists and log lines stand alone.
 
-    Rows of tables and the list of references are left out.
+    Rows of tables and the list of references are left out. ``is_printed``: all lines stand alone.
     """
     lines: list[str] = []
     skipped_until: re.Pattern[str] | None = None
@@ -472,7 +479,9 @@ def _split_blocks(text: str) -> Iterator[str]:
         if _REFERENCES.match(line):
             break
         begins = next((end for begin, end in _SKIPPED_BLOCKS if begin.search(line)), None)
-        is_alone = _is_alone(line)
+        is_alone = _is_alone(line) or (
+            is_printed and line.strip() != "" and not _TABLE_ROW.search(line[:_MAX_START])
+        )
         is_row = begins is not None or _TABLE_ROW.search(line[:_MAX_START]) is not None
         if (
             is_pair[i] and not is_alone
