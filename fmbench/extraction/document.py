@@ -182,6 +182,7 @@ def separate_unnamed(
         or any(_find_interval(claim)[0] <= value <= _find_interval(claim)[1] for value in exact)
     }
     first = unnamed[0] if not known and not exact else None
+    labels: dict[tuple[Fraction, Fraction], str] = {}
     separated = []
     for claim in sentences:
         is_unnamed = any(claim is other for other in unnamed)
@@ -190,7 +191,9 @@ def separate_unnamed(
             and id(claim) not in agreeing
             and (first is None or not _overlap(claim, first))
         )
-        label = f"unnamed ({claim.figure.printed})" if is_other else claim.label
+        label = claim.label
+        if is_other:  # 0.9104 and 91.04 % are one figure
+            label = labels.setdefault(_find_interval(claim), f"unnamed ({claim.figure.printed})")
         separated.append(replace(claim, label=label))
     return separated
 

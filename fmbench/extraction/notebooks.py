@@ -90,7 +90,20 @@ def clean_output(text: str) -> str:
                 lines[i + 1] = ""  # the line of code that it quotes
         elif _OBJECT.fullmatch(short):
             lines[i] = ""
+    _blank_history(lines)
     return "\n".join(lines)
+
+
+_SERIES_END = re.compile(r"(?:Name: .*, )?dtype: \w+\s*")
+_OWN_METRIC = re.compile(r"\s*(?:acc|accuracy|loss)\s+[0-9.]+\s*", re.IGNORECASE)
+
+
+def _blank_history(lines: list[str]) -> None:
+    """Blank the training accuracy of one epoch, where pandas prints it beside ``val_acc``."""
+    if not any(_SERIES_END.fullmatch(line[:_MAX_LINE]) for line in lines[-3:]):
+        return
+    if any(re.match(r"\s*val_\w+\s+[0-9.]+\s*$", line[:_MAX_LINE]) for line in lines):
+        lines[:] = ["" if _OWN_METRIC.fullmatch(line[:_MAX_LINE]) else line for line in lines]
 
 
 def _name_results(source: str, text: str) -> str:

@@ -13,6 +13,7 @@ import stat
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -334,9 +335,9 @@ def _read_as(text: str, name: str, kind: str | None, column: str | None) -> Extr
 def _finish(found: Extraction) -> Extraction:
     """Drop what was found twice, bound the notes, and refuse an input without a claim."""
     claims: dict[tuple[Any, ...], FoundClaim] = {}
-    for claim in found.claims:
+    for claim in _leave_out_repeated_tables(found.claims):
         key = (
-            claim.label, claim.metric, claim.figure.value, claim.source, claim.class_,
+            claim.label, claim.metric, _find_share(claim), claim.source, claim.class_,
             claim.average, claim.predicted_as, claim.mean_of, claim.best_of, claim.folds,
         )  # fmt: skip
         claims.setdefault(key, claim)
@@ -353,6 +354,30 @@ def _finish(found: Extraction) -> Extraction:
     if len(notes) > MAX_NOTES:
         notes = [*notes[:MAX_NOTES], f"... and {len(notes) - MAX_NOTES} more notes like these"]
     return replace(found, claims=tuple(claims.values()), notes=tuple(notes))
+
+
+def _find_share(claim: FoundClaim) -> str | Decimal:
+    """Return the value of a claim so that 0.9104 and 91.04 % are the same."""
+    value = claim.figure.value
+    if claim.figure.out_of is not None or claim.figure.bound:
+        return claim.figure.printed
+    return Decimal(value[:-1]).scaleb(-2) if value.endswith("%") else Decimal(value)
+
+
+def _leave_out_repeated_tables(claims: Sequence[FoundClaim]) -> list[FoundClaim]:
+    """Leave out a table that only repeats another, perhaps in another order of its rows."""
+    tables: dict[str, set[tuple[Any, ...]]] = {}
+    for claim in claims:
+        if re.fullmatch(r"table [0-9]+", claim.source):
+            row = (claim.label, claim.metric, claim.figure, claim.class_, claim.average)
+            tables.setdefault(claim.source, set()).add(row)
+    names = list(tables)
+    repeated = {
+        name
+        for i, name in enumerate(names)
+        if any(tables[name] == tables[other] for other in names[:i])
+    }
+    return [claim for claim in claims if claim.source not in repeated]
 
 
 _AMBIGUOUS = re.compile(r" has [0-9]+ columns that may hold the accuracy: ")

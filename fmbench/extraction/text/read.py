@@ -16,7 +16,7 @@ from fmbench.datasets.specs import FASHION_MNIST
 from fmbench.errors import UserError
 from fmbench.extraction.figures import OUT_OF_RANGE, parse_printed_figure
 from fmbench.extraction.found import Extraction, FoundClaim
-from fmbench.extraction.metric_names import MetricName, is_training_metric
+from fmbench.extraction.metric_names import MetricName, find_mentions, is_training_metric
 from fmbench.extraction.text.compared import is_comparison, is_derived
 from fmbench.extraction.text.conditions import SOME_CLASSES, find_images, restricts_classes
 from fmbench.extraction.text.decide import (
@@ -175,6 +175,7 @@ def find_sentences(
     logged: list[FoundClaim] = []
     notes: list[str] = []
     n_read = n_training = n_crowded = 0
+    above = ""  # the printed line above
     for raw, data_set in split_sentences(text, context, headings=headings, is_printed=is_printed):
         if n_read == MAX_SENTENCES:
             notes.insert(0, f"{where}: only the first {MAX_SENTENCES:,} sentences are read")
@@ -188,6 +189,11 @@ def find_sentences(
             n_crowded += 1
             continue
         readings = [read_figure(sentence, figure) for figure in sentence.figures]
+        if is_printed:
+            readings = [_name_by_identifier(sentence, reading) for reading in readings]
+            if _MEAN_BELOW_FOLDS.match(sentence.text) and _OF_FOLDS.search(above):
+                readings = [_leave_out_mean_of_folds(reading) for reading in readings]
+            above = sentence.text
         found = _list_claims(sentence, readings, where)
         claims += found
         if is_log_line(raw) or is_of_epoch(raw):
@@ -206,6 +212,43 @@ def find_sentences(
             notes.append(f"{where}: not read: {count} line{'s' * (count > 1)} {what}")
     earlier, repeated = _find_earlier_epochs(logged)
     return [claim for claim in claims if id(claim) not in earlier], [*notes, *repeated]
+
+
+_OF_FOLDS = re.compile(r"\b(?:folds?|cross[- ]validation|cv)\b", re.IGNORECASE)
+_MEAN_BELOW_FOLDS = re.compile(
+    r"\W*(?:average|avg|mean)\b(?!.*\b(?:test|runs?|seeds?)\b)", re.IGNORECASE
+)
+
+
+def _leave_out_mean_of_folds(reading: Reading) -> Reading:
+    if reading.claim is None:
+        return reading
+    return Reading(reading.figure, why_not="a mean over the folds that the line above prints")
+
+
+# mini_cnn, MiniCNN, CNN2: no usual words
+_IDENTIFIER = re.compile(r"(?=\w*(?:[a-z0-9]_[a-z0-9]|[a-z][A-Z]|[A-Z]{2}))[A-Za-z]\w{2,39}")
+_NO_IDENTIFIER = re.compile(
+    r"(?:^|_)(?:x|y|train|test|val|eval|acc|accuracy|score|epoch|step|loss|set|data|loader|batch|size"
+    r"|lr|max|min|avg|mean|best|final|total|num|n|iter|param\w*)(?:_|$)|^(?:MNIST|CPU|GPU|F1)",
+    re.IGNORECASE,
+)
+
+
+def _name_by_identifier(sentence: Sentence, reading: Reading) -> Reading:
+    """Take the name of a program's own as the model's: ``Test accuracy of mini_cnn: 0.91``."""
+    claim = reading.claim
+    if claim is None or claim.label or sentence.models:
+        return reading
+    start = max((f.end for f in sentence.figures if f.end <= reading.figure.start), default=0)
+    names = dict.fromkeys(
+        name
+        for name in _IDENTIFIER.findall(sentence.text[start : reading.figure.start])
+        if not _NO_IDENTIFIER.search(name) and not any(True for _ in find_mentions(name))
+    )
+    if len(names) != 1:
+        return reading
+    return replace(reading, claim=replace(claim, label=next(iter(names))))
 
 
 def _list_claims(sentence: Sentence, readings: Sequence[Reading], where: str) -> list[FoundClaim]:

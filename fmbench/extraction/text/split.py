@@ -244,8 +244,23 @@ _MODEL_KEY = re.compile(
     r"(?: name| type)?[ .]*[:=]\s*(?P<name>[A-Za-z][^:=|()]{0,58}(?:\([^()]{1,80}\))?)",
     re.IGNORECASE,
 )
+# "Results for SVC:", "SVC evaluation metrics:", "--- SVC results ---"
+_RECORD_TITLE = re.compile(
+    r"[^\w:]*(?:(?:(?:test|final|evaluation) )*(?:results?|metrics|scores|performance|evaluation)"
+    r" (?:for|of) (?:the )?(?P<behind>[A-Za-z][\w .+/()-]{1,58}?)"
+    r"|(?P<before>[A-Za-z][\w .+/()-]{1,58}?) (?:(?:test|final|evaluation) )*"
+    r"(?:results?|metrics|scores|performance|evaluation))\s*(?::|-{2,}|={2,})\W*",
+    re.IGNORECASE,
+)
+_NAMES_NO_MODEL = re.compile(
+    r"(?:(?:the|a|our|test(?:ing)?|train(?:ing)?|val(?:idation)?|final|overall|best|all|each|models?"
+    r"|classifiers?|classification|evaluation|performance|summary|baseline|fashion|mnist|data|sets?"
+    r"|datasets?|images|class(?:es)?|per|on|of|for|and|in|macro|weighted|average|averaged|metrics"
+    r"|results?|scores?|network|proposed|tuned|fine|epochs?|runs?|folds?|fold|[0-9]+)[\W_]*)+",
+    re.IGNORECASE,
+)
 _METRIC_LINE = re.compile(
-    r"(?P<mark>\s*(?:[-*\u2022]\s+)?)(?P<rest>(?:(?:test|overall|final|top-1)[ _-]*)*"
+    r"(?P<mark>\s*(?:[-*\u2022]\s+)?)(?P<rest>(?:(?:test(?:ing)?|overall|final|top-1)[ _-]*)*"
     r"(?:accuracy|acc|error(?: rate)?|kappa)\b[^:=0-9]{0,40}[:=]\s*[0-9].*)",
     re.IGNORECASE,
 )
@@ -260,11 +275,7 @@ def name_models_of_records(lines: Sequence[str]) -> list[str]:
     named = list(lines)
     start = 0
     for end in [*(i for i, line in enumerate(lines) if not line.strip()), len(lines)]:
-        names = {
-            i: match["name"].strip()
-            for i in range(start, end)
-            if (match := _MODEL_KEY.fullmatch(lines[i][:_MAX_START]))
-        }
+        names = {i: name for i in range(start, end) if (name := _name_record(lines[i]))}
         name = next(iter(names.values())) if len(names) == 1 else ""
         for i in range(start, end) if names else ():
             name = names.get(i, name)
@@ -273,6 +284,16 @@ def name_models_of_records(lines: Sequence[str]) -> list[str]:
                 named[i] = f"{metric['mark']}{name} {metric['rest']}"
         start = end + 1
     return named
+
+
+def _name_record(line: str) -> str:
+    """Return the model of ``Model: SVC`` or ``Results for SVC:``; empty if a line names none."""
+    match = _MODEL_KEY.fullmatch(line[:_MAX_START])
+    if match is not None:
+        return match["name"].strip()
+    title = _RECORD_TITLE.fullmatch(line[:_MAX_START])
+    name = (title["behind"] or title["before"]).strip() if title else ""
+    return "" if _NAMES_NO_MODEL.fullmatch(name) else name
 
 
 _MAX_PAIRS = 500  # of lines that are looked at
