@@ -381,7 +381,9 @@ _VALIDATION = re.compile(_TRAINING.pattern.replace("train(?:ing)?", "(?:valid(?:
 # What a program says it does, before the name of a model: "Training SVC ...".
 _DOES = re.compile(
     r"(?:(?:now )?(?:training|evaluating|testing|fitting|running)|(?:results?|metrics) (?:for|of)) "
-    r"(?:the )?(?!(?:on|with|for|data|set|images)\b)",
+    r"(?:the )?(?!(?:on|with|for|and|in|data\w*|sets?|images|samples|split|reports?|results?"
+    r"|metrics|scores?|performance|classification|confusion|matrix|accuracy|evaluation|error|loss|phase"
+    r"|predictions?|curves?)\b)",
     re.IGNORECASE,
 )
 
@@ -415,7 +417,7 @@ def find_heading(lines: Sequence[str], first: int, after: int = -1) -> tuple[str
         may_say_images = is_title or not is_below_heading
         is_below_heading = is_below_heading or is_title
         if not images and may_say_images and not re.search(r"\btest", bare, re.IGNORECASE):
-            is_training = _TRAINING.search(bare) is not None
+            is_training = _TRAINING.search(_DOES.sub("", bare, count=1)) is not None
             is_validation = _VALIDATION.search(bare) is not None
             is_prose = len(bare) > _MAX_TITLE and _NAMES_BOTH.search(bare) is not None
             if not is_prose:

@@ -291,6 +291,8 @@ def _read_transposed(lines: Sequence[str], first: int) -> tuple[_Table, int] | N
         names = names[1:]
     if not names or len(names) > MAX_CLASSES + 10 or "..." in names:
         return None
+    if any("." in (read_number(name) or "") for name in names):
+        return None  # a row of figures above the row of the precision
     columns: dict[str, tuple[str, ...]] = {}
     last = first
     for i in range(first + 1, len(lines)):
@@ -708,7 +710,28 @@ def _build_class_accuracies(group: Sequence[tuple[int, re.Match[str]]]) -> Block
         claims=tuple(claims),
         n_per_class=n_per_class,
         notes=tuple(notes),
+        images="training" if _are_of_training(claims) else "",
     )
+
+
+def _are_of_training(claims: Sequence[FoundClaim]) -> bool:
+    """Whether all shares are of 6,000 images, as training images are, and not all are of 1,000."""
+    spec = FASHION_MNIST
+    n_train, n_test = spec.n_train // spec.n_classes, spec.n_test // spec.n_classes
+    values = [claim.figure.value for claim in claims]
+    return (
+        len(values) == spec.n_classes
+        and all(_is_share(value, n_train) for value in values)
+        and not all(_is_share(value, n_test) for value in values)
+    )
+
+
+def _is_share(value: str, n: int) -> bool:
+    """Whether a printed share is k / n, rounded."""
+    number = Decimal(value.rstrip("%"))
+    share = number.scaleb(-2) if value.endswith("%") else number
+    unit = Decimal(1).scaleb(int(share.as_tuple().exponent))
+    return abs(Decimal(round(share * n)) / n - share) <= unit / 2
 
 
 def _divide_exactly(right: int, of: int) -> str | None:

@@ -5,11 +5,13 @@ A part is the text of a file, the output of one cell of a notebook, or one page 
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
+from fmbench.datasets.specs import FASHION_MNIST
 from fmbench.extraction.blocks import (
     Block,
     expand_newlines,
@@ -159,6 +161,51 @@ def share_repetition(
     return shared
 
 
+_MIN_DIGITS = 3  # of a figure that is known again by its value
+
+
+def leave_out_restated(
+    sentences: Sequence[FoundClaim], claims: Sequence[FoundClaim]
+) -> list[FoundClaim]:
+    """Leave out accuracies without a name that repeat one of a model that has a name.
+
+    ``claims`` are those of tables, reports and sentences.
+    """
+    named = {_find_interval(c) for c in claims if c.label and c.metric == "accuracy"}
+    return [
+        claim
+        for claim in sentences
+        if claim.label
+        or claim.metric != "accuracy"
+        or claim.class_ is not None
+        or len(re.sub("[^0-9]", "", claim.figure.value).lstrip("0")) < _MIN_DIGITS
+        or _find_interval(claim) not in named
+    ]
+
+
+def leave_out_ambiguous(sentences: Sequence[FoundClaim]) -> tuple[list[FoundClaim], list[str]]:
+    """Leave out a metric of classes that sentences print several times without a model's name.
+
+    The values are of several models, and would contradict each other. Returns the others and notes.
+    """
+    values: dict[tuple[str, int], set[str]] = {}
+    for claim in sentences:
+        if not claim.label and claim.class_ is not None and claim.predicted_as is None:
+            values.setdefault((claim.metric, claim.class_), set()).add(claim.figure.value)
+    several = {metric for (metric, _), found in values.items() if len(found) > 1}
+    kept = [
+        claim
+        for claim in sentences
+        if claim.label or claim.class_ is None or claim.metric not in several
+    ]
+    notes = [
+        f"the {metric} of the same class is printed several times with different values, and no"
+        " model's name: not taken"
+        for metric in sorted(several)
+    ]
+    return kept, notes
+
+
 def separate_unnamed(
     sentences: list[FoundClaim],
     claims: Sequence[FoundClaim],
@@ -173,23 +220,26 @@ def separate_unnamed(
     unnamed = [c for c in sentences if not c.label and c.metric == "accuracy" and c.class_ is None]
     if len({claim.figure.value for claim in unnamed}) < 2:
         return sentences
-    known = [c for c in claims if c.metric == "accuracy"] if n_models == 1 else []
-    exact = [_compute_accuracy(m) for m in matrices if not m.is_shares] if n_models == 1 else []
-    agreeing = {
-        id(claim)
+    known = _find_known_accuracies(claims, matrices) if n_models == 1 else []
+    agreeing = [
+        claim
         for claim in unnamed
-        if any(_overlap(claim, other) for other in known)
-        or any(_find_interval(claim)[0] <= value <= _find_interval(claim)[1] for value in exact)
-    }
-    first = unnamed[0] if not known and not exact else None
-    labels: dict[tuple[Fraction, Fraction], str] = {}
+        if any(_overlap(_find_interval(claim), interval) for interval in known)
+    ]
+    if not all(
+        _overlap(_find_interval(one), _find_interval(other))
+        for one, other in itertools.combinations(agreeing, 2)
+    ):
+        agreeing = []  # it may be any of them
+    first = unnamed[0] if not known else None
+    labels: dict[_Interval, str] = {}
     separated = []
     for claim in sentences:
         is_unnamed = any(claim is other for other in unnamed)
         is_other = (
             is_unnamed
-            and id(claim) not in agreeing
-            and (first is None or not _overlap(claim, first))
+            and not any(claim is other for other in agreeing)
+            and (first is None or not _overlap(_find_interval(claim), _find_interval(first)))
         )
         label = claim.label
         if is_other:  # 0.9104 and 91.04 % are one figure
@@ -198,12 +248,33 @@ def separate_unnamed(
     return separated
 
 
-def _overlap(one: FoundClaim, other: FoundClaim) -> bool:
-    (low, high), (other_low, other_high) = _find_interval(one), _find_interval(other)
-    return low <= other_high and other_low <= high
+_Interval = tuple[Fraction, Fraction]
 
 
-def _find_interval(claim: FoundClaim) -> tuple[Fraction, Fraction]:
+def _overlap(one: _Interval, other: _Interval) -> bool:
+    return one[0] <= other[1] and other[0] <= one[1]
+
+
+def _find_known_accuracies(
+    claims: Sequence[FoundClaim], matrices: Sequence[FoundMatrix]
+) -> list[_Interval]:
+    """Find what the accuracy of the model of a report or a matrix can be.
+
+    Where a report prints no accuracy, it is the mean of the recalls of all its classes.
+    """
+    known = [_find_interval(claim) for claim in claims if claim.metric == "accuracy"]
+    exact = [_compute_accuracy(matrix) for matrix in matrices if not matrix.is_shares]
+    known += [(value, value) for value in exact]
+    recalls = {c.class_: _find_interval(c) for c in claims if c.metric == "recall"}
+    recalls.pop(None, None)
+    if not known and len(recalls) == FASHION_MNIST.n_classes:
+        n = FASHION_MNIST.n_classes
+        low, high = (sum((ends[k] for ends in recalls.values()), Fraction()) / n for k in (0, 1))
+        known.append((low, high))
+    return known
+
+
+def _find_interval(claim: FoundClaim) -> _Interval:
     from fmbench.suites.rounding import compute_interval
 
     figure = claim.figure

@@ -18,6 +18,7 @@ _MAX_CODE = 400  # characters of a line of code that are looked at
 _MAX_LINE = 500  # characters of an output's line that may be a warning or a progress bar
 _OBJECT = re.compile(r"\s*<[A-Za-z_][\w.]*(?: [^<>]*| at 0x[0-9a-f]+)?>\s*")  # <Figure size ...>
 _WARNING = re.compile(r".*\.py:[0-9]+: \w*Warning\b|.*<ipython-input-[^<>]*>:[0-9]+: \w*Warning\b")
+_NAMED_LIST = re.compile(r"\s*[A-Za-z][^\[\]]*\[[0-9., e+-]+\]\s*")  # NumPy aligns its numbers
 _PAIR = re.compile(r"\s*\(\s*u?(['\"])(?P<name>[^'\"]{1,80})\1,\s*(?P<value>[0-9.eE+-]{1,30})\)\s*")
 _TEST = r"(?<![a-z])test"
 _TRAINING = re.compile(r"(?<![a-z])(?:train|val(?:id)?)(?![a-z])", re.IGNORECASE)
@@ -90,6 +91,8 @@ def clean_output(text: str) -> str:
                 lines[i + 1] = ""  # the line of code that it quotes
         elif _OBJECT.fullmatch(short):
             lines[i] = ""
+        elif _NAMED_LIST.fullmatch(short):
+            lines[i] = " ".join(line.split())
     _blank_history(lines)
     return "\n".join(lines)
 

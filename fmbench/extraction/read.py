@@ -23,6 +23,8 @@ from fmbench.extraction.document import (
     Document,
     Part,
     find_blocks,
+    leave_out_ambiguous,
+    leave_out_restated,
     name_unnamed,
     separate_unnamed,
     share_repetition,
@@ -497,6 +499,9 @@ def _read_document(parts: Sequence[Part], name: str, column: str | None) -> Extr
     combined = combine_blocks(blocks)
     sentences, notes = _read_words(document, rest, table, name, bool(blocks))
     sentences = share_repetition(name_unnamed(sentences, table.claims), table.claims)
+    sentences = leave_out_restated(sentences, [*combined.claims, *table.claims, *sentences])
+    sentences, ambiguous = leave_out_ambiguous(sentences)
+    notes = [*ambiguous, *notes]
     sentences = separate_unnamed(sentences, combined.claims, combined.matrices, combined.n_models)
     claims = [*combined.claims, *table.claims, *sentences, *logged]
     kinds = {block.kind for block in blocks if block.claims or block.matrix}
@@ -626,7 +631,8 @@ def _read_parts(document: Document, lines: Sequence[str]) -> tuple[list[FoundCla
         found, remarks = find_sentences(
             "\n".join(part), place, headings=headings, is_printed=is_printed
         )
-        if not found and data_set in (None, FASHION) and _is_list(part):
+        is_explained = any(": not taken (" in remark for remark in remarks)
+        if not (found or is_explained) and data_set in (None, FASHION) and _is_list(part):
             named = [line if names_model_and_figure(line) else "" for line in part]
             found = [
                 replace(claim, where=f"{place}, {claim.where}")

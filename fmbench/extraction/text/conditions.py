@@ -243,7 +243,7 @@ _IMAGES_OF_LOSS = re.compile(
     r"(?: set| data)?[\s:|-]{1,12}(?:avg\.? |average |mean )?loss\b",
     re.IGNORECASE,
 )
-_NAMES_TEST = re.compile(r"\b(?:test|eval)", re.IGNORECASE)
+_NAMES_TEST = re.compile(r"(?<![a-zA-Z])(?:test|eval)", re.IGNORECASE)
 
 
 def find_images(before: str) -> str | None:
@@ -258,3 +258,23 @@ def find_images(before: str) -> str | None:
             return None
         return "other"
     return "test" if found[-1].lower().startswith("test") else "other"
+
+
+TRAINING_SECTION = "training or validation images"
+_OF_TRAINING = r"(?:train(?:ing)?|val(?:id(?:ation)?)?)(?: set| data)?"
+_TITLE_OF_TRAINING = re.compile(
+    rf"\W*(?:[\w-]+ )?{_OF_TRAINING} (?:evaluation|results?|performance|scores?|metrics)\W*"
+    r"|\W*(?:evaluat\w+|results?|performance|scores?|metrics) (?:on|for|of) (?:the )?"
+    rf"{_OF_TRAINING}(?: images)?\W*",
+    re.IGNORECASE,
+)
+
+
+def is_title_of_training(title: str) -> bool:
+    """Whether a heading says that what is below it is of training or validation images."""
+    return _TITLE_OF_TRAINING.fullmatch(title) is not None
+
+
+def names_test_images(text: str) -> bool:
+    """Whether a text has a word for the test images."""
+    return _NAMES_TEST.search(text) is not None

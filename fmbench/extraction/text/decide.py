@@ -30,10 +30,12 @@ from fmbench.extraction.text.compared import (
 )
 from fmbench.extraction.text.conditions import (
     SOME_CLASSES,
+    TRAINING_SECTION,
     find_condition,
     find_images,
     is_augmented,
     is_over_data_sets,
+    names_test_images,
     restricts_classes,
 )
 from fmbench.extraction.text.mentions import (
@@ -58,7 +60,7 @@ from fmbench.metrics.registry import METRICS
 
 SOURCE = "text"
 UNNAMED = "the text does not say what it is"
-TRAINING_IMAGES = "training or validation images"
+TRAINING_IMAGES = TRAINING_SECTION
 ACCURACY = MetricName("accuracy")
 _NOT_SAID = "the text does not say that it is an accuracy"
 _MAX_LABEL = 120  # characters
@@ -438,6 +440,10 @@ _REASONS = (
         re.compile(r"\b(?:random(?:ly)? guess\w*|guessing|by chance|chance level)\b", re.I),
         "of guessing",
     ),
+    (
+        re.compile(r"\b(?:pseudo-?)?labell?ing (?:accurac|error)", re.IGNORECASE),
+        "of labels that a program gives to training images",
+    ),
 )
 
 
@@ -528,6 +534,8 @@ def find_dataset_of(sentence: Sentence, figure: FigureMention) -> str:
     datasets = sentence.datasets
     if not datasets and is_over_data_sets(sentence.text):
         return "of several data sets together"
+    if sentence.context == TRAINING_SECTION and names_test_images(sentence.text[: figure.start]):
+        return FASHION
     if not datasets:
         other = sentence.context not in (None, FASHION)
         return f"of {sentence.context}, which the text before it names" if other else FASHION

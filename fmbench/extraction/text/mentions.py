@@ -111,7 +111,7 @@ _COUNTED_AFTER_ARTICLE = re.compile(
 )
 _DIFFERENCE_BEFORE = re.compile(
     rf"(?:\bby(?: only| up to| as much as| another| a)?|\bby a margin of"
-    rf"|\b(?:improvements?|increases?|gains?|reductions?|decreases?|drops?|differences?|gaps?"
+    rf"|\b(?:improvements?|changes?|increases?|gains?|reductions?|decreases?|drops?|differences?|gaps?"
     rf"|margins?|declines?|rise|boosts?|loss|spread|deviation|std\.?|sd)(?: in \w+(?: \w+)?)?"
     rf"(?: of| by| is| was|:)?|\bplus|\bminus)\s*(?:{ABOUT}|{AT_LEAST}|{AT_MOST}|an?)?\s*\+?$",
     re.IGNORECASE,
@@ -316,6 +316,7 @@ def clean_sentence(text: str) -> str:
         r"\1 ",
         text,
     )
+    text = re.sub(r"(?<![a-zA-Z])(tr)[ain]{3,8}g(?![a-zA-Z])", r"\1aining", text)  # misspelt
     text = normalise_signs(text.replace("\u2014", " - ").replace("\u00d7", "x"))
     text = re.sub(r"[“”„«»]", '"', text)
     return " ".join(_CITATION.sub(" ", text).split())
@@ -498,7 +499,7 @@ _UNKNOWN_DATASET = re.compile(
 _NO_DATASET = re.compile(
     r"(?:[GCTNF]PUs?|ASICs?|MCUs?|[RG]TX|NVIDIA|AMD|AWS|GCP|EC2|[VAPHTK][0-9]|M[1-4]\b|Titan|Jetson"
     r"|ARM|RISC|Git[HL]ub|Tensor[Ff]low|Py[Tt]orch|JAX|CUDA|Loihi|TrueNorth|SpiNNaker|ArXiv"
-    r"|Hugging|Open[A-Z]|You[A-Z]|I\b|Tables?|Figs?)"
+    r"|Hugging|Open[A-Z]|You[A-Z]|I\b|Tables?|Figs?|(?:PCA|LDA|UMAP|NMF|HOG|SIFT|LBP|VAE)\b)"
 )
 
 

@@ -190,7 +190,7 @@ def find_sentences(
             continue
         readings = [read_figure(sentence, figure) for figure in sentence.figures]
         if is_printed:
-            readings = [_name_by_identifier(sentence, reading) for reading in readings]
+            readings = [_name_printed(sentence, reading) for reading in readings]
             if _MEAN_BELOW_FOLDS.match(sentence.text) and _OF_FOLDS.search(above):
                 readings = [_leave_out_mean_of_folds(reading) for reading in readings]
             above = sentence.text
@@ -211,7 +211,13 @@ def find_sentences(
         if count:
             notes.append(f"{where}: not read: {count} line{'s' * (count > 1)} {what}")
     earlier, repeated = _find_earlier_epochs(logged)
-    return [claim for claim in claims if id(claim) not in earlier], [*notes, *repeated]
+    claims = [claim for claim in claims if id(claim) not in earlier]
+    named = {(claim.metric, claim.figure.value) for claim in claims if claim.label}
+    repeats = [
+        claim for claim in logged if is_printed and (claim.metric, claim.figure.value) in named
+    ]  # the last epoch of a model whose result is printed below its log
+    claims = [claim for claim in claims if not any(claim is other for other in repeats)]
+    return claims, [*notes, *repeated]
 
 
 _OF_FOLDS = re.compile(r"\b(?:folds?|cross[- ]validation|cv)\b", re.IGNORECASE)
@@ -235,10 +241,22 @@ _NO_IDENTIFIER = re.compile(
 )
 
 
-def _name_by_identifier(sentence: Sentence, reading: Reading) -> Reading:
-    """Take the name of a program's own as the model's: ``Test accuracy of mini_cnn: 0.91``."""
+def _name_printed(sentence: Sentence, reading: Reading) -> Reading:
+    """Name the model of a printed line as the line does: ``Tuned kNN accuracy: 0.86``.
+
+    A name of the program's own is taken as the model's: ``Test accuracy of mini_cnn: 0.91``.
+    """
     claim = reading.claim
-    if claim is None or claim.label or sentence.models:
+    if claim is not None and claim.label:
+        label = re.sub(r"^[^\w(]+|[^\w)+%]+$", "", _cut_label(sentence, reading.figure))
+        is_longer = claim.label in label and len(label.split()) <= _MAX_NAME
+        is_alone = len({mention.name for mention in sentence.models}) == 1
+        return (
+            replace(reading, claim=replace(claim, label=label))
+            if is_longer and is_alone
+            else reading
+        )
+    if claim is None or sentence.models:
         return reading
     start = max((f.end for f in sentence.figures if f.end <= reading.figure.start), default=0)
     names = dict.fromkeys(

@@ -12,7 +12,12 @@ import re
 from collections.abc import Iterator, Sequence
 
 from fmbench.extraction.data_set_names import FASHION_IN_HEADS, IN_SENTENCES
-from fmbench.extraction.text.conditions import SOME_CLASSES, restricts_classes
+from fmbench.extraction.text.conditions import (
+    SOME_CLASSES,
+    TRAINING_SECTION,
+    is_title_of_training,
+    restricts_classes,
+)
 from fmbench.extraction.text.mentions import FASHION, MAX_SENTENCE, clean_sentence, find_datasets
 
 # Marks around the end and the beginning of a sentence: quotes, brackets, Markdown, LaTeX, HTML.
@@ -139,7 +144,8 @@ class Headings:
         if heading is None and data_set is None:
             return False
         level = LINE_LEVEL if heading is None else _find_level(line)
-        self.enter(level, data_set or _choose_data_set(clean_sentence(line)))
+        of_training = TRAINING_SECTION if is_title_of_training(line) else None
+        self.enter(level, data_set or _choose_data_set(clean_sentence(line)) or of_training)
         return True
 
 
