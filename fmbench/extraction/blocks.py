@@ -375,7 +375,9 @@ _TRAINING = re.compile(
 )
 _NAMES_BOTH = re.compile(r"\btrain.*\bval|\bval.*\btrain", re.IGNORECASE)
 _MAX_TITLE = 60  # characters; a longer line is a sentence
-_VALIDATION = re.compile(_TRAINING.pattern.replace("train(?:ing)?", "(?:valid(?:ation)?|val|dev)"))
+_VALIDATION = re.compile(
+    _TRAINING.pattern.replace("train(?:ing)?", "(?:valid(?:ation)?|val|dev)"), re.IGNORECASE
+)
 
 
 # What a program says it does, before the name of a model: "Training SVC ...".

@@ -128,8 +128,6 @@ def read_figure(sentence: Sentence, figure: FigureMention) -> Reading:
     if figure.why_not:
         is_worth_a_note = figure.is_percent and bool(sentence.metrics or sentence.datasets)
         return Reading(figure, why_not=figure.why_not if is_worth_a_note else "")
-    if repeats_earlier(sentence, figure):
-        return Reading(figure)
     cell = _read_cell(sentence, figure)
     if cell is not None:
         return Reading(figure, cell)
@@ -399,16 +397,22 @@ def _pair_images(sentence: Sentence, figure: FigureMention) -> str | None:
     return "test" if images.startswith("test") else "other"
 
 
-def repeats_earlier(sentence: Sentence, figure: FigureMention) -> bool:
-    """Whether a percentage is the fraction before it once more: ``0.8848, in percent 88.48 %``."""
-    if not figure.is_percent:
-        return False
-    value = _find_share(figure)
-    return value is not None and any(
-        other.end <= figure.start and not other.is_percent and _find_share(other) == value
-        for other in sentence.figures
-        if other.has_decimals
-    )
+def leave_out_restated(readings: Sequence[Reading]) -> list[Reading]:
+    """Leave out a percentage that is a fraction before it once more: ``0.8848, or 88.48 %``.
+
+    Both are a claim, or neither; where the fraction is not understood, the percentage counts.
+    """
+    kept: list[Reading] = []
+    for reading in readings:
+        share = _find_share(reading.figure) if reading.figure.is_percent else None
+        is_restated = share is not None and any(
+            _find_share(other.figure) == share
+            and not other.figure.is_percent
+            and (other.claim is not None or other.why_not not in ("", UNNAMED))
+            for other in kept
+        )
+        kept.append(Reading(reading.figure) if is_restated else reading)
+    return kept
 
 
 def _find_share(figure: FigureMention) -> Fraction | None:
