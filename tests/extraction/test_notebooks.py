@@ -233,3 +233,28 @@ def test_figures_of_a_class_that_differ_are_of_several_models() -> None:
     assert any("the precision of the same class" in note for note in found.notes)
     one = read(("", text.format(0, 89.17)), RESULT)
     assert [claim.metric for claim in one.claims] == ["precision", "accuracy"]
+
+
+def test_a_line_above_a_log_names_its_model() -> None:
+    log = "Epoch: 1 | Test Acc: 0.89{0}1\nEpoch: 2 | Test Acc: 0.90{0}1\n"
+    text = f"Fine-tuning tiny_net...\n{log.format(1)}\nTraining SVC with PCA ...\n{log.format(2)}"
+    assert show(read(("", text))) == [("tiny_net", "0.9011"), ("SVC with PCA", "0.9021")]
+    assert show(read(("", f"=== ResNet ===\n{RESULT[1]}"))) == [("ResNet", "0.9011")]
+    other = f"Training SVC...\nSVC accuracy: 0.8971\nTraining the last one...\n{RESULT[1]}"
+    assert show(read(("", other))) == [("SVC", "0.8971"), ("", "0.9011")]
+
+
+def test_a_colon_joins_a_figure_to_the_metric_before_it() -> None:
+    found = read(("", "Test set: Loss: 3.3507 Accuracy: 0.6199 F1_score: 0.5362 kappa: 0.5777\n"))
+    assert [(c.metric, c.figure.value) for c in found.claims] == [
+        ("accuracy", "0.6199"),
+        ("kappa", "0.5777"),
+    ]
+
+
+def test_a_log_needs_no_note_on_what_it_prints_beside_the_accuracy() -> None:
+    line = "Epoch: 1 | Train Loss: 0.53 | Train Acc: 0.8060 | Test Loss: 0.31 | Test Acc: 0.8912\n"
+    found = read(("", line))
+    assert show(found) == [("", "0.8912")]
+    assert found.notes == ()
+    assert "of training" in read(("", "Train Acc: 0.8060 | Val Acc: 0.8\n"), RESULT).notes[0]

@@ -38,6 +38,7 @@ _FEWER = re.compile(
     r"|examples)\b(?!.{0,60}\b(?:test|validat))"
     r"|(?<![0-9.,])[0-9]{1,3} (?:labell?ed |training )?(?:images|samples|examples|labels|shots)"
     r" (?:per|for each|of each) class\b"
+    r"|\b(?:with|on|using) (?:the )?only (?:the )?(?:pre-?)?labell?ed (?:data|images|samples)\b"
     rf"|\bonly [0-9][0-9,]* (?:{_LABELLED}|{_TRAINING_DATA})\b"
     r"|\b(?:(?:few|one|[0-9]{1,2})-shot|[0-9]{1,2}-way|semi-supervised|long-tailed|class imbalance"
     r"|imbalance (?:ratio|factor)|active learning|data ?set (?:distillation|condensation)"

@@ -248,6 +248,11 @@ def _choose_mention(sentence: Sentence, figure: FigureMention) -> MetricMention 
         if paired is not None:
             return _share_average(sentence, paired)
     connected = [m for m in sentence.metrics if is_connected_in(sentence, m, figure)]
+    named = [
+        m for m in connected if re.fullmatch(r"\s?[:=]\s?", sentence.text[m.end : figure.start])
+    ]
+    if named:
+        return named[0]  # Accuracy: 0.91 Kappa: 0.90
     if connected:
         # 98.8 % accuracy and 0.98 F1: the name behind a figure counts if none stands before it.
         return min(connected, key=lambda m: (measure_distance(m, figure), m.start))

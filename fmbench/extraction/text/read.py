@@ -9,14 +9,14 @@ into the notes, with the reason.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from fmbench.datasets.specs import FASHION_MNIST
 from fmbench.errors import UserError
 from fmbench.extraction.figures import OUT_OF_RANGE, parse_printed_figure
 from fmbench.extraction.found import Extraction, FoundClaim
-from fmbench.extraction.metric_names import MetricName, find_mentions, is_training_metric
+from fmbench.extraction.metric_names import MetricName, is_training_metric
 from fmbench.extraction.text.compared import is_comparison, is_derived
 from fmbench.extraction.text.conditions import SOME_CLASSES, find_images, restricts_classes
 from fmbench.extraction.text.decide import (
@@ -52,6 +52,7 @@ from fmbench.extraction.text.mentions import (
     find_models,
     find_repetition_elsewhere,
 )
+from fmbench.extraction.text.printed import find_identifiers, name_printed, split_sections
 from fmbench.extraction.text.split import (
     LINE_LEVEL,
     Headings,
@@ -92,7 +93,7 @@ def read_words(texts: Sequence[str], name: str) -> Extraction:
     if sum(bool(line.strip()) for line in lines) > MAX_LINES:
         raise UserError(f"{name} has more than {MAX_LINES:,} lines of words: give fewer")
     headings = Headings()
-    logged: list[FoundClaim] = []
+    logged: list[tuple[int, FoundClaim]] = []
     is_log = unit == "line" and any(map(is_of_epoch, lines))
     of_records = find_data_sets_of_records(lines)
     lines = name_models_of_records(lines)
@@ -109,7 +110,7 @@ def read_words(texts: Sequence[str], name: str) -> Extraction:
             claims += found
             notes += seen
             if is_log and (is_log_line(line) or is_of_epoch(line)):
-                logged += [claim for claim in found if not claim.label]
+                logged += [(0, claim) for claim in found if not claim.label]
         if not headings.enter_line(line) and restricts_classes(line) and not _holds_figure(line):
             headings.enter(LINE_LEVEL, SOME_CLASSES)
     earlier, repeated = _find_earlier_epochs(logged)
@@ -173,11 +174,11 @@ def find_sentences(
     references are left out.
     """
     claims: list[FoundClaim] = []
-    logged: list[FoundClaim] = []
+    logged: list[tuple[int, FoundClaim]] = []
     notes: list[str] = []
     n_read = n_training = n_crowded = 0
     above = ""  # the printed line above
-    for raw, data_set in split_sentences(text, context, headings=headings, is_printed=is_printed):
+    for section, model, raw, data_set in _iterate_sentences(text, context, headings, is_printed):
         if n_read == MAX_SENTENCES:
             notes.insert(0, f"{where}: only the first {MAX_SENTENCES:,} sentences are read")
             break
@@ -187,25 +188,22 @@ def find_sentences(
             continue
         sentence = Sentence.of(strip_log_prefix(raw), data_set)
         if is_printed:
-            sentence.models = _find_identifiers(sentence)
+            sentence.models = find_identifiers(sentence)
         if len(sentence.figures) > MAX_FIGURES:
             n_crowded += 1
             continue
-        readings = [read_figure(sentence, figure) for figure in sentence.figures]
-        readings = leave_out_restated(readings)
+        readings = leave_out_restated([read_figure(sentence, f) for f in sentence.figures])
         if is_printed:
-            readings = [_name_printed(sentence, reading) for reading in readings]
-            if _MEAN_BELOW_FOLDS.match(sentence.text) and _OF_FOLDS.search(above):
-                readings = [_leave_out_mean_of_folds(reading) for reading in readings]
+            readings = name_printed(sentence, readings, above, model)
             above = sentence.text
         found = _list_claims(sentence, readings, where)
         claims += found
         if is_log_line(raw) or is_of_epoch(raw):
-            logged += [claim for claim in found if not claim.label]
+            logged += [(section, claim) for claim in found if claim.label in ("", model)]
         notes += [
             f"{where}: not taken ({reading.why_not}): {quote(sentence.text, reading.figure)}"
             for reading in readings
-            if reading.why_not
+            if reading.why_not and not (is_printed and found and _is_of_log(reading))
         ]
     notes = list(_limit(notes))
     for count, what in (
@@ -215,64 +213,34 @@ def find_sentences(
         if count:
             notes.append(f"{where}: not read: {count} line{'s' * (count > 1)} {what}")
     earlier, repeated = _find_earlier_epochs(logged)
-    claims = [claim for claim in claims if id(claim) not in earlier]
-    named = {(claim.metric, claim.figure.value) for claim in claims if claim.label}
-    repeats = [
-        claim for claim in logged if is_printed and (claim.metric, claim.figure.value) in named
-    ]  # the last epoch of a model whose result is printed below its log
-    claims = [claim for claim in claims if not any(claim is other for other in repeats)]
-    return claims, [*notes, *repeated]
+    if is_printed:  # the last epoch of a model whose result is printed below its log
+        named = {(claim.metric, claim.figure.value) for claim in claims if claim.label}
+        earlier |= {
+            id(claim)
+            for _, claim in logged
+            if not claim.label and (claim.metric, claim.figure.value) in named
+        }
+    return [claim for claim in claims if id(claim) not in earlier], [*notes, *repeated]
 
 
-_OF_FOLDS = re.compile(r"\b(?:folds?|cross[- ]validation|cv)\b", re.IGNORECASE)
-_MEAN_BELOW_FOLDS = re.compile(
-    r"\W*(?:average|avg|mean)\b(?!.*\b(?:test|runs?|seeds?)\b)", re.IGNORECASE
-)
+def _is_of_log(reading: Reading) -> bool:
+    """Whether a figure is what a log prints beside the accuracy on the test images."""
+    return TRAINING_IMAGES in reading.why_not or reading.why_not.lower() == "loss is not judged"
 
 
-def _leave_out_mean_of_folds(reading: Reading) -> Reading:
-    if reading.claim is None:
-        return reading
-    return Reading(reading.figure, why_not="a mean over the folds that the line above prints")
+def _iterate_sentences(
+    text: str, context: str | None, headings: Headings | None, is_printed: bool
+) -> Iterator[tuple[int, str, str, str | None]]:
+    """Yield the number of the section, its model, a sentence, and the data set of the text above.
 
-
-# mini_cnn, MiniCNN, CNN2: no usual words
-_IDENTIFIER = re.compile(r"(?=\w*(?:[a-z0-9]_[a-z0-9]|[a-z][A-Z]|[A-Z]{2}))[A-Za-z]\w{2,39}")
-_NO_IDENTIFIER = re.compile(
-    r"(?:^|_)(?:x|y|train|test|val|eval|acc|accuracy|score|epoch|step|loss|set|data|loader|batch|size"
-    r"|lr|max|min|avg|mean|best|final|total|num|n|iter|param\w*)(?:_|$)|^(?:MNIST|CPU|GPU|F1)",
-    re.IGNORECASE,
-)
-
-
-_NO_PART_OF_NAME = re.compile(
-    r"\b(?:for|of|on|the|with|in|by|at|and|final|test(?:ing)?|best|overall|results?|running|now"
-    r"|epochs?|folds?|average|mean|evaluat\w+|train\w*)\b|[:=]",
-    re.IGNORECASE,
-)
-
-
-def _name_printed(sentence: Sentence, reading: Reading) -> Reading:
-    """Name the model of a printed line as the line does: ``Tuned kNN accuracy: 0.86``."""
-    claim = reading.claim
-    if claim is None or not claim.label or len({m.name for m in sentence.models}) > 1:
-        return reading
-    label = re.sub(r"^[^\w(]+|[^\w)+%]+$", "", _cut_label(sentence, reading.figure))
-    begin, found, _ = label.partition(claim.label)
-    if not found or not begin or _NO_PART_OF_NAME.search(begin) or len(begin.split()) > 2:
-        return reading
-    return replace(reading, claim=replace(claim, label=f"{begin}{found}"))
-
-
-def _find_identifiers(sentence: Sentence) -> list[Mention]:
-    """Find the names of a program's own for its models: ``Test accuracy of mini_cnn: 0.91``."""
-    if sentence.models or not any(metric.name for metric in sentence.metrics):
-        return sentence.models
-    return [
-        Mention(match.start(), match.end(), match[0])
-        for match in _IDENTIFIER.finditer(sentence.text)
-        if not _NO_IDENTIFIER.search(match[0]) and not any(True for _ in find_mentions(match[0]))
-    ]
+    Only what a program printed has several sections.
+    """
+    sections = split_sections(text) if is_printed else [("", text)]
+    for number, (model, part) in enumerate(sections):
+        for raw, data_set in split_sentences(
+            part, context, headings=headings, is_printed=is_printed
+        ):
+            yield number, model, raw, data_set
 
 
 def _list_claims(sentence: Sentence, readings: Sequence[Reading], where: str) -> list[FoundClaim]:
@@ -283,22 +251,28 @@ def _list_claims(sentence: Sentence, readings: Sequence[Reading], where: str) ->
     ]
 
 
-def _find_earlier_epochs(logged: Sequence[FoundClaim]) -> tuple[set[int], list[str]]:
+def _find_earlier_epochs(
+    logged: Sequence[tuple[int, FoundClaim]],
+) -> tuple[set[int], list[str]]:
     """Find all but the last value of each metric in the lines of a log: it prints each epoch.
 
-    Returns their ids, and a note for each metric.
+    A log may have several sections, each with its number. Returns the ids of the claims, and a note
+    for each metric.
     """
-    groups: dict[tuple[str, int | None, str | None], list[FoundClaim]] = {}
-    for claim in logged:
-        groups.setdefault((claim.metric, claim.class_, claim.average), []).append(claim)
+    groups: dict[tuple[int, str, int | None, str | None], list[FoundClaim]] = {}
+    for section, claim in logged:
+        key = (section, claim.metric, claim.class_, claim.average)
+        groups.setdefault(key, []).append(claim)
     earlier: set[int] = set()
     notes = []
-    for (metric, _, _), group in groups.items():
+    for (_, metric, _, _), group in groups.items():
         values = {claim.figure.value for claim in group}
         if len(values) > 1:
             earlier |= {id(claim) for claim in group[:-1]}
+            label = group[-1].label
+            of_model = f" for {label}" if label else " without a model's name"
             notes.append(
-                f"{metric} is printed {len(group)} times without a model's name, as in a log of"
+                f"{metric} is printed {len(group)} times{of_model}, as in a log of"
                 f" epochs: only the last one is taken, {group[-1].figure.printed}"
             )
     return earlier, notes
