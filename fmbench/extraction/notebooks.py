@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from fmbench.extraction.document import Part
@@ -47,12 +48,18 @@ def find_parts(content: dict[str, Any]) -> tuple[list[Part], list[str]]:
         if cell.get("cell_type") == "markdown":
             parts.append(Part(f"cell {number}", source))
         code = source.rstrip().rpartition("\n")[2]
+        place = f"output of cell {number}"
         for text, is_printed in _find_outputs(cell):
             if is_result_of_training(code, text):
-                notes.append(f"output of cell {number}: not taken (of training images): {code!r}")
+                notes.append(f"{place}: not taken (of training images): {code!r}")
                 continue
             text = _name_results(source, clean_output(text)) if is_printed else text
-            parts.append(Part(f"output of cell {number}", text, is_printed))
+            last = parts[-1] if parts else None
+            if is_printed and last is not None and last.is_printed and last.place == place:
+                # a progress bar between the lines of a log makes several outputs of it
+                parts[-1] = replace(last, text=f"{last.text.rstrip()}\n{text}")
+            else:
+                parts.append(Part(place, text, is_printed))
     return [part for part in parts if part.text.strip()], notes
 
 

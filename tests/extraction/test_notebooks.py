@@ -258,3 +258,12 @@ def test_a_log_needs_no_note_on_what_it_prints_beside_the_accuracy() -> None:
     assert show(found) == [("", "0.8912")]
     assert found.notes == ()
     assert "of training" in read(("", "Train Acc: 0.8060 | Val Acc: 0.8\n"), RESULT).notes[0]
+
+
+def test_a_progress_bar_between_the_lines_of_a_log_does_not_part_them() -> None:
+    texts = ("Training SVC...\n", "  0%|   | 0/10 [00:00<?, ?it/s]\n", "Test accuracy: 0.8971\n")
+    outputs = [{"output_type": "stream", "text": text} for text in texts]
+    cell = {"cell_type": "code", "source": "fit()", "outputs": outputs}
+    found = read_input(json.dumps({"nbformat": 4, "cells": [cell]}), name="a.ipynb")
+    assert isinstance(found, Extraction)
+    assert show(found) == [("SVC", "0.8971")]
