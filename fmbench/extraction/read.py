@@ -339,7 +339,7 @@ def _finish(found: Extraction) -> Extraction:
     claims: dict[tuple[Any, ...], FoundClaim] = {}
     for claim in _leave_out_repeated_tables(found.claims):
         key = (
-            claim.label, claim.metric, _find_share(claim), claim.source, claim.class_,
+            claim.label, claim.metric, _write_share(claim), claim.source, claim.class_,
             claim.average, claim.predicted_as, claim.mean_of, claim.best_of, claim.folds,
         )  # fmt: skip
         claims.setdefault(key, claim)
@@ -358,12 +358,13 @@ def _finish(found: Extraction) -> Extraction:
     return replace(found, claims=tuple(claims.values()), notes=tuple(notes))
 
 
-def _find_share(claim: FoundClaim) -> str | Decimal:
-    """Return the value of a claim so that 0.9104 and 91.04 % are the same."""
-    value = claim.figure.value
-    if claim.figure.out_of is not None or claim.figure.bound:
-        return claim.figure.printed
-    return Decimal(value[:-1]).scaleb(-2) if value.endswith("%") else Decimal(value)
+def _write_share(claim: FoundClaim) -> str:
+    """Write the value of a claim so that 0.9104 and 91.04 % are the same, and 0.91 is another."""
+    figure = claim.figure
+    if figure.out_of is not None or figure.bound:
+        return figure.printed
+    value = Decimal(figure.value.rstrip("%"))
+    return str(value.scaleb(-2) if figure.value.endswith("%") else value)
 
 
 def _leave_out_repeated_tables(claims: Sequence[FoundClaim]) -> list[FoundClaim]:

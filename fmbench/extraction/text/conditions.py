@@ -97,9 +97,12 @@ _NETWORK = re.compile(
     re.IGNORECASE,
 )
 _TREE = re.compile(r"\b(?:trees?|forests?)\b", re.IGNORECASE)  # pruning is a usual part of these
+# A text that tells these apart speaks of two parts of the test images.
+_PART = re.compile(r"\b(?:un-?)?labell?ed test(?: set| images| data| samples)?\b", re.IGNORECASE)
 SOME_CLASSES = "some of the ten classes"
 _CONDITIONS = (
     (_CLASSES, f"of {SOME_CLASSES}"),
+    (_PART, "of a part of the test images"),
     (_CLUSTERS, "of clustering or of finding anomalies"),
     (_CLIENTS, "of training that is spread over clients or private"),
     (_FEATURES, "of a classifier on the features of another model"),
