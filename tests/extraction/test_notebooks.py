@@ -57,6 +57,7 @@ RESULT = ("print(accuracy)", "Test accuracy: 0.9011\n")
         "drwxr-xr-x 2 1000 1000 4.0K Jun 11 10:49 data\n",
         "Training 30 epochs in 12:11.4\n",
         "lib/site-packages/launcher.py:11: UserWarning: Update your call\n  del sys.path[0]\n",
+        "lib/metrics.py:11: FutureWarning: the default of accuracy: 0.5000\n",
         "<Figure size 432x288 with 1 Axes>\n",
         "2.5.1\n12.1\nTrue\n",
         "val_loss     0.275\nval_acc      0.935\nloss         0.040\nacc          0.985\n"

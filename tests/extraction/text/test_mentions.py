@@ -137,6 +137,7 @@ def test_a_count_in_a_label_takes_no_accuracy_away(text: str, value: str) -> Non
         "Labeling accuracy: 0.6936",
         "Validation - Loss: 0.2885 Accuracy: 0.8942",
         "Train: Loss: 0.4327, Accuracy: 84.68%",
+        "Training loss of 0.4327, accuracy of 84.68%",
     ],
 )
 def test_shares_spreads_counts_and_training_are_no_claims(text: str) -> None:
