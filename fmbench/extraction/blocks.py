@@ -363,7 +363,9 @@ _GENERIC = re.compile(
     r"metrics?|performance|summary|score|scores|print|printing|accuracy|per|class|classes|"
     r"prediction|predictions|output|section|table|normali[sz]ed|unnormali[sz]ed|raw|without|"
     r"normali[sz]ation|percent|sklearn|scikit|learn|rows?|true|columns?|predicted|labels?|"
-    r"detailed|epoch|out|cm|counts?|all|ten|held|unseen|over|at|using|by)\b|[^a-zA-Z])*",
+    r"detailed|epoch|out|cm|counts?|all|ten|held|unseen|over|at|using|by|plot\w*|display\w*|show\w*|"
+    r"visuali[sz]\w*|draw\w*|generat\w*|comput\w*|calculat\w*|f1|precision|recall|saved?|to)\b|"
+    r"[^a-zA-Z])*",
     re.IGNORECASE,
 )
 _TRAINING = re.compile(
@@ -371,7 +373,26 @@ _TRAINING = re.compile(
     r"performance|classification|confusion|matrix)?[ _a-z]{0,40}[^a-z0-9]*$",
     re.IGNORECASE,
 )
-_VALIDATION = re.compile(_TRAINING.pattern.replace("train(?:ing)?", "(?:valid(?:ation)?|val|dev)"))
+_NAMES_BOTH = re.compile(r"\btrain.*\bval|\bval.*\btrain", re.IGNORECASE)
+_MAX_TITLE = 60  # characters; a longer line is a sentence
+_VALIDATION = re.compile(
+    _TRAINING.pattern.replace("train(?:ing)?", "(?:valid(?:ation)?|val|dev)"), re.IGNORECASE
+)
+
+
+# What a program says it does, before the name of a model: "Training SVC ...".
+_DOES = re.compile(
+    r"(?:(?:now )?(?:training|evaluating|testing|fitting|running)|(?:results?|metrics) (?:for|of)) "
+    r"(?:the )?(?!(?:on|with|for|and|in|data\w*|sets?|images|samples|split|reports?|results?"
+    r"|metrics|scores?|performance|classification|confusion|matrix|accuracy|evaluation|error|loss|phase"
+    r"|predictions?|curves?)\b)",
+    re.IGNORECASE,
+)
+
+
+def names_nothing(text: str) -> bool:
+    """Whether a heading has only words that every report has, and so no model's name."""
+    return _GENERIC.fullmatch(text) is not None
 
 
 def find_heading(lines: Sequence[str], first: int, after: int = -1) -> tuple[str, str, str]:
@@ -380,10 +401,12 @@ def find_heading(lines: Sequence[str], first: int, after: int = -1) -> tuple[str
     Lines up to ``after`` belong to the block before.
     """
     model = heading = images = ""
-    names_fashion = False
+    names_fashion = is_below_heading = False
     seen = 0
     for i in range(first - 1, max(after, first - 12), -1):
+        is_title = lines[i].lstrip().startswith("#")
         line = " ".join(lines[i][:200].split()).strip("#=*-_>`~│| ")
+        line = re.sub(r"^[^\w\s(<\"'`\[]+\s*", "", line)
         if not line or is_rule(line):
             continue
         seen += 1
@@ -393,9 +416,14 @@ def find_heading(lines: Sequence[str], first: int, after: int = -1) -> tuple[str
             continue  # code
         line = re.sub(r"^(?:figure|fig\.|table|tab\.) *[0-9IVX]{1,4} *[.:]?", "", line, flags=re.I)
         bare = line.strip(" :.")
-        if not images and not re.search(r"\btest", bare, re.IGNORECASE):
-            images = "training" if _TRAINING.search(bare) else images
-            images = images or ("validation" if _VALIDATION.search(bare) else "")
+        may_say_images = is_title or not is_below_heading
+        is_below_heading = is_below_heading or is_title
+        if not images and may_say_images and not re.search(r"\btest", bare, re.IGNORECASE):
+            is_training = _TRAINING.search(_DOES.sub("", bare, count=1)) is not None
+            is_validation = _VALIDATION.search(bare) is not None
+            is_prose = len(bare) > _MAX_TITLE and _NAMES_BOTH.search(bare) is not None
+            if not is_prose:
+                images = "training" if is_training else "validation" if is_validation else ""
         images = images or ("" if names_fashion else find_data_of_title(bare))
         names_fashion = names_fashion or find_data_sets(bare).is_fashion
         is_heading = bare != line or lines[i].lstrip()[:1] in tuple("#=*-") or len(bare) <= 40
@@ -405,7 +433,7 @@ def find_heading(lines: Sequence[str], first: int, after: int = -1) -> tuple[str
             names = [match["model"].strip(" '\"`:") for match in matches if match]
             model = next((name for name in names if not _GENERIC.fullmatch(name)), "")
         if not heading and is_heading and not re.search(r"[0-9]\.[0-9]", bare):
-            heading = "" if _GENERIC.fullmatch(bare) else bare
+            heading = "" if names_nothing(bare) else _DOES.sub("", bare, count=1)
     return model, heading, images
 
 
@@ -560,11 +588,23 @@ def _find_sections(blocks: list[Block]) -> list[list[Block]]:
         is_new = any(b.kind == block.kind for b in current) or (
             block.model != "" and models != set() and block.model not in models
         )
+        is_new = is_new or (len(sections) > 1 and _stands_apart(block, current, blocks))
         if not current or is_new:
             sections.append([block])
         else:
             current.append(block)
     return sections
+
+
+_NEAR = 8  # lines between a report and the matrix of the same model
+
+
+def _stands_apart(block: Block, current: Sequence[Block], blocks: Sequence[Block]) -> bool:
+    """Whether a block far below the last of several reports may be of any of their models."""
+    n_of_kind = sum(other.kind == block.kind for other in blocks)
+    n_reports = sum(other.kind == current[0].kind for other in blocks)
+    is_far = block.first_line - current[-1].last_line > _NEAR
+    return is_far and n_of_kind < n_reports and not block.model
 
 
 def _label_sections(sections: list[list[Block]]) -> list[str]:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
@@ -31,6 +31,7 @@ from fmbench.extraction.blocks import (
     find_heading,
     is_rule,
     mark_other_data,
+    names_nothing,
     read_number,
     read_number_line,
     replace_tables,
@@ -123,10 +124,40 @@ def find_reports(text: str) -> list[Block]:
             continue
         table, last = found
         after = blocks[-1].last_line if blocks else -1
-        blocks.append(_build_block(table, i, last, find_heading(lines, i, after)))
+        block = _build_block(table, i, last, find_heading(lines, i, after))
+        blocks.append(block if block.model else _name_by_accuracy(block, lines, after))
         i = last + 1
     taken = {line for block in blocks for line in range(block.first_line, block.last_line + 1)}
     return mark_other_data(blocks + find_class_accuracies(lines, taken), text)
+
+
+_NAMED_ACCURACY = re.compile(
+    r"\W*(?P<name>[A-Za-z][^:=]{0,60}?)(?:\s*[-:\u2013])?\s+(?:(?:test(?:ing)?|overall|final)\s+)*"
+    r"accuracy\s*[:=]\s*(?P<value>[0-9]{0,3}\.[0-9]{1,20})\s?(?P<percent>%?)\W*",
+    re.IGNORECASE,
+)
+
+
+def _name_by_accuracy(block: Block, lines: Sequence[str], after: int) -> Block:
+    """Name a report by ``SVC accuracy: 89.71 %`` above it, if that is its accuracy."""
+    printed = [claim.figure.value for claim in block.claims if claim.metric == "accuracy"]
+    if not printed:
+        return block
+    accuracy = Decimal(printed[0].rstrip("%"))
+    accuracy = accuracy.scaleb(-2) if printed[0].endswith("%") else accuracy
+    unit = Decimal(1).scaleb(int(accuracy.as_tuple().exponent))
+    above = [
+        line for line in lines[max(after + 1, block.first_line - 8) : block.first_line] if line
+    ]
+    for line in reversed(above[-3:]):
+        match = _NAMED_ACCURACY.fullmatch(line[:200])
+        if match is None or names_nothing(match["name"]):
+            continue
+        value = Decimal(match["value"])
+        value = value.scaleb(-2) if match["percent"] or value > 1 else value
+        if abs(value - accuracy) <= unit / 2:
+            return replace(block, model=" ".join(match["name"].split()))
+    return block
 
 
 def _read_block(lines: Sequence[str], first: int) -> tuple[_Table, int] | None:
@@ -172,9 +203,11 @@ _EPOCHS = re.compile(r"(?:epochs?|steps?|iterations?)", re.IGNORECASE)
 def _read_header(line: str) -> tuple[list[str], bool]:
     """Return the columns that carry numbers (``""`` for others), and whether they are percent."""
     cells, is_separated = split_cells(line)
-    first = next(iter(cells if is_separated else line.split()), "")
-    if names_runs(first) or _EPOCHS.fullmatch(first):
-        return [], False  # its rows are folds or epochs
+    for head in cells if is_separated else line.split():
+        if _COLUMN.fullmatch(head):
+            break
+        if names_runs(head) or _EPOCHS.fullmatch(head):
+            return [], False  # its rows are folds or epochs
     if is_separated:
         found: list[re.Match[str] | None] = [_COLUMN.fullmatch(cell) for cell in cells]
     else:
@@ -258,6 +291,8 @@ def _read_transposed(lines: Sequence[str], first: int) -> tuple[_Table, int] | N
         names = names[1:]
     if not names or len(names) > MAX_CLASSES + 10 or "..." in names:
         return None
+    if any("." in (read_number(name) or "") for name in names):
+        return None  # a row of figures above the row of the precision
     columns: dict[str, tuple[str, ...]] = {}
     last = first
     for i in range(first + 1, len(lines)):
@@ -675,7 +710,28 @@ def _build_class_accuracies(group: Sequence[tuple[int, re.Match[str]]]) -> Block
         claims=tuple(claims),
         n_per_class=n_per_class,
         notes=tuple(notes),
+        images="training" if _are_of_training(claims) else "",
     )
+
+
+def _are_of_training(claims: Sequence[FoundClaim]) -> bool:
+    """Whether all shares are of 6,000 images, as training images are, and not all are of 1,000."""
+    spec = FASHION_MNIST
+    n_train, n_test = spec.n_train // spec.n_classes, spec.n_test // spec.n_classes
+    values = [claim.figure.value for claim in claims]
+    return (
+        len(values) == spec.n_classes
+        and all(_is_share(value, n_train) for value in values)
+        and not all(_is_share(value, n_test) for value in values)
+    )
+
+
+def _is_share(value: str, n: int) -> bool:
+    """Whether a printed share is k / n, rounded."""
+    number = Decimal(value.rstrip("%"))
+    share = number.scaleb(-2) if value.endswith("%") else number
+    unit = Decimal(1).scaleb(int(share.as_tuple().exponent))
+    return abs(Decimal(round(share * n)) / n - share) <= unit / 2
 
 
 def _divide_exactly(right: int, of: int) -> str | None:

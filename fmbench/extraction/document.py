@@ -5,11 +5,13 @@ A part is the text of a file, the output of one cell of a notebook, or one page 
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
+from fmbench.datasets.specs import FASHION_MNIST
 from fmbench.extraction.blocks import (
     Block,
     expand_newlines,
@@ -25,10 +27,14 @@ from fmbench.extraction.weka import find_weka_blocks, rewrite_matrix_row
 
 @dataclass(frozen=True)
 class Part:
-    """A text of a document, and its place for people (empty if it is the whole document)."""
+    """A text of a document, and its place for people (empty if it is the whole document).
+
+    ``is_printed``: a program printed it, so no line goes on in the next one.
+    """
 
     place: str
     text: str
+    is_printed: bool = False
 
 
 @dataclass
@@ -37,19 +43,22 @@ class Document:
 
     text: str
     starts: list[tuple[int, str]]  # the first line of each part, and its place
+    printed: frozenset[str] = frozenset()  # the places of the parts that a program printed
     notes: list[str] = field(default_factory=list)
 
     @classmethod
     def of(cls, parts: Iterable[Part]) -> Document:
         """Join the parts; what a page does not show is blanked."""
         texts, starts, line = [], [], 0
+        parts = list(parts)
+        printed = frozenset(part.place for part in parts if part.is_printed)
         for part in parts:
             text = re.sub(r"\r\n?", "\n", expand_newlines(part.text)).rstrip("\n") + "\n"
             text = blank_hidden(text)
             starts.append((line, part.place))
             texts.append(text)
             line += text.count("\n") + 1
-        return cls("\n".join(texts), starts)
+        return cls("\n".join(texts), starts, printed)
 
     def name_place(self, where: str) -> str:
         """Turn ``line 12`` of the whole text into ``cell 5, line 3``."""
@@ -152,6 +161,51 @@ def share_repetition(
     return shared
 
 
+_MIN_DIGITS = 3  # of a figure that is known again by its value
+
+
+def leave_out_restated(
+    sentences: Sequence[FoundClaim], claims: Sequence[FoundClaim]
+) -> list[FoundClaim]:
+    """Leave out accuracies without a name that repeat one of a model that has a name.
+
+    ``claims`` are those of tables, reports and sentences.
+    """
+    named = {_find_interval(c) for c in claims if c.label and c.metric == "accuracy"}
+    return [
+        claim
+        for claim in sentences
+        if claim.label
+        or claim.metric != "accuracy"
+        or claim.class_ is not None
+        or len(re.sub("[^0-9]", "", claim.figure.value).lstrip("0")) < _MIN_DIGITS
+        or _find_interval(claim) not in named
+    ]
+
+
+def leave_out_ambiguous(sentences: Sequence[FoundClaim]) -> tuple[list[FoundClaim], list[str]]:
+    """Leave out a metric of classes that sentences print several times without a model's name.
+
+    The values are of several models, and would contradict each other. Returns the others and notes.
+    """
+    values: dict[tuple[str, int], set[str]] = {}
+    for claim in sentences:
+        if not claim.label and claim.class_ is not None and claim.predicted_as is None:
+            values.setdefault((claim.metric, claim.class_), set()).add(claim.figure.value)
+    several = {metric for (metric, _), found in values.items() if len(found) > 1}
+    kept = [
+        claim
+        for claim in sentences
+        if claim.label or claim.class_ is None or claim.metric not in several
+    ]
+    notes = [
+        f"the {metric} of the same class is printed several times with different values, and no"
+        " model's name: not taken"
+        for metric in sorted(several)
+    ]
+    return kept, notes
+
+
 def separate_unnamed(
     sentences: list[FoundClaim],
     claims: Sequence[FoundClaim],
@@ -166,34 +220,61 @@ def separate_unnamed(
     unnamed = [c for c in sentences if not c.label and c.metric == "accuracy" and c.class_ is None]
     if len({claim.figure.value for claim in unnamed}) < 2:
         return sentences
-    known = [c for c in claims if c.metric == "accuracy"] if n_models == 1 else []
-    exact = [_compute_accuracy(m) for m in matrices if not m.is_shares] if n_models == 1 else []
-    agreeing = {
-        id(claim)
+    known = _find_known_accuracies(claims, matrices) if n_models == 1 else []
+    agreeing = [
+        claim
         for claim in unnamed
-        if any(_overlap(claim, other) for other in known)
-        or any(_find_interval(claim)[0] <= value <= _find_interval(claim)[1] for value in exact)
-    }
-    first = unnamed[0] if not known and not exact else None
+        if any(_overlap(_find_interval(claim), interval) for interval in known)
+    ]
+    if not all(
+        _overlap(_find_interval(one), _find_interval(other))
+        for one, other in itertools.combinations(agreeing, 2)
+    ):
+        agreeing = []  # it may be any of them
+    first = unnamed[0] if not known else None
+    labels: dict[_Interval, str] = {}
     separated = []
     for claim in sentences:
         is_unnamed = any(claim is other for other in unnamed)
         is_other = (
             is_unnamed
-            and id(claim) not in agreeing
-            and (first is None or not _overlap(claim, first))
+            and not any(claim is other for other in agreeing)
+            and (first is None or not _overlap(_find_interval(claim), _find_interval(first)))
         )
-        label = f"unnamed ({claim.figure.printed})" if is_other else claim.label
+        label = claim.label
+        if is_other:  # 0.9104 and 91.04 % are one figure
+            label = labels.setdefault(_find_interval(claim), f"unnamed ({claim.figure.printed})")
         separated.append(replace(claim, label=label))
     return separated
 
 
-def _overlap(one: FoundClaim, other: FoundClaim) -> bool:
-    (low, high), (other_low, other_high) = _find_interval(one), _find_interval(other)
-    return low <= other_high and other_low <= high
+_Interval = tuple[Fraction, Fraction]
 
 
-def _find_interval(claim: FoundClaim) -> tuple[Fraction, Fraction]:
+def _overlap(one: _Interval, other: _Interval) -> bool:
+    return one[0] <= other[1] and other[0] <= one[1]
+
+
+def _find_known_accuracies(
+    claims: Sequence[FoundClaim], matrices: Sequence[FoundMatrix]
+) -> list[_Interval]:
+    """Find what the accuracy of the model of a report or a matrix can be.
+
+    Where a report prints no accuracy, it is the mean of the recalls of all its classes.
+    """
+    known = [_find_interval(claim) for claim in claims if claim.metric == "accuracy"]
+    exact = [_compute_accuracy(matrix) for matrix in matrices if not matrix.is_shares]
+    known += [(value, value) for value in exact]
+    recalls = {c.class_: _find_interval(c) for c in claims if c.metric == "recall"}
+    recalls.pop(None, None)
+    if not known and len(recalls) == FASHION_MNIST.n_classes:
+        n = FASHION_MNIST.n_classes
+        low, high = (sum((ends[k] for ends in recalls.values()), Fraction()) / n for k in (0, 1))
+        known.append((low, high))
+    return known
+
+
+def _find_interval(claim: FoundClaim) -> _Interval:
     from fmbench.suites.rounding import compute_interval
 
     figure = claim.figure

@@ -172,7 +172,7 @@ _PATTERNS: tuple[tuple[str, MetricName | None], ...] = (
     (r"(?<!full[ -])(?<!half[ -])(?<!low[ -])(?<!mixed[ -])(?<!single[ -])(?<!double[ -])"
      r"(?:ppv|positive predictive value|precisions?|prec\b\.?|precisi[oó]n)",
      MetricName("precision")),
-    (r"(?:f[ -]?1(?:[ -]?(?:scores?|measures?|values?))?|f[ -](?:scores?|measures?))",
+    (r"(?:f[ -]?1(?:[ _-]?(?:scores?|measures?|values?))?|f[ -](?:scores?|measures?))",
      MetricName("f1")),
     (r"(?:informedness|youden(?:'s)?(?: (?:j|index|statistic)(?: statistic)?)?"
      r"|bookmaker informedness|deltap)", MetricName("informedness")),

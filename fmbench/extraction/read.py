@@ -13,6 +13,7 @@ import stat
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,8 @@ from fmbench.extraction.document import (
     Document,
     Part,
     find_blocks,
+    leave_out_ambiguous,
+    leave_out_restated,
     name_unnamed,
     separate_unnamed,
     share_repetition,
@@ -29,6 +32,7 @@ from fmbench.extraction.document import (
 from fmbench.extraction.figures import OUT_OF_RANGE, describe_rounded
 from fmbench.extraction.found import Extraction, FoundClaim
 from fmbench.extraction.html_text import blank_hidden, strip_tags
+from fmbench.extraction.text.mentions import FASHION
 from fmbench.suites.claims import Suite
 from fmbench.utils.formatting import join_words
 from fmbench.utils.printable import write_on_one_line
@@ -333,9 +337,9 @@ def _read_as(text: str, name: str, kind: str | None, column: str | None) -> Extr
 def _finish(found: Extraction) -> Extraction:
     """Drop what was found twice, bound the notes, and refuse an input without a claim."""
     claims: dict[tuple[Any, ...], FoundClaim] = {}
-    for claim in found.claims:
+    for claim in _leave_out_repeated_tables(found.claims):
         key = (
-            claim.label, claim.metric, claim.figure.value, claim.source, claim.class_,
+            claim.label, claim.metric, _write_share(claim), claim.source, claim.class_,
             claim.average, claim.predicted_as, claim.mean_of, claim.best_of, claim.folds,
         )  # fmt: skip
         claims.setdefault(key, claim)
@@ -352,6 +356,31 @@ def _finish(found: Extraction) -> Extraction:
     if len(notes) > MAX_NOTES:
         notes = [*notes[:MAX_NOTES], f"... and {len(notes) - MAX_NOTES} more notes like these"]
     return replace(found, claims=tuple(claims.values()), notes=tuple(notes))
+
+
+def _write_share(claim: FoundClaim) -> str:
+    """Write the value of a claim so that 0.9104 and 91.04 % are the same, and 0.91 is another."""
+    figure = claim.figure
+    if figure.out_of is not None or figure.bound:
+        return figure.printed
+    value = Decimal(figure.value.rstrip("%"))
+    return str(value.scaleb(-2) if figure.value.endswith("%") else value)
+
+
+def _leave_out_repeated_tables(claims: Sequence[FoundClaim]) -> list[FoundClaim]:
+    """Leave out a table that only repeats another, perhaps in another order of its rows."""
+    tables: dict[str, set[tuple[Any, ...]]] = {}
+    for claim in claims:
+        if re.fullmatch(r"table [0-9]+", claim.source):
+            row = (claim.label, claim.metric, claim.figure, claim.class_, claim.average)
+            tables.setdefault(claim.source, set()).add(row)
+    names = list(tables)
+    repeated = {
+        name
+        for i, name in enumerate(names)
+        if any(tables[name] == tables[other] for other in names[:i])
+    }
+    return [claim for claim in claims if claim.source not in repeated]
 
 
 _AMBIGUOUS = re.compile(r" has [0-9]+ columns that may hold the accuracy: ")
@@ -442,45 +471,14 @@ def _read_notebook(text: str, name: str, column: str | None) -> Extraction:
 
 def _read_cells(content: dict[str, Any], name: str, column: str | None) -> Extraction:
     """Read the printed outputs and the texts between the code of a notebook."""
-    from fmbench.extraction.text.read import is_result_of_training
+    from fmbench.extraction.notebooks import find_parts
 
-    parts, notes = [], []
-    cells = content["cells"] if isinstance(content["cells"], list) else []
-    for number, cell in enumerate(cells, start=1):
-        if not isinstance(cell, dict):
-            continue
-        if cell.get("cell_type") == "markdown":
-            parts.append(Part(f"cell {number}", _join(cell.get("source"))))
-        code = _join(cell.get("source")).rstrip().rpartition("\n")[2]
-        outputs = cell.get("outputs")
-        for output in outputs if isinstance(outputs, list) else []:
-            if not isinstance(output, dict) or output.get("output_type") == "error":
-                continue
-            text = _read_output(output)
-            if is_result_of_training(code, text):
-                notes.append(f"output of cell {number}: not taken (of training images): {code!r}")
-            else:
-                parts.append(Part(f"output of cell {number}", text))
-    parts = [part for part in parts if part.text.strip()]
+    parts, notes = find_parts(content)
     _check_size(sum(len(part.text) for part in parts), name)
     if not parts:
         raise UserError(f"{name}: the notebook has no outputs and no text: run it and save it")
     found = _read_document(parts, name, column)
     return replace(found, kind="notebook", notes=(*notes, *found.notes))
-
-
-def _read_output(output: dict[str, Any]) -> str:
-    data = output.get("data")
-    if not isinstance(data, dict):
-        return _join(output.get("text"))
-    html, plain = _join(data.get("text/html")), _join(data.get("text/plain"))
-    return html if "<table" in html.lower() else plain
-
-
-def _join(lines: Any) -> str:
-    if isinstance(lines, list):
-        return "".join(line for line in lines if isinstance(line, str))
-    return lines if isinstance(lines, str) else ""
 
 
 # ---- a document of several parts -----------------------------------------------------------------
@@ -502,6 +500,9 @@ def _read_document(parts: Sequence[Part], name: str, column: str | None) -> Extr
     combined = combine_blocks(blocks)
     sentences, notes = _read_words(document, rest, table, name, bool(blocks))
     sentences = share_repetition(name_unnamed(sentences, table.claims), table.claims)
+    sentences = leave_out_restated(sentences, [*combined.claims, *table.claims, *sentences])
+    sentences, ambiguous = leave_out_ambiguous(sentences)
+    notes = [*ambiguous, *notes]
     sentences = separate_unnamed(sentences, combined.claims, combined.matrices, combined.n_models)
     claims = [*combined.claims, *table.claims, *sentences, *logged]
     kinds = {block.kind for block in blocks if block.claims or block.matrix}
@@ -584,6 +585,8 @@ def _read_words(
     whole = (strip_tags(rest) if is_one_part else rest).split("\n")
     for number in table.lines:
         lines[number - 1] = ""
+    if document.printed:
+        return _read_parts(document, lines)
     if is_one_part:
         lines = strip_tags("\n".join(lines)).split("\n")
     may_be_list = not has_blocks and not table.has_metric
@@ -606,6 +609,38 @@ def _read_words(
         if found.claims or not notes:
             reasons = sorted(found.notes, key=lambda note: "not taken" not in note)
             return list(found.claims), list(found.notes) if found.claims else reasons
+    return claims, notes
+
+
+def _read_parts(document: Document, lines: Sequence[str]) -> tuple[list[FoundClaim], list[str]]:
+    """Read the parts of a notebook; a heading of one part holds for the parts below it.
+
+    A part without a sentence may be a list such as ``SVC: 0.897``. Numbers of other lists, such as
+    sizes and settings, are not taken.
+    """
+    from fmbench.extraction.text.read import find_sentences, names_model_and_figure, read_words
+    from fmbench.extraction.text.split import Headings
+
+    claims: list[FoundClaim] = []
+    notes: list[str] = []
+    headings = Headings()
+    starts = [*document.starts, (len(lines) + 1, "")]
+    for (first, place), (end, _) in pairwise(starts):
+        data_set = headings.data_set
+        is_printed = place in document.printed
+        part = strip_tags("\n".join(lines[first:end])).split("\n")
+        found, remarks = find_sentences(
+            "\n".join(part), place, headings=headings, is_printed=is_printed
+        )
+        is_explained = any(": not taken (" in remark for remark in remarks)
+        if not (found or is_explained) and data_set in (None, FASHION) and _is_list(part):
+            named = [line if names_model_and_figure(line) else "" for line in part]
+            found = [
+                replace(claim, where=f"{place}, {claim.where}")
+                for claim in read_words(named, place).claims
+            ]
+        claims += found
+        notes += remarks
     return claims, notes
 
 

@@ -302,13 +302,24 @@ def _read_no_column(table: Table, *, has_double_figures: bool) -> _TableRead:
     has_heads = any(c.parts for c in table.columns if c.n_figures) and not any(
         find_metric_name(c.head) for c in table.columns if c.n_texts > c.n_figures
     )
-    if heads and any(c.n_figures for c in table.columns):
+    if heads and any(_may_hold_shares(table, column) for column in table.columns):
         table.notes.append(
             f"{table.source}: no column is named as a metric of the test images "
             f"({join_words(heads, 8)}); choose one by its head or number: --column 2"
         )
     is_understood = has_heads or has_double_figures
     return _TableRead([], table.notes, has_metric, is_understood)
+
+
+def _may_hold_shares(table: Table, column: Column) -> bool:
+    """Whether a column may hold accuracies: not the numbers of weights, or the pixels of images."""
+    texts = [row[column.index].text for row in table.grid.rows[table.n_header :]]
+    figures = [text for text in texts if is_figure(text)]
+    if any(re.search(r"[0-9]?[.,][0-9]*[1-9]|%", text) for text in figures):
+        return True
+    return bool(figures) and all(
+        re.fullmatch(r"\W*(?:[3-9][0-9]|100)\W*", text) for text in figures
+    )
 
 
 def _explain_other_task(table: Table) -> str:

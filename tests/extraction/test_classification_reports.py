@@ -355,3 +355,65 @@ def test_a_report_of_a_changed_task_is_noted_and_not_taken():
     assert found_figures(found) == expected_figures(CONFUSION, 2)
     (note,) = found.notes
     assert note.endswith("is of changed images: not taken")
+
+
+def _list_accuracies(values):
+    return "".join(f"Accuracy of {n}: {v}%\n" for n, v in zip(NAMES, values, strict=True))
+
+
+def test_a_history_of_epochs_is_no_report():
+    rows = "".join(f"{i}  1  {i}  0.35  0.61{i}  0.60{i}  0.60{i}  0.87{i}\n" for i in range(6))
+    text = f"   run  epoch  loss  precision  recall  f1  accuracy\n{rows}"
+    assert find_reports(text) == []
+
+
+def test_class_accuracies_of_six_thousand_images_each_are_of_training_images():
+    shares = ("98.80", "99.98", "97.43", "99.22", "97.87", "99.98", "94.80", "99.50", "99.60")
+    (block,) = find_reports(_list_accuracies((*shares, "99.93")))
+    assert block.images == "training"
+    (block,) = find_reports(_list_accuracies([f"9{i}.40" for i in range(10)]))
+    assert block.images == ""
+
+
+def test_class_accuracies_far_below_several_reports_are_of_any_of_their_models():
+    reports = "\n".join(print_report(make_confusion(seed)) for seed in (1, 2, 3))
+    text = f"{reports}{'plot' + chr(10):s}" + "\n" * 10 + _list_accuracies(["91.00"] * 10)
+    labels = {c.label for c in read_input(text).claims if c.source == "class accuracies"}
+    assert labels == {"model 4"}
+    near = f"{reports}\n{_list_accuracies(['91.00'] * 10)}"
+    labels = {c.label for c in read_input(near).claims if c.source == "class accuracies"}
+    assert labels == {"model 3"}
+
+
+@pytest.mark.parametrize(
+    ("above", "images"),
+    [
+        ("Training SVC with PCA...\n", ""),
+        ("Training set\n", "training"),
+        ("Training report\n", "training"),
+        ("Let us plot training and validation accuracy as well as their loss.\n\n# Report\n", ""),
+        ("The lines of both training and validation follow similar trends\n\n", ""),
+        ("Validation accuracy\n\n## Classification report\n", ""),
+        ("## Validation images\n\n## Classification report\n", "validation"),
+    ],
+)
+def test_the_words_above_a_report_say_of_which_images_it_is(above, images):
+    (block,) = find_reports(above + print_report(CONFUSION))
+    assert block.images == images
+
+
+def test_a_title_without_a_model_is_no_name():
+    text = f"##### Plotting confusion matrix\n\n##### Report of f1\n\n{print_report(CONFUSION)}"
+    (block,) = find_reports(text)
+    assert (block.model, block.heading) == ("", "")
+    (block,) = find_reports(f"Training Random forest...\n{print_report(CONFUSION)}")
+    assert block.heading == "Random forest"
+
+
+def test_rows_of_metrics_and_columns_of_models_are_no_report():
+    text = (
+        "| Metric | SVC | CNN |\n|---|---|---|\n| Accuracy | 0.8894 | 0.9123 |\n"
+        "| Precision | 0.8896 | 0.9124 |\n| Recall | 0.8894 | 0.9123 |\n"
+    )
+    found = [(c.label, c.figure.value) for c in read_input(text).claims if c.metric == "accuracy"]
+    assert found == [("SVC", "0.8894"), ("CNN", "0.9123")]

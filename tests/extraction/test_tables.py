@@ -1022,3 +1022,22 @@ def test_a_second_figure_in_brackets_is_explained():
     rows = [["Model", "Accuracy"], ["MLP", "88.9 (89.3)"], ["LeNet-5", "90.7 (91.0)"]]
     notes = read_tables(write_markdown(rows), "input").notes
     assert "such as '88.9 (89.3)', hold several figures" in notes[0]
+
+
+def test_a_table_of_whole_numbers_needs_no_question_which_column_holds_the_accuracy():
+    layers = "| Layer | Param # |\n|---|---|\n| conv | 320 |\n| dense | 1290 |\n"
+    pixels = "| label | pixel1 | pixel2 |\n|---|---|---|\n| 2 | 0 | 0 |\n| 9 | 0 | 0 |\n"
+    for text in (layers, pixels):
+        assert read_tables(text, "a.md").notes == ()
+    scores = "| Name | A | B |\n|---|---|---|\n| SVC | 89.7 | 1.2 |\n| kNN | 85.4 | 2.1 |\n"
+    assert "no column is named" in read_tables(scores, "a.md").notes[0]
+
+
+def test_a_table_that_is_shown_twice_is_read_once():
+    head = "| Model | Accuracy |\n|---|---|\n"
+    rows = ["| SVC | 89.7 |\n", "| kNN | 85.4 |\n"]
+    text = f"{head}{''.join(rows)}\nsorted\n\n{head}{''.join(rows[::-1])}"
+    found = read_input(text)
+    assert [(c.source, c.label) for c in found.claims] == [("table 1", "SVC"), ("table 1", "kNN")]
+    other = read_input(text.replace("85.4", "85.5", 1))
+    assert len(other.claims) == 4

@@ -38,6 +38,7 @@ _FEWER = re.compile(
     r"|examples)\b(?!.{0,60}\b(?:test|validat))"
     r"|(?<![0-9.,])[0-9]{1,3} (?:labell?ed |training )?(?:images|samples|examples|labels|shots)"
     r" (?:per|for each|of each) class\b"
+    r"|\b(?:with|on|using) (?:the )?only (?:the )?(?:pre-?)?labell?ed (?:data|images|samples)\b"
     rf"|\bonly [0-9][0-9,]* (?:{_LABELLED}|{_TRAINING_DATA})\b"
     r"|\b(?:(?:few|one|[0-9]{1,2})-shot|[0-9]{1,2}-way|semi-supervised|long-tailed|class imbalance"
     r"|imbalance (?:ratio|factor)|active learning|data ?set (?:distillation|condensation)"
@@ -96,9 +97,12 @@ _NETWORK = re.compile(
     re.IGNORECASE,
 )
 _TREE = re.compile(r"\b(?:trees?|forests?)\b", re.IGNORECASE)  # pruning is a usual part of these
+# A text that tells these apart speaks of two parts of the test images.
+_PART = re.compile(r"\b(?:un-?)?labell?ed test(?: set| images| data| samples)?\b", re.IGNORECASE)
 SOME_CLASSES = "some of the ten classes"
 _CONDITIONS = (
     (_CLASSES, f"of {SOME_CLASSES}"),
+    (_PART, "of a part of the test images"),
     (_CLUSTERS, "of clustering or of finding anomalies"),
     (_CLIENTS, "of training that is spread over clients or private"),
     (_FEATURES, "of a classifier on the features of another model"),
@@ -224,3 +228,57 @@ def _is_stated(pattern: re.Pattern[str], part: str) -> bool:
         not _NEGATED.search(part[max(0, match.start() - 40) : match.start()])
         for match in pattern.finditer(part)
     )
+
+
+# ---- training images -----------------------------------------------------------------------------
+
+_IMAGES_BEFORE = re.compile(
+    r"\b(?:for|on|in|during) (?:the )?(?P<stated>train(?:ing)?|val(?:id(?:ation)?)?|test(?:ing)?)"
+    r"(?: set| data| images| samples)?\s?[:,]"
+    r"|\b(?P<beside>train(?:ing)?|(?<!cross[- ])val(?:id(?:ation)?)?|test(?:ing)?"
+    r"|(?:oob|out-of-bag)(?: (?:score|estimate|accuracy))?)(?: set)?\s?[:=]?\s?$",
+    re.IGNORECASE,
+)
+
+
+# "Train loss: 0.31, accuracy: 88.4 %", "Validation - Loss: 0.31 Accuracy: 0.884"
+_IMAGES_OF_LOSS = re.compile(
+    r"\b(?P<images>train(?:ing)?|val(?:id(?:ation)?)?|test(?:ing)?)"
+    r"(?: set| data)?[\s:|-]{1,12}(?:avg\.? |average |mean )?loss\b",
+    re.IGNORECASE,
+)
+_NAMES_TEST = re.compile(r"(?<![a-zA-Z])(?:test|eval)", re.IGNORECASE)
+
+
+def find_images(before: str) -> str | None:
+    """Read ``Scores for training: 95.12 %`` and ``train 99.1 %``: is it of ``test`` images?
+
+    A loss before the figure tells the images of both, unless the figure has a word of its own.
+    """
+    found = [match["stated"] or match["beside"] for match in _IMAGES_BEFORE.finditer(before)]
+    if not found:
+        losses = list(_IMAGES_OF_LOSS.finditer(before))
+        if not losses or _NAMES_TEST.search(before, losses[-1].start()):
+            return None
+        return "other"
+    return "test" if found[-1].lower().startswith("test") else "other"
+
+
+TRAINING_SECTION = "training or validation images"
+_OF_TRAINING = r"(?:train(?:ing)?|val(?:id(?:ation)?)?)(?: set| data)?"
+_TITLE_OF_TRAINING = re.compile(
+    rf"\W*(?:[\w-]+ )?{_OF_TRAINING} (?:evaluation|results?|performance|scores?|metrics)\W*"
+    r"|\W*(?:evaluat\w+|results?|performance|scores?|metrics) (?:on|for|of) (?:the )?"
+    rf"{_OF_TRAINING}(?: images)?\W*",
+    re.IGNORECASE,
+)
+
+
+def is_title_of_training(title: str) -> bool:
+    """Whether a heading says that what is below it is of training or validation images."""
+    return _TITLE_OF_TRAINING.fullmatch(title) is not None
+
+
+def names_test_images(text: str) -> bool:
+    """Whether a text has a word for the test images."""
+    return _NAMES_TEST.search(text) is not None

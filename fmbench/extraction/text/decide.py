@@ -11,6 +11,7 @@ import itertools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from typing import TypeVar
 
 from fmbench.extraction.data_set_names import FASHION_IN_HEADS, OTHERS_IN_HEADS
@@ -29,9 +30,12 @@ from fmbench.extraction.text.compared import (
 )
 from fmbench.extraction.text.conditions import (
     SOME_CLASSES,
+    TRAINING_SECTION,
     find_condition,
+    find_images,
     is_augmented,
     is_over_data_sets,
+    names_test_images,
     restricts_classes,
 )
 from fmbench.extraction.text.mentions import (
@@ -56,7 +60,7 @@ from fmbench.metrics.registry import METRICS
 
 SOURCE = "text"
 UNNAMED = "the text does not say what it is"
-TRAINING_IMAGES = "training or validation images"
+TRAINING_IMAGES = TRAINING_SECTION
 ACCURACY = MetricName("accuracy")
 _NOT_SAID = "the text does not say that it is an accuracy"
 _MAX_LABEL = 120  # characters
@@ -244,6 +248,11 @@ def _choose_mention(sentence: Sentence, figure: FigureMention) -> MetricMention 
         if paired is not None:
             return _share_average(sentence, paired)
     connected = [m for m in sentence.metrics if is_connected_in(sentence, m, figure)]
+    named = [
+        m for m in connected if re.fullmatch(r"\s?[:=]\s?", sentence.text[m.end : figure.start])
+    ]
+    if named:
+        return named[0]  # Accuracy: 0.91 Kappa: 0.90
     if connected:
         # 98.8 % accuracy and 0.98 F1: the name behind a figure counts if none stands before it.
         return min(connected, key=lambda m: (measure_distance(m, figure), m.start))
@@ -393,21 +402,30 @@ def _pair_images(sentence: Sentence, figure: FigureMention) -> str | None:
     return "test" if images.startswith("test") else "other"
 
 
-_IMAGES_BEFORE = re.compile(
-    r"\b(?:for|on|in|during) (?:the )?(?P<stated>train(?:ing)?|val(?:id(?:ation)?)?|test(?:ing)?)"
-    r"(?: set| data| images| samples)?\s?[:,]"
-    r"|\b(?P<beside>train(?:ing)?|(?<!cross[- ])val(?:id(?:ation)?)?|test(?:ing)?"
-    r"|(?:oob|out-of-bag)(?: (?:score|estimate|accuracy))?)(?: set)?\s?[:=]?\s?$",
-    re.IGNORECASE,
-)
+def leave_out_restated(readings: Sequence[Reading]) -> list[Reading]:
+    """Leave out a percentage that is a fraction before it once more: ``0.8848, or 88.48 %``.
+
+    Both are a claim, or neither; where the fraction is not understood, the percentage counts.
+    """
+    kept: list[Reading] = []
+    for reading in readings:
+        share = _find_share(reading.figure) if reading.figure.is_percent else None
+        is_restated = share is not None and any(
+            _find_share(other.figure) == share
+            and not other.figure.is_percent
+            and (other.claim is not None or other.why_not not in ("", UNNAMED))
+            for other in kept
+        )
+        kept.append(Reading(reading.figure) if is_restated else reading)
+    return kept
 
 
-def find_images(before: str) -> str | None:
-    """Read ``Scores for training: 95.12 %`` and ``train 99.1 %``: is it of ``test`` images?"""
-    found = [match["stated"] or match["beside"] for match in _IMAGES_BEFORE.finditer(before)]
-    if not found:
+def _find_share(figure: FigureMention) -> Fraction | None:
+    printed = parse_printed_figure(figure.text)
+    if printed is None or printed.out_of is not None:
         return None
-    return "test" if found[-1].lower().startswith("test") else "other"
+    value = Fraction(printed.value.rstrip("%"))
+    return value / 100 if printed.value.endswith("%") else value
 
 
 _REASONS = (
@@ -430,6 +448,10 @@ _REASONS = (
     (
         re.compile(r"\b(?:random(?:ly)? guess\w*|guessing|by chance|chance level)\b", re.I),
         "of guessing",
+    ),
+    (
+        re.compile(r"\b(?:pseudo-?)?labell?ing (?:accurac|error)", re.IGNORECASE),
+        "of labels that a program gives to training images",
     ),
 )
 
@@ -521,6 +543,8 @@ def find_dataset_of(sentence: Sentence, figure: FigureMention) -> str:
     datasets = sentence.datasets
     if not datasets and is_over_data_sets(sentence.text):
         return "of several data sets together"
+    if sentence.context == TRAINING_SECTION and names_test_images(sentence.text[: figure.start]):
+        return FASHION
     if not datasets:
         other = sentence.context not in (None, FASHION)
         return f"of {sentence.context}, which the text before it names" if other else FASHION

@@ -85,12 +85,13 @@ _REFERENCE_BEFORE = re.compile(
 _UNIT_AFTER = re.compile(
     r"^[\s-]?(?:(?:independent|different|random|training|testing|test|hidden|convolutional|gray"
     r"|more|further|additional|image|of the|trainable|nearest|labell?ed|separate|repeated|output"
-    r"|feature|separate|individual|fully[- ]connected|such|total|learnable|model) )*"
+    r"|pca|lda|principal|feature|separate|individual|fully[- ]connected|such|total|learnable"
+    r"|model) )*"
     r"(?:epochs?|runs?|trials?|seeds?|times|repetitions?|images?|pictures?|samples?|examples?"
     r"|instances?|layers?|classes|categories|labels?|seconds?|secs?|s|ms|minutes?|mins?|hours?|hrs?"
     r"|h|days?|px|pixels?|params?|parameters|weights|m|k|b|mb|gb|kb|gib|mib|million|billion"
     r"|thousand|neurons?|units?|nodes?|filters?|maps?|kernels?|channels?|trees?|neighbou?rs|steps?"
-    r"|iterations?|batches|gpus?|cpus?|cores?|bits?|dimensions?|features?|folds?|models?|networks?"
+    r"|iterations?|components?|batches|gpus?|cpus?|cores?|bits?|dimensions?|features?|folds?|models?|networks?"
     r"|blocks?|experiments?|configurations?|connections|participants|persons|people|annotators"
     r"|years?|papers?|datasets?|data sets?|splits?|fold)(?![\w])",
     re.IGNORECASE,
@@ -110,7 +111,7 @@ _COUNTED_AFTER_ARTICLE = re.compile(
 )
 _DIFFERENCE_BEFORE = re.compile(
     rf"(?:\bby(?: only| up to| as much as| another| a)?|\bby a margin of"
-    rf"|\b(?:improvements?|increases?|gains?|reductions?|decreases?|drops?|differences?|gaps?"
+    rf"|\b(?:improvements?|changes?|increases?|gains?|reductions?|decreases?|drops?|differences?|gaps?"
     rf"|margins?|declines?|rise|boosts?|loss|spread|deviation|std\.?|sd)(?: in \w+(?: \w+)?)?"
     rf"(?: of| by| is| was|:)?|\bplus|\bminus)\s*(?:{ABOUT}|{AT_LEAST}|{AT_MOST}|an?)?\s*\+?$",
     re.IGNORECASE,
@@ -136,7 +137,9 @@ _OTHER_SHARE_AFTER = re.compile(
     r"|of (?:the |all )?(?:training|train|validation|original) |(?:lower|upper|prediction"
     r"|error (?:bars?|margins?|bounds?))\b"
     r"|(?:of )?(?:training|validation|test) (?:data|set|split|images)\b|for (?:training|testing"
-    r"|validation)\b|training and|train[-/ ])",
+    r"|validation)\b|training and|train[-/ ]"
+    r"|\(? ?(?:as |for |in )?(?:train(?:ing)?|val(?:idation)?|dev|test(?:ing)?) ?"
+    r"\(?[0-9][0-9,.' ]*k? ?(?:images|samples|examples|pictures|instances|rows)\b)",
     re.IGNORECASE,
 )
 # Parameters that are never percentages: "LR: 84.2 %" is logistic regression.
@@ -179,6 +182,17 @@ _INTERVAL_BEFORE = re.compile(
 _INTERVAL_AFTER = re.compile(rf"^ ?[,;-] ?{_NUMBER} ?%? ?\]")
 # 10:00:01,123 of a log; \0 stands for the number
 _TIME = re.compile(r"(?<![\w-])(?:\0:[0-9]{2}:[0-9]{2}|[0-9]{1,2}:(?:\0:[0-9]{2}|[0-9]{2}:\0))")
+# I split the images into 80 % training and 20 % validation
+_SPLIT_INTO = re.compile(
+    r"\b(?:split\w*|divid\w*|partition\w*|separat\w*)\b[^.;]{0,60}?\b(?:in(?:to)?|as|to|:)"
+    r" [^.;]{0,60}$",
+    re.IGNORECASE,
+)
+_SPLIT_PART = re.compile(
+    r"^ ?(?:of (?:the |it |them )?)?(?:as |for |to |is |are )?(?:train(?:ing)?"
+    r"|val(?:id(?:ation)?)?|dev|test(?:ing)?)\b(?! ?(?:accura|acc\b|error|set accuracy))",
+    re.IGNORECASE,
+)
 _TESTED_ON = re.compile(
     r"\b(?:with|using|on|for|from|and) the (?:remaining|other|rest of) $|"
     r"\b(?:tested|trained|validated|evaluated|training|testing|validation) (?:it |them )?on "
@@ -302,6 +316,7 @@ def clean_sentence(text: str) -> str:
         r"\1 ",
         text,
     )
+    text = re.sub(r"(?<![a-zA-Z])(tr)[ain]{3,8}g(?![a-zA-Z])", r"\1aining", text)  # misspelt
     text = normalise_signs(text.replace("\u2014", " - ").replace("\u00d7", "x"))
     text = re.sub(r"[“”„«»]", '"', text)
     return " ".join(_CITATION.sub(" ", text).split())
@@ -353,6 +368,8 @@ def _explain_number(sentence: str, figure: FigureMention) -> str:
         return "a time of day"
     if re.search(r"(?:^|[\s(:=])-$", before) and not figure.text.startswith("-"):
         return "a negative number"
+    if re.search(r"(?:^|[\s(:=])\+ ?/? ?-\s?$", before):
+        return "a spread"
     if _is_in_list(sentence, figure):
         return ONE_OF_LIST
     parameter = _PARAMETER_BEFORE.search(before)
@@ -368,6 +385,12 @@ def _explain_number(sentence: str, figure: FigureMention) -> str:
     if figure.is_percent and _OTHER_SHARE_AFTER.match(after):
         return "a share of something else"
     if figure.is_percent and _TESTED_ON.search(before):
+        return "a share of something else"
+    if (
+        figure.is_percent
+        and _SPLIT_PART.match(after)
+        and _SPLIT_INTO.search(sentence[: figure.start])
+    ):
         return "a share of something else"
     if _INTERVAL_BEFORE.search(before) or (before.endswith("[") and _INTERVAL_AFTER.match(after)):
         return END_OF_INTERVAL
@@ -476,7 +499,7 @@ _UNKNOWN_DATASET = re.compile(
 _NO_DATASET = re.compile(
     r"(?:[GCTNF]PUs?|ASICs?|MCUs?|[RG]TX|NVIDIA|AMD|AWS|GCP|EC2|[VAPHTK][0-9]|M[1-4]\b|Titan|Jetson"
     r"|ARM|RISC|Git[HL]ub|Tensor[Ff]low|Py[Tt]orch|JAX|CUDA|Loihi|TrueNorth|SpiNNaker|ArXiv"
-    r"|Hugging|Open[A-Z]|You[A-Z]|I\b|Tables?|Figs?)"
+    r"|Hugging|Open[A-Z]|You[A-Z]|I\b|Tables?|Figs?|(?:PCA|LDA|UMAP|NMF|HOG|SIFT|LBP|VAE)\b)"
 )
 
 

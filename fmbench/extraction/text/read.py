@@ -9,7 +9,7 @@ into the notes, with the reason.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from fmbench.datasets.specs import FASHION_MNIST
@@ -18,7 +18,7 @@ from fmbench.extraction.figures import OUT_OF_RANGE, parse_printed_figure
 from fmbench.extraction.found import Extraction, FoundClaim
 from fmbench.extraction.metric_names import MetricName, is_training_metric
 from fmbench.extraction.text.compared import is_comparison, is_derived
-from fmbench.extraction.text.conditions import SOME_CLASSES, restricts_classes
+from fmbench.extraction.text.conditions import SOME_CLASSES, find_images, restricts_classes
 from fmbench.extraction.text.decide import (
     ACCURACY,
     ACHIEVED,
@@ -32,11 +32,11 @@ from fmbench.extraction.text.decide import (
     clean_label,
     explain_condition,
     find_dataset_of,
-    find_images,
     find_label_of,
     find_metric_of,
     is_connected_in,
     is_of_training,
+    leave_out_restated,
     make_claim,
     measure_distance,
     quote,
@@ -52,6 +52,7 @@ from fmbench.extraction.text.mentions import (
     find_models,
     find_repetition_elsewhere,
 )
+from fmbench.extraction.text.printed import find_identifiers, name_printed, split_sections
 from fmbench.extraction.text.split import (
     LINE_LEVEL,
     Headings,
@@ -92,7 +93,7 @@ def read_words(texts: Sequence[str], name: str) -> Extraction:
     if sum(bool(line.strip()) for line in lines) > MAX_LINES:
         raise UserError(f"{name} has more than {MAX_LINES:,} lines of words: give fewer")
     headings = Headings()
-    logged: list[FoundClaim] = []
+    logged: list[tuple[int, FoundClaim]] = []
     is_log = unit == "line" and any(map(is_of_epoch, lines))
     of_records = find_data_sets_of_records(lines)
     lines = name_models_of_records(lines)
@@ -101,7 +102,7 @@ def read_words(texts: Sequence[str], name: str) -> Extraction:
         if is_result_of_training(code, line):
             notes.append(f"{unit} {i}: not taken (of {TRAINING_IMAGES}): {_shorten(code)!r}")
             continue
-        code = line if line.strip() and _BARE_NUMBER.fullmatch(line) is None else code
+        code = line if line.strip() and BARE_NUMBER.fullmatch(line) is None else code
         if i - 1 in of_records:
             headings.enter(LINE_LEVEL, of_records[i - 1])
         if line.strip() and find_data_set_of_line(line) is None:
@@ -109,7 +110,7 @@ def read_words(texts: Sequence[str], name: str) -> Extraction:
             claims += found
             notes += seen
             if is_log and (is_log_line(line) or is_of_epoch(line)):
-                logged += [claim for claim in found if not claim.label]
+                logged += [(0, claim) for claim in found if not claim.label]
         if not headings.enter_line(line) and restricts_classes(line) and not _holds_figure(line):
             headings.enter(LINE_LEVEL, SOME_CLASSES)
     earlier, repeated = _find_earlier_epochs(logged)
@@ -117,7 +118,7 @@ def read_words(texts: Sequence[str], name: str) -> Extraction:
     return Extraction(KIND, name, tuple(claims), notes=_limit([*repeated, *notes]))
 
 
-_BARE_NUMBER = re.compile(r"\s*(?:(?:out|\[)\S{0,9}:?\s*)?[0-9]*\.?[0-9]+\s*%?\s*", re.IGNORECASE)
+BARE_NUMBER = re.compile(r"\s*(?:(?:out|\[)\S{0,9}:?\s*)?[0-9]*\.?[0-9]+\s*%?\s*", re.IGNORECASE)
 _CODE_OF_TRAINING = re.compile(
     r"[(\[][^()\[\]]{0,40}(?<![a-z])(?:train|val(?:id)?)(?![a-z])", re.IGNORECASE
 )
@@ -128,7 +129,7 @@ def is_result_of_training(code: str, line: str) -> bool:
     return (
         code.rstrip().endswith((")", "]"))
         and _CODE_OF_TRAINING.search(code[:_MAX_SHORT]) is not None
-        and _BARE_NUMBER.fullmatch(line[:_MAX_SHORT]) is not None
+        and BARE_NUMBER.fullmatch(line[:_MAX_SHORT]) is not None
     )
 
 
@@ -148,19 +149,36 @@ def _join_arguments(texts: Sequence[str]) -> list[str]:
     return joined
 
 
+def names_model_and_figure(line: str) -> bool:
+    """Whether a line is a model's name, a sign such as a colon, and one figure: ``SVC: 0.897``."""
+    sentence = Sentence.of(line[:MAX_SENTENCE])
+    figures = _choose_figures(sentence)
+    if len(figures) != 1 or not figures[0].is_clear or not sentence.models:
+        return False
+    return re.search(r"[:=|\t]\s*$|\s-\s*$", sentence.text[: figures[0].start]) is not None
+
+
 def find_sentences(
-    text: str, where: str, context: str | None = None
+    text: str,
+    where: str,
+    context: str | None = None,
+    *,
+    headings: Headings | None = None,
+    is_printed: bool = False,
 ) -> tuple[list[FoundClaim], list[str]]:
     """Find the claims that running text makes, and describe what looks like one and is not taken.
 
     ``where`` is the place of the text, for people: ``page 3``. ``context`` is the data set that is
-    named before it. Rows of tables, program code and the list of references are left out.
+    named before it; ``headings`` are those above it, and go on below it. ``is_printed``: a program
+    printed the text, so each line stands alone. Rows of tables, program code and the list of
+    references are left out.
     """
     claims: list[FoundClaim] = []
-    logged: list[FoundClaim] = []
+    logged: list[tuple[int, FoundClaim]] = []
     notes: list[str] = []
     n_read = n_training = n_crowded = 0
-    for raw, data_set in split_sentences(text, context):
+    above = ""  # the printed line above
+    for section, model, raw, data_set in _iterate_sentences(text, context, headings, is_printed):
         if n_read == MAX_SENTENCES:
             notes.insert(0, f"{where}: only the first {MAX_SENTENCES:,} sentences are read")
             break
@@ -169,18 +187,23 @@ def find_sentences(
             n_training += 1
             continue
         sentence = Sentence.of(strip_log_prefix(raw), data_set)
+        if is_printed:
+            sentence.models = find_identifiers(sentence)
         if len(sentence.figures) > MAX_FIGURES:
             n_crowded += 1
             continue
-        readings = [read_figure(sentence, figure) for figure in sentence.figures]
+        readings = leave_out_restated([read_figure(sentence, f) for f in sentence.figures])
+        if is_printed:
+            readings = name_printed(sentence, readings, above, model)
+            above = sentence.text
         found = _list_claims(sentence, readings, where)
         claims += found
         if is_log_line(raw) or is_of_epoch(raw):
-            logged += [claim for claim in found if not claim.label]
+            logged += [(section, claim) for claim in found if claim.label in ("", model)]
         notes += [
             f"{where}: not taken ({reading.why_not}): {quote(sentence.text, reading.figure)}"
             for reading in readings
-            if reading.why_not
+            if reading.why_not and not (is_printed and found and _is_of_log(reading))
         ]
     notes = list(_limit(notes))
     for count, what in (
@@ -190,7 +213,34 @@ def find_sentences(
         if count:
             notes.append(f"{where}: not read: {count} line{'s' * (count > 1)} {what}")
     earlier, repeated = _find_earlier_epochs(logged)
+    if is_printed:  # the last epoch of a model whose result is printed below its log
+        named = {(claim.metric, claim.figure.value) for claim in claims if claim.label}
+        earlier |= {
+            id(claim)
+            for _, claim in logged
+            if not claim.label and (claim.metric, claim.figure.value) in named
+        }
     return [claim for claim in claims if id(claim) not in earlier], [*notes, *repeated]
+
+
+def _is_of_log(reading: Reading) -> bool:
+    """Whether a figure is what a log prints beside the accuracy on the test images."""
+    return TRAINING_IMAGES in reading.why_not or reading.why_not.lower() == "loss is not judged"
+
+
+def _iterate_sentences(
+    text: str, context: str | None, headings: Headings | None, is_printed: bool
+) -> Iterator[tuple[int, str, str, str | None]]:
+    """Yield the number of the section, its model, a sentence, and the data set of the text above.
+
+    Only what a program printed has several sections.
+    """
+    sections = split_sections(text) if is_printed else [("", text)]
+    for number, (model, part) in enumerate(sections):
+        for raw, data_set in split_sentences(
+            part, context, headings=headings, is_printed=is_printed
+        ):
+            yield number, model, raw, data_set
 
 
 def _list_claims(sentence: Sentence, readings: Sequence[Reading], where: str) -> list[FoundClaim]:
@@ -201,22 +251,28 @@ def _list_claims(sentence: Sentence, readings: Sequence[Reading], where: str) ->
     ]
 
 
-def _find_earlier_epochs(logged: Sequence[FoundClaim]) -> tuple[set[int], list[str]]:
+def _find_earlier_epochs(
+    logged: Sequence[tuple[int, FoundClaim]],
+) -> tuple[set[int], list[str]]:
     """Find all but the last value of each metric in the lines of a log: it prints each epoch.
 
-    Returns their ids, and a note for each metric.
+    A log may have several sections, each with its number. Returns the ids of the claims, and a note
+    for each metric.
     """
-    groups: dict[tuple[str, int | None, str | None], list[FoundClaim]] = {}
-    for claim in logged:
-        groups.setdefault((claim.metric, claim.class_, claim.average), []).append(claim)
+    groups: dict[tuple[int, str, int | None, str | None], list[FoundClaim]] = {}
+    for section, claim in logged:
+        key = (section, claim.metric, claim.class_, claim.average)
+        groups.setdefault(key, []).append(claim)
     earlier: set[int] = set()
     notes = []
-    for (metric, _, _), group in groups.items():
+    for (_, metric, _, _), group in groups.items():
         values = {claim.figure.value for claim in group}
         if len(values) > 1:
             earlier |= {id(claim) for claim in group[:-1]}
+            label = group[-1].label
+            of_model = f" for {label}" if label else " without a model's name"
             notes.append(
-                f"{metric} is printed {len(group)} times without a model's name, as in a log of"
+                f"{metric} is printed {len(group)} times{of_model}, as in a log of"
                 f" epochs: only the last one is taken, {group[-1].figure.printed}"
             )
     return earlier, notes

@@ -12,7 +12,12 @@ import re
 from collections.abc import Iterator, Sequence
 
 from fmbench.extraction.data_set_names import FASHION_IN_HEADS, IN_SENTENCES
-from fmbench.extraction.text.conditions import SOME_CLASSES, restricts_classes
+from fmbench.extraction.text.conditions import (
+    SOME_CLASSES,
+    TRAINING_SECTION,
+    is_title_of_training,
+    restricts_classes,
+)
 from fmbench.extraction.text.mentions import FASHION, MAX_SENTENCE, clean_sentence, find_datasets
 
 # Marks around the end and the beginning of a sentence: quotes, brackets, Markdown, LaTeX, HTML.
@@ -139,7 +144,8 @@ class Headings:
         if heading is None and data_set is None:
             return False
         level = LINE_LEVEL if heading is None else _find_level(line)
-        self.enter(level, data_set or _choose_data_set(clean_sentence(line)))
+        of_training = TRAINING_SECTION if is_title_of_training(line) else None
+        self.enter(level, data_set or _choose_data_set(clean_sentence(line)) or of_training)
         return True
 
 
@@ -244,8 +250,23 @@ _MODEL_KEY = re.compile(
     r"(?: name| type)?[ .]*[:=]\s*(?P<name>[A-Za-z][^:=|()]{0,58}(?:\([^()]{1,80}\))?)",
     re.IGNORECASE,
 )
+# "Results for SVC:", "SVC evaluation metrics:", "--- SVC results ---"
+_RECORD_TITLE = re.compile(
+    r"[^\w:]*(?:(?:(?:test|final|evaluation) )*(?:results?|metrics|scores|performance|evaluation)"
+    r" (?:for|of) (?:the )?(?P<behind>[A-Za-z][\w .+/()-]{1,58}?)"
+    r"|(?P<before>[A-Za-z][\w .+/()-]{1,58}?) (?:(?:test|final|evaluation) )*"
+    r"(?:results?|metrics|scores|performance|evaluation))\s*(?::|-{2,}|={2,})\W*",
+    re.IGNORECASE,
+)
+_NAMES_NO_MODEL = re.compile(
+    r"(?:(?:the|a|our|test(?:ing)?|train(?:ing)?|val(?:idation)?|final|overall|best|all|each|models?"
+    r"|classifiers?|classification|evaluation|performance|summary|baseline|fashion|mnist|data|sets?"
+    r"|datasets?|images|class(?:es)?|per|on|of|for|and|in|macro|weighted|average|averaged|metrics"
+    r"|results?|scores?|network|proposed|tuned|fine|epochs?|runs?|folds?|fold|[0-9]+)[\W_]*)+",
+    re.IGNORECASE,
+)
 _METRIC_LINE = re.compile(
-    r"(?P<mark>\s*(?:[-*\u2022]\s+)?)(?P<rest>(?:(?:test|overall|final|top-1)[ _-]*)*"
+    r"(?P<mark>\s*(?:[-*\u2022]\s+)?)(?P<rest>(?:(?:test(?:ing)?|overall|final|top-1)[ _-]*)*"
     r"(?:accuracy|acc|error(?: rate)?|kappa)\b[^:=0-9]{0,40}[:=]\s*[0-9].*)",
     re.IGNORECASE,
 )
@@ -260,11 +281,7 @@ def name_models_of_records(lines: Sequence[str]) -> list[str]:
     named = list(lines)
     start = 0
     for end in [*(i for i, line in enumerate(lines) if not line.strip()), len(lines)]:
-        names = {
-            i: match["name"].strip()
-            for i in range(start, end)
-            if (match := _MODEL_KEY.fullmatch(lines[i][:_MAX_START]))
-        }
+        names = {i: name for i in range(start, end) if (name := _name_record(lines[i]))}
         name = next(iter(names.values())) if len(names) == 1 else ""
         for i in range(start, end) if names else ():
             name = names.get(i, name)
@@ -273,6 +290,16 @@ def name_models_of_records(lines: Sequence[str]) -> list[str]:
                 named[i] = f"{metric['mark']}{name} {metric['rest']}"
         start = end + 1
     return named
+
+
+def _name_record(line: str) -> str:
+    """Return the model of ``Model: SVC`` or ``Results for SVC:``; empty if a line names none."""
+    match = _MODEL_KEY.fullmatch(line[:_MAX_START])
+    if match is not None:
+        return match["name"].strip()
+    title = _RECORD_TITLE.fullmatch(line[:_MAX_START])
+    name = (title["behind"] or title["before"]).strip() if title else ""
+    return "" if _NAMES_NO_MODEL.fullmatch(name) else name
 
 
 _MAX_PAIRS = 500  # of lines that are looked at
@@ -390,13 +417,20 @@ def _is_alone(line: str) -> bool:
     )
 
 
-def split_sentences(text: str, context: str | None = None) -> Iterator[tuple[str, str | None]]:
+def split_sentences(
+    text: str,
+    context: str | None = None,
+    *,
+    headings: Headings | None = None,
+    is_printed: bool = False,
+) -> Iterator[tuple[str, str | None]]:
     """Yield the sentences that hold a number, each with the data set of the text before it.
 
-    ``context`` is the data set that is named before the text.
+    ``context`` is the data set that is named before the text, ``headings`` are those above it; they
+    go on with those in the text. ``is_printed``: each line stands alone.
     """
-    headings = Headings(context)
-    blocks = list(_split_blocks(_mark_latex(_name_records(text))))
+    headings = headings or Headings(context)
+    blocks = list(_split_blocks(_mark_latex(_name_records(text)), is_printed=is_printed))
     for block, following in itertools.zip_longest(blocks, blocks[1:], fillvalue=""):
         if (_holds_below(block) or _is_item(following)) and headings.enter_line(block):
             continue
@@ -455,10 +489,10 @@ def _split_block(block: str) -> Iterator[str]:
     yield block[start:]
 
 
-def _split_blocks(text: str) -> Iterator[str]:
+def _split_blocks(text: str, *, is_printed: bool = False) -> Iterator[str]:
     """Join the lines of each paragraph; headings, items of lists and log lines stand alone.
 
-    Rows of tables and the list of references are left out.
+    Rows of tables and the list of references are left out. ``is_printed``: all lines stand alone.
     """
     lines: list[str] = []
     skipped_until: re.Pattern[str] | None = None
@@ -472,7 +506,9 @@ def _split_blocks(text: str) -> Iterator[str]:
         if _REFERENCES.match(line):
             break
         begins = next((end for begin, end in _SKIPPED_BLOCKS if begin.search(line)), None)
-        is_alone = _is_alone(line)
+        is_alone = _is_alone(line) or (
+            is_printed and line.strip() != "" and not _TABLE_ROW.search(line[:_MAX_START])
+        )
         is_row = begins is not None or _TABLE_ROW.search(line[:_MAX_START]) is not None
         if (
             is_pair[i] and not is_alone

@@ -44,6 +44,8 @@ def read_both(text: str) -> list[tuple[list[tuple[str, str]], tuple[str, ...]]]:
         ("With 1000 labels LeNet-5 has an accuracy of 82.3%.", "fewer images or labels"),
         ("LeNet-5 trained on the same 100 labels reaches 72.3%.", "fewer images or labels"),
         ("In the class-incremental setting LeNet-5 reaches 82.3%.", "fewer images or labels"),
+        ("LeNet-5 trained with only pre-labeled data has 62.3% accuracy.", "fewer images"),
+        ("On the unlabelled test set LeNet-5 reaches 82.3% accuracy.", "a part of the test images"),
         ("With federated training LeNet-5 reaches 82.3%.", "spread over clients"),
         ("LeNet-5 trained with DP-SGD reaches 82.3% accuracy.", "spread over clients or private"),
         ("Trained on generated images, LeNet-5 reaches 82.3%.", "training with other images"),

@@ -120,3 +120,41 @@ def test_a_line_of_a_parameter_or_a_count_says_why_it_is_not_taken(text: str, re
 )
 def test_a_count_in_a_label_takes_no_accuracy_away(text: str, value: str) -> None:
     assert [f.text for f in find_figures(text) if not f.why_not] == [value]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "I split the images into 80% training (48,000 images) and 20% validation (12,000 images)"
+        " to choose the network, and evaluate the accuracy on the test data at the end.",
+        "We divide the training data into 90 % training and 10 % validation for the accuracy.",
+        "The data is partitioned as 70 % train, 15 % val and 15 % test to measure the accuracy.",
+        "Standard deviation: (+-0.0079) loss / (+-0.0017) acc",
+        "Precision of Shirt, Change: 0.70%",
+        "Accuracy with 50 PCA components:",
+        "The accuracy needs 50 principal components.",
+        "Avg_tranining_acc 93.196 %",
+        "Labeling accuracy: 0.6936",
+        "Validation - Loss: 0.2885 Accuracy: 0.8942",
+        "Train: Loss: 0.4327, Accuracy: 84.68%",
+        "Training loss of 0.4327, accuracy of 84.68%",
+    ],
+)
+def test_shares_spreads_counts_and_training_are_no_claims(text: str) -> None:
+    assert find_sentences(text, "x", is_printed=True)[0] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("Split in half, the CNN reaches 90.1 % test accuracy.", ["90.1%"]),
+        ("Test: Loss 0.4058, Accuracy: 85.22%", ["85.22%"]),
+        ("Train Loss: 0.07, Test Loss: 0.2054, Test Acc: 0.9290", ["0.9290"]),
+        ("Training Loss: 0.14 Final_test_accuracy: 0.9123", ["0.9123"]),
+        ("On PCA-reduced images, SVC has 89.1 % accuracy.", ["89.1%"]),
+        ("SVC has 0.891 (89.1 %) accuracy, kNN 85.4 %.", ["89.1%", "85.4%"]),
+    ],
+)
+def test_words_of_a_split_or_a_loss_take_no_accuracy_away(text: str, values: list[str]) -> None:
+    found = find_sentences(text, "x", is_printed=True)[0]
+    assert [claim.figure.value for claim in found] == values
