@@ -359,18 +359,31 @@ _UNDERSTOOD = re.compile(r" (?:is|are) of .*: not taken")
 
 
 def _explain_nothing(notes: Sequence[str]) -> str:
-    """Say why an input holds no claim: the notes that explain most, or else what can be read."""
-    notes = sorted(
-        (note for note in notes if not note.endswith("no figure in ''")),
-        key=lambda note: (OUT_OF_RANGE.search(note) is None, _UNDERSTOOD.search(note) is None),
-    )
+    """Say why an input holds no claim: what looks like an accuracy, and why it is not taken.
+
+    If nothing looks like one, what can be read is listed instead.
+    """
+    notes = [note for note in notes if not note.endswith("no figure in ''")]
+    if len(notes) > 1:  # of several lines, those without a figure explain nothing
+        notes = [note for note in notes if not _WITHOUT_FIGURE.search(note)]
+    notes.sort(key=lambda note: (OUT_OF_RANGE.search(note) is None, not _UNDERSTOOD.search(note)))
     if notes and _UNDERSTOOD.search(notes[0]):
         notes = [note for note in notes if _UNDERSTOOD.search(note)]
     why = f" ({'; '.join(notes[:2])})" if notes else ""
     if notes and _UNDERSTOOD.search(notes[0]):
         advice = "; --column NAME reads a column anyway" if "table" in notes[0].lower() else ""
         return f"no accuracy that can be judged was found{why}{advice}"
+    if notes and not _WITHOUT_FIGURE.search(notes[0]):
+        return f"no accuracy found{why}"
     return f"no accuracy found{why}; these kinds are read: {', '.join(KINDS)}"
+
+
+# Notes on a line that holds no number, or only one that nobody takes for an accuracy.
+_WITHOUT_FIGURE = re.compile(
+    r": no figure (?:in|is clear in) '|: not taken \((?:a count or a quantity with a unit"
+    r"|a number of a table, figure, version or the like|a year|a range|a negative number"
+    r"|a time of day|not understood)\): (?!.*[0-9] ?%)"
+)
 
 
 def _to_line(text: str) -> str:

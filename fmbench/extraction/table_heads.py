@@ -668,6 +668,27 @@ def _is_like_accuracies(column: Column) -> bool:
     )
 
 
+_SHARE = re.compile(
+    r"[~<>\u2248]?\s*(?:\d[\d.,]*\s?%|[01]?[.,]\d+|[1-9]\d(?:\.\d+|,\d{1,2}))(?!\d).{0,12}"
+)
+_NO_SHARE = re.compile(
+    rf"{_OTHER.pattern}|(?<![^\W_])(?:version|lambda|dim)(?![^\W_])", re.IGNORECASE
+)
+
+
+def holds_shares(table: Table, column: Column) -> bool:
+    """Whether half of the cells may be accuracies: ``91.2 %``, ``0.912``, ``91.2``; no counts.
+
+    In a table without models, times and settings are none.
+    """
+    names_models = any(other.role == "label" for other in table.columns)
+    texts = [strip_figure(cell.text) for cell in column.cells if not is_missing(cell.text)]
+    shares = [text for text in texts if is_figure(text) and _SHARE.fullmatch(text)]
+    if _NO_SHARE.search(column.head) and not names_models and not any("%" in t for t in shares):
+        return False
+    return bool(shares) and 2 * len(shares) >= len(texts)
+
+
 def _note_columns(table: Table) -> None:
     for role, reason in (
         ("training", "of training or validation images"),

@@ -50,6 +50,7 @@ from fmbench.extraction.table_heads import (
     describe_column,
     explain_caption,
     find_named_column,
+    holds_shares,
     is_best_head,
     is_count,
     is_figure,
@@ -186,7 +187,7 @@ class _Tables:
                     read = _TableRead([], [str(error)])
                 result.claims += read.claims
                 result.notes += read.notes
-                if read.is_understood and (read.claims or read.notes):
+                if read.is_understood and (read.claims or read.notes or read.is_of_other_things):
                     result.understood.append(grid)
                     result.has_metric = result.has_metric or read.has_metric
         return result
@@ -250,18 +251,21 @@ class _TableRead:
 
     ``has_metric``: a column of it holds a metric, if only of other images. ``is_understood``: it is
     a table of figures, and no list of words and numbers that only looks like one.
+    ``is_of_other_things``: it holds no shares (but sizes, counts, settings), so no note is needed.
     """
 
     claims: Sequence[FoundClaim]
     notes: Sequence[str]
     has_metric: bool = True
     is_understood: bool = True
+    is_of_other_things: bool = False
 
 
 def _read_table(table: Table, column: str | None) -> _TableRead:
     if is_matrix(table):
         return _TableRead([], [])
     by_class = find_class_rows(table)
+    notes_on_classes = list(table.notes)
     if by_class is None and any(column.role == "class" for column in table.columns):
         return _TableRead(_read_class_columns(table), table.notes)
     named = find_named_column(table, column) if column is not None else None
@@ -276,6 +280,7 @@ def _read_table(table: Table, column: str | None) -> _TableRead:
         chosen = choose_columns(table, is_by_class=by_class is not None)
     has_double_figures = note_double_figures(table, chosen)
     if not chosen:
+        table.notes = [note for note in table.notes if note not in notes_on_classes]
         return _read_no_column(table, has_double_figures=has_double_figures)
     rows = by_class if by_class is not None else list(find_model_rows(table, chosen))
     claims = []
@@ -298,17 +303,18 @@ def _read_no_column(table: Table, *, has_double_figures: bool) -> _TableRead:
     if not any(len(texts) > 1 and any(map(is_figure, texts)) for texts in rows):
         return _TableRead([], table.notes, has_metric=False, is_understood=False)
     has_metric = bool(table.notes)  # columns of other images, or of no accuracy
-    heads = [text for text in map(describe_column, table.columns) if text]
     has_heads = any(c.parts for c in table.columns if c.n_figures) and not any(
         find_metric_name(c.head) for c in table.columns if c.n_texts > c.n_figures
     )
-    if heads and any(c.n_figures for c in table.columns):
+    shares = [column for column in table.columns if holds_shares(table, column)]
+    heads = [text for text in map(describe_column, shares) if text]
+    if heads:
         table.notes.append(
             f"{table.source}: no column is named as a metric of the test images "
             f"({join_words(heads, 8)}); choose one by its head or number: --column 2"
         )
     is_understood = has_heads or has_double_figures
-    return _TableRead([], table.notes, has_metric, is_understood)
+    return _TableRead([], table.notes, has_metric, is_understood, not table.notes)
 
 
 def _explain_other_task(table: Table) -> str:

@@ -23,6 +23,7 @@ from fmbench.extraction.metric_names import MetricMention, find_mentions
 
 MAX_SENTENCE = 2000  # characters; the rest of a longer one is not read
 FASHION = "Fashion-MNIST"
+SIZE_OF_LAYER = "a size of a layer"
 ONE_OF_LIST = "one of a list of values, as of folds or epochs"
 END_OF_INTERVAL = "an end of an interval"
 FIRST_OF_TWO = "the first of two values"  # from 90.1 % to 92.2 %
@@ -79,7 +80,8 @@ _REFERENCE_BEFORE = re.compile(
     r"(?:tables?|tab\.|figures?|figs?\.|sections?|sect?\.|eqs?\.|equations?|chapter|pages?|pp?\."
     r"|steps?|algorithm|appendix|refs?\.|lines?|versions?|v|no\.|nr\.|fold|layers?|block|experiment"
     r"|epochs?|seeds?|issue|class|label|category|gtx|rtx|python|keras|tensorflow|pytorch|cifar)"
-    r"[\s#(]*(?:[0-9.]+ ?(?:and|,|-|to) ?)*$",
+    r"[\s#(]*(?:[0-9.]+ ?(?:and|,|-|to|\((?:especially|mainly|in particular|see)) ?)*$"
+    r"|\b(?:arxiv|doi)[:\s]*$",
     re.IGNORECASE,
 )
 _UNIT_AFTER = re.compile(
@@ -179,6 +181,9 @@ _INTERVAL_BEFORE = re.compile(
 _INTERVAL_AFTER = re.compile(rf"^ ?[,;-] ?{_NUMBER} ?%? ?\]")
 # 10:00:01,123 of a log; \0 stands for the number
 _TIME = re.compile(r"(?<![\w-])(?:\0:[0-9]{2}:[0-9]{2}|[0-9]{1,2}:(?:\0:[0-9]{2}|[0-9]{2}:\0))")
+# 784 -> 128 -> 10; \0 stands for one of the numbers
+_ARROW = r"(?:-+>|=+>|[\u2192\u21d2]|&rarr;?)"
+_ARROW_BESIDE = re.compile(rf"\0 ?{_ARROW} ?[0-9]|[0-9] ?{_ARROW} ?\0", re.IGNORECASE)
 _TESTED_ON = re.compile(
     r"\b(?:with|using|on|for|from|and) the (?:remaining|other|rest of) $|"
     r"\b(?:tested|trained|validated|evaluated|training|testing|validation) (?:it |them )?on "
@@ -349,6 +354,8 @@ def _explain_number(sentence: str, figure: FigureMention) -> str:
             return "a count or a quantity with a unit"
         if _COUNT_OF_RUNS.search(before) and re.fullmatch(r"[1-4]?[0-9]", figure.text):
             return "a number of runs"
+        if not figure.has_decimals and _ARROW_BESIDE.search(f"{before[-20:]}\0{after[:20]}"):
+            return SIZE_OF_LAYER
     if _TIME.search(f"{before[-6:]}\0{after[:6]}"):
         return "a time of day"
     if re.search(r"(?:^|[\s(:=])-$", before) and not figure.text.startswith("-"):

@@ -47,6 +47,7 @@ from fmbench.extraction.text.mentions import (
     FASHION,
     MAX_SENTENCE,
     ONE_OF_LIST,
+    SIZE_OF_LAYER,
     FigureMention,
     Mention,
     find_models,
@@ -89,7 +90,8 @@ def read_words(texts: Sequence[str], name: str) -> Extraction:
     lines = [line for text in texts for line in re.split(r"\r\n|\r|\n", text)]
     if name == "the command line":
         lines = _join_arguments(lines)
-    if sum(bool(line.strip()) for line in lines) > MAX_LINES:
+    n_lines = sum(bool(line.strip()) for line in lines)
+    if n_lines > MAX_LINES:
         raise UserError(f"{name} has more than {MAX_LINES:,} lines of words: give fewer")
     headings = Headings()
     logged: list[FoundClaim] = []
@@ -107,7 +109,7 @@ def read_words(texts: Sequence[str], name: str) -> Extraction:
         if line.strip() and find_data_set_of_line(line) is None:
             found, seen = _read_line(line, f"{unit} {i}", headings.data_set)
             claims += found
-            notes += seen
+            notes += seen if n_lines == 1 or unit == _ARGUMENT else _keep_figures(seen)
             if is_log and (is_log_line(line) or is_of_epoch(line)):
                 logged += [claim for claim in found if not claim.label]
         if not headings.enter_line(line) and restricts_classes(line) and not _holds_figure(line):
@@ -115,6 +117,16 @@ def read_words(texts: Sequence[str], name: str) -> Extraction:
     earlier, repeated = _find_earlier_epochs(logged)
     claims = [claim for claim in claims if id(claim) not in earlier]
     return Extraction(KIND, name, tuple(claims), notes=_limit([*repeated, *notes]))
+
+
+_NO_FIGURE = re.compile(
+    r": no figure (?:in '|is clear in '(?![^']*\b(?:[1-9][0-9]|[0-9]*\.[0-9]{2,})\b))"
+)
+
+
+def _keep_figures(notes: Sequence[str]) -> list[str]:
+    """Return the notes on lines of a file that hold a number which may be an accuracy."""
+    return [note for note in notes if not _NO_FIGURE.search(note)]
 
 
 _BARE_NUMBER = re.compile(r"\s*(?:(?:out|\[)\S{0,9}:?\s*)?[0-9]*\.?[0-9]+\s*%?\s*", re.IGNORECASE)
@@ -251,7 +263,10 @@ def _read_line(
         reason = explain_condition(sentence, figure) or FASHION
     if reason != FASHION or isinstance(name, str):
         return [], [_note_not_taken(where, reason, sentence, figure)]
-    reading = make_claim(sentence, figure, name, _cut_label(sentence, figure))
+    label = _cut_label(sentence, figure)
+    if _LAYER.fullmatch(label) and not sentence.metrics:
+        return [], [_note_not_taken(where, SIZE_OF_LAYER, sentence, figure)]
+    reading = make_claim(sentence, figure, name, label)
     if reading.claim is None:
         if OUT_OF_RANGE.search(reading.why_not):
             if where.startswith(_ARGUMENT):
@@ -268,6 +283,14 @@ def _read_line(
         if other.is_clear and other is not figure and not other.why_not
     ]
     return [replace(claim, where=where)], notes
+
+
+_LAYER = re.compile(
+    r"(?:(?:max|avg|average|global|hidden|input|output|fully[- ]connected|first|second|last) ?)*"
+    r"(?:conv(?:olution(?:al)?)?(?:[123]d)?|fc|dense|linear|pool(?:ing)?(?:2d)?|dropout|flatten|layer"
+    r"|inputs?|outputs?|kernel|strides?|padding|channels?)(?: layer)?s?[ _-]?[0-9]{0,2}",
+    re.IGNORECASE,
+)
 
 
 def _note_not_taken(where: str, reason: str, sentence: Sentence, figure: FigureMention) -> str:
@@ -395,9 +418,12 @@ def _choose_figures(sentence: Sentence) -> list[FigureMention]:
     set_off = [
         figure
         for figure in possible
-        if re.search(r"[:=|]\s?$", sentence.text[: figure.start])
-        or figure.text[:1] in "<>~"
-        or any(is_connected_in(sentence, m, figure) for m in sentence.metrics)
+        if len(re.sub("[^0-9]", "", figure.text)) > 1  # nobody prints an accuracy of 7
+        and (
+            re.search(r"[:=|]\s?$", sentence.text[: figure.start])
+            or figure.text[:1] in "<>~"
+            or any(is_connected_in(sentence, m, figure) for m in sentence.metrics)
+        )
     ]
     return set_off[-1:]
 
