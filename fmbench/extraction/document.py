@@ -18,6 +18,7 @@ from fmbench.extraction.blocks import (
 )
 from fmbench.extraction.classification_reports import find_reports
 from fmbench.extraction.confusion_matrices import find_matrices
+from fmbench.extraction.east_asian import translate
 from fmbench.extraction.found import FoundClaim, FoundMatrix
 from fmbench.extraction.html_text import blank_hidden
 from fmbench.extraction.weka import find_weka_blocks, rewrite_matrix_row
@@ -45,7 +46,7 @@ class Document:
         texts, starts, line = [], [], 0
         for part in parts:
             text = re.sub(r"\r\n?", "\n", expand_newlines(part.text)).rstrip("\n") + "\n"
-            text = blank_hidden(text)
+            text = translate(blank_hidden(text))
             starts.append((line, part.place))
             texts.append(text)
             line += text.count("\n") + 1

@@ -364,8 +364,9 @@ def _explain_nothing(notes: Sequence[str]) -> str:
     If nothing looks like one, what can be read is listed instead.
     """
     notes = [note for note in notes if not note.endswith("no figure in ''")]
-    if len(notes) > 1:  # of several lines, those without a figure explain nothing
-        notes = [note for note in notes if not _WITHOUT_FIGURE.search(note)]
+    kept = [note for note in notes if not _WITHOUT_FIGURE.search(note)]
+    is_one_line = len(notes) == 1 and "not taken" not in notes[0] and "'#" not in notes[0]
+    notes = notes if is_one_line else kept
     notes.sort(key=lambda note: (OUT_OF_RANGE.search(note) is None, not _UNDERSTOOD.search(note)))
     if notes and _UNDERSTOOD.search(notes[0]):
         notes = [note for note in notes if _UNDERSTOOD.search(note)]

@@ -56,6 +56,7 @@ from fmbench.extraction.text.mentions import (
 from fmbench.extraction.text.split import (
     LINE_LEVEL,
     Headings,
+    count_headings,
     find_data_set_of_line,
     find_data_sets_of_records,
     is_log_line,
@@ -172,6 +173,7 @@ def find_sentences(
     logged: list[FoundClaim] = []
     notes: list[str] = []
     n_read = n_training = n_crowded = 0
+    has_headings = count_headings(text) > 1
     for raw, data_set in split_sentences(text, context):
         if n_read == MAX_SENTENCES:
             notes.insert(0, f"{where}: only the first {MAX_SENTENCES:,} sentences are read")
@@ -187,7 +189,7 @@ def find_sentences(
         readings = [read_figure(sentence, figure) for figure in sentence.figures]
         found = _list_claims(sentence, readings, where)
         claims += found
-        if is_log_line(raw) or is_of_epoch(raw):
+        if is_of_epoch(raw) or (is_log_line(raw) and not has_headings):
             logged += [claim for claim in found if not claim.label]
         notes += [
             f"{where}: not taken ({reading.why_not}): {quote(sentence.text, reading.figure)}"
