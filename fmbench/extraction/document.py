@@ -21,7 +21,9 @@ from fmbench.extraction.confusion_matrices import find_matrices
 from fmbench.extraction.east_asian import translate
 from fmbench.extraction.found import FoundClaim, FoundMatrix
 from fmbench.extraction.html_text import blank_hidden
+from fmbench.extraction.text.decide import UNNAMED
 from fmbench.extraction.weka import find_weka_blocks, rewrite_matrix_row
+from fmbench.metrics.registry import METRICS
 
 
 @dataclass(frozen=True)
@@ -151,6 +153,67 @@ def share_repetition(
             claim = replace(claim, mean_of=other.mean_of, best_of=other.best_of)
         shared.append(claim)
     return shared
+
+
+def leave_out_repeated(
+    sentences: Sequence[FoundClaim], others: Sequence[FoundClaim]
+) -> list[FoundClaim]:
+    """Leave out figures of sentences that only repeat one whose model is known.
+
+    ``others`` are the claims of the tables, which say of which model each figure is. Left out are a
+    figure without a name that is printed (or rounded) elsewhere with one, and a figure that a table
+    prints for another model than the sentence seems to: the sentence compares the two.
+    """
+    kept = []
+    for claim in sentences:
+        same_kind = [o for o in (*others, *sentences) if o is not claim and _are_alike(o, claim)]
+        named = [other for other in same_kind if other.label]
+        name = claim.label.casefold()
+        own = [o for o in others if name and o.label.casefold() == name and _are_alike(o, claim)]
+        is_of_other = bool(own) and not any(_overlap(claim, other) for other in own)
+        is_printed = any(other.figure.value == claim.figure.value for other in named)
+        is_known = not claim.label and any(_overlap(claim, other) for other in named)
+        if not (is_known or (is_of_other and is_printed)):
+            kept.append(claim)
+    return kept
+
+
+def leave_out_unnamed(claims: Sequence[FoundClaim]) -> list[FoundClaim]:
+    """Leave out figures of tables without a model's name that another table prints with one."""
+    named = [claim for claim in claims if claim.label]
+    return [
+        claim
+        for claim in claims
+        if claim.label
+        or not any(
+            _are_alike(claim, other) and claim.figure.value == other.figure.value for other in named
+        )
+    ]
+
+
+def _are_alike(one: FoundClaim, other: FoundClaim) -> bool:
+    """Whether two figures are of the same metric, which is a share of all images."""
+    return (
+        (one.metric, one.average) == (other.metric, other.average)
+        and one.class_ is other.class_ is None
+        and one.metric in METRICS
+        and METRICS[one.metric].highest == 1
+    )
+
+
+_NUMBER = re.compile(r"[0-9]+[.,][0-9]+")
+
+
+def leave_out_claimed(notes: Sequence[str], claims: Sequence[FoundClaim]) -> list[str]:
+    """Return the notes without those on unclear sentences whose figures are all claimed anyway."""
+    claimed = {number for claim in claims for number in _NUMBER.findall(claim.figure.printed)}
+    return [
+        note
+        for note in notes
+        if f"({UNNAMED})" not in note
+        or not (numbers := _NUMBER.findall(note))
+        or not claimed.issuperset(numbers)
+    ]
 
 
 def separate_unnamed(

@@ -22,6 +22,9 @@ from fmbench.extraction.document import (
     Document,
     Part,
     find_blocks,
+    leave_out_claimed,
+    leave_out_repeated,
+    leave_out_unnamed,
     name_unnamed,
     separate_unnamed,
     share_repetition,
@@ -516,8 +519,11 @@ def _read_document(parts: Sequence[Part], name: str, column: str | None) -> Extr
     combined = combine_blocks(blocks)
     sentences, notes = _read_words(document, rest, table, name, bool(blocks))
     sentences = share_repetition(name_unnamed(sentences, table.claims), table.claims)
+    table = replace(table, claims=tuple(leave_out_unnamed(table.claims)))
+    sentences = leave_out_repeated(sentences, table.claims)
     sentences = separate_unnamed(sentences, combined.claims, combined.matrices, combined.n_models)
     claims = [*combined.claims, *table.claims, *sentences, *logged]
+    notes = leave_out_claimed(notes, claims)
     kinds = {block.kind for block in blocks if block.claims or block.matrix}
     kinds |= {"table"} if table.claims else set()
     kinds |= {"text"} if sentences or logged else set()

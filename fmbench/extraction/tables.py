@@ -278,6 +278,9 @@ def _read_table(table: Table, column: str | None) -> _TableRead:
         if reason := _explain_other_task(table):
             return _TableRead([], [f"{table.source} is {reason}: not taken"])
         chosen = choose_columns(table, is_by_class=by_class is not None)
+    if any(_COUNT_OF_MODELS.fullmatch(c.head) and c.n_figures > c.n_texts for c in table.columns):
+        chosen = [column for column in chosen if not is_mean_head(column.head)]
+        table.notes.append(f"{table.source} has means over several models: not taken")
     has_double_figures = note_double_figures(table, chosen)
     if not chosen:
         table.notes = [note for note in table.notes if note not in notes_on_classes]
@@ -295,6 +298,9 @@ def _read_table(table: Table, column: str | None) -> _TableRead:
     claims.sort(key=lambda pair: order[pair[0]])
     # Once, where the accuracy of a table of classes is printed in each of its columns.
     return _TableRead(list(dict.fromkeys(claim for _, claim in claims)), table.notes)
+
+
+_COUNT_OF_MODELS = re.compile(r"(?:# ?|n |no\.? of |number of )?(?:models|networks)", re.IGNORECASE)
 
 
 def _read_no_column(table: Table, *, has_double_figures: bool) -> _TableRead:
@@ -320,7 +326,19 @@ def _read_no_column(table: Table, *, has_double_figures: bool) -> _TableRead:
 def _explain_other_task(table: Table) -> str:
     """Say of which other images a table is, or what is changed for its figures; else empty."""
     images = _explain_other_images(table)
-    return f"of {images}" if images else _find_condition(table)
+    if images:
+        return f"of {images}"
+    heading = table.grid.above[-1] if table.grid.above else ""
+    if any(column.n_figures for column in table.columns) and _EXPECTED.search(heading):
+        return f"only expected, as the text above it says ({heading[:60]!r})"
+    return _find_condition(table)
+
+
+_EXPECTED = re.compile(
+    r"\b(?:expected|anticipated|planned|target) (?:results?|performance|accurac\w+|scores?)\b"
+    r"|\b(?:results?|performance|accurac\w+|scores?|metrics?) (?:expected|targets?|goals?)\b",
+    re.IGNORECASE,
+)
 
 
 def _explain_other_images(table: Table) -> str:
@@ -445,7 +463,7 @@ def _build_claim(
 ) -> FoundClaim | None:  # fmt: skip
     """Return the claim of one cell; None (and a note) if the metric does not fit the row."""
     name, average, class_, remark = metric.metric, metric.average, row.class_, metric.remark
-    label = model or row.label
+    label = model or row.label if is_by_class else f"{model} {row.label}".strip()
     if row.is_accuracy:
         name, average, remark = "accuracy", None, ""
     elif class_ is not None:

@@ -25,5 +25,7 @@ def test_a_heading_names_none_of_several_accuracies_and_not_two_models_of_one_na
 
 
 def test_final_figures_are_no_log_of_epochs():
-    text = "# A\n\n## B\n\nFinal loss: 0.39, accuracy: 84.2%\n\n## C\n\nFinal loss: 1.2, accuracy: 52.7%"
+    text = (
+        "# A\n\n## B\n\nFinal loss: 0.3, accuracy: 84.2%\n\n## C\n\nFinal loss: 1, accuracy: 52.7%"
+    )
     assert [figure for _, figure in show(text)] == ["84.2%", "52.7%"]

@@ -1,0 +1,44 @@
+"""Tests of how the tables and sentences of one document are put together."""
+
+from __future__ import annotations
+
+from fmbench.extraction.read import read_input
+
+TABLE = (
+    "| Model | Accuracy |\n|-|-|\n"
+    "| SmallNet | 0.8993 |\n| CNN classifier | 0.9194 |\n| emb_k11 | 0.9257 |\n"
+)
+
+
+def show(text):
+    """Return (label, figure) of each accuracy."""
+    claims = read_input(text).claims
+    return [(c.label, c.figure.printed) for c in claims if c.metric == "accuracy"]
+
+
+def test_a_sentence_without_a_model_that_repeats_a_figure_of_a_table_is_no_second_claim():
+    table = show(TABLE)
+    for sentence in (
+        "The best accuracy is 0.9257.",
+        "We reach an accuracy of 92 %.",
+        "The winner has a test accuracy of 92.57%.",
+    ):
+        assert show(f"{TABLE}\n{sentence}\n") == table
+    assert len(show(f"{TABLE}\nWe reach an accuracy of 94 %.\n")) == len(table) + 1
+
+
+def test_a_figure_that_a_table_prints_for_another_model_is_of_that_model():
+    text = f"{TABLE}\n- emb_k11 is best: accuracy 0.9257, slightly above the CNN classifier.\n"
+    assert show(text) == show(TABLE)
+    text = f"{TABLE}\nThe CNN classifier has an accuracy of 0.9301.\n"
+    assert ("CNN classifier", "0.9301") in show(text)
+
+
+def test_an_unnamed_figure_of_one_table_that_another_names_is_left_out():
+    single = "| Property | Value |\n|-|-|\n| Epochs | 20 |\n| Test Accuracy | 0.9194 |\n"
+    assert show(f"{single}\n## All\n\n{TABLE}") == show(TABLE)
+
+
+def test_a_note_on_a_figure_that_is_claimed_anyway_is_left_out():
+    found = read_input(f"{TABLE}\nBest accuracy of all: SmallNet + mixup = 0.8993.\n")
+    assert not any("0.8993" in note for note in found.notes)
