@@ -168,7 +168,7 @@ def leave_out_repeated(
     for claim in sentences:
         same_kind = [o for o in (*others, *sentences) if o is not claim and _are_alike(o, claim)]
         named = [other for other in same_kind if other.label]
-        name = claim.label.casefold()
+        name = re.sub(r"\s*\([^()]*\)$", "", claim.label.casefold())
         own = [o for o in others if name and o.label.casefold() == name and _are_alike(o, claim)]
         is_of_other = bool(own) and not any(_overlap(claim, other) for other in own)
         is_printed = any(other.figure.value == claim.figure.value for other in named)

@@ -117,10 +117,15 @@ _DIFFERENCE_BEFORE = re.compile(
     rf"(?: of| by| is| was|:)?|\bplus|\bminus)\s*(?:{ABOUT}|{AT_LEAST}|{AT_MOST}|an?)?\s*\+?$",
     re.IGNORECASE,
 )
+_GAP_BETWEEN = re.compile(
+    rf"\b(?:gap|difference) between [^.;,()]{{0,60}} \(\s*(?:{ABOUT})?\s*$", re.IGNORECASE
+)
+_FEW_IMAGES = re.compile(r"\s*(?:=*>|=|\()?\s*[0-9]+ (?:out )?of (?:the )?[0-9]{1,3}(?![0-9,.])")
+_INTO = re.compile(r"\b[^.;]{0,60}? (?:in)?to (?:the |about |over )*[0-9]", re.IGNORECASE)
 _DIFFERENCE_AFTER = re.compile(
     r"^\s?(?:-?(?:percentage[- ]?)?points?\b|pp\b|p\.p\.|(?:absolute |relative |test |higher )*"
     r"(?:improvements?|increases?|gains?|reductions?|decreases?|drops?|differences?|higher|lower"
-    r"|better|worse|more|less|fewer|faster|slower|above|below|points?)\b"
+    r"|better|worse|more|less|fewer|faster|slower|above|below|points?|gaps?)\b"
     r"|(?:in )?(?:accuracy )?(?:improvement|gain|increase|drop)\b)",
     re.IGNORECASE,
 )
@@ -370,10 +375,21 @@ def _explain_number(sentence: str, figure: FigureMention) -> str:
         return "a share of something else"
     if re.search(r"\bloss\s*[:=]\s*$", before, re.IGNORECASE):
         return "a loss"
-    if _DIFFERENCE_BEFORE.search(before) or _DIFFERENCE_AFTER.match(after):
+    if (
+        _GAP_BETWEEN.search(before)
+        or _DIFFERENCE_BEFORE.search(before)
+        or _DIFFERENCE_AFTER.match(after)
+    ):
         return "a difference"
     if figure.is_percent and _OTHER_SHARE_AFTER.match(after):
         return "a share of something else"
+    few = _FEW_IMAGES.match(after) if figure.is_percent else _FEW_IMAGES.fullmatch(figure.text)
+    if few:
+        return "of a few images"
+    if figure.is_percent and re.match(r" range\b", after):
+        return "a range"
+    if figure.is_percent and re.search(r"accuracy from $", before) and _INTO.match(after):
+        return FIRST_OF_TWO
     if figure.is_percent and _TESTED_ON.search(before):
         return "a share of something else"
     if _INTERVAL_BEFORE.search(before) or (before.endswith("[") and _INTERVAL_AFTER.match(after)):

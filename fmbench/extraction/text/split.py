@@ -441,13 +441,23 @@ def split_sentences(text: str, context: str | None = None) -> Iterator[tuple[str
     headings = Headings(context)
     blocks = list(_split_blocks(_mark_latex(_name_records(text))))
     for block, following in itertools.zip_longest(blocks, blocks[1:], fillvalue=""):
-        if (_holds_below(block) or _is_item(following)) and headings.enter_line(block):
+        if _IS_LINK.fullmatch(block):
+            continue
+        is_above = (_holds_below(block) or _is_item(following)) and headings.enter_line(block)
+        if is_above and not _ENDS_WITH_RESULT.search(block[-_MAX_START:]):
             continue
         data_set = headings.data_set
         for sentence in _split_block(block):
             if _WORTH_READING.search(sentence):
                 yield sentence, data_set
             data_set = _find_context(sentence[:MAX_SENTENCE]) or data_set
+
+
+# An item of a list that is a link to another work and nothing else.
+_IS_LINK = re.compile(
+    r"\s*(?:[-*\u2022]|[0-9]{1,2}[.)])\s+\[[^\n\]]{0,300}\]\(https?://[^()\s]{0,300}\)\W*"
+)
+_ENDS_WITH_RESULT = re.compile(r"[\w)*]\s?[-:=]\s?(?:0?\.[0-9]{2,}|[0-9]{2}(?:\.[0-9]+)? ?%)\W*$")
 
 
 def _name_records(text: str) -> str:

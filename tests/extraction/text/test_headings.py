@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fmbench.extraction.read import read_input
 
-FILLING = "\n".join(f"This line {k} of a long page says nothing." for k in range(25))
+FILLING = "\n\n".join(["This line of a long page says nothing."] * 25)
 
 
 def show(text):
