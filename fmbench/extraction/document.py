@@ -161,21 +161,32 @@ def leave_out_repeated(
     """Leave out figures of sentences that only repeat one whose model is known.
 
     ``others`` are the claims of the tables, which say of which model each figure is. Left out are a
-    figure without a name that is printed (or rounded) elsewhere with one, and a figure that a table
-    prints for another model than the sentence seems to: the sentence compares the two.
+    figure without a name that is printed (or rounded) elsewhere with one, the same figure of the
+    same model, also ``92.3 %`` for ``0.923``, and a figure that a table prints for another model
+    than the sentence seems to: the sentence compares the two.
     """
     kept = []
     for claim in sentences:
         same_kind = [o for o in (*others, *sentences) if o is not claim and _are_alike(o, claim)]
         named = [other for other in same_kind if other.label]
-        name = re.sub(r"\s*\([^()]*\)$", "", claim.label.casefold())
-        own = [o for o in others if name and o.label.casefold() == name and _are_alike(o, claim)]
+        name = _shorten_label(claim)
+        own = [o for o in others if name and _shorten_label(o) == name and _are_alike(o, claim)]
+        is_again = any(
+            _find_interval(claim) == _find_interval(other)
+            and claim.figure.value != other.figure.value
+            for other in own
+        )
         is_of_other = bool(own) and not any(_overlap(claim, other) for other in own)
         is_printed = any(other.figure.value == claim.figure.value for other in named)
         is_known = not claim.label and any(_overlap(claim, other) for other in named)
-        if not (is_known or (is_of_other and is_printed)):
+        if not (is_again or is_known or (is_of_other and is_printed)):
             kept.append(claim)
     return kept
+
+
+def _shorten_label(claim: FoundClaim) -> str:
+    """Return a label without a remark in brackets: ``TinyNet`` of ``TinyNet (best)``."""
+    return re.sub(r"\s*\([^()]*\)$", "", claim.label.casefold())
 
 
 def leave_out_unnamed(claims: Sequence[FoundClaim]) -> list[FoundClaim]:

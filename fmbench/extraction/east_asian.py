@@ -30,7 +30,7 @@ _WORDS = {
     "达成": "achieves", "能够": "can", "可以": "can",
     "提升了": "improved by", "提升": "improved by", "提高了": "improved by", "提高": "improved by",
     "下降了": "decreased by", "下降": "decreased by", "以上": "or more", "目标": "target",
-    "预期": "expected", "期望": "expected",
+    "官方": "official", "基线": "baseline", "预期": "expected", "期望": "expected",
     "卷积神经网络": "convolutional neural network", "支持向量机": "support vector machine",
     "多层感知机": "multilayer perceptron", "随机森林": "random forest", "决策树": "decision tree",
     "逻辑回归": "logistic regression", "算法": "method", "模型": "model", "モデル": "model",

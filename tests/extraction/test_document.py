@@ -42,3 +42,15 @@ def test_an_unnamed_figure_of_one_table_that_another_names_is_left_out():
 def test_a_note_on_a_figure_that_is_claimed_anyway_is_left_out():
     found = read_input(f"{TABLE}\nBest accuracy of all: SmallNet + mixup = 0.8993.\n")
     assert not any("0.8993" in note for note in found.notes)
+
+
+def test_a_figure_in_another_scale_is_no_second_claim():
+    assert show(f"{TABLE}\nSmallNet (ours) reaches an accuracy of 89.93%.\n") == show(TABLE)
+
+
+def test_a_figure_quoted_from_a_list_of_other_works_is_not_taken():
+    text = "According to the benchmarks, the same classifier achieved an accuracy of 86.0%."
+    found = read_input(f"The k-NN has an accuracy of 86.2%.\n\n{text}\n")
+    assert [claim.figure.printed for claim in found.claims] == ["86.2%"]
+    own = "On the Fashion-MNIST benchmark, the k-NN reaches an accuracy of 86.2%."
+    assert len(read_input(own).claims) == 1

@@ -37,6 +37,7 @@ from fmbench.extraction.text.conditions import (
 from fmbench.extraction.text.items import (
     find_name_of_item,
     find_titles,
+    is_of_other_works,
     is_of_unnamed,
     is_result_of_name,
     stands_beside_versus,
@@ -471,6 +472,8 @@ def _explain_clause(sentence: Sentence, figure: FigureMention) -> str:
         bound = re.match(r"[^0-9.]*", figure.text)
         if pattern.search(sentence.text[start : figure.start] + (bound[0] if bound else "")):
             return reason
+    if is_of_other_works(sentence.text[: figure.start]):
+        return "of a list of other works"
     if re.match(r" ?\)? (?:random )?(?:chance|guess)", sentence.text[figure.end :], re.IGNORECASE):
         return "of guessing"
     later = [f for f in sentence.figures if f.start > figure.start and f.is_clear]

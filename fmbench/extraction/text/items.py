@@ -60,6 +60,18 @@ def find_name_of_item(before: str) -> str:
     return match["name"] if match else ""
 
 
+_OF_OTHERS = re.compile(
+    r"\baccording to (?:the |their |its )?(?:[\w-]+ )?(?:benchmarks?|leader ?boards?)\b"
+    r"|\bofficial\b[^.;]{0,80}\b(?:baselines?|benchmarks?|leader ?boards?)\b",
+    re.IGNORECASE,
+)
+
+
+def is_of_other_works(before: str) -> bool:
+    """Whether a figure is quoted from a list of results: ``according to the benchmark, 86.0 %``."""
+    return _OF_OTHERS.search(before) is not None
+
+
 _OF_UNNAMED = re.compile(
     r"\b(?:networks?|nets?|models?|classifiers?|baselines?|versions?|variants?) \($", re.IGNORECASE
 )
