@@ -19,6 +19,7 @@ from fmbench.extraction.data_set_names import Headings, find_data_of_title, find
 from fmbench.extraction.found import Extraction, FoundClaim, FoundMatrix
 from fmbench.extraction.grid import Grid
 from fmbench.extraction.text.conditions import find_condition_of_table
+from fmbench.extraction.text.mentions import find_models
 from fmbench.extraction.text.split import LOG_PREFIX
 from fmbench.utils.formatting import join_words
 
@@ -384,7 +385,7 @@ def find_heading(lines: Sequence[str], first: int, after: int = -1) -> tuple[str
     seen = 0
     for i in range(first - 1, max(after, first - 12), -1):
         line = " ".join(lines[i][:200].split()).strip("#=*-_>`~│| ")
-        if not line or is_rule(line):
+        if not line or is_rule(line) or _TAGS.fullmatch(line):
             continue
         seen += 1
         if seen > 3:
@@ -406,7 +407,22 @@ def find_heading(lines: Sequence[str], first: int, after: int = -1) -> tuple[str
             model = next((name for name in names if not _GENERIC.fullmatch(name)), "")
         if not heading and is_heading and not re.search(r"[0-9]\.[0-9]", bare):
             heading = "" if _GENERIC.fullmatch(bare) else bare
+    if not model and not find_models(heading):
+        heading = _find_named_heading(lines, first, after) or heading
     return model, heading, images
+
+
+_TAGS = re.compile(r"(?:</?[a-z][^<>]*>?\s*)+|!\[[^\]]*\]\([^()]*\)?", re.IGNORECASE)
+_MAX_ABOVE = 60  # lines between a heading and a block
+
+
+def _find_named_heading(lines: Sequence[str], first: int, after: int) -> str:
+    """Return the heading above a block, as Markdown marks it, if it names a model."""
+    for i in range(first - 1, max(after, first - _MAX_ABOVE), -1):
+        heading = re.match(r"\s{0,3}#{1,6}\s+(?:[0-9.]+\s+)?(\S.{0,80})$", lines[i])
+        if heading:
+            return heading[1].strip(" #:*") if find_models(heading[1]) else ""
+    return ""
 
 
 def mark_other_data(blocks: Sequence[Block], text: str) -> list[Block]:

@@ -54,3 +54,14 @@ def test_a_figure_quoted_from_a_list_of_other_works_is_not_taken():
     assert [claim.figure.printed for claim in found.claims] == ["86.2%"]
     own = "On the Fashion-MNIST benchmark, the k-NN reaches an accuracy of 86.2%."
     assert len(read_input(own).claims) == 1
+
+
+def test_a_report_is_of_the_model_of_the_heading_and_not_of_a_tag_above_it():
+    report = "              precision    recall  f1-score   support\n\n" + "".join(
+        f"{k:13} {0.9:9.2f} {0.9:9.2f} {0.9:9.2f} {1000:9}\n" for k in range(10)
+    )
+    text = "".join(
+        f"## {k} {name}\n\nDetails:\n<p align='center'>\n<img src='a.png'>\n</p>\n```\n{report}```\n\n"
+        for k, name in enumerate(["LeNet-5", "MobileNet"], start=1)
+    )
+    assert {claim.label for claim in read_input(text).claims} == {"LeNet-5", "MobileNet"}

@@ -37,6 +37,7 @@ from fmbench.extraction.text.conditions import (
 from fmbench.extraction.text.items import (
     find_name_of_item,
     find_titles,
+    is_of_guessing,
     is_of_other_works,
     is_of_unnamed,
     is_result_of_name,
@@ -474,7 +475,9 @@ def _explain_clause(sentence: Sentence, figure: FigureMention) -> str:
             return reason
     if is_of_other_works(sentence.text[: figure.start]):
         return "of a list of other works"
-    if re.match(r" ?\)? (?:random )?(?:chance|guess)", sentence.text[figure.end :], re.IGNORECASE):
+    if is_of_guessing(sentence.text[: figure.start]) or re.match(
+        r" ?\)? (?:random )?(?:chance|guess)", sentence.text[figure.end :], re.IGNORECASE
+    ):
         return "of guessing"
     later = [f for f in sentence.figures if f.start > figure.start and f.is_clear]
     if any(_EARLY.match(sentence.text, f.end) for f in later) and _EARLY.match(

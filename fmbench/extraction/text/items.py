@@ -72,6 +72,14 @@ def is_of_other_works(before: str) -> bool:
     return _OF_OTHERS.search(before) is not None
 
 
+_GUESSES = re.compile(r"\b(?:just|always|simply|only) (?:guess|predict|say)\w*\b[^.;]{0,80}$", re.I)
+
+
+def is_of_guessing(before: str) -> bool:
+    """Whether a figure is of a model that gives one answer: ``may just guess "bag", and get``."""
+    return _GUESSES.search(before) is not None
+
+
 _OF_UNNAMED = re.compile(
     r"\b(?:networks?|nets?|models?|classifiers?|baselines?|versions?|variants?) \($", re.IGNORECASE
 )

@@ -61,6 +61,7 @@ def test_a_link_in_words_of_ones_own_is_read():
         ("The gap between training and test accuracy (~1.5%) is small.", "a difference"),
         ("The accuracies are alike (approximately 1.5% gap).", "a difference"),
         ("The accuracy is above 10% random chance.", "of guessing"),
+        ("It might just guess 'Bag' every time and get 90% accuracy.", "of guessing"),
         ("Four out of eight configurations exceeded 85% accuracy.", "a bound for several models"),
         ("Accuracy: 59% => 59 of 100 images.", "of a few images"),
         ("This pushes the accuracy into the 94% range.", "a range"),
