@@ -720,7 +720,7 @@ def _is_like_accuracies(column: Column) -> bool:
 
 
 _SHARE = re.compile(
-    r"[~<>\u2248]?\s*(?:\d[\d.,]*\s?%|[01]?[.,]\d+|[1-9]\d(?:\.\d+|,\d{1,2}))(?!\d).{0,12}"
+    r"[~<>\u2248]?\s*(?:\d[\d.,]*\s?%|[01]?\.\d+|0?,\d+|[1-9]\d(?:\.\d+|,\d{1,2}))(?!\d).{0,12}"
 )
 _USE = re.compile(r"(?<![^\W_])(?:utili[sz]ation|usage|share|overhead)(?![^\W_])", re.IGNORECASE)
 _NO_SHARE = re.compile(

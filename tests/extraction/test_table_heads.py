@@ -22,6 +22,11 @@ def read(text):
         [["Name", "Examples", "Size"], ["train-images", "60,000", "26 MB"]],
         [["Setting", "Value"], ["Batch size", "64"], ["Epochs", "20"]],
         [["Label", "Description"], ["0", "T-shirt/top"], ["1", "Trouser"], ["9", "Ankle boot"]],
+        [
+            ["Resource", "Used", "Utilization (%)"],
+            ["LUT", "1,616", "2.55%"],
+            ["DSP", "25", "10.42%"],
+        ],
         [["Package", "Version"], ["torch", "2.1"], ["numpy", "1.26"]],
     ],
 )
@@ -71,9 +76,10 @@ def test_heads_that_name_models_beside_the_metric_are_no_choice():
         ("Bayes LDA Testing set", "73.7%"), ("KNN LDA Testing set", "83.1%"),
         ("Bayes PCA Testing set", "71.6%"), ("KNN PCA Testing set", "85.5%"),
     ]  # fmt: skip
-    places = [["Model", "Local Acc", "Colab Acc"], ["CNN", "90.7 %", "90.8 %"]]
-    (note,) = read_tables(write_markdown(places), "input").notes
-    assert "2 columns that may hold the accuracy" in note
+    for heads in (["Local Acc", "Colab Acc"], ["Local CNN Acc", "Colab CNN Acc"]):
+        places = [["Loss", *heads], ["Cross entropy", "90.7 %", "90.8 %"]]
+        (note,) = read_tables(write_markdown(places), "input").notes
+        assert "2 columns that may hold the accuracy" in note
 
 
 def test_a_status_beside_a_figure_is_no_model():

@@ -39,6 +39,7 @@ def test_a_name_and_a_share_are_a_claim(text, expected):
     [
         "- [Fashion MNIST 94% accuracy using a CNN](https://a.b/c)\n",
         "We begin with [Fashion MNIST 94% accuracy using a CNN](https://a.b/c) of others.\n",
+        "- [MobileNet 95% accuracy](https://a.b/c)\n",
         "- CNN - 10% of the images\n",
         "- LeNet-5 - 3 epochs\n",
     ],

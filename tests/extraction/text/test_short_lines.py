@@ -13,6 +13,7 @@ from fmbench.extraction.text.read import read_words
     "text",
     [
         "## Net A\n- Conv1: 1 &rarr 8 (3x3)\n- Conv2: 8 -> 16\n- FC1: 288 → 64\n- FC2: 64 → 10\n",
+        "Encoder: 784 -> 64\nBottleneck: 64 → 32\nDecoder: 32 &rarr; 78\n",
         "Input: 64\nHidden layer: 32\nDense 2: 16\nOutput layer: 10\n",
         "# Who did what\n\n- Methods: REPORT.md sections 1-7 (especially 6.0)\n- Index: A.md\n",
         "# Similar images\n\n[1] A. Author, 'A data set', in arXiv:1708.07747, 2017.\n",
