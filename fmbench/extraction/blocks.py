@@ -385,11 +385,13 @@ def find_heading(lines: Sequence[str], first: int, after: int = -1) -> tuple[str
     seen = 0
     for i in range(first - 1, max(after, first - 12), -1):
         line = " ".join(lines[i][:200].split()).strip("#=*-_>`~│| ")
-        if not line or is_rule(line) or _TAGS.fullmatch(line):
+        if not line or is_rule(line):
             continue
         seen += 1
         if seen > 3:
             break
+        if _TAGS.fullmatch(line):
+            continue  # no name, as of a picture that Python shows: <Figure size 640x480>
         if re.search(r"[=(]\s*\S*(?:y_|pred|test(?![\s,)]))", line) or "import " in line:
             continue  # code
         line = re.sub(r"^(?:figure|fig\.|table|tab\.) *[0-9IVX]{1,4} *[.:]?", "", line, flags=re.I)

@@ -70,3 +70,5 @@ def test_a_report_is_of_the_model_of_the_heading_and_not_of_a_tag_above_it():
     assert {claim.label for claim in read_input(text).claims} == {"LeNet-5", "MobileNet"}
     text = f"### First try\n</p>\n{report}\n### Second try\n</p>\n{report}\n"
     assert {claim.label for claim in read_input(text).claims} == {"First try", "Second try"}
+    text = f"Training and validation loss\n</p>\n<Figure size 432x288>\n<img>\n{report}"
+    assert len(read_input(text).claims) == 30  # the loss of training is too far above
