@@ -19,6 +19,7 @@ from fmbench.extraction.data_set_names import Headings, find_data_of_title, find
 from fmbench.extraction.found import Extraction, FoundClaim, FoundMatrix
 from fmbench.extraction.grid import Grid
 from fmbench.extraction.text.conditions import find_condition_of_table
+from fmbench.extraction.text.mentions import find_models
 from fmbench.extraction.text.split import LOG_PREFIX
 from fmbench.utils.formatting import join_words
 
@@ -412,6 +413,8 @@ def find_heading(lines: Sequence[str], first: int, after: int = -1) -> tuple[str
         seen += 1
         if seen > 3:
             break
+        if _TAGS.fullmatch(line):
+            continue  # no name, as of a picture that Python shows: <Figure size 640x480>
         if re.search(r"[=(]\s*\S*(?:y_|pred|test(?![\s,)]))", line) or "import " in line:
             continue  # code
         line = re.sub(r"^(?:figure|fig\.|table|tab\.) *[0-9IVX]{1,4} *[.:]?", "", line, flags=re.I)
@@ -434,7 +437,22 @@ def find_heading(lines: Sequence[str], first: int, after: int = -1) -> tuple[str
             model = next((name for name in names if not _GENERIC.fullmatch(name)), "")
         if not heading and is_heading and not re.search(r"[0-9]\.[0-9]", bare):
             heading = "" if names_nothing(bare) else _DOES.sub("", bare, count=1)
+    if not model and not find_models(heading):
+        heading = _find_named_heading(lines, first, after) or heading
     return model, heading, images
+
+
+_TAGS = re.compile(r"(?:</?[a-z][^<>]*>?\s*)+|!\[[^\]]*\]\([^()]*\)?", re.IGNORECASE)
+_MAX_ABOVE = 60  # lines between a heading and a block
+
+
+def _find_named_heading(lines: Sequence[str], first: int, after: int) -> str:
+    """Return the heading above a block, as Markdown marks it, if it names a model."""
+    for i in range(first - 1, max(after, first - _MAX_ABOVE), -1):
+        heading = re.match(r"\s{0,3}#{1,6}\s+(?:[0-9.]+\s+)?(\S.{0,80})$", lines[i])
+        if heading:
+            return heading[1].strip(" #:*") if find_models(heading[1]) else ""
+    return ""
 
 
 def mark_other_data(blocks: Sequence[Block], text: str) -> list[Block]:

@@ -309,7 +309,8 @@ def _read_transposed(lines: Sequence[str], first: int) -> tuple[_Table, int] | N
     for k, name in enumerate(names):
         cells = {column: values[k] for column, values in columns.items() if values[k]}
         _add_row(table, _Row(name, cells, last))
-    return (table, last) if len(table.rows) >= 2 else None
+    is_report = "support" in columns or table.averages or _are_classes(table.rows)
+    return (table, last) if len(table.rows) >= 2 and is_report else None
 
 
 # ---- JSON ----------------------------------------------------------------------------------------

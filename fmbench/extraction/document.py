@@ -20,9 +20,12 @@ from fmbench.extraction.blocks import (
 )
 from fmbench.extraction.classification_reports import find_reports
 from fmbench.extraction.confusion_matrices import find_matrices
+from fmbench.extraction.east_asian import translate
 from fmbench.extraction.found import FoundClaim, FoundMatrix
 from fmbench.extraction.html_text import blank_hidden
+from fmbench.extraction.text.decide import UNNAMED
 from fmbench.extraction.weka import find_weka_blocks, rewrite_matrix_row
+from fmbench.metrics.registry import METRICS
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,7 @@ class Document:
         printed = frozenset(part.place for part in parts if part.is_printed)
         for part in parts:
             text = re.sub(r"\r\n?", "\n", expand_newlines(part.text)).rstrip("\n") + "\n"
-            text = blank_hidden(text)
+            text = translate(blank_hidden(text))
             starts.append((line, part.place))
             texts.append(text)
             line += text.count("\n") + 1
@@ -161,28 +164,6 @@ def share_repetition(
     return shared
 
 
-_MIN_DIGITS = 3  # of a figure that is known again by its value
-
-
-def leave_out_restated(
-    sentences: Sequence[FoundClaim], claims: Sequence[FoundClaim]
-) -> list[FoundClaim]:
-    """Leave out accuracies without a name that repeat one of a model that has a name.
-
-    ``claims`` are those of tables, reports and sentences.
-    """
-    named = {_find_interval(c) for c in claims if c.label and c.metric == "accuracy"}
-    return [
-        claim
-        for claim in sentences
-        if claim.label
-        or claim.metric != "accuracy"
-        or claim.class_ is not None
-        or len(re.sub("[^0-9]", "", claim.figure.value).lstrip("0")) < _MIN_DIGITS
-        or _find_interval(claim) not in named
-    ]
-
-
 def leave_out_ambiguous(sentences: Sequence[FoundClaim]) -> tuple[list[FoundClaim], list[str]]:
     """Leave out a metric of classes that sentences print several times without a model's name.
 
@@ -204,6 +185,82 @@ def leave_out_ambiguous(sentences: Sequence[FoundClaim]) -> tuple[list[FoundClai
         for metric in sorted(several)
     ]
     return kept, notes
+
+
+def leave_out_repeated(
+    sentences: Sequence[FoundClaim], others: Sequence[FoundClaim]
+) -> list[FoundClaim]:
+    """Leave out figures of sentences that only repeat one whose model is known.
+
+    ``others`` are the claims of the tables, which say of which model each figure is. Left out are a
+    figure without a name that is printed (or rounded) elsewhere with one, the same figure of the
+    same model, also ``92.3 %`` for ``0.923``, and a figure that a table prints for another model
+    than the sentence seems to: the sentence compares the two.
+    """
+    kept = []
+    for claim in sentences:
+        same_kind = [o for o in (*others, *sentences) if o is not claim and _are_alike(o, claim)]
+        named = [other for other in same_kind if other.label]
+        name = _shorten_label(claim)
+        own = [o for o in others if name and _shorten_label(o) == name and _are_alike(o, claim)]
+        is_again = any(
+            _find_interval(claim) == _find_interval(other)
+            and claim.figure.value != other.figure.value
+            for other in own
+        )
+        is_of_other = bool(own) and not any(
+            _overlap(_find_interval(claim), _find_interval(other)) for other in own
+        )
+        is_printed = any(other.figure.value == claim.figure.value for other in named)
+        is_known = not claim.label and any(
+            _overlap(_find_interval(claim), _find_interval(other)) for other in named
+        )
+        if not (is_again or is_known or (is_of_other and is_printed)):
+            kept.append(claim)
+    return kept
+
+
+def _shorten_label(claim: FoundClaim) -> str:
+    """Return a label without a remark in brackets: ``TinyNet`` of ``TinyNet (best)``."""
+    return re.sub(r"\s*\([^()]*\)$", "", claim.label.casefold())
+
+
+def leave_out_unnamed(claims: Sequence[FoundClaim]) -> list[FoundClaim]:
+    """Leave out figures of tables without a model's name that another table prints with one."""
+    named = [claim for claim in claims if claim.label]
+    return [
+        claim
+        for claim in claims
+        if claim.label
+        or not any(
+            _are_alike(claim, other) and claim.figure.value == other.figure.value for other in named
+        )
+    ]
+
+
+def _are_alike(one: FoundClaim, other: FoundClaim) -> bool:
+    """Whether two figures are of the same metric, which is a share of all images."""
+    return (
+        (one.metric, one.average) == (other.metric, other.average)
+        and one.class_ is other.class_ is None
+        and one.metric in METRICS
+        and METRICS[one.metric].highest == 1
+    )
+
+
+_NUMBER = re.compile(r"[0-9]+[.,][0-9]+")
+
+
+def leave_out_claimed(notes: Sequence[str], claims: Sequence[FoundClaim]) -> list[str]:
+    """Return the notes without those on unclear sentences whose figures are all claimed anyway."""
+    claimed = {number for claim in claims for number in _NUMBER.findall(claim.figure.printed)}
+    return [
+        note
+        for note in notes
+        if f"({UNNAMED})" not in note
+        or not (numbers := _NUMBER.findall(note))
+        or not claimed.issuperset(numbers)
+    ]
 
 
 def separate_unnamed(

@@ -24,7 +24,9 @@ from fmbench.extraction.document import (
     Part,
     find_blocks,
     leave_out_ambiguous,
-    leave_out_restated,
+    leave_out_claimed,
+    leave_out_repeated,
+    leave_out_unnamed,
     name_unnamed,
     separate_unnamed,
     share_repetition,
@@ -388,18 +390,32 @@ _UNDERSTOOD = re.compile(r" (?:is|are) of .*: not taken")
 
 
 def _explain_nothing(notes: Sequence[str]) -> str:
-    """Say why an input holds no claim: the notes that explain most, or else what can be read."""
-    notes = sorted(
-        (note for note in notes if not note.endswith("no figure in ''")),
-        key=lambda note: (OUT_OF_RANGE.search(note) is None, _UNDERSTOOD.search(note) is None),
-    )
+    """Say why an input holds no claim: what looks like an accuracy, and why it is not taken.
+
+    If nothing looks like one, what can be read is listed instead.
+    """
+    notes = [note for note in notes if not note.endswith("no figure in ''")]
+    kept = [note for note in notes if not _WITHOUT_FIGURE.search(note)]
+    is_one_line = len(notes) == 1 and "not taken" not in notes[0] and "'#" not in notes[0]
+    notes = notes if is_one_line else kept
+    notes.sort(key=lambda note: (OUT_OF_RANGE.search(note) is None, not _UNDERSTOOD.search(note)))
     if notes and _UNDERSTOOD.search(notes[0]):
         notes = [note for note in notes if _UNDERSTOOD.search(note)]
     why = f" ({'; '.join(notes[:2])})" if notes else ""
     if notes and _UNDERSTOOD.search(notes[0]):
         advice = "; --column NAME reads a column anyway" if "table" in notes[0].lower() else ""
         return f"no accuracy that can be judged was found{why}{advice}"
+    if notes and not _WITHOUT_FIGURE.search(notes[0]):
+        return f"no accuracy found{why}"
     return f"no accuracy found{why}; these kinds are read: {', '.join(KINDS)}"
+
+
+# Notes on a line that holds no number, or only one that nobody takes for an accuracy.
+_WITHOUT_FIGURE = re.compile(
+    r": no figure (?:in|is clear in) '|: not taken \((?:a count or a quantity with a unit"
+    r"|a number of a table, figure, version or the like|a year|a range|a negative number"
+    r"|a time of day|not understood)\): (?!.*[0-9] ?%)"
+)
 
 
 def _to_line(text: str) -> str:
@@ -500,11 +516,13 @@ def _read_document(parts: Sequence[Part], name: str, column: str | None) -> Extr
     combined = combine_blocks(blocks)
     sentences, notes = _read_words(document, rest, table, name, bool(blocks))
     sentences = share_repetition(name_unnamed(sentences, table.claims), table.claims)
-    sentences = leave_out_restated(sentences, [*combined.claims, *table.claims, *sentences])
+    table = replace(table, claims=tuple(leave_out_unnamed(table.claims)))
+    sentences = leave_out_repeated(sentences, [*combined.claims, *table.claims])
     sentences, ambiguous = leave_out_ambiguous(sentences)
     notes = [*ambiguous, *notes]
     sentences = separate_unnamed(sentences, combined.claims, combined.matrices, combined.n_models)
     claims = [*combined.claims, *table.claims, *sentences, *logged]
+    notes = leave_out_claimed(notes, claims)
     kinds = {block.kind for block in blocks if block.claims or block.matrix}
     kinds |= {"table"} if table.claims else set()
     kinds |= {"text"} if sentences or logged else set()

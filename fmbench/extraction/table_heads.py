@@ -24,6 +24,7 @@ from fmbench.extraction.figures import choose_percent, parse_printed_figure
 from fmbench.extraction.grid import Cell, Grid, tidy
 from fmbench.extraction.metric_names import (
     MetricName,
+    find_mentions,
     find_metric_name,
     is_training_metric,
     is_unjudged_share,
@@ -37,6 +38,7 @@ from fmbench.extraction.runs import (
     varies_between_runs,
 )
 from fmbench.extraction.text.conditions import find_condition_of_head
+from fmbench.extraction.text.mentions import find_models
 from fmbench.metrics.registry import METRICS
 from fmbench.utils.formatting import join_words
 
@@ -146,7 +148,7 @@ class Table:
     @classmethod
     def build(cls, grid: Grid) -> Table:
         """Build a table; models that stand in the columns are put into the rows."""
-        grid = _drop_repeated_columns(grid)
+        grid = _split_metric_cells(_drop_repeated_columns(grid))
         table = cls._build_upright(grid)
         if table._has_metrics_in_rows():
             turned = tuple(zip(*grid.rows, strict=True))
@@ -224,6 +226,37 @@ class Table:
         return self.grid.name_row(row + self.n_header)
 
 
+_METRIC_AND_FIGURE = re.compile(
+    r"(?P<metric>[^\W\d][^:=]{2,40})[:=]\s*(?P<figure>[~<>]?\s*[\d.].*)"
+)
+
+
+def _split_metric_cells(grid: Grid) -> Grid:
+    """Return the grid with the metric of a row in a cell of its own.
+
+    Below the names of models, a row may hold ``Test accuracy: 91.2 %`` in each cell.
+    """
+    found = []
+    for row in grid.rows:
+        matches = [_METRIC_AND_FIGURE.fullmatch(cell.text) for cell in row if cell.text]
+        metrics = {tidy(match["metric"]) for match in matches if match}
+        is_metric = len(metrics) == 1 and find_metric_name(min(metrics)) is not None
+        found.append(min(metrics) if is_metric and len(matches) > 1 and all(matches) else "")
+    if not any(found):
+        return grid
+    rows = []
+    for metric, row in zip(found, grid.rows, strict=True):
+        cells = row
+        if metric:
+            texts = [_METRIC_AND_FIGURE.fullmatch(cell.text) for cell in row]
+            cells = tuple(
+                replace(cell, text=match["figure"] if match else cell.text)
+                for cell, match in zip(row, texts, strict=True)
+            )
+        rows.append((replace(row[0], text=metric), *cells))
+    return replace(grid, rows=tuple(rows))
+
+
 def _drop_repeated_columns(grid: Grid) -> Grid:
     """Return the grid without columns in which every cell only continues the one on its left."""
     repeated = {
@@ -299,7 +332,8 @@ def _name_source(grid: Grid) -> str:
 # ---------------------------------------------------------------- heads
 
 _LABEL = re.compile(
-    r"^(?:the )?(?:(?:cnn|dnn|deep learning|ml|classification|learning|proposed) )?"
+    r"^(?:the )?(?:(?:cnn|dnn|deep learning|ml|classification|learning|proposed"
+    r"|recommended|chosen|selected) )?"
     r"(?:models?|methods?|classifiers?|architectures?|approach(?:es)?|algorithms?|networks?|names?"
     r"|systems?|techniques?|labels?|works?|stud(?:y|ies)|configurations?|variants?|arch|backbones?"
     r"|authors? and models?|modell|verfahren|modèle|modelo)"
@@ -318,13 +352,14 @@ _OTHER = re.compile(
     r"|references?|citations?|cites?|sources?|code|links?|urls?|submitters?|authors?|rank(?:ing)?|no"
     r"|nr|id|index|loss|latency|energy|power|learning rate|lr|batch|neurons|images|samples|support"
     r"|venue|journal|notes?|comments?|remarks?|issue|preprocessing|augmentation|optimi[sz]er"
+    r"|status|verdicts?|outcomes?|observations?|findings?|insights?|takeaways?"
     r"|activation|descriptions?|descripci[oó]n|beschreibung|hyperparameters?|settings?|configuration|hardware|device|gpu|framework|fold)"
     r"(?![^\W_])|^#\s*\w*$|^\W*$",
     re.IGNORECASE,
 )
 REFERENCES = re.compile(
     r"ref|cit|source|code|link|url|submitter|author|note|comment|remark|year|date|issue|venue"
-    r"|descri|beschreib",
+    r"|descri|beschreib|status|verdict|outcome|observation|finding|insight|takeaway",
     re.IGNORECASE,
 )
 NUMBERING = re.compile(
@@ -332,7 +367,7 @@ NUMBERING = re.compile(
 )
 _NOT_A_METRIC = re.compile(
     r"(?<![^\W_])(?:gains?|improvements?|drops?|delta|diff|differences?|change|gap|rank|margin"
-    r"|p-?values?|ci|intervals?|lower|upper|null|minimum|variance|var|time)(?![^\W_])|[δ∆]",
+    r"|expected|planned|target(?:ed)?|goal|anticipated|p-?values?|ci|intervals?|lower|upper|null|minimum|variance|var|time)(?![^\W_])|[δ∆]",
     re.IGNORECASE,
 )
 SPREAD = re.compile(
@@ -397,7 +432,7 @@ def _find_role(column: Column) -> None:
         column.role = "part"
     elif names_runs(plain) and _are_run_numbers(texts):
         column.role = "run"
-    elif (_DATA_LABEL.match(plain) and not data_sets.any) or (
+    elif (_DATA_LABEL.match(plain) and not data_sets.any and not _is_other_task(plain, texts)) or (
         not _LABEL.match(plain) and texts and all(find_data_sets(t).is_only_name for t in texts)
     ):
         column.role = "data set"
@@ -412,7 +447,7 @@ def _find_role(column: Column) -> None:
     ):
         column.role = "spread"
         column.metric = None
-    elif is_training_metric(plain):
+    elif is_training_metric(plain) and (column.n_figures or not column.n_texts):
         column.role = "training"
     elif data_sets.is_other:
         column.role = "other data"
@@ -429,6 +464,8 @@ def _find_role(column: Column) -> None:
 def _find_metric_role(column: Column, texts: Sequence[str], plain: str) -> None:
     """Decide what a column of Fashion-MNIST holds; ``plain`` is its head without the data set."""
     column.metric = find_metric_name(plain) or _find_metric_in_parts(column.parts)
+    if texts and all(map(_WORDS.search, texts)):
+        column.metric = None  # "Precision" above "half precision", "single precision"
     if column.metric is not None:
         column.role = "metric"
     elif column.n_figures and column.n_figures >= column.n_texts:
@@ -444,6 +481,20 @@ def _find_metric_role(column: Column, texts: Sequence[str], plain: str) -> None:
             column.role = "other"
     elif _OTHER.search(plain) and column.parts:
         column.role = "other"
+
+
+_FEATURES_OF_PART = re.compile(r"\w (?:train|test|val)\w* (?:set|data)$", re.IGNORECASE)
+_WORDS = re.compile(r"[^\W\d_]{4,}")
+
+
+def _is_other_task(head: str, texts: Sequence[str]) -> bool:
+    """Whether a head such as ``Task`` or ``Dataset`` stands above names of other things.
+
+    These are what models do, or features and parts of one data set: ``PCA test set``.
+    """
+    if any(find_data_sets(text).any for text in texts):
+        return False
+    return head.lower() in ("task", "data") or all(map(_FEATURES_OF_PART.search, texts))
 
 
 def _are_run_numbers(texts: Sequence[str]) -> bool:
@@ -536,7 +587,7 @@ def choose_columns(table: Table, *, is_by_class: bool) -> list[Column]:
     chosen = []
     for (metric, *_), columns in groups.items():
         left = _narrow(table, columns)
-        if len(left) == 1 or (is_by_class and name_models(left)):
+        if len(left) == 1 or (is_by_class and name_models(left)) or _name_known_models(left):
             chosen += left
         elif metric == "accuracy":
             raise AmbiguousColumnsError(
@@ -668,6 +719,30 @@ def _is_like_accuracies(column: Column) -> bool:
     )
 
 
+_SHARE = re.compile(
+    r"[~<>\u2248]?\s*(?:\d[\d.,]*\s?%|[01]?\.\d+|0?,\d+|[1-9]\d(?:\.\d+|,\d{1,2}))(?!\d).{0,12}"
+)
+_USE = re.compile(r"(?<![^\W_])(?:utili[sz]ation|usage|share|overhead)(?![^\W_])", re.IGNORECASE)
+_NO_SHARE = re.compile(
+    rf"{_OTHER.pattern}|(?<![^\W_])(?:version|lambda|dim)(?![^\W_])", re.IGNORECASE
+)
+
+
+def holds_shares(table: Table, column: Column) -> bool:
+    """Whether half of the cells may be accuracies: ``91.2 %``, ``0.912``, ``91.2``; no counts.
+
+    In a table without models, times and settings are none.
+    """
+    names_models = any(other.role == "label" for other in table.columns)
+    texts = [strip_figure(cell.text) for cell in column.cells if not is_missing(cell.text)]
+    shares = [text for text in texts if is_figure(text) and _SHARE.fullmatch(text)]
+    if _USE.search(column.head):
+        return False
+    if _NO_SHARE.search(column.head) and not names_models and not any("%" in t for t in shares):
+        return False
+    return bool(shares) and 2 * len(shares) >= len(texts)
+
+
 def _note_columns(table: Table) -> None:
     for role, reason in (
         ("training", "of training or validation images"),
@@ -718,13 +793,38 @@ def _are_two_figures(text: str) -> bool:
     return is_short and _TWO_FIGURES.search(text) is not None
 
 
+_NO_MODEL = re.compile(
+    r"(?:local|colab|kaggle|cpu|gpu|best|final|first|last|second|run|before|after|old|new|top|std)\b",
+    re.IGNORECASE,
+)
+
+
+def _name_known_models(columns: Sequence[Column]) -> bool:
+    """Whether the heads name models beside the metric: ``Bayes accuracy``, ``SVM accuracy``.
+
+    One of them must be known as a model, so that others of the same form are models, too.
+    """
+    names = list(name_models(columns).values())
+    return any(map(find_models, names)) and not any(map(_NO_MODEL.match, names))
+
+
 def name_models(columns: Sequence[Column]) -> dict[int, str]:
-    """Return the models that the upper parts of heads name: ``SVM | F1``; empty if not all do."""
+    """Return the models that heads name beside a metric: ``SVM | F1``; empty if not all do."""
     names = {}
     for column in columns:
         rest = [part for part in column.parts if not find_metric_name(remove_data_sets(part))]
-        names[column.index] = clean_label(" ".join(rest))
+        names[column.index] = clean_label(" ".join(rest) or _remove_metrics(column.head))
     metrics = Counter((str(c.metric), names[c.index]) for c in columns)
     if not all(names.values()) or max(metrics.values(), default=0) > 1:
         return {}
     return names
+
+
+def _remove_metrics(head: str) -> str:
+    """Return a head without the names of metrics and data sets, and without ``test``."""
+    head = normalise_name(remove_data_sets(head))
+    for mention in reversed(list(find_mentions(head))):
+        head = head[: mention.start] + head[mention.end :]
+    return tidy(re.sub(rf"{_TEST.pattern}|\(\s*%?\s*\)", " ", head, flags=re.IGNORECASE)).strip(
+        " :-%"
+    )

@@ -163,9 +163,13 @@ def _carry_cells_down(table: Table, chosen: Sequence[Column], entries: Sequence[
 
 
 _SETTINGS = re.compile(
-    r"(?:settings?|attacks?|conditions?|scenarios?|corruptions?|regimes?|perturbations?|noise)",
+    r"(?:test (?:data|set|images|inputs?|conditions?)|settings?|attacks?|conditions?|scenarios?"
+    r"|corruptions?|regimes?|perturbations?|noise)",
     re.IGNORECASE,
 )
+
+
+_OF_TRAINING = re.compile(r"\s(?:train(?:ing)?|val(?:idation)?) (?:set|data|images|split)$", re.I)
 
 
 def _leave_out_other_images(table: Table, entries: Sequence[_Entry]) -> list[_Entry]:
@@ -180,7 +184,7 @@ def _leave_out_other_images(table: Table, entries: Sequence[_Entry]) -> list[_En
         name = entry.names[0] if entry.names else ""
         if data.is_other or is_label_of_other_data(name):
             skipped[join_words(data.others or find_data_sets(name).others)] += 1
-        elif names_training_part(entry.part or entry.section):
+        elif names_training_part(entry.part or entry.section) or _OF_TRAINING.search(name):
             skipped["training or validation images"] += 1
         elif condition := find_condition_of_table(entry.section) or next(
             filter(None, (find_condition_of_head(c.cells[entry.index].text) for c in settings)), ""

@@ -50,6 +50,7 @@ from fmbench.extraction.table_heads import (
     describe_column,
     explain_caption,
     find_named_column,
+    holds_shares,
     is_best_head,
     is_count,
     is_figure,
@@ -186,7 +187,7 @@ class _Tables:
                     read = _TableRead([], [str(error)])
                 result.claims += read.claims
                 result.notes += read.notes
-                if read.is_understood and (read.claims or read.notes):
+                if read.is_understood and (read.claims or read.notes or read.is_of_other_things):
                     result.understood.append(grid)
                     result.has_metric = result.has_metric or read.has_metric
         return result
@@ -250,18 +251,21 @@ class _TableRead:
 
     ``has_metric``: a column of it holds a metric, if only of other images. ``is_understood``: it is
     a table of figures, and no list of words and numbers that only looks like one.
+    ``is_of_other_things``: it holds no shares (but sizes, counts, settings), so no note is needed.
     """
 
     claims: Sequence[FoundClaim]
     notes: Sequence[str]
     has_metric: bool = True
     is_understood: bool = True
+    is_of_other_things: bool = False
 
 
 def _read_table(table: Table, column: str | None) -> _TableRead:
     if is_matrix(table):
         return _TableRead([], [])
     by_class = find_class_rows(table)
+    notes_on_classes = list(table.notes)
     if by_class is None and any(column.role == "class" for column in table.columns):
         return _TableRead(_read_class_columns(table), table.notes)
     named = find_named_column(table, column) if column is not None else None
@@ -274,8 +278,12 @@ def _read_table(table: Table, column: str | None) -> _TableRead:
         if reason := _explain_other_task(table):
             return _TableRead([], [f"{table.source} is {reason}: not taken"])
         chosen = choose_columns(table, is_by_class=by_class is not None)
+    if any(_COUNT_OF_MODELS.fullmatch(c.head) and c.n_figures > c.n_texts for c in table.columns):
+        chosen = [column for column in chosen if not is_mean_head(column.head)]
+        table.notes.append(f"{table.source} has means over several models: not taken")
     has_double_figures = note_double_figures(table, chosen)
     if not chosen:
+        table.notes = [note for note in table.notes if note not in notes_on_classes]
         return _read_no_column(table, has_double_figures=has_double_figures)
     rows = by_class if by_class is not None else list(find_model_rows(table, chosen))
     claims = []
@@ -292,40 +300,45 @@ def _read_table(table: Table, column: str | None) -> _TableRead:
     return _TableRead(list(dict.fromkeys(claim for _, claim in claims)), table.notes)
 
 
+_COUNT_OF_MODELS = re.compile(r"(?:# ?|n |no\.? of |number of )?(?:models|networks)", re.IGNORECASE)
+
+
 def _read_no_column(table: Table, *, has_double_figures: bool) -> _TableRead:
     """Say of a table without a column that can be read what its columns are."""
     rows = [[cell.text for cell in row if cell.text] for row in table.grid.rows[table.n_header :]]
     if not any(len(texts) > 1 and any(map(is_figure, texts)) for texts in rows):
         return _TableRead([], table.notes, has_metric=False, is_understood=False)
     has_metric = bool(table.notes)  # columns of other images, or of no accuracy
-    heads = [text for text in map(describe_column, table.columns) if text]
     has_heads = any(c.parts for c in table.columns if c.n_figures) and not any(
         find_metric_name(c.head) for c in table.columns if c.n_texts > c.n_figures
     )
-    if heads and any(_may_hold_shares(table, column) for column in table.columns):
+    shares = [column for column in table.columns if holds_shares(table, column)]
+    heads = [text for text in map(describe_column, shares) if text]
+    if heads:
         table.notes.append(
             f"{table.source}: no column is named as a metric of the test images "
             f"({join_words(heads, 8)}); choose one by its head or number: --column 2"
         )
     is_understood = has_heads or has_double_figures
-    return _TableRead([], table.notes, has_metric, is_understood)
-
-
-def _may_hold_shares(table: Table, column: Column) -> bool:
-    """Whether a column may hold accuracies: not the numbers of weights, or the pixels of images."""
-    texts = [row[column.index].text for row in table.grid.rows[table.n_header :]]
-    figures = [text for text in texts if is_figure(text)]
-    if any(re.search(r"[0-9]?[.,][0-9]*[1-9]|%", text) for text in figures):
-        return True
-    return bool(figures) and all(
-        re.fullmatch(r"\W*(?:[3-9][0-9]|100)\W*", text) for text in figures
-    )
+    return _TableRead([], table.notes, has_metric, is_understood, not table.notes)
 
 
 def _explain_other_task(table: Table) -> str:
     """Say of which other images a table is, or what is changed for its figures; else empty."""
     images = _explain_other_images(table)
-    return f"of {images}" if images else _find_condition(table)
+    if images:
+        return f"of {images}"
+    heading = table.grid.above[-1] if table.grid.above else ""
+    if any(column.n_figures for column in table.columns) and _EXPECTED.search(heading):
+        return f"only expected, as the text above it says ({heading[:60]!r})"
+    return _find_condition(table)
+
+
+_EXPECTED = re.compile(
+    r"\b(?:expected|anticipated|planned|target) (?:results?|performance|accurac\w+|scores?)\b"
+    r"|\b(?:results?|performance|accurac\w+|scores?|metrics?) (?:expected|targets?|goals?)\b",
+    re.IGNORECASE,
+)
 
 
 def _explain_other_images(table: Table) -> str:
@@ -450,7 +463,7 @@ def _build_claim(
 ) -> FoundClaim | None:  # fmt: skip
     """Return the claim of one cell; None (and a note) if the metric does not fit the row."""
     name, average, class_, remark = metric.metric, metric.average, row.class_, metric.remark
-    label = model or row.label
+    label = model or row.label if is_by_class else f"{model} {row.label}".strip()
     if row.is_accuracy:
         name, average, remark = "accuracy", None, ""
     elif class_ is not None:

@@ -17,6 +17,8 @@ _IMAGES = re.compile(
     r"|(?:pixels|images|patches) (?:is|are|was|were) (?:masked|missing|removed|hidden)"
     r"|(?:rotated|blurred|shifted|inverted|distorted|out-of-distribution|ood)"
     r"(?: test)? (?:images|inputs|set|data)"
+    r"|(?<!random )(?:[0-9]-pixel|circular|(?:right|left|down|up)(?:ward)?|vertical)"
+    r" (?:(?:right|left|down|up)ward )?shifts?|shifting (?:by |just |only )*[0-9]+ pixels"
     r"|(?:gaussian|salt[- ]and[- ]pepper|impulse|speckle|image|input|pixel|additive|white|test)"
     r" noise|under noise|noise (?:levels?|strength|of|at))\b",
     re.IGNORECASE,
@@ -158,14 +160,18 @@ _BOTH_KINDS = re.compile(
     r"|robust(?:ness)? (?:to|against))\b",
     re.IGNORECASE,
 )
-_NOT_ALL_PRUNED = re.compile(rf"{_TREE.pattern}|\bcompar\w+ (?:with|to)\b|\bversus\b|\bvs\b", re.I)
+_NOT_ALL_PRUNED = re.compile(
+    rf"{_TREE.pattern}|\bcompar\w+ (?:with|to)\b|\bversus\b|\bvs\b|\bfloating[- ]point\b|\bfp32\b",
+    re.IGNORECASE,
+)
 _AUGMENTATION = re.compile(r"\baugment", re.IGNORECASE)
 # Short forms that stand in the heads of columns only.
 _IN_HEADS = re.compile(
     r"(?<![^\W_])(?:robust(?:ness)?|adv\.?|adversarial|auto-?attack|pgd[- ]?[0-9]*|fgsm|noise|noisy"
     r"|(?:\u03b5|eps(?:ilon)?) ?= ?[0-9./]+"
     r"|(?:a?sym(?:m|metry|metric)?|pair(?:flip)?)[-. ]?[0-9]+ ?%?|[0-9]+ ?%? (?:noise|labels)"
-    r"|int[48]|[1-8] ?-?bits?|pruned|coarse)(?![^\W_])",
+    r"|(?:right|left|up|down|circular|horizontal|vertical|random)(?:ward)? shifts?|shifted|rotated"
+    r"|blurred|occluded|int[48]|[1-8] ?-?bits?|pruned|coarse)(?![^\W_])",
     re.IGNORECASE,
 )
 

@@ -38,6 +38,15 @@ from fmbench.extraction.text.conditions import (
     names_test_images,
     restricts_classes,
 )
+from fmbench.extraction.text.items import (
+    find_name_of_item,
+    find_titles,
+    is_of_guessing,
+    is_of_other_works,
+    is_of_unnamed,
+    is_result_of_name,
+    stands_beside_versus,
+)
 from fmbench.extraction.text.mentions import (
     FASHION,
     FIRST_OF_TWO,
@@ -86,9 +95,11 @@ class Sentence:
         """Find everything in a sentence; ``context`` is the data set of the sentences before."""
         text = clean_sentence(raw)
         models = find_models(text)
+        titles = find_titles(raw, text)
         figures = [
             figure
             for figure in find_figures(text)
+            if not any(start <= figure.start < end for start, end in titles)
             if figure.is_percent or not any(m.start <= figure.start < m.end for m in models)
         ]
         kept = [(m.start, m.end) for m in models]
@@ -219,8 +230,11 @@ def find_metric_of(sentence: Sentence, figure: FigureMention) -> MetricName | st
         return f"of {TRAINING_IMAGES}"
     reason = _explain_clause(sentence, figure)
     if reason:
-        return reason
+        return reason if figure.is_percent or sentence.metrics else ""
     mention = _choose_mention(sentence, figure)
+    names = (*sentence.models, *sentence.datasets)
+    if mention is None and is_result_of_name(sentence.text, figure, names):
+        return replace(ACCURACY, remark=_NOT_SAID)
     if mention is None and not figure.is_percent:
         return UNNAMED if _looks_like_share(sentence, figure) else ""
     if mention is None and images == "test":
@@ -439,8 +453,9 @@ _REASONS = (
     ),
     (
         re.compile(
-            r"\b(?:expect(?:s|ed)?|hopes?|hoped|aims?|aimed|targets?|goals?|should|would|might"
-            r"|supposed to)\b[^,;]{0,60}$",
+            r"\b(?:expect(?:s|ed)?|hopes?|hoped|aims?|aimed|targets?|targeting|goals?|should"
+            r"|would(?! like to (?:share|show|report|present))|might|supposed to|imagine|suppose"
+            r"|when you see|(?:easy|enough|possible) to (?:reach|get|achieve))\b[^,;]{0,60}$",
             re.IGNORECASE,
         ),
         "a figure that is only expected",
@@ -452,6 +467,15 @@ _REASONS = (
     (
         re.compile(r"\b(?:pseudo-?)?labell?ing (?:accurac|error)", re.IGNORECASE),
         "of labels that a program gives to training images",
+    ),
+    (
+        re.compile(
+            r"\b(?:\w+ (?:out )?of (?:the )?\w+|most|many|some|several|all|both) (?:of )?(?:the )?"
+            r"(?:configurations|models|networks|classifiers|runs|variants|settings)\b[^,;]{0,20}"
+            r"\b(?:exceed|surpass|cross|(?:is|are|stay|score)\w* (?:above|over|below))[^,;]{0,30}$",
+            re.IGNORECASE,
+        ),
+        "a bound for several models",
     ),
 )
 
@@ -468,8 +492,15 @@ def _explain_clause(sentence: Sentence, figure: FigureMention) -> str:
     """Say why no figure of this clause is a result on the test images; empty if it may be one."""
     start, _ = next(iterate_clauses(sentence.clauses, figure))
     for pattern, reason in _REASONS:
-        if pattern.search(sentence.text[start : figure.start]):
+        bound = re.match(r"[^0-9.]*", figure.text)
+        if pattern.search(sentence.text[start : figure.start] + (bound[0] if bound else "")):
             return reason
+    if is_of_other_works(sentence.text[: figure.start]):
+        return "of a list of other works"
+    if is_of_guessing(sentence.text[: figure.start]) or re.match(
+        r" ?\)? (?:random )?(?:chance|guess)", sentence.text[figure.end :], re.IGNORECASE
+    ):
+        return "of guessing"
     later = [f for f in sentence.figures if f.start > figure.start and f.is_clear]
     if any(_EARLY.match(sentence.text, f.end) for f in later) and _EARLY.match(
         sentence.text, figure.end
@@ -613,7 +644,15 @@ def _find_beside(text: str, figure: FigureMention, mentions: Sequence[Mention]) 
 def find_label_of(sentence: Sentence, figure: FigureMention) -> str:
     """Find the model to which a figure belongs; empty if the sentence does not name it."""
     model = _find_model_of(sentence, figure)
-    return clean_label(model.name) if model and not is_derived(model.name) else ""
+    before = sentence.text[: figure.start]
+    if model is None:
+        return find_name_of_item(before)
+    is_alone = not sentence.compared and len(sentence.models) == 1
+    if is_alone and stands_beside_versus(sentence.text, sentence.figures, figure):
+        return ""
+    if is_of_unnamed(before, model, figure):
+        return ""
+    return clean_label(model.name) if not is_derived(model.name) else ""
 
 
 def _find_model_of(sentence: Sentence, figure: FigureMention) -> Mention | None:

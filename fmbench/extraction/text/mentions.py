@@ -23,6 +23,7 @@ from fmbench.extraction.metric_names import MetricMention, find_mentions
 
 MAX_SENTENCE = 2000  # characters; the rest of a longer one is not read
 FASHION = "Fashion-MNIST"
+SIZE_OF_LAYER = "a size of a layer"
 ONE_OF_LIST = "one of a list of values, as of folds or epochs"
 END_OF_INTERVAL = "an end of an interval"
 FIRST_OF_TWO = "the first of two values"  # from 90.1 % to 92.2 %
@@ -79,7 +80,8 @@ _REFERENCE_BEFORE = re.compile(
     r"(?:tables?|tab\.|figures?|figs?\.|sections?|sect?\.|eqs?\.|equations?|chapter|pages?|pp?\."
     r"|steps?|algorithm|appendix|refs?\.|lines?|versions?|v|no\.|nr\.|fold|layers?|block|experiment"
     r"|epochs?|seeds?|issue|class|label|category|gtx|rtx|python|keras|tensorflow|pytorch|cifar)"
-    r"[\s#(]*(?:[0-9.]+ ?(?:and|,|-|to) ?)*$",
+    r"[\s#(]*(?:[0-9.]+ ?(?:and|,|-|to|\((?:especially|mainly|in particular|see)) ?)*$"
+    r"|\b(?:arxiv|doi)[:\s]*$",
     re.IGNORECASE,
 )
 _UNIT_AFTER = re.compile(
@@ -116,10 +118,15 @@ _DIFFERENCE_BEFORE = re.compile(
     rf"(?: of| by| is| was|:)?|\bplus|\bminus)\s*(?:{ABOUT}|{AT_LEAST}|{AT_MOST}|an?)?\s*\+?$",
     re.IGNORECASE,
 )
+_GAP_BETWEEN = re.compile(
+    rf"\b(?:gap|difference) between [^.;,()]{{0,60}} \(\s*(?:{ABOUT})?\s*$", re.IGNORECASE
+)
+_FEW_IMAGES = re.compile(r"\s*(?:=*>|=|\()?\s*[0-9]+ (?:out )?of (?:the )?[0-9]{1,3}(?![0-9,.])")
+_INTO = re.compile(r"\b[^.;]{0,60}? (?:in)?to (?:the |about |over )*[0-9]", re.IGNORECASE)
 _DIFFERENCE_AFTER = re.compile(
     r"^\s?(?:-?(?:percentage[- ]?)?points?\b|pp\b|p\.p\.|(?:absolute |relative |test |higher )*"
     r"(?:improvements?|increases?|gains?|reductions?|decreases?|drops?|differences?|higher|lower"
-    r"|better|worse|more|less|fewer|faster|slower|above|below|points?)\b"
+    r"|better|worse|more|less|fewer|faster|slower|above|below|points?|gaps?)\b"
     r"|(?:in )?(?:accuracy )?(?:improvement|gain|increase|drop)\b)",
     re.IGNORECASE,
 )
@@ -193,6 +200,9 @@ _SPLIT_PART = re.compile(
     r"|val(?:id(?:ation)?)?|dev|test(?:ing)?)\b(?! ?(?:accura|acc\b|error|set accuracy))",
     re.IGNORECASE,
 )
+# 784 -> 128 -> 10; \0 stands for one of the numbers
+_ARROW = r"(?:-+>|=+>|[\u2192\u21d2]|&rarr;?)"
+_ARROW_BESIDE = re.compile(rf"\0 ?{_ARROW} ?[0-9]|[0-9] ?{_ARROW} ?\0", re.IGNORECASE)
 _TESTED_ON = re.compile(
     r"\b(?:with|using|on|for|from|and) the (?:remaining|other|rest of) $|"
     r"\b(?:tested|trained|validated|evaluated|training|testing|validation) (?:it |them )?on "
@@ -364,6 +374,8 @@ def _explain_number(sentence: str, figure: FigureMention) -> str:
             return "a count or a quantity with a unit"
         if _COUNT_OF_RUNS.search(before) and re.fullmatch(r"[1-4]?[0-9]", figure.text):
             return "a number of runs"
+        if not figure.has_decimals and _ARROW_BESIDE.search(f"{before[-20:]}\0{after[:20]}"):
+            return SIZE_OF_LAYER
     if _TIME.search(f"{before[-6:]}\0{after[:6]}"):
         return "a time of day"
     if re.search(r"(?:^|[\s(:=])-$", before) and not figure.text.startswith("-"):
@@ -380,10 +392,21 @@ def _explain_number(sentence: str, figure: FigureMention) -> str:
         return "a share of something else"
     if re.search(r"\bloss\s*[:=]\s*$", before, re.IGNORECASE):
         return "a loss"
-    if _DIFFERENCE_BEFORE.search(before) or _DIFFERENCE_AFTER.match(after):
+    if (
+        _GAP_BETWEEN.search(before)
+        or _DIFFERENCE_BEFORE.search(before)
+        or _DIFFERENCE_AFTER.match(after)
+    ):
         return "a difference"
     if figure.is_percent and _OTHER_SHARE_AFTER.match(after):
         return "a share of something else"
+    few = _FEW_IMAGES.match(after) if figure.is_percent else _FEW_IMAGES.fullmatch(figure.text)
+    if few:
+        return "of a few images"
+    if figure.is_percent and re.match(r" range\b", after):
+        return "a range"
+    if figure.is_percent and re.search(r"accuracy from $", before) and _INTO.match(after):
+        return FIRST_OF_TWO
     if figure.is_percent and _TESTED_ON.search(before):
         return "a share of something else"
     if (

@@ -47,6 +47,7 @@ from fmbench.extraction.text.mentions import (
     FASHION,
     MAX_SENTENCE,
     ONE_OF_LIST,
+    SIZE_OF_LAYER,
     FigureMention,
     Mention,
     find_models,
@@ -56,6 +57,7 @@ from fmbench.extraction.text.printed import find_identifiers, name_printed, spli
 from fmbench.extraction.text.split import (
     LINE_LEVEL,
     Headings,
+    count_headings,
     find_data_set_of_line,
     find_data_sets_of_records,
     is_log_line,
@@ -90,7 +92,8 @@ def read_words(texts: Sequence[str], name: str) -> Extraction:
     lines = [line for text in texts for line in re.split(r"\r\n|\r|\n", text)]
     if name == "the command line":
         lines = _join_arguments(lines)
-    if sum(bool(line.strip()) for line in lines) > MAX_LINES:
+    n_lines = sum(bool(line.strip()) for line in lines)
+    if n_lines > MAX_LINES:
         raise UserError(f"{name} has more than {MAX_LINES:,} lines of words: give fewer")
     headings = Headings()
     logged: list[tuple[int, FoundClaim]] = []
@@ -108,7 +111,7 @@ def read_words(texts: Sequence[str], name: str) -> Extraction:
         if line.strip() and find_data_set_of_line(line) is None:
             found, seen = _read_line(line, f"{unit} {i}", headings.data_set)
             claims += found
-            notes += seen
+            notes += seen if n_lines == 1 or unit == _ARGUMENT else _keep_figures(seen)
             if is_log and (is_log_line(line) or is_of_epoch(line)):
                 logged += [(0, claim) for claim in found if not claim.label]
         if not headings.enter_line(line) and restricts_classes(line) and not _holds_figure(line):
@@ -119,6 +122,16 @@ def read_words(texts: Sequence[str], name: str) -> Extraction:
 
 
 BARE_NUMBER = re.compile(r"\s*(?:(?:out|\[)\S{0,9}:?\s*)?[0-9]*\.?[0-9]+\s*%?\s*", re.IGNORECASE)
+_NO_FIGURE = re.compile(
+    r": no figure (?:in '|is clear in '(?![^']*\b(?:[1-9][0-9]|[0-9]*\.[0-9]{2,})\b))"
+)
+
+
+def _keep_figures(notes: Sequence[str]) -> list[str]:
+    """Return the notes on lines of a file that hold a number which may be an accuracy."""
+    return [note for note in notes if not _NO_FIGURE.search(note)]
+
+
 _CODE_OF_TRAINING = re.compile(
     r"[(\[][^()\[\]]{0,40}(?<![a-z])(?:train|val(?:id)?)(?![a-z])", re.IGNORECASE
 )
@@ -178,6 +191,7 @@ def find_sentences(
     notes: list[str] = []
     n_read = n_training = n_crowded = 0
     above = ""  # the printed line above
+    has_headings = count_headings(text) > 1
     for section, model, raw, data_set in _iterate_sentences(text, context, headings, is_printed):
         if n_read == MAX_SENTENCES:
             notes.insert(0, f"{where}: only the first {MAX_SENTENCES:,} sentences are read")
@@ -198,7 +212,7 @@ def find_sentences(
             above = sentence.text
         found = _list_claims(sentence, readings, where)
         claims += found
-        if is_log_line(raw) or is_of_epoch(raw):
+        if is_of_epoch(raw) or (is_log_line(raw) and not has_headings):
             logged += [(section, claim) for claim in found if claim.label in ("", model)]
         notes += [
             f"{where}: not taken ({reading.why_not}): {quote(sentence.text, reading.figure)}"
@@ -307,7 +321,10 @@ def _read_line(
         reason = explain_condition(sentence, figure) or FASHION
     if reason != FASHION or isinstance(name, str):
         return [], [_note_not_taken(where, reason, sentence, figure)]
-    reading = make_claim(sentence, figure, name, _cut_label(sentence, figure))
+    label = _cut_label(sentence, figure)
+    if _LAYER.fullmatch(label) and not sentence.metrics:
+        return [], [_note_not_taken(where, SIZE_OF_LAYER, sentence, figure)]
+    reading = make_claim(sentence, figure, name, label)
     if reading.claim is None:
         if OUT_OF_RANGE.search(reading.why_not):
             if where.startswith(_ARGUMENT):
@@ -324,6 +341,14 @@ def _read_line(
         if other.is_clear and other is not figure and not other.why_not
     ]
     return [replace(claim, where=where)], notes
+
+
+_LAYER = re.compile(
+    r"(?:(?:max|avg|average|global|hidden|input|output|fully[- ]connected|first|second|last) ?)*"
+    r"(?:conv(?:olution(?:al)?)?(?:[123]d)?|fc|dense|linear|pool(?:ing)?(?:2d)?|dropout|flatten|layer"
+    r"|inputs?|outputs?|kernel|strides?|padding|channels?)(?: layer)?s?[ _-]?[0-9]{0,2}",
+    re.IGNORECASE,
+)
 
 
 def _note_not_taken(where: str, reason: str, sentence: Sentence, figure: FigureMention) -> str:
@@ -451,9 +476,12 @@ def _choose_figures(sentence: Sentence) -> list[FigureMention]:
     set_off = [
         figure
         for figure in possible
-        if re.search(r"[:=|]\s?$", sentence.text[: figure.start])
-        or figure.text[:1] in "<>~"
-        or any(is_connected_in(sentence, m, figure) for m in sentence.metrics)
+        if len(re.sub("[^0-9]", "", figure.text)) > 1  # nobody prints an accuracy of 7
+        and (
+            re.search(r"[:=|]\s?$", sentence.text[: figure.start])
+            or figure.text[:1] in "<>~"
+            or any(is_connected_in(sentence, m, figure) for m in sentence.metrics)
+        )
     ]
     return set_off[-1:]
 

@@ -18,7 +18,13 @@ from fmbench.extraction.text.conditions import (
     is_title_of_training,
     restricts_classes,
 )
-from fmbench.extraction.text.mentions import FASHION, MAX_SENTENCE, clean_sentence, find_datasets
+from fmbench.extraction.text.mentions import (
+    FASHION,
+    MAX_SENTENCE,
+    clean_sentence,
+    find_datasets,
+    find_models,
+)
 
 # Marks around the end and the beginning of a sentence: quotes, brackets, Markdown, LaTeX, HTML.
 _CLOSING = r"(?:[\"')\]}*_`$]|</[a-z]{1,10}>)*+"
@@ -26,7 +32,7 @@ _OPENING = r"(?:[\"'(\[{$]|<[a-z]{1,10}>)*+"
 _EMPHASIS = r"(?:\*{1,3}|_{1,3}|`)"
 _SENTENCE_END = re.compile(
     rf"(?<=[.!?])(?P<closing>{_CLOSING})\s+"
-    rf"(?={_OPENING}(?:[A-Z]|k-?(?:NN|nn|nearest)\b|{_EMPHASIS}[A-Za-z0-9]|\\[a-zA-Z]{{2}}))"
+    rf"(?={_OPENING}(?:[A-Z\u3040-\u30ff\u3400-\u9fff]|k-?(?:NN|nn|nearest)\b|{_EMPHASIS}[A-Za-z0-9]|\\[a-zA-Z]{{2}}))"
 )
 _ABBREVIATION = re.compile(
     r"(?:\b(?:al|e\.g|i\.e|figs?|tabs?|secs?|sect|eqs?|vs|approx|ca|acc|err|cf|resp|dr|prof|refs?|st"
@@ -52,7 +58,10 @@ _TRAINING_LOG = re.compile(
     r"|[0-9]+/[0-9]+ \[=|\b[0-9]+ ?/ ?[0-9]+ (?:batches|steps|it)\b",
     re.IGNORECASE,
 )
-_TEST_LINE = re.compile(r"^(?!.*\b(?:train|val))(?!.*[0-9]/[0-9]+ \[=).*\btest", re.IGNORECASE)
+_TEST_LINE = re.compile(
+    r"^(?!.*\b(?:train|val))(?!.*[0-9]/[0-9]+ \[=)(?:.*\btest|\W*final\b)", re.IGNORECASE
+)
+_FINAL = re.compile(r"\W*final\b", re.IGNORECASE)
 _LOGGED_CELL = r"^\s*[|][^|]*[|](?:[^|]*[|])??\s*test[ _](?:acc|err)\w*[ :=]+[0-9]"
 _LOG_LINE = re.compile(
     rf"{_RECORD.pattern}|^\W*{_EPOCH}|{_LOGGED_METRIC}|{_LOGGED_CELL}", re.IGNORECASE
@@ -272,13 +281,47 @@ _METRIC_LINE = re.compile(
 )
 
 
+def count_headings(text: str) -> int:
+    """Count the lines that Markdown marks as headings; a log has none."""
+    return sum(_MARKED_HEADING.match(line[:_MAX_START]) is not None for line in text.split("\n"))
+
+
+_MARKED_HEADING = re.compile(r"\s{0,3}(?:[0-9]{1,2}\.\s+)?(?P<mark>#{1,6})\s+(?P<title>\S.{0,200})")
+_MAX_NAME = 60  # characters of a heading that is a model's name
+
+
+def _name_models_of_headings(lines: Sequence[str]) -> list[str]:
+    """Write a model that a heading names before the only accuracy below it: ``### SVC``.
+
+    With several accuracies below a heading, nobody knows what tells their models apart.
+    """
+    starts = [i for i, line in enumerate(lines) if _MARKED_HEADING.match(line[:_MAX_START])]
+    found: dict[str, list[tuple[int, str]]] = {}
+    for start, end in itertools.pairwise([*starts, len(lines)]):
+        heading = _MARKED_HEADING.match(lines[start][:_MAX_START])
+        title = clean_sentence(heading["title"]).strip(" :#") if heading else ""
+        models = find_models(title) if len(title) <= _MAX_NAME else []
+        metrics = [
+            i for i in range(start + 1, end) if _METRIC_LINE.fullmatch(lines[i][:_MAX_START])
+        ]
+        if len(models) == len(metrics) == 1:
+            found.setdefault(models[0].name, []).append((metrics[0], title))
+    named = list(lines)
+    for places in found.values():
+        for i, title in places if len(places) == 1 else ():  # "simple CNN" and "deep CNN" differ
+            match = _METRIC_LINE.fullmatch(lines[i][:_MAX_START])
+            assert match is not None
+            named[i] = f"{match['mark']}{title} {match['rest']}"
+    return named
+
+
 def name_models_of_records(lines: Sequence[str]) -> list[str]:
     """Write the model of each record before its metrics: ``Model: SVC``, below ``Accuracy: 89.7``.
 
     A record goes on to the next blank line. The name of its only model may stand below the metrics;
-    of several names, the one above a metric counts.
+    of several names, the one above a metric counts. A heading names the only metric below it.
     """
-    named = list(lines)
+    named = _name_models_of_headings(lines)
     start = 0
     for end in [*(i for i, line in enumerate(lines) if not line.strip()), len(lines)]:
         names = {i: name for i in range(start, end) if (name := _name_record(lines[i]))}
@@ -403,7 +446,7 @@ def strip_log_prefix(line: str) -> str:
 
 def is_of_epoch(line: str) -> bool:
     """Whether a line prints a loss or the number of an epoch, as one of each epoch does."""
-    return _OF_EPOCH.search(line[:_MAX_START]) is not None
+    return _OF_EPOCH.search(line[:_MAX_START]) is not None and not _FINAL.match(line)
 
 
 def _is_alone(line: str) -> bool:
@@ -432,13 +475,23 @@ def split_sentences(
     headings = headings or Headings(context)
     blocks = list(_split_blocks(_mark_latex(_name_records(text)), is_printed=is_printed))
     for block, following in itertools.zip_longest(blocks, blocks[1:], fillvalue=""):
-        if (_holds_below(block) or _is_item(following)) and headings.enter_line(block):
+        if _IS_LINK.fullmatch(block):
+            continue
+        is_above = (_holds_below(block) or _is_item(following)) and headings.enter_line(block)
+        if is_above and not _ENDS_WITH_RESULT.search(block[-_MAX_START:]):
             continue
         data_set = headings.data_set
         for sentence in _split_block(block):
             if _WORTH_READING.search(sentence):
                 yield sentence, data_set
             data_set = _find_context(sentence[:MAX_SENTENCE]) or data_set
+
+
+# An item of a list that is a link to another work and nothing else.
+_IS_LINK = re.compile(
+    r"\s*(?:[-*\u2022]|[0-9]{1,2}[.)])\s+\[[^\n\]]{0,300}\]\(https?://[^()\s]{0,300}\)\W*"
+)
+_ENDS_WITH_RESULT = re.compile(r"[\w)*]\s?[-:=]\s?(?:0?\.[0-9]{2,}|[0-9]{2}(?:\.[0-9]+)? ?%)\W*$")
 
 
 def _name_records(text: str) -> str:

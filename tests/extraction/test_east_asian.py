@@ -1,0 +1,63 @@
+"""Tests that results in Chinese and Japanese texts are read."""
+
+from __future__ import annotations
+
+import pytest
+
+from fmbench.extraction.east_asian import translate
+from fmbench.extraction.read import read_input
+
+
+def show(text):
+    """Return (label, figure) of each claim of a text."""
+    return [(claim.label, claim.figure.printed) for claim in read_input(text).claims]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("最终模型在测试集上取得约 90.53% 的分类准确率。", [("", "about 90.53%")]),
+        ("LeNet-5的准确率为90.6%。", [("LeNet-5", "90.6%")]),
+        ("卷积神经网络的准确率最高为94.15%。", [("convolutional neural network", "94.15%")]),
+        ("测试集准确率：83.76％", [("", "83.76%")]),
+        ("最终loss：0.3897，准确率：84.22%", [("", "84.22%")]),
+    ],
+)
+def test_accuracies_in_sentences_are_read(text, expected):
+    assert show(f"# Fashion-MNIST 分类\n\n这是一个数据集的介绍。\n\n{text}\n") == expected
+
+
+@pytest.mark.parametrize(
+    "heads",
+    [
+        "| 算法 | Fashion测试集准确率 | 经典MNIST测试集准确率 |",
+        "| 分類器 | Fashion テスト精度 | MNIST テスト精度 |",
+    ],
+)
+def test_heads_of_tables_are_read(heads):
+    table = f"{heads}\n|-|-|-|\n| SVC | 0.897 | 0.98 |\n| CNN | 0.916 | 0.99 |\n"
+    assert show(table) == [("SVC", "0.897"), ("CNN", "0.916")]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "训练集准确率：99.1%",
+        "验证集准确率为93.2%。",
+        "M=2、4、6 的准确率如下：",
+        "准确率提升了1.2%。",
+        "MNIST太简单了，准确率已经达到99.6%。",
+        "# 参考\n- [Fashion MNIST 94% accuracy](https://a.b/c)",
+    ],
+)
+def test_what_is_no_test_accuracy_is_not_taken(text):
+    found = read_input(f"介绍。\n\n{text}\n\nSVC的准确率为89.7%。\n" if "#" not in text
+                       else f"SVC的准确率为89.7%。\n\n{text}\n")  # fmt: skip
+    assert [claim.figure.printed for claim in found.claims] == ["89.7%"]
+
+
+def test_other_texts_stay_as_they_are_and_lines_stay_in_their_places():
+    text = "LeNet-5 reaches 90.6 %.\n\n  über — “quoted”\n"
+    assert translate(text) == text
+    text = "# 结果\n\n准确率：90%\n\n  训练\n"
+    assert translate(text).count("\n") == text.count("\n")
