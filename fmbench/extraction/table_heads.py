@@ -188,7 +188,7 @@ class Table:
         others = self.columns[1:]
         known_roles = ("training", "changed", "class")
         if any(column.metric or column.role in known_roles for column in self.columns):
-            return False
+            return self._has_only_metrics_in_rows()
         if any(column.role == "label" and column.n_texts for column in others):
             return False
         names = [strip_figure(cell.text) for cell in self.columns[0].cells if cell.text]
@@ -215,6 +215,19 @@ class Table:
                 all(find_data_sets(name).is_only_name for name in names)
                 or all(names_part(name) for name in names)
             )
+        )
+
+    def _has_only_metrics_in_rows(self) -> bool:
+        """Whether a table of two columns lists metrics although its head names one, too.
+
+        ``Metric | Accuracy score`` stands above ``Training accuracy | 99.1`` and
+        ``Test accuracy | 90.2``.
+        """
+        names = [strip_figure(cell.text) for cell in self.columns[0].cells if cell.text]
+        return (
+            self.grid.n_columns == 2
+            and len(names) > 1
+            and all(is_training_metric(name) or find_metric_name(name) for name in names)
         )
 
     def name_row(self, row: int) -> str:

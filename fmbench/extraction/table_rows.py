@@ -18,6 +18,7 @@ from fmbench.extraction.data_set_names import (
     names_training_part,
 )
 from fmbench.extraction.found import Average, FoundClaim
+from fmbench.extraction.metric_names import find_metric_name, is_training_metric
 from fmbench.extraction.runs import (
     average_runs,
     names_folds,
@@ -56,6 +57,8 @@ _STATISTICS = re.compile(
     r"|sum|range|variance)",
     re.IGNORECASE,
 )
+# Heads above the figures of a table that lists metrics in its rows.
+_NO_MODEL = re.compile(r"(?:value|score|result|figure|test)s?|%|dataloader \d+", re.IGNORECASE)
 _TRAINING_PLACES = re.compile(r"^(?:epochs?|iterations?|steps?)$", re.IGNORECASE)
 
 
@@ -180,7 +183,7 @@ def _leave_out_other_images(table: Table, entries: Sequence[_Entry]) -> list[_En
         name = entry.names[0] if entry.names else ""
         if data.is_other or is_label_of_other_data(name):
             skipped[join_words(data.others or find_data_sets(name).others)] += 1
-        elif names_training_part(entry.part or entry.section):
+        elif names_training_part(entry.part or entry.section) or is_training_metric(name):
             skipped["training or validation images"] += 1
         elif condition := find_condition_of_table(entry.section) or next(
             filter(None, (find_condition_of_head(c.cells[entry.index].text) for c in settings)), ""
@@ -219,15 +222,11 @@ def _build_rows(
         if _TRAINING_PLACES.match(head) and re.fullmatch(r"\d+", first):
             table.notes.append(f"{table.source}: its rows are epochs of one training: not taken")
             return
-        if label and len(single) > 1 and re.fullmatch(r"[\d.,e+-]+", label) and head:
-            label = f"{clean_label(head)} {label}"
         label = "" if is_missing(label) else label
         if not label and len(single) > 1:
             table.notes.append(f"{table.name_row(index)}: the row names no model: not taken")
             continue
-        if table.is_transposed and re.fullmatch(
-            r"(?:value|score|result|figure|test)s?|%|dataloader \d+", label, re.I
-        ):
+        if table.is_transposed and (find_metric_name(label) or _NO_MODEL.fullmatch(label)):
             label = ""
         run = " ".join(f"{column.head} {column.cells[index].text}" for column in runs)
         are_folds = any(names_folds(column.head) for column in runs)
@@ -325,13 +324,16 @@ def _join_names(table: Table, chosen: Sequence[Column], found: Sequence[_Entry])
     """
     width = max((len(entry.names) for entry in found), default=0)
     labels = [entry.names[0] if entry.names else "" for entry in found]
+    head = _find_head_of_numbers(table, chosen, labels)
+    labels = [f"{head} {label}" if head else label for label in labels]
     for place in range(1, width):
         names = (entry.names[place] for entry in found)
         values = [name if len(name) <= _MAX_PART else "" for name in names]
         labels = _tell_apart(labels, values, "{0} {1}")
     labels = _tell_apart(labels, [entry.section for entry in found], "{1}: {0}")
     runs = [column for column in table.columns if column.role == "run"]
-    for column in [*list_settings(table, chosen), *runs]:
+    settings = list_settings(table, chosen, has_name=not head)
+    for column in [c for c in [*settings, *runs] if not head or clean_label(c.head) != head]:
         cells = (column.cells[entry.index].text for entry in found)
         values = [f"{clean_label(column.head)} {cell}" if cell else "" for cell in cells]
         values = [
@@ -345,6 +347,14 @@ def _join_names(table: Table, chosen: Sequence[Column], found: Sequence[_Entry])
         seen[label] += 1
         numbers.append(str(seen[label]))
     return _tell_apart(labels, numbers, "{0} ({1})") if all(labels) else labels
+
+
+def _find_head_of_numbers(table: Table, chosen: Sequence[Column], labels: Sequence[str]) -> str:
+    """Return the head of a column of numbers that stand for models; empty if they have names."""
+    if len(labels) < 2 or not all(re.fullmatch(r"[\d.,e+-]+", label) for label in labels):
+        return ""
+    columns = _find_label_columns(table, chosen)
+    return clean_label(columns[0].head) if columns else ""
 
 
 def _tell_apart(labels: list[str], values: list[str], template: str) -> list[str]:

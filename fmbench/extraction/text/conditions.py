@@ -25,7 +25,7 @@ _LABELS = re.compile(
     r"\b(?:(?:label|class|asymmetric|symmetric|pair|pairwise|training) noise"
     r"|noise (?:rates?|ratios?|types?)"
     r"|(?:noisy|flipped|wrong|corrupted|incorrect|missing)(?: training)? labels?|label flip\w*"
-    r"|label corruption|mislabell?ed|poison(?:ed|ing))\b",
+    r"|label corruption|mislabell?ed|poison(?:ed|ing)|polluted)\b",
     re.IGNORECASE,
 )
 _PERCENT = r"[0-9.]+ ?(?:%|per ?cent)"
@@ -97,9 +97,10 @@ _NETWORK = re.compile(
 )
 _TREE = re.compile(r"\b(?:trees?|forests?)\b", re.IGNORECASE)  # pruning is a usual part of these
 SOME_CLASSES = "some of the ten classes"
+OF_CLUSTERS = "of clustering or of finding anomalies"
 _CONDITIONS = (
     (_CLASSES, f"of {SOME_CLASSES}"),
-    (_CLUSTERS, "of clustering or of finding anomalies"),
+    (_CLUSTERS, OF_CLUSTERS),
     (_CLIENTS, "of training that is spread over clients or private"),
     (_FEATURES, "of a classifier on the features of another model"),
     (_OTHER_TRAINING, "of training with other images"),
@@ -110,7 +111,7 @@ _CONDITIONS = (
 )
 _AUGMENTED = re.compile(
     r"\b(?:augment(?:ed|ation|ations|ing)?|random erasing|mix-?up|cut-?mix|cut-?out|label smoothing"
-    r"|distill?(?:ed|ation|ing)|ensembl(?:es?|ing)|self-training"
+    r"|distill?(?:ed|ation|ing)|ensembl(?:es?|ing)|fused|fusion|self-training"
     r"|(?:with|using|by) (?:our|the proposed) (?:[\w-]+ )?(?:approach|method|loss|training|scheme"
     r"|technique|strategy|optimi[sz]er|regulari[sz]\w+|modifications?|changes?))\b",
     re.IGNORECASE,
@@ -132,6 +133,12 @@ _BEHIND = re.compile(
 )
 
 
+# The approach of clustering is strong, achieving an accuracy of 89 %.
+_SUBJECT_IS_CLUSTERING = re.compile(
+    r"^(?:(?:this|the|our|these) )?(?:[\w-]+ ){0,2}?(?:of |with |by |for )?clustering\b", re.IGNORECASE
+)
+
+
 def find_condition(clause: str, before: str = "", behind: str = "") -> str:
     """Say what is changed for the figures of a clause; empty if nothing is.
 
@@ -144,7 +151,7 @@ def find_condition(clause: str, before: str = "", behind: str = "") -> str:
                 continue
             if _is_stated(pattern, part):
                 return reason
-    return ""
+    return OF_CLUSTERS if _SUBJECT_IS_CLUSTERING.match(before) else ""
 
 
 # Both kinds of figures stand in the table, so that its caption decides nothing.

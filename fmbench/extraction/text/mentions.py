@@ -43,7 +43,8 @@ _CITATION = re.compile(
     r"\[[0-9][0-9,;\s-]{0,60}\]|\((?:[^()%]{0,80}[ ,])?(?:19|20)[0-9]{2}[a-z]?\)"
 )
 
-_PART_OF_WORD_AFTER = re.compile(r"\w|-[A-Za-z]| ?x ?[0-9]|[.,][0-9]|'s\b")
+# The sign "=" follows the version of a package: mkl=2.3=h1234.
+_PART_OF_WORD_AFTER = re.compile(r"\w|-[A-Za-z]| ?x ?[0-9]|[.,][0-9]|'s\b|=\w")
 _DECIMALS = re.compile(r"[0-9][.,][0-9]{1,2}(?![0-9])|\.[0-9]|(?<![0-9])0,[0-9]")
 
 # Words that may stand between the name of a metric and its figure.
@@ -157,6 +158,14 @@ _OTHER_SHARE_BEFORE = re.compile(
     r"\s*(?:of|=|:|is|was|at|up to)?\s*(?:about |only )?[(]?$",
     re.IGNORECASE,
 )
+# The shares of the images that a model is trained and tested on: test size of 80% and 20%.
+_SPLIT_BEFORE = re.compile(
+    r"\b(?:train(?:ing)?|test(?:ing)?|val(?:idation)?|hold-?out|split)(?: set| data)?"
+    r" (?:size|split|ratio|proportion|share|fraction|portion|percentage)s?"
+    rf"(?: (?:of|is|was|are|were|to)|[=:])? ?(?:about )?(?:{_NUMBER} ?{_PERCENT} ?(?:and|,|/|to) ?)*$",
+    re.IGNORECASE,
+)
+_SPREAD_BEFORE = re.compile(r"\+ ?/? ?- ?$")  # a spread without a figure: fluctuations of ± 0.1 %
 # What joins a name and a word that is elsewhere the name of a parameter: LeNet-5 with dropout: 89 %
 _JOINS_NAME = re.compile(
     r"(?:\b(?:with|without|and|no|plus|using)|w/o?|[+&,-])\s*(?:[a-z-]+\s+){0,2}$", re.IGNORECASE
@@ -166,6 +175,8 @@ _COUNT_BEFORE = re.compile(
     r"(?:^|[(,;|])\s*(?:(?:number|no\.?|#|total|trainable|max|training|of|hidden) ?)*"
     r"(?:param(?:eter)?s?|weights|epochs?|iterations?|steps?|batch(?:es)?|layers?|units|neurons"
     r"|filters|images|samples|examples|classes|runs?|seeds?|trials|folds|year|depth|width|flops|macs"
+    r"|cuda|gpus?|cpus?|devices?|ranks?|workers?|threads?|elements|entries|rows|columns|features"
+    r"|channels|kernels?|strides?|padding"
     r"|size|memory|(?:train(?:ing)?|test|inference|run|wall) ?time|time|latency|speed|patience)"
     r"\s*(?:[(\[][^()\[\]]{0,20}[)\]])?\s*[:=|]\s*$",
     re.IGNORECASE,
@@ -367,8 +378,10 @@ def _explain_number(sentence: str, figure: FigureMention) -> str:
         return "a difference"
     if figure.is_percent and _OTHER_SHARE_AFTER.match(after):
         return "a share of something else"
-    if figure.is_percent and _TESTED_ON.search(before):
+    if figure.is_percent and (_TESTED_ON.search(before) or _SPLIT_BEFORE.search(before)):
         return "a share of something else"
+    if _SPREAD_BEFORE.search(before):
+        return "a spread without a figure"
     if _INTERVAL_BEFORE.search(before) or (before.endswith("[") and _INTERVAL_AFTER.match(after)):
         return END_OF_INTERVAL
     if _BETWEEN.search(before) and _RANGE_AFTER.match(after):

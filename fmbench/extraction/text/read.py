@@ -249,6 +249,8 @@ def _read_line(
     reason = name if isinstance(name, str) else find_dataset_of(sentence, figure)
     if reason == FASHION and _is_statement(sentence, figure):
         reason = explain_condition(sentence, figure) or FASHION
+    if reason == FASHION and not where.startswith(_ARGUMENT) and _is_bare_number(sentence, figure):
+        reason = "no metric is named, and it is too low for an accuracy"
     if reason != FASHION or isinstance(name, str):
         return [], [_note_not_taken(where, reason, sentence, figure)]
     reading = make_claim(sentence, figure, name, _cut_label(sentence, figure))
@@ -268,6 +270,20 @@ def _read_line(
         if other.is_clear and other is not figure and not other.why_not
     ]
     return [replace(claim, where=where)], notes
+
+
+def _is_bare_number(sentence: Sentence, figure: FigureMention) -> bool:
+    """Whether nothing says that the number of a line is an accuracy, and it is below one half.
+
+    ``Elements: 6`` and ``3.6 Results`` are such lines; ``SVC: 10`` names a model.
+    """
+    if figure.is_percent or figure.is_quotient or sentence.metrics or sentence.models:
+        return False
+    printed = parse_printed_figure(figure.text)
+    if printed is None or printed.out_of is not None:
+        return False
+    value = float(printed.value.removesuffix("%"))
+    return value < 0.5 or 1 < value < 50
 
 
 def _note_not_taken(where: str, reason: str, sentence: Sentence, figure: FigureMention) -> str:
@@ -290,7 +306,9 @@ def _find_metric_of_line(sentence: Sentence, figure: FigureMention) -> MetricNam
     if not isinstance(name, str) or name not in ("", UNNAMED):
         return name
     nearest = min(sentence.metrics, key=lambda m: measure_distance(m, figure))
-    return f"of {TRAINING_IMAGES}" if nearest.is_training else nearest.name or "is not judged"
+    if nearest.is_training:
+        return f"of {TRAINING_IMAGES}"
+    return nearest.name or f"{nearest.text} is not judged"
 
 
 _BATCH_SIZES = (1, 10, 16, 20, 32, 50, 64, 100, 128, 200, 250, 256, 500, 512, 1000, 1024)

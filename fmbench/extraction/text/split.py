@@ -108,6 +108,9 @@ _LINE_START = re.compile(
     r"(?:(?:(?:table|tab\.|figure|fig\.)\s+)?[0-9]{1,2}(?:\.[0-9]{1,2})*[.:)]?\s+(?=[A-Z]))?",
     re.IGNORECASE,
 )
+_CLUSTERING = re.compile(  # a heading; what is below it is about no classifier
+    r"[#\s\d.]*(?:(?:k-?means|results of|unsupervised) )?clustering(?: results)?\W*", re.IGNORECASE
+)
 LINE_LEVEL = 9  # of a line that only names a data set: below every heading
 
 
@@ -139,6 +142,8 @@ class Headings:
         if heading is None and data_set is None:
             return False
         level = LINE_LEVEL if heading is None else _find_level(line)
+        if data_set is None and _CLUSTERING.fullmatch(line[:_MAX_START]):
+            data_set = "clustering"
         self.enter(level, data_set or _choose_data_set(clean_sentence(line)))
         return True
 
