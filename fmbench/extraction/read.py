@@ -21,6 +21,7 @@ from fmbench.errors import UserError
 from fmbench.extraction.document import (
     Document,
     Part,
+    drop_repetitions,
     find_blocks,
     name_unnamed,
     separate_unnamed,
@@ -333,7 +334,7 @@ def _read_as(text: str, name: str, kind: str | None, column: str | None) -> Extr
 def _finish(found: Extraction) -> Extraction:
     """Drop what was found twice, bound the notes, and refuse an input without a claim."""
     claims: dict[tuple[Any, ...], FoundClaim] = {}
-    for claim in found.claims:
+    for claim in drop_repetitions(found.claims):
         key = (
             claim.label, claim.metric, claim.figure.value, claim.source, claim.class_,
             claim.average, claim.predicted_as, claim.mean_of, claim.best_of, claim.folds,
