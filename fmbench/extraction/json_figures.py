@@ -72,8 +72,8 @@ _STATISTIC = re.compile(
     re.IGNORECASE,
 )
 _SETTING_IN_WORDS = re.compile(
-    r"activation(?: function)?|optimi[sz]er|loss(?: function)?|criterion|kernel|initiali[sz](?:er|ation)"
-    r"|scheduler|regulari[sz](?:er|ation)|penalty|augmentation",
+    r"activation(?: function)?|optimi[sz]er|loss(?: function)?|criterion|kernel"
+    r"|initiali[sz](?:er|ation)|scheduler|regulari[sz](?:er|ation)|penalty|augmentation",
     re.IGNORECASE,
 )
 _EPOCH = re.compile(r"(?:global ?)?(?:epoch|step|iteration)", re.IGNORECASE)
@@ -186,7 +186,9 @@ def _ends_validation(place: JsonPlace, value: Any) -> bool:
     ``{"val_acc": [81.2, 83.4], "final_acc": 83.4}``
     """
     return any(
-        isinstance(other, list) and other[-1:] == [value] and is_training_metric(normalise_name(key))
+        isinstance(other, list)
+        and other[-1:] == [value]
+        and is_training_metric(normalise_name(key))
         for key, other in place.value.items()
     )
 
@@ -322,9 +324,7 @@ def _list_differing_settings(objects: Sequence[Any]) -> list[str]:
 
 def _is_setting(key: str) -> bool:
     plain = normalise_name(key[:_MAX_KEY])
-    return (
-        names_setting(plain) or _SETTING_IN_WORDS.fullmatch(plain) is not None
-    ) and not (
+    return (names_setting(plain) or _SETTING_IN_WORDS.fullmatch(plain) is not None) and not (
         names_runs(plain)
         or _EPOCH.fullmatch(plain)
         or varies_between_runs(plain)

@@ -1022,3 +1022,28 @@ def test_a_second_figure_in_brackets_is_explained():
     rows = [["Model", "Accuracy"], ["MLP", "88.9 (89.3)"], ["LeNet-5", "90.7 (91.0)"]]
     notes = read_tables(write_markdown(rows), "input").notes
     assert "such as '88.9 (89.3)', hold several figures" in notes[0]
+
+
+def test_a_table_of_metrics_is_of_one_model_although_its_head_names_a_metric():
+    rows = [["Evaluation metric", "Accuracy score"], ["Training accuracy", "95.1 %"],
+            ["Test accuracy", "89.2 %"]]  # fmt: skip
+    for write in (write_markdown, write_latex):
+        assert read(write(rows)) == [("", "89.2")]
+
+
+def test_a_row_of_training_accuracies_names_no_model():
+    rows = [["Run", "Accuracy"], ["Training accuracy", "95.1 %"], ["LeNet-5", "90.2 %"]]
+    found = read_input(write_markdown(rows))
+    assert [(c.label, c.figure.value) for c in found.claims] == [("LeNet-5", "90.2%")]
+    assert "table 1: 1 row is of training or validation images: not taken" in found.notes
+
+
+def test_models_without_names_are_named_by_all_their_settings():
+    rows = [["hidden_1", "hidden_2", "init_lr", "l2_reg", "val_loss", "test_accuracy"],
+            ["128", "32", "0.1", "0.01", "5.1", "0.8866"],
+            ["128", "32", "0.1", "0.001", "4.2", "0.8623"],
+            ["64", "32", "0.5", "0.001", "4.2", "0.8723"]]  # fmt: skip
+    assert read(write_separated(rows, ",")) == [
+        ("hidden_1 128 l2_reg 0.01", "0.8866"), ("hidden_1 128 l2_reg 0.001", "0.8623"),
+        ("hidden_1 64", "0.8723"),
+    ]  # fmt: skip

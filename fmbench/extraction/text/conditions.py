@@ -135,7 +135,8 @@ _BEHIND = re.compile(
 
 # The approach of clustering is strong, achieving an accuracy of 89 %.
 _SUBJECT_IS_CLUSTERING = re.compile(
-    r"^(?:(?:this|the|our|these) )?(?:[\w-]+ ){0,2}?(?:of |with |by |for )?clustering\b", re.IGNORECASE
+    r"^(?:(?:this|the|our|these) )?(?:[\w-]+ ){0,2}?(?:of |with |by |for )?clustering\b",
+    re.IGNORECASE,
 )
 
 

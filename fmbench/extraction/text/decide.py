@@ -238,8 +238,8 @@ def find_metric_of(sentence: Sentence, figure: FigureMention) -> MetricName | st
 
 # 93.1 % accuracy (91.2 % test accuracy)
 _TEST_FIGURE_BEHIND = re.compile(
-    r" ?(?:(?:training )?acc(?:uracy|\.)?)? ?[(,] ?(?:and )?[0-9][0-9.,]* ?(?:%|percent)? ?test(?:ing)?"
-    r" acc(?:uracy|\b)",
+    r" ?(?:(?:training )?acc(?:uracy|\.)?)? ?[(,] ?(?:and )?[0-9][0-9.,]* ?(?:%|percent)?"
+    r" ?test(?:ing)? acc(?:uracy|\b)",
     re.IGNORECASE,
 )
 

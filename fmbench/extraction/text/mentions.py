@@ -162,7 +162,8 @@ _OTHER_SHARE_BEFORE = re.compile(
 _SPLIT_BEFORE = re.compile(
     r"\b(?:train(?:ing)?|test(?:ing)?|val(?:idation)?|hold-?out|split)(?: set| data)?"
     r" (?:size|split|ratio|proportion|share|fraction|portion|percentage)s?"
-    rf"(?: (?:of|is|was|are|were|to)|[=:])? ?(?:about )?(?:{_NUMBER} ?{_PERCENT} ?(?:and|,|/|to) ?)*$",
+    r"(?: (?:of|is|was|are|were|to)| ?[=:])? ?(?:about )?"
+    rf"(?:{_NUMBER} ?{_PERCENT} ?(?:and|,|/|to) ?)*$",
     re.IGNORECASE,
 )
 _SPREAD_BEFORE = re.compile(r"\+ ?/? ?- ?$")  # a spread without a figure: fluctuations of ± 0.1 %

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fmbench.extraction.text.mentions import find_figures, find_repetition
+from fmbench.extraction.text.mentions import clean_sentence, find_figures, find_repetition
 from fmbench.extraction.text.read import find_sentences, read_words
 
 
@@ -120,3 +120,26 @@ def test_a_line_of_a_parameter_or_a_count_says_why_it_is_not_taken(text: str, re
 )
 def test_a_count_in_a_label_takes_no_accuracy_away(text: str, value: str) -> None:
     assert [f.text for f in find_figures(text) if not f.why_not] == [value]
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("The data have a training and test size of 80% and 20%.", "a share of something else"),
+        ("With a test portion of 25%, LeNet-5 was trained.", "a share of something else"),
+        ("The test accuracy varies by a fluctuation of (~±0.02%).", "a spread without a figure"),
+        ("Accuracy of 90.1%, validation size = 10%", "a share of something else"),
+    ],
+)
+def test_shares_of_a_split_and_lone_spreads_are_no_figures(text: str, reason: str) -> None:
+    assert reason in [figure.why_not for figure in find_figures(clean_sentence(text))]
+
+
+def test_a_size_in_a_label_is_no_split() -> None:
+    assert [f.why_not for f in find_figures("LeNet-5, half size: 84.2 %")] == [""]
+
+
+def test_the_number_of_a_device_and_the_version_of_a_package_are_no_accuracies() -> None:
+    lines = ["cuda:0", "elements: 84", "blas=1.0=mkl", "icu=58.2=h9c2bf20", "Test accuracy: 90.4"]
+    claims = read_words(lines, "log.txt").claims
+    assert [(claim.label, claim.figure.value) for claim in claims] == [("", "90.4")]

@@ -675,3 +675,38 @@ def test_a_record_names_the_model_of_its_metrics(
 ) -> None:
     found = read_input(f"Results on the test images\n==========\n\n{text}")
     assert [(claim.label, claim.figure.value) for claim in found.claims] == expected
+
+
+@pytest.mark.parametrize("line", ["Shards: 6", "3.6 Results", "Score offset: 0.25", "Port: 31"])
+def test_a_low_number_of_a_list_is_no_accuracy_if_nothing_says_so(line):
+    found = read_words([line, "SmallNet: 91.2"], "claims.txt")
+    assert show(found.claims) == [("SmallNet", "accuracy", "91.2")]
+
+
+def test_a_low_number_is_an_accuracy_if_a_metric_a_model_or_the_user_says_so():
+    found = read_words(["SmallNet accuracy: 10", "SVC: 10"], "claims.txt")
+    assert [claim.figure.value for claim in found.claims] == ["10", "10"]
+    assert [claim.figure.value for claim in read("SmallNet: 10")[0]] == ["10"]
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("A maximum allowed error of 0.1 was set for PCA.", "only allowed"),
+        ("PCA allows for 0.1 error.", "only allowed"),
+        ("The model(valid) accuracy increased up to 88.8.", "of training or validation images"),
+        ("It gives 93.7% accuracy (91.4% test accuracy).", "the test accuracy stands behind it"),
+        ("Labeling accuracy: 0.8799", "Labeling accuracy is not judged"),
+        ("Quant MSE: 0.0133", "Quant MSE is not judged"),
+        ("MSE: 0.00000113", "too small for errors in the class numbers"),
+    ],
+)
+def test_what_is_no_accuracy_of_the_test_images_is_left_out_with_the_reason(text, reason):
+    claims, notes = find_sentences(text, "x")
+    assert [claim.figure.value for claim in claims if claim.figure.value != "91.4%"] == []
+    assert reason in notes[0]
+
+
+def test_the_loss_of_a_log_is_named_in_its_note():
+    notes = read_words(["[Epoch: 1, Batch: 2000] loss: 1.16", "Accuracy: 90.1"], "log.txt").notes
+    assert notes[0].startswith("line 1: not taken (loss is not judged)")
