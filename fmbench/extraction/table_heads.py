@@ -37,6 +37,7 @@ from fmbench.extraction.runs import (
     varies_between_runs,
 )
 from fmbench.extraction.text.conditions import find_condition_of_head
+from fmbench.extraction.text.mentions import find_models
 from fmbench.metrics.registry import METRICS
 from fmbench.utils.formatting import join_words
 
@@ -72,8 +73,9 @@ _MISSING = re.compile(
 
 
 def strip_figure(text: str) -> str:
-    """Return a figure's text without citations, arrows and the change beside it."""
+    """Return a figure's text without citations, arrows, its epoch and the change beside it."""
     text = re.sub(r"\s*\[\s*\d{1,3}(?:\s*[,–-]\s*\d{1,3})*\s*\]$", "", text.strip())
+    text = re.sub(r"(?<=\d)\s*@\s*(?:epoch\s*)?\d{1,4}$", "", text)  # 90.2@18: after 18 epochs
     text = re.sub(r"\s*\(\s*[+\-−–↑↓▲▼△]\s*[\d.,]+\s*%?\s*\)$", "", text)
     return re.sub(r"[↑↓▲▼★☆✓]+", "", text).strip()
 
@@ -383,6 +385,12 @@ _OTHER_IMAGES = re.compile(
     r"|split|acc\w*|errors?|results?|scores?|performance|f1\w*)|cross[- ]?validat\w+|k[- ]?fold)\b",
     re.IGNORECASE,
 )
+# 10 % of the training set is used as a validation set
+_VALIDATION_PART = re.compile(
+    r"\b(?:[0-9.]+ ?(?:%|per ?cent)|a (?:part|tenth|fifth)) of (?:the )?train(?:ing)?"
+    r" (?:set|data|images)[^.;]{0,40}?\b(?:as|for) (?:an? |the )?validation(?: set| data| images)?",
+    re.IGNORECASE,
+)
 _NUMBER_OF_FOLDS = re.compile(r"\b(?:\d+|two|three|five|ten)[ -]?folds?\b", re.IGNORECASE)
 _TEST = re.compile(r"(?<![^\W_])(?:test(?:ing)?|eval(?:uation)?)(?![^\W_])", re.IGNORECASE)
 
@@ -508,6 +516,7 @@ def find_named_column(table: Table, name: str) -> Column | None:
 def explain_caption(table: Table) -> str:
     """Say of which images a table is if its caption says that it is not of the test images."""
     caption = re.sub(r"\bafter .{0,40}?training\b", "", table.grid.caption, flags=re.IGNORECASE)
+    caption = _VALIDATION_PART.sub("", caption)
     found = _OTHER_IMAGES.search(caption)
     if found is None or _TEST.search(caption) or _NUMBER_OF_FOLDS.search(caption):
         return ""
@@ -627,7 +636,8 @@ def _choose_weak_columns(table: Table) -> list[Column]:
     if not columns and len(weak) == 1 and (metric or names_models):
         columns = weak
     has_heads = any(column.parts for column in table.columns)
-    if not columns and not has_heads and (metric or table.grid.is_whole):
+    is_clear = metric or table.grid.is_whole or _lists_models_and_percentages(table)
+    if not columns and not has_heads and is_clear:
         columns = [c for c in table.columns if c.n_figures > c.n_texts and c.index]
         columns = columns if len(columns) == 1 else []
     plausible = [column for column in columns if metric or _is_like_accuracies(column)]
@@ -639,6 +649,15 @@ def _choose_weak_columns(table: Table) -> list[Column]:
                 f"{table.source}: the column {head} names no metric and was read as the accuracy"
             )
     return plausible
+
+
+def _lists_models_and_percentages(table: Table) -> bool:
+    """Whether a table of two columns lists percentages of models, at least two of them known."""
+    if len(table.columns) != 2:
+        return False
+    names, figures = ([cell.text for cell in column.cells] for column in table.columns)
+    are_percentages = all(text.rstrip().endswith("%") for text in figures)
+    return are_percentages and sum(bool(find_models(name)) for name in names) > 1
 
 
 def _choose_means(table: Table, weak: list[Column]) -> list[Column]:

@@ -226,7 +226,8 @@ def _build_rows(
         if not label and len(single) > 1:
             table.notes.append(f"{table.name_row(index)}: the row names no model: not taken")
             continue
-        if table.is_transposed and (find_metric_name(label) or _NO_MODEL.fullmatch(label)):
+        names_metric = find_metric_name(label) or _NO_MODEL.fullmatch(label)
+        if table.is_transposed and (names_metric or is_figure(label)):
             label = ""
         run = " ".join(f"{column.head} {column.cells[index].text}" for column in runs)
         are_folds = any(names_folds(column.head) for column in runs)

@@ -1047,3 +1047,34 @@ def test_models_without_names_are_named_by_all_their_settings():
         ("hidden_1 128 l2_reg 0.01", "0.8866"), ("hidden_1 128 l2_reg 0.001", "0.8623"),
         ("hidden_1 64", "0.8723"),
     ]  # fmt: skip
+
+
+def test_a_figure_may_stand_before_its_epoch():
+    rows = [["Train accuracy", "94.78@18"], ["Valid accuracy", "89.92@18"],
+            ["Test accuracy", "89.23@18"]]  # fmt: skip
+    assert read(write_latex(rows)) == [("", "89.23")]
+    rows = [["Model", "Test accuracy"], ["LeNet-5", "90.2 @ epoch 7"], ["MLP", "88.1@9"]]
+    assert read(write_markdown(rows)) == [("LeNet-5", "90.2"), ("MLP", "88.1")]
+
+
+def test_percentages_beside_known_models_need_no_head():
+    rows = [["Wide networks", r"96.7\%"], ["CNN with scaling", r"92.9\%"], ["kNN", r"86.4\%"]]
+    table = "\\begin{tabular}{ll}" + "\\\\".join(map(" & ".join, rows)) + "\\end{tabular}"
+    found = read_input(f"\\section{{Comparison}} Our slides.\n\n{table}\n")
+    assert [(c.label, c.figure.value) for c in found.claims] == [
+        ("Wide networks", "96.7%"), ("CNN with scaling", "92.9%"), ("kNN", "86.4%"),
+    ]  # fmt: skip
+
+
+def test_a_caption_may_say_which_part_of_the_training_images_is_for_validation():
+    caption = "Accuracies. 10% of the training set is used as a validation set for the CNN."
+    rows = [["Model", "Accuracy"], ["CNN", "91.2"], ["MLP", "88.4"]]
+    table = write_latex(rows).replace(
+        "\\begin{tabular}", f"\\caption{{{caption}}}\\begin{{tabular}}"
+    )
+    table = table.replace("10%", "10\\%")
+    found = read_tables(f"\\begin{{table}}{table}\\end{{table}}", "input")
+    assert [claim.figure.value for claim in found.claims] == ["91.2%", "88.4%"]
+    caption = "Accuracies with 10 % of the training set"
+    grid = build_grid(rows, caption=caption)
+    assert not read_grids([grid])[0]

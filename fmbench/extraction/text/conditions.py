@@ -33,6 +33,8 @@ _LABELLED = r"(?:labels|labell?ed(?: (?:training )?(?:data|images|samples|exampl
 _TRAINING_DATA = r"(?:training|train) (?:data|set|images|samples|examples)"
 _FEWER = re.compile(
     rf"{_PERCENT} (?:of )?(?:the |all |its |available )*(?:{_LABELLED}|{_TRAINING_DATA})\b"
+    r"(?!,? (?:(?:is|are|was|were|set|kept|held|used|taken|reserved|aside|out|apart) )+(?:as|for)"
+    r" (?:an? |the )*(?:validat|develop|tuning|early))"
     rf"|\b(?:train|learn|fit)\w* (?:it |them |the model )?(?:only )?(?:with|on|using|from)"
     rf" (?:only |just |about |a )*{_PERCENT} of (?:the |all )*(?:data(?: ?set)?|images|samples"
     r"|examples)\b(?!.{0,60}\b(?:test|validat))"

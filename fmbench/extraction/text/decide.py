@@ -221,7 +221,8 @@ def find_metric_of(sentence: Sentence, figure: FigureMention) -> MetricName | st
     if mention is None and not figure.is_percent:
         return UNNAMED if _looks_like_share(sentence, figure) else ""
     if mention is None and images == "test":
-        return replace(ACCURACY, remark=_NOT_SAID)
+        is_low = re.match(r"[1-4]?[0-9](?![0-9])", figure.text) is not None
+        return UNNAMED if is_low else replace(ACCURACY, remark=_NOT_SAID)
     if mention is None:
         name = _find_metric_without_name(sentence, figure)
         errors = [m.name for m in sentence.metrics if m.name and m.name.is_error_rate]

@@ -178,10 +178,13 @@ _COUNT_BEFORE = re.compile(
     r"|filters|images|samples|examples|classes|runs?|seeds?|trials|folds|year|depth|width|flops|macs"
     r"|cuda|gpus?|cpus?|devices?|ranks?|workers?|threads?|elements|entries|rows|columns|features"
     r"|channels|kernels?|strides?|padding"
-    r"|size|memory|(?:train(?:ing)?|test|inference|run|wall) ?time|time|latency|speed|patience)"
-    r"\s*(?:[(\[][^()\[\]]{0,20}[)\]])?\s*[:=|]\s*$",
+    r"|sizes?|memory|(?:train(?:ing)?|test|inference|run|wall) ?time|time|latency|speed|patience)"
+    r"\s*(?:[(\[][^()\[\]]{0,20}[)\]])?\s*[:=|]\s*$"
+    r"|\b(?:number|index|count|id)\s*[:=]\s*$",
     re.IGNORECASE,
 )
+# scikit-learn>=1.0 and attrs==19.3 of a list of packages; \0 stands for the number
+_VERSION = re.compile(r"[\s-]*(?P<package>[A-Za-z][\w.-]*)(?:\[[\w,-]*\])?[=~!<>]=\s?\0")
 _INTERVAL_BEFORE = re.compile(
     rf"(?:intervals?|\bci)\b[:\s]*(?:of |from |is |= ?)?[\[( ]*"
     rf"(?:{_NUMBER} ?%? ?(?:,|-|to|and) ?)?$"
@@ -361,8 +364,12 @@ def _explain_number(sentence: str, figure: FigureMention) -> str:
             return "a count or a quantity with a unit"
         if _COUNT_OF_RUNS.search(before) and re.fullmatch(r"[1-4]?[0-9]", figure.text):
             return "a number of runs"
+    if _is_version(sentence, figure):
+        return "a version"
     if _TIME.search(f"{before[-6:]}\0{after[:6]}"):
         return "a time of day"
+    if before.endswith("@"):
+        return "the number of an epoch"  # test accuracy 89.2@18
     if re.search(r"(?:^|[\s(:=])-$", before) and not figure.text.startswith("-"):
         return "a negative number"
     if _is_in_list(sentence, figure):
@@ -381,6 +388,8 @@ def _explain_number(sentence: str, figure: FigureMention) -> str:
         return "a share of something else"
     if figure.is_percent and (_TESTED_ON.search(before) or _SPLIT_BEFORE.search(before)):
         return "a share of something else"
+    if figure.is_percent and _is_part_of_split(sentence):
+        return "a share of something else"
     if _SPREAD_BEFORE.search(before):
         return "a spread without a figure"
     if _INTERVAL_BEFORE.search(before) or (before.endswith("[") and _INTERVAL_AFTER.match(after)):
@@ -392,6 +401,31 @@ def _explain_number(sentence: str, figure: FigureMention) -> str:
     if re.match(r" ?%? ?(?:-|to) ?[0-9]", after):
         return "a range"
     return ""
+
+
+_TRAIN_AND_TEST = re.compile(r"\btrain(?:ing)?\b.*\btest(?:ing)?\b|\btest.*\btrain", re.IGNORECASE)
+
+
+def _is_part_of_split(sentence: str) -> bool:
+    """Whether the percentages are shares of a split: ``train 80 %, validation 10 %, test 10 %``."""
+    shares = re.findall(rf"(?<![\w.])([0-9]{{1,2}}) ?{_PERCENT}", sentence, re.IGNORECASE)
+    return (
+        len(shares) in (2, 3)
+        and sum(map(int, shares)) == 100
+        and _TRAIN_AND_TEST.search(sentence) is not None
+    )
+
+
+def _is_version(sentence: str, figure: FigureMention) -> bool:
+    """Whether a number stands behind the name of a package at the beginning of a line."""
+    number = figure.text.lstrip("=~!<> ")
+    sign = figure.text.removesuffix(number)
+    match = _VERSION.fullmatch(f"{sentence[: figure.start]}{sign}\0")
+    return (
+        match is not None
+        and not _is_metric(match["package"])
+        and _MODEL.fullmatch(match["package"]) is None
+    )
 
 
 def _is_name(parameter: re.Match[str], before: str, figure: FigureMention) -> bool:

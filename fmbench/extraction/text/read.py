@@ -96,6 +96,7 @@ def read_words(texts: Sequence[str], name: str) -> Extraction:
     is_log = unit == "line" and any(map(is_of_epoch, lines))
     of_records = find_data_sets_of_records(lines)
     lines = name_models_of_records(lines)
+    n_losses = 0
     code = ""  # the last line that is no number, such as a call whose result the number is
     for i, line in enumerate(lines, start=1):
         if is_result_of_training(code, line):
@@ -107,16 +108,28 @@ def read_words(texts: Sequence[str], name: str) -> Extraction:
         if line.strip() and find_data_set_of_line(line) is None:
             found, seen = _read_line(line, f"{unit} {i}", headings.data_set)
             claims += found
-            notes += seen
+            if found or not _LOSS_OF_LOG.match(line[:_MAX_SHORT]):
+                notes += seen
+            else:
+                n_losses += 1
             if is_log and (is_log_line(line) or is_of_epoch(line)):
                 logged += [claim for claim in found if not claim.label]
         if not headings.enter_line(line) and restricts_classes(line) and not _holds_figure(line):
             headings.enter(LINE_LEVEL, SOME_CLASSES)
     earlier, repeated = _find_earlier_epochs(logged)
     claims = [claim for claim in claims if id(claim) not in earlier]
+    if claims and unit == "line":  # a line without a figure hides nothing
+        notes = [note for note in notes if not _NO_FIGURE.match(note)]
+    if n_losses:
+        notes.append(f"not read: {n_losses} line{'s' * (n_losses > 1)} of a training log")
     return Extraction(KIND, name, tuple(claims), notes=_limit([*repeated, *notes]))
 
 
+_NO_FIGURE = re.compile(r"line [0-9]+: no figure in ")
+# [Epoch: 1, Batch: 2000] loss: 1.16
+_LOSS_OF_LOG = re.compile(
+    r"(?!.*(?:acc|err|f1|test)).*\b(?:epoch|batch|step|iter\w*)\b.*\bloss\b ?[:=]", re.IGNORECASE
+)
 _BARE_NUMBER = re.compile(r"\s*(?:(?:out|\[)\S{0,9}:?\s*)?[0-9]*\.?[0-9]+\s*%?\s*", re.IGNORECASE)
 _CODE_OF_TRAINING = re.compile(
     r"[(\[][^()\[\]]{0,40}(?<![a-z])(?:train|val(?:id)?)(?![a-z])", re.IGNORECASE
@@ -277,13 +290,13 @@ def _is_bare_number(sentence: Sentence, figure: FigureMention) -> bool:
 
     ``Elements: 6`` and ``3.6 Results`` are such lines; ``SVC: 10`` names a model.
     """
-    if figure.is_percent or figure.is_quotient or sentence.metrics or sentence.models:
+    if figure.is_quotient or sentence.metrics or sentence.models:
         return False
     printed = parse_printed_figure(figure.text)
     if printed is None or printed.out_of is not None:
         return False
     value = float(printed.value.removesuffix("%"))
-    return value < 0.5 or 1 < value < 50
+    return value < 0.5 or ((value > 1 or figure.is_percent) and value < 50)
 
 
 def _note_not_taken(where: str, reason: str, sentence: Sentence, figure: FigureMention) -> str:

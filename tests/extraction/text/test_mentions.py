@@ -143,3 +143,32 @@ def test_the_number_of_a_device_and_the_version_of_a_package_are_no_accuracies()
     lines = ["cuda:0", "elements: 84", "blas=1.0=mkl", "icu=58.2=h9c2bf20", "Test accuracy: 90.4"]
     claims = read_words(lines, "log.txt").claims
     assert [(claim.label, claim.figure.value) for claim in claims] == [("", "90.4")]
+
+
+@pytest.mark.parametrize("line", ["scikit-learn>=1.0", "- attrs==19.3", "tk~=68.6", "x[a,b]>=0.9"])
+def test_the_version_of_a_package_is_no_figure(line: str) -> None:
+    assert not read_words([line, "numpy>=1.21"], "requirements.txt").claims
+
+
+def test_a_bound_behind_a_model_or_a_metric_is_no_version() -> None:
+    claims = read_words(["SVC>=89.2", "accuracy>=0.9"], "claims.txt").claims
+    assert [claim.figure.value for claim in claims] == ["89.2", "0.9"]
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("The data are split: train 80%, test 20%.", []),
+        ("They are used as training 70%, validation 15%, test 15%.", []),
+        ("Train: 80%\nTest: 20%", []),
+        ("SVC reaches training 99%, test 89%.", ["89%"]),
+        ("Training 95.1%, test 90.3%", ["90.3%"]),
+    ],
+)
+def test_percentages_of_a_split_are_no_accuracies(text: str, values: list[str]) -> None:
+    assert [claim.figure.value for claim in find_sentences(text, "x")[0]] == values
+
+
+def test_the_number_behind_an_at_sign_is_an_epoch() -> None:
+    claims, _ = find_sentences("Valid accuracy 89.92@18 Test accuracy 89.23@18", "x")
+    assert [claim.figure.value for claim in claims] == ["89.23"]

@@ -677,7 +677,9 @@ def test_a_record_names_the_model_of_its_metrics(
     assert [(claim.label, claim.figure.value) for claim in found.claims] == expected
 
 
-@pytest.mark.parametrize("line", ["Shards: 6", "3.6 Results", "Score offset: 0.25", "Port: 31"])
+@pytest.mark.parametrize(
+    "line", ["Shards: 6", "3.6 Results", "Score offset: 0.25", "Port: 31", "Rest: 20%"]
+)
 def test_a_low_number_of_a_list_is_no_accuracy_if_nothing_says_so(line):
     found = read_words([line, "SmallNet: 91.2"], "claims.txt")
     assert show(found.claims) == [("SmallNet", "accuracy", "91.2")]
@@ -707,6 +709,13 @@ def test_what_is_no_accuracy_of_the_test_images_is_left_out_with_the_reason(text
     assert reason in notes[0]
 
 
-def test_the_loss_of_a_log_is_named_in_its_note():
-    notes = read_words(["[Epoch: 1, Batch: 2000] loss: 1.16", "Accuracy: 90.1"], "log.txt").notes
-    assert notes[0].startswith("line 1: not taken (loss is not judged)")
+def test_the_losses_of_a_log_are_one_note_and_lines_without_figures_none():
+    losses = [f"[Epoch: 1, Batch: {k}000] loss: 1.16" for k in range(1, 9)]
+    found = read_words(["Start training", *losses, "Accuracy: 90.1"], "log.txt")
+    assert show(found.claims) == [("", "accuracy", "90.1")]
+    assert found.notes == ("not read: 8 lines of a training log",)
+
+
+def test_the_kind_of_a_figure_that_is_not_judged_is_named():
+    notes = read_words(["AUC = 0.97 of SmallNet", "Accuracy: 90.1"], "log.txt").notes
+    assert notes == ('line 1: not taken (AUC is not judged): "AUC = 0.97 of SmallNet"',)
