@@ -125,6 +125,7 @@ class Column:
     # class, not judged or other
     role: str = ""
     condition: str = ""  # of a column "changed": what is changed, such as the images
+    variant: str = ""  # of one of several columns of accuracies: what tells its models apart
     n_figures: int = 0
     n_texts: int = 0
 
@@ -395,6 +396,11 @@ _NUMBER_OF_FOLDS = re.compile(r"\b(?:\d+|two|three|five|ten)[ -]?folds?\b", re.I
 _TEST = re.compile(r"(?<![^\W_])(?:test(?:ing)?|eval(?:uation)?)(?![^\W_])", re.IGNORECASE)
 
 
+_ALL_IMAGES = re.compile(
+    r"\b(?:all|full|whole|entire|complete)\b(?: test)? (?:data|set|images|samples)\b", re.IGNORECASE
+)
+
+
 # What a head says beside the metric of its figures: "Acc ± std, 10 runs".
 _SPREAD_AND_RUNS = re.compile(
     r"(?<=\w) ?(?:\u00b1|\+/?-) ?(?:std\.?(?: ?dev\.?)?|sd|s\.d\.|stdev|standard deviation)(?!\w)"
@@ -560,6 +566,8 @@ def choose_columns(table: Table, *, is_by_class: bool) -> list[Column]:
         left = _narrow(table, columns)
         if len(left) == 1 or (is_by_class and name_models(left)):
             chosen += left
+        elif metric == "accuracy" and not is_by_class and _name_variants(left):
+            chosen += left
         elif metric == "accuracy":
             raise AmbiguousColumnsError(
                 f"{table.source} has {len(left)} columns that may hold the accuracy: "
@@ -571,6 +579,34 @@ def choose_columns(table: Table, *, is_by_class: bool) -> list[Column]:
                 f"{METRICS[str(metric)].title} and were not read; {suggest_column(left)}"
             )
     return sorted(chosen, key=lambda column: column.index)
+
+
+_VARIANT = re.compile(
+    r"(?:(?:test|classification|overall)[ _])*acc(?:uracy|\.)?\s*"
+    r"[(\[](?P<variant>(?=[^()]*[^\W\d_])[^()\[\]%]{1,40})[)\]]",
+    re.IGNORECASE,
+)
+# Not what is done to the images or the model, but whose figure it is, or how it was measured.
+_NO_VARIANT = re.compile(
+    r"(?<![^\W_])(?:ours?|own|paper|reported|claimed|published|original|reproduced|measured|mean"
+    r"|average|avg|best|max|min|worst|median|last|final|std|top|runs?|seeds?|folds?|trials?|cv"
+    r"|train\w*|val\w*|test\w*|epochs?|fraction|percent)(?![^\W_])",
+    re.IGNORECASE,
+)
+
+
+def _name_variants(columns: Sequence[Column]) -> bool:
+    """Name what tells columns of accuracies apart: ``Accuracy (PCA)`` and ``Accuracy (raw)``.
+
+    Returns whether all of them say it.
+    """
+    found = [_VARIANT.fullmatch(column.head.strip()) for column in columns]
+    names = [match["variant"].strip() for match in found if match is not None]
+    if len(set(names)) < len(columns) or any(map(_NO_VARIANT.search, names)):
+        return False
+    for column, name in zip(columns, names, strict=True):
+        column.variant = name
+    return True
 
 
 def is_mean_head(head: str) -> bool:
@@ -605,9 +641,10 @@ def list_settings(table: Table, chosen: Sequence[Column], *, has_name: bool = Tr
 def _narrow(table: Table, columns: list[Column]) -> list[Column]:
     """Leave out columns of another kind: of unnamed data or images, or of the best of several runs.
 
-    Those that name Fashion-MNIST, or the test images, are read alone; so are means beside the best.
+    Those that name Fashion-MNIST, the test images, or all of them, are read alone; so are means
+    beside the best.
     """
-    for pattern in (FASHION_IN_HEADS, _TEST, _MEAN_HEAD):
+    for pattern in (FASHION_IN_HEADS, _TEST, _ALL_IMAGES, _MEAN_HEAD):
         kept = [column for column in columns if pattern.search(column.head)]
         left_out = [column for column in columns if column not in kept]
         is_mean = pattern is _MEAN_HEAD

@@ -280,9 +280,10 @@ def _read_table(table: Table, column: str | None) -> _TableRead:
     rows = by_class if by_class is not None else list(find_model_rows(table, chosen))
     claims = []
     for chosen_column in chosen:
-        is_alone = sum(c.metric == chosen_column.metric for c in chosen) == 1
-        model = "" if is_alone else name_models(chosen)[chosen_column.index]
-        claims += _read_column(table, chosen_column, rows, model, is_by_class=by_class is not None)
+        same = [c for c in chosen if c.metric == chosen_column.metric and not c.variant]
+        model = name_models(chosen)[chosen_column.index] if len(same) > 1 else ""
+        read = _read_column(table, chosen_column, rows, model, is_by_class=by_class is not None)
+        claims += [(row, _add_variant(claim, chosen_column.variant)) for row, claim in read]
     claims, notes = leave_out_other_averages(claims, table.source)
     table.notes.extend(notes)
     claims = average_rows(table, rows, claims)
@@ -290,6 +291,12 @@ def _read_table(table: Table, column: str | None) -> _TableRead:
     claims.sort(key=lambda pair: order[pair[0]])
     # Once, where the accuracy of a table of classes is printed in each of its columns.
     return _TableRead(list(dict.fromkeys(claim for _, claim in claims)), table.notes)
+
+
+def _add_variant(claim: FoundClaim, variant: str) -> FoundClaim:
+    if not variant:
+        return claim
+    return replace(claim, label=f"{claim.label} ({variant})" if claim.label else variant)
 
 
 def _read_no_column(table: Table, *, has_double_figures: bool) -> _TableRead:

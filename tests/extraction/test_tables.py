@@ -1078,3 +1078,28 @@ def test_a_caption_may_say_which_part_of_the_training_images_is_for_validation()
     caption = "Accuracies with 10 % of the training set"
     grid = build_grid(rows, caption=caption)
     assert not read_grids([grid])[0]
+
+
+def test_columns_of_accuracies_that_say_what_was_done_are_of_different_models():
+    rows = [["Model", "Accuracy (PCA)", "Accuracy (PCA, tuned)", "Accuracy (raw)"],
+            ["SVC", "0.8201", "0.8457", "0.8803"], ["kNN", "0.8549", "", "0.8605"]]  # fmt: skip
+    assert read(write_separated(rows, "\t")) == [
+        ("SVC (PCA)", "0.8201"), ("SVC (PCA, tuned)", "0.8457"), ("SVC (raw)", "0.8803"),
+        ("kNN (PCA)", "0.8549"), ("kNN (raw)", "0.8605"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "heads",
+    [("Acc. (ours)", "Acc. (paper)"), ("Accuracy (mean)", "Accuracy (best)"),
+     ("Accuracy (PCA)", "Accuracy"), ("Accuracy (1)", "Accuracy (2)")],
+)  # fmt: skip
+def test_other_columns_of_accuracies_are_a_question(heads):
+    with pytest.raises(UserError, match="2 columns that may hold the accuracy"):
+        read_input(write_separated([["Model", *heads], ["SVC", "89.1", "89.2"]], ","))
+
+
+def test_the_figures_of_all_images_are_read_beside_those_of_a_part():
+    rows = [["Run", "Test accuracy on labelled data", "Test accuracy on all data"],
+            ["CNN", "90.2", "80.3"], ["MLP", "88.2", "79.3"]]  # fmt: skip
+    assert read(write_markdown(rows)) == [("CNN", "80.3"), ("MLP", "79.3")]

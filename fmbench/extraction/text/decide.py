@@ -58,6 +58,7 @@ from fmbench.metrics.registry import METRICS
 SOURCE = "text"
 UNNAMED = "the text does not say what it is"
 TRAINING_IMAGES = "training or validation images"
+BESIDE_TEST_FIGURE = "the test accuracy stands behind it"
 ACCURACY = MetricName("accuracy")
 _NOT_SAID = "the text does not say that it is an accuracy"
 _MAX_LABEL = 120  # characters
@@ -231,7 +232,7 @@ def find_metric_of(sentence: Sentence, figure: FigureMention) -> MetricName | st
     if images != "test" and (mention.is_training or is_of_training(sentence, figure)):
         return f"of {TRAINING_IMAGES}"
     if mention.name is not None and _TEST_FIGURE_BEHIND.match(sentence.text, figure.end):
-        return "the test accuracy stands behind it"
+        return BESIDE_TEST_FIGURE
     if mention.name is None:
         return f"{mention.text} is not judged" if figure.is_clear else ""
     return mention.name

@@ -16,12 +16,13 @@ from fmbench.datasets.specs import FASHION_MNIST
 from fmbench.errors import UserError
 from fmbench.extraction.figures import OUT_OF_RANGE, parse_printed_figure
 from fmbench.extraction.found import Extraction, FoundClaim
-from fmbench.extraction.metric_names import MetricName, is_training_metric
+from fmbench.extraction.metric_names import MetricName, is_training_metric, names_test_images
 from fmbench.extraction.text.compared import is_comparison, is_derived
 from fmbench.extraction.text.conditions import SOME_CLASSES, restricts_classes
 from fmbench.extraction.text.decide import (
     ACCURACY,
     ACHIEVED,
+    BESIDE_TEST_FIGURE,
     EARLIER_EPOCH,
     MISCLASSIFIES,
     SOURCE,
@@ -71,6 +72,7 @@ MAX_SENTENCES = 5_000  # sentences with numbers that find_sentences reads
 MAX_FIGURES = 30  # of one sentence; more numbers than that are data, not prose
 MAX_NOTES = 30
 _ARGUMENT = "argument"  # what messages call one line, where the lines are a command's arguments
+_MIN_LENGTH = 4  # of a figure such as 91.71, which two kinds of images hardly share by chance
 _MAX_SHORT = 400  # characters of a line that is read as one claim
 _MAX_SHOWN = 60  # characters of a line in a message
 
@@ -173,6 +175,8 @@ def find_sentences(
     logged: list[FoundClaim] = []
     notes: list[str] = []
     n_read = n_training = n_crowded = 0
+    other_images: set[str] = set()  # figures of training and validation images
+    unsaid: dict[int, str] = {}  # of claims whose sentence does not name the test images: a quote
     for raw, data_set in split_sentences(text, context):
         if n_read == MAX_SENTENCES:
             notes.insert(0, f"{where}: only the first {MAX_SENTENCES:,} sentences are read")
@@ -188,6 +192,11 @@ def find_sentences(
         readings = [read_figure(sentence, figure) for figure in sentence.figures]
         found = _list_claims(sentence, readings, where)
         claims += found
+        for reading in readings:
+            if reading.why_not in (f"of {TRAINING_IMAGES}", BESIDE_TEST_FIGURE):
+                other_images.add(reading.figure.text.rstrip("% "))
+        if not names_test_images(sentence.text):
+            unsaid |= {id(claim): claim.where for claim in found}
         if is_log_line(raw) or is_of_epoch(raw):
             logged += [claim for claim in found if not claim.label]
         notes += [
@@ -203,6 +212,12 @@ def find_sentences(
         if count:
             notes.append(f"{where}: not read: {count} line{'s' * (count > 1)} {what}")
     earlier, repeated = _find_earlier_epochs(logged)
+    for claim in claims:
+        value = claim.figure.printed.rstrip("% ")
+        if id(claim) in unsaid and value in other_images and len(value.strip("0.")) > _MIN_LENGTH:
+            earlier.add(id(claim))
+            place, _, quoted = unsaid[id(claim)].partition(", ")
+            notes.append(f"{place}: not taken (elsewhere it is of {TRAINING_IMAGES}): {quoted}")
     return [claim for claim in claims if id(claim) not in earlier], [*notes, *repeated]
 
 

@@ -719,3 +719,21 @@ def test_the_losses_of_a_log_are_one_note_and_lines_without_figures_none():
 def test_the_kind_of_a_figure_that_is_not_judged_is_named():
     notes = read_words(["AUC = 0.97 of SmallNet", "Accuracy: 90.1"], "log.txt").notes
     assert notes == ('line 1: not taken (AUC is not judged): "AUC = 0.97 of SmallNet"',)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("The best validation accuracy is 92.15%. The CNN reaches 92.15% accuracy.", []),
+        (
+            "It ended at 91.717% accuracy (90.4% test accuracy). The CNN achieved 91.717%.",
+            ["90.4%"],
+        ),
+        ("The validation accuracy is 90.02%. The test accuracy is 90.02%.", ["90.02%"]),
+        ("The validation accuracy is 92%. The CNN reaches 92% accuracy.", ["92%"]),
+    ],
+)
+def test_a_figure_that_is_elsewhere_one_of_validation_images_is_none_of_the_test(text, expected):
+    claims, notes = find_sentences(text, "x")
+    assert [claim.figure.value for claim in claims] == expected
+    assert all("not taken" in note for note in notes)
