@@ -564,9 +564,10 @@ def choose_columns(table: Table, *, is_by_class: bool) -> list[Column]:
     chosen = []
     for (metric, *_), columns in groups.items():
         left = _narrow(table, columns)
-        if len(left) == 1 or (is_by_class and name_models(left)):
-            chosen += left
-        elif metric == "accuracy" and not is_by_class and _name_variants(left):
+        may_differ = is_by_class or metric == "accuracy"
+        if len(left) == 1 or (
+            may_differ and (name_models if is_by_class else _name_variants)(left)
+        ):
             chosen += left
         elif metric == "accuracy":
             raise AmbiguousColumnsError(

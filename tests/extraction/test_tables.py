@@ -1091,7 +1091,7 @@ def test_columns_of_accuracies_that_say_what_was_done_are_of_different_models():
 
 @pytest.mark.parametrize(
     "heads",
-    [("Acc. (ours)", "Acc. (paper)"), ("Accuracy (mean)", "Accuracy (best)"),
+    [("Acc. (ours)", "Acc. (paper)"), ("Accuracy (claimed)", "Accuracy (last)"),
      ("Accuracy (PCA)", "Accuracy"), ("Accuracy (1)", "Accuracy (2)")],
 )  # fmt: skip
 def test_other_columns_of_accuracies_are_a_question(heads):
