@@ -54,6 +54,8 @@ from fmbench.utils.printable import write_on_one_line
 SOURCE = "JSON"
 _LEAST_PERCENT = 10  # in JSON, figures between 1 and 10 are neither fractions nor percentages
 _MAX_NUMBER, _MAX_KEY, _MAX_PLACE = 40, 60, 100  # characters
+_TRAINING = "of training or validation images"
+_TRAINING_CURVES = "of the epochs of a training"  # noted where there is nothing else
 _MAX_SHOWN = 3  # places that a note names
 _MAX_SETTINGS = 6  # that a name lists
 _MAX_NAMES = 5_000  # of models in one object
@@ -120,6 +122,9 @@ def find_json_figures(content: Any) -> tuple[list[FoundClaim], list[str]]:
             figure = keep_zeros(claim.figure, [long] if long else [])
             found.append((replace(claim, figure=figure), run))
     claims = _join_runs(found, notes)
+    curves = left_out.pop(_TRAINING_CURVES, [])
+    if curves and not claims and not notes:
+        left_out.setdefault(_TRAINING, []).extend(curves)
     for what, places in left_out.items():
         verb = "is" if len(places) == 1 else "are"
         notes.append(f"{join_words(places, _MAX_SHOWN)} {verb} {what}: not taken")
@@ -157,8 +162,9 @@ def _read_object(
         metric = find_metric_name(plain)
         is_test = names_test_images(key)
         if is_training_metric(plain) or (metric and not is_test and _ends_validation(place, value)):
-            if _holds_number(value):
-                left_out.setdefault("of training or validation images", []).append(where)
+            if _holds_number(value) or _lists_epochs(value):
+                kind = _TRAINING if _holds_number(value) else _TRAINING_CURVES
+                left_out.setdefault(kind, []).append(where)
             continue
         if place.images and not is_test:
             continue
@@ -169,7 +175,7 @@ def _read_object(
             metric = _find_metric_around(place)  # {"accuracy": {"test": 0.91}}
         if metric is None:
             continue
-        if isinstance(value, list) and value and all(map(_holds_number, value)):
+        if _lists_epochs(value):
             notes.append(f"{where} is a list of figures, as of runs or epochs: not taken")
         try:
             claim = _read_value(metric, key, value, where)
@@ -178,6 +184,14 @@ def _read_object(
             continue
         if claim is not None:
             yield replace(claim, label=place.model)
+
+
+def _lists_epochs(value: Any) -> bool:
+    """Whether a value is a list of figures, each of them alone or below its number."""
+    if not isinstance(value, list) or not value:
+        return False
+    items = [next(iter(v.values())) if isinstance(v, dict) and len(v) == 1 else v for v in value]
+    return all(map(_holds_number, items))
 
 
 def _ends_validation(place: JsonPlace, value: Any) -> bool:

@@ -73,6 +73,7 @@ from fmbench.extraction.text.mentions import Repetition, find_repetition
 from fmbench.metrics.registry import METRICS
 from fmbench.utils.formatting import join_words
 
+_MAX_HEAD = 40  # characters of a head in a message
 _MARKUP_FINDERS = {
     "Markdown": find_markdown_tables,
     "LaTeX": find_latex_tables,
@@ -309,7 +310,9 @@ def _read_no_column(table: Table, *, has_double_figures: bool) -> _TableRead:
     has_heads = any(c.parts for c in table.columns if c.n_figures) and not any(
         find_metric_name(c.head) for c in table.columns if c.n_texts > c.n_figures
     )
-    if heads and any(c.n_figures for c in table.columns):
+    is_of_training = any(column.role == "training" for column in table.columns)
+    if heads and not is_of_training and any(c.n_figures for c in table.columns):
+        heads = [head if len(head) <= _MAX_HEAD else f"{head[:_MAX_HEAD]}...'" for head in heads]
         table.notes.append(
             f"{table.source}: no column is named as a metric of the test images "
             f"({join_words(heads, 8)}); choose one by its head or number: --column 2"

@@ -290,3 +290,13 @@ def test_the_figures_of_many_epochs_are_noted_in_one_line():
         "history/0/val_acc, history/1/val_acc, history/2/val_acc and 6 more are of training or "
         "validation images: not taken",
     )
+
+
+def test_the_curves_of_a_training_are_named_if_there_is_nothing_else():
+    curves = {"Train Accuracy": [{"1": 79.9}, {"2": 85.5}], "Val Accuracy": [0.8, 0.9]}
+    with pytest.raises(UserError, match="Train Accuracy and Val Accuracy are of training or"):
+        read(curves)
+    found = read_input(json.dumps({**curves, "test_accuracy": 0.88}), name="r.json")
+    assert not found.notes
+    with pytest.raises(UserError, match="Test Accuracy is a list of figures"):
+        read({"Test Accuracy": [{"1": 79.9}, {"2": 85.5}]})

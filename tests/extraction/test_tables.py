@@ -1103,3 +1103,17 @@ def test_the_figures_of_all_images_are_read_beside_those_of_a_part():
     rows = [["Run", "Test accuracy on labelled data", "Test accuracy on all data"],
             ["CNN", "90.2", "80.3"], ["MLP", "88.2", "79.3"]]  # fmt: skip
     assert read(write_markdown(rows)) == [("CNN", "80.3"), ("MLP", "79.3")]
+
+
+def test_a_table_without_an_accuracy_gets_one_short_note():
+    rows = [["Neurons", "best train acc", "best val acc"], ["50", "92.1", "88.5"],
+            ["100", "93.0", "88.7"]]  # fmt: skip
+    notes = read_tables(write_markdown(rows), "input").notes
+    assert notes == (
+        "table 1: 'best train acc' and 'best val acc' are of training or validation images: not "
+        "taken",
+    )
+    rows = [["Neurons", "Width of the hidden layer " * 9], ["50", "92.1"], ["100", "93.0"]]
+    (note,) = read_tables(write_markdown(rows), "input").notes
+    assert "'Width of the hidden layer Width of the ...'" in note
+    assert len(note) < 200

@@ -577,7 +577,7 @@ _KIND_OF_MODEL = (
     r"|conv(?:olutional)?(?: neural)? ?net(?:work)?s?"
     r"|(?:bi-?)?lstms?|grus?|rnns?|capsule networks?|auto-?encoders?|(?:vision )?transformers?"
     r"|(?:[a-z]+-layer |deep |artificial |spiking |fully[- ]connected |feed-?forward |simple "
-    r"|shallow )*neural net(?:work)?s?|dnns?|anns?|snns?|bnns?"
+    r"|shallow )*neural net(?:work)?s?|neural ?network ?classifiers?|dnns?|anns?|snns?|bnns?"
     r"|eden|evolutionary deep learning(?: framework)?|auto-?sklearn|tpot"
     r"|autogluon|ensembles?|humans?|crowd workers?)"
 )

@@ -311,7 +311,7 @@ def _is_bare_number(sentence: Sentence, figure: FigureMention) -> bool:
     if printed is None or printed.out_of is not None:
         return False
     value = float(printed.value.removesuffix("%"))
-    return value < 0.5 or ((value > 1 or figure.is_percent) and value < 50)
+    return value < 0.5 or figure.text == "1" or ((value > 1 or figure.is_percent) and value < 50)
 
 
 def _note_not_taken(where: str, reason: str, sentence: Sentence, figure: FigureMention) -> str:
