@@ -192,11 +192,11 @@ def drop_repetitions(claims: Sequence[FoundClaim]) -> list[FoundClaim]:
     """Leave out accuracies in sentences that only repeat another figure of the document.
 
     ``about 85 %`` repeats 84.88 % of the same model. A sentence without a name that prints the very
-    figure of a named model repeats it, too. What is left out says nothing that the other does not.
+    figure of another source repeats it, too. What is left out says nothing that the other does not.
     """
     repeatable = [c for c in claims if _is_accuracy(c)]
     dropped: set[int] = set()
-    for claim in repeatable:
+    for claim in reversed(repeatable):  # of two alike, the first is kept
         if claim.source == TEXT and any(
             _is_repeated_by(claim, other)
             for other in repeatable
@@ -223,9 +223,10 @@ def _is_repeated_by(claim: FoundClaim, other: FoundClaim) -> bool:
     (low, high), (other_low, other_high) = _find_interval(claim), _find_interval(other)
     is_same = (low, high) == (other_low, other_high)
     if not claim.label or claim.label.startswith(_UNNAMED):
-        is_named = other.label and not other.label.startswith(_UNNAMED)
         n_digits = len(claim.figure.value.strip("0%.").replace(".", ""))
-        return bool(is_named) and is_same and n_digits >= _MIN_DIGITS
+        is_named = other.label and not other.label.startswith(_UNNAMED)
+        is_repeatable = is_named or other.source == TEXT  # a report is held against the sentence
+        return bool(is_repeatable) and is_same and n_digits >= _MIN_DIGITS
     is_inside = low <= other_low and other_high <= high
     return claim.label == other.label and is_inside and not is_same
 

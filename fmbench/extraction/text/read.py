@@ -502,11 +502,12 @@ def _cut_words(sentence: Sentence, figure: FigureMention, others: Sequence[Menti
 
 
 _WORD_OF_CLAUSE = re.compile(
-    r"\b(?:we|our|they|it|after|before|over|trained|between|typical|improv\w*|using|the|with a"
+    r"\b(?:we|our|they|it|ha[sd]|after|before|over|trained|between|typical|improv\w*|using|the|with a"
     r"|das|der|die|ein|eine|erreicht|obtient|une|un|el|la|le|had|took|takes|for [0-9]+|from"
     r"|mis-?classif\w+|fail(?:s|ed)?|when|while|that|this)\b",
     re.IGNORECASE,
 )
+_VERB_OF_CLAUSE = re.compile(r"\b(?:is|are|was|were|ha[sd]|have)\b|, (?:and|but|it|we)\b", re.I)
 _MAX_NAME = 8  # words
 
 
@@ -532,6 +533,8 @@ def _name_clause(label: str, sentence: Sentence, figure: FigureMention) -> str:
     if len({mention.name for mention in sentence.models}) == 1 or sentence.compared:
         return find_label_of(sentence, figure)
     first = label.split()[:1]
+    if _VERB_OF_CLAUSE.search(label):
+        return ""
     is_long = len(label.split()) > _MAX_NAME or len(_WORD_OF_CLAUSE.sub("", label).split()) < 2
     return "" if is_long or (first and _WORD_OF_CLAUSE.fullmatch(first[0])) else label
 

@@ -737,3 +737,20 @@ def test_a_figure_that_is_elsewhere_one_of_validation_images_is_none_of_the_test
     claims, notes = find_sentences(text, "x")
     assert [claim.figure.value for claim in claims] == expected
     assert all("not taken" in note for note in notes)
+
+
+@pytest.mark.parametrize(
+    ("line", "label"),
+    [
+        ("The network is small for a phone, and it reaches a test accuracy of 91.04%.", ""),
+        ("SVC has 100% training and 89.1% test accuracy", "SVC"),
+        (
+            "NeuralNetworkClassifier() achieved a test accuracy of 85.78%.",
+            "NeuralNetworkClassifier",
+        ),
+        ("CNN with batch norm, dropout: 91.2 %", "CNN with batch norm, dropout"),
+    ],
+)
+def test_a_clause_is_no_name_of_a_model(line, label):
+    (claim,) = read_words([line], "claims.txt").claims
+    assert claim.label == label
