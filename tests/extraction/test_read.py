@@ -635,7 +635,7 @@ TWO_MODELS = "| Model | Accuracy |\n|---|---|\n| Model 1 | 0.9272 |\n| Model 2 |
          [("Model 1", "0.9272"), ("Model 2", "0.9137")]),
         ("SmallNet has a test accuracy of 84.88%. SmallNet reaches about 84% test accuracy.",
          [("SmallNet", "84.88%"), ("SmallNet", "84%")]),
-        ("Test accuracy: 0.9104\n\nIt is trained for long, and it reaches a test accuracy of 91.04%.",
+        ("Test accuracy: 0.9104\n\nIt is trained long, and it reaches a test accuracy of 91.04%.",
          [("", "0.9104")]),
         (f"{TWO_MODELS}A test accuracy of 91% was reached in the first trial.",
          [("Model 1", "0.9272"), ("Model 2", "0.9137"), ("", "91%")]),

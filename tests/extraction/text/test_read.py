@@ -751,6 +751,6 @@ def test_a_figure_that_is_elsewhere_one_of_validation_images_is_none_of_the_test
         ("CNN with batch norm, dropout: 91.2 %", "CNN with batch norm, dropout"),
     ],
 )
-def test_a_clause_is_no_name_of_a_model(line, label):
+def test_what_has_a_verb_is_no_name_of_a_model(line, label):
     (claim,) = read_words([line], "claims.txt").claims
     assert claim.label == label
