@@ -121,10 +121,15 @@ def _list_entries(
     part_column = next((c for c in table.columns if c.role == "part"), None)
     section = ""
     entries: list[_Entry] = []
+    merged = [column for column in label_columns if _ends_with_figures(column, chosen)]
     for index in range(len(table.columns[0].cells)):
         cells = [column.cells[index] for column in table.columns]
         if any(is_figure(column.cells[index].text) for column in chosen):
-            names = [clean_label(column.cells[index].text) for column in label_columns]
+            texts = [column.cells[index].text for column in label_columns]
+            names = [
+                clean_label(_LAST_DECIMAL.sub("", text) if column in merged else text)
+                for column, text in zip(label_columns, texts, strict=True)
+            ]
             data = data_column.cells[index].text if data_column else ""
             part = part_column.cells[index].text if part_column else ""
             entries.append(_Entry(index, names, section, data, part))
@@ -137,6 +142,22 @@ def _list_entries(
         if len(texts) == 1:
             section = clean_label(texts.pop())
     return entries
+
+
+# The figure of the next column, which a PDF may print so near that the two columns are one.
+_LAST_DECIMAL = re.compile(r"(?:^|\s)\d*\.\d{3,}$")
+
+
+def _ends_with_figures(column: Column, chosen: Sequence[Column]) -> bool:
+    """Whether most names beside figures end with a long decimal number, as no model's does."""
+    texts = [
+        cell.text
+        for index, cell in enumerate(column.cells)
+        if cell.text and any(is_figure(other.cells[index].text) for other in chosen)
+    ]
+    ends = [text for text in texts if _LAST_DECIMAL.search(text)]
+    has_names = any(_LAST_DECIMAL.sub("", text) for text in ends)
+    return has_names and len(ends) > 2 and 2 * len(ends) > len(texts)
 
 
 def _carry_cells_down(table: Table, chosen: Sequence[Column], entries: Sequence[_Entry]) -> None:

@@ -1117,3 +1117,14 @@ def test_a_table_without_an_accuracy_gets_one_short_note():
     (note,) = read_tables(write_markdown(rows), "input").notes
     assert "'Width of the hidden layer Width of the ...'" in note
     assert len(note) < 200
+
+
+def test_a_figure_that_is_merged_with_the_names_is_no_part_of_them():
+    rows = [["Method loss", "Test accuracy"], ["KMeans 0.3499", "0.8754"], ["0.3549", "0.8773"],
+            ["Mixture 0.3434", "0.8625"], ["VAE 0.3618", "0.7188"]]  # fmt: skip
+    assert read(write_markdown(rows)) == [
+        ("KMeans", "0.8754"), ("Mixture", "0.8625"), ("VAE", "0.7188"),
+    ]  # fmt: skip
+    rows = [["Method", "Test accuracy"], ["CNN 0.125", "0.8754"], ["CNN", "0.8773"],
+            ["MLP", "0.8625"]]  # fmt: skip
+    assert read(write_markdown(rows))[0] == ("CNN 0.125", "0.8754")

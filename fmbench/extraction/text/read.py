@@ -502,8 +502,8 @@ def _cut_words(sentence: Sentence, figure: FigureMention, others: Sequence[Menti
 
 
 _WORD_OF_CLAUSE = re.compile(
-    r"\b(?:we|our|they|it|ha[sd]|after|before|over|trained|between|typical|improv\w*|using|the|with a"
-    r"|das|der|die|ein|eine|erreicht|obtient|une|un|el|la|le|had|took|takes|for [0-9]+|from"
+    r"\b(?:we|our|they|it|ha[sd]|after|before|over|trained|between|typical|improv\w*|using|the"
+    r"|with a|das|der|die|ein|eine|erreicht|obtient|une|un|el|la|le|had|took|takes|for [0-9]+|from"
     r"|mis-?classif\w+|fail(?:s|ed)?|when|while|that|this)\b",
     re.IGNORECASE,
 )
