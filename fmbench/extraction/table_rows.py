@@ -125,10 +125,10 @@ def _list_entries(
     for index in range(len(table.columns[0].cells)):
         cells = [column.cells[index] for column in table.columns]
         if any(is_figure(column.cells[index].text) for column in chosen):
-            texts = [column.cells[index].text for column in label_columns]
+            printed = [column.cells[index].text for column in label_columns]
             names = [
                 clean_label(_LAST_DECIMAL.sub("", text) if column in merged else text)
-                for column, text in zip(label_columns, texts, strict=True)
+                for column, text in zip(label_columns, printed, strict=True)
             ]
             data = data_column.cells[index].text if data_column else ""
             part = part_column.cells[index].text if part_column else ""

@@ -265,14 +265,14 @@ def test_a_key_that_names_the_test_images_counts_more_than_the_training_around_i
 
 def test_figures_of_changed_images_or_labels_are_noted_once():
     content = {
-        name: {"clean_acc": 88.3, "adv_acc": 68.1, "poisoned_data": {"test_acc": 70.2}}
+        name: {"clean_acc": 88.3, "adv_acc": 68.1, "polluted_data": {"test_acc": 70.2}}
         for name in ("CNN", "MLP")
     }
     found = read_input(json.dumps(content), name="r.json")
     assert [(c.label, c.figure.value) for c in found.claims] == [("CNN", "88.3"), ("MLP", "88.3")]
     assert [note for note in found.notes if "not taken" in note] == [
         "CNN/adv_acc and MLP/adv_acc are of a changed task: not taken",
-        "CNN/poisoned_data/test_acc and MLP/poisoned_data/test_acc are of training with wrong "
+        "CNN/polluted_data/test_acc and MLP/polluted_data/test_acc are of training with wrong "
         "labels: not taken",
     ]
 

@@ -161,6 +161,7 @@ def test_a_bound_behind_a_model_or_a_metric_is_no_version() -> None:
         ("The data are split: train 80%, test 20%.", []),
         ("They are used as training 70%, validation 15%, test 15%.", []),
         ("Train: 80%\nTest: 20%", []),
+        ("The data are split: training 40%, test 60%.", []),
         ("SVC reaches training 99%, test 89%.", ["89%"]),
         ("Training 95.1%, test 90.3%", ["90.3%"]),
     ],
