@@ -6,6 +6,7 @@ A part is the text of a file, the output of one cell of a notebook, or one page 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -195,9 +196,11 @@ def drop_repetitions(claims: Sequence[FoundClaim]) -> list[FoundClaim]:
     figure of another source repeats it, too. What is left out says nothing that the other does not.
     """
     repeatable = [c for c in claims if _is_accuracy(c)]
+    n_of_source = Counter(claim.source for claim in claims)
     dropped: set[int] = set()
     for claim in reversed(repeatable):  # of two alike, the first is kept
-        if claim.source == TEXT and any(
+        is_alone = not claim.label and n_of_source[claim.source] == 1  # the only one of a table
+        if (claim.source == TEXT or is_alone) and any(
             _is_repeated_by(claim, other)
             for other in repeatable
             if other is not claim and id(other) not in dropped

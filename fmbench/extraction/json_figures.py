@@ -56,6 +56,7 @@ _LEAST_PERCENT = 10  # in JSON, figures between 1 and 10 are neither fractions n
 _MAX_NUMBER, _MAX_KEY, _MAX_PLACE = 40, 60, 100  # characters
 _TRAINING = "of training or validation images"
 _TRAINING_CURVES = "of the epochs of a training"  # noted where there is nothing else
+_CURVES = "of figures, as of runs or epochs"
 _MAX_SHOWN = 3  # places that a note names
 _MAX_SETTINGS = 6  # that a name lists
 _MAX_NAMES = 5_000  # of models in one object
@@ -127,6 +128,8 @@ def find_json_figures(content: Any) -> tuple[list[FoundClaim], list[str]]:
         left_out.setdefault(_TRAINING, []).extend(curves)
     for what, places in left_out.items():
         verb = "is" if len(places) == 1 else "are"
+        if what == _CURVES:
+            verb += " a list" if len(places) == 1 else " lists"
         notes.append(f"{join_words(places, _MAX_SHOWN)} {verb} {what}: not taken")
     return claims, notes
 
@@ -176,7 +179,7 @@ def _read_object(
         if metric is None:
             continue
         if _lists_epochs(value):
-            notes.append(f"{where} is a list of figures, as of runs or epochs: not taken")
+            left_out.setdefault(_CURVES, []).append(where)
         try:
             claim = _read_value(metric, key, value, where)
         except ValueError as error:

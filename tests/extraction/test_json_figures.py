@@ -298,5 +298,10 @@ def test_the_curves_of_a_training_are_named_if_there_is_nothing_else():
         read(curves)
     found = read_input(json.dumps({**curves, "test_accuracy": 0.88}), name="r.json")
     assert not found.notes
+    histories = {name: {"test_acc": 0.9, "history": {"test_acc": [0.8, 0.9]}} for name in "AB"}
+    assert read_input(json.dumps(histories), name="r.json").notes == (
+        "A/history/test_acc and B/history/test_acc are lists of figures, as of runs or epochs: not "
+        "taken",
+    )
     with pytest.raises(UserError, match="Test Accuracy is a list of figures"):
         read({"Test Accuracy": [{"1": 79.9}, {"2": 85.5}]})

@@ -637,6 +637,8 @@ TWO_MODELS = "| Model | Accuracy |\n|---|---|\n| Model 1 | 0.9272 |\n| Model 2 |
          [("SmallNet", "84.88%"), ("SmallNet", "84%")]),
         ("Test accuracy: 0.9104\n\nIt is trained long, and it reaches a test accuracy of 91.04%.",
          [("", "0.9104")]),
+        ("| Metric | Score |\n|---|---|\n| Test accuracy | 84.88% |\n| Test loss | 0.4 |\n\n"
+         "SmallNet reaches an accuracy of 84.88% on Fashion-MNIST.", [("SmallNet", "84.88%")]),
         (f"{TWO_MODELS}A test accuracy of 91% was reached in the first trial.",
          [("Model 1", "0.9272"), ("Model 2", "0.9137"), ("", "91%")]),
     ],
