@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -300,12 +301,61 @@ def separate_unnamed(
         )
         label = claim.label
         if is_other:  # 0.9104 and 91.04 % are one figure
-            label = labels.setdefault(_find_interval(claim), f"unnamed ({claim.figure.printed})")
+            interval = _find_interval(claim)
+            label = labels.setdefault(interval, f"{_UNNAMED}{claim.figure.printed})")
         separated.append(replace(claim, label=label))
     return separated
 
 
 _Interval = tuple[Fraction, Fraction]
+
+
+def drop_repetitions(claims: Sequence[FoundClaim]) -> list[FoundClaim]:
+    """Leave out accuracies in sentences that only repeat another figure of the document.
+
+    ``about 85 %`` repeats 84.88 % of the same model. A sentence without a name that prints the very
+    figure of another source repeats it, too. What is left out says nothing that the other does not.
+    """
+    repeatable = [c for c in claims if _is_accuracy(c)]
+    n_of_source = Counter(claim.source for claim in claims)
+    dropped: set[int] = set()
+    for claim in reversed(repeatable):  # of two alike, the first is kept
+        is_alone = not claim.label and n_of_source[claim.source] == 1  # the only one of a table
+        if (claim.source == TEXT or is_alone) and any(
+            _is_repeated_by(claim, other)
+            for other in repeatable
+            if other is not claim and id(other) not in dropped
+        ):
+            dropped.add(id(claim))
+    return [claim for claim in claims if id(claim) not in dropped]
+
+
+TEXT = "text"  # the source of a sentence
+_UNNAMED = "unnamed ("
+
+
+def _is_accuracy(claim: FoundClaim) -> bool:
+    figure = claim.figure
+    is_plain = figure.sd is None and not figure.bound and figure.out_of is None
+    return claim.metric == "accuracy" and claim.class_ is None and is_plain
+
+
+def _is_repeated_by(claim: FoundClaim, other: FoundClaim) -> bool:
+    kinds = [(c.average, c.mean_of, c.best_of, c.folds) for c in (claim, other)]
+    if kinds[0] != kinds[1] or claim.figure.is_error_rate != other.figure.is_error_rate:
+        return False
+    (low, high), (other_low, other_high) = _find_interval(claim), _find_interval(other)
+    is_same = (low, high) == (other_low, other_high)
+    if not claim.label or claim.label.startswith(_UNNAMED):
+        n_digits = len(claim.figure.value.strip("0%.").replace(".", ""))
+        is_named = other.label and not other.label.startswith(_UNNAMED)
+        is_repeatable = is_named or other.source == TEXT  # a report is held against the sentence
+        return bool(is_repeatable) and is_same and n_digits >= _MIN_DIGITS
+    is_inside = low <= other_low and other_high <= high
+    return claim.label == other.label and is_inside and not is_same
+
+
+_MIN_DIGITS = 3  # of a figure that two models hardly share by chance
 
 
 def _overlap(one: _Interval, other: _Interval) -> bool:

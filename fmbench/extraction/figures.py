@@ -85,6 +85,7 @@ _MAX_EXPONENT = 9
 OUT_OF_RANGE = re.compile(r"\bis (?:outside|out of range|above|not a share)\b")
 _DIGITS_32_BITS = 7  # significant digits that a number of 32 bits always keeps
 _MAX_DECIMALS = 12
+_LEAST_ERROR = Decimal("0.0001")  # the mean of one error of one class among 10,000 images
 _DECIMALS_OF_SHARE = len(str(FASHION_MNIST.n_test)) - 1  # 0.9000 is 9,000 of 10,000 images
 _FULL_LENGTH = re.compile(r"[.,][0-9]{10}")  # a binary number that is written out in full
 _MIN_OUT_OF = 100  # images; 1/2 and 24/7 are not shares of a test set
@@ -165,6 +166,8 @@ def check_range(figure: PrintedFigure, metric: str) -> None:
     highest = {"mae": largest, "mse": largest**2}.get(metric)
     if highest is not None and Decimal(figure.value.rstrip("%")) > highest:
         raise ValueError(f"{metric} {figure.value} is outside [0, {highest}]")
+    if highest is not None and 0 < Decimal(figure.value.rstrip("%")) < _LEAST_ERROR:
+        raise ValueError(f"{metric} {figure.value} is too small for errors in the class numbers")
     if figure.sd is not None:
         parse_figure(figure.sd, metric)
 

@@ -35,6 +35,7 @@ from fmbench.extraction.metric_names import (
     find_metric_name,
     is_training_metric,
     is_unjudged_share,
+    names_test_images,
     normalise_name,
 )
 from fmbench.extraction.runs import (
@@ -45,6 +46,7 @@ from fmbench.extraction.runs import (
     names_setting,
     varies_between_runs,
 )
+from fmbench.extraction.text.conditions import find_condition, find_condition_of_head
 from fmbench.metrics.registry import METRICS
 from fmbench.utils.formatting import join_words
 from fmbench.utils.printable import write_on_one_line
@@ -52,6 +54,11 @@ from fmbench.utils.printable import write_on_one_line
 SOURCE = "JSON"
 _LEAST_PERCENT = 10  # in JSON, figures between 1 and 10 are neither fractions nor percentages
 _MAX_NUMBER, _MAX_KEY, _MAX_PLACE = 40, 60, 100  # characters
+_TRAINING = "of training or validation images"
+_TRAINING_CURVES = "of the epochs of a training"  # noted where there is nothing else
+_CURVES = "of figures, as of runs or epochs"
+_MAX_SHOWN = 3  # places that a note names
+_MAX_SETTINGS = 6  # that a name lists
 _MAX_NAMES = 5_000  # of models in one object
 _LONG = re.compile(r"[.,][0-9]{10}")  # a binary number that is written out in full
 _NUMBER = re.compile(r"[-+]?[0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?\s?%?")
@@ -65,6 +72,11 @@ _TOTAL = re.compile(r"overall|total|all", re.IGNORECASE)
 _STATISTIC = re.compile(
     rf"{_MEAN.pattern}|{_SPREAD.pattern}|{_COUNT.pattern}|{_TOTAL.pattern}|min|max|median|best"
     r"|worst|sem|var|variance|ci|lower|upper|low|high",
+    re.IGNORECASE,
+)
+_SETTING_IN_WORDS = re.compile(
+    r"activation(?: function)?|optimi[sz]er|loss(?: function)?|criterion|kernel"
+    r"|initiali[sz](?:er|ation)|scheduler|regulari[sz](?:er|ation)|penalty|augmentation",
     re.IGNORECASE,
 )
 _EPOCH = re.compile(r"(?:global ?)?(?:epoch|step|iteration)", re.IGNORECASE)
@@ -90,20 +102,36 @@ def find_json_figures(content: Any) -> tuple[list[FoundClaim], list[str]]:
     """
     found: list[tuple[FoundClaim, _Run | None]] = []
     notes: list[str] = []
+    left_out: dict[str, list[str]] = {}  # what figures are of, and where they stand
     runs = _Runs()
+    settings = _Settings()
     for place in walk_json(content):
-        if not isinstance(place.value, dict) or place.images or "macro avg" in place.value:
+        if not isinstance(place.value, dict) or "macro avg" in place.value:
             continue  # a classification report has its own reader
+        if place.images and not any(map(names_test_images, place.value)):
+            continue
         values = (value for value in place.value.values() if isinstance(value, str))
         long = next(filter(_LONG.search, values), None)
-        claims = list(_read_object(place, notes))
-        if not claims:
+        claims = list(_read_object(place, notes, left_out))
+        if not claims and not place.images:
             claims = _read_names(place, notes)
         run = runs.find(place) if claims else None
+        if claims and not place.model:
+            name = settings.name(place)
+            claims = [replace(claim, label=claim.label or name) for claim in claims]
         for claim in claims:
             figure = keep_zeros(claim.figure, [long] if long else [])
             found.append((replace(claim, figure=figure), run))
-    return _join_runs(found, notes), notes
+    claims = _join_runs(found, notes)
+    curves = left_out.pop(_TRAINING_CURVES, [])
+    if curves and not claims and not notes:
+        left_out.setdefault(_TRAINING, []).extend(curves)
+    for what, places in left_out.items():
+        verb = "is" if len(places) == 1 else "are"
+        if what == _CURVES:
+            verb += " a list" if len(places) == 1 else " lists"
+        notes.append(f"{join_words(places, _MAX_SHOWN)} {verb} {what}: not taken")
+    return claims, notes
 
 
 def list_numeric_keys(content: Any) -> list[str]:
@@ -122,22 +150,36 @@ def list_numeric_keys(content: Any) -> list[str]:
 # ---- figures below the name of a metric ----------------------------------------------------------
 
 
-def _read_object(place: JsonPlace, notes: list[str]) -> Iterator[FoundClaim]:
-    """Yield the figures of one object whose keys name metrics."""
+def _read_object(
+    place: JsonPlace, notes: list[str], left_out: dict[str, list[str]]
+) -> Iterator[FoundClaim]:
+    """Yield the figures of one object whose keys name metrics.
+
+    The places of figures of other images are added to ``left_out``.
+    """
     for key, value in _list_values(place.value):
         if len(key) > _MAX_KEY or (isinstance(value, str) and len(value) > _MAX_NUMBER):
             continue
         where = _name_place(place, key)
-        metric = find_metric_name(normalise_name(key))
-        if is_training_metric(normalise_name(key)) and _holds_number(value):
-            notes.append(f"{where} is of training or validation images: not taken")
+        plain = normalise_name(key)
+        metric = find_metric_name(plain)
+        is_test = names_test_images(key)
+        if is_training_metric(plain) or (metric and not is_test and _ends_validation(place, value)):
+            if _holds_number(value) or _lists_epochs(value):
+                kind = _TRAINING if _holds_number(value) else _TRAINING_CURVES
+                left_out.setdefault(kind, []).append(where)
+            continue
+        if place.images and not is_test:
+            continue
+        if metric is not None and (change := _find_change(place, plain)):
+            left_out.setdefault(change, []).append(where)
             continue
         if metric is None and (names_part(key) or _TOTAL.fullmatch(key)):
             metric = _find_metric_around(place)  # {"accuracy": {"test": 0.91}}
         if metric is None:
             continue
-        if isinstance(value, list) and value and all(map(_holds_number, value)):
-            notes.append(f"{where} is a list of figures, as of runs or epochs: not taken")
+        if _lists_epochs(value):
+            left_out.setdefault(_CURVES, []).append(where)
         try:
             claim = _read_value(metric, key, value, where)
         except ValueError as error:
@@ -145,6 +187,33 @@ def _read_object(place: JsonPlace, notes: list[str]) -> Iterator[FoundClaim]:
             continue
         if claim is not None:
             yield replace(claim, label=place.model)
+
+
+def _lists_epochs(value: Any) -> bool:
+    """Whether a value is a list of figures, each of them alone or below its number."""
+    if not isinstance(value, list) or not value:
+        return False
+    items = [next(iter(v.values())) if isinstance(v, dict) and len(v) == 1 else v for v in value]
+    return all(map(_holds_number, items))
+
+
+def _ends_validation(place: JsonPlace, value: Any) -> bool:
+    """Whether a figure is the last one of a list beside it, of training or validation images.
+
+    ``{"val_acc": [81.2, 83.4], "final_acc": 83.4}``
+    """
+    return any(
+        isinstance(other, list)
+        and other[-1:] == [value]
+        and is_training_metric(normalise_name(key))
+        for key, other in place.value.items()
+    )
+
+
+def _find_change(place: JsonPlace, key: str) -> str:
+    """Say what is changed for a figure, by its key or by those around it; empty if nothing is."""
+    around = (find_condition(normalise_name(each[:_MAX_KEY])) for each in place.keys)
+    return find_condition_of_head(key) or next(filter(None, around), "")
 
 
 def _list_values(content: dict[str, Any]) -> list[tuple[str, Any]]:
@@ -242,6 +311,42 @@ def _read_statistics(
         return None, 1, 1
     figure = _parse(f"{mean} \u00b1 {spread}", metric) if spread else None
     return figure or _parse(mean, metric), max(mean_of, 1), max(folds, 1)
+
+
+class _Settings:
+    """Names the objects of a list, which name no model, by the settings in which they differ."""
+
+    def __init__(self) -> None:
+        self._differing: dict[int, list[str]] = {}
+
+    def name(self, place: JsonPlace) -> str:
+        """Return a name such as ``batch_size=32, activation=relu``; empty if there is none."""
+        if not isinstance(place.parent, list):
+            return ""
+        if id(place.parent) not in self._differing:
+            self._differing[id(place.parent)] = _list_differing_settings(place.parent)
+        fields = dict(list_fields(place.value))
+        keys = [key for key in self._differing[id(place.parent)] if key in fields]
+        return ", ".join(f"{key}={fields[key]}" for key in keys)
+
+
+def _list_differing_settings(objects: Sequence[Any]) -> list[str]:
+    values: dict[str, set[str]] = {}
+    for content in objects:
+        for key, value in list_fields(content) if isinstance(content, dict) else ():
+            if isinstance(value, str) and len(value) <= _MAX_NUMBER and _is_setting(key):
+                values.setdefault(key, set()).add(value)
+    return [key for key, found in values.items() if len(found) > 1][:_MAX_SETTINGS]
+
+
+def _is_setting(key: str) -> bool:
+    plain = normalise_name(key[:_MAX_KEY])
+    return (names_setting(plain) or _SETTING_IN_WORDS.fullmatch(plain) is not None) and not (
+        names_runs(plain)
+        or _EPOCH.fullmatch(plain)
+        or varies_between_runs(plain)
+        or find_metric_name(plain)
+    )
 
 
 # ---- figures below the name of a model or a data set ---------------------------------------------

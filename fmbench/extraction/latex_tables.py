@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import logging
 import re
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
@@ -310,6 +311,8 @@ def _name_symbol(node: Any) -> str:
     """Return the text of an accent, a Greek letter or a symbol; else the macro's own name."""
     from pylatexenc.latex2text import LatexNodes2Text
 
+    # It warns of a macro whose arguments are missing, such as \frac alone; that hides nothing.
+    logging.getLogger("pylatexenc.latex2text").setLevel(logging.ERROR)
     text = LatexNodes2Text(strict_latex_spaces=False).nodelist_to_text([node])
     text = text if isinstance(text, str) else ""
     if (

@@ -110,6 +110,13 @@ _PATTERNS: tuple[tuple[str, MetricName | None], ...] = (
         rf"|(?:{_ACC}|{_ERR}) (?:std\b|stdev|stddev|standard deviation)",
         None,
     ),
+    # How far a network's own numbers are off, and labels that a model gives to images without any.
+    (
+        r"(?:pixel(?:[ -]?wise)?|weights?|quant(?:i[sz](?:ed|ation))?|logits?|latent|features?)[ -]"
+        r"m\.?[sa]\.?e",
+        None,
+    ),
+    (rf"(?:pseudo[ -]?)?label(?:l?ing)[ -]{_ACC}|pseudo[ -]?labels?[ -]{_ACC}", None),
     (r"(?:log[ -]?loss|cross[ -]entropy(?: loss)?|loss(?:es)?)", None),
     # Errors in the class numbers, and the balanced error rate.
     (r"(?:m\.?s\.?e|mean[ -]squared?[ -](?:errors?|deviations?))", MetricName("mse")),
@@ -238,7 +245,7 @@ _UNJUDGED_SHARE = re.compile(
 )
 # What may stand directly before and after the name of a metric and says whose images they are.
 _TRAINING_BEFORE = re.compile(
-    rf"(?<![^\W_]){_TRAINING_WORD}(?: set| data| images| classification| overall)?[ _-]*$", re.I
+    rf"(?<![^\W_]){_TRAINING_WORD}(?: set| data| images| classification| overall)?\)?[ _-]*$", re.I
 )
 _TRAINING_AFTER = re.compile(
     rf"^[ _(-]*(?:(?:on|in|during|of|for|at|while|from|over) )?(?:the |all )?"
@@ -294,6 +301,11 @@ def is_training_metric(text: str) -> bool:
         return any(mention.name is not None for mention in mentions)
     rest = _FILLING_WORD.sub("", _TRAINING.sub("", plain))
     return not _NOT_OF_TRAINING.search(plain) and not re.search(r"[^\W\d_]", rest)
+
+
+def names_test_images(text: str) -> bool:
+    """Whether a head or a key says that its figures are of the test images: ``test_acc``."""
+    return _TEST.search(normalise_name(text)) is not None
 
 
 def is_unjudged_share(text: str) -> bool:

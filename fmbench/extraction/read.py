@@ -22,6 +22,7 @@ from fmbench.errors import UserError
 from fmbench.extraction.document import (
     Document,
     Part,
+    drop_repetitions,
     find_blocks,
     leave_out_ambiguous,
     leave_out_claimed,
@@ -339,7 +340,7 @@ def _read_as(text: str, name: str, kind: str | None, column: str | None) -> Extr
 def _finish(found: Extraction) -> Extraction:
     """Drop what was found twice, bound the notes, and refuse an input without a claim."""
     claims: dict[tuple[Any, ...], FoundClaim] = {}
-    for claim in _leave_out_repeated_tables(found.claims):
+    for claim in _leave_out_repeated_tables(drop_repetitions(found.claims)):
         key = (
             claim.label, claim.metric, _write_share(claim), claim.source, claim.class_,
             claim.average, claim.predicted_as, claim.mean_of, claim.best_of, claim.folds,

@@ -74,8 +74,9 @@ _MISSING = re.compile(
 
 
 def strip_figure(text: str) -> str:
-    """Return a figure's text without citations, arrows and the change beside it."""
+    """Return a figure's text without citations, arrows, its epoch and the change beside it."""
     text = re.sub(r"\s*\[\s*\d{1,3}(?:\s*[,–-]\s*\d{1,3})*\s*\]$", "", text.strip())
+    text = re.sub(r"(?<=\d)\s*@\s*(?:epoch\s*)?\d{1,4}$", "", text)  # 90.2@18: after 18 epochs
     text = re.sub(r"\s*\(\s*[+\-−–↑↓▲▼△]\s*[\d.,]+\s*%?\s*\)$", "", text)
     return re.sub(r"[↑↓▲▼★☆✓]+", "", text).strip()
 
@@ -125,6 +126,7 @@ class Column:
     # class, not judged or other
     role: str = ""
     condition: str = ""  # of a column "changed": what is changed, such as the images
+    variant: str = ""  # of one of several columns of accuracies: what tells its models apart
     n_figures: int = 0
     n_texts: int = 0
 
@@ -190,7 +192,7 @@ class Table:
         others = self.columns[1:]
         known_roles = ("training", "changed", "class")
         if any(column.metric or column.role in known_roles for column in self.columns):
-            return False
+            return self._has_only_metrics_in_rows()
         if any(column.role == "label" and column.n_texts for column in others):
             return False
         names = [strip_figure(cell.text) for cell in self.columns[0].cells if cell.text]
@@ -217,6 +219,19 @@ class Table:
                 all(find_data_sets(name).is_only_name for name in names)
                 or all(names_part(name) for name in names)
             )
+        )
+
+    def _has_only_metrics_in_rows(self) -> bool:
+        """Whether a table of two columns lists metrics although its head names one, too.
+
+        ``Metric | Accuracy score`` stands above ``Training accuracy | 99.1`` and
+        ``Test accuracy | 90.2``.
+        """
+        names = [strip_figure(cell.text) for cell in self.columns[0].cells if cell.text]
+        return (
+            self.grid.n_columns == 2
+            and len(names) > 1
+            and all(is_training_metric(name) or find_metric_name(name) for name in names)
         )
 
     def name_row(self, row: int) -> str:
@@ -405,8 +420,19 @@ _OTHER_IMAGES = re.compile(
     r"|split|acc\w*|errors?|results?|scores?|performance|f1\w*)|cross[- ]?validat\w+|k[- ]?fold)\b",
     re.IGNORECASE,
 )
+# 10 % of the training set is used as a validation set
+_VALIDATION_PART = re.compile(
+    r"\b(?:[0-9.]+ ?(?:%|per ?cent)|a (?:part|tenth|fifth)) of (?:the )?train(?:ing)?"
+    r" (?:set|data|images)[^.;]{0,40}?\b(?:as|for) (?:an? |the )?validation(?: set| data| images)?",
+    re.IGNORECASE,
+)
 _NUMBER_OF_FOLDS = re.compile(r"\b(?:\d+|two|three|five|ten)[ -]?folds?\b", re.IGNORECASE)
 _TEST = re.compile(r"(?<![^\W_])(?:test(?:ing)?|eval(?:uation)?)(?![^\W_])", re.IGNORECASE)
+
+
+_ALL_IMAGES = re.compile(
+    r"\b(?:all|full|whole|entire|complete)\b(?: test)? (?:data|set|images|samples)\b", re.IGNORECASE
+)
 
 
 # What a head says beside the metric of its figures: "Acc ± std, 10 runs".
@@ -546,6 +572,7 @@ def find_named_column(table: Table, name: str) -> Column | None:
 def explain_caption(table: Table) -> str:
     """Say of which images a table is if its caption says that it is not of the test images."""
     caption = re.sub(r"\bafter .{0,40}?training\b", "", table.grid.caption, flags=re.IGNORECASE)
+    caption = _VALIDATION_PART.sub("", caption)
     found = _OTHER_IMAGES.search(caption)
     if found is None or _TEST.search(caption) or _NUMBER_OF_FOLDS.search(caption):
         return ""
@@ -587,7 +614,12 @@ def choose_columns(table: Table, *, is_by_class: bool) -> list[Column]:
     chosen = []
     for (metric, *_), columns in groups.items():
         left = _narrow(table, columns)
-        if len(left) == 1 or (is_by_class and name_models(left)) or _name_known_models(left):
+        if (
+            len(left) == 1
+            or (is_by_class and name_models(left))
+            or _name_known_models(left)
+            or (metric == "accuracy" and not is_by_class and _name_variants(left))
+        ):
             chosen += left
         elif metric == "accuracy":
             raise AmbiguousColumnsError(
@@ -600,6 +632,34 @@ def choose_columns(table: Table, *, is_by_class: bool) -> list[Column]:
                 f"{METRICS[str(metric)].title} and were not read; {suggest_column(left)}"
             )
     return sorted(chosen, key=lambda column: column.index)
+
+
+_VARIANT = re.compile(
+    r"(?:(?:test|classification|overall)[ _])*acc(?:uracy|\.)?\s*"
+    r"[(\[](?P<variant>(?=[^()]*[^\W\d_])[^()\[\]%]{1,40})[)\]]",
+    re.IGNORECASE,
+)
+# Not what is done to the images or the model, but whose figure it is, or how it was measured.
+_NO_VARIANT = re.compile(
+    r"(?<![^\W_])(?:ours?|own|paper|reported|claimed|published|original|reproduced|measured|mean"
+    r"|average|avg|best|max|min|worst|median|last|final|std|top|runs?|seeds?|folds?|trials?|cv"
+    r"|train\w*|val\w*|test\w*|epochs?|fraction|percent)(?![^\W_])",
+    re.IGNORECASE,
+)
+
+
+def _name_variants(columns: Sequence[Column]) -> bool:
+    """Name what tells columns of accuracies apart: ``Accuracy (PCA)`` and ``Accuracy (raw)``.
+
+    Returns whether all of them say it.
+    """
+    found = [_VARIANT.fullmatch(column.head.strip()) for column in columns]
+    names = [match["variant"].strip() for match in found if match is not None]
+    if len(set(names)) < len(columns) or any(map(_NO_VARIANT.search, names)):
+        return False
+    for column, name in zip(columns, names, strict=True):
+        column.variant = name
+    return True
 
 
 def is_mean_head(head: str) -> bool:
@@ -634,9 +694,10 @@ def list_settings(table: Table, chosen: Sequence[Column], *, has_name: bool = Tr
 def _narrow(table: Table, columns: list[Column]) -> list[Column]:
     """Leave out columns of another kind: of unnamed data or images, or of the best of several runs.
 
-    Those that name Fashion-MNIST, or the test images, are read alone; so are means beside the best.
+    Those that name Fashion-MNIST, the test images, or all of them, are read alone; so are means
+    beside the best.
     """
-    for pattern in (FASHION_IN_HEADS, _TEST, _MEAN_HEAD):
+    for pattern in (FASHION_IN_HEADS, _TEST, _ALL_IMAGES, _MEAN_HEAD):
         kept = [column for column in columns if pattern.search(column.head)]
         left_out = [column for column in columns if column not in kept]
         is_mean = pattern is _MEAN_HEAD
@@ -665,7 +726,8 @@ def _choose_weak_columns(table: Table) -> list[Column]:
     if not columns and len(weak) == 1 and (metric or names_models):
         columns = weak
     has_heads = any(column.parts for column in table.columns)
-    if not columns and not has_heads and (metric or table.grid.is_whole):
+    is_clear = metric or table.grid.is_whole or _lists_models_and_percentages(table)
+    if not columns and not has_heads and is_clear:
         columns = [c for c in table.columns if c.n_figures > c.n_texts and c.index]
         columns = columns if len(columns) == 1 else []
     plausible = [column for column in columns if metric or _is_like_accuracies(column)]
@@ -677,6 +739,15 @@ def _choose_weak_columns(table: Table) -> list[Column]:
                 f"{table.source}: the column {head} names no metric and was read as the accuracy"
             )
     return plausible
+
+
+def _lists_models_and_percentages(table: Table) -> bool:
+    """Whether a table of two columns lists percentages of models, at least two of them known."""
+    if len(table.columns) != 2:
+        return False
+    names, figures = ([cell.text for cell in column.cells] for column in table.columns)
+    are_percentages = all(text.rstrip().endswith("%") for text in figures)
+    return are_percentages and sum(bool(find_models(name)) for name in names) > 1
 
 
 def _choose_means(table: Table, weak: list[Column]) -> list[Column]:

@@ -18,6 +18,7 @@ from fmbench.extraction.data_set_names import (
     names_training_part,
 )
 from fmbench.extraction.found import Average, FoundClaim
+from fmbench.extraction.metric_names import find_metric_name, is_training_metric
 from fmbench.extraction.runs import (
     average_runs,
     names_folds,
@@ -56,6 +57,8 @@ _STATISTICS = re.compile(
     r"|sum|range|variance)",
     re.IGNORECASE,
 )
+# Heads above the figures of a table that lists metrics in its rows.
+_NO_MODEL = re.compile(r"(?:value|score|result|figure|test)s?|%|dataloader \d+", re.IGNORECASE)
 _TRAINING_PLACES = re.compile(r"^(?:epochs?|iterations?|steps?)$", re.IGNORECASE)
 
 
@@ -118,10 +121,15 @@ def _list_entries(
     part_column = next((c for c in table.columns if c.role == "part"), None)
     section = ""
     entries: list[_Entry] = []
+    merged = [column for column in label_columns if _ends_with_figures(column, chosen)]
     for index in range(len(table.columns[0].cells)):
         cells = [column.cells[index] for column in table.columns]
         if any(is_figure(column.cells[index].text) for column in chosen):
-            names = [clean_label(column.cells[index].text) for column in label_columns]
+            printed = [column.cells[index].text for column in label_columns]
+            names = [
+                clean_label(_LAST_DECIMAL.sub("", text) if column in merged else text)
+                for column, text in zip(label_columns, printed, strict=True)
+            ]
             data = data_column.cells[index].text if data_column else ""
             part = part_column.cells[index].text if part_column else ""
             entries.append(_Entry(index, names, section, data, part))
@@ -134,6 +142,22 @@ def _list_entries(
         if len(texts) == 1:
             section = clean_label(texts.pop())
     return entries
+
+
+# The figure of the next column, which a PDF may print so near that the two columns are one.
+_LAST_DECIMAL = re.compile(r"(?:^|\s)\d*\.\d{3,}$")
+
+
+def _ends_with_figures(column: Column, chosen: Sequence[Column]) -> bool:
+    """Whether most names beside figures end with a long decimal number, as no model's does."""
+    texts = [
+        cell.text
+        for index, cell in enumerate(column.cells)
+        if cell.text and any(is_figure(other.cells[index].text) for other in chosen)
+    ]
+    ends = [text for text in texts if _LAST_DECIMAL.search(text)]
+    has_names = any(_LAST_DECIMAL.sub("", text) for text in ends)
+    return has_names and len(ends) > 2 and 2 * len(ends) > len(texts)
 
 
 def _carry_cells_down(table: Table, chosen: Sequence[Column], entries: Sequence[_Entry]) -> None:
@@ -184,7 +208,11 @@ def _leave_out_other_images(table: Table, entries: Sequence[_Entry]) -> list[_En
         name = entry.names[0] if entry.names else ""
         if data.is_other or is_label_of_other_data(name):
             skipped[join_words(data.others or find_data_sets(name).others)] += 1
-        elif names_training_part(entry.part or entry.section) or _OF_TRAINING.search(name):
+        elif (
+            names_training_part(entry.part or entry.section)
+            or is_training_metric(name)
+            or _OF_TRAINING.search(name)
+        ):
             skipped["training or validation images"] += 1
         elif condition := find_condition_of_table(entry.section) or next(
             filter(None, (find_condition_of_head(c.cells[entry.index].text) for c in settings)), ""
@@ -223,15 +251,12 @@ def _build_rows(
         if _TRAINING_PLACES.match(head) and re.fullmatch(r"\d+", first):
             table.notes.append(f"{table.source}: its rows are epochs of one training: not taken")
             return
-        if label and len(single) > 1 and re.fullmatch(r"[\d.,e+-]+", label) and head:
-            label = f"{clean_label(head)} {label}"
         label = "" if is_missing(label) else label
         if not label and len(single) > 1:
             table.notes.append(f"{table.name_row(index)}: the row names no model: not taken")
             continue
-        if table.is_transposed and re.fullmatch(
-            r"(?:value|score|result|figure|test)s?|%|dataloader \d+", label, re.I
-        ):
+        names_metric = find_metric_name(label) or _NO_MODEL.fullmatch(label)
+        if table.is_transposed and (names_metric or is_figure(label)):
             label = ""
         run = " ".join(f"{column.head} {column.cells[index].text}" for column in runs)
         are_folds = any(names_folds(column.head) for column in runs)
@@ -329,13 +354,16 @@ def _join_names(table: Table, chosen: Sequence[Column], found: Sequence[_Entry])
     """
     width = max((len(entry.names) for entry in found), default=0)
     labels = [entry.names[0] if entry.names else "" for entry in found]
+    head = _find_head_of_numbers(table, chosen, labels)
+    labels = [f"{head} {label}" if head else label for label in labels]
     for place in range(1, width):
         names = (entry.names[place] for entry in found)
         values = [name if len(name) <= _MAX_PART else "" for name in names]
         labels = _tell_apart(labels, values, "{0} {1}")
     labels = _tell_apart(labels, [entry.section for entry in found], "{1}: {0}")
     runs = [column for column in table.columns if column.role == "run"]
-    for column in [*list_settings(table, chosen), *runs]:
+    settings = list_settings(table, chosen, has_name=not head)
+    for column in [c for c in [*settings, *runs] if not head or clean_label(c.head) != head]:
         cells = (column.cells[entry.index].text for entry in found)
         values = [f"{clean_label(column.head)} {cell}" if cell else "" for cell in cells]
         values = [
@@ -349,6 +377,14 @@ def _join_names(table: Table, chosen: Sequence[Column], found: Sequence[_Entry])
         seen[label] += 1
         numbers.append(str(seen[label]))
     return _tell_apart(labels, numbers, "{0} ({1})") if all(labels) else labels
+
+
+def _find_head_of_numbers(table: Table, chosen: Sequence[Column], labels: Sequence[str]) -> str:
+    """Return the head of a column of numbers that stand for models; empty if they have names."""
+    if len(labels) < 2 or not all(re.fullmatch(r"[\d.,e+-]+", label) for label in labels):
+        return ""
+    columns = _find_label_columns(table, chosen)
+    return clean_label(columns[0].head) if columns else ""
 
 
 def _tell_apart(labels: list[str], values: list[str], template: str) -> list[str]:

@@ -74,6 +74,7 @@ from fmbench.extraction.text.mentions import Repetition, find_repetition
 from fmbench.metrics.registry import METRICS
 from fmbench.utils.formatting import join_words
 
+_MAX_HEAD = 40  # characters of a head in a message
 _MARKUP_FINDERS = {
     "Markdown": find_markdown_tables,
     "LaTeX": find_latex_tables,
@@ -288,9 +289,10 @@ def _read_table(table: Table, column: str | None) -> _TableRead:
     rows = by_class if by_class is not None else list(find_model_rows(table, chosen))
     claims = []
     for chosen_column in chosen:
-        is_alone = sum(c.metric == chosen_column.metric for c in chosen) == 1
-        model = "" if is_alone else name_models(chosen)[chosen_column.index]
-        claims += _read_column(table, chosen_column, rows, model, is_by_class=by_class is not None)
+        same = [c for c in chosen if c.metric == chosen_column.metric and not c.variant]
+        model = name_models(chosen)[chosen_column.index] if len(same) > 1 else ""
+        read = _read_column(table, chosen_column, rows, model, is_by_class=by_class is not None)
+        claims += [(row, _add_variant(claim, chosen_column.variant)) for row, claim in read]
     claims, notes = leave_out_other_averages(claims, table.source)
     table.notes.extend(notes)
     claims = average_rows(table, rows, claims)
@@ -301,6 +303,12 @@ def _read_table(table: Table, column: str | None) -> _TableRead:
 
 
 _COUNT_OF_MODELS = re.compile(r"(?:# ?|n |no\.? of |number of )?(?:models|networks)", re.IGNORECASE)
+
+
+def _add_variant(claim: FoundClaim, variant: str) -> FoundClaim:
+    if not variant:
+        return claim
+    return replace(claim, label=f"{claim.label} ({variant})" if claim.label else variant)
 
 
 def _read_no_column(table: Table, *, has_double_figures: bool) -> _TableRead:
@@ -314,7 +322,8 @@ def _read_no_column(table: Table, *, has_double_figures: bool) -> _TableRead:
     )
     shares = [column for column in table.columns if holds_shares(table, column)]
     heads = [text for text in map(describe_column, shares) if text]
-    if heads:
+    if heads and not any(column.role == "training" for column in table.columns):
+        heads = [head if len(head) <= _MAX_HEAD else f"{head[:_MAX_HEAD]}...'" for head in heads]
         table.notes.append(
             f"{table.source}: no column is named as a metric of the test images "
             f"({join_words(heads, 8)}); choose one by its head or number: --column 2"

@@ -456,23 +456,33 @@ def _judge_rows(
         alpha=alpha,
         grids=_load_grids(suite, summaries, results),
     )
-    return [_judge_name(row, measurements) for row in judged[: len(suite.rows)]]
+    labels = {row.label for row in suite.rows}
+    return [
+        _judge_name(row, _drop_number(row.label, labels), measurements)
+        for row in judged[: len(suite.rows)]
+    ]
 
 
-def _judge_name(row: JudgedRow, measurements: Measurements) -> JudgedRow:
+def _drop_number(label: str, labels: Collection[str]) -> str:
+    """Return a label without the number that tells it from the same label: ``SVC (2)``."""
+    plain = re.sub(r" \(\d+\)$", "", label)
+    return plain if plain in labels else label
+
+
+def _judge_name(row: JudgedRow, label: str, measurements: Measurements) -> JudgedRow:
     """Call a claim untestable if another configuration with the model's name may have given it.
 
-    This is only for claims of which no more than the name is known.
+    This is only for claims of which no more than the name is known; ``label`` is that name.
     """
     differs = row.verdict.kind in (VerdictKind.CLAIM_HIGHER, VerdictKind.CLAIM_LOWER)
     if not differs or not row.row.remark.endswith(REMARK) or row.claimed is None:
         return row
-    if reason := _find_reading(row, measurements):
+    if reason := _find_reading(row, label, measurements):
         return replace(row, verdict=Verdict(VerdictKind.UNTESTABLE, reason=reason))
-    names = list_configurations(row.label, row.runner)
+    names = list_configurations(label, row.runner)
     found = [summary.mean for name in names if (summary := measurements.find(name))]
     means = [mean for mean in found if mean is not None]
-    if not means or (len(names) < 2 and not _has_only_name(row, measurements)):
+    if not means or (len(names) < 2 and not _has_only_name(row, label, measurements)):
         return row
     lowest = min(means) - (NAME_MARGIN if len(names) > 1 else ONLY_NAME_MARGIN)
     if not lowest <= row.claimed <= max(means) + NAME_MARGIN:
@@ -484,16 +494,16 @@ def _judge_name(row: JudgedRow, measurements: Measurements) -> JudgedRow:
     return replace(row, verdict=Verdict(VerdictKind.UNTESTABLE, reason=reason))
 
 
-def _has_only_name(row: JudgedRow, measurements: Measurements) -> bool:
+def _has_only_name(row: JudgedRow, label: str, measurements: Measurements) -> bool:
     """Whether a claim beside the only configuration with its name may be of another one.
 
     It is not if the label states a parameter, or if readings of the recipe are measured. A claim
     below it is not either, unless the name leaves open which classifier it is.
     """
-    parsed = parse_label(row.row.label)
+    parsed = parse_label(label)
     if parsed.explain(parsed.words)[0] or row.runner in measurements.readings:
         return False
-    return row.verdict.kind is VerdictKind.CLAIM_HIGHER or _has_open_classifier(row.row.label)
+    return row.verdict.kind is VerdictKind.CLAIM_HIGHER or _has_open_classifier(label)
 
 
 def _has_open_classifier(label: str) -> bool:
@@ -502,7 +512,7 @@ def _has_open_classifier(label: str) -> bool:
     return bool(before) and any(match.is_doubtful for match in match_labels([last], {}))
 
 
-def _find_reading(row: JudgedRow, measurements: Measurements) -> str:
+def _find_reading(row: JudgedRow, label: str, measurements: Measurements) -> str:
     """Say that readings of the recipe explain a claim below it; empty if they do not.
 
     Only the better half of them counts: a paper does not print what hardly learned.
@@ -511,7 +521,7 @@ def _find_reading(row: JudgedRow, measurements: Measurements) -> str:
     is_lower = row.verdict.kind is VerdictKind.CLAIM_LOWER
     if range_ is None or not is_lower or row.claimed is None or row.claimed < range_.median:
         return ""
-    parsed = parse_label(row.label)
+    parsed = parse_label(label)
     if parsed.explain(parsed.words)[0]:  # the label states a parameter, so it is one reading
         return ""
     found = format_interval(range_.median, range_.highest)

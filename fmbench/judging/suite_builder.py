@@ -48,6 +48,7 @@ _NO_SHARE = re.compile(
     r"(?P<where>.+?): (?:not taken: )?accuracy (?P<value>-?(?:\d+(?:\.\d+)?%|\d+\.\d+)) is "
     r"(?:outside|out of range)\b"
 )
+_TABLE = re.compile(r"(?:page \d+, )?table\b", re.IGNORECASE)  # a source, also one of a PDF
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 
 
@@ -484,7 +485,7 @@ def _number_tables(extraction: Extraction) -> dict[tuple[str, str], int]:
     """Number the settings of a label, by label and table: tables that differ in a figure differ."""
     tables: dict[str, dict[str, dict[object, str]]] = {}
     for claim in extraction.claims:
-        if (label := _get_label(claim)) and claim.source.lower().startswith("table"):
+        if (label := _get_label(claim)) and _TABLE.match(claim.source):
             figures = tables.setdefault(label, {}).setdefault(claim.source, {})
             figures.setdefault(_identify(claim)[1:-1], claim.figure.value)
     numbers: dict[tuple[str, str], int] = {}

@@ -122,7 +122,7 @@ _OPENING_QUOTE = re.compile(r"(?<!\w)['‘’]\w")
 # "LeNet-5 (ours)": the authors' own run of the model.
 _OWN_RUN = re.compile(r"[(\[]\s*ours?\s*[)\]]\s*$", re.IGNORECASE)
 _PAIR = re.compile(
-    r"[\"']?\b([a-z][a-z_]*)[\"']?\s*([=:])\s*(\[[^\]]*\]|\([^)]*\)|[\"'][^\"']*[\"']|[\w.+-]+)"
+    r"[\"']?\b([a-z][a-z0-9_]*)[\"']?\s*([=:])\s*(\[[^\]]*\]|\([^)]*\)|[\"'][^\"']*[\"']|[\w.+-]+)"
 )
 
 
@@ -199,6 +199,7 @@ def parse_label(label: str) -> ParsedLabel:
     text = _fold(text)
     text = re.sub(r"\b(\d{1,9})[- ]?(?:nn|nearest[- ]neighbou?rs?)\b", r"knn k=\1", text)
     parameters: dict[str, Any] = {}
+    text = re.sub(r"(?<![a-z])lr[ _]+(?=0?\.\d|\d+e)", "lr=", text)  # no logistic regression
     text = _take_pairs(text, parameters)
     text = _take_values(text.replace("-", " "), parameters)
     words = [*_split_words(text), *filter(None, [find_variant_mark(label)])]

@@ -244,3 +244,64 @@ def test_a_field_may_say_that_the_task_is_changed(field):
     found = read_input(json.dumps(rows))
     assert [(c.label, c.figure.value) for c in found.claims] == [("LeNet-5", "0.904")]
     assert any("another task" in note for note in found.notes)
+
+
+def test_objects_of_a_list_without_a_model_are_named_by_the_settings_in_which_they_differ():
+    content = [
+        {"batch_size": size, "epochs": 20, "activation": activation, "seed": 1, "test_acc": value}
+        for size, activation, value in ((10, "relu", 88.1), (10, "tanh", 86.2), (99, "relu", 85.3))
+    ]
+    assert read(content) == [
+        ("batch_size=10, activation=relu", "88.1"), ("batch_size=10, activation=tanh", "86.2"),
+        ("batch_size=99, activation=relu", "85.3"),
+    ]  # fmt: skip
+
+
+def test_a_key_that_names_the_test_images_counts_more_than_the_training_around_it():
+    assert read({"plain_training": {"test_acc": 88.5, "acc": 94.8, "train_acc": 95.1}}) == [
+        ("plain_training", "88.5")
+    ]
+
+
+def test_figures_of_changed_images_or_labels_are_noted_once():
+    content = {
+        name: {"clean_acc": 88.3, "adv_acc": 68.1, "polluted_data": {"test_acc": 70.2}}
+        for name in ("CNN", "MLP")
+    }
+    found = read_input(json.dumps(content), name="r.json")
+    assert [(c.label, c.figure.value) for c in found.claims] == [("CNN", "88.3"), ("MLP", "88.3")]
+    assert [note for note in found.notes if "not taken" in note] == [
+        "CNN/adv_acc and MLP/adv_acc are of a changed task: not taken",
+        "CNN/polluted_data/test_acc and MLP/polluted_data/test_acc are of training with wrong "
+        "labels: not taken",
+    ]
+
+
+def test_the_last_figure_of_the_validation_images_is_none_of_the_test_images():
+    content = {"CNN": {"val_acc": [81.2, 85.9], "final_acc": 85.9},
+               "MLP": {"val_acc": [80.1, 84.4], "final_acc": 84.6}}  # fmt: skip
+    assert read(content) == [("MLP", "84.6")]
+
+
+def test_the_figures_of_many_epochs_are_noted_in_one_line():
+    epochs = [{"epoch": k, "val_acc": 80 + k} for k in range(1, 10)]
+    found = read_input(json.dumps({"test_acc": 83.9, "history": epochs}), name="r.json")
+    assert found.notes == (
+        "history/0/val_acc, history/1/val_acc, history/2/val_acc and 6 more are of training or "
+        "validation images: not taken",
+    )
+
+
+def test_the_curves_of_a_training_are_named_if_there_is_nothing_else():
+    curves = {"Train Accuracy": [{"1": 79.9}, {"2": 85.5}], "Val Accuracy": [0.8, 0.9]}
+    with pytest.raises(UserError, match="Train Accuracy and Val Accuracy are of training or"):
+        read(curves)
+    found = read_input(json.dumps({**curves, "test_accuracy": 0.88}), name="r.json")
+    assert not found.notes
+    histories = {name: {"test_acc": 0.9, "history": {"test_acc": [0.8, 0.9]}} for name in "AB"}
+    assert read_input(json.dumps(histories), name="r.json").notes == (
+        "A/history/test_acc and B/history/test_acc are lists of figures, as of runs or epochs: not "
+        "taken",
+    )
+    with pytest.raises(UserError, match="Test Accuracy is a list of figures"):
+        read({"Test Accuracy": [{"1": 79.9}, {"2": 85.5}]})

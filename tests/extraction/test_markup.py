@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from fmbench.errors import UserError
 from fmbench.extraction.grid import MAX_TABLES, Cell, build_grid, tidy
-from fmbench.extraction.latex_tables import find_latex_tables
+from fmbench.extraction.latex_tables import clean_latex, find_latex_tables
 from fmbench.extraction.markup import (
     clean_markup,
     find_aligned_columns,
@@ -384,3 +384,8 @@ def test_macros_that_a_latex_text_defines_are_replaced():
     )
     (grid,) = find_latex_tables(text)
     assert [cell.text for cell in grid.rows[1]] == ["DragonNet", "91.2"]
+
+
+def test_a_macro_that_is_cut_off_prints_no_warning(caplog):
+    assert "Z" in clean_latex("j = \\frac{\\exp(Z_{i")
+    assert not caplog.records

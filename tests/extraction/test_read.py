@@ -621,3 +621,29 @@ def test_an_html_table_with_as_many_figures_in_a_row_as_rows_is_a_table():
     assert [(c.label, c.figure.value) for c in found.claims] == [
         (name, f"0.8{i}3") for i, name in enumerate(names)
     ]
+
+
+TWO_MODELS = "| Model | Accuracy |\n|---|---|\n| Model 1 | 0.9272 |\n| Model 2 | 0.9137 |\n\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("SmallNet has a test accuracy of 84.88%. SmallNet reaches about 85% test accuracy.",
+         [("SmallNet", "84.88%")]),
+        (f"{TWO_MODELS}Model-1 has a higher test accuracy (92.72% vs. 91.37%).",
+         [("Model 1", "0.9272"), ("Model 2", "0.9137")]),
+        ("SmallNet has a test accuracy of 84.88%. SmallNet reaches about 84% test accuracy.",
+         [("SmallNet", "84.88%"), ("SmallNet", "84%")]),
+        ("Test accuracy: 0.9104\n\nIt is trained long, and it reaches a test accuracy of 91.04%.",
+         [("", "0.9104")]),
+        ("| Metric | Score |\n|---|---|\n| Test accuracy | 84.88% |\n| Test loss | 0.4 |\n\n"
+         "SmallNet reaches an accuracy of 84.88% on Fashion-MNIST.", [("SmallNet", "84.88%")]),
+        (f"{TWO_MODELS}A test accuracy of 91% was reached in the first trial.",
+         [("Model 1", "0.9272"), ("Model 2", "0.9137")]),
+            (f"{TWO_MODELS}A test accuracy of 90% was reached in the first trial.",
+             [("Model 1", "0.9272"), ("Model 2", "0.9137"), ("", "90%")]),
+    ],
+)  # fmt: skip
+def test_a_figure_that_a_sentence_only_repeats_is_listed_once(text, expected):
+    assert [(c.label, c.figure.value) for c in read_input(text).claims] == expected

@@ -1041,3 +1041,105 @@ def test_a_table_that_is_shown_twice_is_read_once():
     assert [(c.source, c.label) for c in found.claims] == [("table 1", "SVC"), ("table 1", "kNN")]
     other = read_input(text.replace("85.4", "85.5", 1))
     assert len(other.claims) == 4
+
+
+def test_a_table_of_metrics_is_of_one_model_although_its_head_names_a_metric():
+    rows = [["Evaluation metric", "Accuracy score"], ["Training accuracy", "95.1 %"],
+            ["Test accuracy", "89.2 %"]]  # fmt: skip
+    for write in (write_markdown, write_latex):
+        assert read(write(rows)) == [("", "89.2")]
+
+
+def test_a_row_of_training_accuracies_names_no_model():
+    rows = [["Run", "Accuracy"], ["Training accuracy", "95.1 %"], ["LeNet-5", "90.2 %"]]
+    found = read_input(write_markdown(rows))
+    assert [(c.label, c.figure.value) for c in found.claims] == [("LeNet-5", "90.2%")]
+    assert "table 1: 1 row is of training or validation images: not taken" in found.notes
+
+
+def test_models_without_names_are_named_by_all_their_settings():
+    rows = [["hidden_1", "hidden_2", "init_lr", "l2_reg", "val_loss", "test_accuracy"],
+            ["128", "32", "0.1", "0.01", "5.1", "0.8866"],
+            ["128", "32", "0.1", "0.001", "4.2", "0.8623"],
+            ["64", "32", "0.5", "0.001", "4.2", "0.8723"]]  # fmt: skip
+    assert read(write_separated(rows, ",")) == [
+        ("hidden_1 128 l2_reg 0.01", "0.8866"), ("hidden_1 128 l2_reg 0.001", "0.8623"),
+        ("hidden_1 64", "0.8723"),
+    ]  # fmt: skip
+
+
+def test_a_figure_may_stand_before_its_epoch():
+    rows = [["Train accuracy", "94.78@18"], ["Valid accuracy", "89.92@18"],
+            ["Test accuracy", "89.23@18"]]  # fmt: skip
+    assert read(write_latex(rows)) == [("", "89.23")]
+    rows = [["Model", "Test accuracy"], ["LeNet-5", "90.2 @ epoch 7"], ["MLP", "88.1@9"]]
+    assert read(write_markdown(rows)) == [("LeNet-5", "90.2"), ("MLP", "88.1")]
+
+
+def test_percentages_beside_known_models_need_no_head():
+    rows = [["Wide networks", r"96.7\%"], ["CNN with scaling", r"92.9\%"], ["kNN", r"86.4\%"]]
+    table = "\\begin{tabular}{ll}" + "\\\\".join(map(" & ".join, rows)) + "\\end{tabular}"
+    found = read_input(f"\\section{{Comparison}} Our slides.\n\n{table}\n")
+    assert [(c.label, c.figure.value) for c in found.claims] == [
+        ("Wide networks", "96.7%"), ("CNN with scaling", "92.9%"), ("kNN", "86.4%"),
+    ]  # fmt: skip
+
+
+def test_a_caption_may_say_which_part_of_the_training_images_is_for_validation():
+    caption = "Accuracies. 10% of the training set is used as a validation set for the CNN."
+    rows = [["Model", "Accuracy"], ["CNN", "91.2"], ["MLP", "88.4"]]
+    claims, _ = read_grids([build_grid(rows, caption=caption)])
+    assert [claim.figure.value for claim in claims] == ["91.2%", "88.4%"]
+    caption = "Accuracies with 10 % of the training set"
+    grid = build_grid(rows, caption=caption)
+    assert not read_grids([grid])[0]
+
+
+def test_columns_of_accuracies_that_say_what_was_done_are_of_different_models():
+    rows = [["Model", "Accuracy (PCA)", "Accuracy (PCA, tuned)", "Accuracy (raw)"],
+            ["SVC", "0.8201", "0.8457", "0.8803"], ["kNN", "0.8549", "", "0.8605"]]  # fmt: skip
+    assert read(write_separated(rows, "\t")) == [
+        ("SVC (PCA)", "0.8201"), ("SVC (PCA, tuned)", "0.8457"), ("SVC (raw)", "0.8803"),
+        ("kNN (PCA)", "0.8549"), ("kNN (raw)", "0.8605"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "heads",
+    [("Acc. (ours)", "Acc. (paper)"), ("Accuracy (claimed)", "Accuracy (last)"),
+     ("Accuracy (PCA)", "Accuracy"), ("Accuracy (1)", "Accuracy (2)")],
+)  # fmt: skip
+def test_other_columns_of_accuracies_are_a_question(heads):
+    with pytest.raises(UserError, match="2 columns that may hold the accuracy"):
+        read_input(write_separated([["Model", *heads], ["SVC", "89.1", "89.2"]], ","))
+
+
+def test_the_figures_of_all_images_are_read_beside_those_of_a_part():
+    rows = [["Run", "Test accuracy on labelled data", "Test accuracy on all data"],
+            ["CNN", "90.2", "80.3"], ["MLP", "88.2", "79.3"]]  # fmt: skip
+    assert read(write_markdown(rows)) == [("CNN", "80.3"), ("MLP", "79.3")]
+
+
+def test_a_table_without_an_accuracy_gets_one_short_note():
+    rows = [["Neurons", "best train acc", "best val acc"], ["50", "92.1", "88.5"],
+            ["100", "93.0", "88.7"]]  # fmt: skip
+    notes = read_tables(write_markdown(rows), "input").notes
+    assert notes == (
+        "table 1: 'best train acc' and 'best val acc' are of training or validation images: not "
+        "taken",
+    )
+    rows = [["Neurons", "Result of the small network " * 9], ["50", "92.1"], ["100", "93.0"]]
+    (note,) = read_tables(write_markdown(rows), "input").notes
+    assert "'Result of the small network Result of t...'" in note
+    assert len(note) < 200
+
+
+def test_a_figure_that_is_merged_with_the_names_is_no_part_of_them():
+    rows = [["Method loss", "Test accuracy"], ["KMeans 0.3499", "0.8754"], ["0.3549", "0.8773"],
+            ["Mixture 0.3434", "0.8625"], ["VAE 0.3618", "0.7188"]]  # fmt: skip
+    assert read(write_markdown(rows)) == [
+        ("KMeans", "0.8754"), ("Mixture", "0.8625"), ("VAE", "0.7188"),
+    ]  # fmt: skip
+    rows = [["Method", "Test accuracy"], ["CNN 0.125", "0.8754"], ["CNN", "0.8773"],
+            ["MLP", "0.8625"]]  # fmt: skip
+    assert read(write_markdown(rows))[0] == ("CNN 0.125", "0.8754")

@@ -112,6 +112,29 @@ def test_a_claim_that_readings_of_the_recipe_get_is_not_tested(label, value, ver
         )
 
 
+def test_a_label_that_is_numbered_has_no_setting_of_that_number():
+    claims = [
+        replace(make_claim("Random Forest", value), source=f"table {number}")
+        for number, value in enumerate(("84.9", "85.2"), start=1)
+    ]
+    judged = judge(*claims).claims
+    assert [claim.judged.row.label for claim in judged] == ["Random Forest", "Random Forest (2)"]
+    assert {claim.judged.verdict.word for claim in judged} == {"untestable"}
+
+
+@pytest.mark.parametrize(
+    "sources", [("table 1", "table 2"), ("page 3, table 1", "Page 5, table 1")]
+)
+def test_tables_with_other_figures_of_a_label_are_of_other_settings_in_a_pdf_too(sources):
+    claims = [
+        replace(make_claim("SmallNet", value), source=source)
+        for source, value in zip(sources, ("87.54", "87.22"), strict=True)
+    ]
+    judgement = judge(*claims)
+    assert [claim.judged.row.label for claim in judgement.claims] == ["SmallNet", "SmallNet (2)"]
+    assert not list(list_contradictions(judgement))
+
+
 def test_readings_of_fmbench_are_not_compared_with_the_users_own_results(tmp_path):
     summary = replace(load_reference_summaries(read_suite())["lenet5"])
     (tmp_path / "mine").mkdir()

@@ -274,3 +274,12 @@ def test_any_text_gives_one_match_with_a_known_runner(label):
     assert found.runner is None or found.runner in load_catalogue().candidates
     assert 0 <= found.score <= 100 and found.why and len(found.why.splitlines()) == 1
     assert not found.is_doubtful or found.runner is not None
+
+
+@pytest.mark.parametrize("label", ["init_lr 0.01", "hidden 32 lr 0.001", "lr=0.01"])
+def test_a_learning_rate_is_no_logistic_regression(label):
+    assert "logisticregression" not in parse_label(label).words
+
+
+def test_lr_alone_is_logistic_regression():
+    assert parse_label("LR (C=1)").words == ("logisticregression",)

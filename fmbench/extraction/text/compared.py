@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from fmbench.extraction.data_set_names import IN_SENTENCES
 from fmbench.extraction.text.mentions import FigureMention, Mention
 
 _MAX_BEFORE = 100  # characters before a name that are looked at
@@ -194,6 +195,25 @@ _UNKNOWN_SUBJECT = re.compile(rf"(?:\b{_OWN}|(?:^|[\s(]){_NAME}){_VERB}", re.IGN
 def names_unknown_subject(text: str) -> bool:
     """Whether a model that nobody knows achieves something: ``SGN reaches``, ``ours obtains``."""
     return _UNKNOWN_SUBJECT.search(text) is not None
+
+
+# 91.8 % for CNN and 89.1 % for MLNN: the second name is that of a model that nobody knows.
+_NAME_BEHIND = re.compile(
+    r"[\s)]*(?:test )?(?:accuracy )?(?:for|by) (?:the |our )?"
+    r"(?P<name>[A-Z][A-Za-z]*[A-Z][A-Za-z0-9]*(?:-[A-Za-z0-9]+)*)(?![\w%-])"
+)
+
+
+def name_model_behind(text: str, models: Sequence[Mention], figure: FigureMention) -> str:
+    """Return the unknown name in capital letters to which a figure is said to belong.
+
+    Beside it, the sentence names a model that is known; otherwise the name may be anything.
+    """
+    match = _NAME_BEHIND.match(text, figure.end)
+    if match is None or not models or IN_SENTENCES.match(match["name"]):
+        return ""
+    is_known = any(m.start < match.end("name") and m.end > match.start("name") for m in models)
+    return "" if is_known else match["name"]
 
 
 def has_other_subject(between: str) -> bool:

@@ -26,6 +26,7 @@ from fmbench.extraction.text.compared import (
     is_changed_figure,
     is_derived,
     is_of_compared,
+    name_model_behind,
     names_unknown_subject,
 )
 from fmbench.extraction.text.conditions import (
@@ -70,6 +71,7 @@ from fmbench.metrics.registry import METRICS
 SOURCE = "text"
 UNNAMED = "the text does not say what it is"
 TRAINING_IMAGES = TRAINING_SECTION
+BESIDE_TEST_FIGURE = "the test accuracy stands behind it"
 ACCURACY = MetricName("accuracy")
 _NOT_SAID = "the text does not say that it is an accuracy"
 _MAX_LABEL = 120  # characters
@@ -238,7 +240,8 @@ def find_metric_of(sentence: Sentence, figure: FigureMention) -> MetricName | st
     if mention is None and not figure.is_percent:
         return UNNAMED if _looks_like_share(sentence, figure) else ""
     if mention is None and images == "test":
-        return replace(ACCURACY, remark=_NOT_SAID)
+        is_low = re.match(r"[1-4]?[0-9](?![0-9])", figure.text) is not None
+        return UNNAMED if is_low else replace(ACCURACY, remark=_NOT_SAID)
     if mention is None:
         name = _find_metric_without_name(sentence, figure)
         errors = [m.name for m in sentence.metrics if m.name and m.name.is_error_rate]
@@ -246,9 +249,19 @@ def find_metric_of(sentence: Sentence, figure: FigureMention) -> MetricName | st
         return errors[0] if is_error else name
     if images != "test" and (mention.is_training or is_of_training(sentence, figure)):
         return f"of {TRAINING_IMAGES}"
+    if mention.name is not None and _TEST_FIGURE_BEHIND.match(sentence.text, figure.end):
+        return BESIDE_TEST_FIGURE
     if mention.name is None:
         return f"{mention.text} is not judged" if figure.is_clear else ""
     return mention.name
+
+
+# 93.1 % accuracy (91.2 % test accuracy)
+_TEST_FIGURE_BEHIND = re.compile(
+    r" ?(?:(?:training )?acc(?:uracy|\.)?)? ?[(,] ?(?:and )?[0-9][0-9.,]* ?(?:%|percent)?"
+    r" ?test(?:ing)? acc(?:uracy|\b)",
+    re.IGNORECASE,
+)
 
 
 def _choose_mention(sentence: Sentence, figure: FigureMention) -> MetricMention | None:
@@ -461,6 +474,10 @@ _REASONS = (
         "a figure that is only expected",
     ),
     (
+        re.compile(r"\b(?:allow(?:s|ed|ing|able)?|tolera\w+|permit\w*)\b[^,;]{0,60}$", re.I),
+        "a figure that is only allowed",
+    ),
+    (
         re.compile(r"\b(?:random(?:ly)? guess\w*|guessing|by chance|chance level)\b", re.I),
         "of guessing",
     ),
@@ -643,6 +660,10 @@ def _find_beside(text: str, figure: FigureMention, mentions: Sequence[Mention]) 
 
 def find_label_of(sentence: Sentence, figure: FigureMention) -> str:
     """Find the model to which a figure belongs; empty if the sentence does not name it."""
+    if name := name_model_behind(sentence.text, sentence.models, figure):
+        return clean_label(name)
+    if re.match(r" ?\)?,? each\b", sentence.text[figure.end :]):
+        return ""  # of several models
     model = _find_model_of(sentence, figure)
     before = sentence.text[: figure.start]
     if model is None:

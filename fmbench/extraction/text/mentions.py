@@ -44,7 +44,8 @@ _CITATION = re.compile(
     r"\[[0-9][0-9,;\s-]{0,60}\]|\((?:[^()%]{0,80}[ ,])?(?:19|20)[0-9]{2}[a-z]?\)"
 )
 
-_PART_OF_WORD_AFTER = re.compile(r"\w|-[A-Za-z]| ?x ?[0-9]|[.,][0-9]|'s\b")
+# The sign "=" follows the version of a package: mkl=2.3=h1234.
+_PART_OF_WORD_AFTER = re.compile(r"\w|-[A-Za-z]| ?x ?[0-9]|[.,][0-9]|'s\b|=\w")
 _DECIMALS = re.compile(r"[0-9][.,][0-9]{1,2}(?![0-9])|\.[0-9]|(?<![0-9])0,[0-9]")
 
 # Words that may stand between the name of a metric and its figure.
@@ -167,6 +168,15 @@ _OTHER_SHARE_BEFORE = re.compile(
     r"\s*(?:of|=|:|is|was|at|up to)?\s*(?:about |only )?[(]?$",
     re.IGNORECASE,
 )
+# The shares of the images that a model is trained and tested on: test size of 80% and 20%.
+_SPLIT_BEFORE = re.compile(
+    r"\b(?:train(?:ing)?|test(?:ing)?|val(?:idation)?|hold-?out|split)(?: set| data)?"
+    r" (?:size|split|ratio|proportion|share|fraction|portion|percentage)s?"
+    r"(?: (?:of|is|was|are|were|to)| ?[=:])? ?(?:about )?"
+    rf"(?:{_NUMBER} ?{_PERCENT} ?(?:and|,|/|to) ?)*$",
+    re.IGNORECASE,
+)
+_SPREAD_BEFORE = re.compile(r"\+ ?/? ?- ?$")  # a spread without a figure: fluctuations of ± 0.1 %
 # What joins a name and a word that is elsewhere the name of a parameter: LeNet-5 with dropout: 89 %
 _JOINS_NAME = re.compile(
     r"(?:\b(?:with|without|and|no|plus|using)|w/o?|[+&,-])\s*(?:[a-z-]+\s+){0,2}$", re.IGNORECASE
@@ -176,10 +186,15 @@ _COUNT_BEFORE = re.compile(
     r"(?:^|[(,;|])\s*(?:(?:number|no\.?|#|total|trainable|max|training|of|hidden) ?)*"
     r"(?:param(?:eter)?s?|weights|epochs?|iterations?|steps?|batch(?:es)?|layers?|units|neurons"
     r"|filters|images|samples|examples|classes|runs?|seeds?|trials|folds|year|depth|width|flops|macs"
-    r"|size|memory|(?:train(?:ing)?|test|inference|run|wall) ?time|time|latency|speed|patience)"
-    r"\s*(?:[(\[][^()\[\]]{0,20}[)\]])?\s*[:=|]\s*$",
+    r"|cuda|gpus?|cpus?|devices?|ranks?|workers?|threads?|elements|entries|rows|columns|features"
+    r"|channels|kernels?|strides?|padding"
+    r"|sizes?|memory|(?:train(?:ing)?|test|inference|run|wall) ?time|time|latency|speed|patience)"
+    r"\s*(?:[(\[][^()\[\]]{0,20}[)\]])?\s*[:=|]\s*$"
+    r"|\b(?:number|index|count|id)\s*[:=]\s*$",
     re.IGNORECASE,
 )
+# scikit-learn>=1.0 and attrs==19.3 of a list of packages; \0 stands for the number
+_VERSION = re.compile(r"[\s-]*(?P<package>[A-Za-z][\w.-]*)(?:\[[\w,-]*\])?[=~!<>]=\s?\0")
 _INTERVAL_BEFORE = re.compile(
     rf"(?:intervals?|\bci)\b[:\s]*(?:of |from |is |= ?)?[\[( ]*"
     rf"(?:{_NUMBER} ?%? ?(?:,|-|to|and) ?)?$"
@@ -376,8 +391,12 @@ def _explain_number(sentence: str, figure: FigureMention) -> str:
             return "a number of runs"
         if not figure.has_decimals and _ARROW_BESIDE.search(f"{before[-20:]}\0{after[:20]}"):
             return SIZE_OF_LAYER
+    if _is_version(sentence, figure):
+        return "a version"
     if _TIME.search(f"{before[-6:]}\0{after[:6]}"):
         return "a time of day"
+    if before.endswith("@"):
+        return "the number of an epoch"  # test accuracy 89.2@18
     if re.search(r"(?:^|[\s(:=])-$", before) and not figure.text.startswith("-"):
         return "a negative number"
     if re.search(r"(?:^|[\s(:=])\+ ?/? ?-\s?$", before):
@@ -407,14 +426,15 @@ def _explain_number(sentence: str, figure: FigureMention) -> str:
         return "a range"
     if figure.is_percent and re.search(r"accuracy from $", before) and _INTO.match(after):
         return FIRST_OF_TWO
-    if figure.is_percent and _TESTED_ON.search(before):
-        return "a share of something else"
-    if (
-        figure.is_percent
-        and _SPLIT_PART.match(after)
-        and _SPLIT_INTO.search(sentence[: figure.start])
+    if figure.is_percent and (
+        _TESTED_ON.search(before)
+        or _SPLIT_BEFORE.search(before)
+        or _is_part_of_split(sentence)
+        or (_SPLIT_PART.match(after) and _SPLIT_INTO.search(sentence[: figure.start]))
     ):
         return "a share of something else"
+    if _SPREAD_BEFORE.search(before):
+        return "a spread without a figure"
     if _INTERVAL_BEFORE.search(before) or (before.endswith("[") and _INTERVAL_AFTER.match(after)):
         return END_OF_INTERVAL
     if _BETWEEN.search(before) and _RANGE_AFTER.match(after):
@@ -424,6 +444,31 @@ def _explain_number(sentence: str, figure: FigureMention) -> str:
     if re.match(r" ?%? ?(?:-|to) ?[0-9]", after):
         return "a range"
     return ""
+
+
+_TRAIN_AND_TEST = re.compile(r"\btrain(?:ing)?\b.*\btest(?:ing)?\b|\btest.*\btrain", re.IGNORECASE)
+
+
+def _is_part_of_split(sentence: str) -> bool:
+    """Whether the percentages are shares of a split: ``train 80 %, validation 10 %, test 10 %``."""
+    shares = re.findall(rf"(?<![\w.])([0-9]{{1,2}}) ?{_PERCENT}", sentence, re.IGNORECASE)
+    return (
+        len(shares) in (2, 3)
+        and sum(map(int, shares)) == 100
+        and _TRAIN_AND_TEST.search(sentence) is not None
+    )
+
+
+def _is_version(sentence: str, figure: FigureMention) -> bool:
+    """Whether a number stands behind the name of a package at the beginning of a line."""
+    number = figure.text.lstrip("=~!<> ")
+    sign = figure.text.removesuffix(number)
+    match = _VERSION.fullmatch(f"{sentence[: figure.start]}{sign}\0")
+    return (
+        match is not None
+        and not _is_metric(match["package"])
+        and _MODEL.fullmatch(match["package"]) is None
+    )
 
 
 def _is_name(parameter: re.Match[str], before: str, figure: FigureMention) -> bool:
@@ -575,7 +620,7 @@ _KIND_OF_MODEL = (
     r"|conv(?:olutional)?(?: neural)? ?net(?:work)?s?"
     r"|(?:bi-?)?lstms?|grus?|rnns?|capsule networks?|auto-?encoders?|(?:vision )?transformers?"
     r"|(?:[a-z]+-layer |deep |artificial |spiking |fully[- ]connected |feed-?forward |simple "
-    r"|shallow )*neural net(?:work)?s?|dnns?|anns?|snns?|bnns?"
+    r"|shallow )*neural net(?:work)?s?|neural ?network ?classifiers?|dnns?|anns?|snns?|bnns?"
     r"|eden|evolutionary deep learning(?: framework)?|auto-?sklearn|tpot"
     r"|autogluon|ensembles?|humans?|crowd workers?)"
 )

@@ -16,12 +16,13 @@ from fmbench.datasets.specs import FASHION_MNIST
 from fmbench.errors import UserError
 from fmbench.extraction.figures import OUT_OF_RANGE, parse_printed_figure
 from fmbench.extraction.found import Extraction, FoundClaim
-from fmbench.extraction.metric_names import MetricName, is_training_metric
+from fmbench.extraction.metric_names import MetricName, is_training_metric, names_test_images
 from fmbench.extraction.text.compared import is_comparison, is_derived
 from fmbench.extraction.text.conditions import SOME_CLASSES, find_images, restricts_classes
 from fmbench.extraction.text.decide import (
     ACCURACY,
     ACHIEVED,
+    BESIDE_TEST_FIGURE,
     EARLIER_EPOCH,
     MISCLASSIFIES,
     SOURCE,
@@ -74,6 +75,7 @@ MAX_SENTENCES = 5_000  # sentences with numbers that find_sentences reads
 MAX_FIGURES = 30  # of one sentence; more numbers than that are data, not prose
 MAX_NOTES = 30
 _ARGUMENT = "argument"  # what messages call one line, where the lines are a command's arguments
+_MIN_LENGTH = 4  # of a figure such as 91.71, which two kinds of images hardly share by chance
 _MAX_SHORT = 400  # characters of a line that is read as one claim
 _MAX_SHOWN = 60  # characters of a line in a message
 
@@ -100,6 +102,7 @@ def read_words(texts: Sequence[str], name: str) -> Extraction:
     is_log = unit == "line" and any(map(is_of_epoch, lines))
     of_records = find_data_sets_of_records(lines)
     lines = name_models_of_records(lines)
+    n_losses = 0
     code = ""  # the last line that is no number, such as a call whose result the number is
     for i, line in enumerate(lines, start=1):
         if is_result_of_training(code, line):
@@ -111,19 +114,28 @@ def read_words(texts: Sequence[str], name: str) -> Extraction:
         if line.strip() and find_data_set_of_line(line) is None:
             found, seen = _read_line(line, f"{unit} {i}", headings.data_set)
             claims += found
-            notes += seen if n_lines == 1 or unit == _ARGUMENT else _keep_figures(seen)
+            if unit == "line" and not found and _LOSS_OF_LOG.match(line[:_MAX_SHORT]):
+                n_losses += 1
+            else:
+                notes += seen if n_lines == 1 or unit == _ARGUMENT else _keep_figures(seen)
             if is_log and (is_log_line(line) or is_of_epoch(line)):
                 logged += [(0, claim) for claim in found if not claim.label]
         if not headings.enter_line(line) and restricts_classes(line) and not _holds_figure(line):
             headings.enter(LINE_LEVEL, SOME_CLASSES)
     earlier, repeated = _find_earlier_epochs(logged)
     claims = [claim for claim in claims if id(claim) not in earlier]
+    if n_losses:
+        notes.append(f"not read: {n_losses} line{'s' * (n_losses > 1)} of a training log")
     return Extraction(KIND, name, tuple(claims), notes=_limit([*repeated, *notes]))
 
 
 BARE_NUMBER = re.compile(r"\s*(?:(?:out|\[)\S{0,9}:?\s*)?[0-9]*\.?[0-9]+\s*%?\s*", re.IGNORECASE)
 _NO_FIGURE = re.compile(
     r": no figure (?:in '|is clear in '(?![^']*\b(?:[1-9][0-9]|[0-9]*\.[0-9]{2,})\b))"
+)
+# [Epoch: 1, Batch: 2000] loss: 1.16
+_LOSS_OF_LOG = re.compile(
+    r"(?!.*(?:acc|err|f1|test)).*\b(?:epoch|batch|step|iter\w*)\b.*\bloss\b ?[:=]", re.IGNORECASE
 )
 
 
@@ -190,6 +202,8 @@ def find_sentences(
     logged: list[tuple[int, FoundClaim]] = []
     notes: list[str] = []
     n_read = n_training = n_crowded = 0
+    other_images: set[str] = set()  # figures of training and validation images
+    unsaid: dict[int, str] = {}  # of claims whose sentence does not name the test images: a quote
     above = ""  # the printed line above
     has_headings = count_headings(text) > 1
     for section, model, raw, data_set in _iterate_sentences(text, context, headings, is_printed):
@@ -212,6 +226,11 @@ def find_sentences(
             above = sentence.text
         found = _list_claims(sentence, readings, where)
         claims += found
+        for reading in readings:
+            if reading.why_not in (f"of {TRAINING_IMAGES}", BESIDE_TEST_FIGURE):
+                other_images.add(reading.figure.text.rstrip("% "))
+        if not names_test_images(sentence.text):
+            unsaid |= {id(claim): claim.where for claim in found}
         if is_of_epoch(raw) or (is_log_line(raw) and not has_headings):
             logged += [(section, claim) for claim in found if claim.label in ("", model)]
         notes += [
@@ -234,6 +253,12 @@ def find_sentences(
             for _, claim in logged
             if not claim.label and (claim.metric, claim.figure.value) in named
         }
+    for claim in claims:
+        value = claim.figure.printed.rstrip("% ")
+        if id(claim) in unsaid and value in other_images and len(value.strip("0.")) > _MIN_LENGTH:
+            earlier.add(id(claim))
+            place, _, quoted = unsaid[id(claim)].partition(", ")
+            notes.append(f"{place}: not taken (elsewhere it is of {TRAINING_IMAGES}): {quoted}")
     return [claim for claim in claims if id(claim) not in earlier], [*notes, *repeated]
 
 
@@ -319,6 +344,8 @@ def _read_line(
     reason = name if isinstance(name, str) else find_dataset_of(sentence, figure)
     if reason == FASHION and _is_statement(sentence, figure):
         reason = explain_condition(sentence, figure) or FASHION
+    if reason == FASHION and not where.startswith(_ARGUMENT) and _is_bare_number(sentence, figure):
+        reason = "no metric is named, and it is too low for an accuracy"
     if reason != FASHION or isinstance(name, str):
         return [], [_note_not_taken(where, reason, sentence, figure)]
     label = _cut_label(sentence, figure)
@@ -351,6 +378,20 @@ _LAYER = re.compile(
 )
 
 
+def _is_bare_number(sentence: Sentence, figure: FigureMention) -> bool:
+    """Whether nothing says that the number of a line is an accuracy, and it is below one half.
+
+    ``Elements: 6`` and ``3.6 Results`` are such lines; ``SVC: 10`` names a model.
+    """
+    if figure.is_quotient or sentence.metrics or sentence.models:
+        return False
+    printed = parse_printed_figure(figure.text)
+    if printed is None or printed.out_of is not None:
+        return False
+    value = float(printed.value.removesuffix("%"))
+    return value < 0.5 or figure.text == "1" or ((value > 1 or figure.is_percent) and value < 50)
+
+
 def _note_not_taken(where: str, reason: str, sentence: Sentence, figure: FigureMention) -> str:
     return f"{where}: not taken ({reason}): {quote(sentence.text, figure)}"
 
@@ -371,7 +412,9 @@ def _find_metric_of_line(sentence: Sentence, figure: FigureMention) -> MetricNam
     if not isinstance(name, str) or name not in ("", UNNAMED):
         return name
     nearest = min(sentence.metrics, key=lambda m: measure_distance(m, figure))
-    return f"of {TRAINING_IMAGES}" if nearest.is_training else nearest.name or "is not judged"
+    if nearest.is_training:
+        return f"of {TRAINING_IMAGES}"
+    return nearest.name or f"{nearest.text} is not judged"
 
 
 _BATCH_SIZES = (1, 10, 16, 20, 32, 50, 64, 100, 128, 200, 250, 256, 500, 512, 1000, 1024)
@@ -540,11 +583,12 @@ def _cut_words(sentence: Sentence, figure: FigureMention, others: Sequence[Menti
 
 
 _WORD_OF_CLAUSE = re.compile(
-    r"\b(?:we|our|they|it|after|before|over|trained|between|typical|improv\w*|using|the|with a"
-    r"|das|der|die|ein|eine|erreicht|obtient|une|un|el|la|le|had|took|takes|for [0-9]+|from"
+    r"\b(?:we|our|they|it|ha[sd]|after|before|over|trained|between|typical|improv\w*|using|the"
+    r"|with a|das|der|die|ein|eine|erreicht|obtient|une|un|el|la|le|had|took|takes|for [0-9]+|from"
     r"|mis-?classif\w+|fail(?:s|ed)?|when|while|that|this)\b",
     re.IGNORECASE,
 )
+_VERB_OF_CLAUSE = re.compile(r"\b(?:is|are|was|were|ha[sd]|have)\b|, (?:and|but|it|we)\b", re.I)
 _MAX_NAME = 8  # words
 
 
@@ -570,6 +614,8 @@ def _name_clause(label: str, sentence: Sentence, figure: FigureMention) -> str:
     if len({mention.name for mention in sentence.models}) == 1 or sentence.compared:
         return find_label_of(sentence, figure)
     first = label.split()[:1]
+    if _VERB_OF_CLAUSE.search(label):
+        return ""
     is_long = len(label.split()) > _MAX_NAME or len(_WORD_OF_CLAUSE.sub("", label).split()) < 2
     return "" if is_long or (first and _WORD_OF_CLAUSE.fullmatch(first[0])) else label
 

@@ -122,6 +122,9 @@ _LINE_START = re.compile(
     r"(?:(?:(?:table|tab\.|figure|fig\.)\s+)?[0-9]{1,2}(?:\.[0-9]{1,2})*[.:)]?\s+(?=[A-Z]))?",
     re.IGNORECASE,
 )
+_CLUSTERING = re.compile(  # a heading; what is below it is about no classifier
+    r"[#\s\d.]*(?:(?:k-?means|results of|unsupervised) )?clustering(?: results)?\W*", re.IGNORECASE
+)
 LINE_LEVEL = 9  # of a line that only names a data set: below every heading
 
 
@@ -154,6 +157,8 @@ class Headings:
             return False
         level = LINE_LEVEL if heading is None else _find_level(line)
         of_training = TRAINING_SECTION if is_title_of_training(line) else None
+        if data_set is None and _CLUSTERING.fullmatch(line[:_MAX_START]):
+            data_set = "clustering"
         self.enter(level, data_set or _choose_data_set(clean_sentence(line)) or of_training)
         return True
 

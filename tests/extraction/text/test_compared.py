@@ -129,3 +129,17 @@ def test_a_line_that_is_a_label_keeps_it() -> None:
     lines = ["Improved LeNet-5: 93.1 %", "LeNet-5 vs SVC: 90.6 %"]
     claims = read_words(lines, "claims.txt").claims
     assert [claim.label for claim in claims] == ["Improved LeNet-5", "LeNet-5 vs SVC"]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("The test accuracy is 91.76% for CNN and 89.06% for MLNN.",
+         [("CNN", "91.76%"), ("MLNN", "89.06%")]),
+        ("With the CNN and two other networks, our fused accuracy was 90.1%.", [("", "90.1%")]),
+        ("The kNN and BPNN classifiers have an accuracy of 86% each.", [("", "86%")]),
+        ("We got an accuracy of 91.76% for CNN on GPU.", [("CNN", "91.76%")]),
+    ],
+)  # fmt: skip
+def test_a_figure_of_an_unknown_model_is_not_that_of_the_known_one(text, expected):
+    assert pairs(text) == expected

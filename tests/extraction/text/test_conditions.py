@@ -206,3 +206,21 @@ def test_a_number_of_layers_and_a_figure_of_the_validation_are_no_claims() -> No
 def test_means_over_data_sets_and_the_rest_of_the_images_are_no_claims(text: str) -> None:
     for claims, _ in read_both(text):
         assert claims == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "This approach of clustering is strong, achieving an accuracy of almost 89.9%.",
+        "3.6 Clustering\nThe accuracies were worse, with an average of 60% accuracy.\n",
+    ],
+)
+def test_figures_of_clusters_are_not_those_of_a_classifier(text: str) -> None:
+    claims, notes = find_sentences(text, "x")
+    assert not claims
+    assert "of clustering" in notes[0]
+
+
+def test_a_heading_of_clustering_ends_at_the_next_heading() -> None:
+    text = "3.6 Clustering\nIt groups images.\n\n3.7 Trees\nThe decision tree has 79% accuracy.\n"
+    assert [c.figure.value for c in find_sentences(text, "x")[0]] == ["79%"]

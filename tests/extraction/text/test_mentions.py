@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fmbench.extraction.text.mentions import find_figures, find_repetition
+from fmbench.extraction.text.mentions import clean_sentence, find_figures, find_repetition
 from fmbench.extraction.text.read import find_sentences, read_words
 
 
@@ -145,6 +145,39 @@ def test_shares_spreads_counts_and_training_are_no_claims(text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("The data have a training and test size of 80% and 20%.", "a share of something else"),
+        ("With a test portion of 25%, LeNet-5 was trained.", "a share of something else"),
+        ("The test accuracy varies by a fluctuation of (~±0.02%).", "a spread without a figure"),
+        ("Accuracy of 90.1%, validation size = 10%", "a share of something else"),
+    ],
+)
+def test_shares_of_a_split_and_lone_spreads_are_no_figures(text: str, reason: str) -> None:
+    assert reason in [figure.why_not for figure in find_figures(clean_sentence(text))]
+
+
+def test_a_size_in_a_label_is_no_split() -> None:
+    assert [f.why_not for f in find_figures("LeNet-5, half size: 84.2 %")] == [""]
+
+
+def test_the_number_of_a_device_and_the_version_of_a_package_are_no_accuracies() -> None:
+    lines = ["cuda:0", "elements: 84", "blas=1.0=mkl", "icu=58.2=h9c2bf20", "Test accuracy: 90.4"]
+    claims = read_words(lines, "log.txt").claims
+    assert [(claim.label, claim.figure.value) for claim in claims] == [("", "90.4")]
+
+
+@pytest.mark.parametrize("line", ["scikit-learn>=1.0", "- attrs==19.3", "tk~=68.6", "x[a,b]>=0.9"])
+def test_the_version_of_a_package_is_no_figure(line: str) -> None:
+    assert not read_words([line, "numpy>=1.21"], "requirements.txt").claims
+
+
+def test_a_bound_behind_a_model_or_a_metric_is_no_version() -> None:
+    claims = read_words(["SVC>=89.2", "accuracy>=0.9"], "claims.txt").claims
+    assert [claim.figure.value for claim in claims] == ["89.2", "0.9"]
+
+
+@pytest.mark.parametrize(
     ("text", "values"),
     [
         ("Split in half, the CNN reaches 90.1 % test accuracy.", ["90.1%"]),
@@ -158,3 +191,23 @@ def test_shares_spreads_counts_and_training_are_no_claims(text: str) -> None:
 def test_words_of_a_split_or_a_loss_take_no_accuracy_away(text: str, values: list[str]) -> None:
     found = find_sentences(text, "x", is_printed=True)[0]
     assert [claim.figure.value for claim in found] == values
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("The data are split: train 80%, test 20%.", []),
+        ("They are used as training 70%, validation 15%, test 15%.", []),
+        ("Train: 80%\nTest: 20%", []),
+        ("The data are split: training 40%, test 60%.", []),
+        ("SVC reaches training 99%, test 89%.", ["89%"]),
+        ("Training 95.1%, test 90.3%", ["90.3%"]),
+    ],
+)
+def test_percentages_of_a_split_are_no_accuracies(text: str, values: list[str]) -> None:
+    assert [claim.figure.value for claim in find_sentences(text, "x")[0]] == values
+
+
+def test_the_number_behind_an_at_sign_is_an_epoch() -> None:
+    claims, _ = find_sentences("Valid accuracy 89.92@18 Test accuracy 89.23@18", "x")
+    assert [claim.figure.value for claim in claims] == ["89.23"]

@@ -675,3 +675,82 @@ def test_a_record_names_the_model_of_its_metrics(
 ) -> None:
     found = read_input(f"Results on the test images\n==========\n\n{text}")
     assert [(claim.label, claim.figure.value) for claim in found.claims] == expected
+
+
+@pytest.mark.parametrize(
+    "line", ["Shards: 6", "3.6 Results", "Score offset: 0.25", "Port: 31", "Rest: 20%"]
+)
+def test_a_low_number_of_a_list_is_no_accuracy_if_nothing_says_so(line):
+    found = read_words([line, "SmallNet: 91.2"], "claims.txt")
+    assert show(found.claims) == [("SmallNet", "accuracy", "91.2")]
+
+
+def test_a_low_number_is_an_accuracy_if_a_metric_a_model_or_the_user_says_so():
+    found = read_words(["SmallNet accuracy: 10", "SVC: 10"], "claims.txt")
+    assert [claim.figure.value for claim in found.claims] == ["10", "10"]
+    assert [claim.figure.value for claim in read("SmallNet: 10")[0]] == ["10"]
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("A maximum allowed error of 0.1 was set for PCA.", "only allowed"),
+        ("PCA allows for 0.1 error.", "only allowed"),
+        ("The model(valid) accuracy increased up to 88.8.", "of training or validation images"),
+        ("It gives 93.7% accuracy (91.4% test accuracy).", "the test accuracy stands behind it"),
+        ("Labeling accuracy: 0.8799", "of labels that a program gives"),
+        ("Quant MSE: 0.0133", "Quant MSE is not judged"),
+        ("MSE: 0.00000113", "too small for errors in the class numbers"),
+    ],
+)
+def test_what_is_no_accuracy_of_the_test_images_is_left_out_with_the_reason(text, reason):
+    claims, notes = find_sentences(text, "x")
+    assert [claim.figure.value for claim in claims if claim.figure.value != "91.4%"] == []
+    assert reason in notes[0]
+
+
+def test_the_losses_of_a_log_are_one_note_and_lines_without_figures_none():
+    losses = [f"[Epoch: 1, Batch: {k}000] loss: 1.16" for k in range(1, 9)]
+    found = read_words(["Start training", *losses, "Accuracy: 90.1"], "log.txt")
+    assert show(found.claims) == [("", "accuracy", "90.1")]
+    assert found.notes == ("not read: 8 lines of a training log",)
+
+
+def test_the_kind_of_a_figure_that_is_not_judged_is_named():
+    notes = read_words(["AUC = 0.97 of SmallNet", "Accuracy: 90.1"], "log.txt").notes
+    assert notes == ('line 1: not taken (AUC is not judged): "AUC = 0.97 of SmallNet"',)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("The best validation accuracy is 92.15%. The CNN reaches 92.15% accuracy.", []),
+        (
+            "It ended at 91.717% accuracy (90.4% test accuracy). The CNN achieved 91.717%.",
+            ["90.4%"],
+        ),
+        ("The validation accuracy is 90.02%. The test accuracy is 90.02%.", ["90.02%"]),
+        ("The validation accuracy is 92%. The CNN reaches 92% accuracy.", ["92%"]),
+    ],
+)
+def test_a_figure_that_is_elsewhere_one_of_validation_images_is_none_of_the_test(text, expected):
+    claims, notes = find_sentences(text, "x")
+    assert [claim.figure.value for claim in claims] == expected
+    assert all("not taken" in note for note in notes)
+
+
+@pytest.mark.parametrize(
+    ("line", "label"),
+    [
+        ("The network is small for a phone, and it reaches a test accuracy of 91.04%.", ""),
+        ("SVC has 100% training and 89.1% test accuracy", "SVC"),
+        (
+            "NeuralNetworkClassifier() achieved a test accuracy of 85.78%.",
+            "NeuralNetworkClassifier",
+        ),
+        ("CNN with batch norm, dropout: 91.2 %", "CNN with batch norm, dropout"),
+    ],
+)
+def test_what_has_a_verb_is_no_name_of_a_model(line, label):
+    (claim,) = read_words([line], "claims.txt").claims
+    assert claim.label == label
