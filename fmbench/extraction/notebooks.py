@@ -50,8 +50,8 @@ def find_parts(content: dict[str, Any]) -> tuple[list[Part], list[str]]:
         code = source.rstrip().rpartition("\n")[2]
         place = f"output of cell {number}"
         for text, is_printed in _find_outputs(cell):
-            if is_result_of_training(code, text):
-                notes.append(f"{place}: not taken (of training images): {code!r}")
+            if is_result_of_training(code, text) or _is_about_training(source, text, is_printed):
+                notes.append(f"{place}: not taken (of training or validation images): {code!r}")
                 continue
             text = _name_results(source, clean_output(text)) if is_printed else text
             last = parts[-1] if parts else None
@@ -61,6 +61,25 @@ def find_parts(content: dict[str, Any]) -> tuple[list[Part], list[str]]:
             else:
                 parts.append(Part(place, text, is_printed))
     return [part for part in parts if part.text.strip()], notes
+
+
+# What is given to a function, or taken from a table: report("train"), evaluate(x_train, y_train).
+_TRAINING_ARGUMENT = re.compile(
+    r"[(\[,=]\s*(?:(['\"])(?:train(?:ing)?|val(?:id(?:ation)?)?)\1|(?:[xy]_?)?(?:train|val(?:id)?)"
+    r"(?:_?(?:x|y|images?|labels?|data|set|ds|df|loader|dl|pred\w*))?)\s*[,)\]]",
+    re.IGNORECASE,
+)
+
+
+def _is_about_training(source: str, text: str, is_printed: bool) -> bool:
+    """Whether the last line of code says that what it shows is of training or validation images.
+
+    The lines above it may print other things, so what is printed must not speak of a test either.
+    """
+    last = source.rstrip().rpartition("\n")[2][-_MAX_CODE:]
+    if not _TRAINING_ARGUMENT.search(last) or "test" in last.lower():
+        return False
+    return not is_printed or "test" not in f"{source}{text}".lower()
 
 
 def _find_outputs(cell: dict[str, Any]) -> Iterator[tuple[str, bool]]:

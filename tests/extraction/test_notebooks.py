@@ -268,3 +268,45 @@ def test_a_progress_bar_between_the_lines_of_a_log_does_not_part_them() -> None:
     found = read_input(json.dumps({"nbformat": 4, "cells": [cell]}), name="a.ipynb")
     assert isinstance(found, Extraction)
     assert show(found) == [("SVC", "0.8971")]
+
+
+@pytest.mark.parametrize(
+    ("code", "is_read"),
+    [
+        ('show_table("train")', False),
+        ("show_table(y_train, predictions)", False),
+        ("show_table(model, val_loader)", False),
+        ('show_table("test")', True),
+        ("show_table(y_train, y_test)", True),
+        ("train(model, images)", True),
+        ("show_table(trained)", True),
+    ],
+)
+def test_the_code_says_that_a_table_is_of_training_images(code: str, is_read: bool) -> None:
+    table = (
+        "<table><tr><th>Model</th><th>Accuracy</th></tr><tr><td>SVC</td><td>0.897</td></tr></table>"
+    )
+    cell = {
+        "cell_type": "code",
+        "source": f"import report\n{code}",
+        "outputs": [{"output_type": "execute_result", "data": {"text/html": table}}],
+    }
+    result = {"cell_type": "markdown", "source": "MLP: 88.1 % test accuracy"}
+    found = read_input(json.dumps({"nbformat": 4, "cells": [cell, result]}), name="a.ipynb")
+    assert [c.label for c in found.claims] == (["SVC", "MLP"] if is_read else ["MLP"])
+    assert any(f"(of training or validation images): {code!r}" in n for n in found.notes) != is_read
+
+
+@pytest.mark.parametrize(
+    ("code", "printed", "values"),
+    [
+        ("evaluate(model, x_train)", "accuracy 0.9912\n", []),
+        ("evaluate(model, x_train)", "test accuracy 0.9012\n", ["0.9012"]),
+        ("run(test)\nevaluate(model, x_train)", "accuracy 0.9012\n", ["0.9012"]),
+    ],
+)
+def test_what_is_printed_is_of_training_images_if_nothing_speaks_of_a_test(
+    code: str, printed: str, values: list[str]
+) -> None:
+    found = read((code, printed), "MLP: 88.1 % test accuracy")
+    assert [value for _, value in show(found)] == [*values, "88.1%"]

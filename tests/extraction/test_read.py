@@ -605,7 +605,10 @@ def test_a_number_that_a_cell_returns_is_of_the_images_that_its_code_names():
         )
     )
     assert [claim.figure.value for claim in found.claims] == ["0.9001"]
-    assert "not taken (of training images): 'clf.score(X_train, y_train)'" in found.notes[0]
+    assert (
+        "not taken (of training or validation images): 'clf.score(X_train, y_train)'"
+        in found.notes[0]
+    )
 
 
 def test_an_html_table_with_as_many_figures_in_a_row_as_rows_is_a_table():
