@@ -25,6 +25,9 @@ from fmbench.extraction.runs import (
     sums_up_runs,
     varies_between_runs,
 )
+from fmbench.extraction.table_columns import (
+    list_settings,
+)
 from fmbench.extraction.table_heads import (
     CLASS_LABEL,
     NUMBERING,
@@ -35,7 +38,6 @@ from fmbench.extraction.table_heads import (
     describe_column,
     is_figure,
     is_missing,
-    list_settings,
 )
 from fmbench.extraction.text.conditions import find_condition_of_head, find_condition_of_table
 from fmbench.metrics.registry import METRICS

@@ -41,23 +41,25 @@ from fmbench.extraction.markup import (
     find_separated_values,
 )
 from fmbench.extraction.metric_names import MetricName, find_metric_name
+from fmbench.extraction.table_columns import (
+    choose_columns,
+    holds_shares,
+    is_best_head,
+    is_mean_head,
+    name_models,
+    note_double_figures,
+)
 from fmbench.extraction.table_heads import (
     SPREAD,
     AmbiguousColumnsError,
     Column,
     Table,
-    choose_columns,
     describe_column,
     explain_caption,
     find_named_column,
-    holds_shares,
-    is_best_head,
     is_count,
     is_figure,
-    is_mean_head,
     is_missing,
-    name_models,
-    note_double_figures,
     strip_figure,
 )
 from fmbench.extraction.table_rows import (
