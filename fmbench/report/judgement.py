@@ -6,6 +6,7 @@ import shlex
 import textwrap
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from fmbench.analysis.verdicts import VerdictKind
@@ -36,7 +37,7 @@ from fmbench.report.tables import compute_measured_accuracy
 from fmbench.suites.matching import describe_configuration
 from fmbench.utils.document import render_rows, render_to_text
 from fmbench.utils.files import DEFAULT_RESULTS
-from fmbench.utils.formatting import join_words
+from fmbench.utils.formatting import format_number_of, join_words
 from fmbench.utils.printable import escape_unsafe
 from fmbench.utils.rich_text import make_text
 from fmbench.utils.table import (
@@ -583,11 +584,29 @@ def _render_inputs(judgement: Judgement, width: int) -> Iterator[Text]:
     for read in judgement.inputs:
         yield make_text(describe_input(read))
         if read.kind.lower().startswith("pdf"):
-            shown = read.claims[:MAX_SHOWN]
-            lines = [f"{label or 'no name'}: {place}" for label, place in shown]
-            yield from (make_text(_hang(line, width, "  ", "    ")) for line in lines)
-            if rest := len(read.claims) - len(shown):
+            lines = list_places(read.claims)
+            shown = lines[:MAX_SHOWN]
+            yield from (make_text(_hang(line, width, "  ", "    ")) for line in shown)
+            if rest := len(lines) - len(shown):
                 yield make_text(f"  and {rest} more")
+
+
+def list_places(claims: Sequence[tuple[str, str]]) -> list[str]:
+    """Say where each figure stands: ``label, place``; those of a table without names in one line."""
+    lines = []
+    for (label, table), group in groupby(claims, lambda claim: (claim[0], _cut_row(claim[1]))):
+        places = [place for _, place in group]
+        if label or len(places) == 1 or not table:
+            lines += [f"{label or 'no name'}: {place}" for place in places]
+        else:
+            lines.append(f"no name: {table}, {format_number_of(len(places), 'figure')}")
+    return lines
+
+
+def _cut_row(place: str) -> str:
+    """Return the table of a place: ``page 8, table 1`` of ``page 8, table 1, row 2: 0.76``."""
+    table, is_row, _ = place.partition(", row ")
+    return table if is_row else ""
 
 
 def _render_claims(judgement: Judgement, width: int) -> object:

@@ -22,6 +22,7 @@ from fmbench.report.judgement import (
     format_judgement,
     list_commands,
     list_contradictions,
+    list_places,
     list_questions,
     list_strangers,
     name_check,
@@ -767,3 +768,20 @@ def test_a_spread_that_no_runs_can_have_speaks_against_a_claim():
     claim = make_claim("LeNet-5", "90.900", mean_of=5)
     assert judge(replace(claim, figure=replace(claim.figure, sd="0.002"))).contradictory
     assert not judge(replace(claim, figure=replace(claim.figure, sd="0.200"))).contradictory
+
+
+def test_figures_of_a_table_without_names_take_one_line():
+    claims = [
+        ("LeNet-5", "page 2, table 1, row 2: 98.80"),
+        *(("", f"page 3, table 2, row {row}: 0.9") for row in (2, 3, 4)),
+        ("", "page 4, table 3, row 2: 0.8"),
+        ("", "page 5, 'an accuracy of 90.1 %'"),
+        ("", "page 5, 'an accuracy of 90.2 %'"),
+    ]
+    assert list_places(claims) == [
+        "LeNet-5: page 2, table 1, row 2: 98.80",
+        "no name: page 3, table 2, 3 figures",
+        "no name: page 4, table 3, row 2: 0.8",
+        "no name: page 5, 'an accuracy of 90.1 %'",
+        "no name: page 5, 'an accuracy of 90.2 %'",
+    ]
