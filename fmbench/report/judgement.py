@@ -592,7 +592,7 @@ def _render_inputs(judgement: Judgement, width: int) -> Iterator[Text]:
 
 
 def list_places(claims: Sequence[tuple[str, str]]) -> list[str]:
-    """Say where each figure stands: ``label, place``; those of a table without names in one line."""
+    """Say where each figure stands; those of a table without names take one line."""
     lines = []
     for (label, table), group in groupby(claims, lambda claim: (claim[0], _cut_row(claim[1]))):
         places = [place for _, place in group]
