@@ -167,6 +167,8 @@ def find_condition(clause: str, before: str = "", behind: str = "") -> str:
                 continue
             if _is_stated(pattern, part):
                 return reason
+    if is_of_oracle(clause):
+        return "of an oracle, which knows the labels"
     if _SUBJECT_IS_FEDERATED.match(before):
         return OF_CLIENTS
     return OF_CLUSTERS if _SUBJECT_IS_CLUSTERING.match(before) else ""
@@ -232,6 +234,15 @@ _OVER_DATA_SETS = re.compile(
 def is_over_data_sets(text: str) -> bool:
     """Whether a text says that its figures are means over several data sets."""
     return _OVER_DATA_SETS.search(text) is not None
+
+
+# An oracle knows the labels; its figure is the best that anything could reach.
+_ORACLE = re.compile(r"\boracles?\b(?! (?:cloud|database|linux|vm|java)\b)", re.IGNORECASE)
+
+
+def is_of_oracle(text: str) -> bool:
+    """Whether a text names a model that knows the labels: ``Oracle``."""
+    return _ORACLE.search(text) is not None
 
 
 def restricts_classes(sentence: str) -> bool:

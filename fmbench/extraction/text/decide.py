@@ -876,8 +876,9 @@ _NO_NAME = re.compile(
 
 def clean_label(text: str) -> str:
     """Return a label without quotes and a closing ``model``."""
+    text = re.sub(r"^(?:results?|conclusions?|summary|findings?): ", "", text, flags=re.IGNORECASE)
     text = re.sub(r"\s+models?$", "", text.strip(" \"'*_.,"), flags=re.IGNORECASE)
-    if _NO_NAME.fullmatch(text):
+    if _NO_NAME.fullmatch(text) or re.search(r"\(\W*$", text):
         return ""
     if text.count("(") < text.count(")"):
         text = text.rstrip(")")

@@ -14,6 +14,7 @@ from dataclasses import replace
 
 from fmbench.datasets.specs import FASHION_MNIST
 from fmbench.errors import UserError
+from fmbench.extraction.east_asian import is_clause
 from fmbench.extraction.figures import OUT_OF_RANGE, parse_printed_figure
 from fmbench.extraction.found import Extraction, FoundClaim
 from fmbench.extraction.metric_names import MetricName, is_training_metric, names_test_images
@@ -346,6 +347,8 @@ def _read_line(
         reason = explain_condition(sentence, figure) or FASHION
     if reason == FASHION and not where.startswith(_ARGUMENT) and _is_bare_number(sentence, figure):
         reason = "no metric is named, and it is too low for an accuracy"
+    if reason == FASHION and not (sentence.metrics or sentence.models) and is_clause(line):
+        reason = "no metric is named"
     if reason != FASHION or isinstance(name, str):
         return [], [_note_not_taken(where, reason, sentence, figure)]
     label = _cut_label(sentence, figure)
@@ -546,6 +549,8 @@ _LABEL_START = re.compile(
 def _cut_label(sentence: Sentence, figure: FigureMention, others: Sequence[Mention] = ()) -> str:
     """Cut a label out of a short line: what is left without the figure, metric and data set."""
     label = _cut_words(sentence, figure, others)
+    if is_clause(label):
+        return ""
     if _is_clause(label, sentence):
         label = _name_clause(label, sentence, figure)
     return clean_label(label)

@@ -71,3 +71,13 @@ def test_a_strength_of_an_attack_does_not_hide_the_attack() -> None:
     claims, notes = read(text)
     assert claims == []
     assert any("changed images" in note for note in notes)
+
+
+def test_an_oracle_is_no_model() -> None:
+    assert read("An oracle that picks the best net reaches 99.1% accuracy.")[0] == []
+    assert read("On Oracle Cloud, LeNet-5 reaches 90.1% accuracy.")[0] == ["90.1%"]
+
+
+def test_a_word_of_a_section_is_no_part_of_a_name() -> None:
+    line = read_words(["Results: TinyTree has a test accuracy of 90.3%"], "claims.txt")
+    assert [claim.label for claim in line.claims] == ["TinyTree"]
