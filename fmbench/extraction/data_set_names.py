@@ -46,6 +46,26 @@ IN_SENTENCES = re.compile(
 )
 
 
+_ANY_FASHION = re.compile(
+    r"fashion|zalando|(?<![a-z])f[\s_-]?mnist|t-?shirts?|pullover|ankle[\s_-]?boot", re.IGNORECASE
+)
+_MNIST_IN_NAMES = re.compile(
+    r"[\w./-]{0,80}(?<![a-z])mnist(?:[_./-][a-z][\w./-]{0,80}|(?<=[_./-]mnist)(?![a-z]))",
+    re.IGNORECASE,
+)
+
+
+def find_mnist_in_names(text: str) -> str:
+    """Return the file or folder that names MNIST in a text that nowhere names Fashion-MNIST.
+
+    ``/tmp/mnist_model/`` is one. The result is empty if there is none.
+    """
+    if _ANY_FASHION.search(text):
+        return ""
+    found = _MNIST_IN_NAMES.search(text)
+    return found[0] if found else ""
+
+
 @dataclass(frozen=True)
 class DataSets:
     """The data sets that a text names."""

@@ -204,6 +204,7 @@ def find_sentences(
     notes: list[str] = []
     n_read = n_training = n_crowded = 0
     other_images: set[str] = set()  # figures of training and validation images
+    referred: dict[str, str] = {}  # figures that are spoken of once more, and why they do not count
     unsaid: dict[int, str] = {}  # of claims whose sentence does not name the test images: a quote
     above = ""  # the printed line above
     has_headings = count_headings(text) > 1
@@ -228,6 +229,8 @@ def find_sentences(
         found = _list_claims(sentence, readings, where)
         claims += found
         for reading in readings:
+            if is_referred_to(sentence.text, reading.figure, reading.why_not):
+                referred[reading.figure.text.rstrip("% ")] = reading.why_not
             if reading.why_not in (f"of {TRAINING_IMAGES}", BESIDE_TEST_FIGURE):
                 other_images.add(reading.figure.text.rstrip("% "))
         if not names_test_images(sentence.text):
@@ -256,11 +259,21 @@ def find_sentences(
         }
     for claim in claims:
         value = claim.figure.printed.rstrip("% ")
+        if value in referred and not claim.label:
+            earlier.add(id(claim))
+            notes.append(f"{where}: not taken (elsewhere it is {referred[value]}): {value}")
         if id(claim) in unsaid and value in other_images and len(value.strip("0.")) > _MIN_LENGTH:
             earlier.add(id(claim))
             place, _, quoted = unsaid[id(claim)].partition(", ")
             notes.append(f"{place}: not taken (elsewhere it is of {TRAINING_IMAGES}): {quoted}")
     return [claim for claim in claims if id(claim) not in earlier], [*notes, *repeated]
+
+
+def is_referred_to(text: str, figure: FigureMention, why_not: str) -> bool:
+    """Whether a text speaks again of a figure, with a condition: ``the 95 % with four classes``."""
+    is_said_before = re.search(r"\b(?:than|as|to|with|of) the $", text[: figure.start]) is not None
+    is_behind = re.match(r" (?:\w+ )?(?:with|for|on|from) ", text[figure.end :]) is not None
+    return why_not.startswith("of ") and is_said_before and is_behind
 
 
 def _is_of_log(reading: Reading) -> bool:
@@ -590,7 +603,7 @@ def _cut_words(sentence: Sentence, figure: FigureMention, others: Sequence[Menti
 _WORD_OF_CLAUSE = re.compile(
     r"\b(?:we|our|they|it|ha[sd]|after|before|over|trained|between|typical|improv\w*|using|the"
     r"|with a|das|der|die|ein|eine|erreicht|obtient|une|un|el|la|le|had|took|takes|for [0-9]+|from"
-    r"|mis-?classif\w+|fail(?:s|ed)?|when|while|that|this)\b",
+    r"|mis-?classif\w+|fail(?:s|ed)?|when|while|that|this|these|those)\b",
     re.IGNORECASE,
 )
 _VERB_OF_CLAUSE = re.compile(r"\b(?:is|are|was|were|ha[sd]|have)\b|, (?:and|but|it|we)\b", re.I)
