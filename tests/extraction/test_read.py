@@ -669,6 +669,6 @@ def test_a_figure_is_left_out_if_the_text_says_later_that_it_is_of_less():
 
 def test_items_that_are_numbered_with_a_dash_are_sentences_of_their_own():
     text = (
-        "Results are\n1 - Accuracy of 88% on the test set with a CNN\n2-  Accuracy of 76% with it"
+        "Results are\n1 - Accuracy of 88% on the test set with a CNN\n2-  Accuracy of 76%"
     )
-    assert [c.label for c in read_input(f"# Nets\n\n{text} smaller\n").claims] == ["CNN", ""]
+    assert [c.label for c in read_input(f"# Nets\n\n{text} then\n").claims] == ["CNN", ""]
