@@ -47,7 +47,9 @@ IN_SENTENCES = re.compile(
 
 
 _ANY_FASHION = re.compile(
-    r"fashion|zalando|(?<![a-z])f[\s_-]?mnist|t-?shirts?|pullover|ankle[\s_-]?boot", re.IGNORECASE
+    r"fashion|zalando|(?<![a-z])f[\s_-]?mnist|mnist[\s_-]?like|t-?shirts?|pullover"
+    r"|ankle[\s_-]?boot|cloth(?:es|ing)|garment|apparel",
+    re.IGNORECASE,
 )
 _MNIST_IN_NAMES = re.compile(
     r"[\w./-]{0,80}(?<![a-z])mnist(?:[_./-][a-z][\w./-]{0,80}|(?<=[_./-]mnist)(?![a-z]))",

@@ -654,7 +654,11 @@ def test_a_text_whose_files_name_only_mnist_is_left_out(line):
     log = f"Saved to /tmp/mnist_model/best.bin\n\n{line}\n"
     with pytest.raises(UserError, match=r"names '/tmp/mnist_model/best\.bin' and nowhere"):
         read_input(log)
-    for more in ("The images are those of Fashion-MNIST.", "Worst class: Ankle boot."):
+    for more in (
+        "The images are those of Fashion-MNIST.",
+        "Worst class: Ankle boot.",
+        "It has 10 kinds of clothes.",
+    ):
         assert [claim.figure.value for claim in read_input(f"{log}\n{more}\n").claims] != []
 
 
@@ -668,7 +672,5 @@ def test_a_figure_is_left_out_if_the_text_says_later_that_it_is_of_less():
 
 
 def test_items_that_are_numbered_with_a_dash_are_sentences_of_their_own():
-    text = (
-        "Results are\n1 - Accuracy of 88% on the test set with a CNN\n2-  Accuracy of 76%"
-    )
+    text = "Results are\n1 - Accuracy of 88% on the test set with a CNN\n2-  Accuracy of 76%"
     assert [c.label for c in read_input(f"# Nets\n\n{text} then\n").claims] == ["CNN", ""]
