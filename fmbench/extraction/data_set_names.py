@@ -33,11 +33,39 @@ FASHION_IN_HEADS = re.compile(
     re.IGNORECASE,
 )
 OTHERS_IN_HEADS = re.compile(rf"(?<![^\W_])(?:{_OTHERS}|digits)(?![^\W_])", re.IGNORECASE)
+# Letters that end a name; those of Korean and the like stand directly behind one.
+_LATIN = r"A-Za-z0-9_\u00c0-\u024f"
+# The file of a trained model says at its end of which data it is: snn_mnist.pt
+_SAVED_MODEL = r"(?:pth?|h5|hdf5|keras|ckpt|onnx|pkl|joblib|safetensors|tflite|pb)"
 IN_SENTENCES = re.compile(
-    rf"(?<![\w-])(?:(?P<fashion>{_FASHION}|fashion (?:images|data ?set|articles?))"
-    rf"|(?P<other>{_OTHERS}))(?![\w])",
+    rf"(?<![{_LATIN}-])(?:(?P<fashion>{_FASHION}|fashion (?:images|data ?set|articles?))"
+    rf"|(?P<other>{_OTHERS}))(?![{_LATIN}])"
+    rf"|(?<=[A-Za-z0-9][_-])(?:(?P<saved_fashion>{_NAME}|fashion)|(?P<saved_other>{_OTHERS}))"
+    rf"(?=\.{_SAVED_MODEL}(?![\w]))",
     re.IGNORECASE,
 )
+
+
+_ANY_FASHION = re.compile(
+    r"fashion|zalando|(?<![a-z])f[\s_-]?mnist|mnist[\s_-]?like|t-?shirts?|pullover"
+    r"|ankle[\s_-]?boot|cloth(?:es|ing)|garment|apparel",
+    re.IGNORECASE,
+)
+_MNIST_IN_NAMES = re.compile(
+    r"[\w./-]{0,80}(?<![a-z])mnist(?:[_./-][a-z][\w./-]{0,80}|(?<=[_./-]mnist)(?![a-z]))",
+    re.IGNORECASE,
+)
+
+
+def find_mnist_in_names(text: str) -> str:
+    """Return the file or folder that names MNIST in a text that nowhere names Fashion-MNIST.
+
+    ``/tmp/mnist_model/`` is one. The result is empty if there is none.
+    """
+    if _ANY_FASHION.search(text):
+        return ""
+    found = _MNIST_IN_NAMES.search(text)
+    return found[0] if found else ""
 
 
 @dataclass(frozen=True)

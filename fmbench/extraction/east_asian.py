@@ -62,6 +62,14 @@ _ABOUT = re.compile(r"\u7ea6(?=[ \0]*[0-9])")
 _THAN = re.compile(r", ?\u6bd4(?!\u4f8b|\u8f83|\u8d5b)")  # not in words for share, compare, contest
 
 
+_MAX_NAME = 8  # letters of such a script in the name of a model
+
+
+def is_clause(text: str) -> bool:
+    """Whether a text has more Chinese or Japanese letters than the name of a model has."""
+    return len(re.findall(_LETTER, text)) > _MAX_NAME
+
+
 def translate(text: str) -> str:
     """Return a text with the words for results in English; one without such letters is unchanged.
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fmbench.errors import UserError
+from fmbench.extraction.data_set_names import find_mnist_in_names
 from fmbench.extraction.document import (
     Document,
     Part,
@@ -522,6 +523,11 @@ def _read_document(parts: Sequence[Part], name: str, column: str | None) -> Extr
     sentences, ambiguous = leave_out_ambiguous(sentences)
     notes = [*ambiguous, *notes]
     sentences = separate_unnamed(sentences, combined.claims, combined.matrices, combined.n_models)
+    if len(document.starts) == 1 and (file := find_mnist_in_names(f"{name} {document.text}")):
+        reason = f"the text names {file!r} and nowhere Fashion-MNIST"
+        shown = [claim.figure.printed for claim in (*sentences, *logged)]
+        notes = [*(f"not taken ({reason}): {printed}" for printed in shown), *notes]
+        sentences, logged = [], []
     claims = [*combined.claims, *table.claims, *sentences, *logged]
     notes = leave_out_claimed(notes, claims)
     kinds = {block.kind for block in blocks if block.claims or block.matrix}
@@ -623,7 +629,8 @@ def _read_words(
         notes += found_notes
     n_filled = sum(bool(line.strip()) for line in whole)
     is_short = 0 < n_filled <= MAX_SHORT_LINES and not _find_wrapped(whole)
-    if not claims and may_be_list and is_short:
+    is_left_out = any("(elsewhere it is " in note for note in notes)
+    if not claims and may_be_list and is_short and not is_left_out:
         found = read_words(lines, name)
         if found.claims or not notes:
             reasons = sorted(found.notes, key=lambda note: "not taken" not in note)

@@ -39,7 +39,11 @@ from fmbench.extraction.table_heads import (
     is_figure,
     is_missing,
 )
-from fmbench.extraction.text.conditions import find_condition_of_head, find_condition_of_table
+from fmbench.extraction.text.conditions import (
+    find_condition_of_head,
+    find_condition_of_table,
+    is_of_oracle,
+)
 from fmbench.metrics.registry import METRICS
 from fmbench.utils.formatting import join_words
 
@@ -61,6 +65,11 @@ _STATISTICS = re.compile(
 )
 # Heads above the figures of a table that lists metrics in its rows.
 _NO_MODEL = re.compile(r"(?:value|score|result|figure|test)s?|%|dataloader \d+", re.IGNORECASE)
+# What a model takes is no name: 28 s
+_QUANTITY = re.compile(
+    r"[~<>]?\s?[0-9][0-9.,]*\s?(?:[mu\u00b5]?s|secs?|seconds?|min(?:ute)?s?|h(?:ours?|rs?)?|[kKMG]?B"
+    r"|[kmg]b|MiB|GiB|lines?)"
+)
 _TRAINING_PLACES = re.compile(r"^(?:epochs?|iterations?|steps?)$", re.IGNORECASE)
 
 
@@ -247,7 +256,8 @@ def _build_rows(
     for entry in entries:
         index, first = entry.index, entry.names[0] if entry.names else ""
         label = labels[groups.get(index, index)]
-        if len(single) > 1 and (AVERAGES.fullmatch(first) or _STATISTICS.fullmatch(first)):
+        is_statistic = AVERAGES.fullmatch(first) or _STATISTICS.fullmatch(first)
+        if (len(single) > 1 and is_statistic) or is_of_oracle(first):
             table.notes.append(f"{table.name_row(index)}: {first!r} is no model: not taken")
             continue
         if _TRAINING_PLACES.match(head) and re.fullmatch(r"\d+", first):
@@ -258,7 +268,8 @@ def _build_rows(
             table.notes.append(f"{table.name_row(index)}: the row names no model: not taken")
             continue
         names_metric = find_metric_name(label) or _NO_MODEL.fullmatch(label)
-        if table.is_transposed and (names_metric or is_figure(label)):
+        names_nothing = table.is_transposed and (names_metric or is_figure(label))
+        if names_nothing or _QUANTITY.fullmatch(label):
             label = ""
         run = " ".join(f"{column.head} {column.cells[index].text}" for column in runs)
         are_folds = any(names_folds(column.head) for column in runs)

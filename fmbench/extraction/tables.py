@@ -41,6 +41,7 @@ from fmbench.extraction.markup import (
     find_separated_values,
 )
 from fmbench.extraction.metric_names import MetricName, find_metric_name
+from fmbench.extraction.table_captions import give_metric_of_caption
 from fmbench.extraction.table_columns import (
     choose_columns,
     holds_shares,
@@ -280,6 +281,7 @@ def _read_table(table: Table, column: str | None) -> _TableRead:
     else:
         if reason := _explain_other_task(table):
             return _TableRead([], [f"{table.source} is {reason}: not taken"])
+        give_metric_of_caption(table)
         chosen = choose_columns(table, is_by_class=by_class is not None)
     if any(_COUNT_OF_MODELS.fullmatch(c.head) and c.n_figures > c.n_texts for c in table.columns):
         chosen = [column for column in chosen if not is_mean_head(column.head)]

@@ -49,6 +49,8 @@ _NO_SHARE = re.compile(
     r"(?:outside|out of range)\b"
 )
 _TABLE = re.compile(r"(?:page \d+, )?table\b", re.IGNORECASE)  # a source, also one of a PDF
+# Names that say nothing of the model beside them: an ensemble of these models, a human
+_OF_OTHER_MODELS = re.compile(r"(?:ensembles?|humans?|crowd workers?)\W*", re.IGNORECASE)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 
 
@@ -245,6 +247,8 @@ class _DraftBuilder:
         if len(labels) != 1 or self._model:
             return extraction
         label = min(labels)
+        if _OF_OTHER_MODELS.fullmatch(label):
+            return extraction
         own = {_identify(claim)[1:-1]: claim.figure.value for claim in extraction.claims
                if _get_label(claim)}  # fmt: skip
         claims = tuple(

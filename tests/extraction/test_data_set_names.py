@@ -13,6 +13,7 @@ from fmbench.extraction.data_set_names import (
     names_training_part,
 )
 from fmbench.extraction.read import read_input
+from fmbench.extraction.text.read import find_sentences
 
 TABLE = "| Model | Accuracy |\n|---|---|\n| LeNet-5 | 90.4 |\n"
 
@@ -154,3 +155,17 @@ def test_a_data_set_that_is_made_of_fashion_mnist_is_another_one(name):
 def test_the_names_of_fashion_mnist_are_known(name):
     assert find_data_sets(name).is_fashion
     assert not find_data_sets(name).others
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("MNIST\uc5d0\uc11c 99.2%, Fashion-MNIST\uc5d0\uc11c 85.8% accuracy.", ["85.8%"]),
+        ("The net `small_mnist.pt` has a test accuracy of 96.8%.", []),
+        ("The net `small_fashion.pt` has a test accuracy of 87.1%.", ["87.1%"]),
+        ("The net `mnist_small` has a test accuracy of 87.1%.", ["87.1%"]),
+    ],
+)
+def test_a_data_set_is_found_before_other_letters_and_in_the_file_of_a_model(text, values):
+    claims, _ = find_sentences(text, "x")
+    assert [claim.figure.printed for claim in claims] == values

@@ -61,3 +61,9 @@ def test_other_texts_stay_as_they_are_and_lines_stay_in_their_places():
     assert translate(text) == text
     text = "# 结果\n\n准确率：90%\n\n  训练\n"
     assert translate(text).count("\n") == text.count("\n")
+
+
+def test_a_sentence_without_a_metric_is_no_label():
+    text = "判断一个方法能否实际使用的标准其实很简单：85%已经不能用了。"
+    assert show(text + "\nSVC: 89.7%\n") == [("SVC", "89.7%")]
+    assert show("新模型: 85.5%\nSVC: 89.7%\n") == [("新", "85.5%"), ("SVC", "89.7%")]

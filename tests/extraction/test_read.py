@@ -650,3 +650,30 @@ TWO_MODELS = "| Model | Accuracy |\n|---|---|\n| Model 1 | 0.9272 |\n| Model 2 |
 )  # fmt: skip
 def test_a_figure_that_a_sentence_only_repeats_is_listed_once(text, expected):
     assert [(c.label, c.figure.value) for c in read_input(text).claims] == expected
+
+
+@pytest.mark.parametrize("line", ["The test accuracy is 99.1%.", "{'step': 9, 'accuracy': 0.991}"])
+def test_a_text_whose_files_name_only_mnist_is_left_out(line):
+    log = f"Saved to /tmp/mnist_model/best.bin\n\n{line}\n"
+    with pytest.raises(UserError, match=r"names '/tmp/mnist_model/best\.bin' and nowhere"):
+        read_input(log)
+    for more in (
+        "The images are those of Fashion-MNIST.",
+        "Worst class: Ankle boot.",
+        "It has 10 kinds of clothes.",
+    ):
+        assert [claim.figure.value for claim in read_input(f"{log}\n{more}\n").claims] != []
+
+
+def test_a_figure_is_left_out_if_the_text_says_later_that_it_is_of_less():
+    text = "# A net\n\nThe accuracy is 95%.\n\nNot as good as the 95% with the 4 labels is 89.1%"
+    later = "The SVC has a test accuracy of 89.7%."
+    found = read_input(f"{text} accuracy.\n\n{later}\n")
+    assert "95%" not in [claim.figure.printed for claim in found.claims]
+    found = read_input(f"# A net\n\nThe accuracy is 95%.\n\nIt took 4 hours.\n\n{later}\n")
+    assert "95%" in [claim.figure.printed for claim in found.claims]
+
+
+def test_items_that_are_numbered_with_a_dash_are_sentences_of_their_own():
+    text = "Results are\n1 - Accuracy of 88% on the test set with a CNN\n2-  Accuracy of 76%"
+    assert [c.label for c in read_input(f"# Nets\n\n{text} then\n").claims] == ["CNN", ""]

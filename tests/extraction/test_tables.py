@@ -1143,3 +1143,18 @@ def test_a_figure_that_is_merged_with_the_names_is_no_part_of_them():
     rows = [["Method", "Test accuracy"], ["CNN 0.125", "0.8754"], ["CNN", "0.8773"],
             ["MLP", "0.8625"]]  # fmt: skip
     assert read(write_markdown(rows))[0] == ("CNN 0.125", "0.8754")
+
+
+def test_an_oracle_is_no_model():
+    text = "| Data set | Oracle | k-NN |\n|---|---|---|\n| Fashion-MNIST | 99.9% | 87.8% |\n"
+    assert [label for label, _ in read(text)] == ["k-NN"]
+    assert read("| Model | Accuracy |\n|---|---|\n| Oracle | 99.9 |\n| SVC | 89.7 |\n") == [
+        ("SVC", "89.7")
+    ]
+
+
+def test_a_time_is_no_name_of_a_model():
+    text = "| Dataset | Accuracy | Time |\n|---|---|---|\n| Fashion-MNIST | 92.1% | 28s |\n"
+    assert [label for label, _ in read(text)] == [""]
+    text = "| Dataset | Accuracy | Net |\n|---|---|---|\n| Fashion-MNIST | 92.1% | Net28 |\n"
+    assert [label for label, _ in read(text)] == ["Net28"]

@@ -568,3 +568,13 @@ def test_a_count_keeps_every_decimal_of_its_share(count):
     claim = replace(claim, figure=replace(claim.figure, out_of=10_000))
     [row] = draft_suite([make_extraction(claim)]).content["row"]
     assert row["claimed"] == f"{int(count) / 10_000:.4f}"
+
+
+@pytest.mark.parametrize("label", ["ensemble", "Humans"])
+def test_a_figure_without_a_name_is_not_that_of_an_ensemble_or_of_people(path, label):
+    found = [
+        make_claim(label, "94.9", source="text"),
+        make_claim("", "0.75", "kappa", source="text"),
+    ]
+    _, draft = build(*found, tmp_path=path)
+    assert not any("names only" in note for note in draft.notes)

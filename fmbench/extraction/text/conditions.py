@@ -12,7 +12,8 @@ from collections.abc import Iterator
 
 _IMAGES = re.compile(
     r"\b(?:(?<!generative )adversar\w+|attack(?:s|ed)?|fgsm|pgd|perturb\w+|corrupt(?:ed|ions?)"
-    r"|noisy(?! labels?)|(?:robust|certified) (?:test )?accurac(?:y|ies)"
+    r"|noisy(?! labels?)|(?:robust|certified) (?:(?:average|mean|test) )*accurac(?:y|ies)"
+    r"|(?:concept|data|domain|distribution(?:al)?|covariate) (?:drift|shift)s?"
     r"|occlu(?:ded|sions?)|missing pixels|masked (?:pixels|images|patches)"
     r"|(?:pixels|images|patches) (?:is|are|was|were) (?:masked|missing|removed|hidden)"
     r"|(?:rotated|blurred|shifted|inverted|distorted|out-of-distribution|ood)"
@@ -82,9 +83,10 @@ _FEATURES = re.compile(
     r"|self-supervised|cnn) (?:features?|encoders?|embeddings?|representations?|codes?))\b",
     re.IGNORECASE,
 )
+_FEDERATED = r"fed-?(?:avgm?|prox|sgd|adam|yogi|adagrad|nova|opt|per|rep|bn)"
 _CLIENTS = re.compile(
     r"\b(?:federated|non-?i\.?i\.?d\.?|communication rounds?|differential(?:ly)? priva\w+"
-    r"|dp-?sgd)\b",
+    rf"|dp-?sgd|{_FEDERATED})\b",
     re.IGNORECASE,
 )
 _OTHER_TRAINING = re.compile(
@@ -105,11 +107,12 @@ _TREE = re.compile(r"\b(?:trees?|forests?)\b", re.IGNORECASE)  # pruning is a us
 _PART = re.compile(r"\b(?:un-?)?labell?ed test(?: set| images| data| samples)?\b", re.IGNORECASE)
 SOME_CLASSES = "some of the ten classes"
 OF_CLUSTERS = "of clustering or of finding anomalies"
+OF_CLIENTS = "of training that is spread over clients or private"
 _CONDITIONS = (
     (_CLASSES, f"of {SOME_CLASSES}"),
     (_PART, "of a part of the test images"),
     (_CLUSTERS, OF_CLUSTERS),
-    (_CLIENTS, "of training that is spread over clients or private"),
+    (_CLIENTS, OF_CLIENTS),
     (_FEATURES, "of a classifier on the features of another model"),
     (_OTHER_TRAINING, "of training with other images"),
     (_LABELS, "of training with wrong labels"),
@@ -146,6 +149,10 @@ _SUBJECT_IS_CLUSTERING = re.compile(
     r"^(?:(?:this|the|our|these) )?(?:[\w-]+ ){0,2}?(?:of |with |by |for )?clustering\b",
     re.IGNORECASE,
 )
+# Plain FedAvg forgets, its accuracy falls to 40 %.
+_SUBJECT_IS_FEDERATED = re.compile(
+    rf"^(?:(?:this|the|our|plain|vanilla|standard) )*{_FEDERATED}\b", re.IGNORECASE
+)
 
 
 def find_condition(clause: str, before: str = "", behind: str = "") -> str:
@@ -160,6 +167,10 @@ def find_condition(clause: str, before: str = "", behind: str = "") -> str:
                 continue
             if _is_stated(pattern, part):
                 return reason
+    if is_of_oracle(clause):
+        return "of an oracle, which knows the labels"
+    if _SUBJECT_IS_FEDERATED.match(before):
+        return OF_CLIENTS
     return OF_CLUSTERS if _SUBJECT_IS_CLUSTERING.match(before) else ""
 
 
@@ -211,7 +222,11 @@ _OVER_DATA_SETS = re.compile(
     r"\b(?:mean|averag(?:e[sd]?|ing)|avg|overall)\b[^.;]{0,60}?\b(?:over|across|of|on|for)"
     r" (?:all |the |these |those |both |our |a total of )*"
     r"(?:[0-9]{1,3} |two |three |four |five |six |seven |eight |nine |ten )?"
-    r"(?:of the |different |benchmark |image |other |public )*(?:data ?sets|benchmarks)\b",
+    r"(?:of the |different |benchmark |image |other |public )*(?:data ?sets|benchmarks)\b"
+    r"|\b(?:over|across) (?:all |the |these |those |our )*"
+    r"(?:[0-9]{1,3} |two |three |four |five |six )"
+    r"(?:of the |different |benchmark |image |other |public )*(?:(?:data ?)?sets|benchmarks)\b"
+    r"[^.;]{0,120}?\b(?:mean|averag(?:e[sd]?|ing)|avg|overall)\b",
     re.IGNORECASE,
 )
 
@@ -219,6 +234,15 @@ _OVER_DATA_SETS = re.compile(
 def is_over_data_sets(text: str) -> bool:
     """Whether a text says that its figures are means over several data sets."""
     return _OVER_DATA_SETS.search(text) is not None
+
+
+# An oracle knows the labels; its figure is the best that anything could reach.
+_ORACLE = re.compile(r"\boracles?\b(?! (?:cloud|database|linux|vm|java)\b)", re.IGNORECASE)
+
+
+def is_of_oracle(text: str) -> bool:
+    """Whether a text names a model that knows the labels: ``Oracle``."""
+    return _ORACLE.search(text) is not None
 
 
 def restricts_classes(sentence: str) -> bool:

@@ -66,6 +66,7 @@ from fmbench.extraction.text.mentions import (
     iterate_clauses,
     split_clauses,
 )
+from fmbench.extraction.text.no_results import is_one_of_each_data_set, mark_no_results
 from fmbench.metrics.registry import METRICS
 
 SOURCE = "text"
@@ -100,7 +101,7 @@ class Sentence:
         titles = find_titles(raw, text)
         figures = [
             figure
-            for figure in find_figures(text)
+            for figure in mark_no_results(text, find_figures(text))
             if not any(start <= figure.start < end for start, end in titles)
             if figure.is_percent or not any(m.start <= figure.start < m.end for m in models)
         ]
@@ -399,6 +400,8 @@ def _find_metric_without_name(sentence: Sentence, figure: FigureMention) -> Metr
     is_named = names_unknown_subject(sentence.text[: figure.start])
     if is_named and verb and sentence.context == FASHION and not is_of_something:
         return replace(ACCURACY, remark=_NOT_SAID)
+    if is_one_of_each_data_set(sentence.text, sentence.figures, sentence.datasets):
+        return replace(ACCURACY, remark=_NOT_SAID)
     names = (sentence.datasets, sentence.models, sentence.metrics)
     return UNNAMED if any(names) or is_named or _RESULT.search(sentence.text) else ""
 
@@ -644,7 +647,10 @@ def _find_beside(text: str, figure: FigureMention, mentions: Sequence[Mention]) 
     for mention in mentions:
         between = text[figure.end : mention.start]
         if mention.start >= figure.end and re.fullmatch(
-            r"[\s)]*(?:accuracy |accurate )?(?:on|for|in|with|by|\()\s?(?:the )?", between, re.I
+            r"[\s)]*(?:accuracy |accurate )?(?:on|for|in|with|by|en|em|auf|bei|sur|su|\()"
+            r"\s?(?:the )?",
+            between,
+            re.I,
         ):
             return mention
     for mention in mentions:
@@ -870,8 +876,9 @@ _NO_NAME = re.compile(
 
 def clean_label(text: str) -> str:
     """Return a label without quotes and a closing ``model``."""
+    text = re.sub(r"^(?:results?|conclusions?|summary|findings?): ", "", text, flags=re.IGNORECASE)
     text = re.sub(r"\s+models?$", "", text.strip(" \"'*_.,"), flags=re.IGNORECASE)
-    if _NO_NAME.fullmatch(text):
+    if _NO_NAME.fullmatch(text) or re.search(r"\(\W*$", text):
         return ""
     if text.count("(") < text.count(")"):
         text = text.rstrip(")")

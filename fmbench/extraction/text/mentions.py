@@ -26,6 +26,7 @@ FASHION = "Fashion-MNIST"
 SIZE_OF_LAYER = "a size of a layer"
 ONE_OF_LIST = "one of a list of values, as of folds or epochs"
 END_OF_INTERVAL = "an end of an interval"
+DIFFERENCE = "a difference"
 FIRST_OF_TWO = "the first of two values"  # from 90.1 % to 92.2 %
 
 _NUMBER = r"(?:[0-9]+(?:[.,'][0-9]+)*|(?<![0-9])[.,][0-9]+)(?:[eE]-[0-9]{1,2})?"
@@ -41,7 +42,8 @@ _FIGURE = re.compile(
     re.IGNORECASE,
 )
 _CITATION = re.compile(
-    r"\[[0-9][0-9,;\s-]{0,60}\]|\((?:[^()%]{0,80}[ ,])?(?:19|20)[0-9]{2}[a-z]?\)"
+    r"\[(?:cite:? ?|refs?\.? ?)?[0-9][0-9,;\s-]{0,60}\]"
+    r"|\((?:[^()%]{0,80}[ ,])?(?:19|20)[0-9]{2}[a-z]?\)"
 )
 
 # The sign "=" follows the version of a package: mkl=2.3=h1234.
@@ -335,6 +337,7 @@ def clean_sentence(text: str) -> str:
         text = re.sub(
             rf"(?<![\w*]){mark}(?![\s*_])([^*_]{{1,200}})(?<!\s){mark}(?![\w*])", r"\1", text
         )
+    text = re.sub(r"(?<![\w.-])([0-9][0-9.]*%?)~(?=[0-9.]+ ?%)", r"\1-", text)  # 90~92 %
     text = re.sub(r"(?<=[\w.])~(?=[\w%(])", " ", text)  # LaTeX's blank without a line break
     text = re.sub(
         r"\b(val|valid|validation|train|training|test|eval)(?:_(?=[a-zA-Z])|(?=[A-Z][a-z]))",
@@ -416,7 +419,7 @@ def _explain_number(sentence: str, figure: FigureMention) -> str:
         or _DIFFERENCE_BEFORE.search(before)
         or _DIFFERENCE_AFTER.match(after)
     ):
-        return "a difference"
+        return DIFFERENCE
     if figure.is_percent and _OTHER_SHARE_AFTER.match(after):
         return "a share of something else"
     few = _FEW_IMAGES.match(after) if figure.is_percent else _FEW_IMAGES.fullmatch(figure.text)
@@ -587,7 +590,8 @@ def find_datasets(sentence: str) -> list[Mention]:
             _ONLY_COMPARED.search(before) or re.match(r"[- ](?:pre-?trained|weights)", after)
         ):
             continue
-        found.append(Mention(match.start(), match.end(), FASHION if match["fashion"] else match[0]))
+        is_fashion = match["fashion"] or match["saved_fashion"]
+        found.append(Mention(match.start(), match.end(), FASHION if is_fashion else match[0]))
     return found or _find_unknown_datasets(sentence)
 
 

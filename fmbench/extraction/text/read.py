@@ -14,6 +14,7 @@ from dataclasses import replace
 
 from fmbench.datasets.specs import FASHION_MNIST
 from fmbench.errors import UserError
+from fmbench.extraction.east_asian import is_clause
 from fmbench.extraction.figures import OUT_OF_RANGE, parse_printed_figure
 from fmbench.extraction.found import Extraction, FoundClaim
 from fmbench.extraction.metric_names import MetricName, is_training_metric, names_test_images
@@ -203,6 +204,7 @@ def find_sentences(
     notes: list[str] = []
     n_read = n_training = n_crowded = 0
     other_images: set[str] = set()  # figures of training and validation images
+    referred: dict[str, str] = {}  # figures that are spoken of once more, and why they do not count
     unsaid: dict[int, str] = {}  # of claims whose sentence does not name the test images: a quote
     above = ""  # the printed line above
     has_headings = count_headings(text) > 1
@@ -227,6 +229,8 @@ def find_sentences(
         found = _list_claims(sentence, readings, where)
         claims += found
         for reading in readings:
+            if is_referred_to(sentence.text, reading.figure, reading.why_not):
+                referred[reading.figure.text.rstrip("% ")] = reading.why_not
             if reading.why_not in (f"of {TRAINING_IMAGES}", BESIDE_TEST_FIGURE):
                 other_images.add(reading.figure.text.rstrip("% "))
         if not names_test_images(sentence.text):
@@ -255,11 +259,21 @@ def find_sentences(
         }
     for claim in claims:
         value = claim.figure.printed.rstrip("% ")
+        if value in referred and not claim.label:
+            earlier.add(id(claim))
+            notes.append(f"{where}: not taken (elsewhere it is {referred[value]}): {value}")
         if id(claim) in unsaid and value in other_images and len(value.strip("0.")) > _MIN_LENGTH:
             earlier.add(id(claim))
             place, _, quoted = unsaid[id(claim)].partition(", ")
             notes.append(f"{place}: not taken (elsewhere it is of {TRAINING_IMAGES}): {quoted}")
     return [claim for claim in claims if id(claim) not in earlier], [*notes, *repeated]
+
+
+def is_referred_to(text: str, figure: FigureMention, why_not: str) -> bool:
+    """Whether a text speaks again of a figure, with a condition: ``the 95 % with four classes``."""
+    is_said_before = re.search(r"\b(?:than|as|to|with|of) the $", text[: figure.start]) is not None
+    is_behind = re.match(r" (?:\w+ )?(?:with|for|on|from) ", text[figure.end :]) is not None
+    return why_not.startswith("of ") and is_said_before and is_behind
 
 
 def _is_of_log(reading: Reading) -> bool:
@@ -346,6 +360,8 @@ def _read_line(
         reason = explain_condition(sentence, figure) or FASHION
     if reason == FASHION and not where.startswith(_ARGUMENT) and _is_bare_number(sentence, figure):
         reason = "no metric is named, and it is too low for an accuracy"
+    if reason == FASHION and not (sentence.metrics or sentence.models) and is_clause(line):
+        reason = "no metric is named"
     if reason != FASHION or isinstance(name, str):
         return [], [_note_not_taken(where, reason, sentence, figure)]
     label = _cut_label(sentence, figure)
@@ -546,6 +562,8 @@ _LABEL_START = re.compile(
 def _cut_label(sentence: Sentence, figure: FigureMention, others: Sequence[Mention] = ()) -> str:
     """Cut a label out of a short line: what is left without the figure, metric and data set."""
     label = _cut_words(sentence, figure, others)
+    if is_clause(label):
+        return ""
     if _is_clause(label, sentence):
         label = _name_clause(label, sentence, figure)
     return clean_label(label)
@@ -585,7 +603,7 @@ def _cut_words(sentence: Sentence, figure: FigureMention, others: Sequence[Menti
 _WORD_OF_CLAUSE = re.compile(
     r"\b(?:we|our|they|it|ha[sd]|after|before|over|trained|between|typical|improv\w*|using|the"
     r"|with a|das|der|die|ein|eine|erreicht|obtient|une|un|el|la|le|had|took|takes|for [0-9]+|from"
-    r"|mis-?classif\w+|fail(?:s|ed)?|when|while|that|this)\b",
+    r"|mis-?classif\w+|fail(?:s|ed)?|when|while|that|this|these|those)\b",
     re.IGNORECASE,
 )
 _VERB_OF_CLAUSE = re.compile(r"\b(?:is|are|was|were|ha[sd]|have)\b|, (?:and|but|it|we)\b", re.I)

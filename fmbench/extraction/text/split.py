@@ -572,7 +572,7 @@ def _split_blocks(text: str, *, is_printed: bool = False) -> Iterator[str]:
             is_pair[i] and not is_alone
         ):  # rows of a table in a PDF's text: several one after another
             is_row = is_row or any(is_pair[max(i - 1, 0) : i]) or any(is_pair[i + 1 : i + 2])
-        is_item = re.match(r"\s*(?:[-*\u2022]\s|[0-9]{1,2}[.)]\s)", line) is not None
+        is_item = _ITEM.match(line) is not None
         if lines and (not line.strip() or is_alone or is_row or is_item):
             yield _join_lines(lines)
             lines = []
@@ -584,6 +584,10 @@ def _split_blocks(text: str, *, is_printed: bool = False) -> Iterator[str]:
             lines.append(line)
     if lines:
         yield _join_lines(lines)
+
+
+# The first of a list: "- CNN", "1. CNN" and "1 - CNN"
+_ITEM = re.compile(r"\s*(?:[-*\u2022]\s|[0-9]{1,2}[.)]\s|[0-9]{1,2} ?-\s+(?=[A-Z]))")
 
 
 def _join_lines(lines: Sequence[str]) -> str:

@@ -36,6 +36,9 @@ def read_both(text: str) -> list[tuple[list[tuple[str, str]], tuple[str, ...]]]:
         ("LeNet-5 reaches 82.3% accuracy on rotated test images.", "changed images"),
         ("LeNet-5 reaches 82.3% accuracy if 25 % of the pixels are masked.", "changed images"),
         ("LeNet-5 has a robust accuracy of 82.3%.", "changed images"),
+        ("LeNet-5 has a robust mean accuracy of 82.3%.", "changed images"),
+        ("Under concept drift, LeNet-5 reaches 82.3% accuracy.", "changed images"),
+        ("FedAvg forgets, with an accuracy of 82.3%.", "spread over clients"),
         ("On a binary task LeNet-5 reaches 99.1% accuracy.", "some of the ten classes"),
         ("LeNet-5 tells class 3 vs. 6 apart with 99.1% accuracy.", "some of the ten classes"),
         ("With only three classes LeNet-5 reaches 99.1%.", "some of the ten classes"),
@@ -224,3 +227,9 @@ def test_figures_of_clusters_are_not_those_of_a_classifier(text: str) -> None:
 def test_a_heading_of_clustering_ends_at_the_next_heading() -> None:
     text = "3.6 Clustering\nIt groups images.\n\n3.7 Trees\nThe decision tree has 79% accuracy.\n"
     assert [c.figure.value for c in find_sentences(text, "x")[0]] == ["79%"]
+
+
+def test_a_mean_over_data_sets_is_of_none_of_them() -> None:
+    claims, notes = find_sentences("Over four sets, LeNet-5 has a mean accuracy of 82.3%.", "x")
+    assert claims == []
+    assert any("several data sets together" in note for note in notes)

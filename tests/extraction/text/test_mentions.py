@@ -211,3 +211,8 @@ def test_percentages_of_a_split_are_no_accuracies(text: str, values: list[str]) 
 def test_the_number_behind_an_at_sign_is_an_epoch() -> None:
     claims, _ = find_sentences("Valid accuracy 89.92@18 Test accuracy 89.23@18", "x")
     assert [claim.figure.value for claim in claims] == ["89.23"]
+
+
+def test_a_tilde_between_two_numbers_is_a_range() -> None:
+    assert list(read_words(["The accuracy is 90~92%"], "x").claims) == []
+    assert [c.figure.printed for c in read_words(["SVC: ~89.7%"], "x").claims] == ["~89.7%"]

@@ -1,0 +1,27 @@
+"""A caption names the metric of columns that are headed by models."""
+
+from __future__ import annotations
+
+from fmbench.extraction.tables import read_tables
+
+ROWS = "| {heads} |\n|---|---|---|\n| 16 | 90.1% | 85.7% |\n| 32 | 88.9% | 84.5% |\n"
+
+
+def read(caption: str, heads: str = "Batch Size | ResNet-18 | ResNet-50") -> set[tuple[str, str]]:
+    """The models and figures of a table below a caption."""
+    found = read_tables(f"{caption}\n\n{ROWS.format(heads=heads)}", "x")
+    return {(claim.label, claim.figure.printed) for claim in found.claims}
+
+
+def test_columns_of_models_have_the_metric_of_the_caption() -> None:
+    found = read("**Table 2: Fashion-MNIST Test Accuracy (%)**")
+    assert {printed for _, printed in found} == {"90.1%", "85.7%", "88.9%", "84.5%"}
+    assert {label.split()[0] for label, _ in found} == {"ResNet-18", "ResNet-50"}
+    assert len({label for label, _ in found}) == 4
+
+
+def test_other_captions_and_other_heads_give_no_metric() -> None:
+    assert read("**Table 2: Training accuracy (%)**") == set()
+    assert read("**Table 2: Memory in use (%)**") == set()
+    assert read("**Table 2: MNIST test accuracy (%)**") == set()
+    assert read("**Table 2: Test accuracy (%)**", "Batch Size | ResNet-18 | Share kept") == set()
