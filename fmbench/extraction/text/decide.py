@@ -66,6 +66,7 @@ from fmbench.extraction.text.mentions import (
     iterate_clauses,
     split_clauses,
 )
+from fmbench.extraction.text.not_claimed import mark_not_claimed
 from fmbench.metrics.registry import METRICS
 
 SOURCE = "text"
@@ -100,7 +101,7 @@ class Sentence:
         titles = find_titles(raw, text)
         figures = [
             figure
-            for figure in find_figures(text)
+            for figure in mark_not_claimed(text, find_figures(text))
             if not any(start <= figure.start < end for start, end in titles)
             if figure.is_percent or not any(m.start <= figure.start < m.end for m in models)
         ]
