@@ -254,9 +254,10 @@ def _read_text(
     if kind == "suite" or (kind is None and _is_suite(text, name)):
         return _read_suite_text(text, name)
     if text.lstrip()[:1] not in ("{", "["):  # JSON: its texts are cleaned one by one
+        from fmbench.extraction.pasted import clean_pasted
         from fmbench.extraction.text.split import join_broken_names
 
-        text = join_broken_names(blank_hidden(text))
+        text = join_broken_names(clean_pasted(blank_hidden(text)))
     found = _read_as(text, name, kind, column)
     return _finish(replace(found, notes=(*notes, *found.notes)))
 

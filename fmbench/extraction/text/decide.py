@@ -40,6 +40,7 @@ from fmbench.extraction.text.conditions import (
     restricts_classes,
 )
 from fmbench.extraction.text.items import (
+    cut_title,
     find_name_of_item,
     find_titles,
     is_of_guessing,
@@ -66,7 +67,7 @@ from fmbench.extraction.text.mentions import (
     iterate_clauses,
     split_clauses,
 )
-from fmbench.extraction.text.not_claimed import mark_not_claimed
+from fmbench.extraction.text.not_claimed import EARLIER_EPOCH, mark_not_claimed
 from fmbench.metrics.registry import METRICS
 
 SOURCE = "text"
@@ -122,7 +123,7 @@ class Sentence:
     @property
     def is_respective(self) -> bool:
         """Whether the sentence pairs names and figures in order with ``respectively``."""
-        return re.search(r"\brespectively\b", self.text, re.IGNORECASE) is not None
+        return re.search(r"\brespective(?:ly)?\b", self.text, re.IGNORECASE) is not None
 
 
 _Named = TypeVar("_Named", Mention, MetricMention)
@@ -498,7 +499,6 @@ _REASONS = (
 )
 
 
-EARLIER_EPOCH = "after fewer epochs than the last figure"
 _EARLY = re.compile(
     r"[^,;.0-9]{0,30}? after (?:only |just )?(?:the )?[\w-]+ (?:training )?(?:epochs?|iterations?"
     r"|steps?|rounds?)\b",
@@ -871,7 +871,7 @@ _NO_NAME = re.compile(
 
 def clean_label(text: str) -> str:
     """Return a label without quotes and a closing ``model``."""
-    text = re.sub(r"\s+models?$", "", text.strip(" \"'*_.,"), flags=re.IGNORECASE)
+    text = re.sub(r"\s+models?$", "", cut_title(text).strip(" \"'*_.,"), flags=re.IGNORECASE)
     if _NO_NAME.fullmatch(text):
         return ""
     if text.count("(") < text.count(")"):

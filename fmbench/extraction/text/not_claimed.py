@@ -17,8 +17,8 @@ _PERCENT = r"(?:%|per ?cent\b)"
 _SENTENCE_END = re.compile(r"[.!?](?=\s|$)")
 _DIRECT_QUESTION = re.compile(r"\s?(?:accuracy\s?)?\?+(?=[\s)\"']|$)", re.IGNORECASE)
 _ASKS = re.compile(
-    r"\W*(?:so |and |but |then |hi,? |sorry,? )*(?:how|what|why|which|who|where|when|is|are|was|were"
-    r"|do(?:es)?|did|can|could|would|should|shouldn't|isn't|has|have|any(?:one|body)?)\b",
+    r"\W*(?:so |and |but |then |hi,? |sorry,? )*(?:how|what|why|which|who|where|when|is|are|was"
+    r"|were|do(?:es)?|did|can|could|would|should|shouldn't|isn't|has|have|any(?:one|body)?)\b",
     re.IGNORECASE,
 )
 _MAX_QUESTION = 300  # characters behind a figure that are looked at
@@ -47,22 +47,24 @@ _ATTACKERS_AFTER = re.compile(
 )
 _FIRST_EPOCH = re.compile(r"\bfirst (?:training )?epoch\b[^.;0-9]{0,60}$", re.IGNORECASE)
 _IN_FIRST_EPOCH = re.compile(
-    r"[^.;,0-9]{0,20}\b(?:in|after|at|during) (?:only |just )?the (?:very )?first (?:training )?epoch"
-    r"\b",
+    r"[^.;,0-9]{0,20}\b(?:in|after|at|during) (?:only |just )?the (?:very )?first (?:training )?"
+    r"epoch\b",
     re.IGNORECASE,
 )
-AFTER_FIRST_EPOCH = "after the first epoch"
+EARLIER_EPOCH = "after fewer epochs than the last figure"
 
 
 def mark_not_claimed(text: str, figures: Sequence[FigureMention]) -> list[FigureMention]:
     """Return the figures of a text, with the reason where the text does not claim one."""
     return [
-        figure if figure.why_not else replace(figure, why_not=_explain(text, figure))
+        figure
+        if figure.why_not
+        else replace(figure, why_not=_explain(text, figure, is_alone=len(figures) == 1))
         for figure in figures
     ]
 
 
-def _explain(text: str, figure: FigureMention) -> str:
+def _explain(text: str, figure: FigureMention, *, is_alone: bool) -> str:
     before, after = text[: figure.start], text[figure.end :]
     if _is_asked(before, after):
         return "a question"
@@ -77,8 +79,9 @@ def _explain(text: str, figure: FigureMention) -> str:
         return "a difference"
     if _ATTACKERS_AFTER.match(after):
         return "a share of something else"
-    if figure.is_clear and (_FIRST_EPOCH.search(before) or _IN_FIRST_EPOCH.match(after)):
-        return AFTER_FIRST_EPOCH
+    is_early = is_alone and _IN_FIRST_EPOCH.match(after)
+    if figure.is_clear and (is_early or _FIRST_EPOCH.search(before)):
+        return EARLIER_EPOCH
     return ""
 
 

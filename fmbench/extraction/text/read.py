@@ -23,7 +23,6 @@ from fmbench.extraction.text.decide import (
     ACCURACY,
     ACHIEVED,
     BESIDE_TEST_FIGURE,
-    EARLIER_EPOCH,
     MISCLASSIFIES,
     SOURCE,
     TRAINING_IMAGES,
@@ -54,6 +53,7 @@ from fmbench.extraction.text.mentions import (
     find_models,
     find_repetition_elsewhere,
 )
+from fmbench.extraction.text.not_claimed import EARLIER_EPOCH
 from fmbench.extraction.text.printed import find_identifiers, name_printed, split_sections
 from fmbench.extraction.text.split import (
     LINE_LEVEL,
@@ -589,6 +589,7 @@ _WORD_OF_CLAUSE = re.compile(
     re.IGNORECASE,
 )
 _VERB_OF_CLAUSE = re.compile(r"\b(?:is|are|was|were|ha[sd]|have)\b|, (?:and|but|it|we)\b", re.I)
+_ENDS_WITH_PRONOUN = re.compile(r"(?<![\w-])(?:it|we|they|this|that|I)$")  # by my count, it
 _MAX_NAME = 8  # words
 
 
@@ -614,7 +615,7 @@ def _name_clause(label: str, sentence: Sentence, figure: FigureMention) -> str:
     if len({mention.name for mention in sentence.models}) == 1 or sentence.compared:
         return find_label_of(sentence, figure)
     first = label.split()[:1]
-    if _VERB_OF_CLAUSE.search(label):
+    if _VERB_OF_CLAUSE.search(label) or _ENDS_WITH_PRONOUN.search(label):
         return ""
     is_long = len(label.split()) > _MAX_NAME or len(_WORD_OF_CLAUSE.sub("", label).split()) < 2
     return "" if is_long or (first and _WORD_OF_CLAUSE.fullmatch(first[0])) else label

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from fmbench.extraction.text.mentions import clean_sentence, find_figures, find_repetition
+from fmbench.extraction.text.mentions import (
+    clean_sentence,
+    find_datasets,
+    find_figures,
+    find_repetition,
+)
 from fmbench.extraction.text.read import find_sentences, read_words
 
 
@@ -211,3 +216,16 @@ def test_percentages_of_a_split_are_no_accuracies(text: str, values: list[str]) 
 def test_the_number_behind_an_at_sign_is_an_epoch() -> None:
     claims, _ = find_sentences("Valid accuracy 89.92@18 Test accuracy 89.23@18", "x")
     assert [claim.figure.value for claim in claims] == ["89.23"]
+
+
+@pytest.mark.parametrize(
+    ("sentence", "names"),
+    [
+        ("With noise on the Garden Sales dataset, the model has 85.1% accuracy.", ["Garden Sales"]),
+        ("The model has 85.1% accuracy for the Kaggle Fashion dataset.", []),
+        ("The model has 85.1% accuracy on the Test Dataset.", []),
+        ("The model has 85.1% accuracy on CompCars.", ["CompCars"]),
+    ],
+)
+def test_a_name_before_the_word_data_set_is_that_of_another_one(sentence, names) -> None:
+    assert [mention.name for mention in find_datasets(sentence)] == names
