@@ -9,6 +9,8 @@ import itertools
 import re
 from collections.abc import Sequence
 
+from fmbench.extraction.data_set_names import find_data_sets
+
 _MIN_NUMBERED = 5  # lines that are numbers, for them to be the numbers of the other lines
 _MAX_STEP = 20  # from one number of a line to the next, where a page leaves lines out
 _MAX_LINE = 20_000  # characters of a line that is looked at
@@ -58,6 +60,30 @@ def _are_line_numbers(numbers: Sequence[int]) -> bool:
     """Whether numbers rise as those of lines do, mostly by one."""
     steps = [second - first for first, second in itertools.pairwise(numbers)]
     return all(0 < step <= _MAX_STEP for step in steps) and 2 * steps.count(1) >= len(steps)
+
+
+_MIN_CELLS = 2
+
+
+def find_rows_of_data_sets(lines: Sequence[str]) -> list[int]:
+    """Find the rows below a line whose cells name data sets: ``MNIST | Fashion MNIST | CIFAR-10``.
+
+    Where no table is understood, nobody knows which figure of such a row is of which data set. The
+    numbers of the rows are counted from 0. The rows go on to the first line without a cell.
+    """
+    found: list[int] = []
+    is_below = False
+    for i, line in enumerate(lines):
+        cells = [cell for cell in re.split(r"[|\t]", line[:_MAX_LINE]) if cell.strip()]
+        if len(cells) < _MIN_CELLS:
+            is_below = False
+            continue
+        names = [data for cell in cells if (data := find_data_sets(cell)).is_only_name]
+        if any(data.is_fashion for data in names) and any(data.is_other for data in names):
+            is_below = True
+        elif is_below and re.search(r"[0-9]", line):
+            found.append(i)
+    return found
 
 
 # ---- rows of a table whose columns are one blank apart -------------------------------------------

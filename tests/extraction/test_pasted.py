@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from fmbench.errors import UserError
 from fmbench.extraction.pasted import clean_pasted, split_rows_of_words
 from fmbench.extraction.read import read_input
 
@@ -74,3 +75,17 @@ def test_only_columns_whose_heads_name_a_metric_are_kept() -> None:
     assert split_rows_of_words(lines) == [
         ["Model", "Accuracy", "F1 score"], ["SVM", "0.81", "0.80"], ["A CNN", "0.91", "0.90"],
     ]  # fmt: skip
+
+
+def test_rows_below_names_of_data_sets_are_left_out_where_no_table_is_understood() -> None:
+    text = (
+        "Table 2 Comparison of hardware\nData | Way ||||\n"
+        "MNIST | Fashion MNIST | Cifar-10 |\n"
+        "Chip A | small net | 98.9 % | 86.1% | 55.2% | trained on it\n"
+        "Chip B | 97.1% | not given\n"
+        "Memristor RC | 88.4% | not given | not given | by regression ||\n"
+    )
+    with pytest.raises(UserError, match="of several data sets is not understood"):
+        read_input(text)
+    with_claim = show(f"{text}\nOn Fashion-MNIST, chip A has an accuracy of 86.1%.\n")
+    assert [figure for _, figure in with_claim] == ["86.1%"]

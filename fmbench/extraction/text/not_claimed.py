@@ -54,6 +54,20 @@ _IN_FIRST_EPOCH = re.compile(
 EARLIER_EPOCH = "after fewer epochs than the last figure"
 
 
+# "reader-a commented on Jul 17, 2018", "16 Jun 2020 · A. Author"
+_MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sept?|oct|nov|dec)[a-z]{0,6}\.?"
+_DATE_OF_POST = re.compile(
+    rf"[^0-9.:]{{0,60}}\b(?:{_MONTH} [0-9]{{1,2}}, (?:19|20)[0-9]{{2}}"
+    rf"|[0-9]{{1,2}}\.? {_MONTH} (?:19|20)[0-9]{{2}})\b[^0-9%]{{0,80}}",
+    re.IGNORECASE,
+)
+
+
+def is_date_of_post(line: str) -> bool:
+    """Whether a line says who wrote something and when, and holds no other number."""
+    return _DATE_OF_POST.fullmatch(line[:200]) is not None
+
+
 def mark_not_claimed(text: str, figures: Sequence[FigureMention]) -> list[FigureMention]:
     """Return the figures of a text, with the reason where the text does not claim one."""
     return [

@@ -224,3 +224,13 @@ def test_figures_of_clusters_are_not_those_of_a_classifier(text: str) -> None:
 def test_a_heading_of_clustering_ends_at_the_next_heading() -> None:
     text = "3.6 Clustering\nIt groups images.\n\n3.7 Trees\nThe decision tree has 79% accuracy.\n"
     assert [c.figure.value for c in find_sentences(text, "x")[0]] == ["79%"]
+
+
+def test_a_log_that_tests_on_a_few_images_gives_no_accuracy() -> None:
+    text = (
+        "A run\nTraining on 20 images...\nTesting on 20 images...\nTotal accuracy = 0.65\n"
+        "Training on 1000 images...\nTesting on 10000 images...\nTotal accuracy = 0.7135\n"
+    )
+    found = read_words(text.split("\n"), "notes.txt")
+    assert [claim.figure.printed for claim in found.claims] == ["0.7135"]
+    assert any("of 20 test images" in note for note in found.notes)

@@ -222,7 +222,7 @@ def test_the_number_behind_an_at_sign_is_an_epoch() -> None:
     ("sentence", "names"),
     [
         ("With noise on the Garden Sales dataset, the model has 85.1% accuracy.", ["Garden Sales"]),
-        ("The model has 85.1% accuracy for the Kaggle Fashion dataset.", []),
+        ("The model has 85.1% accuracy for the Kaggle Clothing dataset.", []),
         ("The model has 85.1% accuracy on the Test Dataset.", []),
         ("The model has 85.1% accuracy on CompCars.", ["CompCars"]),
     ],

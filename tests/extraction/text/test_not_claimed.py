@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from fmbench.extraction.text.read import find_sentences
+from fmbench.extraction.text.not_claimed import is_date_of_post
+from fmbench.extraction.text.read import find_sentences, read_words
 
 
 def _list_figures(text: str) -> list[str]:
@@ -46,3 +47,16 @@ def test_a_figure_that_is_corrected_is_not_taken() -> None:
 )
 def test_claims_beside_questions_and_settings_are_taken(text: str) -> None:
     assert _list_figures(text) == ["91.2 %"]
+
+
+def test_lines_with_a_writer_and_a_date_get_no_note() -> None:
+    lines = [
+        "reader-a commented on Jul 17, 2018",
+        "16 Jun 2020 · B. Writer ·",
+        "reader-b · on Mar 5, 2019: SVC 89.7 %",
+        "a note of 5 April 2019 names 12 models",
+    ]
+    assert [is_date_of_post(line) for line in lines] == [True, True, False, False]
+    found = read_words([*lines[:2], "SVC: 89.7 %"], "notes.txt")
+    assert len(found.claims) == 1
+    assert found.notes == ()
