@@ -80,8 +80,8 @@ _LABEL_AND_FIGURE = re.compile(
 )
 # A line of prose may end with a figure, behind a word that no row has there: "accuracy of 96.1 %".
 _PROSE_BEFORE_FIGURE = re.compile(
-    r"\b(?:of|and|or|is|was|are|were|at|to|by|with|than|from|about|over|only|gets?|reach(?:es|ed|ing)?"
-    r"|achiev(?:es?|ed|ing)|for [\w-]+ and|vs\.?) \(?[0-9.,]+ ?%?\s*$",
+    r"(?<![0-9] )\b(?:of|and|or|is|was|are|were|at|to|by|with|than|from|about|over|only|gets?"
+    r"|reach(?:es|ed|ing)?|achiev(?:es?|ed|ing)|for [\w-]+ and|vs\.?) \(?[0-9.,]+ ?%?\s*$",
     re.IGNORECASE,
 )
 _WORTH_READING = re.compile(

@@ -264,3 +264,8 @@ def test_a_title_of_results_without_a_mark_names_their_data_set() -> None:
     for name in ("Fashion-MNIST", "Fashion-MNIST dataset results"):
         claims, _ = find_sentences(first + name + lines.format(85.1, 91.3), "text")
         assert [claim.figure.printed for claim in claims] == ["85.1%", "91.3%"]
+
+
+def test_counts_of_right_images_on_lines_of_their_own_stay_rows() -> None:
+    text = "A run:\n\nAccuracy: 71.5% => 7,150 of 10,000\nError: 28.5% => 2,850 of 10,000\n"
+    assert find_sentences(text, "text")[0] == []
