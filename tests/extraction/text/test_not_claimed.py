@@ -34,6 +34,8 @@ def test_figures_that_a_sentence_only_speaks_of_are_not_taken(text: str) -> None
 def test_a_figure_that_is_corrected_is_not_taken() -> None:
     text = "The accuracy of LeNet-5 on Fashion-MNIST is 0.9329 and not 0.939."
     assert _list_figures(text) == ["0.9329"]
+    found = read_words(["By the page of its author it is 0.9329 and not 0.939"], "notes.txt")
+    assert [claim.figure.printed for claim in found.claims] == ["0.9329"]
 
 
 @pytest.mark.parametrize(
