@@ -26,6 +26,7 @@ _OTHERS = (
     r"|(?:(?:tiny|mini)[\s_-]?)?image ?net(?:[\s_-]?\d+k?)?|caltech[\s_-]?\d+|coil[\s_-]?\d+|gtsrb"
     r"|deep ?fashion2?|omniglot|celeba|(?:ms[\s_-]?)?coco|pascal voc|kuzushiji(?:-\w+)?|food-?101"
     r"|flowers-?102|reuters|imdb|20 ?newsgroups|isic|chexpert|places365|lsun|norb|iris"
+    r"|comp ?cars|mio-tcd|stanford cars|oxford pets|gtzan|esc-?50|speech commands|uci-?har"
     r"|hand-?written digits?)"
 )
 FASHION_IN_HEADS = re.compile(

@@ -36,6 +36,7 @@ from fmbench.extraction.grid import (
     tidy,
 )
 from fmbench.extraction.latex_tables import clean_latex
+from fmbench.extraction.pasted import split_rows_of_words
 from fmbench.extraction.text.split import is_wrapped_prose
 
 _HTML_IN_CELL = re.compile(
@@ -595,7 +596,7 @@ def _read_block(lines: Sequence[str], start: int, end: int, where: str) -> Grid 
     elif len(tabs) == 1 and tabs != {0}:
         rows = [[cell.strip() for cell in lines[index].split("\t")] for index in body]
     else:
-        rows = _split_below_groups(texts) or _split_at_gaps(texts)
+        rows = split_rows_of_words(texts) or _split_below_groups(texts) or _split_at_gaps(texts)
     if not 2 <= min(map(len, rows)) <= max(map(len, rows)) <= MAX_COLUMNS or len(rows) > MAX_ROWS:
         return None
     header_end = next((index for index in rules if index > body[0]), None)

@@ -255,9 +255,10 @@ def _read_text(
     if kind == "suite" or (kind is None and _is_suite(text, name)):
         return _read_suite_text(text, name)
     if text.lstrip()[:1] not in ("{", "["):  # JSON: its texts are cleaned one by one
+        from fmbench.extraction.pasted import clean_pasted
         from fmbench.extraction.text.split import join_broken_names
 
-        text = join_broken_names(blank_hidden(text))
+        text = join_broken_names(clean_pasted(blank_hidden(text)))
     found = _read_as(text, name, kind, column)
     return _finish(replace(found, notes=(*notes, *found.notes)))
 
@@ -598,10 +599,16 @@ def _read_dictionaries(text: str) -> tuple[list[FoundClaim], list[str], str]:
     return claims, notes, "\n".join(lines)
 
 
+_UNCLEAR_ROWS = (
+    "line {}: the table of several data sets is not understood: none of its figures is taken"
+)
+
+
 def _read_words(
     document: Document, rest: str, table: TablesRead, name: str, has_blocks: bool
 ) -> tuple[list[FoundClaim], list[str]]:
     """Read the sentences, or the lines of a list such as ``LeNet-5: 98.80 %``."""
+    from fmbench.extraction.pasted import find_rows_of_data_sets
     from fmbench.extraction.text.read import find_sentences, read_words
     from fmbench.extraction.text.split import join_wrapped_lines
 
@@ -610,17 +617,21 @@ def _read_words(
     whole = (strip_tags(rest) if is_one_part else rest).split("\n")
     for number in table.lines:
         lines[number - 1] = ""
+    unclear = find_rows_of_data_sets(lines)
+    for number in unclear:
+        lines[number] = ""
+    remarks = [_UNCLEAR_ROWS.format(unclear[0] + 1)] if unclear and not table.notes else []
     if document.printed:
-        return _read_parts(document, lines)
+        claims, notes = _read_parts(document, lines)
+        return claims, [*remarks, *notes]
     if is_one_part:
         lines = strip_tags("\n".join(lines)).split("\n")
     may_be_list = not has_blocks and not table.has_metric
     if may_be_list and _is_list(whole):
         found = read_words(join_wrapped_lines(lines), name)
         if found.claims:
-            return list(found.claims), list(found.notes)
-    claims: list[FoundClaim] = []
-    notes: list[str] = []
+            return list(found.claims), [*remarks, *found.notes]
+    claims, notes = [], []
     starts = [*document.starts, (len(lines) + 1, "")]
     for (first, place), (end, _) in pairwise(starts):
         shown = strip_tags("\n".join(lines[first:end]))
@@ -634,8 +645,9 @@ def _read_words(
         found = read_words(lines, name)
         if found.claims or not notes:
             reasons = sorted(found.notes, key=lambda note: "not taken" not in note)
-            return list(found.claims), list(found.notes) if found.claims else reasons
-    return claims, notes
+            notes = list(found.notes) if found.claims else reasons
+            return list(found.claims), [*remarks, *notes]
+    return claims, [*remarks, *notes]
 
 
 def _read_parts(document: Document, lines: Sequence[str]) -> tuple[list[FoundClaim], list[str]]:

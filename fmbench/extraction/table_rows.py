@@ -453,6 +453,12 @@ def _numbers_runs(column: Column) -> bool:
     return bool(texts) and all(_RUN_NAME.fullmatch(text) for text in texts)
 
 
+# What is measured of a model beside its accuracy, so that no number of it is a name.
+_MEASURED = re.compile(
+    r"(?<![^\W_])(?:loss(?:es)?|times?|duration|latency|speed|memory|energy|power)(?![^\W_])", re.I
+)
+
+
 def _find_label_columns(table: Table, chosen: Sequence[Column]) -> list[Column]:
     """Return the columns that name the models: the main one first, then those that tell more."""
     columns = [c for c in table.columns if c not in chosen and not _has_marks(c)]
@@ -474,7 +480,11 @@ def _find_label_columns(table: Table, chosen: Sequence[Column]) -> list[Column]:
         result += references
     if not named and not texts and not more:
         numbers = [
-            column for column in columns if column.role in ("", "other") and column.n_figures
+            column
+            for column in columns
+            if column.role in ("", "other")
+            and column.n_figures
+            and not _MEASURED.search(column.head)
         ]
         plain = [c for c in numbers if not NUMBERING.fullmatch(c.head)]
         result = [c for c in plain if c.parts][:1] or (

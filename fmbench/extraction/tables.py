@@ -342,6 +342,8 @@ def _explain_other_task(table: Table) -> str:
     if images:
         return f"of {images}"
     heading = table.grid.above[-1] if table.grid.above else ""
+    if _names_other_task(heading) and not _names_fashion(table):
+        return f"of another task, as the text above it says ({heading[:60]!r})"
     if any(column.n_figures for column in table.columns) and _EXPECTED.search(heading):
         return f"only expected, as the text above it says ({heading[:60]!r})"
     return _find_condition(table)
@@ -359,9 +361,7 @@ def _explain_other_images(table: Table) -> str:
     images = explain_caption(table)
     if images and any(c.n_figures for c in table.columns):
         return f"{images}, as its caption says"
-    heads = (column.head for column in table.columns)
-    cells = (cell.text for row in table.grid.rows for cell in row)
-    if any(FASHION_IN_HEADS.search(text) for texts in (heads, cells) for text in texts):
+    if _names_fashion(table):
         return ""
     caption = find_data_sets(table.grid.caption)
     if caption.any:
@@ -372,6 +372,29 @@ def _explain_other_images(table: Table) -> str:
     if not above or not any(c.n_figures for c in table.columns):
         return ""
     return f"{join_words(find_data_sets(above).others)}, as the text above it says ({above[:60]!r})"
+
+
+def _names_fashion(table: Table) -> bool:
+    """Whether a head or a cell of a table names Fashion-MNIST."""
+    heads = (column.head for column in table.columns)
+    cells = (cell.text for row in table.grid.rows for cell in row)
+    return any(FASHION_IN_HEADS.search(text) for texts in (heads, cells) for text in texts)
+
+
+# "For keyword spotting (2023):" above a table
+_OTHER_TASK = re.compile(
+    r"\W*(?:(?:results?|accurac\w+|scores?) )?(?:for|on|of|in) (?:[\w-]+ ){0,3}?(?:activity|speech"
+    r"|gesture|emotion|face|facial|sound|audio|music|sentiment|traffic[- ]sign|keyword|speaker|ecg"
+    r"|eeg|text|node|sign language|medical)[ -](?:image )?(?:recognition|classification|detection"
+    r"|spotting|analysis)\b[^.;]{0,60}:?",
+    re.IGNORECASE,
+)
+
+
+def _names_other_task(heading: str) -> bool:
+    """Whether the line above a table says that its figures are of no images of clothes."""
+    is_of_images = FASHION_IN_HEADS.search(heading) is not None
+    return not is_of_images and _OTHER_TASK.fullmatch(heading) is not None
 
 
 _CLUSTER_HEADS = re.compile(

@@ -1158,3 +1158,26 @@ def test_a_time_is_no_name_of_a_model():
     assert [label for label, _ in read(text)] == [""]
     text = "| Dataset | Accuracy | Net |\n|---|---|---|\n| Fashion-MNIST | 92.1% | Net28 |\n"
     assert [label for label, _ in read(text)] == ["Net28"]
+
+
+def test_a_number_that_is_measured_beside_the_accuracy_names_no_model() -> None:
+    text = (
+        "Results\n\nDataset\tTest loss\tTest accuracy\n"
+        "MNIST\t0.0412\t98.703\nFashion MNIST\t0.1967\t86.412\n"
+    )
+    found = read_input(text).claims
+    assert [(claim.label, claim.figure.printed) for claim in found] == [("", "86.412")]
+
+
+def test_a_table_below_the_name_of_another_task_is_left_out() -> None:
+    first = (
+        "| Encoding | Fashion-MNIST accuracy |\n|---|---|\n| Rate | 68.2% |\n| Phase | 71.4% |\n"
+    )
+    second = "| Encoding | Accuracy |\n|---|---|\n| Rate | 90.7% |\n| Phase | 88.2% |\n"
+    for lead, n_claims in (
+        ("For radar-based gesture recognition (2023):", 2),
+        ("For two ways to encode the images:", 4),
+        ("For text classification we have no figures.", 4),
+    ):
+        found = read_input(f"{first}\n{lead}\n\n{second}")
+        assert len(found.claims) == n_claims, lead

@@ -19,7 +19,7 @@ _FILLING = (
     r"(?:(?:the|an?|our|all|both|other|even|also|its|their|some|many|most|results?|accurac(?:y|ies)"
     r"|error(?: rate)?s?|scores?|performance|that|those|of|by|with|for|baselines?|models?"
     r"|classifiers?|networks?|popular|simple|plain|vanilla|previous|existing|reported|published"
-    r"|[a-z-]+(?:al|ard|er|est|ic|known|tuned|trained)) )*+$"
+    r"|[a-z-]+(?:al|ard|ent|er|est|ic|known|tuned|trained)) )*+$"
 )
 _COMPARED = re.compile(
     r"\b(?:out-?perform\w*|surpass\w*|beat(?:s|en|ing)?|exceed\w*|out-?class\w*|outdo\w*"

@@ -322,3 +322,16 @@ def is_title_of_training(title: str) -> bool:
 def names_test_images(text: str) -> bool:
     """Whether a text has a word for the test images."""
     return _NAMES_TEST.search(text) is not None
+
+
+_TEST_IMAGES = re.compile(
+    r"\b(?:test|evaluat)(?:ing|ed|ion)?(?: is| was)? on (?:only |the first |just )?"
+    r"(?P<count>[0-9]{1,3}(?:[, ]?[0-9]{3})?) (?:test )?(?:images|samples|examples)\b",
+    re.IGNORECASE,
+)
+
+
+def count_test_images(line: str) -> int | None:
+    """Read ``Testing on 20 images``; None if a line does not say on how many images is tested."""
+    match = _TEST_IMAGES.search(line)
+    return int(re.sub("[^0-9]", "", match["count"])) if match else None

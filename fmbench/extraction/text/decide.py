@@ -40,6 +40,7 @@ from fmbench.extraction.text.conditions import (
     restricts_classes,
 )
 from fmbench.extraction.text.items import (
+    cut_title,
     find_name_of_item,
     find_titles,
     is_of_guessing,
@@ -67,6 +68,7 @@ from fmbench.extraction.text.mentions import (
     split_clauses,
 )
 from fmbench.extraction.text.no_results import is_one_of_each_data_set, mark_no_results
+from fmbench.extraction.text.not_claimed import EARLIER_EPOCH, mark_not_claimed
 from fmbench.metrics.registry import METRICS
 
 SOURCE = "text"
@@ -101,7 +103,7 @@ class Sentence:
         titles = find_titles(raw, text)
         figures = [
             figure
-            for figure in mark_no_results(text, find_figures(text))
+            for figure in mark_not_claimed(text, mark_no_results(text, find_figures(text)))
             if not any(start <= figure.start < end for start, end in titles)
             if figure.is_percent or not any(m.start <= figure.start < m.end for m in models)
         ]
@@ -122,7 +124,7 @@ class Sentence:
     @property
     def is_respective(self) -> bool:
         """Whether the sentence pairs names and figures in order with ``respectively``."""
-        return re.search(r"\brespectively\b", self.text, re.IGNORECASE) is not None
+        return re.search(r"\brespective(?:ly)?\b", self.text, re.IGNORECASE) is not None
 
 
 _Named = TypeVar("_Named", Mention, MetricMention)
@@ -500,7 +502,6 @@ _REASONS = (
 )
 
 
-EARLIER_EPOCH = "after fewer epochs than the last figure"
 _EARLY = re.compile(
     r"[^,;.0-9]{0,30}? after (?:only |just )?(?:the )?[\w-]+ (?:training )?(?:epochs?|iterations?"
     r"|steps?|rounds?)\b",
@@ -877,7 +878,7 @@ _NO_NAME = re.compile(
 def clean_label(text: str) -> str:
     """Return a label without quotes and a closing ``model``."""
     text = re.sub(r"^(?:results?|conclusions?|summary|findings?): ", "", text, flags=re.IGNORECASE)
-    text = re.sub(r"\s+models?$", "", text.strip(" \"'*_.,"), flags=re.IGNORECASE)
+    text = re.sub(r"\s+models?$", "", cut_title(text).strip(" \"'*_.,"), flags=re.IGNORECASE)
     if _NO_NAME.fullmatch(text) or re.search(r"\(\W*$", text):
         return ""
     if text.count("(") < text.count(")"):

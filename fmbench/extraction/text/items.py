@@ -106,3 +106,12 @@ def stands_beside_versus(
         for first, second in itertools.pairwise(figures)
         if figure in (first, second)
     )
+
+
+# "Benchmark: LeNet-5", as authors name what they send to a list of results
+_TITLE_BEFORE_NAME = re.compile(r"^\W*benchmarks?\s?[:-]\s*(?=\w)", re.IGNORECASE)
+
+
+def cut_title(label: str) -> str:
+    """Return a label without the word ``Benchmark:`` before it and the bracket of its figure."""
+    return _TITLE_BEFORE_NAME.sub("", re.sub(r"\s?\([+~<>]?\s*$", "", label))

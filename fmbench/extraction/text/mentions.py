@@ -566,11 +566,13 @@ _ONLY_COMPARED = re.compile(
 _UNKNOWN_DATASET = re.compile(
     r"\bon (?:the )?(?P<name>(?=[\w-]*[A-Z][\w-]*[A-Z0-9])[A-Z][\w-]*)(?![\w-])"
     r"(?! (?:GPUs?|CPUs?|TPUs?|cores?|chips?|boards?|devices?|[A-Z0-9]))"
+    r"|\b(?:on|for) the (?P<titled>(?:[A-Z][a-z]+ ){1,3})[Dd]ata ?[Ss]ets?\b"
 )
 _NO_DATASET = re.compile(
     r"(?:[GCTNF]PUs?|ASICs?|MCUs?|[RG]TX|NVIDIA|AMD|AWS|GCP|EC2|[VAPHTK][0-9]|M[1-4]\b|Titan|Jetson"
     r"|ARM|RISC|Git[HL]ub|Tensor[Ff]low|Py[Tt]orch|JAX|CUDA|Loihi|TrueNorth|SpiNNaker|ArXiv"
-    r"|Hugging|Open[A-Z]|You[A-Z]|I\b|Tables?|Figs?|(?:PCA|LDA|UMAP|NMF|HOG|SIFT|LBP|VAE)\b)"
+    r"|Hugging|Open[A-Z]|You[A-Z]|I\b|(?:[A-Z][a-z]+ )*(?:Zalando|Fashion|Cloth\w*|Kaggle|Keras"
+    r"|Test\w*|Train\w*|Valid\w*|Full|Whole|Original|Standard|Benchmark|Image|Public|Same)\b|Tables?|Figs?|(?:PCA|LDA|UMAP|NMF|HOG|SIFT|LBP|VAE)\b)"
 )
 
 
@@ -598,10 +600,12 @@ def find_datasets(sentence: str) -> list[Mention]:
 def _find_unknown_datasets(sentence: str) -> list[Mention]:
     """Find names that stand where a data set is named: ``80 % accuracy on GTZAN``."""
     return [
-        Mention(match.start("name"), match.end("name"), match["name"])
+        Mention(match.start(group), match.end(group), match[group].strip())
         for match in _UNKNOWN_DATASET.finditer(sentence)
-        if not any(pattern.match(match["name"]) for pattern in (_NO_DATASET, _MODEL, IN_SENTENCES))
-        and not _ONLY_COMPARED.search(sentence[: match.start("name")][-50:])
+        for group in ("name", "titled")
+        if match[group]
+        and not any(pattern.match(match[group]) for pattern in (_NO_DATASET, _MODEL, IN_SENTENCES))
+        and not _ONLY_COMPARED.search(sentence[: match.start(group)][-50:])
     ]
 
 

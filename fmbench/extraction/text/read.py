@@ -19,12 +19,16 @@ from fmbench.extraction.figures import OUT_OF_RANGE, parse_printed_figure
 from fmbench.extraction.found import Extraction, FoundClaim
 from fmbench.extraction.metric_names import MetricName, is_training_metric, names_test_images
 from fmbench.extraction.text.compared import is_comparison, is_derived
-from fmbench.extraction.text.conditions import SOME_CLASSES, find_images, restricts_classes
+from fmbench.extraction.text.conditions import (
+    SOME_CLASSES,
+    count_test_images,
+    find_images,
+    restricts_classes,
+)
 from fmbench.extraction.text.decide import (
     ACCURACY,
     ACHIEVED,
     BESIDE_TEST_FIGURE,
-    EARLIER_EPOCH,
     MISCLASSIFIES,
     SOURCE,
     TRAINING_IMAGES,
@@ -55,6 +59,7 @@ from fmbench.extraction.text.mentions import (
     find_models,
     find_repetition_elsewhere,
 )
+from fmbench.extraction.text.not_claimed import EARLIER_EPOCH, is_date_of_post
 from fmbench.extraction.text.printed import find_identifiers, name_printed, split_sections
 from fmbench.extraction.text.split import (
     LINE_LEVEL,
@@ -104,6 +109,7 @@ def read_words(texts: Sequence[str], name: str) -> Extraction:
     of_records = find_data_sets_of_records(lines)
     lines = name_models_of_records(lines)
     n_losses = 0
+    n_tested: int | None = None  # the test images of which the lines speak
     code = ""  # the last line that is no number, such as a call whose result the number is
     for i, line in enumerate(lines, start=1):
         if is_result_of_training(code, line):
@@ -112,8 +118,14 @@ def read_words(texts: Sequence[str], name: str) -> Extraction:
         code = line if line.strip() and BARE_NUMBER.fullmatch(line) is None else code
         if i - 1 in of_records:
             headings.enter(LINE_LEVEL, of_records[i - 1])
-        if line.strip() and find_data_set_of_line(line) is None:
+        if line.strip() and find_data_set_of_line(line) is None and not is_date_of_post(line):
             found, seen = _read_line(line, f"{unit} {i}", headings.data_set)
+            n_tested = count_test_images(line) or n_tested
+            if found and n_tested is not None and n_tested < FASHION_MNIST.n_test:
+                notes.append(
+                    f"{unit} {i}: not taken (of {n_tested} test images): {_shorten(line)!r}"
+                )
+                continue
             claims += found
             if unit == "line" and not found and _LOSS_OF_LOG.match(line[:_MAX_SHORT]):
                 n_losses += 1
@@ -607,6 +619,7 @@ _WORD_OF_CLAUSE = re.compile(
     re.IGNORECASE,
 )
 _VERB_OF_CLAUSE = re.compile(r"\b(?:is|are|was|were|ha[sd]|have)\b|, (?:and|but|it|we)\b", re.I)
+_ENDS_WITH_PRONOUN = re.compile(r"(?<![\w-])(?:it|we|they|this|that|I)$")  # by my count, it
 _MAX_NAME = 8  # words
 
 
@@ -632,7 +645,7 @@ def _name_clause(label: str, sentence: Sentence, figure: FigureMention) -> str:
     if len({mention.name for mention in sentence.models}) == 1 or sentence.compared:
         return find_label_of(sentence, figure)
     first = label.split()[:1]
-    if _VERB_OF_CLAUSE.search(label):
+    if _VERB_OF_CLAUSE.search(label) or _ENDS_WITH_PRONOUN.search(label):
         return ""
     is_long = len(label.split()) > _MAX_NAME or len(_WORD_OF_CLAUSE.sub("", label).split()) < 2
     return "" if is_long or (first and _WORD_OF_CLAUSE.fullmatch(first[0])) else label

@@ -78,6 +78,12 @@ _LOG_PREFIX = re.compile(LOG_PREFIX)
 _LABEL_AND_FIGURE = re.compile(
     r"^\s*\S.{0,90}?\s(?:[0-9]{1,3}[.,][0-9]+\s?%?|[0-9]{1,3}\s?%)(?:\s*[-\u00b1]\s*[0-9.,]+)?\s*$"
 )
+# A line of prose may end with a figure, behind a word that no row has there: "accuracy of 96.1 %".
+_PROSE_BEFORE_FIGURE = re.compile(
+    r"(?<![0-9] )\b(?:of|and|or|is|was|are|were|at|to|by|with|than|from|about|over|only|gets?"
+    r"|reach(?:es|ed|ing)?|achiev(?:es?|ed|ing)|for [\w-]+ and|vs\.?) \(?[0-9.,]+ ?%?\s*$",
+    re.IGNORECASE,
+)
 _WORTH_READING = re.compile(
     r"[0-9].{0,3}(?:%|percent|per cent|pct)|[0-9]?[.,][0-9]|[0-9] ?/ ?[0-9]|acc|error|kappa|mcc"
     r"|classified|mistaken|taken for",
@@ -482,7 +488,9 @@ def split_sentences(
     for block, following in itertools.zip_longest(blocks, blocks[1:], fillvalue=""):
         if _IS_LINK.fullmatch(block):
             continue
-        is_above = (_holds_below(block) or _is_item(following)) and headings.enter_line(block)
+        holds_below = _holds_below(block) or _is_item(following)
+        holds_below = holds_below or _begins_results(block, headings.data_set)
+        is_above = holds_below and headings.enter_line(block)
         if is_above and not _ENDS_WITH_RESULT.search(block[-_MAX_START:]):
             continue
         data_set = headings.data_set
@@ -513,6 +521,20 @@ def _holds_below(block: str) -> bool:
     text = block.strip()[:_MAX_START]
     has_mark = text[:1] in ("#", "*", "_") or text[-1:] in (":", "*", "_")
     return has_mark or bool(_HEADING.match(text) or _DATA_SET_KEY.fullmatch(text))
+
+
+_RESULTS = re.compile(r"\b(?:results?|experiments?|evaluation|accurac(?:y|ies)|scores)\b", re.I)
+
+
+def _begins_results(block: str, data_set: str | None) -> bool:
+    """Whether a line without a mark is the title of results on one data set.
+
+    Such are ``MNIST dataset results``, and the mere name of Fashion-MNIST below another data set.
+    """
+    of_line = find_data_set_of_line(block)
+    if of_line is None:
+        return False
+    return _RESULTS.search(block) is not None or (of_line == FASHION and data_set is not None)
 
 
 def _is_item(block: str) -> bool:
@@ -555,7 +577,11 @@ def _split_blocks(text: str, *, is_printed: bool = False) -> Iterator[str]:
     lines: list[str] = []
     skipped_until: re.Pattern[str] | None = None
     all_lines = [line[:_MAX_LINE] for line in text.splitlines()]
-    is_pair = [_LABEL_AND_FIGURE.match(line[:_MAX_START]) is not None for line in all_lines]
+    is_pair = [
+        _LABEL_AND_FIGURE.match(line[:_MAX_START]) is not None
+        and not _PROSE_BEFORE_FIGURE.search(line[-_MAX_START:])
+        for line in all_lines
+    ]
     for i, line in enumerate(all_lines):
         if skipped_until is not None:
             if skipped_until.search(line):

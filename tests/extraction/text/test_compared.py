@@ -143,3 +143,9 @@ def test_a_line_that_is_a_label_keeps_it() -> None:
 )  # fmt: skip
 def test_a_figure_of_an_unknown_model_is_not_that_of_the_known_one(text, expected):
     assert pairs(text) == expected
+
+
+def test_a_model_behind_which_another_one_lags_has_no_part_in_its_figure() -> None:
+    text = "The best hybrid gets 88.7% on Fashion-MNIST, still 5 points behind recent SNNs on it."
+    claims, _ = find_sentences(text, "text")
+    assert [(claim.label, claim.figure.printed) for claim in claims] == [("", "88.7%")]

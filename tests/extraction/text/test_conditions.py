@@ -233,3 +233,13 @@ def test_a_mean_over_data_sets_is_of_none_of_them() -> None:
     claims, notes = find_sentences("Over four sets, LeNet-5 has a mean accuracy of 82.3%.", "x")
     assert claims == []
     assert any("several data sets together" in note for note in notes)
+
+
+def test_a_log_that_tests_on_a_few_images_gives_no_accuracy() -> None:
+    text = (
+        "A run\nTraining on 20 images...\nTesting on 20 images...\nTotal accuracy = 0.65\n"
+        "Training on 1000 images...\nTesting on 10000 images...\nTotal accuracy = 0.7135\n"
+    )
+    found = read_words(text.split("\n"), "notes.txt")
+    assert [claim.figure.printed for claim in found.claims] == ["0.7135"]
+    assert any("of 20 test images" in note for note in found.notes)

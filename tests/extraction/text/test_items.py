@@ -6,6 +6,7 @@ import pytest
 
 from fmbench.errors import UserError
 from fmbench.extraction.read import read_input
+from fmbench.extraction.text.read import read_words
 
 FILLING = "\n\n".join(["This line of a long page says nothing."] * 25)
 
@@ -90,3 +91,19 @@ def test_a_figure_of_another_network_is_not_of_the_named_one(text, expected):
     assert [pair for pair in show(text) if pair[1] == expected[0][1]] in (
         expected, [("unnamed (91.3%)", "91.3%")], [],
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("line", "label"),
+    [
+        (
+            "Benchmark: Wide ResNet 16-8 + cutout, top-1 accuracy: 95.3%",
+            "Wide ResNet 16-8 + cutout",
+        ),
+        ("Benchmark - 3 Conv 2 FC (+93% accuracy on Fashion-MNIST)", "3 Conv 2 FC"),
+        ("By the table of the author it is 0.932 on Fashion-MNIST", ""),
+    ],
+)
+def test_what_only_stands_around_a_name_is_no_part_of_it(line: str, label: str) -> None:
+    claims = read_words([line], "notes.txt").claims
+    assert [claim.label for claim in claims] == [label]

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from fmbench.extraction.text.mentions import clean_sentence, find_figures, find_repetition
+from fmbench.extraction.text.mentions import (
+    clean_sentence,
+    find_datasets,
+    find_figures,
+    find_repetition,
+)
 from fmbench.extraction.text.read import find_sentences, read_words
 
 
@@ -216,3 +221,16 @@ def test_the_number_behind_an_at_sign_is_an_epoch() -> None:
 def test_a_tilde_between_two_numbers_is_a_range() -> None:
     assert list(read_words(["The accuracy is 90~92%"], "x").claims) == []
     assert [c.figure.printed for c in read_words(["SVC: ~89.7%"], "x").claims] == ["~89.7%"]
+
+
+@pytest.mark.parametrize(
+    ("sentence", "names"),
+    [
+        ("With noise on the Garden Sales dataset, the model has 85.1% accuracy.", ["Garden Sales"]),
+        ("The model has 85.1% accuracy for the Kaggle Clothing dataset.", []),
+        ("The model has 85.1% accuracy on the Test Dataset.", []),
+        ("The model has 85.1% accuracy on CompCars.", ["CompCars"]),
+    ],
+)
+def test_a_name_before_the_word_data_set_is_that_of_another_one(sentence, names) -> None:
+    assert [mention.name for mention in find_datasets(sentence)] == names

@@ -244,3 +244,28 @@ def test_a_word_in_brackets_ends_the_name_of_a_model() -> None:
     text = "We obtain with the CNN with batch normalization (92.2 %), followed by LeNet-5, 90.6 %"
     labels = [claim.label for claim in find_sentences(text + " on Fashion-MNIST.", "x")[0]]
     assert labels[0] == "CNN with batch normalization"
+
+
+def test_lines_of_prose_that_end_with_a_figure_are_no_rows_of_a_table() -> None:
+    text = (
+        "Both image sets, MNIST and Fashion-MNIST, were given to the network, with respective\n"
+        "accuracies of 96.3%\nand 82.4%, while a perceptron has (95.1% for MNIST and 90.4%\n"
+        "for Fashion-MNIST).\n"
+    )
+    claims, _ = find_sentences(text, "text")
+    assert [claim.figure.printed for claim in claims] == ["82.4%", "90.4%"]
+
+
+def test_a_title_of_results_without_a_mark_names_their_data_set() -> None:
+    title = "KNN and a CNN on MNIST and Fashion-MNIST\n\n"
+    lines = "\n\nTwo models were tried:\n\nKNN; accuracy: {}%\n\nCNN; accuracy: {}%\n\n"
+    first = title + "MNIST dataset results" + lines.format(96.7, 99.2)
+    assert find_sentences(first, "text")[0] == []
+    for name in ("Fashion-MNIST", "Fashion-MNIST dataset results"):
+        claims, _ = find_sentences(first + name + lines.format(85.1, 91.3), "text")
+        assert [claim.figure.printed for claim in claims] == ["85.1%", "91.3%"]
+
+
+def test_counts_of_right_images_on_lines_of_their_own_stay_rows() -> None:
+    text = "A run:\n\nAccuracy: 71.5% => 7,150 of 10,000\nError: 28.5% => 2,850 of 10,000\n"
+    assert find_sentences(text, "text")[0] == []

@@ -1,0 +1,118 @@
+"""Finds figures of which a sentence speaks without claiming them.
+
+A question asks about a figure (``How do I get to 96 %?``), a correction takes one back (``it is
+0.9329 and not 0.939``), and a list of differences has its word only once (``improves by 0.56 %,
+0.50 % and 0.39 %``).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+from fmbench.extraction.text.mentions import FigureMention
+
+_PERCENT = r"(?:%|per ?cent\b)"
+_SENTENCE_END = re.compile(r"[.!?](?=\s|$)")
+_DIRECT_QUESTION = re.compile(r"\s?(?:accuracy\s?)?\?+(?=[\s)\"']|$)", re.IGNORECASE)
+_ASKS = re.compile(
+    r"\W*(?:so |and |but |then |hi,? |sorry,? )*(?:how|what|why|which|who|where|when|is|are|was"
+    r"|were|do(?:es)?|did|can|could|would|should|shouldn't|isn't|has|have|any(?:one|body)?)\b",
+    re.IGNORECASE,
+)
+_MAX_QUESTION = 300  # characters behind a figure that are looked at
+_DENIED = re.compile(r"\bnot (?:the |about )?$", re.IGNORECASE)
+_OTHERS_OF_LIST = re.compile(
+    r"\bby (?:about |only |up to )?(?:[0-9]{1,2}(?:\.[0-9]+)? ?%?(?:, and |, | and ))+$",
+    re.IGNORECASE,
+)
+_MAX_DIFFERENCE = 20  # percent
+_ERASING = re.compile(
+    r"\b(?P<name>random erasing|mix-?up|cut-?mix|cut-?out|label smoothing|weight decay)"
+    r"\s*(?:of|=|:|with|\()?\s*$",
+    re.IGNORECASE,
+)
+_MAX_SHARE = 0.6  # no accuracy is as low, and few probabilities and rates are higher
+_LOSS_AFTER = re.compile(
+    r"\s?(?:(?:accuracy|performance|relative|absolute) )?(?:degradation|deterioration|overhead"
+    r"|speed-?ups?|slow-?down|savings?)\b",
+    re.IGNORECASE,
+)
+_ATTACKERS_AFTER = re.compile(
+    rf"\s?{_PERCENT}?\s?(?:of )?(?:the |all )?(?:byzantine|malicious|faulty|dishonest|honest"
+    r"|compromised|adversarial|active|offline)\s(?:nodes|clients|workers|devices|participants"
+    r"|attackers|peers|users|agents)\b",
+    re.IGNORECASE,
+)
+_FIRST_EPOCH = re.compile(r"\bfirst (?:training )?epoch\b[^.;0-9]{0,60}$", re.IGNORECASE)
+_IN_FIRST_EPOCH = re.compile(
+    r"[^.;,0-9]{0,20}\b(?:in|after|at|during) (?:only |just )?the (?:very )?first (?:training )?"
+    r"epoch\b",
+    re.IGNORECASE,
+)
+EARLIER_EPOCH = "after fewer epochs than the last figure"
+
+
+# "reader-a commented on Jul 17, 2018", "16 Jun 2020 · A. Author"
+_MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sept?|oct|nov|dec)[a-z]{0,6}\.?"
+_DATE_OF_POST = re.compile(
+    rf"[^0-9.:]{{0,60}}\b(?:{_MONTH} [0-9]{{1,2}}, (?:19|20)[0-9]{{2}}"
+    rf"|[0-9]{{1,2}}\.? {_MONTH} (?:19|20)[0-9]{{2}})\b[^0-9%]{{0,80}}",
+    re.IGNORECASE,
+)
+
+
+def is_date_of_post(line: str) -> bool:
+    """Whether a line says who wrote something and when, and holds no other number."""
+    return _DATE_OF_POST.fullmatch(line[:200]) is not None
+
+
+def mark_not_claimed(text: str, figures: Sequence[FigureMention]) -> list[FigureMention]:
+    """Return the figures of a text, with the reason where the text does not claim one."""
+    return [
+        figure
+        if figure.why_not
+        else replace(figure, why_not=_explain(text, figure, is_alone=len(figures) == 1))
+        for figure in figures
+    ]
+
+
+def _explain(text: str, figure: FigureMention, *, is_alone: bool) -> str:
+    before, after = text[: figure.start], text[figure.end :]
+    if _is_asked(before, after):
+        return "a question"
+    if figure.is_clear and _DENIED.search(before):
+        return "a figure that is said to be wrong"
+    if _is_small(figure, _MAX_DIFFERENCE) and _OTHERS_OF_LIST.search(before):
+        return "a difference"
+    setting = None if figure.is_percent else _ERASING.search(before)
+    if setting and _is_small(figure, _MAX_SHARE):
+        return f"a parameter, {setting['name']}"
+    if _LOSS_AFTER.match(after):
+        return "a difference"
+    if _ATTACKERS_AFTER.match(after):
+        return "a share of something else"
+    is_early = is_alone and _IN_FIRST_EPOCH.match(after)
+    if figure.is_clear and (is_early or _FIRST_EPOCH.search(before)):
+        return EARLIER_EPOCH
+    return ""
+
+
+def _is_asked(before: str, after: str) -> bool:
+    """Whether a figure stands just before a question mark, or in a sentence that is a question."""
+    if _DIRECT_QUESTION.match(after):
+        return True
+    ends = list(_SENTENCE_END.finditer(before))
+    own_end = _SENTENCE_END.search(after[:_MAX_QUESTION])
+    return (
+        own_end is not None
+        and own_end[0] == "?"
+        and _ASKS.match(before[ends[-1].end() if ends else 0 :]) is not None
+    )
+
+
+def _is_small(figure: FigureMention, most: float) -> bool:
+    """Whether a figure is a number of at most ``most``, as it is printed."""
+    match = re.search(r"[0-9]+(?:\.[0-9]+)?|\.[0-9]+", figure.text)
+    return match is not None and float(match[0]) <= most
