@@ -57,6 +57,32 @@ _ALL_IMAGES = re.compile(
 )
 
 
+def give_metric_of_caption(table: Table) -> None:
+    """Give columns headed by models the metric that the caption names, if no head names one.
+
+    ``Table 2: Test accuracy (%)`` stands above ``Batch size | ResNet-18 | ResNet-50``. At least two
+    such columns are needed: a single one may be anything.
+    """
+    caption = table.grid.caption
+    if not caption or any(column.metric for column in table.columns):
+        return
+    metric = None if is_training_metric(caption) else find_metric_name(remove_data_sets(caption))
+    columns = [
+        column
+        for column in table.columns
+        if column.role == "" and column.n_figures > column.n_texts and _is_model(column.head)
+    ]
+    if metric is None or len(columns) < 2:
+        return
+    for column in columns:
+        column.role, column.metric = "metric", metric
+
+
+def _is_model(head: str) -> bool:
+    """Whether a head is the name of a known model and no more."""
+    return [model.name for model in find_models(head)] == [head.strip()]
+
+
 def choose_columns(table: Table, *, is_by_class: bool) -> list[Column]:
     """Return the columns to read, at most one for each metric; note the others.
 

@@ -41,9 +41,9 @@ from fmbench.extraction.markup import (
     find_separated_values,
 )
 from fmbench.extraction.metric_names import MetricName, find_metric_name
-from fmbench.extraction.table_captions import give_metric_of_caption
 from fmbench.extraction.table_columns import (
     choose_columns,
+    give_metric_of_caption,
     holds_shares,
     is_best_head,
     is_mean_head,

@@ -10,8 +10,8 @@ from fmbench.errors import UserError
 from fmbench.extraction.grid import MAX_CELLS, Cell, expand_spans
 from fmbench.extraction.json_values import JsonPlace
 from fmbench.extraction.read import MAX_NOTEBOOK_BYTES, MAX_TEXT_BYTES, read_input
-from fmbench.extraction.text.decide import clean_label
 from fmbench.extraction.text.read import read_words
+from fmbench.extraction.text.subjects import clean_label
 
 pytestmark = pytest.mark.slow
 

@@ -7,26 +7,17 @@ possible, the number is no claim, and the reason is given.
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import TypeVar
 
 from fmbench.extraction.data_set_names import FASHION_IN_HEADS, OTHERS_IN_HEADS
 from fmbench.extraction.figures import check_range, describe_error_rate, parse_printed_figure
 from fmbench.extraction.found import FoundClaim, PrintedFigure
-from fmbench.extraction.metric_names import MetricMention, MetricName, find_mentions
+from fmbench.extraction.metric_names import MetricMention, MetricName
 from fmbench.extraction.text.compared import (
-    are_figures_compared,
-    find_compared,
-    has_other_subject,
     is_beside,
-    is_changed_figure,
-    is_derived,
-    is_of_compared,
-    name_model_behind,
     names_unknown_subject,
 )
 from fmbench.extraction.text.conditions import (
@@ -34,20 +25,13 @@ from fmbench.extraction.text.conditions import (
     TRAINING_SECTION,
     find_condition,
     find_images,
-    is_augmented,
-    is_over_data_sets,
-    names_test_images,
     restricts_classes,
 )
 from fmbench.extraction.text.items import (
-    cut_title,
-    find_name_of_item,
-    find_titles,
     is_of_guessing,
     is_of_other_works,
-    is_of_unnamed,
+    is_one_of_each_data_set,
     is_result_of_name,
-    stands_beside_versus,
 )
 from fmbench.extraction.text.mentions import (
     FASHION,
@@ -55,20 +39,20 @@ from fmbench.extraction.text.mentions import (
     FigureMention,
     Mention,
     Repetition,
-    clean_sentence,
-    find_classes,
-    find_datasets,
-    find_figures,
-    find_models,
     find_repetition,
     find_repetition_elsewhere,
     is_connected,
     is_linked,
     iterate_clauses,
-    split_clauses,
 )
-from fmbench.extraction.text.no_results import is_one_of_each_data_set, mark_no_results
-from fmbench.extraction.text.not_claimed import EARLIER_EPOCH, mark_not_claimed
+from fmbench.extraction.text.not_claimed import EARLIER_EPOCH
+from fmbench.extraction.text.sentence import Sentence, blank_names, find_extent, has_figure
+from fmbench.extraction.text.subjects import (
+    find_class,
+    find_dataset_of,
+    find_label_of,
+    pair_in_order,
+)
 from fmbench.metrics.registry import METRICS
 
 SOURCE = "text"
@@ -77,57 +61,7 @@ TRAINING_IMAGES = TRAINING_SECTION
 BESIDE_TEST_FIGURE = "the test accuracy stands behind it"
 ACCURACY = MetricName("accuracy")
 _NOT_SAID = "the text does not say that it is an accuracy"
-_MAX_LABEL = 120  # characters
 _SNIPPET = 60  # characters of a sentence that are quoted
-
-
-@dataclass
-class Sentence:
-    """One sentence, with everything that was found in it."""
-
-    text: str
-    figures: list[FigureMention]
-    metrics: list[MetricMention]
-    datasets: list[Mention]
-    models: list[Mention]
-    classes: list[tuple[Mention, int]]
-    clauses: list[tuple[int, int]] = field(default_factory=list)
-    context: str | None = None  # the data set of the sentences before
-    compared: list[Mention] = field(default_factory=list)  # the models that are only compared
-
-    @classmethod
-    def of(cls, raw: str, context: str | None = None) -> Sentence:
-        """Find everything in a sentence; ``context`` is the data set of the sentences before."""
-        text = clean_sentence(raw)
-        models = find_models(text)
-        titles = find_titles(raw, text)
-        figures = [
-            figure
-            for figure in mark_not_claimed(text, mark_no_results(text, find_figures(text)))
-            if not any(start <= figure.start < end for start, end in titles)
-            if figure.is_percent or not any(m.start <= figure.start < m.end for m in models)
-        ]
-        kept = [(m.start, m.end) for m in models]
-        kept += [(f.start, f.end) for f in figures]
-        return cls(
-            text=text,
-            figures=figures,
-            metrics=list(find_mentions(text)),
-            datasets=find_datasets(text),
-            models=models,
-            classes=find_classes(text),
-            clauses=split_clauses(text, kept),
-            context=context,
-            compared=find_compared(text, models),
-        )
-
-    @property
-    def is_respective(self) -> bool:
-        """Whether the sentence pairs names and figures in order with ``respectively``."""
-        return re.search(r"\brespective(?:ly)?\b", self.text, re.IGNORECASE) is not None
-
-
-_Named = TypeVar("_Named", Mention, MetricMention)
 
 
 @dataclass(frozen=True)
@@ -165,7 +99,7 @@ def make_claim(sentence: Sentence, figure: FigureMention, name: MetricName, labe
     )
     if printed is None:
         return Reading(figure, why_not="not understood")
-    class_ = _find_class(sentence, figure, name)
+    class_ = find_class(sentence, figure, name)
     if isinstance(class_, str):
         return Reading(figure, why_not=class_)
     metric, remark = name.metric, name.remark
@@ -274,7 +208,7 @@ def _choose_mention(sentence: Sentence, figure: FigureMention) -> MetricMention 
     """
     metrics = [m for m in sentence.metrics if not _is_in_other_brackets(sentence.text, m, figure)]
     if len(metrics) > 1:
-        paired = _pair(sentence, figure, metrics)
+        paired = pair_in_order(sentence, figure, metrics)
         if paired is not None:
             return _share_average(sentence, paired)
     connected = [m for m in sentence.metrics if is_connected_in(sentence, m, figure)]
@@ -296,7 +230,7 @@ def _choose_mention(sentence: Sentence, figure: FigureMention) -> MetricMention 
         return None
     for start, end in others:
         inside = [m for m in metrics if start <= m.start < end]
-        if inside and (end <= figure.start or not _has_figure(sentence, start, end)):
+        if inside and (end <= figure.start or not has_figure(sentence, start, end)):
             return inside[-1] if end <= figure.start else inside[0]
     return None
 
@@ -311,23 +245,10 @@ def _is_in_other_brackets(text: str, mention: MetricMention, figure: FigureMenti
     return is_inside and not is_name and not start <= figure.start < end
 
 
-def _has_figure(sentence: Sentence, start: int, end: int) -> bool:
-    return any(start <= f.start < end and f.is_clear for f in sentence.figures)
-
-
 def _remove_names(sentence: Sentence, start: int, end: int) -> str:
     """Return a part of the sentence without the names of models, data sets and classes."""
     classes = [mention for mention, _ in sentence.classes]
-    return _blank(sentence.text, (*sentence.models, *sentence.datasets, *classes), start, end)
-
-
-def _blank(text: str, names: Sequence[Mention | MetricMention], start: int, end: int) -> str:
-    """Return a part of a text with blanks in place of the names."""
-    part = list(text[start:end])
-    for name in names:
-        for i in range(max(name.start, start), min(name.end, end)):
-            part[i - start] = " "
-    return "".join(part)
+    return blank_names(sentence.text, (*sentence.models, *sentence.datasets, *classes), start, end)
 
 
 def _share_average(sentence: Sentence, mention: MetricMention) -> MetricMention:
@@ -541,31 +462,13 @@ _TRAINED_ON_OTHERS = re.compile(
 
 def explain_condition(sentence: Sentence, figure: FigureMention) -> str:
     """Say on what other images, or with what other training or network a figure was measured."""
-    first, start, end, last = _find_extent(sentence, figure)
+    first, start, end, last = find_extent(sentence, figure)
     text = sentence.text
     if _TRAINED_ON_OTHERS.search(text):
         return "of a model that is trained on another data set"
     if restricts_classes(text[: figure.start]) and restricts_classes(text):
         return f"of {SOME_CLASSES}"
     return find_condition(text[start:end], text[first:start], text[end:last])
-
-
-def _find_extent(sentence: Sentence, figure: FigureMention) -> tuple[int, int, int, int]:
-    """Return the first and last character of a figure's clause and of the text around it.
-
-    That text goes on to the next clauses with a figure. The four are in the order of the text.
-    """
-    clauses = sentence.clauses
-    own = first = last = clauses.index(next(iterate_clauses(clauses, figure)))
-    while first and not _has_claimed_figure(sentence, *clauses[first - 1]):
-        first -= 1
-    while last + 1 < len(clauses) and not _has_claimed_figure(sentence, *clauses[last + 1]):
-        last += 1
-    return clauses[first][0], *clauses[own], clauses[last][1]
-
-
-def _has_claimed_figure(sentence: Sentence, start: int, end: int) -> bool:
-    return any(start <= f.start < end and f.is_clear and not f.why_not for f in sentence.figures)
 
 
 def is_of_training(sentence: Sentence, figure: FigureMention) -> bool:
@@ -584,216 +487,6 @@ def is_of_training(sentence: Sentence, figure: FigureMention) -> bool:
 
 
 # ---- data sets, labels, classes ------------------------------------------------------------------
-
-
-def find_dataset_of(sentence: Sentence, figure: FigureMention) -> str:
-    """Return :data:`FASHION`, or the reason why the figure is not of Fashion-MNIST.
-
-    A sentence that names no data set is about that of the sentences before; a text that names none
-    is about Fashion-MNIST.
-    """
-    datasets = sentence.datasets
-    if not datasets and is_over_data_sets(sentence.text):
-        return "of several data sets together"
-    if sentence.context == TRAINING_SECTION and names_test_images(sentence.text[: figure.start]):
-        return FASHION
-    if not datasets:
-        other = sentence.context not in (None, FASHION)
-        return f"of {sentence.context}, which the text before it names" if other else FASHION
-    names = {mention.name for mention in datasets}
-    if len(names) == 1:
-        name = names.pop()
-        return FASHION if name == FASHION else f"of {name}"
-    paired = _pair(sentence, figure, datasets)
-    if paired is None:
-        paired = _nearest_in_clause(sentence, figure, datasets)
-    if paired is None:
-        return "the sentence names several data sets"
-    return FASHION if paired.name == FASHION else f"of {paired.name}"
-
-
-def _pair(sentence: Sentence, figure: FigureMention, mentions: Sequence[_Named]) -> _Named | None:
-    """Pair figures with names in order, where all names stand before all figures or behind them.
-
-    ``SVC and CNN reach 89.7 % and 91.6 %``.
-    """
-    figures = [f for f in sentence.figures if not f.why_not and f.is_clear]
-    if len(figures) != len(mentions) or figure not in figures:
-        return None
-    are_before = mentions[-1].end <= figures[0].start
-    if are_before or mentions[0].start >= figures[-1].end or sentence.is_respective:
-        return mentions[figures.index(figure)]
-    return None
-
-
-def _nearest_in_clause(
-    sentence: Sentence, figure: FigureMention, mentions: Sequence[Mention]
-) -> Mention | None:
-    """Choose the mention in the figure's clause, else the last before it, else the first behind.
-
-    Of several in one clause, only one that stands directly beside the figure is chosen.
-    """
-    for start, end in iterate_clauses(sentence.clauses, figure):
-        inside = [m for m in mentions if start <= m.start < end]
-        if start > figure.start and _has_figure(sentence, start, end):
-            continue  # they belong to that figure
-        if len({m.name for m in inside}) > 1:
-            return _find_beside(sentence.text, figure, inside)
-        if inside:
-            return inside[0]
-    return None
-
-
-def _find_beside(text: str, figure: FigureMention, mentions: Sequence[Mention]) -> Mention | None:
-    for mention in mentions:
-        between = text[figure.end : mention.start]
-        if mention.start >= figure.end and re.fullmatch(
-            r"[\s)]*(?:accuracy |accurate )?(?:on|for|in|with|by|en|em|auf|bei|sur|su|\()"
-            r"\s?(?:the )?",
-            between,
-            re.I,
-        ):
-            return mention
-    for mention in mentions:
-        between = text[mention.end : figure.start]
-        if mention.end <= figure.start and re.fullmatch(
-            r"[\s:=|()]*(?:(?:test|accuracy|dataset|data|set|is|was|of|with)[\s:=|()]*)*",
-            between,
-            re.I,
-        ):
-            return mention
-    return None
-
-
-def find_label_of(sentence: Sentence, figure: FigureMention) -> str:
-    """Find the model to which a figure belongs; empty if the sentence does not name it."""
-    if name := name_model_behind(sentence.text, sentence.models, figure):
-        return clean_label(name)
-    if re.match(r" ?\)?,? each\b", sentence.text[figure.end :]):
-        return ""  # of several models
-    model = _find_model_of(sentence, figure)
-    before = sentence.text[: figure.start]
-    if model is None:
-        return find_name_of_item(before)
-    is_alone = not sentence.compared and len(sentence.models) == 1
-    if is_alone and stands_beside_versus(sentence.text, sentence.figures, figure):
-        return ""
-    if is_of_unnamed(before, model, figure):
-        return ""
-    return clean_label(model.name) if not is_derived(model.name) else ""
-
-
-def _find_model_of(sentence: Sentence, figure: FigureMention) -> Mention | None:
-    text, models, compared = sentence.text, sentence.models, sentence.compared
-    free = [m for m in models if m not in compared and not _has_later(sentence, m, figure)]
-    for model in compared:
-        if is_beside(text, model, figure):
-            return model
-    if len(compared) == 1 and is_of_compared(text, figure):
-        return compared[0]
-    chosen = _pair_models(sentence, figure)
-    if chosen is not None:
-        return chosen
-    chosen = _nearest_in_clause(sentence, figure, free)
-    if chosen is None or _is_enumerated(text, chosen, models):
-        return None
-    if _is_changed(sentence, chosen, figure) or _has_other_model(sentence, chosen, figure):
-        return None
-    return chosen
-
-
-def _has_later(sentence: Sentence, model: Mention, figure: FigureMention) -> bool:
-    """Whether a model behind a figure has its own: ``our CNN has 93.4 % (LeNet-5: 90.6 %)``."""
-    return model.start >= figure.end and any(
-        is_beside(sentence.text, model, other)
-        for other in sentence.figures
-        if other.start >= model.end and other.is_clear
-    )
-
-
-def _pair_models(sentence: Sentence, figure: FigureMention) -> Mention | None:
-    """Pair figures with models in order; with models that are compared, only figures that are."""
-    if len(sentence.models) < 2:
-        return None
-    figures = [f for f in sentence.figures if not f.why_not and f.is_clear]
-    if (
-        sentence.compared
-        and not sentence.is_respective
-        and not (figures and are_figures_compared(sentence.text, figures[0].end, figures[-1].start))
-    ):
-        return None
-    return _pair(sentence, figure, sentence.models)
-
-
-def _has_other_model(sentence: Sentence, chosen: Mention, figure: FigureMention) -> bool:
-    """Whether the words before a figure name another model, to which it belongs."""
-    start, _ = next(iterate_clauses(sentence.clauses, figure))
-    first = chosen.end if chosen.end <= figure.start else start
-    if chosen.end > figure.start and is_beside(sentence.text, chosen, figure):
-        return False
-    classes = [mention for mention, _ in sentence.classes]
-    names: list[Mention | MetricMention] = [*sentence.datasets, *sentence.metrics, *classes]
-    between = _blank(sentence.text, names, first, figure.start)
-    return has_other_subject(between)
-
-
-def _is_changed(sentence: Sentence, chosen: Mention, figure: FigureMention) -> bool:
-    """Whether a figure is of the chosen model after a change that its name does not say."""
-    first, start, end, last = _find_extent(sentence, figure)
-    text = sentence.text
-    clause, before = _blank(text, [chosen], start, end), _blank(text, [chosen], first, start)
-    return is_changed_figure(text, chosen, figure) or is_augmented(clause, before, text[end:last])
-
-
-def _is_enumerated(text: str, model: Mention, models: Sequence[Mention]) -> bool:
-    """Whether a model stands in a row with others, as in ``VGG-16 and ResNet-50 both exceed``."""
-    place = models.index(model)
-    near = [
-        text[first.end : second.start]
-        for first, second in itertools.pairwise(models[max(place - 1, 0) : place + 2])
-    ]
-    is_in_list = any(gap == ", " for gap in near) and re.match(
-        r",?\s(?:and|or)\s", text[model.end :]
-    )
-    return bool(is_in_list) or any(
-        re.fullmatch(r",?\s(?:and|or)\s(?:an?\s|the\s)?", gap) for gap in near
-    )
-
-
-_CLASS_METRICS = {name for name, metric in METRICS.items() if metric.class_fraction is not None}
-
-
-def _find_class(sentence: Sentence, figure: FigureMention, name: MetricName) -> int | str | None:
-    """Find the class to which a figure belongs, or say why it cannot be told."""
-    start, end = next(iterate_clauses(sentence.clauses, figure))
-    inside = [
-        (mention, number) for mention, number in sentence.classes if start <= mention.start < end
-    ]
-    numbers = {number for _, number in inside}
-    if not numbers:
-        is_of_class = name.per_class or re.search(
-            r"\b(?:each|every|per|this|one|worst|hardest|(?:most )?difficult) (?:class|category)\b",
-            sentence.text[start:end],
-            re.IGNORECASE,
-        )
-        return "of one class or of each class" if is_of_class else None
-    if name.average is not None or name.metric not in _CLASS_METRICS | {"accuracy"}:
-        return None
-    if len(numbers) > 1:
-        return "the clause names several classes"
-    mention = inside[0][0]
-    is_clear = (
-        re.search(r"\b(?:class|category|label)", sentence.text[start:end], re.IGNORECASE)
-        or re.search(r"\b(?:for|of|on|in) (?:the )?[\"']?$", sentence.text[: mention.start])
-        or any(_is_beside(sentence.text, mention, metric) for metric in sentence.metrics)
-        or not sentence.text[: mention.start].strip()
-    )
-    return numbers.pop() if is_clear else "the clause names a class"
-
-
-def _is_beside(text: str, mention: Mention, metric: MetricMention) -> bool:
-    start, end = min(mention.end, metric.end), max(mention.start, metric.start)
-    return re.fullmatch(r"[\s:'()-]*", text[start:end]) is not None
 
 
 _CLOTHES = r"[\w-]+(?:[ /](?:tops?|boots?))?"
@@ -844,9 +537,9 @@ def _find_repetition(
     """
     has_spread = printed.sd is not None
     text = sentence.text
-    first, start, end, last = _find_extent(sentence, figure)
+    first, start, end, last = find_extent(sentence, figure)
     clear = [other for other in sentence.figures if other.is_clear and not other.why_not]
-    _, _, behind_all, _ = _find_extent(sentence, clear[-1] if clear else figure)
+    _, _, behind_all, _ = find_extent(sentence, clear[-1] if clear else figure)
     found = find_repetition(text[start:end], has_spread=has_spread)
     if found is not None:
         return found
@@ -866,24 +559,6 @@ def _find_repetition(
 
 
 # ---- names and quotations ------------------------------------------------------------------------
-
-_NO_NAME = re.compile(
-    r"(?:(?:proposed|our|this|the|new|final|average|mean|total|eval|evaluation|epoch|test|train|set|on|of"
-    r"|images|network|data ?sets?|[0-9][0-9.,]*+|[^\w ]) ?)*+"
-    r"(?:models?|methods?|approach|network|system|architecture|classifier|results?)?",
-    re.IGNORECASE,
-)
-
-
-def clean_label(text: str) -> str:
-    """Return a label without quotes and a closing ``model``."""
-    text = re.sub(r"^(?:results?|conclusions?|summary|findings?): ", "", text, flags=re.IGNORECASE)
-    text = re.sub(r"\s+models?$", "", cut_title(text).strip(" \"'*_.,"), flags=re.IGNORECASE)
-    if _NO_NAME.fullmatch(text) or re.search(r"\(\W*$", text):
-        return ""
-    if text.count("(") < text.count(")"):
-        text = text.rstrip(")")
-    return text[:_MAX_LABEL]
 
 
 def quote(text: str, figure: FigureMention) -> str:

@@ -11,6 +11,7 @@ import re
 from collections.abc import Sequence
 
 from fmbench.extraction.text.mentions import (
+    FASHION,
     MAX_SENTENCE,
     FigureMention,
     Mention,
@@ -115,3 +116,39 @@ _TITLE_BEFORE_NAME = re.compile(r"^\W*benchmarks?\s?[:-]\s*(?=\w)", re.IGNORECAS
 def cut_title(label: str) -> str:
     """Return a label without the word ``Benchmark:`` before it and the bracket of its figure."""
     return _TITLE_BEFORE_NAME.sub("", re.sub(r"\s?\([+~<>]?\s*$", "", label))
+
+
+_HAS = re.compile(
+    r"(?:\b(?:ha[sd]|have|having|with|gets?|got|reach\w*|achiev\w*|con|com|mit|avec)"
+    r"|,? (?:and|y|e|und|et)|,) (?:about |around |~)?$",
+    re.IGNORECASE,
+)
+_ON = re.compile(r"%? (?:on|for|in|en|em|auf|bei|sur|su) (?:the |la |el )?$", re.IGNORECASE)
+_LOWEST = 50  # percent; below it, nothing says that a share is an accuracy
+
+
+def is_one_of_each_data_set(
+    text: str, figures: Sequence[FigureMention], data_sets: Sequence[Mention]
+) -> bool:
+    """Whether a sentence says ``has 95.5 % on MNIST and 86.1 % on Fashion-MNIST`` of a model.
+
+    Each figure is of another data set, stands directly before its name, and is high.
+    """
+    shares = [figure for figure in figures if figure.is_percent and not figure.why_not]
+    if len(shares) < 2 or len(shares) > len(data_sets):
+        return False
+    named = set()
+    for i, figure in enumerate(shares):
+        end = shares[i + 1].start if i + 1 < len(shares) else len(text)
+        behind = [m for m in data_sets if figure.end <= m.start < end]
+        number = re.search(r"[0-9]+", figure.text)
+        if (
+            not behind
+            or number is None
+            or not _LOWEST <= int(number[0]) <= 100
+            or not _ON.fullmatch(text[figure.end : behind[0].start])
+            or not _HAS.search(text[: figure.start] + re.sub(r"[^~].*|~", "", figure.text))
+        ):
+            return False
+        named.add(behind[0].name)
+    return len(named) == len(shares) and FASHION in named

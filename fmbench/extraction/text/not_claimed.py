@@ -2,7 +2,9 @@
 
 A question asks about a figure (``How do I get to 96 %?``), a correction takes one back (``it is
 0.9329 and not 0.939``), and a list of differences has its word only once (``improves by 0.56 %,
-0.50 % and 0.39 %``).
+0.50 % and 0.39 %``). Others say what a result should be: an example for the reader to replace
+(``[your accuracy, e.g. 91.5 %]``), the lowest accuracy that a program accepts
+(``MIN_ACCURACY = 0.85``), and tasks that are not done.
 """
 
 from __future__ import annotations
@@ -11,7 +13,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
-from fmbench.extraction.text.mentions import FigureMention
+from fmbench.extraction.data_set_names import IN_SENTENCES
+from fmbench.extraction.text.mentions import DIFFERENCE, FigureMention
 
 _PERCENT = r"(?:%|per ?cent\b)"
 _SENTENCE_END = re.compile(r"[.!?](?=\s|$)")
@@ -52,6 +55,27 @@ _IN_FIRST_EPOCH = re.compile(
     re.IGNORECASE,
 )
 EARLIER_EPOCH = "after fewer epochs than the last figure"
+_EXAMPLE = re.compile(
+    r"[\[{](?:[^\]}]{0,60}[ ,:])?(?:e\.g\.|for example|for instance|such as|zum beispiel|z\. ?b\."
+    r"|par exemple|por ejemplo|por exemplo|ad esempio"
+    r"|\u043d\u0430\u043f\u0440\u0438\u043c\u0435\u0440"
+    r"|\u4f8b\u5982)[,:]? ?[\"']?$",
+    re.IGNORECASE,
+)
+_DEMANDED = re.compile(
+    r"(?<![A-Za-z])(?:min(?:imum)?|target|goal|required|desired|expected)_(?:[a-z]+_)?acc(?:uracy)?"
+    r"\w*\s*[=:]{1,2}\s*$"
+    r"|(?<![A-Za-z])(?:[a-z]+_)?acc(?:uracy)?_(?:min(?:imum)?|target|goal|threshold|limit)"
+    r"\s*[=:]{1,2}\s*$",
+    re.IGNORECASE,
+)
+_OPEN_TASK = re.compile(r"[\s>*\u2022-]*\[ ?\] ")
+_OF_PIXELS = re.compile(r"[= ]*[0-9.]+ ?/ ?25[56]")
+# on MNIST and | on Fashion-MNIST: what stands between two figures of one list
+_ON_DATA_SET = (
+    r" ?(?:(?:top-1|test|accuracy|points?|absolute) )*(?:on|for|in) (?:the )?\0+(?: data ?set)?"
+)
+_NEXT_OF_LIST = re.compile(rf"{_ON_DATA_SET}(?:,? and|,) (?:of |by )?(?:about |~)?", re.IGNORECASE)
 
 
 # "reader-a commented on Jul 17, 2018", "16 Jun 2020 · A. Author"
@@ -70,27 +94,42 @@ def is_date_of_post(line: str) -> bool:
 
 def mark_not_claimed(text: str, figures: Sequence[FigureMention]) -> list[FigureMention]:
     """Return the figures of a text, with the reason where the text does not claim one."""
-    return [
-        figure
-        if figure.why_not
-        else replace(figure, why_not=_explain(text, figure, is_alone=len(figures) == 1))
-        for figure in figures
-    ]
+    marked: list[FigureMention] = []
+    for figure in figures:
+        why_not = figure.why_not or _explain(text, figure, is_alone=len(figures) == 1)
+        if not why_not and marked and marked[-1].why_not == DIFFERENCE and figure.is_percent:
+            between = _hide_data_sets(text[marked[-1].end : figure.start])
+            why_not = DIFFERENCE if _NEXT_OF_LIST.fullmatch(between) else ""
+        marked.append(replace(figure, why_not=why_not))
+    return marked
+
+
+def _hide_data_sets(text: str) -> str:
+    return IN_SENTENCES.sub(lambda match: "\0" * len(match[0]), text)
 
 
 def _explain(text: str, figure: FigureMention, *, is_alone: bool) -> str:
     before, after = text[: figure.start], text[figure.end :]
+    bound = re.match(r"[^0-9.]*", figure.text)
+    if _EXAMPLE.search(before):
+        return "an example of what to write"
+    if _DEMANDED.search(before + (bound[0] if bound else "")):
+        return "the lowest value that a program accepts"
+    if _OPEN_TASK.match(text):
+        return "of a task that is not done"
+    if figure.is_quotient and _OF_PIXELS.fullmatch(figure.text):
+        return "a share of the range of a pixel"
     if _is_asked(before, after):
         return "a question"
     if figure.is_clear and _DENIED.search(before):
         return "a figure that is said to be wrong"
     if _is_small(figure, _MAX_DIFFERENCE) and _OTHERS_OF_LIST.search(before):
-        return "a difference"
+        return DIFFERENCE
     setting = None if figure.is_percent else _ERASING.search(before)
     if setting and _is_small(figure, _MAX_SHARE):
         return f"a parameter, {setting['name']}"
     if _LOSS_AFTER.match(after):
-        return "a difference"
+        return DIFFERENCE
     if _ATTACKERS_AFTER.match(after):
         return "a share of something else"
     is_early = is_alone and _IN_FIRST_EPOCH.match(after)

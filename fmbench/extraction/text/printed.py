@@ -11,8 +11,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from fmbench.extraction.metric_names import find_mentions
-from fmbench.extraction.text.decide import Reading, Sentence, clean_label
+from fmbench.extraction.text.decide import Reading
 from fmbench.extraction.text.mentions import Mention, find_models
+from fmbench.extraction.text.sentence import Sentence
+from fmbench.extraction.text.subjects import clean_label
 
 _MAX_TITLE = 100  # characters
 _TITLE = re.compile(

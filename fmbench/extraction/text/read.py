@@ -34,11 +34,7 @@ from fmbench.extraction.text.decide import (
     TRAINING_IMAGES,
     UNNAMED,
     Reading,
-    Sentence,
-    clean_label,
     explain_condition,
-    find_dataset_of,
-    find_label_of,
     find_metric_of,
     is_connected_in,
     is_of_training,
@@ -61,6 +57,7 @@ from fmbench.extraction.text.mentions import (
 )
 from fmbench.extraction.text.not_claimed import EARLIER_EPOCH, is_date_of_post
 from fmbench.extraction.text.printed import find_identifiers, name_printed, split_sections
+from fmbench.extraction.text.sentence import Sentence
 from fmbench.extraction.text.split import (
     LINE_LEVEL,
     Headings,
@@ -74,6 +71,7 @@ from fmbench.extraction.text.split import (
     split_sentences,
     strip_log_prefix,
 )
+from fmbench.extraction.text.subjects import clean_label, find_dataset_of, find_label_of
 
 KIND = SOURCE  # a name in fmbench.extraction.read.KINDS
 MAX_LINES = 5_000  # lines of read_words
