@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 
 from fmbench.extraction.data_set_names import find_data_sets
+from fmbench.extraction.text.mentions import find_models
 
 _MIN_NUMBERED = 5  # lines that are numbers, for them to be the numbers of the other lines
 _MAX_STEP = 20  # from one number of a line to the next, where a page leaves lines out
@@ -24,7 +25,7 @@ _MIN_WORDS = 8  # of a line of prose
 
 def clean_pasted(text: str) -> str:
     """Return a text with blanks where a browser's copy has lost them, without numbers of lines."""
-    text = _drop_line_numbers(_ITEM.sub(r"\1 ", text))
+    text = _join_cards(_drop_line_numbers(_ITEM.sub(r"\1 ", text)))
     if not _GLUED_PROSE.search(text):
         return text
     return "\n".join(map(_add_blanks, text.split("\n")))
@@ -37,6 +38,40 @@ def _add_blanks(line: str) -> str:
     line = re.sub(r"(?<=%)(?=[A-Za-z])", " ", line)
     line = re.sub(r"(?<=[%a-zA-Z)]),(?=[A-Za-z0-9])", ", ", line)
     return re.sub(r"(?<=[a-z)])\.(?=[A-Z][a-z])", ". ", line)
+
+
+_SHARE = re.compile(r"\s*[~\u2248]?\s?(?:[0-9]{2}(?:\.[0-9]+)?\s?%|0?\.[0-9]{2,})\s*")
+_ACCURACY = re.compile(r"\s*(?:(?:test|overall|best|final|top-1) )?accuracy:?\s*", re.IGNORECASE)
+_MAX_ABOVE = 3  # lines with a text between the name of a card and its figure
+
+
+def _join_cards(text: str) -> str:
+    """Write the name, the metric and the figure of a card on one line: ``ResNet: accuracy 91 %``.
+
+    A page shows each model in a box of its own, and a copy has ``ResNet``, ``91 %`` and ``Test
+    accuracy`` on lines of their own, perhaps with others between them.
+    """
+    lines = text.split("\n")
+    filled = [i for i, line in enumerate(lines) if line.strip()]
+    for place, (i, j) in enumerate(itertools.pairwise(filled)):
+        figure, metric = (i, j) if _SHARE.fullmatch(lines[i]) else (j, i)
+        if not (_SHARE.fullmatch(lines[figure]) and _ACCURACY.fullmatch(lines[metric])):
+            continue
+        above = [lines[k].strip() for k in reversed(filled[max(0, place - _MAX_ABOVE) : place])]
+        name = next((line for line in above if _is_name(line)), None)
+        if name is not None:
+            metric_name = lines[metric].strip().rstrip(":").lower()
+            lines[figure] = f"{name}: {metric_name} {lines[figure].strip()}"
+            lines[metric] = ""
+    return "\n".join(lines)
+
+
+def _is_name(line: str) -> bool:
+    """Whether a line is the name of a known model and no more."""
+    return len(line) <= _MAX_NAME and [model.name for model in find_models(line)] == [line]
+
+
+_MAX_NAME = 60  # characters
 
 
 def _drop_line_numbers(text: str) -> str:

@@ -89,3 +89,23 @@ def test_rows_below_names_of_data_sets_are_left_out_where_no_table_is_understood
         read_input(text)
     with_claim = show(f"{text}\nOn Fashion-MNIST, chip A has an accuracy of 86.1%.\n")
     assert [figure for _, figure in with_claim] == ["86.1%"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ResNet-18\n\nDeep Learning\n~91%\nTest Accuracy\nIt has skip connections.\n\n"
+        "Random Forest\n\nClassic\n~89%\nTest Accuracy\nEnsemble of decision trees.\n",
+        "ResNet-18\nAccuracy:\n~91%\n\nRandom Forest\nAccuracy:\n~89%\n",
+    ],
+)
+def test_a_card_of_a_page_has_its_name_metric_and_figure_on_lines_of_their_own(text: str) -> None:
+    found = read_input(f"Our models\n\n{text}")
+    assert [(claim.label, claim.figure.printed) for claim in found.claims] == [
+        ("ResNet-18", "~91%"), ("Random Forest", "~89%")
+    ]  # fmt: skip
+
+
+def test_a_figure_below_other_lines_than_a_name_stays_alone() -> None:
+    found = read_input("A comparison\n\n91.5%\nTest accuracy\n\n95.2%\nTraining accuracy\n")
+    assert [(claim.label, claim.figure.printed) for claim in found.claims] == [("", "91.5%")]
