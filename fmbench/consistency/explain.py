@@ -184,7 +184,7 @@ def build_figure_rows(result: ConsistencyResult) -> list[dict[str, str]]:
 
 
 def build_source_rows(result: ConsistencyResult) -> list[dict[str, str]]:
-    """Return one row for each source: its name, and between which values it allows each metric.
+    """Build a row for each source: the lowest and the highest value that it allows each metric.
 
     A printed matrix and figures beside it that agree with it are one row.
     """

@@ -59,9 +59,9 @@ _MNIST_IN_NAMES = re.compile(
 
 
 def find_mnist_in_names(text: str) -> str:
-    """Return the file or folder that names MNIST in a text that nowhere names Fashion-MNIST.
+    """Find the name of a file or folder with MNIST in it, such as ``/tmp/mnist_model/``.
 
-    ``/tmp/mnist_model/`` is one. The result is empty if there is none.
+    The result is empty if there is none, or if the text also names Fashion-MNIST.
     """
     if _ANY_FASHION.search(text):
         return ""

@@ -146,9 +146,10 @@ def name_unnamed(sentences: Sequence[FoundClaim], others: Sequence[FoundClaim]) 
 def share_repetition(
     sentences: Sequence[FoundClaim], others: Sequence[FoundClaim]
 ) -> list[FoundClaim]:
-    """Let a sentence that repeats a table's figure be of as many runs as the table says.
+    """Copy the number of runs from a table's figure to a sentence that prints the same figure.
 
-    ``others`` are the claims of the tables. Read as one run, a mean would contradict other figures.
+    ``others`` are the claims of the tables. A mean over several runs that is taken for one run
+    would contradict other figures.
     """
     known = {
         (claim.label, claim.metric, claim.class_, claim.average, claim.figure.value): claim

@@ -66,7 +66,7 @@ _MAX_NAME = 8  # letters of such a script in the name of a model
 
 
 def is_clause(text: str) -> bool:
-    """Whether a text has more Chinese or Japanese letters than the name of a model has."""
+    """Whether a text is Chinese or Japanese, and too long for the name of a model."""
     return len(re.findall(_LETTER, text)) > _MAX_NAME
 
 

@@ -657,7 +657,7 @@ def _split_below_groups(lines: Sequence[str]) -> list[list[str]] | None:
 
 
 def _find_columns(lines: Sequence[str]) -> list[tuple[int, int]]:
-    """Return where the columns of aligned lines begin and end; see :func:`_split_at_gaps`."""
+    """Find the columns of lines that are aligned by blanks: the first and last place of each."""
     width = max(len(line) for line in lines)
     padded = [line.ljust(width) for line in lines]
     is_blank = [all(line[p].isspace() for line in padded) for p in range(width)]

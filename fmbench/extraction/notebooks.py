@@ -47,13 +47,17 @@ def find_parts(content: dict[str, Any]) -> tuple[list[Part], list[str]]:
         source = join_lines(cell.get("source"))
         if cell.get("cell_type") == "markdown":
             parts.append(Part(f"cell {number}", source))
-        code = source.rstrip().rpartition("\n")[2]
+        last_line = source.rstrip().rpartition("\n")[2]
         place = f"output of cell {number}"
         for text, is_printed in _find_outputs(cell):
-            if is_result_of_training(code, text) or _is_about_training(source, text, is_printed):
-                notes.append(f"{place}: not taken (of training or validation images): {code!r}")
+            if is_result_of_training(last_line, text) or (
+                _names_training(last_line) and not (is_printed and _speaks_of_test(source, text))
+            ):
+                notes.append(
+                    f"{place}: not taken (of training or validation images): {last_line!r}"
+                )
                 continue
-            text = _name_results(source, clean_output(text)) if is_printed else text
+            text = _name_results(source, last_line, clean_output(text)) if is_printed else text
             last = parts[-1] if parts else None
             if is_printed and last is not None and last.is_printed and last.place == place:
                 # a progress bar between the lines of a log makes several outputs of it
@@ -71,15 +75,15 @@ _TRAINING_ARGUMENT = re.compile(
 )
 
 
-def _is_about_training(source: str, text: str, is_printed: bool) -> bool:
-    """Whether the last line of code says that what it shows is of training or validation images.
+def _names_training(last_line: str) -> bool:
+    """Whether the last line of code says that what it shows is of training or validation images."""
+    last_line = last_line[-_MAX_CODE:]
+    return _TRAINING_ARGUMENT.search(last_line) is not None and "test" not in last_line.lower()
 
-    The lines above it may print other things, so what is printed must not speak of a test either.
-    """
-    last = source.rstrip().rpartition("\n")[2][-_MAX_CODE:]
-    if not _TRAINING_ARGUMENT.search(last) or "test" in last.lower():
-        return False
-    return not is_printed or "test" not in f"{source}{text}".lower()
+
+def _speaks_of_test(source: str, text: str) -> bool:
+    """Whether the code or what it prints has the word test: the lines above the last print, too."""
+    return "test" in f"{source}{text}".lower()
 
 
 def _find_outputs(cell: dict[str, Any]) -> Iterator[tuple[str, bool]]:
@@ -98,7 +102,7 @@ def _find_outputs(cell: dict[str, Any]) -> Iterator[tuple[str, bool]]:
 
 
 def clean_output(text: str) -> str:
-    """Return a printed text without what a program says about itself, line by line.
+    """Remove the lines of a printed text that are about the program, and not about its results.
 
     Objects (``<Figure size 640x480>``), warnings and weights are blanked. What Python 2 prints as a
     pair, ``('Test accuracy:', 0.91)``, becomes ``Test accuracy: 0.91``.
@@ -135,9 +139,9 @@ def _blank_history(lines: list[str]) -> None:
         lines[:] = ["" if _OWN_METRIC.fullmatch(line[:_MAX_LINE]) else line for line in lines]
 
 
-def _name_results(source: str, text: str) -> str:
+def _name_results(source: str, last_line: str, text: str) -> str:
     """Write before a number what it is, if the code says it: ``accuracy_score(y_test, y)``."""
-    last = source.rstrip().rpartition("\n")[2][-_MAX_CODE:]
+    last = last_line[-_MAX_CODE:]
     if _TRAINING.search(last):
         return text
     if BARE_NUMBER.fullmatch(text[:_MAX_LINE]) and _ACCURACY.search(last):

@@ -1,4 +1,4 @@
-"""Repairs what a text loses when it is copied from a page that a browser shows.
+"""Repairs texts that were copied from a web page in a browser.
 
 Blanks between columns, in lists and behind commas are lost, and the numbers of lines get in.
 """

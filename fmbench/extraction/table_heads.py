@@ -65,7 +65,7 @@ _MISSING = re.compile(
 
 
 def strip_figure(text: str) -> str:
-    """Return a figure's text without citations, arrows, its epoch and the change beside it."""
+    """Remove what stands beside a figure: a citation, an arrow, its epoch, a change ``(+0.3)``."""
     text = re.sub(r"\s*\[\s*\d{1,3}(?:\s*[,–-]\s*\d{1,3})*\s*\]$", "", text.strip())
     text = re.sub(r"(?<=\d)\s*@\s*(?:epoch\s*)?\d{1,4}$", "", text)  # 90.2@18: after 18 epochs
     text = re.sub(r"\s*\(\s*[+\-−–↑↓▲▼△]\s*[\d.,]+\s*%?\s*\)$", "", text)

@@ -25,9 +25,7 @@ from fmbench.extraction.runs import (
     sums_up_runs,
     varies_between_runs,
 )
-from fmbench.extraction.table_columns import (
-    list_settings,
-)
+from fmbench.extraction.table_columns import list_settings
 from fmbench.extraction.table_heads import (
     CLASS_LABEL,
     NUMBERING,
@@ -448,7 +446,7 @@ _RUN_NAME = re.compile(r"run[-_ ]?\w{1,12}|[a-z]+-[a-z]+-\d+", re.IGNORECASE)
 
 
 def _numbers_runs(column: Column) -> bool:
-    """Whether the cells are names that a tracker gives to runs: ``run-1``, ``lively-sun-12``."""
+    """Whether the cells are names of runs, such as ``run-1`` or a tracker's ``lively-sun-12``."""
     texts = [cell.text for cell in column.cells if cell.text]
     return bool(texts) and all(_RUN_NAME.fullmatch(text) for text in texts)
 

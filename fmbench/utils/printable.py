@@ -31,7 +31,7 @@ def escape_on_one_line(text: str) -> str:
 
 
 def write_on_one_line(text: str) -> str:
-    """Return ``text`` on one line: its words, with one blank between each two.
+    """Write a text on one line, with one blank between its words.
 
     Line breaks, tabs and characters that cannot be printed separate words, too.
     """

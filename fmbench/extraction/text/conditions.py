@@ -319,8 +319,8 @@ def is_title_of_training(title: str) -> bool:
     return _TITLE_OF_TRAINING.fullmatch(title) is not None
 
 
-def names_test_images(text: str) -> bool:
-    """Whether a text has a word for the test images."""
+def mentions_test_images(text: str) -> bool:
+    """Whether a part of a sentence speaks of a test or an evaluation: ``on the test set``."""
     return _NAMES_TEST.search(text) is not None
 
 

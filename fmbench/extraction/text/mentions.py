@@ -430,10 +430,7 @@ def _explain_number(sentence: str, figure: FigureMention) -> str:
     if figure.is_percent and re.search(r"accuracy from $", before) and _INTO.match(after):
         return FIRST_OF_TWO
     if figure.is_percent and (
-        _TESTED_ON.search(before)
-        or _SPLIT_BEFORE.search(before)
-        or _is_part_of_split(sentence)
-        or (_SPLIT_PART.match(after) and _SPLIT_INTO.search(sentence[: figure.start]))
+        _TESTED_ON.search(before) or _is_share_of_split(sentence, figure, before, after)
     ):
         return "a share of something else"
     if _SPREAD_BEFORE.search(before):
@@ -452,7 +449,14 @@ def _explain_number(sentence: str, figure: FigureMention) -> str:
 _TRAIN_AND_TEST = re.compile(r"\btrain(?:ing)?\b.*\btest(?:ing)?\b|\btest.*\btrain", re.IGNORECASE)
 
 
-def _is_part_of_split(sentence: str) -> bool:
+def _is_share_of_split(sentence: str, figure: FigureMention, before: str, after: str) -> bool:
+    """Whether a percentage is a share of the images, as in ``a test size of 20 %``."""
+    if _SPLIT_BEFORE.search(before) or _are_shares_of_split(sentence):
+        return True
+    return bool(_SPLIT_PART.match(after) and _SPLIT_INTO.search(sentence[: figure.start]))
+
+
+def _are_shares_of_split(sentence: str) -> bool:
     """Whether the percentages are shares of a split: ``train 80 %, validation 10 %, test 10 %``."""
     shares = re.findall(rf"(?<![\w.])([0-9]{{1,2}}) ?{_PERCENT}", sentence, re.IGNORECASE)
     return (

@@ -20,7 +20,7 @@ from fmbench.extraction.text.conditions import (
     TRAINING_SECTION,
     is_augmented,
     is_over_data_sets,
-    names_test_images,
+    mentions_test_images,
 )
 from fmbench.extraction.text.items import (
     cut_title,
@@ -47,7 +47,7 @@ def find_dataset_of(sentence: Sentence, figure: FigureMention) -> str:
     datasets = sentence.datasets
     if not datasets and is_over_data_sets(sentence.text):
         return "of several data sets together"
-    if sentence.context == TRAINING_SECTION and names_test_images(sentence.text[: figure.start]):
+    if sentence.context == TRAINING_SECTION and mentions_test_images(sentence.text[: figure.start]):
         return FASHION
     if not datasets:
         other = sentence.context not in (None, FASHION)
