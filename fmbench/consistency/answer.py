@@ -206,7 +206,7 @@ def _list_other_conflicts(result: ConsistencyResult) -> Iterator[Block]:
             yield Heading(describe_source(source, result))
             if not inside:
                 if not source.problem:
-                    yield Paragraph("No short reason was found in time.")
+                    yield Paragraph("No short reason was found within the limits of the search.")
                 continue
             yield _list_conflicts(inside[:FEW], result)
             if len(inside) > FEW:

@@ -31,7 +31,7 @@ from fmbench.consistency.conflicts import Conflict, FigureGroup, ValueRange
 from fmbench.consistency.folds import find_fold_size
 from fmbench.consistency.matrices import MatrixModel
 from fmbench.consistency.printed_matrices import PrintedMatrix
-from fmbench.consistency.solver import Deadline
+from fmbench.consistency.solver import WorkLimit
 from fmbench.consistency.sources import (
     CONTRADICTORY,
     PairResult,
@@ -54,10 +54,10 @@ from fmbench.suites.rounding import ROUNDING_RULES
 from fmbench.suites.sources import RunKind, collect_figures, find_run_kind
 from fmbench.utils.formatting import format_number_of
 
-MAX_SUITE_SECONDS = 20.0  # computing time for all searches of one suite
+MAX_SUITE_WORK = 20_000.0  # for all searches of one suite, see WorkLimit
 # Of a brief answer: for the severity of each pair, and for each other rounding rule.
-BRIEF_SECONDS = 0.1
-# Of the computing time, for the conflicts inside a source that is impossible alone, and the same
+BRIEF_WORK = 100.0
+# Of the suite's work, for the conflicts inside a source that is impossible alone, and the same
 # for its severity.
 SHARE_ALONE = 0.025
 NOT_DECIDED = "not decided within the limits of the search"
@@ -201,7 +201,7 @@ def check_consistency(
     all_figures: bool = False,
     find_implied: bool = True,
     brief: bool = False,
-    seconds: float = MAX_SUITE_SECONDS,
+    work: float = MAX_SUITE_WORK,
 ) -> ConsistencyResult:
     """Check whether a suite's figures can be true together.
 
@@ -212,16 +212,17 @@ def check_consistency(
     alone implies. ``brief``: find one reason for each source that is impossible alone, and for each
     pair that allows the same accuracies. Severities that take long, other readings of a metric's
     name, and the largest set of sources that agree are left out, and only what contradicts another
-    source is said to imply something. ``seconds`` is the computing time after which the search
-    ends. Without ``all_figures``, a source that is impossible alone gets at most a share of it
-    (:data:`SHARE_ALONE`) for further conflicts, and as much for its severity.
+    source is said to imply something. ``work`` ends the search, see
+    :class:`~fmbench.consistency.solver.WorkLimit`. Without ``all_figures``, a source that is
+    impossible alone gets at most a share of it (:data:`SHARE_ALONE`) for further conflicts, and as
+    much for its severity.
 
     Raises:
         UserError: there is nothing that could be checked.
     """
-    deadline = Deadline(seconds)
+    limit = WorkLimit(work)
     share = 0 if brief else 1 if all_figures else SHARE_ALONE
-    search = _Search(suite, rounding, deadline, brief=brief, seconds_alone=seconds * share)
+    search = _Search(suite, rounding, limit, brief=brief, work_alone=work * share)
     if not search.figures and not suite.matrices:
         raise UserError(
             f"{suite.path}: the suite has no [[reported]] figure, no [[matrix]], and no [[row]] "
@@ -235,14 +236,12 @@ def check_consistency(
     result = search.build_result()
     if result.contradictory:
 
-        def limit() -> Deadline:
-            return Deadline(BRIEF_SECONDS, deadline) if brief else Deadline(seconds)
+        def holds_under(rule: str) -> bool:
+            within = WorkLimit(BRIEF_WORK, limit) if brief else WorkLimit(work)
+            return _Search(suite, rule, within).is_consistent(result.conflicts)
 
         others = [rule for rule in ROUNDING_RULES if rule != rounding]
-        consistent = [
-            rule for rule in others if _Search(suite, rule, limit()).is_consistent(result.conflicts)
-        ]
-        result = replace(result, consistent_under=tuple(consistent))
+        result = replace(result, consistent_under=tuple(filter(holds_under, others)))
     return result
 
 
@@ -253,13 +252,13 @@ class _Search:
         self,
         suite: Suite,
         rounding: str,
-        deadline: Deadline,
+        limit: WorkLimit,
         *,
         brief: bool = False,
-        seconds_alone: float = 0.0,
+        work_alone: float = 0.0,
     ) -> None:
-        self.suite, self.rounding, self.deadline, self.brief = suite, rounding, deadline, brief
-        self.seconds_alone = seconds_alone
+        self.suite, self.rounding, self.limit, self.brief = suite, rounding, limit, brief
+        self.work_alone = work_alone
         self.agreeing: tuple[int, ...] = ()
         self.figures, self.rows = collect_figures(suite)
         self.not_checked: dict[int, str] = {}
@@ -276,7 +275,7 @@ class _Search:
         self.matrices = [
             PrintedMatrix(
                 matrix, suite.n_per_class, by_kind.get(find_run_kind(matrix), {}), rounding,
-                deadline,
+                limit,
             )
             for matrix in suite.matrices
         ]  # fmt: skip
@@ -285,7 +284,7 @@ class _Search:
                 self.groups[matrix.kind].remember_matrix(matrix.rows)
 
     def _build_group(self, figures: Mapping[int, ReportedFigure]) -> FigureGroup:
-        return FigureGroup(self.suite.n_per_class, figures, self.rounding, self.deadline)
+        return FigureGroup(self.suite.n_per_class, figures, self.rounding, self.limit)
 
     def is_consistent(self, conflicts: Sequence[Conflict]) -> bool:
         """Whether all checked figures are true for matrices that were found.
@@ -339,7 +338,7 @@ class _Search:
             self.sources, self.groups, self.matrices, self._compare_reading, brief=self.brief
         )
         undecided = find_joint_conflicts(
-            self.sources, self.pairs, self.groups, self.matrices, self.deadline
+            self.sources, self.pairs, self.groups, self.matrices, self.limit
         )
         for before, source in zip(collected, self.sources, strict=True):
             undecided.update(set(before.checked) - set(source.checked))
@@ -348,12 +347,12 @@ class _Search:
         self._set_undecided(undecided)
         if self.brief:
             self._complete_implied()
-            self.is_complete = not self.deadline.passed
+            self.is_complete = not self.limit.reached
             self._complete_severities()
             return
         positions = {i for i, source in enumerate(collected) if source in alone}
         self.agreeing, self.is_complete = find_largest_agreeing(
-            self.sources, self.pairs, self.groups, self.matrices, self.deadline,
+            self.sources, self.pairs, self.groups, self.matrices, self.limit,
             left_out=positions,
         )  # fmt: skip
 
@@ -365,7 +364,7 @@ class _Search:
             return source
         group = self.groups[source.kind]
         return check_source(
-            source, group, accuracy_only=is_alone or self.brief, seconds=self.seconds_alone
+            source, group, accuracy_only=is_alone or self.brief, work=self.work_alone
         )
 
     def _complete_implied(self) -> None:
@@ -388,7 +387,7 @@ class _Search:
             source, other = self.sources[pair.first], self.sources[pair.second]
             if pair.verdict == CONTRADICTORY and source.kind == other.kind and not pair.clashes:
                 members = [*source.checked, *other.checked]
-                severity = self.groups[source.kind].find_severity(members, BRIEF_SECONDS)
+                severity = self.groups[source.kind].find_severity(members, BRIEF_WORK)
                 pair = replace(pair, severity=severity)
             pairs.append(pair)
         self.pairs = sort_pairs(pairs)

@@ -23,9 +23,9 @@ from fmbench.consistency.feasibility import (
 from fmbench.consistency.folds import find_fold_error
 from fmbench.consistency.linear import Point
 from fmbench.consistency.matrices import Expression, MatrixModel, MetricExpression, Ratio
-from fmbench.consistency.severity import MAX_SECONDS as MAX_SEVERITY_SECONDS
+from fmbench.consistency.severity import MAX_WORK as MAX_SEVERITY_WORK
 from fmbench.consistency.severity import compute_severity
-from fmbench.consistency.solver import Deadline
+from fmbench.consistency.solver import WorkLimit
 from fmbench.metrics.registry import METRICS
 from fmbench.suites.claims import ReportedFigure
 from fmbench.suites.sources import RunKind, find_run_kind
@@ -74,12 +74,12 @@ class FigureGroup:
         n_per_class: Sequence[int],
         figures: Mapping[int, ReportedFigure],
         rounding: str,
-        deadline: Deadline,
+        limit: WorkLimit,
         *,
         kind: RunKind | None = None,
         cell_bounds: CellBounds | None = None,
     ) -> None:
-        self._figures, self._deadline, self._rounding = figures, deadline, rounding
+        self._figures, self._limit, self._rounding = figures, limit, rounding
         self._n_per_class, self._cell_bounds = n_per_class, cell_bounds
         if kind is None:
             kind = find_run_kind(next(iter(figures.values())))
@@ -228,21 +228,18 @@ class FigureGroup:
     def _find_range(
         self, system: ConstraintSystem, ratio: Ratio, *, bound_only: bool = False
     ) -> ValueRange | None:
-        low = find_extreme(system, ratio, 1, self._deadline, bound_only=bound_only)
+        low = find_extreme(system, ratio, 1, self._limit, bound_only=bound_only)
         if low is None:
             return None
-        high = find_extreme(system, ratio, -1, self._deadline, bound_only=bound_only)
+        high = find_extreme(system, ratio, -1, self._limit, bound_only=bound_only)
         return None if high is None else (low, high)
 
     def find_severity(
-        self, members: Iterable[int], seconds: float = MAX_SEVERITY_SECONDS
+        self, members: Iterable[int], work: float = MAX_SEVERITY_WORK
     ) -> float | None:
-        """Return the severity of figures that cannot all be true, see :func:`compute_severity`.
-
-        ``seconds`` is the computing time after which the search ends.
-        """
+        """Return the severity of figures that cannot all be true, see :func:`compute_severity`."""
         system = self._build_system(members)
-        return compute_severity(system.model, system.figures, Deadline(seconds, self._deadline))
+        return compute_severity(system.model, system.figures, WorkLimit(work, self._limit))
 
     # ------------------------------------------------------- which figures can be true together
 
@@ -254,9 +251,9 @@ class FigureGroup:
         if any(known <= chosen for known in (*self.conflicts, *self._proven)):
             return False
         if chosen not in self._answers:
-            if self._deadline.passed:  # even starting a search takes a moment
+            if self._limit.reached:  # even starting a search takes a moment
                 return None
-            found = find_matrix(self._build_system(chosen), self._deadline, thorough=thorough)
+            found = find_matrix(self._build_system(chosen), self._limit, thorough=thorough)
             if found.point is not None:
                 self._remember_compatible(found.point)
                 return True
@@ -281,7 +278,7 @@ class FigureGroup:
     def prove_conflict(self, members: Iterable[int]) -> frozenset[int] | None:
         """Return those of the figures that a simple proof needs, if there is one, else ``None``."""
         ordered = sorted(members)
-        found = find_proof(self._build_system(ordered), self._deadline)
+        found = find_proof(self._build_system(ordered), self._limit)
         if found is None:
             return None
         self._proven.append(frozenset(ordered[position] for position in found))
@@ -339,14 +336,14 @@ class FigureGroup:
 
     # --------------------------------------------------------------- which figures cannot
 
-    def find_conflicts_within(self, members: Iterable[int], seconds: float) -> None:
-        """Find conflicts among figures until this computing time is over."""
-        whole = self._deadline
-        self._deadline = Deadline(seconds, whole)
+    def find_conflicts_within(self, members: Iterable[int], work: float) -> None:
+        """Find conflicts among figures until this much work is done."""
+        whole = self._limit
+        self._limit = WorkLimit(work, whole)
         try:
             self.find_conflicts(members)
         finally:
-            self._deadline = whole
+            self._limit = whole
 
     def find_conflicts(self, members: Iterable[int] | None = None) -> list[int]:
         """Find the conflicts among figures, by default all; return a set that can be true together.
@@ -366,7 +363,7 @@ class FigureGroup:
             later = [j for j in possible if j > i]
             self._find_pairs(i, [j for j in later if not self._is_relaxed(j)])
             self._find_pairs(i, [j for j in later if self._is_relaxed(j)])
-        self.is_complete &= len(self.conflicts) < MAX_CONFLICTS and not self._deadline.passed
+        self.is_complete &= len(self.conflicts) < MAX_CONFLICTS and not self._limit.reached
         return kept
 
     def _extend(self, kept: list[int], more: list[int]) -> list[int]:
@@ -420,7 +417,7 @@ class FigureGroup:
     def _add_reduced(self, proven: Iterable[int]) -> frozenset[int] | None:
         """Reduce a proven conflict to an irreducible one, add that, and return it."""
         core = self._reduce(proven)
-        if core is None or self._deadline.passed:  # then it may not be irreducible
+        if core is None or self._limit.reached:  # then it may not be irreducible
             return None
         if core not in self.conflicts:
             self.conflicts.append(core)
@@ -428,7 +425,7 @@ class FigureGroup:
 
     def _is_proven_infeasible(self, members: Iterable[int]) -> bool:
         members = frozenset(members)
-        decided = decide_with_proof(self._build_system(members), self._deadline)
+        decided = decide_with_proof(self._build_system(members), self._limit)
         if decided.point is not None:
             self._remember_compatible(decided.point)
         if decided.infeasible:

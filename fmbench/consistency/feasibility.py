@@ -28,8 +28,8 @@ from fmbench.consistency.constraints import (
 from fmbench.consistency.linear import LinearConstraint, LinearForm
 from fmbench.consistency.matrices import Ratio
 from fmbench.consistency.solver import (
-    Deadline,
     Solution,
+    WorkLimit,
     minimise,
     minimise_largest,
     minimise_violation,
@@ -41,7 +41,7 @@ MAX_PARTS = 400  # a proof splits the bounds into at most this many parts
 MAX_STEPS = 14  # the search for a point that fulfils a mean of ratios ends after these
 # By which share of its size a class is predicted too often, or too rarely, where a search starts.
 EXCESSES = (0.0, 0.05, 0.2, -0.2, 0.6)
-APPROACH_SECONDS = 2.0  # and after this time; it rarely finds a point later
+APPROACH_WORK = 2000.0  # and after this much work; it rarely finds a point later
 SOLVER_ERROR = 1e-9  # more than the error of a ratio at the solution of a linear program
 TOLERANCE = 1e-6  # the rounding error of HiGHS; used in the search, never in a proof
 
@@ -57,7 +57,7 @@ class FeasibilityResult:
 
 
 def find_matrix(
-    system: ConstraintSystem, deadline: Deadline, *, thorough: bool = True
+    system: ConstraintSystem, limit: WorkLimit, *, thorough: bool = True
 ) -> FeasibilityResult:
     """Look for a confusion matrix. A point is exact; ``infeasible`` is not proven.
 
@@ -65,7 +65,7 @@ def find_matrix(
     figures are infeasible.
     """
     if system.is_exact:
-        found = _solve_in_integers(system, system.constraints, system.box, deadline)
+        found = _solve_in_integers(system, system.constraints, system.box, limit)
         if found.values is None:
             return FeasibilityResult(infeasible=found.infeasible)
         point = _round_point(system, found.values)
@@ -75,7 +75,7 @@ def find_matrix(
     except Infeasible:
         return FeasibilityResult(infeasible=True)
     constraints = system.relaxed(box)
-    values, factors = minimise_violation(constraints, box, system.n_integers, deadline)
+    values, factors = minimise_violation(constraints, box, system.n_integers, limit)
     if values is None:
         return FeasibilityResult()
     if proves_infeasibility(constraints, factors, box):
@@ -85,21 +85,21 @@ def find_matrix(
     # A matrix that fulfils the other figures often fulfils the means as well. If each class is
     # predicted as often as it occurs, precision, recall and F1 are equal, and so are MCC and kappa.
     for tried in (box[: system.n_integers], _fix_predicted_counts(system, box)):
-        found = _solve_in_integers(system, system.linear_constraints(tried), tried, deadline)
+        found = _solve_in_integers(system, system.linear_constraints(tried), tried, limit)
         if found.values is not None:
             point = _round_point(system, found.values)
             if system.is_solved_by(point):
                 return FeasibilityResult(point)
-    limit = Deadline(APPROACH_SECONDS, deadline)
-    for start, reach in _choose_starts(system, box, values, limit):
-        near = _search_for_means(system, box, start, reach, limit)
+    approach = WorkLimit(APPROACH_WORK, limit)
+    for start, reach in _choose_starts(system, box, values, approach):
+        near = _search_for_means(system, box, start, reach, approach)
         if near is not None:
             return FeasibilityResult(near)
     # Where the tangents lead nowhere, the corners of smaller and smaller boxes often do.
-    return decide_with_proof(system, Deadline(APPROACH_SECONDS, deadline))
+    return decide_with_proof(system, WorkLimit(APPROACH_WORK, limit))
 
 
-def find_proof(system: ConstraintSystem, deadline: Deadline) -> frozenset[int] | None:
+def find_proof(system: ConstraintSystem, limit: WorkLimit) -> frozenset[int] | None:
     """Prove with one linear program that not all figures can be true.
 
     Returns the positions in ``system.figures`` of the figures that the proof needs, or ``None`` if
@@ -110,7 +110,7 @@ def find_proof(system: ConstraintSystem, deadline: Deadline) -> frozenset[int] |
         if owner is not None and _has_no_whole_number(constraint):
             return frozenset([owner])
     constraints, owners = map(list, zip(*system.relaxed_with_owners(system.box), strict=True))
-    values, factors = minimise_violation(constraints, system.box, system.n_integers, deadline)
+    values, factors = minimise_violation(constraints, system.box, system.n_integers, limit)
     if values is None:
         return None
     if proves_infeasibility(constraints, factors, system.box):
@@ -131,7 +131,7 @@ def find_proof(system: ConstraintSystem, deadline: Deadline) -> frozenset[int] |
     except Infeasible:
         return everything
     constraints = system.relaxed(box)
-    _, factors = minimise_violation(constraints, box, system.n_integers, deadline)
+    _, factors = minimise_violation(constraints, box, system.n_integers, limit)
     return everything if proves_infeasibility(constraints, factors, box) else None
 
 
@@ -144,20 +144,20 @@ def _has_no_whole_number(constraint: LinearConstraint) -> bool:
     )
 
 
-def decide_with_proof(system: ConstraintSystem, deadline: Deadline) -> FeasibilityResult:
+def decide_with_proof(system: ConstraintSystem, limit: WorkLimit) -> FeasibilityResult:
     """Find an exact point, or prove that the figures are infeasible."""
     open_boxes = [system.box]
     for _ in range(MAX_PARTS):
         if not open_boxes:
             return FeasibilityResult(infeasible=True)
-        if deadline.passed:
+        if limit.reached:
             break
         try:
             box = system.tightened(open_boxes.pop())
         except Infeasible:
             continue
         constraints = system.relaxed(box)
-        values, factors = minimise_violation(constraints, box, system.n_integers, deadline)
+        values, factors = minimise_violation(constraints, box, system.n_integers, limit)
         if values is None:
             break
         if proves_infeasibility(constraints, factors, box):
@@ -178,14 +178,14 @@ def find_extreme(
     system: ConstraintSystem,
     ratio: Ratio,
     sign: int,
-    deadline: Deadline,
+    limit: WorkLimit,
     *,
     bound_only: bool = False,
 ) -> Fraction | None:
     """Find the lowest (``sign`` 1) or highest (``sign`` -1) value of a metric under the figures.
 
     Dinkelbach's method: the lowest ratio a/b is the root p of min(a - p b), approached from above
-    in a few steps. Returns ``None`` if there is no point, or no answer in time.
+    in a few steps. Returns ``None`` if there is no point, or no answer within the limit.
 
     In some cases the value is only a bound: the true lowest value may be higher (the true highest
     lower). These are: ``bound_only``, a figure is a mean of ratios or an MCC or limits the cells of
@@ -206,7 +206,7 @@ def find_extreme(
     objective = dict((ratio.numerator * sign).terms) if ratio.is_linear else {}
     while True:
         found = minimise(
-            objective, constraints, box, system.n_integers, deadline,
+            objective, constraints, box, system.n_integers, limit,
             n_required_integers=n_required,
         )  # fmt: skip
         if found.values is None or not found.optimal:
@@ -225,7 +225,7 @@ def _solve_in_integers(
     system: ConstraintSystem,
     constraints: Sequence[LinearConstraint],
     box: Box,
-    deadline: Deadline,
+    limit: WorkLimit,
 ) -> Solution:
     """Find whole numbers that fulfil the constraints; ``infeasible`` is not proven.
 
@@ -236,9 +236,9 @@ def _solve_in_integers(
     """
     n = system.n_integers
     if n <= MANY_VARIABLES:
-        return minimise({}, constraints, box, n, deadline)
+        return minimise({}, constraints, box, n, limit)
     n_sums, width = system.model.n_correct + 1, system.model.n_classes - 1
-    found = minimise({}, constraints, box, n, deadline, n_required_integers=n_sums)
+    found = minimise({}, constraints, box, n, limit, n_required_integers=n_sums)
     if found.values is None:
         return found
     values = found.values[:n]
@@ -253,7 +253,7 @@ def _solve_in_integers(
             box[v] if v >= n_sums and (v - n_sums) // width in rows else (round(x), round(x))
             for v, x in enumerate(values)
         ]
-        solved = minimise({}, constraints, fixed, n, deadline)
+        solved = minimise({}, constraints, fixed, n, limit)
         if solved.values is not None:
             return solved
     return Solution(None)
@@ -317,7 +317,7 @@ def _split(system: ConstraintSystem, box: Box, values: Sequence[float]) -> tuple
 
 
 def _choose_starts(
-    system: ConstraintSystem, box: Box, values: Sequence[float], deadline: Deadline
+    system: ConstraintSystem, box: Box, values: Sequence[float], limit: WorkLimit
 ) -> Iterator[tuple[Sequence[float], int]]:
     """Yield points at which the search for means starts, and how far its first step may go.
 
@@ -344,7 +344,7 @@ def _choose_starts(
                 distances += [(difference, 1 / size), (difference, -1 / size)]
         start, _ = minimise_largest(
             [(form, weight, LinearForm(), 0.0) for form, weight in distances],
-            system.constraints, box[:n_integers], deadline,
+            system.constraints, box[:n_integers], limit,
         )  # fmt: skip
         if start is not None:
             yield start, max(2, max(system.model.n_per_class) // 5)
@@ -355,7 +355,7 @@ def _search_for_means(
     box: Box,
     values: Sequence[float],
     reach: int,
-    deadline: Deadline,
+    limit: WorkLimit,
 ) -> Point | None:
     """Search, starting at ``values``, for a point that also fulfils the means of ratios.
 
@@ -373,7 +373,7 @@ def _search_for_means(
     for _ in range(MAX_STEPS):
         near = _build_box_around(system, box, values, reach)
         tangents = [c for mean in means for c in _build_tangents(mean, values, None, n_classes)]
-        whole = _solve_in_integers(system, [*system.constraints, *tangents], near, deadline)
+        whole = _solve_in_integers(system, [*system.constraints, *tangents], near, limit)
         if whole.values is not None:
             point = _round_point(system, whole.values)
             if system.is_solved_by(point):
@@ -383,7 +383,7 @@ def _search_for_means(
             for constraint in _build_tangents(mean, values, distance, n_classes)
         ]  # fmt: skip
         nearer = minimise(
-            distances, [*system.constraints, *tangents], [*near, *far], n, deadline,
+            distances, [*system.constraints, *tangents], [*near, *far], n, limit,
             n_required_integers=0,
         )  # fmt: skip
         previous = error
@@ -391,7 +391,7 @@ def _search_for_means(
             if found is not None and (new := _compute_error(means, found)) < error:
                 values, error = found, new
         if error > previous / 2:
-            if deadline.passed or reach <= 2:
+            if limit.reached or reach <= 2:
                 return None
             reach = max(2, reach // 3)
     return None

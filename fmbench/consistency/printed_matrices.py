@@ -14,7 +14,7 @@ from functools import cached_property
 from math import ceil, floor
 
 from fmbench.consistency.conflicts import CellBounds, FigureGroup, Rows, ValueRange
-from fmbench.consistency.solver import Deadline
+from fmbench.consistency.solver import WorkLimit
 from fmbench.suites.claims import Matrix, ReportedFigure
 from fmbench.suites.rounding import parse_count, parse_share, round_back
 from fmbench.suites.sources import find_run_kind
@@ -44,12 +44,12 @@ class PrintedMatrix:
         n_per_class: Sequence[int],
         figures: Mapping[int, ReportedFigure],
         rounding: str,
-        deadline: Deadline,
+        limit: WorkLimit,
     ) -> None:
         self.kind = find_run_kind(matrix)
         self._sizes = [n * matrix.mean_of for n in n_per_class]
         self._n_per_class, self._figures = n_per_class, figures
-        self._rounding, self._deadline = rounding, deadline
+        self._rounding, self._limit = rounding, limit
         self.problem = ""
         if matrix.shares:
             self._bounds = self._read_shares(matrix)
@@ -128,7 +128,7 @@ class PrintedMatrix:
         """The figures as constraints on a confusion matrix within the bounds."""
         bounds = None if self.rows is not None else self._bounds
         return FigureGroup(
-            self._n_per_class, self._figures, self._rounding, self._deadline,
+            self._n_per_class, self._figures, self._rounding, self._limit,
             kind=self.kind, cell_bounds=bounds,
         )  # fmt: skip
 

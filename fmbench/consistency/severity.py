@@ -23,45 +23,45 @@ from math import inf, sqrt
 from fmbench.consistency.constraints import ConstraintSystem, FigureConstraint
 from fmbench.consistency.feasibility import decide_with_proof, find_matrix
 from fmbench.consistency.matrices import MatrixModel
-from fmbench.consistency.solver import Deadline, minimise_largest
+from fmbench.consistency.solver import WorkLimit, minimise_largest
 
 ACCURACY = 0.01  # of the severity, as a share of it
 ROUGH_ACCURACY = 0.05
 ACCURACY_NEAR_ONE = 0.001  # the same if the severity is below 2
-MAX_SECONDS = 3.0  # computing time
+MAX_WORK = 3000.0  # see WorkLimit
 MAX_ROUNDS = 12  # linear programs of the first step; three or four suffice as a rule
 MAX_DOUBLINGS = 20  # of the factor, in the search for a matrix
 LARGEST_DENOMINATOR = 10**4  # of a factor as a fraction
 
 
 def compute_severity(
-    model: MatrixModel, figures: Sequence[FigureConstraint], deadline: Deadline
+    model: MatrixModel, figures: Sequence[FigureConstraint], limit: WorkLimit
 ) -> float | None:
     """Compute the severity of figures that cannot all be true, to within :data:`ACCURACY`.
 
-    If a question of the search is not decided in time, :data:`ROUGH_ACCURACY` has to suffice, and
-    ``None`` is returned if that is not reached either.
+    If a question of the search is not decided within the limit, :data:`ROUGH_ACCURACY` has to
+    suffice, and ``None`` is returned if that is not reached either.
     """
-    deadline = Deadline(MAX_SECONDS, deadline)
-    guess = _solve_relaxation(model, figures, deadline)
+    limit = WorkLimit(MAX_WORK, limit)
+    guess = _solve_relaxation(model, figures, limit)
     if guess is None:
         return None
     accuracy = ACCURACY_NEAR_ONE if guess < 2 else ACCURACY
     impossible, possible = 1.0, inf
     for step in range(MAX_DOUBLINGS):  # upwards until a matrix is found
         factor = max(guess, 1.0) * (1 + accuracy / 3 * 2**step)
-        answer = _can_be_true(model, figures, factor, deadline)
+        answer = _can_be_true(model, figures, factor, limit)
         if answer:
             possible = factor
             break
         if answer is False:
             impossible = factor
     below = guess * (1 - accuracy / 3)
-    if impossible < below and _can_be_true(model, figures, below, deadline) is False:
+    if impossible < below and _can_be_true(model, figures, below, limit) is False:
         impossible = below
     while possible > impossible * (1 + 2 * accuracy):
         factor = sqrt(possible * impossible) if possible < inf else inf
-        answer = None if factor == inf else _can_be_true(model, figures, factor, deadline)
+        answer = None if factor == inf else _can_be_true(model, figures, factor, limit)
         if answer is None and possible > impossible * (1 + 2 * ROUGH_ACCURACY):
             return None
         if answer is None:
@@ -71,20 +71,20 @@ def compute_severity(
 
 
 def _can_be_true(
-    model: MatrixModel, figures: Sequence[FigureConstraint], factor: float, deadline: Deadline
+    model: MatrixModel, figures: Sequence[FigureConstraint], factor: float, limit: WorkLimit
 ) -> bool | None:
     """Whether all figures can be true after their intervals have grown; ``None``: not decided."""
     exact = Fraction(factor).limit_denominator(LARGEST_DENOMINATOR)
     system = ConstraintSystem(model, [figure.widened(exact) for figure in figures])
-    found = find_matrix(system, deadline)
+    found = find_matrix(system, limit)
     if system.is_exact and found.point is None and not found.infeasible:
         # The solver's rounding errors were too large; smaller and smaller bounds may help.
-        found = decide_with_proof(system, deadline)
+        found = decide_with_proof(system, limit)
     return True if found.point is not None else False if found.infeasible else None
 
 
 def _solve_relaxation(
-    model: MatrixModel, figures: Sequence[FigureConstraint], deadline: Deadline
+    model: MatrixModel, figures: Sequence[FigureConstraint], limit: WorkLimit
 ) -> float | None:
     """Compute a factor that is needed in any case: fractions are allowed, and means left out.
 
@@ -110,7 +110,7 @@ def _solve_relaxation(
             for sign in (1, -1):
                 edge = sign * float(middle) + factor * float(half)
                 forms.append((part.numerator, sign / size, part.denominator, -edge / size))
-        values, _ = minimise_largest(forms, model.constraints, model.bounds, deadline)
+        values, _ = minimise_largest(forms, model.constraints, model.bounds, limit)
         if values is None:
             return None
         point = values

@@ -18,7 +18,7 @@ import msgspec
 
 from fmbench.consistency.conflicts import FigureGroup, ValueRange
 from fmbench.consistency.printed_matrices import Clash, PrintedMatrix
-from fmbench.consistency.solver import Deadline
+from fmbench.consistency.solver import WorkLimit
 from fmbench.suites.claims import Matrix, ReportedFigure
 from fmbench.suites.sources import RunKind, find_run_kind, list_sources, name_source
 
@@ -26,6 +26,8 @@ AGREE = "agree"
 CONTRADICTORY = "contradictory"
 NOT_COMPARED = "not compared"
 NOT_DECIDED = "not decided"
+# Of each step of the search for sources that agree, for each pair of sources; see WorkLimit.
+WORK_OF_PAIR = 0.001
 
 FigureGroups = Mapping[RunKind, FigureGroup]
 Matrices = Sequence[PrintedMatrix]
@@ -75,9 +77,9 @@ class PairResult:
     ``verdict``: :data:`AGREE`, :data:`CONTRADICTORY`, :data:`NOT_DECIDED` or :data:`NOT_COMPARED`;
     ``note`` says why a pair was not compared, or what was. If the two contradict each other:
     ``severity`` is the factor by which the rounding intervals of both must grow until they agree
-    (``None``: not found in time), and ``reason`` a short conflict, as indices of figures. Beside a
-    printed matrix, ``clashes`` are the figures that it contradicts one by one, and the severity
-    counts only their rounding.
+    (``None``: not found within the limit), and ``reason`` a short conflict, as indices of figures.
+    Beside a printed matrix, ``clashes`` are the figures that it contradicts one by one, and the
+    severity counts only their rounding.
     ``alternative``: another reading of a metric's printed name, and the severity with it; the
     severity is ``None`` if the two agree then.
     """
@@ -142,13 +144,13 @@ def check_source(
     group: FigureGroup,
     *,
     accuracy_only: bool = False,
-    seconds: float,
+    work: float,
 ) -> SourceResult:
     """Decide whether a source is possible alone, and what it implies; add its conflicts.
 
     Figures that keep the source from being decided are no longer among its checked figures.
-    ``accuracy_only``: of the implied metrics, compute only the accuracy. ``seconds``: if the source
-    is not possible, the computing time for further conflicts than one, and as much for the
+    ``accuracy_only``: of the implied metrics, compute only the accuracy. ``work``: if the source
+    is not possible, the work for further conflicts than one, and as much for the
     severity; 0: look for neither.
     """
     if not source.checked:
@@ -157,9 +159,9 @@ def check_source(
     if possible is False:
         group.find_conflict(source.checked)  # one comes fast; the search for all may not end
         severity = None
-        if seconds:
-            severity = group.find_severity(source.checked, seconds)
-            group.find_conflicts_within(source.checked, seconds)
+        if work:
+            severity = group.find_severity(source.checked, work)
+            group.find_conflicts_within(source.checked, work)
         return replace(source, possible=False, severity=severity)
     if not possible:
         kept = tuple(group.find_conflicts(source.checked))
@@ -313,7 +315,7 @@ def find_largest_agreeing(
     pairs: Iterable[PairResult],
     groups: FigureGroups,
     matrices: Matrices,
-    deadline: Deadline,
+    limit: WorkLimit,
     *,
     left_out: Container[int] = (),
 ) -> tuple[tuple[int, ...], bool]:
@@ -348,7 +350,8 @@ def find_largest_agreeing(
 
     def search(chosen: tuple[int, ...], candidates: list[int]) -> None:
         nonlocal best
-        if weigh([*chosen, *candidates]) <= weigh(best) or deadline.passed:
+        limit.add(WORK_OF_PAIR * (1 + len(candidates) ** 2))
+        if weigh([*chosen, *candidates]) <= weigh(best) or limit.reached:
             return
         all_agree = all(frozenset(pair) not in apart for pair in combinations(candidates, 2))
         if all_agree and is_possible([*chosen, *candidates]):
@@ -366,7 +369,7 @@ def find_largest_agreeing(
         i for i, source in enumerate(sources) if source.possible and i not in left_out
     ]  # fmt: skip
     search((), sorted(candidates, key=lambda i: n_apart[i]))
-    return tuple(sorted(best)), not deadline.passed
+    return tuple(sorted(best)), not limit.reached
 
 
 def find_joint_conflicts(
@@ -374,7 +377,7 @@ def find_joint_conflicts(
     pairs: Sequence[PairResult],
     groups: FigureGroups,
     matrices: Matrices,
-    deadline: Deadline,
+    limit: WorkLimit,
 ) -> set[int]:
     """Find conflicts of three or more sources, where no two of them contradict each other.
 
@@ -392,7 +395,7 @@ def find_joint_conflicts(
             source if i in own else replace(source, possible=False)
             for i, source in enumerate(sources)
         ]
-        largest, _ = find_largest_agreeing(alone, pairs, groups, matrices, deadline)
+        largest, _ = find_largest_agreeing(alone, pairs, groups, matrices, limit)
         kept = [i for position in largest for i in sources[position].checked]
         for position in own:
             members = sources[position].checked

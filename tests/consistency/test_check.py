@@ -31,7 +31,7 @@ def figure(metric, value, k=None, **more):
 
 
 def conflicts_of(n_per_class, *figures, rounding="nearest"):
-    result = check_consistency(suite(n_per_class, *figures), rounding, seconds=600)
+    result = check_consistency(suite(n_per_class, *figures), rounding, work=600_000)
     return [conflict.members for conflict in result.conflicts]
 
 
@@ -157,7 +157,7 @@ def test_figures_of_a_real_confusion_matrix_are_never_called_contradictory(
     figures = [
         figure(name, as_printed(metrics[name, k], rng.randint(1, 4), rule), k) for name, k in chosen
     ]
-    result = check_consistency(suite(n, *figures), rule, seconds=3)
+    result = check_consistency(suite(n, *figures), rule, work=3000)
     assert not result.contradictory, (matrix, figures)
     true = metrics["accuracy", None]
     for extent in result.implied:
@@ -197,8 +197,8 @@ def test_figures_of_many_classes_with_mse_and_macro_averages_are_decided(monkeyp
     chosen = [(name, None) for name in names]
     chosen += [(name, k) for name in ("recall", "precision") for k in range(n_classes)]
     table = [figure(name, as_printed(metrics[name, k], 2, "nearest"), k) for name, k in chosen]
-    monkeypatch.setattr(feasibility, "APPROACH_SECONDS", 120.0)  # on a slow machine, too
-    result = check_consistency(suite([size] * n_classes, *table), seconds=600)
+    monkeypatch.setattr(feasibility, "APPROACH_WORK", 120_000.0)
+    result = check_consistency(suite([size] * n_classes, *table), work=600_000)
     assert (result.conflicts, result.not_checked, result.complete) == ((), {}, True)
     low, high = result.implied[2]
     assert low <= metrics["accuracy", None] <= high

@@ -27,7 +27,7 @@ def check(n_per_class, *figures, matrices=()):
     suite = Suite(
         Path("s.toml"), "s", tuple(n_per_class), reported=figures, matrices=tuple(matrices)
     )
-    return check_consistency(suite, seconds=600)
+    return check_consistency(suite, work=600_000)
 
 
 def test_a_mean_over_equal_folds_counts_images_of_the_whole_set():
@@ -185,7 +185,7 @@ def test_a_row_may_have_a_standard_deviation():
 
     row = {"where": "T", "label": "A", "claimed": "99.00", "mean_of": 2, "sd": "5.00"}
     content = {"test_set": {"n_per_class": [500, 500]}, "row": [row]}
-    result = check_consistency(reader.build_suite(content, Path("s.toml")), seconds=600)
+    result = check_consistency(reader.build_suite(content, Path("s.toml")), work=600_000)
     assert result.contradictory and "no 2 runs of 1,000 images" in format_answer(result)
 
 

@@ -16,7 +16,7 @@ from fmbench.consistency.check import check_consistency
 from fmbench.consistency.constraints import ConstraintSystem, FigureConstraint
 from fmbench.consistency.feasibility import decide_with_proof, find_matrix, find_proof
 from fmbench.consistency.matrices import MatrixModel
-from fmbench.consistency.solver import Deadline
+from fmbench.consistency.solver import WorkLimit
 from fmbench.metrics.registry import METRICS
 from fmbench.suites.claims import Matrix, ReportedFigure, Suite
 from fmbench.suites.rounding import Interval
@@ -24,7 +24,7 @@ from tests.consistency.test_check import as_printed
 
 pytestmark = pytest.mark.slow
 
-SECONDS = 5.0  # computing time for one search
+WORK = 5000.0  # for one search
 
 OF_A_CLASS = ("precision", "recall", "f1", "specificity", "informedness", "one-vs-rest accuracy")
 OF_ALL = (
@@ -60,15 +60,15 @@ def build_model(rows, *, has_cells=True):
 def decide(model, figures, box=None):
     """Decide as the check does: True if a matrix was found, False if that is proven, or None."""
     system = ConstraintSystem(model, figures, box)
-    deadline = Deadline(SECONDS)
-    found = find_matrix(system, deadline)
+    limit = WorkLimit(WORK)
+    found = find_matrix(system, limit)
     if found.point is not None:
         return True
     if not found.infeasible:
         return None
-    if find_proof(system, deadline) is not None:
+    if find_proof(system, limit) is not None:
         return False
-    decided = decide_with_proof(system, deadline)
+    decided = decide_with_proof(system, limit)
     return True if decided.point is not None else False if decided.infeasible else None
 
 
@@ -238,7 +238,7 @@ def test_an_mcc_is_decided_as_by_trying_all_matrices(rng):
         for a in range(sizes[0] + 1) for b in range(sizes[1] + 1)
     )  # fmt: skip
     system = ConstraintSystem(model, figures)
-    decided = decide_with_proof(system, Deadline(SECONDS))
+    decided = decide_with_proof(system, WorkLimit(WORK))
     assert (decided.point is not None, decided.infeasible) == (exists, not exists)
     assert decide(model, figures) in (exists, None)
 
@@ -316,7 +316,7 @@ def build_suite(rows, figures, *matrices):
     )  # fmt: skip
 
 
-def check_real_table(rng, rule, n_figures, seconds, decimals=(1, 5)):
+def check_real_table(rng, rule, n_figures, work, decimals=(1, 5)):
     """Print some figures of a random matrix, and check them."""
     rows = draw_matrix(rng, size=rng.choice((12, 60, 1000)))
     model = build_model(rows)
@@ -332,21 +332,21 @@ def check_real_table(rng, rule, n_figures, seconds, decimals=(1, 5)):
     )
     if figures or matrices:
         checked = rule[0] if len(rule) == 1 else "either"
-        result = check_consistency(build_suite(rows, figures, *matrices), checked, seconds=seconds)
+        result = check_consistency(build_suite(rows, figures, *matrices), checked, work=work)
         assert not result.contradictory, (rows, figures, matrices)
 
 
 @settings(max_examples=10)
 @given(st.integers(0, 2**32), st.sampled_from(RULES))
 def test_a_few_figures_of_a_real_matrix_are_never_called_contradictory(seed, rule):
-    check_real_table(random.Random(seed), rule, n_figures=5, seconds=0.3)
+    check_real_table(random.Random(seed), rule, n_figures=5, work=300)
 
 
 @pytest.mark.slow
 @settings(max_examples=15)
 @given(st.integers(0, 2**32), st.sampled_from(RULES))
 def test_many_figures_of_a_real_matrix_are_never_called_contradictory(seed, rule):
-    check_real_table(random.Random(seed), rule, n_figures=25, seconds=1.0)
+    check_real_table(random.Random(seed), rule, n_figures=25, work=1000)
 
 
 # ------------------------------------------------------------------ tables with one wrong figure

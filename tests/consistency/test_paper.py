@@ -8,7 +8,7 @@ from fmbench.consistency import explain
 from fmbench.consistency.answer import build_answer
 from fmbench.consistency.check import check_consistency
 from fmbench.consistency.conflicts import FigureGroup
-from fmbench.consistency.solver import Deadline
+from fmbench.consistency.solver import WorkLimit
 from fmbench.suites import reader
 from fmbench.utils.document import format_document
 from tests.helpers.answers import format_answer
@@ -28,7 +28,7 @@ def paper():
 
 @pytest.fixture(scope="module")
 def results(paper):
-    return {rule: check_consistency(paper, rule, seconds=600) for rule in ("nearest", "truncated")}
+    return {rule: check_consistency(paper, rule, work=600_000) for rule in ("nearest", "truncated")}
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +79,7 @@ def test_the_table_of_classes_implies_kappa_mse_and_mae(nearest):
 
 def find_accuracy(paper, members):
     group = FigureGroup(
-        paper.n_per_class, {i: paper.reported[i] for i in members}, "nearest", Deadline(60)
+        paper.n_per_class, {i: paper.reported[i] for i in members}, "nearest", WorkLimit(60_000)
     )
     return group.find_implied(members)["accuracy"]
 
@@ -154,7 +154,7 @@ def test_ten_precisions_are_the_reason_why_table_1_excludes_98_80(paper, nearest
 @pytest.mark.parametrize("rule", ["nearest", "truncated"])
 def test_each_reason_is_irreducible(paper, results, rule):
     figures = {i: f for i, f in enumerate(paper.reported) if f.mean_of == 1}
-    group = FigureGroup(paper.n_per_class, figures, rule, Deadline(120))
+    group = FigureGroup(paper.n_per_class, figures, rule, WorkLimit(120_000))
     assert len(results[rule].conflicts) == len(results[rule].contradicting_pairs)
     for conflict in results[rule].conflicts:
         assert group.decide(conflict.members) is False

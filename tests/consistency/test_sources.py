@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from fmbench.consistency import explain, feasibility, severity, sources
 from fmbench.consistency.check import NOT_DECIDED, check_consistency
 from fmbench.consistency.conflicts import FigureGroup
-from fmbench.consistency.solver import Deadline, Solution
+from fmbench.consistency.solver import Solution, WorkLimit
 from fmbench.consistency.sources import SourceResult
 from fmbench.errors import UserError
 from fmbench.suites import reader
@@ -32,7 +32,7 @@ def figure(where, metric, value, k=None, **more):
 
 def check(n_per_class, *figures, rounding="nearest", **options):
     # By default without a limit of time, so that no test depends on the speed of the machine.
-    return check_consistency(suite(n_per_class, *figures), rounding, **{"seconds": 600, **options})
+    return check_consistency(suite(n_per_class, *figures), rounding, **{"work": 600_000, **options})
 
 
 def verdicts(result):
@@ -294,7 +294,7 @@ def test_figures_of_one_real_matrix_agree_however_they_are_grouped(rng: random.R
         )
         for name, k in chosen
     ]  # fmt: skip
-    result = check(n, *figures, rounding=rule, seconds=5)
+    result = check(n, *figures, rounding=rule, work=5000)
     assert not result.contradictory
     assert all(pair.verdict != "contradictory" for pair in result.pairs)
     for source in result.sources:
@@ -340,11 +340,11 @@ def choose_figures(rng, n, n_figures, decimals):
 def test_widened_by_the_severity_a_pair_agrees_and_by_less_it_does_not(rng: random.Random):
     n = make_sizes(rng, rng.randint(2, 6))
     figures = choose_figures(rng, n, n_figures=4, decimals=3)
-    for pair in check(n, *figures, seconds=30).contradicting_pairs:
+    for pair in check(n, *figures, work=30_000).contradicting_pairs:
         assert pair.severity is not None and pair.severity >= 1
         if float(max(f.interval().high - f.interval().low for f in figures)) * pair.severity > 1.9:
             continue  # a half-unit may not be larger than the metric
-        [wider] = check(n, *widen(figures, Fraction(pair.severity * 1.05)), seconds=30).pairs
+        [wider] = check(n, *widen(figures, Fraction(pair.severity * 1.05)), work=30_000).pairs
         assert wider.verdict == "agree"
         if pair.severity * 0.95 > 1:
             [narrower] = check(n, *widen(figures, Fraction(pair.severity * 0.95))).pairs
@@ -375,7 +375,7 @@ def compute_distance(printed, matrix, metrics):
 @given(st.randoms(use_true_random=False), st.sampled_from([(4, 5), (3, 3), (2, 2, 3)]))
 def test_verdict_ranges_and_severity_are_those_of_all_matrices(rng: random.Random, n):
     figures = choose_figures(rng, n, n_figures=3, decimals=2)
-    result = check(n, *figures, seconds=30)
+    result = check(n, *figures, work=30_000)
     matrices = [(matrix, exact_metrics(matrix)) for matrix in list_matrices(n)]
     distances = [
         [compute_distance(printed, matrix, metrics) for printed in figures]
@@ -416,7 +416,7 @@ def test_means_of_ratios_are_judged_as_all_matrices_say_or_not_at_all(rng: rando
         figure("x", name, as_printed(metrics[name, None], 2, "nearest")),
         *choose_figures(rng, n, n_figures=2, decimals=2)[2:],  # of another matrix
     ]
-    result = check(n, *figures, seconds=30)
+    result = check(n, *figures, work=30_000)
     exists = False
     for matrix in list_matrices(n):
         found = exact_metrics(matrix)
@@ -438,7 +438,7 @@ def test_the_names_of_the_verdicts_are_those_of_the_json():
 
 def check_content(reported=(), **content):
     content = {"test_set": {"n_per_class": [1000] * 10}, "reported": list(reported), **content}
-    return check_consistency(reader.build_suite(content, Path("s.toml")), seconds=600)
+    return check_consistency(reader.build_suite(content, Path("s.toml")), work=600_000)
 
 
 KAPPA = {"where": "Table 2", "of": "lenet5", "metric": "kappa", "value": "0.75"}
@@ -648,7 +648,7 @@ def test_the_other_figures_and_a_mean_of_ratios_force_the_last_class():
 
 
 def build_group(*figures):
-    return FigureGroup(BALANCED, dict(enumerate(figures)), "nearest", Deadline(600))
+    return FigureGroup(BALANCED, dict(enumerate(figures)), "nearest", WorkLimit(600_000))
 
 
 def test_a_short_search_for_conflicts_does_not_shorten_those_after_it():
@@ -665,7 +665,7 @@ def test_a_source_that_is_impossible_has_one_conflict_without_further_search():
     for share, n in ((0.0, 1), (1.0, 6)):  # each of the six pairs
         group = build_group(*more)
         whole = SourceResult("x", None, (0, 1, 2, 3), (0, 1, 2, 3))
-        found = sources.check_source(whole, group, seconds=share * 600)
+        found = sources.check_source(whole, group, work=share * 600_000)
         assert found.possible is False and len(group.conflicts) == n
         assert (found.severity is None) == (not share)
 
@@ -674,12 +674,12 @@ def test_a_source_that_is_impossible_has_one_conflict_without_further_search():
 def test_a_severity_may_be_rough_if_the_search_does_not_decide(monkeypatch, width, expected):
     """Not decided from 3.6 (1 - width) to 3.6 (1 + width)."""
 
-    def decide(model, figures, factor, deadline):
+    def decide(model, figures, factor, limit):
         return None if abs(factor / 3.6 - 1) < width else factor > 3.6
 
     monkeypatch.setattr(severity, "_solve_relaxation", lambda *_: 3.1)
     monkeypatch.setattr(severity, "_can_be_true", decide)
-    found = severity.compute_severity(None, [], Deadline(600))
+    found = severity.compute_severity(None, [], WorkLimit(600_000))
     assert found == (None if expected is None else pytest.approx(expected, rel=0.05))
 
 

@@ -27,7 +27,7 @@ def test_the_twelve_tables_are_here():
 
 @pytest.mark.parametrize("path", TABLES, ids=lambda path: path.stem)
 def test_a_table_gets_the_verdict_that_its_first_comment_names(path):
-    result = check_consistency(reader.read_suite(path), seconds=600)
+    result = check_consistency(reader.read_suite(path), work=600_000)
     assert result.as_json()["verdict"] == read_verdict(path)
     assert result.complete
     if not result.contradictory:
@@ -46,7 +46,7 @@ def read_matrix(path):
 )
 def test_what_a_table_implies_contains_the_values_of_its_real_matrix(path):
     metrics = exact_metrics(read_matrix(path))
-    for source in check_consistency(reader.read_suite(path), seconds=600).sources:
+    for source in check_consistency(reader.read_suite(path), work=600_000).sources:
         assert set(source.implied) == {"accuracy", "kappa", "mse", "mae"}
         for name, (low, high) in source.implied.items():
             assert low <= metrics[name, None] <= high
@@ -54,7 +54,7 @@ def test_what_a_table_implies_contains_the_values_of_its_real_matrix(path):
 
 def load(stem):
     [path] = [path for path in TABLES if path.stem.startswith(stem)]
-    return check_consistency(reader.read_suite(path), seconds=600)
+    return check_consistency(reader.read_suite(path), work=600_000)
 
 
 def describe_contradictions(result):
