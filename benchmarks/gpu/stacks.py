@@ -70,17 +70,17 @@ def measure_stacks(device: str, folder: Path | None, *, quick: bool) -> Iterator
 @contextmanager
 def use_switch(value: str) -> Iterator[None]:
     """Turn fmbench's own kernels on ("1") or off ("0")."""
-    from fmbench.models.nn.gpu_kernels.build import SWITCH
+    from fmbench.models.nn.gpu_errors import KERNEL_SWITCH
 
-    before = os.environ.get(SWITCH)
-    os.environ[SWITCH] = value
+    before = os.environ.get(KERNEL_SWITCH)
+    os.environ[KERNEL_SWITCH] = value
     try:
         yield
     finally:
         if before is None:
-            del os.environ[SWITCH]
+            del os.environ[KERNEL_SWITCH]
         else:
-            os.environ[SWITCH] = before
+            os.environ[KERNEL_SWITCH] = before
 
 
 def count_steps(quick: bool) -> int:

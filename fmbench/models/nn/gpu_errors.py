@@ -20,6 +20,15 @@ OUT_OF_MEMORY = (
     "CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED",  # the same since cuDNN 9
 )
 BUSY = "busy or unavailable"
+# A kernel has touched memory that is not its own; the texts of PyTorch and of the driver.
+MISTAKES = (
+    "illegal memory access",
+    "misaligned address",
+    "illegal instruction",
+    "CUDA_ERROR_ILLEGAL",
+    "CUDA_ERROR_MISALIGNED",
+)
+KERNEL_SWITCH = "FMBENCH_GPU_KERNELS"  # an environment variable; "0": only PyTorch's own kernels
 MAX_TEXT = 200  # characters of PyTorch's own text
 UNITS = {"bytes": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 
@@ -52,9 +61,16 @@ def describe_gpu_error(name: str, text: str) -> str | None:
     """
     is_named = name in ("OutOfMemoryError", "AcceleratorError", GpuStartError.__name__)
     is_out = name == "OutOfMemoryError" or _names_missing_memory(text)
-    if not (is_named or is_out or "CUDA error" in text or "No CUDA GPUs" in text):
+    is_mistake = any(part in text for part in MISTAKES)
+    is_other = is_mistake or "CUDA error" in text or "No CUDA GPUs" in text
+    if not (is_named or is_out or is_other):
         return None
     first = shorten_cuda_text(text)
+    if is_mistake:
+        return (
+            f"a kernel failed on the GPU ({first}): run the same command with {KERNEL_SWITCH}=0, "
+            "so that only PyTorch's own kernels are used"
+        )
     if is_out and _has_used_up_its_share(text):
         return f"ran out of the GPU's memory ({first}): allow more with --gpu-memory"
     if is_out:

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from fmbench import runners
-from fmbench.models.nn import cuda_graph
+from fmbench.models.nn import cuda_graph, gpu_errors
 from fmbench.models.nn.gpu_kernels import build, convolution_block
 from fmbench.models.nn.gpu_kernels.convolution_block import BlockShape, ConvolutionBlock
 from fmbench.models.nn.optimizers import OPTIMIZERS
@@ -95,7 +95,7 @@ def test_fmbenchs_own_kernels_compute_what_pytorchs_compute(small, name, monkeyp
     assert set(used) == {
         "forward", "compute_weight_gradient", "compute_input_gradient", "update"
     }  # fmt: skip
-    monkeypatch.setenv(build.SWITCH, "0")
+    monkeypatch.setenv(gpu_errors.KERNEL_SWITCH, "0")
     pytorchs = fit()
     assert not used
     for a, b in zip(own, pytorchs, strict=True):

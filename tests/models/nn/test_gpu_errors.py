@@ -83,6 +83,11 @@ def test_other_errors_are_not_taken_for_missing_memory_of_the_gpu(error):
             "the GPU failed (No CUDA GPUs are available): if nvidia-smi finds it, run the same "
             "command again",
         ),
+        (
+            "KernelError", "CUDA_ERROR_ILLEGAL_ADDRESS",
+            "a kernel failed on the GPU (CUDA_ERROR_ILLEGAL_ADDRESS): run the same command with "
+            "FMBENCH_GPU_KERNELS=0, so that only PyTorch's own kernels are used",
+        ),
         ("RuntimeError", "the matrix is singular", None),
     ],
 )  # fmt: skip

@@ -22,12 +22,11 @@ import torch
 from torch import Tensor
 
 from fmbench.errors import UserError
+from fmbench.models.nn.gpu_errors import KERNEL_SWITCH
 from fmbench.utils.files import find_user_cache, read_regular_file, write_atomically
 
 # By name, the constants that a file of kernels needs.
 Constants = tuple[tuple[str, int | float], ...]
-
-SWITCH = "FMBENCH_GPU_KERNELS"  # an environment variable; "0" turns the kernels off
 
 # CUDA's limit for what a kernel asks for in its source, in bytes.
 MAX_SHARED_BYTES = 48 * 1024
@@ -57,7 +56,7 @@ def use_kernels(tensor: Tensor) -> bool:
     The environment variable FMBENCH_GPU_KERNELS=0 turns them off.
     """
     on_card = tensor.is_cuda and tensor.dtype == torch.float32 and torch.version.cuda is not None
-    return on_card and os.environ.get(SWITCH) != "0"
+    return on_card and os.environ.get(KERNEL_SWITCH) != "0"
 
 
 def move_to_gpu(tensor: Tensor) -> Tensor:
