@@ -71,8 +71,8 @@ def test_each_fault_fails_its_own_cell_with_a_reason_and_the_other_cells_finish(
         ),
         (
             RuntimeError("CUDA error: an illegal memory access\nCUDA kernel errors might be ..."),
-            "a kernel failed on the GPU (CUDA error: an illegal memory access): run the same command "
-            "with FMBENCH_GPU_KERNELS=0, so that only PyTorch's own kernels are used",
+            "a kernel failed on the GPU (CUDA error: an illegal memory access): run the same "
+            "command with FMBENCH_GPU_KERNELS=0, so that only PyTorch's own kernels are used",
         ),
         (
             GpuStartError("No CUDA GPUs are available"),
