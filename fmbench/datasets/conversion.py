@@ -99,7 +99,7 @@ def find_inputs(spec: DatasetSpec, place: Path) -> list[InputFiles]:
 def _find_inputs_in(spec: DatasetSpec, folder: Path) -> Iterator[InputFiles]:
     files = list_files(folder)
     for path in files:
-        if path.suffix == ".npz":
+        if path.suffix == ".npz" and _may_be_data_set(path):
             yield InputFiles("a NumPy archive", (path,), (), _read_npz)
     parquet = {part: _list_parquet(files, folder, part) for part in ("train", "test")}
     if all(parquet.values()):
@@ -109,6 +109,21 @@ def _find_inputs_in(spec: DatasetSpec, folder: Path) -> Iterator[InputFiles]:
             test = train.with_name(re.sub(r"(?i)train(\.csv)$", r"test\1", train.name))
             if test in files:
                 yield InputFiles("CSV files", (train,), (test,), _read_csv)
+
+
+def _may_be_data_set(path: Path) -> bool:
+    """Whether an archive has one of the arrays; predictions, for example, are no data set."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = _name_arrays(archive)
+    except (zipfile.BadZipFile, ValueError, OSError, EOFError):
+        return True  # the message says why it cannot be read
+    return any(name in members for names in NPZ_NAMES.values() for name in names)
+
+
+def _name_arrays(archive: zipfile.ZipFile) -> dict[str, str]:
+    """Return the member of each array, by its name in small letters."""
+    return {name.lower().removesuffix(".npy"): name for name in archive.namelist()}
 
 
 def _list_parquet(files: list[Path], folder: Path, part: str) -> tuple[Path, ...]:
@@ -211,7 +226,7 @@ def _read_npz(spec: DatasetSpec, given: InputFiles) -> Arrays:
     arrays: Arrays = {}
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            members = {name.lower().removesuffix(".npy"): name for name in archive.namelist()}
+            members = _name_arrays(archive)
             for file, n in _count_images(spec).items():
                 member = next((members[n] for n in NPZ_NAMES[file] if n in members), None)
                 if member is None:

@@ -163,6 +163,14 @@ def test_an_archive_whose_header_promises_too_much_is_refused(spec, tmp_path, re
     assert "is not a NumPy archive" in refusal(lambda: locate_dataset(spec, path))
 
 
+def test_archives_that_hold_something_else_are_not_taken_for_data(spec, tmp_path, refusal):
+    write_npz(tmp_path / "predictions.npz", {"y_pred": np.arange(10)})
+    message = refusal(lambda: locate_dataset(spec, tmp_path))
+    assert "holds no train-images-idx3-ubyte.gz" in message
+    write_npz(tmp_path / "z.npz", decode(FASHION))
+    check(spec, tmp_path)
+
+
 def test_data_of_which_only_packed_files_are_known_cannot_be_converted(kmnist, tmp_path, refusal):
     path = write_npz(tmp_path / "k.npz", decode(FASHION))
     message = refusal(lambda: locate_dataset(kmnist, path))
