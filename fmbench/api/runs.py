@@ -136,8 +136,8 @@ def run(
             looks.start()
         if not todo and not looks:
             logger.info(
-                "nothing to do: %d cells are measured already (--force runs them again)",
-                len(cells),
+                "nothing to do: %s measured already (--force measures again)",
+                "1 cell is" if len(cells) == 1 else f"{len(cells)} cells are",
             )
         with session.catch_interrupt(can_continue=not force):
             if looks:
@@ -359,14 +359,14 @@ def _check_max_seeds(until_decided: bool, max_seeds: int | None, **excluded: boo
     for name, is_given in excluded.items():
         if is_given:
             raise UserError(
-                f"--until-decided and --{name} exclude each other: the looks choose the seeds, and "
-                "count each seed from 0 once"
+                f"--until-decided and --{name} exclude each other: --until-decided chooses the "
+                "seeds itself, from 0 on, and measures each once on all of the data"
             )
     chosen = MAX_SEEDS if max_seeds is None else max_seeds
     if not FEWEST_SEEDS <= chosen <= MAX_SEEDS:
         raise UserError(
-            f"--max-seeds {chosen}: choose a number from {FEWEST_SEEDS} to {MAX_SEEDS}; the first "
-            f"look is after {FEWEST_SEEDS} seeds, the last after {MAX_SEEDS}"
+            f"--max-seeds {chosen}: choose a number from {FEWEST_SEEDS} to {MAX_SEEDS}; a claim is "
+            f"first tested after {FEWEST_SEEDS} seeds, last after {MAX_SEEDS}"
         )
     return chosen
 

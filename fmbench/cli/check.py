@@ -24,7 +24,8 @@ from fmbench.cli.output import CONTRADICTORY, OutputOptions, print_document
 @click.option("--column", metavar="NAME", help="The column of a table that holds the accuracy.")
 @click.option(
     "--rounding", type=click.Choice(["nearest", "truncated", "either"]), default="nearest",
-    show_default=True, help="How the paper rounded: to the nearest digit, cut off, or one of both.",
+    show_default=True,
+    help="How the paper rounded: to the nearest digit, cut off, or either of these.",
 )  # fmt: skip
 @click.option(
     "--explain", is_flag=True, help="Name the few figures that make a pair contradictory."

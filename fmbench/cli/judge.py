@@ -56,7 +56,7 @@ def document_options(command: Callable[..., Any]) -> Callable[..., Any]:
               "[default: fmbench's own measurements]")  # fmt: skip
 @click.option("--rounding", type=click.Choice(["nearest", "truncated", "either"]),
               default="nearest", show_default=True,
-              help="How the document rounded: to the nearest digit, cut off, or one of both.",
+              help="How the document rounded: to the nearest digit, cut off, or either of these.",
 )  # fmt: skip
 @click.option(
     "--margin", type=options.FiniteNumber(0, 100), default=0.5, show_default=True,

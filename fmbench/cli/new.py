@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from fmbench.cli import options
-from fmbench.cli.output import build_quick_command, print_output
+from fmbench.cli.output import build_quick_command, check_folder_of, print_output
 from fmbench.errors import UserError
 
 
@@ -19,6 +19,7 @@ def new(file: Path) -> None:
 
     if file.suffix != ".py" or not file.stem.isidentifier():
         raise UserError(f"{file} is not a name for a Python file: try my_model.py")
+    check_folder_of(file)
     text = Path(fmbench.plugins.template.__file__).read_text(encoding="utf-8")
     try:
         with file.open("x", encoding="utf-8") as written:

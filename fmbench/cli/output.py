@@ -137,16 +137,38 @@ class OutputOptions:
         """Check before the work that the file can be written there.
 
         Raises:
-            UserError: its folder does not exist.
+            UserError: its folder does not exist, or its ending names a format that there is not.
         """
-        if self.file is not None and not self.file.absolute().parent.is_dir():
-            raise UserError(f"{self.file} cannot be written: there is no folder {self.file.parent}")
+        if self.file is None:
+            return
+        check_folder_of(self.file)
+        ending = self.file.suffix.lower()
+        if self.format is None and ending in _OTHER_ENDINGS:
+            raise UserError(
+                f"{self.file}: fmbench writes no {ending} files: end the name with .txt, .md, "
+                ".csv, .tex, .json or .html, or add --format"
+            )
+
+
+def check_folder_of(file: Path) -> None:
+    """Check before the work that there is a folder for a file that is to be written.
+
+    Raises:
+        UserError: there is none.
+    """
+    if not file.absolute().parent.is_dir():
+        raise UserError(f"{file} cannot be written: there is no folder {file.parent}")
 
 
 # The ending of a file's name that says which format --output means.
 _FORMAT_OF_ENDING = {
     ".txt": TEXT_FORMAT, ".md": "md", ".csv": "csv", ".tex": "tex", ".json": "json",
     ".html": "html", ".htm": "html",
+}  # fmt: skip
+# Endings for which text would be the wrong content.
+_OTHER_ENDINGS = {
+    ".pdf", ".doc", ".docx", ".odt", ".xls", ".xlsx", ".ods", ".png", ".svg", ".jpg", ".xml",
+    ".yaml", ".yml", ".toml", ".ipynb", ".parquet",
 }  # fmt: skip
 
 

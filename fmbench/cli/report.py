@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import click
 
 from fmbench.cli import options
-from fmbench.cli.output import print_message, print_output, print_problems
+from fmbench.cli.output import check_folder_of, print_message, print_output, print_problems
+from fmbench.errors import UserError
 
 if TYPE_CHECKING:
     from fmbench.api.results import Results
@@ -24,9 +25,9 @@ if TYPE_CHECKING:
               "results; other formats are printed]")  # fmt: skip
 @click.option(
     "--format", "format_", type=click.Choice(["html", "tex", "review", "eval-results"]),
-    default="html", show_default=True,
     help="`html`: the page; `tex`: its table for a LaTeX document; `review`: paragraphs for a "
-    "review of the paper; `eval-results`: YAML for a model hub.",
+    "review of the paper; `eval-results`: YAML for a model hub.  [default: by the ending of "
+    "--output, or html]",
 )  # fmt: skip
 @click.option("--against", type=options.NonEmptyPath(path_type=Path, file_okay=False, exists=True),
               help="Another results folder: the page compares the rows that both have "
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 @options.data
 def report(
     output: Path | None,
-    format_: str,
+    format_: str | None,
     against: Path | None,
     suite_file: Path | None,
     results: Path,
@@ -47,6 +48,9 @@ def report(
     from fmbench.api.results import load_results
     from fmbench.datasets import locate
 
+    format_ = format_ or _choose_format(output)
+    if output is not None:
+        check_folder_of(output)
     locate.check_folders(data)
     found = load_results(results, suite_file, data=data)
     if format_ == "html":
@@ -60,6 +64,21 @@ def report(
         how = "the page says how to make them" if format_ == "html" else "`fmbench run` makes them"
         print_message(f"no results in {results} yet: {how}")
     sys.exit(print_problems(found.evaluation))
+
+
+def _choose_format(output: Path | None) -> str:
+    """Choose the format by the ending of the file that the user names.
+
+    Raises:
+        UserError: the ending is that of another format.
+    """
+    ending = output.suffix.lower() if output else ""
+    if ending not in ("", ".html", ".htm", ".tex"):
+        raise UserError(
+            f"{output}: end the name with .html or .tex, or add --format html, tex, review or "
+            "eval-results"
+        )
+    return "tex" if ending == ".tex" else "html"
 
 
 @contextmanager

@@ -164,10 +164,9 @@ def _format_plan(plan: RunPlan) -> Document:
         }
         for row in plan.rows
     ]
-    verb = "is" if plan.n_pending == 1 else "are"
-    total = f"{plan.n_pending} of {format_number_of(plan.n_cells, 'cell')} {verb} to do"
+    total = f"{plan.n_pending} of {format_number_of(plan.n_cells, 'cell')} must be measured"
     if plan.later_looks:
-        total += " before the next look"
+        total += " before the claims are tested again"
     if plan.n_pending:
         total += f": about {format_duration(plan.core_seconds)} on one core"
     if plan.n_pending and plan.seconds is not None:

@@ -9,7 +9,13 @@ import click
 
 from fmbench.cli import options
 from fmbench.cli.judge import document_options, read_standard_input
-from fmbench.cli.output import OutputOptions, print_document, print_message, print_output
+from fmbench.cli.output import (
+    OutputOptions,
+    check_folder_of,
+    print_document,
+    print_message,
+    print_output,
+)
 from fmbench.errors import UserError
 
 
@@ -67,6 +73,7 @@ def new_suite(file: Path) -> None:
     from fmbench.suites.bundled import TEMPLATE
 
     _check_ending(file)
+    check_folder_of(file)
     try:
         with file.open("x", encoding="utf-8") as written:
             written.write(TEMPLATE.read_text(encoding="utf-8"))
@@ -109,10 +116,10 @@ def import_suite(
     from fmbench.utils.files import write_text_atomically
     from fmbench.utils.printable import escape_unsafe
 
-    OutputOptions(None, output).check()
-    if output is not None and output.exists() and not force:
-        raise UserError(f"{output} exists already and was not changed: --force replaces it")
     if output is not None:
+        check_folder_of(output)
+        if output.exists() and not force:
+            raise UserError(f"{output} exists already and was not changed: --force replaces it")
         _check_ending(output)
     text = escape_unsafe(
         claims.import_suite(

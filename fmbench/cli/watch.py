@@ -31,7 +31,7 @@ def watch(
 ) -> None:
     """Show the table while a run in another terminal fills it. Ctrl-C ends it.
 
-    If the terminal is too low for all rows, it shows those that were measured last.
+    If the terminal has too few lines for all rows, it shows those that were measured last.
     """
     from rich.console import Console
 

@@ -229,6 +229,6 @@ def _show_progress(title: str, max_bytes: int | None = None) -> Iterator[_Progre
     quiet = not sys.stderr.isatty()
     console = Console(stderr=True)
     if quiet:
-        console.print(f"fetching {title}", highlight=False)
+        console.print(f"fmbench: fetching {title}", highlight=False, soft_wrap=True)
     with Progress(*columns, console=console, disable=quiet) as progress:
         yield _ProgressBar(progress, title, max_bytes)

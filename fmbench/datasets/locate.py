@@ -154,7 +154,7 @@ def find_other_datasets(
         except UserError as error:
             if folder is not None:
                 raise
-            logger.warning("%s %s: %s", consequence, spec.title, error)
+            logger.warning("%s %s, because %s", consequence, spec.title, error)
             continue
         located[spec.name] = found
     return located

@@ -18,6 +18,7 @@ from fmbench.records.cells import Cell
 from fmbench.report.commands import build_commands_of
 from fmbench.report.tables import AccuracyTable, build_table
 from fmbench.report.terminal import render_parts, render_table
+from fmbench.utils.formatting import format_number_of
 from fmbench.utils.rich_text import make_text
 
 FEWEST_ROWS = 3  # of the table; below that, the notes make place for more
@@ -88,13 +89,13 @@ class LiveTable:
         """Say on one line which rows have an accuracy already; empty if none has."""
         n_own = sum(row.from_reference for row in self.table.judged)
         n_here = sum(row.is_measured_here for row in self.table.judged)
-        by = [f"{n_own} by fmbench's own measurements"] * bool(n_own)
-        by += [f"{n_here} by records in {self.results.store.folder}"] * bool(n_here)
+        rows = format_number_of(self.n_rows, "row")
+        by = [f"{n_own} of {rows} by fmbench's own measurements"] * bool(n_own)
+        by += [f"{n_here} of {rows} by records in {self.results.store.folder}"] * bool(n_here)
         if not by:
             return ""
-        rows = "row" if self.n_rows == 1 else "rows"
         return (
-            f"known already of {self.n_rows} {rows}: {', '.join(by)}; "
+            f"known already: {', '.join(by)}; "
             f"`{build_commands_of(self.results).table(rows=[*self._only])}` prints them"
         )
 

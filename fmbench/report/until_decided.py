@@ -63,9 +63,9 @@ def _name_step(plan: RowPlan) -> str:
     if plan.row.no_test:
         return "one seed, which cannot decide"
     if plan.row.deterministic:
-        return "the one result of a deterministic model"
+        return "one run, because the model is deterministic"
     if plan.row.n < FEWEST_SEEDS:
-        return f"a first look after {FEWEST_SEEDS} seeds"
+        return f"seeds up to {FEWEST_SEEDS}, then the first test of the claim"
     return "one more seed"
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from fmbench.cli.output import list_files
 from fmbench.utils.document import Document, format_document
+from tests.helpers.commands import call_fmbench
 from tests.helpers.layout import list_bad_lines
 
 FOLDER = Path("/somewhere/far/away/in/a/long/path/results/local")
@@ -31,3 +32,11 @@ def test_a_program_gets_the_whole_paths():
     _, table = list_files(FOLDER, FILES)
     assert [row["file"] for row in table.rows] == [str(path) for _, path, _ in FILES]
     assert f"broken,{RECORD}," in format_document(Document("", [table]), "csv")
+
+
+@pytest.mark.parametrize("name", ["list.pdf", "list.XLSX", "list.yaml"])
+def test_a_file_with_the_ending_of_a_format_that_there_is_not_is_refused(tmp_path, name):
+    done = call_fmbench("suite", "list", "-o", tmp_path / name)
+    assert done.returncode == 2 and "or add --format" in done.stderr
+    assert not list(tmp_path.iterdir())
+    assert call_fmbench("suite", "list", "-o", tmp_path / name, "--format", "md").returncode == 0

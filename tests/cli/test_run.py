@@ -107,19 +107,19 @@ def test_the_line_of_a_finished_cell_says_its_accuracy(run):
 def test_before_the_first_cell_a_line_says_what_is_known_already(run):
     done = run("gaussian-nb", "extra-tree", "--seeds", 1)
     [line] = [line for line in done.stderr.splitlines() if "known already" in line]
-    assert "of 2 rows: 2 by fmbench's own measurements; `fmbench table gaussian-nb " in line
+    assert ": 2 of 2 rows by fmbench's own measurements; `fmbench table gaussian-nb " in line
     assert done.stderr.index(line) < done.stderr.index("[1/2]")
     assert "known already" not in done.stdout
     command = shlex.split(line.split("`")[1])[1:]
     assert call_fmbench(*command).returncode == 0
     again = run("gaussian-nb", "extra-tree", "--seeds", 2)
-    assert "known already of 2 rows: 2 by records in " in again.stderr
+    assert "known already: 2 of 2 rows by records in " in again.stderr
     assert "known already" not in run("extra-tree", "--quick").stderr, "nobody did that"
 
 
 def test_a_suite_of_ones_own_is_told_what_fmbench_has_measured(run, backend):
     done = run("gaussian-nb")
-    assert "known already of 1 row: 1 by fmbench's own measurements" in done.stderr
+    assert "known already: 1 of 1 row by fmbench's own measurements" in done.stderr
     assert [cell.runner.name for cell in backend.cells] == ["gaussian-nb"]
 
 
@@ -159,8 +159,8 @@ def test_a_dry_run_prints_the_plan_and_measures_writes_and_fetches_nothing(
     ]  # fmt: skip
     assert (plan["cells"], plan["to_do"], plan["jobs"]) == (6, 6, 1)
     assert 0 < plan["core_seconds"] == pytest.approx(plan["seconds"])
-    text = call_fmbench("run", *arguments, "--format", "text").stdout
-    assert "6 of 6 cells are to do: about " in text and "Nothing was measured" in text
+    text = " ".join(call_fmbench("run", *arguments, "--format", "text").stdout.split())
+    assert "6 of 6 cells must be measured: about " in text and "Nothing was measured" in text
     assert not backend.cells and not list(tmp_path.iterdir())
 
 
@@ -176,7 +176,14 @@ def test_a_dry_run_says_which_data_the_run_would_fetch(tmp_path, monkeypatch):
 
 
 def test_a_dry_run_of_one_cell_counts_in_the_singular(run):
-    assert "1 of 1 cell is to do" in run("gaussian-nb", "--dry-run").stdout
+    assert "1 of 1 cell must be measured" in run("gaussian-nb", "--dry-run").stdout
+
+
+def test_a_run_that_has_nothing_to_do_counts_its_cells(run):
+    run("gaussian-nb", "extra-tree", "--seeds", 1)
+    one, two = run("gaussian-nb"), run("gaussian-nb", "extra-tree", "--seeds", 1)
+    assert "nothing to do: 1 cell is measured already (--force measures again)" in one.stderr
+    assert "nothing to do: 2 cells are measured already" in two.stderr
 
 
 def test_a_dry_run_counts_what_is_done(run):

@@ -30,6 +30,11 @@ def test_a_program_gets_the_numbers_and_files_of_the_suites():
     assert [entry["default"] for entry in told] == [True, False]
 
 
+def test_a_new_suite_in_no_folder_is_refused_by_the_folder(tmp_path):
+    done = call_fmbench("suite", "new", tmp_path / "none" / "claims.toml")
+    assert done.returncode == 2 and f"there is no folder {tmp_path / 'none'}" in done.stderr
+
+
 def test_the_hints_of_a_new_suite_can_be_typed_as_they_stand(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     done = call_fmbench("suite", "new", "my claims.toml")

@@ -182,3 +182,10 @@ def test_the_debian_package_is_unpacked_without_root_and_genuine(tmp_path):
         pytest.skip(str(error))
     loading.verify_files(FASHION_MNIST, tmp_path)
     assert origin.startswith("Debian's package dataset-fashion-mnist_")
+
+
+def test_without_a_terminal_one_line_says_what_is_fetched(capsys):
+    title = "the first release of a data set with a long name: train-images-idx3-ubyte.gz"
+    with download._show_progress(title):
+        pass
+    assert capsys.readouterr().err == f"fmbench: fetching {title}\n"

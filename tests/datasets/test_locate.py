@@ -125,7 +125,7 @@ def test_a_needed_data_set_that_is_not_found_is_left_out_with_one_line(
     assert find_other_datasets(["mnist"], {}, fetch=fetch) == {}
     [message] = messages
     reason = "could not be fetched" if fetch else "this machine has no copy"
-    assert message.startswith("left out what needs the MNIST handwritten digits: ")
+    assert message.startswith("left out what needs the MNIST handwritten digits, because ")
     assert reason in message
 
 
@@ -133,7 +133,7 @@ def test_a_needed_data_set_that_is_not_genuine_is_left_out(spec, tmp_path, messa
     write_packed(FASHION, tmp_path / "cache" / "mnist")
     assert find_other_datasets(["mnist"], {}, fetch=False, consequence="no labels of") == {}
     [message] = messages
-    assert message.startswith("no labels of the MNIST handwritten digits: ")
+    assert message.startswith("no labels of the MNIST handwritten digits, because ")
     assert "holds Fashion-MNIST" in message
 
 

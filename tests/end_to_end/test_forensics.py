@@ -214,7 +214,7 @@ def test_a_quick_run_measures_every_story_and_a_second_run_has_nothing_to_do(
 def test_without_the_digits_all_other_mistakes_are_measured(investigate, without_digits):
     status, out, err = investigate("--quick", "--run", "--no-readings", "--seeds", 1)
     assert status == 0
-    assert "left out what needs the MNIST handwritten digits: no source of" in err
+    assert "left out what needs the MNIST handwritten digits, because no source of" in err
     words = " ".join(out.split())
     assert re.search("MNIST digits in place of Fashion-MNIST +not run", words)
     assert count_measured(out) == 9

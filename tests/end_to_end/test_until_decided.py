@@ -337,7 +337,7 @@ def test_a_dry_run_plans_the_cells_before_the_next_look_and_writes_nothing(made_
     # Three rows may get 20 seeds; no more than one of the two others.
     assert (found["to_do"], found["later_looks"]["cells_at_most"]) == (11, 62)
     assert found["core_seconds"] < found["later_looks"]["core_seconds_at_most"]
-    assert "11 of 11 cells are to do before the next look" in text
+    assert "11 of 11 cells must be measured before the claims are tested again" in text
     assert "at most 62 cells in all" in text and "Rows that get no seed" not in text
     assert (
         plan(made_up, "--all", "--max-seeds", 4, source=source)[0]["later_looks"]["cells_at_most"]

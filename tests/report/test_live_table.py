@@ -127,7 +127,7 @@ def test_only_the_rows_that_were_asked_for_are_shown_and_counted(filled, source)
     lines = lines_of(shown.render(80, 24))
     assert [line for line in lines if line.startswith("CNN-LeNet-5 ")]
     assert not [line for line in lines if line.startswith(("GaussianNB", "SVC"))]
-    assert "known already of 1 row: 1 by fmbench's own measurements" in shown.describe_known()
+    assert "known already: 1 of 1 row by fmbench's own measurements" in shown.describe_known()
 
 
 # ---------------------------------------------------------------- progress
@@ -245,7 +245,7 @@ def test_what_is_known_is_said_once_before_the_first_cell(
             with show_progress(cells, LIMITS, estimate, 1, **options):
                 pass
     quiet = verbosity is Verbosity.QUIET
-    said = [line for line in caplog.messages if line.startswith("known already of 29 rows: 27 by")]
+    said = [line for line in caplog.messages if line.startswith("known already: 27 of 29 rows by")]
     assert len(said) == int(not is_terminal and not quiet)
     # The table does not fit into 24 lines, so all of it is printed, too.
     n_whole = console.file.getvalue().count("GradientBoostingClassifier")

@@ -77,7 +77,8 @@ def test_the_next_round_is_described_in_its_order():
         plan("stopped", 3, ()),
     ]
     assert describe_next_round(plans) == (
-        "next: the one result of a deterministic model: fixed; one more seed: open; "
-        "a first look after 3 seeds: new; one seed, which cannot decide: no test"
+        "next: one run, because the model is deterministic: fixed; one more seed: open; "
+        "seeds up to 3, then the first test of the claim: new; one seed, which cannot decide: no "
+        "test"
     )
     assert describe_next_round(plans[-1:]).startswith("next: cells that failed before, and")
