@@ -35,9 +35,9 @@ def complete_datasets(
 
 @click.command(
     help="Find or fetch a data set, check its files, and describe them.\n\n"
-    f"NAME is one of: {', '.join(DATASETS)}. By default it is the one whose folder --data names. "
-    "The folder may also be torchvision's root folder, Keras's cache, a folder of the data hub's "
-    "Parquet files, or an .npz file.",
+    f"NAME is one of: {', '.join(DATASETS)}. By default it is the one whose folder --data names, "
+    "else fashion-mnist. The folder may also be torchvision's root folder, Keras's cache, a folder "
+    "of CSV files or of the data hub's Parquet files, or an .npz file.",
     epilog="Examples: fmbench data; fmbench data mnist; fmbench data kmnist --data kmnist=DIR",
 )
 @click.argument("name", required=False, shell_complete=complete_datasets)

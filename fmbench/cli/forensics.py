@@ -45,7 +45,7 @@ class _RememberingCommand(click.Command):
 @options.parameters
 @click.option(
     "--run", is_flag=True,
-    help="Measure what is missing, the most telling cells first. Without it, nothing is run.",
+    help="Measure what is missing, the most informative cells first. Without it, nothing is run.",
 )  # fmt: skip
 @click.option(
     "--quick", is_flag=True, help="A small part of the data and few epochs: a rehearsal in minutes."
@@ -131,7 +131,7 @@ def _list_planned(found: Forensics, command: str) -> Iterator[Block]:
          "time on one core": format_duration(cells.seconds)}
         for cells in found.planned
     ]  # fmt: skip
-    yield Table("Not measured yet, the most telling first", columns, rows)
+    yield Table("Not measured yet, the most informative first", columns, rows)
     total = sum(cells.seconds for cells in found.planned)
     yield Paragraph(f"This measures them, in about {format_duration(total)} on one core:")
     yield Command(command)

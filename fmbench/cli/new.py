@@ -14,7 +14,7 @@ from fmbench.errors import UserError
 @click.command(epilog="Example: fmbench new my_model.py")
 @click.argument("file", type=options.NonEmptyPath(path_type=Path))
 def new(file: Path) -> None:
-    """Write a commented file to start a model of your own from; it runs as it is."""
+    """Write a commented file with a model that you can change; it runs as it is."""
     import fmbench.plugins.template
 
     if file.suffix != ".py" or not file.stem.isidentifier():

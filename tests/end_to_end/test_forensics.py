@@ -146,7 +146,7 @@ def test_without_run_nothing_is_run_or_written_and_the_time_is_told(investigate,
     assert list_all(tmp_path) == before  # not even the results folder
     words = " ".join(out.split())
     assert "no mistake not run" in words
-    assert "Not measured yet, the most telling first" in words
+    assert "Not measured yet, the most informative first" in words
     assert "the correct procedure 5 of 5" in words
 
 
