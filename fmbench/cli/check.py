@@ -30,7 +30,9 @@ from fmbench.cli.output import CONTRADICTORY, OutputOptions, print_document
 @click.option(
     "--explain", is_flag=True, help="Name the few figures that make a pair contradictory."
 )
-@click.option("--all", "all_figures", is_flag=True, help="Also compare figure with figure; may take longer.")
+@click.option(
+    "--all", "all_figures", is_flag=True, help="Also compare figure with figure; may take longer."
+)
 @options.output(has_json_flag=True)
 def check(
     file: str | None,
