@@ -50,7 +50,8 @@ def data(name: str | None, output: OutputOptions, data: dict[str, Path]) -> None
     spec = get_dataset(name or next(iter(data), DEFAULT_DATASET.name))
     if data.keys() - {spec.name}:
         raise UserError(
-            f"`fmbench data` looks only for {spec.title} here: name its folder with {spec.option}"
+            f"`fmbench data` looks only for {spec.title} here: name its folder with {spec.option}, "
+            "and no other folder"
         )
     source = locate.locate_dataset(spec, data.get(spec.name), fetch=True)
     print_document(_build_document(source, loading.load_dataset(source)), output)

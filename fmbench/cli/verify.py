@@ -138,8 +138,8 @@ def _as_json(found: Verification, comparisons: Mapping[Path, RerunComparison]) -
 
 def _summarise(found: Verification, comparisons: Mapping[Path, RerunComparison]) -> str:
     states = Counter(check.state for check in found.checks)
-    counts = ", ".join(f"{n} {state}" for state, n in states.items()) or "none"
-    parts = [f"{format_number_of(len(found.checks), 'record')}: {counts}"]
+    counts = ": " + ", ".join(f"{n} {state}" for state, n in states.items()) if states else ""
+    parts = [f"{format_number_of(len(found.checks), 'record')}{counts}"]
     if n := len(found.table_differences):
         parts.append(f"{n} table differs from its records" if n == 1 else
                      f"{n} tables differ from their records")  # fmt: skip

@@ -300,12 +300,15 @@ def parse_json(content: bytes) -> Any:
     """
     # json and not msgspec reads the text: a file name that is not UTF-8 is stored with lone
     # surrogates, which only json accepts.
-    return json.loads(
-        content.decode(),
-        parse_constant=_refuse_constant,
-        parse_float=_parse_float,
-        parse_int=_parse_int,
-    )
+    try:
+        return json.loads(
+            content.decode(),
+            parse_constant=_refuse_constant,
+            parse_float=_parse_float,
+            parse_int=_parse_int,
+        )
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise ValueError(f"it is not valid JSON: {error}") from None
 
 
 def _refuse_constant(text: str) -> float:

@@ -164,6 +164,8 @@ def test_data_refuses_the_folder_of_another_data_set(run, small):
     status, out, err = run("data", "kmnist", "--data", small[0])
     assert (status, out) == (2, "")
     assert "looks only for Kuzushiji-MNIST here: name its folder with --data kmnist=DIR" in err
+    _, _, err = run("data", "--data", f"kmnist={small[0]}", "--data", f"mnist={small[0]}")
+    assert err.endswith("name its folder with --data kmnist=DIR, and no other folder\n")
 
 
 def test_the_help_of_data_lists_every_data_set(run):

@@ -280,7 +280,7 @@ def changed(**fields):
 DAMAGE = {
     "unknown version": (changed(schema=2), "schema version 2, but this fmbench reads version 1"),
     "no version": (lambda c: c.replace(b'"schema"', b'"shema"'), "not a record of fmbench"),
-    "not JSON": (lambda c: b"hello", "Expecting value"),
+    "not JSON": (lambda c: b"hello", "it is not valid JSON: Expecting value"),
     "not text": (lambda c: b"\xff" + c, "utf-8"),
     "empty": (lambda c: b"", "Expecting value"),
     "zeros": (lambda c: bytes(len(c)), "Expecting value"),
