@@ -13,8 +13,9 @@ from fmbench.cli.output import CONTRADICTORY, OutputOptions, print_document
 
 
 @click.command(
+    short_help="Find figures of a paper that cannot be true together.",
     epilog="Examples: fmbench check; fmbench check kayed2020 --explain; fmbench check claims.toml; "
-    "fmbench check report.txt"
+    "fmbench check report.txt",
 )
 @click.argument("file", required=False)
 @options.suite

@@ -31,6 +31,7 @@ COLUMNS = (
 
 @click.command(
     "check-runner",
+    short_help="Check that a model keeps the rules for runners.",
     epilog="Examples: fmbench check-runner ./my_model.py:make_model; fmbench check-runner lenet5",
 )
 @options.name

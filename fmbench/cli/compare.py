@@ -34,8 +34,9 @@ RANKING_OF_RESULTS = (
 
 
 @click.command(
+    short_help="Compare two runners, or two results folders.",
     epilog="Examples: fmbench compare svc-rbf random-forest; fmbench compare --all --format csv; "
-    "fmbench compare --results results/reference --against results/gpu"
+    "fmbench compare --results results/reference --against results/gpu",
 )
 @options.names
 @click.option("--all", "every_pair", is_flag=True, help="Every pair of the suite's rows.")

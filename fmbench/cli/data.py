@@ -34,6 +34,7 @@ def complete_datasets(
 
 
 @click.command(
+    short_help="Find or fetch a data set, and check its files.",
     help="Find or fetch a data set, check its files, and describe them.\n\n"
     f"NAME is one of: {', '.join(DATASETS)}. By default it is the one whose folder --data names, "
     "else fashion-mnist. The folder may also be torchvision's root folder, Keras's cache, a folder "

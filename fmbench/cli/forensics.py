@@ -36,6 +36,7 @@ class _RememberingCommand(click.Command):
 
 
 @click.command(
+    short_help="Find mistakes that would explain what a paper prints.",
     cls=_RememberingCommand,
     epilog="Examples: fmbench forensics lenet5; "
     "fmbench forensics lenet5 --run --data mnist=~/mnist; "

@@ -47,8 +47,9 @@ def document_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @click.command(
+    short_help="Judge claims by what is measured already.",
     epilog="Examples: fmbench judge 'LeNet-5 98.80 %' 'SVC 89.7'; fmbench judge paper.pdf; "
-    "fmbench judge table.md --map 'SVM (RBF)=svc-rbf'; pbpaste | fmbench judge -"
+    "fmbench judge table.md --map 'SVM (RBF)=svc-rbf'; pbpaste | fmbench judge -",
 )
 @document_options
 @click.option("--results", type=options.NonEmptyPath(path_type=Path, file_okay=False),

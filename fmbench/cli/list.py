@@ -38,6 +38,7 @@ FIGURES = (
 
 @click.command(
     "list",
+    short_help="List rows and runners, with what is claimed and measured.",
     epilog="Examples: fmbench list; fmbench list svc-rbf; fmbench list --suite claims.toml; "
     "fmbench list --format json",
 )

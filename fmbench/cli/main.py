@@ -45,7 +45,7 @@ from fmbench.utils.file_errors import describe_os_error
 @click.group(
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Example: fmbench run lenet5 --seeds 2",
+    epilog="Examples: fmbench judge 'LeNet-5 98.80 %'; fmbench run lenet5 --seeds 2",
 )
 @click.version_option(package_name="fmbench")
 @click.pass_context

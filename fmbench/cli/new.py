@@ -11,7 +11,10 @@ from fmbench.cli.output import build_quick_command, check_folder_of, print_outpu
 from fmbench.errors import UserError
 
 
-@click.command(epilog="Example: fmbench new my_model.py")
+@click.command(
+    short_help="Write an example file for a model of your own.",
+    epilog="Example: fmbench new my_model.py",
+)
 @click.argument("file", type=options.NonEmptyPath(path_type=Path))
 def new(file: Path) -> None:
     """Write a commented file with a model that you can change; it runs as it is."""

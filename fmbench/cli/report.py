@@ -18,8 +18,11 @@ if TYPE_CHECKING:
     from fmbench.api.results import Results
 
 
-@click.command(epilog="Examples: fmbench report; fmbench report --results results/reference; "
-               "fmbench report --format review")  # fmt: skip
+@click.command(
+    short_help="Write all results of a suite as one HTML page.",
+    epilog="Examples: fmbench report; fmbench report --results results/reference; "
+    "fmbench report --format review",
+)
 @click.option("-o", "--output", type=options.NonEmptyPath(path_type=Path, dir_okay=False),
               help="The file to write.  [default: report.html in the suite's folder of the "
               "results; other formats are printed]")  # fmt: skip

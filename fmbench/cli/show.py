@@ -22,7 +22,8 @@ MANY = ColumnKind("large count", "{:,}".format, lambda text: int(text.replace(",
 
 
 @click.command(
-    epilog="Examples: fmbench show lenet5; fmbench show knn; fmbench show ./my_model.py:make_model"
+    short_help="Show a recipe: each hyperparameter and its origin.",
+    epilog="Examples: fmbench show lenet5; fmbench show knn; fmbench show ./my_model.py:make_model",
 )
 @options.name
 @options.parameters

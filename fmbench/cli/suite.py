@@ -20,6 +20,7 @@ from fmbench.errors import UserError
 
 
 @click.group(
+    short_help="List suites, or start one of your own.",
     invoke_without_command=True,
     epilog="Examples: fmbench suite list; fmbench suite new claims.toml; "
     "fmbench suite import table.md -o claims.toml",
@@ -92,7 +93,11 @@ def _check_ending(file: Path) -> None:
         raise UserError(f"{file}: the name of a suite ends with .toml, such as claims.toml")
 
 
-@suite.command("import", epilog="Example: fmbench suite import table.md -o claims.toml")
+@suite.command(
+    "import",
+    short_help="Write the claims of documents as a suite to edit.",
+    epilog="Example: fmbench suite import table.md -o claims.toml",
+)
 @document_options
 @click.option("-o", "--output", type=options.NonEmptyPath(path_type=Path, dir_okay=False),
               help="The file to write.  [default: printed]")  # fmt: skip

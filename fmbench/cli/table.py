@@ -47,8 +47,9 @@ class VerdictWord(click.ParamType):
 
 
 @click.command(
+    short_help="Print claimed beside measured, with the verdicts.",
     epilog="Examples: fmbench table; fmbench table lenet5 knn; fmbench table --verdict 'not "
-    "reproduced'; fmbench table -o accuracies.csv; fmbench table --format review"
+    "reproduced'; fmbench table -o accuracies.csv; fmbench table --format review",
 )
 @options.names
 @click.option(

@@ -34,8 +34,9 @@ _RUN_OPTIONS = {field.name for field in dataclasses.fields(RunOptions)}
 
 
 @click.command(
+    short_help="Check every stored record.",
     epilog="Examples: fmbench verify; fmbench verify gaussian-nb --rerun; "
-    "fmbench verify --results results/reference"
+    "fmbench verify --results results/reference",
 )
 @options.names
 @click.option(

@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     from fmbench.report.live_table import LiveTable
 
 
-@click.command(epilog="Example: fmbench watch --results results/local")
+@click.command(
+    short_help="Show the table while a run fills it.",
+    epilog="Example: fmbench watch --results results/local",
+)
 @click.option("--every", type=options.FiniteNumber(0.1, 3600), default=2.0, show_default=True,
               help="Seconds between two checks of the folder.")  # fmt: skip
 @click.option("--quick", is_flag=True, help="The table of `fmbench run --quick`.")

@@ -125,6 +125,18 @@ def test_bash_completes_the_name_of_a_runner():
     assert (done.stdout, done.stderr) == ("lenet5-section3 lenet5-section4\n", "")
 
 
+# ---------------------------------------------------------------- help
+
+
+@pytest.mark.parametrize("group", [(), ("suite",), ("results",)])
+def test_the_list_of_commands_describes_each_in_one_whole_line(group, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    commands = cli.commands[group[0]].commands if group else cli.commands
+    shown = call_fmbench(*group, "--help").stdout.partition("Commands:\n")[2].partition("\n\n")[0]
+    assert [line.split()[0] for line in shown.splitlines()] == sorted(commands)
+    assert all(line.endswith((".", "?")) and "..." not in line for line in shown.splitlines())
+
+
 # ---------------------------------------------------------------- examples
 
 
