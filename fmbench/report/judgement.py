@@ -181,7 +181,7 @@ def explain_columns(judgement: Judgement) -> str:
     return (
         f"Accuracies in percent of the test images; measured: {judgement.origin}, mean ± standard "
         f"deviation over n seeds; a claim is reproduced within {100 * judgement.margin:g} points; "
-        f"{IN_POINTS}: the number of points with which it would just be reproduced."
+        f"{IN_POINTS}: the smallest number of points within which it would be reproduced."
     )
 
 
@@ -356,7 +356,7 @@ def list_contradictions(judgement: Judgement) -> Iterator[str]:
         checked = "1 figure was checked" if n == 1 else f"{n} figures were checked"
         yield f"Nothing contradicts another figure of its model ({checked})."
     if not result.complete or NOT_DECIDED in result.not_checked.values():
-        yield "  `judge` did not decide everything in its short time. This takes longer:"
+        yield "  `judge` ended its search before everything was decided. This searches longer:"
         yield f"{COMMAND}{name_check(judgement)}"
     unnamed = sum(source.of is None or source.of.startswith(UNNAMED) for source in result.sources)
     if unnamed and len({source.of for source in result.sources}) > 1:
@@ -432,9 +432,8 @@ def summarise(judgement: Judgement) -> str:
         sentences.append("The printed figures contradict each other.")
     if exceeding := sum(claim.exceeds_checked for claim in claims):
         points = f"{100 * judgement.margin:g} points"
-        sentences.append(
-            f"{exceeding} {'is' if exceeding == 1 else 'are'} {ABOVE} by over {points}."
-        )
+        verb = "is" if exceeding == 1 else "are"
+        sentences.append(f"{exceeding} {verb} more than {points} {ABOVE}.")
     return " ".join([*sentences, f"{_capitalise(judgement.answer)}."])
 
 

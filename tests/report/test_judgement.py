@@ -1,0 +1,12 @@
+"""Tests of the sentences of a judgement that a reader could misread."""
+
+import fmbench
+from fmbench.report.judgement import explain_columns, summarise
+
+
+def test_a_figure_above_all_that_was_checked_is_said_with_its_distance():
+    judgement = fmbench.judge("LeNet-5 98.80 %")
+    words = "1 is more than 0.5 points above all that a third party has checked."
+    assert words in summarise(judgement)
+    columns = explain_columns(judgement)
+    assert "needs margin: the smallest number of points within which it would be rep" in columns
