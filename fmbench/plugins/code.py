@@ -37,6 +37,7 @@ from fmbench.utils.names import SAFE_NAME, make_safe_name, suggest_names
 logger = logging.getLogger("fmbench")
 
 ENTRY_POINT_GROUP = "fmbench.runners"
+MOST_NAMES = 10  # of functions and classes that a message lists
 MAX_BYTES = 2**20
 # Packages whose distribution is known, so that the other installed packages need not be searched.
 KNOWN_DISTRIBUTIONS: Mapping[str, list[str]] = {"sklearn": ["scikit-learn"], "torch": ["torch"]}
@@ -82,13 +83,23 @@ class PluginCode:
         except AttributeError as error:
             name, known = error.name or self.attribute, dir(error.obj or module)
             near = suggest_names(name, [other for other in known if not other.startswith("_")])
-            raise UserError(f"{self.location} has no {name!r}{near}") from None
+            own = [n for n, value in vars(module).items() if _is_defined_in(module, n, value)]
+            listed = (
+                f" It has: {', '.join(own)}" if near == "." and 0 < len(own) <= MOST_NAMES else ""
+            )
+            raise UserError(f"{self.location} has no {name!r}{near}{listed}") from None
 
     def find_registered_runner(self, factory: Any) -> registry.Runner | None:
         """Return the runner that the module made of ``factory`` with ``@register``, if it did."""
         _, registered = _load_module(self.location, self.source, self.text)
         known = [*registered.values(), *runners.load_runners().values()]
         return next((runner for runner in known if runner.factory is factory), None)
+
+
+def _is_defined_in(module: ModuleType, name: str, value: object) -> bool:
+    """Whether ``value`` is a public function or class that the module itself defines."""
+    is_code = callable(value) and getattr(value, "__module__", None) == module.__name__
+    return is_code and not name.startswith("_")
 
 
 def find_code(spec: ModelSpec) -> PluginCode | None:

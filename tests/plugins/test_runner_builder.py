@@ -109,6 +109,7 @@ def test_an_inner_estimator_has_parameters_too(runner_of):
         (["./none.py:make_model"], "./none.py cannot be read: No such file"),
         (["./my_model.py"], "also name the function or class in it: ./my_model.py:NAME"),
         (["./my_model.py:make_modle"], "has no 'make_modle': did you mean make_model"),
+        (["./my_model.py:svm"], "has no 'svm'. It has: make_model, "),
         (["./my_model.py:number"], "cannot make a model: name a function or a class"),
         (["./my_model.py:needs"], "needs 'x': give it a default, or -p x=..."),
         (["./my_model.py:raises"], "raises: ZeroDivisionError: division by zero (line"),
