@@ -84,10 +84,9 @@ class PluginCode:
             name, known = error.name or self.attribute, dir(error.obj or module)
             near = suggest_names(name, [other for other in known if not other.startswith("_")])
             own = [n for n, value in vars(module).items() if _is_defined_in(module, n, value)]
-            listed = (
-                f" It has: {', '.join(own)}" if near == "." and 0 < len(own) <= MOST_NAMES else ""
-            )
-            raise UserError(f"{self.location} has no {name!r}{near}{listed}") from None
+            if near == "." and name == self.attribute and 0 < len(own) <= MOST_NAMES:
+                near = f". It has: {', '.join(own)}"
+            raise UserError(f"{self.location} has no {name!r}{near}") from None
 
     def find_registered_runner(self, factory: Any) -> registry.Runner | None:
         """Return the runner that the module made of ``factory`` with ``@register``, if it did."""
