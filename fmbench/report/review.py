@@ -92,7 +92,7 @@ def _write_introduction(
     n, n_measured = len(rows), sum(row.mean is not None for row in rows)
     number = "1 accuracy" if n == 1 else f"{n} accuracies"
     if not n_measured:
-        return f"We checked {number} of {title}{tools}. No rerun is matched with its models."
+        return f"We checked {number} of {title}{tools}. No rerun of its models is available."
     if n_measured < n:
         number = f"{n_measured} of the {number}"
     return (
@@ -119,7 +119,7 @@ def _describe(row: JudgedRow, facts: str, printed: str) -> str:
     elif verdict.kind is VerdictKind.MISQUOTED:
         parts.append(f"; {row.misquote or verdict.reason}.")
     elif row.status is Status.NO_RUNNER:
-        parts.append("; no rerun is matched with this model.")
+        parts.append("; no rerun of exactly this model is available.")
     else:
         parts.append(f"; {verdict}.")
     if facts:
