@@ -243,7 +243,7 @@ class Forensics:
     """What :func:`forensics` found.
 
     ``folder`` holds the records that it read. ``planned`` is what would still have to be measured,
-    the most telling first; ``new_records`` are those that it has just made; ``interruption`` and
+    the most informative first; ``new_records`` are those that it has just made; ``interruption`` and
     ``unwritten`` are as in :class:`Results`.
     """
 

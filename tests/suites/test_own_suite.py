@@ -120,7 +120,11 @@ def test_the_template_never_overwrites_a_file(template):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("path", "message"),
-    [("", "empty"), (".", "is a directory"), ("/no/such/folder/x.toml", "there is no folder /no/such/folder")],
+    [
+        ("", "empty"),
+        (".", "is a directory"),
+        ("/no/such/folder/x.toml", "there is no folder /no/such/folder"),
+    ],
 )
 def test_a_path_that_cannot_be_written_is_refused_with_one_line(path, message):
     assert_one_line_error(call_fmbench("suite", "new", path), message)
