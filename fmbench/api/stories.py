@@ -243,8 +243,8 @@ class Forensics:
     """What :func:`forensics` found.
 
     ``folder`` holds the records that it read. ``planned`` is what would still have to be measured,
-    the most informative first; ``new_records`` are those that it has just made; ``interruption`` and
-    ``unwritten`` are as in :class:`Results`.
+    the most informative first; ``new_records`` are those that it has just made; ``interruption``
+    and ``unwritten`` are as in :class:`Results`.
     """
 
     findings: ForensicsFindings
