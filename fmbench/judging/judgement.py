@@ -57,7 +57,7 @@ from fmbench.suites.matching import (
     match_labels,
 )
 from fmbench.suites.rounding import Interval, compute_interval, parse_figure, parse_share
-from fmbench.suites.sources import is_about_the_test_set
+from fmbench.suites.sources import collect_figures, is_about_the_test_set
 from fmbench.utils.formatting import format_interval, format_number_of, join_words
 
 if TYPE_CHECKING:
@@ -594,8 +594,8 @@ def _find_seeds(row: JudgedRow) -> int | None:
 def _check(suite: Suite, rounding: str) -> ConsistencyResult | None:
     """Check whether the figures can be true together.
 
-    None if no model has two of them, and none has a spread. A claim or an error rate that no number
-    of right images gives is left out. It gets a note.
+    None if no model has two of them of these images, and none has a spread. A claim or an error
+    rate that no number of right images gives is left out. It gets a note.
     """
     n_images = sum(suite.n_per_class)
     rows = tuple(
@@ -606,6 +606,8 @@ def _check(suite: Suite, rounding: str) -> ConsistencyResult | None:
     )
     reported = tuple(f for f in suite.reported if not _is_impossible_rate(f, n_images))
     suite = replace(suite, rows=rows, reported=reported)
+    if not suite.matrices and not collect_figures(suite)[0]:
+        return None  # all are about other images
     if not suite.reported and not suite.matrices:
         labels = [row.label for row in suite.rows if row.claimed is not None]
         has_spread = any(row.sd is not None for row in suite.rows if row.claimed is not None)

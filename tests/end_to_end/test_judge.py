@@ -311,6 +311,13 @@ REPORTS = {
 }
 
 
+def test_a_suite_whose_claims_are_all_of_other_images_is_judged():
+    found = judge("xiao2017")
+    assert found.consistency is None
+    assert len(found.claims) > 100
+    assert not found.contradictory
+
+
 @pytest.fixture
 def without_hurry(monkeypatch):
     """Let the check do as much work as it needs."""

@@ -496,10 +496,7 @@ def _explain_line(sentence: Sentence, where: str) -> str:
     if explained and len(explained) == len(sentence.figures):
         return _note_not_taken(where, explained[-1].why_not, sentence, explained[-1])
     if re.search("[0-9]", text):
-        return (
-            f"{where}: no figure is clear in {text!r}; write it with a percent sign or after a"
-            " colon, such as 'ResNet-18: 93.1 %'"
-        )
+        return f"{where}: no figure is clear in {text!r}; it needs a percent sign or a colon"
     return f"{where}: no figure in {text!r}"
 
 
