@@ -100,7 +100,7 @@ class JudgedClaim:
     prints it. ``match`` says how the label became a runner; None if the suite names the runner, or
     nothing names a model. ``configuration`` describes what was measured. ``ladder`` says where the
     figure stands among published ones, ``nearest`` which of fmbench's rows have such an accuracy.
-    ``exceeds_checked``: it is above all that a third party has checked, by more than the margin.
+    ``exceeds_checked``: it is more than the margin above every result that a third party checked.
     ``seeds`` is the number of seeds that would decide: 0 for the default number, None if no run
     would. ``as_today``: the verdict on a claim of other images if it were about today's. ``known``
     is the published claim whose facts count, because the document quotes its table.
@@ -488,9 +488,13 @@ def _judge_name(row: JudgedRow, label: str, measurements: Measurements) -> Judge
     if not lowest <= row.claimed <= max(means) + NAME_MARGIN:
         return row
     range_ = format_interval(min(means), max(means))
-    reason = f"recipe not stated; {len(means)} of {len(names)} with this name get {range_} %"
     if len(names) < 2:
-        reason = f"recipe not stated; only one with this name is measured, with {range_} %"
+        measured = "only one with this name is measured, with"
+    elif len(means) == len(names):
+        measured = f"the {len(names)} with this name get"
+    else:
+        measured = f"{len(means)} of the {len(names)} with this name are measured, with"
+    reason = f"recipe not stated; {measured} {range_} %"
     return replace(row, verdict=Verdict(VerdictKind.UNTESTABLE, reason=reason))
 
 
@@ -763,7 +767,7 @@ def _note_verdicts_as_today(claims: Sequence[JudgedClaim]) -> Iterator[str]:
     if labels:
         verdicts = [f"{words} ({_join_labels(of)})" for words, of in labels.items()]
         yield (
-            "If a figure claimed of other images was measured on today's, the verdict would be: "
+            "If a claim of other images was measured on today's images, the verdict would be: "
             f"{'; '.join(verdicts)}."
         )
 

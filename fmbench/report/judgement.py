@@ -56,7 +56,7 @@ if TYPE_CHECKING:
     from rich.console import Group
     from rich.text import Text
 
-ABOVE = "above all that a third party has checked"
+ABOVE = "above every result that a third party has checked"
 COMMAND = "    "  # before a line to copy, which is never wrapped
 NO_MODEL = "no model is matched"
 IN_POINTS = "needs margin"  # to be reproduced: the smallest that suffices

@@ -79,7 +79,7 @@ class Ladder:
         return LadderPlace(accuracy, above, equal, below, self._describe(accuracy, above, below))
 
     def exceeds_checked(self, accuracy: float, margin: float) -> bool:
-        """Whether it is above all that a third party has checked, by more than a margin.
+        """Whether it is above every result that a third party has checked, by more than a margin.
 
         Both are fractions.
         """

@@ -184,7 +184,7 @@ def test_a_claim_of_other_images_is_also_judged_as_if_it_were_measured_on_todays
     judgement = judge(make_claim("SVC", "89.70"), make_claim("LeNet-5", "90.80"), *others)
     of_others, today, *_ = judgement.claims
     assert of_others.as_today.kind is VerdictKind.REPRODUCED and today.as_today is None
-    [note] = [note for note in judgement.notes if "measured on today's" in note]
+    [note] = [note for note in judgement.notes if "measured on today's images" in note]
     assert "reproduced (SVC and LinearSVC)" in note
     found = [claim["verdict_on_todays_images"] for claim in judgement.as_json()["claims"]]
     assert found[:2] == ["reproduced", None]
@@ -271,7 +271,7 @@ def test_a_claim_above_all_that_others_checked_speaks_against_it_only_beyond_the
     assert not judge(make_claim("Vision transformer", near)).speaks_against
     judgement = judge(make_claim("Vision transformer", far))
     assert judgement.speaks_against
-    assert "above all that a third party has checked" in summarise(judgement)
+    assert "above every result that a third party has checked" in summarise(judgement)
     of_others = judge(make_claim("Vision transformer", far), n_per_class=(100,) * 10)
     assert not of_others.speaks_against  # such as the digits
 

@@ -6,7 +6,7 @@ from fmbench.report.judgement import explain_columns, format_judgement, summaris
 
 def test_a_figure_above_all_that_was_checked_is_said_with_its_distance():
     judgement = fmbench.judge("LeNet-5 98.80 %")
-    words = "1 is more than 0.5 points above all that a third party has checked."
+    words = "1 is more than 0.5 points above every result that a third party has checked."
     assert words in summarise(judgement)
     columns = explain_columns(judgement)
     assert "needs margin: the smallest number of points within which it would be rep" in columns
