@@ -319,6 +319,33 @@ def is_title_of_training(title: str) -> bool:
     return _TITLE_OF_TRAINING.fullmatch(title) is not None
 
 
+# "[RESULTS - TRAIN SET]", "Start evaluating the test set ..."
+_WORD_OF_EVALUATION = (
+    r"(?:evaluat\w+|results?|performance|scores?|metrics|predict\w+|(?:classification )?reports?)"
+)
+_TITLE_OF_SET = re.compile(
+    rf"(?=.*\b{_WORD_OF_EVALUATION})\W*(?:(?:{_WORD_OF_EVALUATION}|start\w*|begin\w*|now|model"
+    r"|final|on|for|of|the)\W+)*(?P<images>train(?:ing)?|val(?:id(?:ation)?)?|dev|test(?:ing)?)"
+    rf"[ _-]?(?:set|data(?: ?set)?|images|split)(?:\W+{_WORD_OF_EVALUATION})*\W*",
+    re.IGNORECASE,
+)
+TITLED_SET = f"the {TRAINING_SECTION}"  # as a title of this form says, in words that are no slip
+
+
+def find_set_of_title(line: str) -> str | None:
+    """Return of which images the lines below a title are: ``test``, ``other``, or None: no title.
+
+    A program prints such titles where it evaluates a model on several sets of images.
+    """
+    match = _TITLE_OF_SET.fullmatch(line[:_MAX_TITLE])
+    if match is None:
+        return None
+    return "test" if match["images"].lower().startswith("test") else "other"
+
+
+_MAX_TITLE = 120  # characters
+
+
 def mentions_test_images(text: str) -> bool:
     """Whether a part of a sentence speaks of a test or an evaluation: ``on the test set``."""
     return _NAMES_TEST.search(text) is not None

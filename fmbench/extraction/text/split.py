@@ -14,7 +14,9 @@ from collections.abc import Iterator, Sequence
 from fmbench.extraction.data_set_names import FASHION_IN_HEADS, IN_SENTENCES
 from fmbench.extraction.text.conditions import (
     SOME_CLASSES,
+    TITLED_SET,
     TRAINING_SECTION,
+    find_set_of_title,
     is_title_of_training,
     restricts_classes,
 )
@@ -143,6 +145,7 @@ class Headings:
     def __init__(self, context: str | None = None) -> None:
         """Begin with the data set that is named before the text."""
         self._named: list[tuple[int, str]] = [(0, context)] if context else []
+        self._has_title_of_test = False
 
     @property
     def data_set(self) -> str | None:
@@ -159,10 +162,14 @@ class Headings:
         """Go on below a line, if it is a heading or only names a data set; tell whether it is."""
         data_set = find_data_set_of_line(line)
         heading = _HEADING.match(line[:_MAX_START])
-        if heading is None and data_set is None:
+        images = find_set_of_title(line)
+        if heading is None and data_set is None and images is None:
             return False
         level = LINE_LEVEL if heading is None else _find_level(line)
-        of_training = TRAINING_SECTION if is_title_of_training(line) else None
+        self._has_title_of_test |= images == "test"
+        of_training = TRAINING_SECTION if images == "other" or is_title_of_training(line) else None
+        if of_training and self._has_title_of_test:
+            of_training = TITLED_SET  # what is called a test figure below it is not one
         if data_set is None and _CLUSTERING.fullmatch(line[:_MAX_START]):
             data_set = "clustering"
         self.enter(level, data_set or _choose_data_set(clean_sentence(line)) or of_training)
@@ -466,6 +473,7 @@ def _is_alone(line: str) -> bool:
         _HEADING.match(line[:_MAX_START])
         or is_log_line(line)
         or is_training_log(line)
+        or find_set_of_title(line)
         or (line.rstrip().endswith(":") and find_data_set_of_line(line))
         or _DATA_SET_KEY.fullmatch(line.strip()[:_MAX_START])
     )
@@ -490,6 +498,7 @@ def split_sentences(
             continue
         holds_below = _holds_below(block) or _is_item(following)
         holds_below = holds_below or _begins_results(block, headings.data_set)
+        holds_below = holds_below or find_set_of_title(block) is not None
         is_above = holds_below and headings.enter_line(block)
         if is_above and not _ENDS_WITH_RESULT.search(block[-_MAX_START:]):
             continue
