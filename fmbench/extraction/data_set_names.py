@@ -250,7 +250,25 @@ class Headings:
                 return ""
             if _is_about_data(heading.text, is_title=place == 0):
                 return "" if self._is_overruled(heading, place, first) else heading.text
+            if sentence := self._find_data_of_section(place, first):
+                return sentence
             place = heading.parent
+        return ""
+
+    def _find_data_of_section(self, place: int, first: int) -> str:
+        """Return the sentence just below a heading that says on which other data set all is done.
+
+        The result is empty if there is none, or if Fashion-MNIST is named from there to the table.
+        """
+        start = self._starts[place] + 1
+        end = min([first, *self._starts[place + 1 : place + 2], start + _MAX_SECTION])
+        next_one = bisect_left(self._fashion, start)
+        if next_one < len(self._fashion) and self._fashion[next_one] < first:
+            return ""
+        for line in self._lines[start:end]:
+            is_item = line.lstrip()[:2] in ("* ", "- ") and _BEGINS_WITH_DATA.match(line)
+            if is_item or _DONE_ON_DATA.search(line):
+                return tidy(line)
         return ""
 
     def list_above(self, first: int) -> tuple[str, ...]:
@@ -276,6 +294,8 @@ class Headings:
             end -= 1
         start = end
         while start > max(0, end - _MAX_LEAD_LINES - 1) and self._lines[start - 1].strip():
+            if _MARKDOWN_HEADING.match(self._lines[start - 1][:_MAX_HEADING]):
+                break
             start -= 1
         if end - start > _MAX_LEAD_LINES:
             return ""
@@ -284,8 +304,23 @@ class Headings:
         return "" if len(text) > _MAX_LEAD or re.search(r"[|\\\t]", text) else text
 
 
+# "* CIFAR-10, batch size 64, 10 clients" above a table
+_BEGINS_WITH_DATA = re.compile(rf"[\s*\u2022-]*{OTHERS_IN_HEADS.pattern}\s*[,:(](?!.*\.\s)", re.I)
+
+
+_MAX_SECTION = 20  # lines below a heading that are looked at
+_DONE_ON_DATA = re.compile(
+    r"\b(?:experiments?|models?|networks?|results?|[\w-]*[0-9])\b[^.;|]{0,40}?\b(?:is|are|was|were)"
+    r" (?:all )?(?:done|trained|tested|evaluated|performed|conducted|run|carried out|measured)"
+    rf" on (?:the )?{OTHERS_IN_HEADS.pattern}(?!,? ?(?:and|or|,) )",
+    re.IGNORECASE,
+)
+
+
 def _is_about_other_data(sentence: str) -> bool:
     """Whether a sentence is about results on other data sets: ``Results on CIFAR-10.``"""
+    if _BEGINS_WITH_DATA.match(sentence) and not _VERB.search(sentence):
+        return True
     is_title = not _VERB.search(sentence) and sentence.endswith((".", ":"))
     if not (is_title or _ABOUT_THE_TABLE.match(sentence)) or _ONLY_COMPARED.search(sentence):
         return False

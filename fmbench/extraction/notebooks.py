@@ -107,6 +107,7 @@ def clean_output(text: str) -> str:
     Objects (``<Figure size 640x480>``), warnings and weights are blanked. What Python 2 prints as a
     pair, ``('Test accuracy:', 0.91)``, becomes ``Test accuracy: 0.91``.
     """
+    text = re.sub(r"\x1b\[[0-9;]{0,20}[A-Za-z]", "", text)  # colours
     if re.match(r"\s*tensor\(\s*\[\[\[", text):
         return ""  # weights or images
     lines = re.split(r"\r\n|\r|\n", text)

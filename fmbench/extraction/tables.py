@@ -52,6 +52,7 @@ from fmbench.extraction.table_columns import (
 )
 from fmbench.extraction.table_heads import (
     SPREAD,
+    TEST_IMAGES,
     AmbiguousColumnsError,
     Column,
     Table,
@@ -361,6 +362,9 @@ def _explain_other_images(table: Table) -> str:
     images = explain_caption(table)
     if images and any(c.n_figures for c in table.columns):
         return f"{images}, as its caption says"
+    heading = table.grid.above[0] if table.grid.above else ""
+    if not images and _ENDS_WITH_VALIDATION.search(heading) and not _names_test(table):
+        return f"validation images, as the heading above it says ({heading[:60]!r})"
     if _names_fashion(table):
         return ""
     caption = find_data_sets(table.grid.caption)
@@ -372,6 +376,17 @@ def _explain_other_images(table: Table) -> str:
     if not above or not any(c.n_figures for c in table.columns):
         return ""
     return f"{join_words(find_data_sets(above).others)}, as the text above it says ({above[:60]!r})"
+
+
+# Best accuracy scores obtained in validation
+_ENDS_WITH_VALIDATION = re.compile(
+    r"\b(?:in|on|during) (?:the )?validation(?: set| data| images)?\W*$", re.IGNORECASE
+)
+
+
+def _names_test(table: Table) -> bool:
+    """Whether a head of a table says that its figures are of the test images."""
+    return any(TEST_IMAGES.search(column.head) for column in table.columns)
 
 
 def _names_fashion(table: Table) -> bool:

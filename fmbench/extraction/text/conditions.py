@@ -12,10 +12,11 @@ from collections.abc import Iterator
 
 _IMAGES = re.compile(
     r"\b(?:(?<!generative )adversar\w+|attack(?:s|ed)?|fgsm|pgd|perturb\w+|corrupt(?:ed|ions?)"
-    r"|noisy(?! labels?)|(?:robust|certified) (?:(?:average|mean|test) )*accurac(?:y|ies)"
+    r"|noisy(?! labels?)|(?:robust|certified) (?:(?:average|mean|test) )*(?:accurac(?:y|ies)|errors?)"
     r"|(?:concept|data|domain|distribution(?:al)?|covariate) (?:drift|shift)s?"
     r"|occlu(?:ded|sions?)|missing pixels|masked (?:pixels|images|patches)"
     r"|(?:pixels|images|patches) (?:is|are|was|were) (?:masked|missing|removed|hidden)"
+    r"|eps(?:ilon)? ?[:=] ?(?!0(?:\.0+)?[\s,;|])[0-9./]+[\s,;|]+test accuracy"
     r"|(?:rotated|blurred|shifted|inverted|distorted|out-of-distribution|ood)"
     r"(?: test)? (?:images|inputs|set|data)"
     r"|(?<!random )(?:[0-9]-pixel|circular|(?:right|left|down|up)(?:ward)?|vertical)"
@@ -64,6 +65,8 @@ _CLASSES = re.compile(
     rf"(?:first |last )?{_NUMBER} (?:\w+ )?classes\b(?! (?:of|each|per)\b)"
     r"|(?:super|coarse|meta)[- ]?(?:class(?:es)?|categor(?:y|ies)|labels?)"
     r"|(?:class|label|digit)(?:es|s)? [0-9] (?:vs\.?|versus|against|and) (?:(?:class|label) )?[0-9]"
+    r"|(?:(?:sub)?sets? of|only|just|restricted to|train\w* on) (?:the )?classes"
+    r" [0-9](?:(?:, ?| ?& ?|,? and )[0-9]){1,8}(?![0-9])"
     r"|subsets? of (?:the |its )?(?:ten |10 )?classes|one-(?:vs|versus|against)-(?:rest|all|one)"
     r" (?:accurac\w+|tasks?|problems?))",
     re.IGNORECASE,
@@ -273,8 +276,8 @@ def _is_stated(pattern: re.Pattern[str], part: str) -> bool:
 # ---- training images -----------------------------------------------------------------------------
 
 _IMAGES_BEFORE = re.compile(
-    r"\b(?:for|on|in|during) (?:the )?(?P<stated>train(?:ing)?|val(?:id(?:ation)?)?|test(?:ing)?)"
-    r"(?: set| data| images| samples)?\s?[:,]"
+    r"(?<!epochs )\b(?:for|on|in|during) (?:the )?(?P<stated>train(?:ing)?|val(?:id(?:ation)?)?|test(?:ing)?)"
+    r"(?: set| data| images| samples)?(?:\s?[:,]|\s(?:of|is|was) (?:about |around |only |~)?$)"
     r"|\b(?P<beside>train(?:ing)?|(?<!cross[- ])val(?:id(?:ation)?)?|test(?:ing)?"
     r"|(?:oob|out-of-bag)(?: (?:score|estimate|accuracy))?)(?: set)?\s?[:=]?\s?$",
     re.IGNORECASE,

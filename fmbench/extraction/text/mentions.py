@@ -98,7 +98,7 @@ _UNIT_AFTER = re.compile(
     r"|thousand|neurons?|units?|nodes?|filters?|maps?|kernels?|channels?|trees?|neighbou?rs|steps?"
     r"|iterations?|components?|batches|gpus?|cpus?|cores?|bits?|dimensions?|features?|folds?|models?|networks?"
     r"|blocks?|experiments?|configurations?|connections|participants|persons|people|annotators"
-    r"|years?|papers?|datasets?|data sets?|splits?|fold)(?![\w])",
+    r"|years?|papers?|datasets?|data sets?|splits?|fold|tokens?)(?![\w])",
     re.IGNORECASE,
 )
 # 19 accuracies; the 19 published values
@@ -124,13 +124,19 @@ _DIFFERENCE_BEFORE = re.compile(
 _GAP_BETWEEN = re.compile(
     rf"\b(?:gap|difference) between [^.;,()]{{0,60}} \(\s*(?:{ABOUT})?\s*$", re.IGNORECASE
 )
+# 202 of 293 errors (~70 %)
+_SHARE_OF_COUNT = re.compile(
+    r"\b[0-9]+ (?:out )?of (?:the |all )?[0-9]+ (?:errors|mistakes|mis-?classifi\w+)[^.;()]{0,30} ?\([~<>]?$",
+    re.IGNORECASE,
+)
+_WEIGHT_AFTER = re.compile(r" weight(?:ing)?(?=[\s.,;)]|$)(?! decay)", re.IGNORECASE)
 _FEW_IMAGES = re.compile(r"\s*(?:=*>|=|\()?\s*[0-9]+ (?:out )?of (?:the )?[0-9]{1,3}(?![0-9,.])")
 _INTO = re.compile(r"\b[^.;]{0,60}? (?:in)?to (?:the |about |over )*[0-9]", re.IGNORECASE)
 _DIFFERENCE_AFTER = re.compile(
     r"^\s?(?:-?(?:percentage[- ]?)?points?\b|pp\b|p\.p\.|(?:absolute |relative |test |higher )*"
     r"(?:improvements?|increases?|gains?|reductions?|decreases?|drops?|differences?|higher|lower"
     r"|better|worse|more|less|fewer|faster|slower|above|below|points?|gaps?)\b"
-    r"|(?:in )?(?:accuracy )?(?:improvement|gain|increase|drop)\b)",
+    r"|(?:in )?(?:(?:accuracy|recall|precision|f1) )?(?:improvement|gain|increase|drop)\b)",
     re.IGNORECASE,
 )
 _OTHER_SHARE_AFTER = re.compile(
@@ -144,6 +150,7 @@ _OTHER_SHARE_AFTER = re.compile(
     r"|items|articles|accuracy|correct|recall|precision|f1|test|them|predictions?|methods?|models?"
     r"|networks?|approach|classifiers?|baseline|architecture|system)\b"
     r"|(?:the |an? |our |its )?(?-i:[A-Z]))"
+    r"|(?:train(?:ing)?|val(?:id(?:ation)?)?|test|hold-?out)[ -](?:split|share)\b"
     r"|of (?:the |all )?(?:training|train|validation|original) |(?:lower|upper|prediction"
     r"|error (?:bars?|margins?|bounds?))\b"
     r"|(?:of )?(?:training|validation|test) (?:data|set|split|images)\b|for (?:training|testing"
@@ -164,7 +171,7 @@ _PARAMETER_BEFORE = re.compile(
 _OTHER_SHARE_BEFORE = re.compile(
     r"\b(?P<parameter>(?:noise|sparsity|pruning|compression|occlusions?|mask(?:ing|ed)"
     r"|missing (?:labels|values|pixels|data)|corruptions?|imbalance|poison(?:ing|ed)|contamination"
-    r"|mislabel\w*|(?:label )?flip(?:s|ping)?|coverage)"
+    r"|mislabel\w*|(?:label )?flip(?:s|ping)?|coverage|progress)"
     r"(?: (?:rate|level|ratio|fraction|share|probability|proportion|percentage|strength)s?"
     r"(?: is)?)?)"
     r"\s*(?:of|=|:|is|was|at|up to)?\s*(?:about |only )?[(]?$",
@@ -204,6 +211,7 @@ _INTERVAL_BEFORE = re.compile(
     re.IGNORECASE,
 )
 _INTERVAL_AFTER = re.compile(rf"^ ?[,;-] ?{_NUMBER} ?%? ?\]")
+_FORMAT = re.compile(r"\{[\w.\[\]() ]*:[<>^+]?[0-9]*$")  # test error: {:.2%}
 # 10:00:01,123 of a log; \0 stands for the number
 _TIME = re.compile(r"(?<![\w-])(?:\0:[0-9]{2}:[0-9]{2}|[0-9]{1,2}:(?:\0:[0-9]{2}|[0-9]{2}:\0))")
 # I split the images into 80 % training and 20 % validation
@@ -230,7 +238,11 @@ _RANGE_AFTER = re.compile(rf"^ ?%? ?(?:-|to|and) ?{_NUMBER}", re.IGNORECASE)
 _RANGE_BEFORE = re.compile(
     rf"(?<![\w=-]){_NUMBER} ?%? ?(?:-|to) ?$|\bbetween {_NUMBER} ?%? and $", re.IGNORECASE
 )
-_FROM = re.compile(rf"\bfrom (?:about )?{_NUMBER} ?%? to $", re.IGNORECASE)
+_FROM = re.compile(
+    rf"(?<!ranging )(?<!range )(?<!ranges )(?<!ranged )(?<!vary )(?<!varies )(?<!varying )"
+    rf"\bfrom (?:about )?{_NUMBER} ?%? to $",
+    re.IGNORECASE,
+)
 _BETWEEN = re.compile(r"\b(?:between|from|range[sd]?(?: \w+)?) ?(?:about )?$", re.IGNORECASE)
 
 
@@ -328,6 +340,13 @@ def _clean_latex(text: str) -> str:
     return re.sub(r"\{([^{}*+=:\"']*)\}", r"\1", re.sub(r"\\[a-zA-Z]{2,}\*?\{", "", text))
 
 
+# Test accuracy -> 0.91
+_ARROW_BEHIND_METRIC = re.compile(
+    rf"(?P<metric>\b(?:acc(?:uracy)?|errors?|kappa|f1|precision|recall|scores?)) ?{_ARROW} ?(?=[0-9])",
+    re.IGNORECASE,
+)
+
+
 def clean_sentence(text: str) -> str:
     """Return a sentence on one line, with ASCII signs, without citations and simple markup."""
     text = _clean_latex(text[:MAX_SENTENCE])
@@ -346,6 +365,7 @@ def clean_sentence(text: str) -> str:
     )
     text = re.sub(r"(?<![a-zA-Z])(tr)[ain]{3,8}g(?![a-zA-Z])", r"\1aining", text)  # misspelt
     text = normalise_signs(text.replace("\u2014", " - ").replace("\u00d7", "x"))
+    text = _ARROW_BEHIND_METRIC.sub(r"\g<metric>: ", text)
     text = re.sub(r"[“”„«»]", '"', text)
     return " ".join(_CITATION.sub(" ", text).split())
 
@@ -396,6 +416,8 @@ def _explain_number(sentence: str, figure: FigureMention) -> str:
             return SIZE_OF_LAYER
     if _is_version(sentence, figure):
         return "a version"
+    if _FORMAT.search(before):
+        return "a format in which a program prints"
     if _TIME.search(f"{before[-6:]}\0{after[:6]}"):
         return "a time of day"
     if before.endswith("@"):
@@ -420,7 +442,9 @@ def _explain_number(sentence: str, figure: FigureMention) -> str:
         or _DIFFERENCE_AFTER.match(after)
     ):
         return DIFFERENCE
-    if figure.is_percent and _OTHER_SHARE_AFTER.match(after):
+    if _WEIGHT_AFTER.match(after) or (figure.is_percent and _OTHER_SHARE_AFTER.match(after)):
+        return "a share of something else"
+    if figure.is_percent and _SHARE_OF_COUNT.search(before):
         return "a share of something else"
     few = _FEW_IMAGES.match(after) if figure.is_percent else _FEW_IMAGES.fullmatch(figure.text)
     if few:

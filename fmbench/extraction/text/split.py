@@ -57,7 +57,8 @@ _LOGGED_METRIC = (  # a line that ends with a metric, an equals sign or colon, a
 )
 _TRAINING_LOG = re.compile(
     r"\bval_(?:loss|acc)|\bepoch[ :#=]*\[?[0-9]+ ?[/\]]|\bloss[:=] ?[0-9.]+ ?[-,|]? ?acc"
-    r"|[0-9]+/[0-9]+ \[=|\b[0-9]+ ?/ ?[0-9]+ (?:batches|steps|it)\b",
+    r"|[0-9]+/[0-9]+ \[=|\b[0-9]+ ?/ ?[0-9]+ (?:batches|steps|it)\b"
+    r"|\b(?P<done>[0-9]+)/(?!(?P=done)\b)[0-9]+ ?\u2501",  # a bar of Keras that is not full
     re.IGNORECASE,
 )
 _TEST_LINE = re.compile(
