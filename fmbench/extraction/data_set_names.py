@@ -37,12 +37,12 @@ OTHERS_IN_HEADS = re.compile(rf"(?<![^\W_])(?:{_OTHERS}|digits)(?![^\W_])", re.I
 # Letters that end a name; those of Korean and the like stand directly behind one.
 _LATIN = r"A-Za-z0-9_\u00c0-\u024f"
 # The file of a trained model says at its end of which data it is: snn_mnist.pt
-_SAVED_MODEL = r"(?:pth?|h5|hdf5|keras|ckpt|onnx|pkl|joblib|safetensors|tflite|pb)"
+SAVED_MODEL = r"(?:pth?|h5|hdf5|keras|ckpt|onnx|pkl|joblib|safetensors|tflite|pb)"
 IN_SENTENCES = re.compile(
     rf"(?<![{_LATIN}-])(?:(?P<fashion>{_FASHION}|fashion (?:images|data ?set|articles?))"
     rf"|(?P<other>{_OTHERS}))(?![{_LATIN}])"
     rf"|(?<=[A-Za-z0-9][_-])(?:(?P<saved_fashion>{_NAME}|fashion)|(?P<saved_other>{_OTHERS}))"
-    rf"(?=\.{_SAVED_MODEL}(?![\w]))",
+    rf"(?=\.{SAVED_MODEL}(?![\w]))",
     re.IGNORECASE,
 )
 

@@ -65,9 +65,7 @@ _TOP_1 = MetricName("accuracy", remark="top-1 accuracy is the accuracy")
 _PRECISION_AT_1 = MetricName("accuracy", remark="'precision at 1' is the top-1 accuracy")
 
 # Also misspelt: accuray, acurracy, accurrancy.
-_ACC = (
-    r"(?:accurac(?:y|ies)|a(?:cc?ur|ccurr)(?:ra|a)(?:cy|y|ncy)|acc(?:ur)?(?:s\b)?\.?)"
-)
+_ACC = r"(?:accurac(?:y|ies)|a(?:cc?ur|ccurr)(?:ra|a)(?:cy|y|ncy)|acc(?:ur)?(?:s\b)?\.?)"
 _ERR = r"(?:errors?(?: rates?)?|err\.?)"
 _AVERAGED = r"(?:(?:macro|weighted|micro)(?:[ -]?(?:averaged?|avg\.?|mean))?|unweighted)"
 _PER_CLASS = (
@@ -91,8 +89,8 @@ _PATTERNS: tuple[tuple[str, MetricName | None], ...] = (
     (rf"(?:robust|adversarial|certified|attacked?|pgd|fgsm)[ -]{_ACC}", None),
     (rf"{_ACC} (?:under|against|after) (?:an? )?(?:\w+ )?(?:attack|noise|perturbation)s?", None),
     (
-        rf"(?:{_ACC}|{_ERR}) (?:gains?|drops?|loss(?:es)?|differen(?:ces?|t)|diff\b|improvements?|increases?"
-        r"|decreases?|gaps?|reductions?|degradations?|curves?|bars?|messages?)"
+        rf"(?:{_ACC}|{_ERR}) (?:gains?|drops?|loss(?:es)?|differen(?:ces?|t)|diff\b"
+        r"|improvements?|increases?|decreases?|gaps?|reductions?|degradations?|curves?|bars?|messages?)"
         r"(?! (?:from|to|by)\b)",
         None,
     ),

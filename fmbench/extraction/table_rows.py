@@ -212,7 +212,9 @@ _ENDS_WITH_PART = re.compile(
 
 def _name_parts(entries: Sequence[_Entry]) -> list[_Entry]:
     """Take the images out of the names where ``SVC Train`` stands beside ``SVC Test``."""
-    found = [_ENDS_WITH_PART.fullmatch(entry.names[0]) if entry.names else None for entry in entries]
+    found = [
+        _ENDS_WITH_PART.fullmatch(entry.names[0]) if entry.names else None for entry in entries
+    ]
     parts: dict[str, set[str]] = {}
     for match in filter(None, found):
         parts.setdefault(match["name"], set()).add(match["part"].lower()[:2])

@@ -345,6 +345,8 @@ def _explain_other_task(table: Table) -> str:
     heading = table.grid.above[-1] if table.grid.above else ""
     if _names_other_task(heading) and not _names_fashion(table):
         return f"of another task, as the text above it says ({heading[:60]!r})"
+    if _TYPICAL.search(table.grid.caption):
+        return "of values that are only expected, as its caption says"
     if any(column.n_figures for column in table.columns) and _EXPECTED.search(heading):
         return f"only expected, as the text above it says ({heading[:60]!r})"
     return _find_condition(table)
@@ -353,6 +355,15 @@ def _explain_other_task(table: Table) -> str:
 _EXPECTED = re.compile(
     r"\b(?:expected|anticipated|planned|target) (?:results?|performance|accurac\w+|scores?)\b"
     r"|\b(?:results?|performance|accurac\w+|scores?|metrics?) (?:expected|targets?|goals?)\b",
+    re.IGNORECASE,
+)
+
+
+# "expected metrics (typical values of the network)", also in French
+_TYPICAL = re.compile(
+    r"\b(?:typical|hypothetical|illustrative|invented|made-up|placeholder|dummy) (?:values?"
+    r"|figures?|numbers?|results?|metrics?|accurac\w+)|\bvaleurs (?:typiques|indicatives)"
+    r"|\b(?:m[\u00e9e]triques|r[\u00e9e]sultats|valeurs)(?: [\w-]+){0,2} attendue?s\b",
     re.IGNORECASE,
 )
 

@@ -310,3 +310,17 @@ def test_what_is_printed_is_of_training_images_if_nothing_speaks_of_a_test(
 ) -> None:
     found = read((code, printed), "MLP: 88.1 % test accuracy")
     assert [value for _, value in show(found)] == [*values, "88.1%"]
+
+
+def test_files_of_weights_name_the_models_of_the_results_below_them() -> None:
+    printed = (
+        "Evaluating TinyNet_units=10.pth\nTest accuracy: 0.8826\n----\n"
+        "Evaluating models/WideNet.pth\nTest accuracy: 0.9011\n"
+    )
+    assert show(read(("", printed))) == [("TinyNet_units=10", "0.8826"), ("WideNet", "0.9011")]
+    assert show(read(("", "Loading best_model.pth\nTest accuracy: 0.9011\n"))) == [("", "0.9011")]
+
+
+def test_a_bar_that_is_not_full_is_of_the_training() -> None:
+    bar = "\x1b[1m 33/1500\x1b[0m \x1b[37m\u2501\u2501\x1b[0m 7s - accuracy: 0.31 - loss: 1.9"
+    assert show(read(("", f"{bar}\nTest accuracy: 0.9094\n"))) == [("", "0.9094")]

@@ -12,7 +12,8 @@ from collections.abc import Iterator
 
 _IMAGES = re.compile(
     r"\b(?:(?<!generative )adversar\w+|attack(?:s|ed)?|fgsm|pgd|perturb\w+|corrupt(?:ed|ions?)"
-    r"|noisy(?! labels?)|(?:robust|certified) (?:(?:average|mean|test) )*(?:accurac(?:y|ies)|errors?)"
+    r"|noisy(?! labels?)"
+    r"|(?:robust|certified) (?:(?:average|mean|test) )*(?:accurac(?:y|ies)|errors?)"
     r"|(?:concept|data|domain|distribution(?:al)?|covariate) (?:drift|shift)s?"
     r"|occlu(?:ded|sions?)|missing pixels|masked (?:pixels|images|patches)"
     r"|(?:pixels|images|patches) (?:is|are|was|were) (?:masked|missing|removed|hidden)"
@@ -276,7 +277,8 @@ def _is_stated(pattern: re.Pattern[str], part: str) -> bool:
 # ---- training images -----------------------------------------------------------------------------
 
 _IMAGES_BEFORE = re.compile(
-    r"(?<!epochs )\b(?:for|on|in|during) (?:the )?(?P<stated>train(?:ing)?|val(?:id(?:ation)?)?|test(?:ing)?)"
+    r"(?<!epochs )\b(?:for|on|in|during) (?:the )?"
+    r"(?P<stated>train(?:ing)?|val(?:id(?:ation)?)?|test(?:ing)?)"
     r"(?: set| data| images| samples)?(?:\s?[:,]|\s(?:of|is|was) (?:about |around |only |~)?$)"
     r"|\b(?P<beside>train(?:ing)?|(?<!cross[- ])val(?:id(?:ation)?)?|test(?:ing)?"
     r"|(?:oob|out-of-bag)(?: (?:score|estimate|accuracy))?)(?: set)?\s?[:=]?\s?$",

@@ -394,7 +394,9 @@ _REASONS = (
         re.compile(
             r"\b(?:expect(?:s|ed)?|hopes?|hoped|aims?|aimed|targets?|targeting|goals?|should"
             r"|would(?! like to (?:share|show|report|present))|might|supposed to|imagine|suppose"
-            r"|when you see|(?:easy|enough|possible) to (?:reach|get|achieve))\b[^,;]{0,60}$",
+            r"|when you see|(?:easy|enough|possible) to (?:reach|get|achieve))\b[^,;]{0,60}$"
+            r"|\b(?:tasked|required|asked|the (?:task|aim|goal|objective) (?:is|was)) to\b"
+            r"[^;]{0,160}\b(?:at least|over|above|more than|minimum of) (?:about )?$",
             re.IGNORECASE,
         ),
         "a figure that is only expected",

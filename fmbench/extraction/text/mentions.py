@@ -126,7 +126,8 @@ _GAP_BETWEEN = re.compile(
 )
 # 202 of 293 errors (~70 %)
 _SHARE_OF_COUNT = re.compile(
-    r"\b[0-9]+ (?:out )?of (?:the |all )?[0-9]+ (?:errors|mistakes|mis-?classifi\w+)[^.;()]{0,30} ?\([~<>]?$",
+    r"\b[0-9]+ (?:out )?of (?:the |all )?[0-9]+ (?:errors|mistakes|mis-?classifi\w+)"
+    r"[^.;()]{0,30} ?\([~<>]?$",
     re.IGNORECASE,
 )
 _WEIGHT_AFTER = re.compile(r" weight(?:ing)?(?=[\s.,;)]|$)(?! decay)", re.IGNORECASE)
@@ -342,7 +343,8 @@ def _clean_latex(text: str) -> str:
 
 # Test accuracy -> 0.91
 _ARROW_BEHIND_METRIC = re.compile(
-    rf"(?P<metric>\b(?:acc(?:uracy)?|errors?|kappa|f1|precision|recall|scores?)) ?{_ARROW} ?(?=[0-9])",
+    r"(?P<metric>\b(?:acc(?:uracy)?|errors?|kappa|f1|precision|recall|scores?))"
+    rf" ?{_ARROW} ?(?=[0-9])",
     re.IGNORECASE,
 )
 
@@ -506,6 +508,8 @@ def _is_name(parameter: re.Match[str], before: str, figure: FigureMention) -> bo
     """Whether what looks like a parameter is a metric's name, or belongs to that of a model."""
     if parameter["name"]:
         return _is_metric(parameter["name"])
+    if re.search(r"[0-9] ?%(?: [a-z]+)? $", before[: parameter.start("parameter")]):
+        return True  # accuracy with a 10 % validation split: 0.91
     if parameter["no_share"] and figure.is_percent and _is_above_1(figure):
         return True
     if parameter["parameter"].lower() == "dropout" and figure.is_percent and figure.has_decimals:

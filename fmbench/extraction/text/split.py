@@ -50,7 +50,7 @@ _REFERENCES = re.compile(
 _RECORD = re.compile(
     r"^[^.|]{0,80}[:=]\s*-?[0-9][0-9.,]*(?:/[0-9,]+)?\s*%?\s*(?:\([^()]{0,40}\))?\W*$"
 )
-_EPOCH = r"\bepochs?[ :#=]*\[?[0-9]+"
+_EPOCH = r"\b(?:epochs?[ :#=]*|iter(?:ation)?s?[ :#=]+)\[?[0-9]+(?!\.?[0-9])"
 _LOGGED_METRIC = (  # a line that ends with a metric, an equals sign or colon, and a figure
     r"(?:acc|err|kappa|f1|recall|precision)[^.]{0,40}[:=]\s*[0-9][0-9.,]*(?:/[0-9,]+)?\s*%?"
     r"\s*(?:\([^()]{0,40}\))?\W*$"
@@ -161,7 +161,7 @@ class Headings:
 
     def enter_line(self, line: str) -> bool:
         """Go on below a line, if it is a heading or only names a data set; tell whether it is."""
-        data_set = find_data_set_of_line(line)
+        data_set = find_data_set_of_line(line) or find_data_set_in_code(line)
         heading = _HEADING.match(line[:_MAX_START])
         images = find_set_of_title(line)
         if heading is None and data_set is None and images is None:
@@ -243,6 +243,37 @@ def find_data_set_of_line(line: str) -> str | None:
     if key or _WORDS_OF_HEADING.fullmatch("".join(rest)):
         return _choose_data_set(text)
     return None
+
+
+# load_iris(), all_datasets["breast_cancer"], datasets.CIFAR10(...), mnist.load_data()
+_LOADED_IN_CODE = re.compile(
+    r"\b(?:load|fetch)_(?P<loaded>iris|digits|wine|breast_cancer|diabetes|olivetti_faces)\("
+    r"|(?<![a-zA-Z])data_?sets?\w*\[\s*[\"'](?P<key>[A-Za-z][\w-]{2,30})[\"']\s*\]"
+    r"|\b(?:torchvision\.|tv\.)?datasets\.(?P<class>[A-Z][A-Za-z0-9]{2,20})\("
+    r"|\b(?P<module>[a-z_]*mnist|cifar100?|cifar_?10)\.load_data\(",
+)
+_NO_DATA_SET = re.compile(
+    r"train|test|val|ImageFolder|DatasetFolder|FakeData|images?$|labels?$|data$", re.IGNORECASE
+)
+
+
+def find_data_set_in_code(text: str) -> str | None:
+    """Return the data set that program code loads; the output below it is of that one.
+
+    Code that loads several says nothing.
+    """
+    names = {
+        match[match.lastgroup or 0].replace("_", " ")
+        for match in _LOADED_IN_CODE.finditer(text[:_MAX_CODE])
+    }
+    names = {name for name in names if not _NO_DATA_SET.search(name)}
+    if len(names) != 1:
+        return None
+    (name,) = names
+    return FASHION if FASHION_IN_HEADS.search(name) else name
+
+
+_MAX_CODE = 5_000  # characters of a block of code
 
 
 def _read_name(name: str) -> str | None:
@@ -493,13 +524,15 @@ def split_sentences(
     go on with those in the text. ``is_printed``: each line stands alone.
     """
     headings = headings or Headings(context)
-    blocks = list(_split_blocks(_mark_latex(_name_records(text)), is_printed=is_printed))
+    text = _mark_latex(_name_records(_hide_comment_signs(text)))
+    blocks = list(_split_blocks(text, is_printed=is_printed))
     for block, following in itertools.zip_longest(blocks, blocks[1:], fillvalue=""):
         if _IS_LINK.fullmatch(block):
             continue
         holds_below = _holds_below(block) or _is_item(following)
         holds_below = holds_below or _begins_results(block, headings.data_set)
         holds_below = holds_below or find_set_of_title(block) is not None
+        holds_below = holds_below or find_data_set_in_code(block) is not None
         is_above = holds_below and headings.enter_line(block)
         if is_above and not _ENDS_WITH_RESULT.search(block[-_MAX_START:]):
             continue
@@ -515,6 +548,22 @@ _IS_LINK = re.compile(
     r"\s*(?:[-*\u2022]|[0-9]{1,2}[.)])\s+\[[^\n\]]{0,300}\]\(https?://[^()\s]{0,300}\)\W*"
 )
 _ENDS_WITH_RESULT = re.compile(r"[\w)*]\s?[-:=]\s?(?:0?\.[0-9]{2,}|[0-9]{2}(?:\.[0-9]+)? ?%)\W*$")
+
+
+_FENCE = re.compile(r"\s*(?:```|~~~)")
+_COMMENT = re.compile(r"(\s*)#{1,6}(?=\s)")
+
+
+def _hide_comment_signs(text: str) -> str:
+    """Remove the sign before comments in blocks of code, which is no heading there."""
+    lines = text.split("\n")
+    fences = [i for i, line in enumerate(lines) if _FENCE.match(line[:_MAX_START])]
+    if len(fences) % 2:
+        return text  # a block without an end may be none
+    for first, last in zip(fences[::2], fences[1::2], strict=True):
+        for i in range(first + 1, last):
+            lines[i] = _COMMENT.sub(r"\1", lines[i], count=1)
+    return "\n".join(lines)
 
 
 def _name_records(text: str) -> str:

@@ -38,7 +38,6 @@ from fmbench.extraction.text.mentions import (
 from fmbench.extraction.text.sentence import Named, Sentence, blank_names, find_extent, has_figure
 from fmbench.metrics.registry import METRICS
 
-
 # a replacement for MNIST, which is too easy (99.7 %)
 _TOO_EASY = re.compile(
     rf"^.*(?P<name>(?<![\w-])(?:{FASHION_IN_HEADS.pattern}|{OTHERS_IN_HEADS.pattern}))[^.;]{{0,40}}"
