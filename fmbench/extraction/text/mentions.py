@@ -124,13 +124,6 @@ _DIFFERENCE_BEFORE = re.compile(
 _GAP_BETWEEN = re.compile(
     rf"\b(?:gap|difference) between [^.;,()]{{0,60}} \(\s*(?:{ABOUT})?\s*$", re.IGNORECASE
 )
-# 202 of 293 errors (~70 %)
-_SHARE_OF_COUNT = re.compile(
-    r"\b[0-9]+ (?:out )?of (?:the |all )?[0-9]+ (?:errors|mistakes|mis-?classifi\w+)"
-    r"[^.;()]{0,30} ?\([~<>]?$",
-    re.IGNORECASE,
-)
-_WEIGHT_AFTER = re.compile(r" weight(?:ing)?(?=[\s.,;)]|$)(?! decay)", re.IGNORECASE)
 _FEW_IMAGES = re.compile(r"\s*(?:=*>|=|\()?\s*[0-9]+ (?:out )?of (?:the )?[0-9]{1,3}(?![0-9,.])")
 _INTO = re.compile(r"\b[^.;]{0,60}? (?:in)?to (?:the |about |over )*[0-9]", re.IGNORECASE)
 _DIFFERENCE_AFTER = re.compile(
@@ -212,7 +205,6 @@ _INTERVAL_BEFORE = re.compile(
     re.IGNORECASE,
 )
 _INTERVAL_AFTER = re.compile(rf"^ ?[,;-] ?{_NUMBER} ?%? ?\]")
-_FORMAT = re.compile(r"\{[\w.\[\]() ]*:[<>^+]?[0-9]*$")  # test error: {:.2%}
 # 10:00:01,123 of a log; \0 stands for the number
 _TIME = re.compile(r"(?<![\w-])(?:\0:[0-9]{2}:[0-9]{2}|[0-9]{1,2}:(?:\0:[0-9]{2}|[0-9]{2}:\0))")
 # I split the images into 80 % training and 20 % validation
@@ -418,8 +410,6 @@ def _explain_number(sentence: str, figure: FigureMention) -> str:
             return SIZE_OF_LAYER
     if _is_version(sentence, figure):
         return "a version"
-    if _FORMAT.search(before):
-        return "a format in which a program prints"
     if _TIME.search(f"{before[-6:]}\0{after[:6]}"):
         return "a time of day"
     if before.endswith("@"):
@@ -444,9 +434,7 @@ def _explain_number(sentence: str, figure: FigureMention) -> str:
         or _DIFFERENCE_AFTER.match(after)
     ):
         return DIFFERENCE
-    if _WEIGHT_AFTER.match(after) or (figure.is_percent and _OTHER_SHARE_AFTER.match(after)):
-        return "a share of something else"
-    if figure.is_percent and _SHARE_OF_COUNT.search(before):
+    if figure.is_percent and _OTHER_SHARE_AFTER.match(after):
         return "a share of something else"
     few = _FEW_IMAGES.match(after) if figure.is_percent else _FEW_IMAGES.fullmatch(figure.text)
     if few:
