@@ -294,7 +294,7 @@ class Headings:
             end -= 1
         start = end
         while start > max(0, end - _MAX_LEAD_LINES - 1) and self._lines[start - 1].strip():
-            if _MARKDOWN_HEADING.match(self._lines[start - 1][:_MAX_HEADING]):
+            if start - 1 in self._starts:
                 break
             start -= 1
         if end - start > _MAX_LEAD_LINES:
