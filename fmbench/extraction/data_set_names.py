@@ -58,12 +58,17 @@ _MNIST_IN_NAMES = re.compile(
 )
 
 
+def speaks_of_clothes(text: str) -> bool:
+    """Whether a text names Fashion-MNIST, or clothes such as those in its images."""
+    return _ANY_FASHION.search(text) is not None
+
+
 def find_mnist_in_names(text: str) -> str:
     """Find the name of a file or folder with MNIST in it, such as ``/tmp/mnist_model/``.
 
     The result is empty if there is none, or if the text also names Fashion-MNIST.
     """
-    if _ANY_FASHION.search(text):
+    if speaks_of_clothes(text):
         return ""
     found = _MNIST_IN_NAMES.search(text)
     return found[0] if found else ""

@@ -495,7 +495,8 @@ def _read_cells(content: dict[str, Any], name: str, column: str | None) -> Extra
     parts, notes = find_parts(content)
     _check_size(sum(len(part.text) for part in parts), name)
     if not parts:
-        raise UserError(f"{name}: the notebook has no outputs and no text: run it and save it")
+        empty = "the notebook has no outputs and no text: run it and save it"
+        raise UserError(f"{name}: {notes[0] if notes else empty}")
     found = _read_document(parts, name, column)
     return replace(found, kind="notebook", notes=(*notes, *found.notes))
 

@@ -324,3 +324,25 @@ def test_files_of_weights_name_the_models_of_the_results_below_them() -> None:
 def test_a_bar_that_is_not_full_is_of_the_training() -> None:
     bar = "\x1b[1m 33/1500\x1b[0m \x1b[37m\u2501\u2501\x1b[0m 7s - accuracy: 0.31 - loss: 1.9"
     assert show(read(("", f"{bar}\nTest accuracy: 0.9094\n"))) == [("", "0.9094")]
+
+
+@pytest.mark.parametrize(
+    ("code", "n_claims"),
+    [
+        ("(x, y), test = datasets.cifar10.load_data()", 0),
+        ("data = datasets.MNIST('d')", 0),
+        ("data = datasets.MNIST('d')\nnames = ['T-shirt', 'Trouser']", 1),
+        ("data = datasets.FashionMNIST('d')", 1),
+        ("other = datasets.CIFAR10('d')\ndata = datasets.FashionMNIST('d')", 1),
+        ("data = load('d')", 1),
+    ],
+)
+def test_code_that_loads_only_another_data_set_leaves_its_results_out(
+    code: str, n_claims: int
+) -> None:
+    cells = [(code, "done\n"), ("", "Test accuracy: 0.8902\n")]
+    if n_claims:
+        assert show(read(*cells)) == [("", "0.8902")]
+    else:
+        with pytest.raises(UserError, match="nowhere Fashion-MNIST"):
+            read(*cells)

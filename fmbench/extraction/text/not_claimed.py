@@ -56,6 +56,14 @@ _SHARE_OF_COUNT = re.compile(
 )
 _WEIGHT_AFTER = re.compile(r" weight(?:ing)?(?=[\s.,;)]|$)(?! decay)", re.IGNORECASE)
 _FORMAT = re.compile(r"\{[\w.\[\]() ]*:[<>^+]?[0-9]*$")  # test error: {:.2%}
+# Init model accuracy: 0.1236
+_UNTRAINED = re.compile(
+    r"\b(?:init(?:ial)?|untrained|un-trained|pre-?training)\b(?: (?:model|network|random|test))*"
+    r" acc(?:uracy)?\s?[:=]?\s?$"
+    r"|\bacc(?:uracy)? (?:of the untrained (?:model|network)|before (?:the |any )?training)"
+    r"\s?(?:[:=]|is|was)?\s?$",
+    re.IGNORECASE,
+)
 _FIRST_EPOCH = re.compile(r"\bfirst (?:training )?epoch\b[^.;0-9]{0,60}$", re.IGNORECASE)
 _IN_FIRST_EPOCH = re.compile(
     r"[^.;,0-9]{0,20}\b(?:in|after|at|during) (?:only |just )?the (?:very )?first (?:training )?"
@@ -143,6 +151,8 @@ def _explain(text: str, figure: FigureMention, *, is_alone: bool) -> str:
         return "a share of something else"
     if _FORMAT.search(before):
         return "a format in which a program prints"
+    if figure.is_clear and _UNTRAINED.search(before):
+        return "of a model before its training"
     is_early = is_alone and _IN_FIRST_EPOCH.match(after)
     if figure.is_clear and (is_early or _FIRST_EPOCH.search(before)):
         return EARLIER_EPOCH

@@ -146,3 +146,16 @@ def test_what_a_task_demands_is_only_expected() -> None:
         " at least 85% on Fashion-MNIST."
     )
     assert _list_figures(text) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Init model accuracy: 0.6236",
+        "Untrained network accuracy = 0.6236",
+        "The accuracy before training is 0.6236.",
+    ],
+)
+def test_a_figure_of_an_untrained_model_is_no_result(text: str) -> None:
+    assert _list_figures(text) == []
+    assert len(_list_figures("Initial results: the accuracy of LeNet-5 is 0.9062.")) == 1
