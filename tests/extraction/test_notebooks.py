@@ -323,7 +323,7 @@ def test_files_of_weights_name_the_models_of_the_results_below_them() -> None:
 
 def test_a_bar_that_is_not_full_is_of_the_training() -> None:
     bar = "\x1b[1m 33/1500\x1b[0m \x1b[37m\u2501\u2501\x1b[0m 7s - accuracy: 0.31 - loss: 1.9"
-    assert show(read(("", f"{bar}\nTest accuracy: 0.9094\n"))) == [("", "0.9094")]
+    assert show(read(("", f"{bar}\n"), ("", "Test accuracy: 0.9094\n"))) == [("", "0.9094")]
 
 
 @pytest.mark.parametrize(

@@ -239,17 +239,21 @@ def test_a_name_before_the_word_data_set_is_that_of_another_one(sentence, names)
 @pytest.mark.parametrize(
     "text",
     [
-        "progress: 99.83%",
         "SVC with 88.1% accuracy, 0.1520 weight.",
         "print('test error: {:.2%}'.format(e))",
-        "The 202 of 293 errors (~70%) are confusions of two classes.",
-        "Training with a 40% val split and accuracy as the metric.",
+        "We see how the 202 of 293 errors (~70%) come from a confusion between `C d` and `A b`.",
+        "The accuracy of LeNet-5 with a 40% val split is low.",
         "the highest accuracy is reached with 64 tokens",
     ],
 )
 def test_shares_and_counts_of_other_things_are_no_accuracies(text: str) -> None:
     claims = [claim.figure.printed for claim in find_sentences(text, "x")[0]]
     assert claims in ([], ["88.1%"])
+
+
+def test_the_progress_of_a_program_is_no_accuracy() -> None:
+    found = read_words(["progress: 99.83%", "accuracy: 0.8812"], "log.txt")
+    assert [claim.figure.printed for claim in found.claims] == ["0.8812"]
 
 
 def test_the_share_of_a_split_is_told_from_the_accuracy_behind_it() -> None:
