@@ -175,7 +175,7 @@ _OTHER_SHARE_BEFORE = re.compile(
 _SPLIT_BEFORE = re.compile(
     r"\b(?:train(?:ing)?|test(?:ing)?|val(?:idation)?|hold-?out|split)(?: set| data)?"
     r" (?:size|split|ratio|proportion|share|fraction|portion|percentage)s?"
-    r"(?: (?:of|is|was|are|were|to)| ?[=:])? ?(?:about )?"
+    r"(?: (?:of|is|was|are|were|to)| ?[=:])? ?\(?(?:about )?"
     rf"(?:{_NUMBER} ?{_PERCENT} ?(?:and|,|/|to) ?)*$",
     re.IGNORECASE,
 )

@@ -243,6 +243,7 @@ def test_a_name_before_the_word_data_set_is_that_of_another_one(sentence, names)
         "print('test error: {:.2%}'.format(e))",
         "We see how the 202 of 293 errors (~70%) come from a confusion between `C d` and `A b`.",
         "The accuracy of LeNet-5 with a 40% val split is low.",
+        "We tested the performance of LeNet-5 with the best train/validation split ratio (10%).",
         "the highest accuracy is reached with 64 tokens",
     ],
 )
