@@ -25,6 +25,7 @@ def read_both(text: str) -> list[tuple[list[tuple[str, str]], tuple[str, ...]]]:
         ("With label noise of 40%, LeNet-5 still reaches 82.3%.", "wrong labels"),
         ("LeNet-5 still reaches 82.3% accuracy with 40% noisy labels.", "wrong labels"),
         ("LeNet-5 trained with 10% of the labels reaches 82.3%.", "fewer images or labels"),
+        ("LeNet-5 reaches 82.3% accuracy for 3000 labels.", "fewer images or labels"),
         ("With 10 % of the training images, LeNet-5 reaches 82.3% accuracy.", "fewer images"),
         ("Using only 100 labelled images per class, LeNet-5 reaches 82.3%.", "fewer images"),
         ("LeNet-5 reaches 82.3%, trained on half of the training data.", "fewer images or labels"),
