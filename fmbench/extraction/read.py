@@ -671,6 +671,8 @@ def _read_parts(document: Document, lines: Sequence[str]) -> tuple[list[FoundCla
         found, remarks = find_sentences(
             "\n".join(part), place, headings=headings, is_printed=is_printed
         )
+        if is_printed:
+            headings.leave_output()
         is_explained = any(": not taken (" in remark for remark in remarks)
         if not (found or is_explained) and data_set in (None, FASHION) and _is_list(part):
             named = [line if names_model_and_figure(line) else "" for line in part]

@@ -346,3 +346,8 @@ def test_code_that_loads_only_another_data_set_leaves_its_results_out(
     else:
         with pytest.raises(UserError, match="nowhere Fashion-MNIST"):
             read(*cells)
+
+
+def test_a_printed_title_holds_for_its_own_output_only() -> None:
+    of_training = ("", "Results on the training set:\nAccuracy: 0.9903\n")
+    assert show(read("# SVC", of_training, ("", "Accuracy: 0.8902\n"))) == [("", "0.8902")]

@@ -176,6 +176,14 @@ class Headings:
         self.enter(level, data_set or _choose_data_set(clean_sentence(line)) or of_training)
         return True
 
+    def leave_output(self) -> None:
+        """Forget what a title in the output of a program says: it holds for that output only."""
+        self._named = [
+            (level, name)
+            for level, name in self._named
+            if level != LINE_LEVEL or name not in (TRAINING_SECTION, TITLED_SET)
+        ]
+
 
 def _find_level(heading: str) -> int:
     """Return the level of a heading, 1 or more: ``## x`` and ``2.1 x`` have level 2."""
