@@ -80,6 +80,7 @@ _SETTING_IN_WORDS = re.compile(
     r"|initiali[sz](?:er|ation)|scheduler|regulari[sz](?:er|ation)|penalty|augmentation",
     re.IGNORECASE,
 )
+_FEWEST_TESTED = 50  # a smaller number may be one of tests, and not of test images
 _IS_COUNT = re.compile(  # error_example_count
     r"\b(?:counts?|number|num|index|indices|limit|seed|files?|paths?)$|^(?:n|num|number)\b",
     re.IGNORECASE,
@@ -154,7 +155,7 @@ def _find_number_of_tested(content: Any) -> int | None:
         for key, value in place.value.items() if isinstance(place.value, dict) else ():
             if _N_TESTED.fullmatch(key) and isinstance(value, str) and value.isdecimal():
                 n_tested = int(value[:9])
-                return n_tested if 1 < n_tested < FASHION_MNIST.n_test else None
+                return n_tested if _FEWEST_TESTED <= n_tested < FASHION_MNIST.n_test else None
     return None
 
 

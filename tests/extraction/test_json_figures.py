@@ -320,6 +320,7 @@ def test_a_count_of_errors_is_no_error_rate():
         ("n_test", 500, 0),
         ("eval_samples", 1000, 0),
         ("test_samples", 10000, 1),
+        ("num_test", 5, 1),
         ("test_size", 0.2, 1),
         ("test_batch_size", 1000, 1),
     ],

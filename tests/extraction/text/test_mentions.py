@@ -284,5 +284,7 @@ def test_ranges_and_improvements_are_no_results(text: str, figures: list[str]) -
 
 def test_a_small_whole_number_is_no_accuracy() -> None:
     assert find_sentences("The capacity is not matched 9 Test accuracy", "x")[0] == []
+    claims, _ = find_sentences("LeNet-5 has an error rate of 9 on Fashion-MNIST.", "x")
+    assert [claim.figure.printed for claim in claims] == ["9"]
     claims, _ = find_sentences("LeNet-5 has an accuracy of 90 on Fashion-MNIST.", "x")
     assert [claim.figure.printed for claim in claims] == ["90"]
