@@ -31,6 +31,7 @@ _OTHERS_OF_LIST = re.compile(
     re.IGNORECASE,
 )
 _MAX_DIFFERENCE = 20  # percent
+_CHANGE_BEFORE = re.compile(r"[(\[]\s?[+\u2191\u25b2]\s?$")  # 91.2 % (+1.2 %)
 _ERASING = re.compile(
     r"\b(?P<name>random erasing|mix-?up|cut-?mix|cut-?out|label smoothing|weight decay)"
     r"\s*(?:of|=|:|with|\()?\s*$",
@@ -141,6 +142,9 @@ def _explain(text: str, figure: FigureMention, *, is_alone: bool) -> str:
         return "a figure that is said to be wrong"
     if _is_small(figure, _MAX_DIFFERENCE) and _OTHERS_OF_LIST.search(before):
         return DIFFERENCE
+    if _CHANGE_BEFORE.search(before) and _is_small(figure, _MAX_DIFFERENCE):
+        is_fraction = not figure.is_percent and _is_small(figure, 1)
+        return "" if is_fraction and not _is_small(figure, _MAX_DIFFERENCE / 100) else DIFFERENCE
     setting = None if figure.is_percent else _ERASING.search(before)
     if setting and _is_small(figure, _MAX_SHARE):
         return f"a parameter, {setting['name']}"

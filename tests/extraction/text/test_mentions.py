@@ -276,6 +276,8 @@ def test_an_arrow_stands_for_a_colon_behind_a_metric() -> None:
         ("CNN accuracies are ranging from 90% to 99%.", []),
         ("Accuracy rises from 90% to 92% with the CNN.", ["92%"]),
         ("The CNN is better for shirts (20.1% recall improvement).", []),
+        ("LeNet-5 reaches an accuracy of 91.2% (+1.2%).", ["91.2%"]),
+        ("LeNet-5 reaches an accuracy of 91.2% (\u2191 1.2%).", ["91.2%"]),
     ],
 )
 def test_ranges_and_improvements_are_no_results(text: str, figures: list[str]) -> None:
