@@ -376,6 +376,7 @@ _TRAINING = re.compile(
 )
 _NAMES_BOTH = re.compile(r"\btrain.*\bval|\bval.*\btrain", re.IGNORECASE)
 _MAX_TITLE = 60  # characters; a longer line is a sentence
+_MAX_WORDS = 10  # of a line that names a model
 _VALIDATION = re.compile(
     _TRAINING.pattern.replace("train(?:ing)?", "(?:valid(?:ation)?|val|dev)"), re.IGNORECASE
 )
@@ -403,8 +404,10 @@ def find_heading(lines: Sequence[str], first: int, after: int = -1) -> tuple[str
     """
     model = heading = images = ""
     names_fashion = is_below_heading = False
+    level = 7  # of the nearest heading with words of its own; Markdown has no level 7
     seen = 0
     for i in range(first - 1, max(after, first - 12), -1):
+        n_signs = lines[i].split(" ", 1)[0].count("#")
         is_title = lines[i].lstrip().startswith("#")
         line = " ".join(lines[i][:200].split()).strip("#=*-_>`~│| ")
         line = re.sub(r"^[^\w\s(<\"'`\[]+\s*", "", line)
@@ -419,8 +422,10 @@ def find_heading(lines: Sequence[str], first: int, after: int = -1) -> tuple[str
             continue  # code
         line = re.sub(r"^(?:figure|fig\.|table|tab\.) *[0-9IVX]{1,4} *[.:]?", "", line, flags=re.I)
         bare = line.strip(" :.")
-        may_say_images = is_title or not is_below_heading
+        # What stands above a heading of the same level is of another section.
+        may_say_images = not is_below_heading or (is_title and n_signs < level)
         is_below_heading = is_below_heading or is_title
+        level = min(level, n_signs) if is_title and not names_nothing(bare) else level
         if not images and may_say_images and not re.search(r"\btest", bare, re.IGNORECASE):
             is_training = _TRAINING.search(_DOES.sub("", bare, count=1)) is not None
             is_validation = _VALIDATION.search(bare) is not None
@@ -430,6 +435,7 @@ def find_heading(lines: Sequence[str], first: int, after: int = -1) -> tuple[str
         images = images or ("" if names_fashion else find_data_of_title(bare))
         names_fashion = names_fashion or find_data_sets(bare).is_fashion
         is_heading = bare != line or lines[i].lstrip()[:1] in tuple("#=*-") or len(bare) <= 40
+        is_heading = is_heading and (is_title or len(bare.split()) <= _MAX_WORDS)
         if not model:
             title = _cut_images(bare)
             matches = [pattern.search(title) for pattern in _EXPLICIT]

@@ -280,7 +280,10 @@ def _are_classes(rows: Sequence[_Row]) -> bool:
 
 
 def _may_be_transposed(lines: Sequence[str], first: int) -> bool:
-    following = lines[first + 1][:200].lower() if first + 1 < len(lines) else ""
+    below = lines[first + 1 : first + 3]
+    if below and is_rule(below[0]) and below[0].strip():
+        below = below[1:]  # the line below the head of a table in Markdown
+    following = below[0][:200].lower() if below else ""
     return re.match(r"[\s|]*[\"*]*precision\b", following) is not None
 
 

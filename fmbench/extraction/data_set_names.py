@@ -37,12 +37,12 @@ OTHERS_IN_HEADS = re.compile(rf"(?<![^\W_])(?:{_OTHERS}|digits)(?![^\W_])", re.I
 # Letters that end a name; those of Korean and the like stand directly behind one.
 _LATIN = r"A-Za-z0-9_\u00c0-\u024f"
 # The file of a trained model says at its end of which data it is: snn_mnist.pt
-_SAVED_MODEL = r"(?:pth?|h5|hdf5|keras|ckpt|onnx|pkl|joblib|safetensors|tflite|pb)"
+SAVED_MODEL = r"(?:pth?|h5|hdf5|keras|ckpt|onnx|pkl|joblib|safetensors|tflite|pb)"
 IN_SENTENCES = re.compile(
     rf"(?<![{_LATIN}-])(?:(?P<fashion>{_FASHION}|fashion (?:images|data ?set|articles?))"
     rf"|(?P<other>{_OTHERS}))(?![{_LATIN}])"
     rf"|(?<=[A-Za-z0-9][_-])(?:(?P<saved_fashion>{_NAME}|fashion)|(?P<saved_other>{_OTHERS}))"
-    rf"(?=\.{_SAVED_MODEL}(?![\w]))",
+    rf"(?=\.{SAVED_MODEL}(?![\w]))",
     re.IGNORECASE,
 )
 
@@ -58,12 +58,17 @@ _MNIST_IN_NAMES = re.compile(
 )
 
 
+def speaks_of_clothes(text: str) -> bool:
+    """Whether a text names Fashion-MNIST, or clothes such as those in its images."""
+    return _ANY_FASHION.search(text) is not None
+
+
 def find_mnist_in_names(text: str) -> str:
     """Find the name of a file or folder with MNIST in it, such as ``/tmp/mnist_model/``.
 
     The result is empty if there is none, or if the text also names Fashion-MNIST.
     """
-    if _ANY_FASHION.search(text):
+    if speaks_of_clothes(text):
         return ""
     found = _MNIST_IN_NAMES.search(text)
     return found[0] if found else ""
@@ -250,7 +255,25 @@ class Headings:
                 return ""
             if _is_about_data(heading.text, is_title=place == 0):
                 return "" if self._is_overruled(heading, place, first) else heading.text
+            if sentence := self._find_data_of_section(place, first):
+                return sentence
             place = heading.parent
+        return ""
+
+    def _find_data_of_section(self, place: int, first: int) -> str:
+        """Return the sentence just below a heading that says on which other data set all is done.
+
+        The result is empty if there is none, or if Fashion-MNIST is named from there to the table.
+        """
+        start = self._starts[place] + 1
+        end = min([first, *self._starts[place + 1 : place + 2], start + _MAX_SECTION])
+        next_one = bisect_left(self._fashion, start)
+        if next_one < len(self._fashion) and self._fashion[next_one] < first:
+            return ""
+        for line in self._lines[start:end]:
+            is_item = line.lstrip()[:2] in ("* ", "- ") and _BEGINS_WITH_DATA.match(line)
+            if is_item or _DONE_ON_DATA.search(line):
+                return tidy(line)
         return ""
 
     def list_above(self, first: int) -> tuple[str, ...]:
@@ -276,6 +299,8 @@ class Headings:
             end -= 1
         start = end
         while start > max(0, end - _MAX_LEAD_LINES - 1) and self._lines[start - 1].strip():
+            if start - 1 in self._starts:
+                break
             start -= 1
         if end - start > _MAX_LEAD_LINES:
             return ""
@@ -284,8 +309,23 @@ class Headings:
         return "" if len(text) > _MAX_LEAD or re.search(r"[|\\\t]", text) else text
 
 
+# "* CIFAR-10, batch size 64, 10 clients" above a table
+_BEGINS_WITH_DATA = re.compile(rf"[\s*\u2022-]*{OTHERS_IN_HEADS.pattern}\s*[,:(](?!.*\.\s)", re.I)
+
+
+_MAX_SECTION = 20  # lines below a heading that are looked at
+_DONE_ON_DATA = re.compile(
+    r"\b(?:experiments?|models?|networks?|results?|[\w-]*[0-9])\b[^.;|]{0,40}?\b(?:is|are|was|were)"
+    r" (?:all )?(?:done|trained|tested|evaluated|performed|conducted|run|carried out|measured)"
+    rf" on (?:the )?{OTHERS_IN_HEADS.pattern}(?!,? ?(?:and|or|,) )",
+    re.IGNORECASE,
+)
+
+
 def _is_about_other_data(sentence: str) -> bool:
     """Whether a sentence is about results on other data sets: ``Results on CIFAR-10.``"""
+    if _BEGINS_WITH_DATA.match(sentence) and not _VERB.search(sentence):
+        return True
     is_title = not _VERB.search(sentence) and sentence.endswith((".", ":"))
     if not (is_title or _ABOUT_THE_TABLE.match(sentence)) or _ONLY_COMPARED.search(sentence):
         return False

@@ -58,7 +58,7 @@ _IS = re.compile(r"(?<=[A-Za-z(])[ \0]*(?:\u4e3a|\u662f|\u306f)[ \0]*(?=[A-Za-z0
 _PARTICLE = re.compile(
     r"(?<=[A-Za-z%])[ \0]+(?:\u7684|\u4e0a\u7684|\u4e0a|\u4e2d|\u4e86|\u5728|\u306e)[ \0]+(?=[\w%])"
 )
-_ABOUT = re.compile(r"\u7ea6(?=[ \0]*[0-9])")
+_ABOUT = re.compile(r"\u7ea6(?=[ \0]*[`*]{0,3}[0-9])")
 _THAN = re.compile(r", ?\u6bd4(?!\u4f8b|\u8f83|\u8d5b)")  # not in words for share, compare, contest
 
 

@@ -14,6 +14,7 @@ from decimal import Decimal
 from statistics import median
 from typing import Any
 
+from fmbench.datasets.specs import FASHION_MNIST
 from fmbench.extraction.class_names import find_class_number
 from fmbench.extraction.data_set_names import (
     find_data_sets,
@@ -79,6 +80,17 @@ _SETTING_IN_WORDS = re.compile(
     r"|initiali[sz](?:er|ation)|scheduler|regulari[sz](?:er|ation)|penalty|augmentation",
     re.IGNORECASE,
 )
+_FEWEST_TESTED = 50  # a smaller number may be one of tests, and not of test images
+_IS_COUNT = re.compile(  # error_example_count
+    r"\b(?:counts?|number|num|index|indices|limit|seed|files?|paths?)$|^(?:n|num|number)\b",
+    re.IGNORECASE,
+)
+# How many test images a program looks at: "test_limit": 2000
+_N_TESTED = re.compile(
+    r"(?:test|eval)(?:ing)?[_ ]?(?:limit|samples|images|examples|subset(?:_size)?)"
+    r"|(?:n|num|max|limit)_?test(?:_?(?:samples|images|examples))?",
+    re.IGNORECASE,
+)
 _EPOCH = re.compile(r"(?:global ?)?(?:epoch|step|iteration)", re.IGNORECASE)
 
 
@@ -122,6 +134,9 @@ def find_json_figures(content: Any) -> tuple[list[FoundClaim], list[str]]:
         for claim in claims:
             figure = keep_zeros(claim.figure, [long] if long else [])
             found.append((replace(claim, figure=figure), run))
+    n_tested = _find_number_of_tested(content)
+    if found and n_tested is not None:
+        return [], [*notes, f"the figures are of {n_tested:,} test images: not taken"]
     claims = _join_runs(found, notes)
     curves = left_out.pop(_TRAINING_CURVES, [])
     if curves and not claims and not notes:
@@ -132,6 +147,16 @@ def find_json_figures(content: Any) -> tuple[list[FoundClaim], list[str]]:
             verb += " a list" if len(places) == 1 else " lists"
         notes.append(f"{join_words(places, _MAX_SHOWN)} {verb} {what}: not taken")
     return claims, notes
+
+
+def _find_number_of_tested(content: Any) -> int | None:
+    """Return the number of test images that a key names; None if no key does, or it is all."""
+    for place in walk_json(content):
+        for key, value in place.value.items() if isinstance(place.value, dict) else ():
+            if _N_TESTED.fullmatch(key) and isinstance(value, str) and value.isdecimal():
+                n_tested = int(value[:9])
+                return n_tested if _FEWEST_TESTED <= n_tested < FASHION_MNIST.n_test else None
+    return None
 
 
 def list_numeric_keys(content: Any) -> list[str]:
@@ -162,7 +187,7 @@ def _read_object(
             continue
         where = _name_place(place, key)
         plain = normalise_name(key)
-        metric = find_metric_name(plain)
+        metric = None if _IS_COUNT.search(plain) else find_metric_name(plain)
         is_test = names_test_images(key)
         if is_training_metric(plain) or (metric and not is_test and _ends_validation(place, value)):
             if _holds_number(value) or _lists_epochs(value):

@@ -585,6 +585,8 @@ def _read_block(lines: Sequence[str], start: int, end: int, where: str) -> Grid 
         caption, body = clean_markup(lines[start]), body[1:]
     rules = [index for index in body if _RULE_LINE.match(lines[index])]
     body = [index for index in body if index not in set(rules)]
+    if len(body) > 2 and rules and _is_title_of_columns(lines[body[0]], lines[body[1]]):
+        caption, body = caption or clean_markup(lines[body[0]]), body[1:]
     if len(body) < 2:
         return None
     tabs = {lines[index].count("\t") for index in body}
@@ -606,6 +608,15 @@ def _read_block(lines: Sequence[str], start: int, end: int, where: str) -> Grid 
     ]
     places = [index + 1 for index in body]
     return build_grid(cells, caption=caption, where=where, lines=places, extent=(start + 1, end))
+
+
+_GAP = re.compile(r"\S {2,}\S")
+
+
+def _is_title_of_columns(line: str, following: str) -> bool:
+    """Whether a line of words stands without a blank line above heads that blanks separate."""
+    is_title = re.fullmatch(r"[^\W\d_](?:[^|\t0-9]){2,80}", line.rstrip()) is not None
+    return is_title and not _GAP.search(line) and _GAP.search(following) is not None
 
 
 def _split_at_gaps(lines: Sequence[str]) -> list[list[str]]:

@@ -64,7 +64,8 @@ _ERROR = MetricName("accuracy", is_error_rate=True)
 _TOP_1 = MetricName("accuracy", remark="top-1 accuracy is the accuracy")
 _PRECISION_AT_1 = MetricName("accuracy", remark="'precision at 1' is the top-1 accuracy")
 
-_ACC = r"(?:accurac(?:y|ies)|acc(?:ur)?(?:s\b)?\.?)"
+# Also misspelt: accuray, acurracy, accurrancy.
+_ACC = r"(?:accurac(?:y|ies)|a(?:cc?ur|ccurr)(?:ra|a)(?:cy|y|ncy)|acc(?:ur)?(?:s\b)?\.?)"
 _ERR = r"(?:errors?(?: rates?)?|err\.?)"
 _AVERAGED = r"(?:(?:macro|weighted|micro)(?:[ -]?(?:averaged?|avg\.?|mean))?|unweighted)"
 _PER_CLASS = (
@@ -88,8 +89,8 @@ _PATTERNS: tuple[tuple[str, MetricName | None], ...] = (
     (rf"(?:robust|adversarial|certified|attacked?|pgd|fgsm)[ -]{_ACC}", None),
     (rf"{_ACC} (?:under|against|after) (?:an? )?(?:\w+ )?(?:attack|noise|perturbation)s?", None),
     (
-        rf"(?:{_ACC}|{_ERR}) (?:gains?|drops?|loss(?:es)?|differences?|improvements?|increases?"
-        r"|decreases?|gaps?|reductions?|degradations?|curves?|bars?|messages?)"
+        rf"(?:{_ACC}|{_ERR}) (?:gains?|drops?|loss(?:es)?|differen(?:ces?|t)|diff\b"
+        r"|improvements?|increases?|decreases?|gaps?|reductions?|degradations?|curves?|bars?|messages?)"
         r"(?! (?:from|to|by)\b)",
         None,
     ),

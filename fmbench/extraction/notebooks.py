@@ -8,12 +8,15 @@ printed it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
+from fmbench.extraction.data_set_names import speaks_of_clothes
 from fmbench.extraction.document import Part
 from fmbench.extraction.text.read import BARE_NUMBER, is_result_of_training
+from fmbench.extraction.text.split import find_data_set_in_code
+from fmbench.utils.formatting import join_words
 
 _MAX_CODE = 400  # characters of a line of code that are looked at
 _MAX_LINE = 500  # characters of an output's line that may be a warning or a progress bar
@@ -41,6 +44,8 @@ def find_parts(content: dict[str, Any]) -> tuple[list[Part], list[str]]:
     parts: list[Part] = []
     notes: list[str] = []
     cells = content["cells"] if isinstance(content["cells"], list) else []
+    if other := _find_other_data(cells):
+        return [], [f"the code loads {other} and nowhere Fashion-MNIST: not taken"]
     for number, cell in enumerate(cells, start=1):
         if not isinstance(cell, dict):
             continue
@@ -65,6 +70,15 @@ def find_parts(content: dict[str, Any]) -> tuple[list[Part], list[str]]:
             else:
                 parts.append(Part(place, text, is_printed))
     return [part for part in parts if part.text.strip()], notes
+
+
+def _find_other_data(cells: Sequence[Any]) -> str:
+    """Return the data sets that the code loads, if nothing in the notebook speaks of clothes."""
+    sources = [join_lines(cell.get("source")) for cell in cells if isinstance(cell, dict)]
+    if speaks_of_clothes("\n".join(sources)):
+        return ""
+    found = dict.fromkeys(name for text in sources if (name := find_data_set_in_code(text)))
+    return join_words(found)
 
 
 # What is given to a function, or taken from a table: report("train"), evaluate(x_train, y_train).
@@ -107,6 +121,7 @@ def clean_output(text: str) -> str:
     Objects (``<Figure size 640x480>``), warnings and weights are blanked. What Python 2 prints as a
     pair, ``('Test accuracy:', 0.91)``, becomes ``Test accuracy: 0.91``.
     """
+    text = re.sub(r"\x1b\[[0-9;]{0,20}[A-Za-z]", "", text)  # colours
     if re.match(r"\s*tensor\(\s*\[\[\[", text):
         return ""  # weights or images
     lines = re.split(r"\r\n|\r|\n", text)

@@ -495,7 +495,8 @@ def _read_cells(content: dict[str, Any], name: str, column: str | None) -> Extra
     parts, notes = find_parts(content)
     _check_size(sum(len(part.text) for part in parts), name)
     if not parts:
-        raise UserError(f"{name}: the notebook has no outputs and no text: run it and save it")
+        empty = "the notebook has no outputs and no text: run it and save it"
+        raise UserError(f"{name}: {notes[0] if notes else empty}")
     found = _read_document(parts, name, column)
     return replace(found, kind="notebook", notes=(*notes, *found.notes))
 
@@ -670,6 +671,8 @@ def _read_parts(document: Document, lines: Sequence[str]) -> tuple[list[FoundCla
         found, remarks = find_sentences(
             "\n".join(part), place, headings=headings, is_printed=is_printed
         )
+        if is_printed:
+            headings.leave_output()
         is_explained = any(": not taken (" in remark for remark in remarks)
         if not (found or is_explained) and data_set in (None, FASHION) and _is_list(part):
             named = [line if names_model_and_figure(line) else "" for line in part]

@@ -205,6 +205,27 @@ _SETTINGS = re.compile(
 _OF_TRAINING = re.compile(r"\s(?:train(?:ing)?|val(?:idation)?) (?:set|data|images|split)$", re.I)
 
 
+_ENDS_WITH_PART = re.compile(
+    r"(?P<name>.*\S)\s[(|-]?\s?(?P<part>train(?:ing)?|val(?:id(?:ation)?)?|test(?:ing)?)\)?", re.I
+)
+
+
+def _name_parts(entries: Sequence[_Entry]) -> list[_Entry]:
+    """Take the images out of the names where ``SVC Train`` stands beside ``SVC Test``."""
+    found = [
+        _ENDS_WITH_PART.fullmatch(entry.names[0]) if entry.names else None for entry in entries
+    ]
+    parts: dict[str, set[str]] = {}
+    for match in filter(None, found):
+        parts.setdefault(match["name"], set()).add(match["part"].lower()[:2])
+    return [
+        replace(entry, names=[match["name"], *entry.names[1:]], part=match["part"])
+        if match and "te" in parts[match["name"]] and len(parts[match["name"]]) > 1
+        else entry
+        for entry, match in zip(entries, found, strict=True)
+    ]
+
+
 def _leave_out_other_images(table: Table, entries: Sequence[_Entry]) -> list[_Entry]:
     """Return the rows of the test images of Fashion-MNIST; note the numbers of the others."""
     has_data_sets = any(column.role == "data set" for column in table.columns)
@@ -212,6 +233,7 @@ def _leave_out_other_images(table: Table, entries: Sequence[_Entry]) -> list[_En
     settings = [column for column in table.columns if _SETTINGS.fullmatch(column.head)]
     kept = []
     skipped: Counter[str] = Counter()
+    entries = _name_parts(entries)
     for entry in entries:
         data = find_data_sets(entry.data if has_data_sets else entry.section)
         name = entry.names[0] if entry.names else ""
@@ -392,7 +414,7 @@ def _join_names(table: Table, chosen: Sequence[Column], found: Sequence[_Entry])
 
 def _find_head_of_numbers(table: Table, chosen: Sequence[Column], labels: Sequence[str]) -> str:
     """Return the head of a column of numbers that stand for models; empty if they have names."""
-    if len(labels) < 2 or not all(re.fullmatch(r"[\d.,e+-]+", label) for label in labels):
+    if len(labels) < 2 or not all(re.fullmatch(r"[\d.,e+-]+ ?%?", label) for label in labels):
         return ""
     columns = _find_label_columns(table, chosen)
     return clean_label(columns[0].head) if columns else ""
@@ -451,6 +473,15 @@ def _numbers_runs(column: Column) -> bool:
     return bool(texts) and all(_RUN_NAME.fullmatch(text) for text in texts)
 
 
+_SIZE = re.compile(r"[~<>\u2248]?\s?[0-9][0-9.,]*\s?(?:[kKMGB]|million|thousand)")
+
+
+def _holds_sizes(column: Column) -> bool:
+    """Whether all cells are numbers of parameters such as ``1.2 M``, which name no model."""
+    texts = [cell.text.strip() for cell in column.cells if cell.text]
+    return all(_SIZE.fullmatch(text) or is_figure(text) for text in texts)
+
+
 # What is measured of a model beside its accuracy, so that no number of it is a name.
 _MEASURED = re.compile(
     r"(?<![^\W_])(?:loss(?:es)?|times?|duration|latency|speed|memory|energy|power)(?![^\W_])", re.I
@@ -470,7 +501,10 @@ def _find_label_columns(table: Table, chosen: Sequence[Column]) -> list[Column]:
     more = [
         column
         for column in columns
-        if column.role == "other" and not REFERENCES.search(column.head) and column.n_texts
+        if column.role == "other"
+        and not REFERENCES.search(column.head)
+        and column.n_texts
+        and not _holds_sizes(column)
     ]
     references = [c for c in columns if c.role == "other" and c.n_texts and c not in more]
     result = [*named, *texts, *more]

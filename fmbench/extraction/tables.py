@@ -52,6 +52,7 @@ from fmbench.extraction.table_columns import (
 )
 from fmbench.extraction.table_heads import (
     SPREAD,
+    TEST_IMAGES,
     AmbiguousColumnsError,
     Column,
     Table,
@@ -344,6 +345,8 @@ def _explain_other_task(table: Table) -> str:
     heading = table.grid.above[-1] if table.grid.above else ""
     if _names_other_task(heading) and not _names_fashion(table):
         return f"of another task, as the text above it says ({heading[:60]!r})"
+    if _TYPICAL.search(table.grid.caption):
+        return "of values that are only expected, as its caption says"
     if any(column.n_figures for column in table.columns) and _EXPECTED.search(heading):
         return f"only expected, as the text above it says ({heading[:60]!r})"
     return _find_condition(table)
@@ -356,11 +359,23 @@ _EXPECTED = re.compile(
 )
 
 
+# "expected metrics (typical values of the network)", also in French
+_TYPICAL = re.compile(
+    r"\b(?:typical|hypothetical|illustrative|invented|made-up|placeholder|dummy) (?:values?"
+    r"|figures?|numbers?|results?|metrics?|accurac\w+)|\bvaleurs (?:typiques|indicatives)"
+    r"|\b(?:m[\u00e9e]triques|r[\u00e9e]sultats|valeurs)(?: [\w-]+){0,2} attendue?s\b",
+    re.IGNORECASE,
+)
+
+
 def _explain_other_images(table: Table) -> str:
     """Say of which other images a table is, by its caption or by what stands above; else empty."""
     images = explain_caption(table)
     if images and any(c.n_figures for c in table.columns):
         return f"{images}, as its caption says"
+    heading = table.grid.above[0] if table.grid.above else ""
+    if not images and _ENDS_WITH_VALIDATION.search(heading) and not _names_test(table):
+        return f"validation images, as the heading above it says ({heading[:60]!r})"
     if _names_fashion(table):
         return ""
     caption = find_data_sets(table.grid.caption)
@@ -372,6 +387,17 @@ def _explain_other_images(table: Table) -> str:
     if not above or not any(c.n_figures for c in table.columns):
         return ""
     return f"{join_words(find_data_sets(above).others)}, as the text above it says ({above[:60]!r})"
+
+
+# Best accuracy scores obtained in validation
+_ENDS_WITH_VALIDATION = re.compile(
+    r"\b(?:in|on|during) (?:the )?validation(?: set| data| images)?\W*$", re.IGNORECASE
+)
+
+
+def _names_test(table: Table) -> bool:
+    """Whether a head of a table says that its figures are of the test images."""
+    return any(TEST_IMAGES.search(column.head) for column in table.columns)
 
 
 def _names_fashion(table: Table) -> bool:

@@ -417,3 +417,40 @@ def test_rows_of_metrics_and_columns_of_models_are_no_report():
     )
     found = [(c.label, c.figure.value) for c in read_input(text).claims if c.metric == "accuracy"]
     assert found == [("SVC", "0.8894"), ("CNN", "0.9123")]
+
+
+def test_a_heading_of_an_earlier_section_says_nothing_of_a_report():
+    text = f"## 5. Training curves\n\n## 6. Load the best network\n\n{print_report(CONFUSION)}"
+    (block,) = find_reports(text)
+    assert block.images == ""
+
+
+def test_a_sentence_above_a_report_is_no_name():
+    sentence = "Then, I will now fit one more of these and show what it says about all of them:"
+    (block,) = find_reports(f"{sentence}\n{print_report(CONFUSION)}")
+    assert block.heading == ""
+
+
+def test_a_report_with_the_classes_in_columns_is_read_from_markdown():
+    names = [
+        "top",
+        "trouser",
+        "pullover",
+        "dress",
+        "coat",
+        "sandal",
+        "shirt",
+        "sneaker",
+        "bag",
+        "boot",
+    ]
+    rows = [
+        ["Metric", *names, "accuracy"],
+        ["--"] * 12,
+        ["precision", *["0.90"] * 10, "0.90"],
+        ["recall", *["0.90"] * 10, "0.90"],
+        ["f1-score", *["0.90"] * 10, "0.90"],
+    ]
+    (block,) = find_reports("\n".join(f"|{'|'.join(row)}|" for row in rows))
+    assert {claim.metric for claim in block.claims} == {"precision", "recall", "f1", "accuracy"}
+    assert len(block.claims) == 31

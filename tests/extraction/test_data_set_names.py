@@ -169,3 +169,21 @@ def test_the_names_of_fashion_mnist_are_known(name):
 def test_a_data_set_is_found_before_other_letters_and_in_the_file_of_a_model(text, values):
     claims, _ = find_sentences(text, "x")
     assert [claim.figure.printed for claim in claims] == values
+
+
+@pytest.mark.parametrize(
+    ("above", "found"),
+    [
+        ("### Skewed labels\n* Cifar-10, 10 clients, size = 64\n\n",
+         "* Cifar-10, 10 clients, size = 64"),
+        ("## Batch size\n\n* All experiments are done on CIFAR-10.\n\n### Longer training\n\n",
+         "* All experiments are done on CIFAR-10."),
+        ("## Units\n\nResNet-56 is trained on SVHN with cutout.\n\n### Results\n\nWords.\n\n",
+         "ResNet-56 is trained on SVHN with cutout."),
+        ("## Units\n\nModels are trained on SVHN.\n\n### Fashion-MNIST\n\nWords.\n\n", ""),
+        ("## Units\n\nModels are trained on MNIST and CIFAR-10.\n\n### Results\n\nWords.\n\n", ""),
+        ("## Units\n\nIt was tested on MNIST.\n\nAll nets were trained on Fashion-MNIST.\n\n", ""),
+    ],
+)  # fmt: skip
+def test_the_first_lines_of_a_section_say_on_which_data_set_all_is_done(above, found):
+    assert find_above(f"# Nets\n\n{above}") == found

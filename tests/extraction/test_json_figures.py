@@ -305,3 +305,31 @@ def test_the_curves_of_a_training_are_named_if_there_is_nothing_else():
     )
     with pytest.raises(UserError, match="Test Accuracy is a list of figures"):
         read({"Test Accuracy": [{"1": 79.9}, {"2": 85.5}]})
+
+
+def test_a_count_of_errors_is_no_error_rate():
+    assert read({"LeNet-5": {"error_example_count": 12, "test_accuracy": 0.904}}) == [
+        ("LeNet-5", "0.904")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "n_claims"),
+    [
+        ("test_limit", 2000, 0),
+        ("n_test", 500, 0),
+        ("eval_samples", 1000, 0),
+        ("test_samples", 10000, 1),
+        ("num_test", 5, 1),
+        ("test_size", 0.2, 1),
+        ("test_batch_size", 1000, 1),
+    ],
+)
+def test_figures_of_a_part_of_the_test_images_are_left_out(key, value, n_claims):
+    content = {"config": {key: value}, "results": {"LeNet-5": {"test_accuracy": 0.904}}}
+    try:
+        found = read(content)
+    except UserError as error:
+        found = []
+        assert f"of {value:,} test images" in str(error)
+    assert len(found) == n_claims

@@ -25,6 +25,7 @@ from fmbench.metrics.registry import METRICS
         "exactitude", "pr\u00e9cision globale", "exactitud", "acur\u00e1cia", "\u51c6\u786e\u7387",
         "Accuracy \u2191", "accuracy score", "Fashion test accuracy", "train/test accuracy",
         "cross-validation accuracy", "10-fold CV accuracy", "accuracy (mean of 5 runs)",
+        "Accuray", "acuracy", "test accurracy", "accurancy",
     ],
 )  # fmt: skip
 def test_names_of_the_accuracy(text: str) -> None:

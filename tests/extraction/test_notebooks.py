@@ -310,3 +310,44 @@ def test_what_is_printed_is_of_training_images_if_nothing_speaks_of_a_test(
 ) -> None:
     found = read((code, printed), "MLP: 88.1 % test accuracy")
     assert [value for _, value in show(found)] == [*values, "88.1%"]
+
+
+def test_files_of_weights_name_the_models_of_the_results_below_them() -> None:
+    printed = (
+        "Evaluating TinyNet_units=10.pth\nTest accuracy: 0.8826\n----\n"
+        "Evaluating models/WideNet.pth\nTest accuracy: 0.9011\n"
+    )
+    assert show(read(("", printed))) == [("TinyNet_units=10", "0.8826"), ("WideNet", "0.9011")]
+    assert show(read(("", "Loading best_model.pth\nTest accuracy: 0.9011\n"))) == [("", "0.9011")]
+
+
+def test_a_bar_that_is_not_full_is_of_the_training() -> None:
+    bar = "\x1b[1m 33/1500\x1b[0m \x1b[37m\u2501\u2501\x1b[0m 7s - accuracy: 0.31 - loss: 1.9"
+    assert show(read(("", f"{bar}\n"), ("", "Test accuracy: 0.9094\n"))) == [("", "0.9094")]
+
+
+@pytest.mark.parametrize(
+    ("code", "n_claims"),
+    [
+        ("(x, y), test = datasets.cifar10.load_data()", 0),
+        ("data = datasets.MNIST('d')", 0),
+        ("data = datasets.MNIST('d')\nnames = ['T-shirt', 'Trouser']", 1),
+        ("data = datasets.FashionMNIST('d')", 1),
+        ("other = datasets.CIFAR10('d')\ndata = datasets.FashionMNIST('d')", 1),
+        ("data = load('d')", 1),
+    ],
+)
+def test_code_that_loads_only_another_data_set_leaves_its_results_out(
+    code: str, n_claims: int
+) -> None:
+    cells = [(code, "done\n"), ("", "Test accuracy: 0.8902\n")]
+    if n_claims:
+        assert show(read(*cells)) == [("", "0.8902")]
+    else:
+        with pytest.raises(UserError, match="nowhere Fashion-MNIST"):
+            read(*cells)
+
+
+def test_a_printed_title_holds_for_its_own_output_only() -> None:
+    of_training = ("", "Results on the training set:\nAccuracy: 0.9903\n")
+    assert show(read("# SVC", of_training, ("", "Accuracy: 0.8902\n"))) == [("", "0.8902")]

@@ -1181,3 +1181,61 @@ def test_a_table_below_the_name_of_another_task_is_left_out() -> None:
     ):
         found = read_input(f"{first}\n{lead}\n\n{second}")
         assert len(found.claims) == n_claims, lead
+
+
+def show(text):
+    """Return (label, value) of each accuracy of the tables of a text."""
+    claims = read_tables(text, "input").claims
+    return [(claim.label, claim.figure.value) for claim in claims if claim.metric == "accuracy"]
+
+
+def test_columns_of_one_model_for_training_and_test_images_give_the_test_figure():
+    rows = [
+        ["Metric", "SVC Train", "SVC Test", "CNN Train", "CNN Test"],
+        ["Accuracy", "99.10 %", "89.70 %", "97.20 %", "91.91 %"],
+    ]
+    assert show(write_markdown(rows)) == [("SVC", "89.70%"), ("CNN", "91.91%")]
+
+
+def test_numbers_of_parameters_are_no_names():
+    rows = [
+        ["Kernel size", "# of Parameters", "Test accuracy"],
+        ["1", "83 K", "89.1"],
+        ["3", "1.2 M", "91.9"],
+    ]
+    assert show(write_markdown(rows)) == [("Kernel size 1", "89.1%"), ("Kernel size 3", "91.9%")]
+
+
+def test_percentages_that_stand_for_models_have_the_head_before_them():
+    rows = [["Dropout", "Test accuracy"], ["0%", "0.9011"], ["20%", "0.9104"]]
+    assert show(write_markdown(rows)) == [("Dropout 0%", "0.9011"), ("Dropout 20%", "0.9104")]
+
+
+def test_a_heading_above_a_table_says_that_its_figures_are_of_validation_images():
+    rows = [["Model", "Accuracy"], ["CNN", "0.9465"], ["MLP", "0.8912"]]
+    text = f"## Best accuracy obtained in validation\n\n{write_markdown(rows)}"
+    assert show(text) == []
+    rows[0][1] = "Test accuracy"
+    text = f"## Best accuracy obtained in validation\n\n{write_markdown(rows)}"
+    assert len(show(text)) == 2
+
+
+@pytest.mark.parametrize(
+    ("caption", "n_claims"),
+    [
+        ("Table 1: Expected metrics (typical values of the network)", 0),
+        ("Table 1 - M\u00e9triques de classification attendues", 0),
+        ("Table 1: Accuracy of a typical network", 2),
+    ],
+)
+def test_typical_values_are_no_results(caption, n_claims):
+    rows = [["Model", "Accuracy"], ["CNN", "0.9365"], ["MLP", "0.8912"]]
+    assert len(show(f"{caption}\n\n{write_markdown(rows)}")) == n_claims
+
+
+def test_a_title_directly_above_aligned_columns_is_no_row():
+    text = (
+        "Final Evaluation on Test Set\nModel      Loss     Accuracy\n"
+        "----------------------------\nNN       0.3482       0.8762\nCNN      0.2051       0.9284\n"
+    )
+    assert show(text) == [("NN", "0.8762"), ("CNN", "0.9284")]

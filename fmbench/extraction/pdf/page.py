@@ -260,7 +260,7 @@ def _measure_rises(drawn: Sequence[Any]) -> list[float]:
 def _add_character(
     item: Any, rise: float, width: float, height: float, characters: dict[int, list[Character]]
 ) -> None:
-    text = _clean(item.get_text())
+    text = read_glyph(item.get_text(), str(item.fontname))
     if not text:
         return
     a, b, _c, _d, e, f = item.matrix
@@ -281,8 +281,18 @@ def _add_character(
     characters[direction].append(Character(text, x0, x1, base - rise, size or 1.0, font))
 
 
-def _clean(text: str) -> str:
-    """Return what one glyph stands for, without ligatures and control characters."""
+# TeX's italics for formulas have a period and a comma where other fonts have these signs.
+_MATH_ITALIC = re.compile(r"CMMI[0-9]|LMMathItalic")
+_IN_MATH_ITALIC = {":": ".", ";": ","}
+
+
+def read_glyph(text: str, font: str) -> str:
+    """Return what one glyph stands for, without ligatures and control characters.
+
+    ``font`` is the name of the font: some print other signs than their codes say.
+    """
+    if text in _IN_MATH_ITALIC and _MATH_ITALIC.search(font):
+        return _IN_MATH_ITALIC[text]
     if len(text) == 1 and text.isprintable() and text not in LIGATURES:
         return text
     letters = []

@@ -12,10 +12,12 @@ from collections.abc import Iterator
 
 _IMAGES = re.compile(
     r"\b(?:(?<!generative )adversar\w+|attack(?:s|ed)?|fgsm|pgd|perturb\w+|corrupt(?:ed|ions?)"
-    r"|noisy(?! labels?)|(?:robust|certified) (?:(?:average|mean|test) )*accurac(?:y|ies)"
+    r"|noisy(?! labels?)"
+    r"|(?:robust|certified) (?:(?:average|mean|test) )*(?:accurac(?:y|ies)|errors?)"
     r"|(?:concept|data|domain|distribution(?:al)?|covariate) (?:drift|shift)s?"
     r"|occlu(?:ded|sions?)|missing pixels|masked (?:pixels|images|patches)"
     r"|(?:pixels|images|patches) (?:is|are|was|were) (?:masked|missing|removed|hidden)"
+    r"|eps(?:ilon)? ?[:=] ?(?!0(?:\.0+)?[\s,;|])[0-9./]+[\s,;|]+test accuracy"
     r"|(?:rotated|blurred|shifted|inverted|distorted|out-of-distribution|ood)"
     r"(?: test)? (?:images|inputs|set|data)"
     r"|(?<!random )(?:[0-9]-pixel|circular|(?:right|left|down|up)(?:ward)?|vertical)"
@@ -49,7 +51,8 @@ _FEWER = re.compile(
     r"|imbalance (?:ratio|factor)|active learning|data ?set (?:distillation|condensation)"
     r"|core-?sets?|continual learning|lifelong learning|(?:class|task|domain)-incremental"
     r"|incremental learning|catastrophic forgetting|zero-shot)\b"
-    r"|\b(?:with|using|from|of|on) (?:only |the |these |same )*(?!60[,' ]?000)[0-9][0-9,']{0,5}"
+    r"|\b(?:with|using|from|of|on|for(?! 10 )) (?:only |the |these |same )*"
+    r"(?!60[,' ]?000)[0-9][0-9,']{0,5}"
     r" labels\b"
     rf"|\b(?:subset|fraction|half|third|quarter|tenth) (?:of )?(?:the |all )*(?:{_LABELLED}"
     rf"|{_TRAINING_DATA})\b|\b(?:reduced|smaller|limited|fewer|few|less) (?:{_LABELLED}"
@@ -64,6 +67,8 @@ _CLASSES = re.compile(
     rf"(?:first |last )?{_NUMBER} (?:\w+ )?classes\b(?! (?:of|each|per)\b)"
     r"|(?:super|coarse|meta)[- ]?(?:class(?:es)?|categor(?:y|ies)|labels?)"
     r"|(?:class|label|digit)(?:es|s)? [0-9] (?:vs\.?|versus|against|and) (?:(?:class|label) )?[0-9]"
+    r"|(?:(?:sub)?sets? of|only|just|restricted to|train\w* on) (?:the )?classes"
+    r" [0-9](?:(?:, ?| ?& ?|,? and )[0-9]){1,8}(?![0-9])"
     r"|subsets? of (?:the |its )?(?:ten |10 )?classes|one-(?:vs|versus|against)-(?:rest|all|one)"
     r" (?:accurac\w+|tasks?|problems?))",
     re.IGNORECASE,
@@ -273,8 +278,9 @@ def _is_stated(pattern: re.Pattern[str], part: str) -> bool:
 # ---- training images -----------------------------------------------------------------------------
 
 _IMAGES_BEFORE = re.compile(
-    r"\b(?:for|on|in|during) (?:the )?(?P<stated>train(?:ing)?|val(?:id(?:ation)?)?|test(?:ing)?)"
-    r"(?: set| data| images| samples)?\s?[:,]"
+    r"(?<!epochs )\b(?:for|on|in|during) (?:the )?"
+    r"(?P<stated>train(?:ing)?|val(?:id(?:ation)?)?|test(?:ing)?)"
+    r"(?: set| data| images| samples)?(?:\s?[:,]|\s(?:of|is|was) (?:about |around |only |~)?$)"
     r"|\b(?P<beside>train(?:ing)?|(?<!cross[- ])val(?:id(?:ation)?)?|test(?:ing)?"
     r"|(?:oob|out-of-bag)(?: (?:score|estimate|accuracy))?)(?: set)?\s?[:=]?\s?$",
     re.IGNORECASE,
@@ -317,6 +323,33 @@ _TITLE_OF_TRAINING = re.compile(
 def is_title_of_training(title: str) -> bool:
     """Whether a heading says that what is below it is of training or validation images."""
     return _TITLE_OF_TRAINING.fullmatch(title) is not None
+
+
+# "[RESULTS - TRAIN SET]", "Start evaluating the test set ..."
+_WORD_OF_EVALUATION = (
+    r"(?:evaluat\w+|results?|performance|scores?|metrics|predict\w+|(?:classification )?reports?)"
+)
+_TITLE_OF_SET = re.compile(
+    rf"(?=.*\b{_WORD_OF_EVALUATION})\W*(?:(?:{_WORD_OF_EVALUATION}|start\w*|begin\w*|now|model"
+    r"|final|on|for|of|the)\W+)*(?P<images>train(?:ing)?|val(?:id(?:ation)?)?|dev|test(?:ing)?)"
+    rf"[ _-]?(?:set|data(?: ?set)?|images|split)(?:\W+{_WORD_OF_EVALUATION})*\W*",
+    re.IGNORECASE,
+)
+TITLED_SET = f"the {TRAINING_SECTION}"  # as a title of this form says, in words that are no slip
+
+
+def find_set_of_title(line: str) -> str | None:
+    """Return of which images the lines below a title are: ``test``, ``other``, or None: no title.
+
+    A program prints such titles where it evaluates a model on several sets of images.
+    """
+    match = _TITLE_OF_SET.fullmatch(line[:_MAX_TITLE])
+    if match is None:
+        return None
+    return "test" if match["images"].lower().startswith("test") else "other"
+
+
+_MAX_TITLE = 120  # characters
 
 
 def mentions_test_images(text: str) -> bool:

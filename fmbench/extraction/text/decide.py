@@ -87,7 +87,8 @@ def read_figure(sentence: Sentence, figure: FigureMention) -> Reading:
     dataset = find_dataset_of(sentence, figure)
     if dataset != FASHION or isinstance(metric, str):
         return Reading(figure, why_not=dataset if dataset != FASHION else str(metric))
-    if not figure.is_clear and not 2 <= int(re.sub("[^0-9]", "", figure.text) or 0) <= 100:
+    least = 2 if metric.is_error_rate else 10  # nobody prints an accuracy of 7
+    if not figure.is_clear and not least <= int(re.sub("[^0-9]", "", figure.text) or 0) <= 100:
         return Reading(figure)
     return make_claim(sentence, figure, metric, find_label_of(sentence, figure))
 
@@ -394,7 +395,9 @@ _REASONS = (
         re.compile(
             r"\b(?:expect(?:s|ed)?|hopes?|hoped|aims?|aimed|targets?|targeting|goals?|should"
             r"|would(?! like to (?:share|show|report|present))|might|supposed to|imagine|suppose"
-            r"|when you see|(?:easy|enough|possible) to (?:reach|get|achieve))\b[^,;]{0,60}$",
+            r"|when you see|(?:easy|enough|possible) to (?:reach|get|achieve))\b[^,;]{0,60}$"
+            r"|\b(?:tasked|required|asked|the (?:task|aim|goal|objective) (?:is|was)) to\b"
+            r"[^;]{0,160}\b(?:at least|over|above|more than|minimum of) (?:about )?$",
             re.IGNORECASE,
         ),
         "a figure that is only expected",

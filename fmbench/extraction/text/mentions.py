@@ -98,7 +98,7 @@ _UNIT_AFTER = re.compile(
     r"|thousand|neurons?|units?|nodes?|filters?|maps?|kernels?|channels?|trees?|neighbou?rs|steps?"
     r"|iterations?|components?|batches|gpus?|cpus?|cores?|bits?|dimensions?|features?|folds?|models?|networks?"
     r"|blocks?|experiments?|configurations?|connections|participants|persons|people|annotators"
-    r"|years?|papers?|datasets?|data sets?|splits?|fold)(?![\w])",
+    r"|years?|papers?|datasets?|data sets?|splits?|fold|tokens?)(?![\w])",
     re.IGNORECASE,
 )
 # 19 accuracies; the 19 published values
@@ -130,7 +130,7 @@ _DIFFERENCE_AFTER = re.compile(
     r"^\s?(?:-?(?:percentage[- ]?)?points?\b|pp\b|p\.p\.|(?:absolute |relative |test |higher )*"
     r"(?:improvements?|increases?|gains?|reductions?|decreases?|drops?|differences?|higher|lower"
     r"|better|worse|more|less|fewer|faster|slower|above|below|points?|gaps?)\b"
-    r"|(?:in )?(?:accuracy )?(?:improvement|gain|increase|drop)\b)",
+    r"|(?:in )?(?:(?:accuracy|recall|precision|f1) )?(?:improvement|gain|increase|drop)\b)",
     re.IGNORECASE,
 )
 _OTHER_SHARE_AFTER = re.compile(
@@ -144,6 +144,7 @@ _OTHER_SHARE_AFTER = re.compile(
     r"|items|articles|accuracy|correct|recall|precision|f1|test|them|predictions?|methods?|models?"
     r"|networks?|approach|classifiers?|baseline|architecture|system)\b"
     r"|(?:the |an? |our |its )?(?-i:[A-Z]))"
+    r"|(?:train(?:ing)?|val(?:id(?:ation)?)?|test|hold-?out)[ -](?:split|share)\b"
     r"|of (?:the |all )?(?:training|train|validation|original) |(?:lower|upper|prediction"
     r"|error (?:bars?|margins?|bounds?))\b"
     r"|(?:of )?(?:training|validation|test) (?:data|set|split|images)\b|for (?:training|testing"
@@ -164,7 +165,7 @@ _PARAMETER_BEFORE = re.compile(
 _OTHER_SHARE_BEFORE = re.compile(
     r"\b(?P<parameter>(?:noise|sparsity|pruning|compression|occlusions?|mask(?:ing|ed)"
     r"|missing (?:labels|values|pixels|data)|corruptions?|imbalance|poison(?:ing|ed)|contamination"
-    r"|mislabel\w*|(?:label )?flip(?:s|ping)?|coverage)"
+    r"|mislabel\w*|(?:label )?flip(?:s|ping)?|coverage|progress)"
     r"(?: (?:rate|level|ratio|fraction|share|probability|proportion|percentage|strength)s?"
     r"(?: is)?)?)"
     r"\s*(?:of|=|:|is|was|at|up to)?\s*(?:about |only )?[(]?$",
@@ -174,7 +175,7 @@ _OTHER_SHARE_BEFORE = re.compile(
 _SPLIT_BEFORE = re.compile(
     r"\b(?:train(?:ing)?|test(?:ing)?|val(?:idation)?|hold-?out|split)(?: set| data)?"
     r" (?:size|split|ratio|proportion|share|fraction|portion|percentage)s?"
-    r"(?: (?:of|is|was|are|were|to)| ?[=:])? ?(?:about )?"
+    r"(?: (?:of|is|was|are|were|to)| ?[=:])? ?\(?(?:about )?"
     rf"(?:{_NUMBER} ?{_PERCENT} ?(?:and|,|/|to) ?)*$",
     re.IGNORECASE,
 )
@@ -230,7 +231,11 @@ _RANGE_AFTER = re.compile(rf"^ ?%? ?(?:-|to|and) ?{_NUMBER}", re.IGNORECASE)
 _RANGE_BEFORE = re.compile(
     rf"(?<![\w=-]){_NUMBER} ?%? ?(?:-|to) ?$|\bbetween {_NUMBER} ?%? and $", re.IGNORECASE
 )
-_FROM = re.compile(rf"\bfrom (?:about )?{_NUMBER} ?%? to $", re.IGNORECASE)
+_FROM = re.compile(
+    rf"(?<!ranging )(?<!range )(?<!ranges )(?<!ranged )(?<!vary )(?<!varies )(?<!varying )"
+    rf"\bfrom (?:about )?{_NUMBER} ?%? to $",
+    re.IGNORECASE,
+)
 _BETWEEN = re.compile(r"\b(?:between|from|range[sd]?(?: \w+)?) ?(?:about )?$", re.IGNORECASE)
 
 
@@ -328,6 +333,14 @@ def _clean_latex(text: str) -> str:
     return re.sub(r"\{([^{}*+=:\"']*)\}", r"\1", re.sub(r"\\[a-zA-Z]{2,}\*?\{", "", text))
 
 
+# Test accuracy -> 0.91
+_ARROW_BEHIND_METRIC = re.compile(
+    r"(?P<metric>\b(?:acc(?:uracy)?|errors?|kappa|f1|precision|recall|scores?))"
+    rf" ?{_ARROW} ?(?=[0-9])",
+    re.IGNORECASE,
+)
+
+
 def clean_sentence(text: str) -> str:
     """Return a sentence on one line, with ASCII signs, without citations and simple markup."""
     text = _clean_latex(text[:MAX_SENTENCE])
@@ -346,6 +359,7 @@ def clean_sentence(text: str) -> str:
     )
     text = re.sub(r"(?<![a-zA-Z])(tr)[ain]{3,8}g(?![a-zA-Z])", r"\1aining", text)  # misspelt
     text = normalise_signs(text.replace("\u2014", " - ").replace("\u00d7", "x"))
+    text = _ARROW_BEHIND_METRIC.sub(r"\g<metric>: ", text)
     text = re.sub(r"[“”„«»]", '"', text)
     return " ".join(_CITATION.sub(" ", text).split())
 
@@ -482,6 +496,8 @@ def _is_name(parameter: re.Match[str], before: str, figure: FigureMention) -> bo
     """Whether what looks like a parameter is a metric's name, or belongs to that of a model."""
     if parameter["name"]:
         return _is_metric(parameter["name"])
+    if re.search(r"[0-9] ?%(?: [a-z]+)? $", before[: parameter.start("parameter")]):
+        return True  # accuracy with a 10 % validation split: 0.91
     if parameter["no_share"] and figure.is_percent and _is_above_1(figure):
         return True
     if parameter["parameter"].lower() == "dropout" and figure.is_percent and figure.has_decimals:

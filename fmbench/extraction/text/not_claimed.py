@@ -31,6 +31,7 @@ _OTHERS_OF_LIST = re.compile(
     re.IGNORECASE,
 )
 _MAX_DIFFERENCE = 20  # percent
+_CHANGE_BEFORE = re.compile(r"[(\[]\s?[+\u2191\u25b2]\s?$")  # 91.2 % (+1.2 %)
 _ERASING = re.compile(
     r"\b(?P<name>random erasing|mix-?up|cut-?mix|cut-?out|label smoothing|weight decay)"
     r"\s*(?:of|=|:|with|\()?\s*$",
@@ -46,6 +47,22 @@ _ATTACKERS_AFTER = re.compile(
     rf"\s?{_PERCENT}?\s?(?:of )?(?:the |all )?(?:byzantine|malicious|faulty|dishonest|honest"
     r"|compromised|adversarial|active|offline)\s(?:nodes|clients|workers|devices|participants"
     r"|attackers|peers|users|agents)\b",
+    re.IGNORECASE,
+)
+# 202 of 293 errors (~70 %)
+_SHARE_OF_COUNT = re.compile(
+    r"\b[0-9]+ (?:out )?of (?:the |all )?[0-9]+ (?:errors|mistakes|mis-?classifi\w+)"
+    r"[^.;()]{0,30} ?\([~<>]?$",
+    re.IGNORECASE,
+)
+_WEIGHT_AFTER = re.compile(r" weight(?:ing)?(?=[\s.,;)]|$)(?! decay)", re.IGNORECASE)
+_FORMAT = re.compile(r"\{[\w.\[\]() ]*:[<>^+]?[0-9]*$")  # test error: {:.2%}
+# Init model accuracy: 0.1236
+_UNTRAINED = re.compile(
+    r"\b(?:init(?:ial)?|untrained|un-trained|pre-?training)\b(?: (?:model|network|random|test))*"
+    r" acc(?:uracy)?\s?[:=]?\s?$"
+    r"|\bacc(?:uracy)? (?:of the untrained (?:model|network)|before (?:the |any )?training)"
+    r"\s?(?:[:=]|is|was)?\s?$",
     re.IGNORECASE,
 )
 _FIRST_EPOCH = re.compile(r"\bfirst (?:training )?epoch\b[^.;0-9]{0,60}$", re.IGNORECASE)
@@ -125,13 +142,21 @@ def _explain(text: str, figure: FigureMention, *, is_alone: bool) -> str:
         return "a figure that is said to be wrong"
     if _is_small(figure, _MAX_DIFFERENCE) and _OTHERS_OF_LIST.search(before):
         return DIFFERENCE
+    if _CHANGE_BEFORE.search(before) and _is_small(figure, _MAX_DIFFERENCE):
+        is_fraction = not figure.is_percent and _is_small(figure, 1)
+        return "" if is_fraction and not _is_small(figure, _MAX_DIFFERENCE / 100) else DIFFERENCE
     setting = None if figure.is_percent else _ERASING.search(before)
     if setting and _is_small(figure, _MAX_SHARE):
         return f"a parameter, {setting['name']}"
     if _LOSS_AFTER.match(after):
         return DIFFERENCE
-    if _ATTACKERS_AFTER.match(after):
+    is_share = figure.is_percent and _SHARE_OF_COUNT.search(before)
+    if is_share or _ATTACKERS_AFTER.match(after) or _WEIGHT_AFTER.match(after):
         return "a share of something else"
+    if _FORMAT.search(before):
+        return "a format in which a program prints"
+    if figure.is_clear and _UNTRAINED.search(before):
+        return "of a model before its training"
     is_early = is_alone and _IN_FIRST_EPOCH.match(after)
     if figure.is_clear and (is_early or _FIRST_EPOCH.search(before)):
         return EARLIER_EPOCH

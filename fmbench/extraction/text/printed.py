@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
+from fmbench.extraction.data_set_names import SAVED_MODEL
 from fmbench.extraction.metric_names import find_mentions
 from fmbench.extraction.text.decide import Reading
 from fmbench.extraction.text.mentions import Mention, find_models
@@ -21,14 +22,17 @@ _TITLE = re.compile(
     r"[^\w(]*(?:now )?(?:fine-?tuning|training|evaluating|testing|running|fitting) (?:the )?"
     r"(?:model )?(?P<name>[A-Za-z][^:=|]{1,60}?)(?: (?:model|network))?"
     r"\s*(?:\.{2,}|:|\u2026|-{3,}|={3,})\W*"
-    r"|\W*={3,} *(?P<framed>[A-Za-z][^:=|]{1,60}?) *={3,}\W*",
+    r"|\W*={3,} *(?P<framed>[A-Za-z][^:=|]{1,60}?) *={3,}\W*"
+    rf"|\W*(?:evaluating|testing|loading)(?: model| weights)?:? (?:\S{{1,60}}/)?"
+    rf"(?P<file>[A-Za-z][\w=.-]{{2,60}}?)\.{SAVED_MODEL}\W*",
     re.IGNORECASE,
 )
 # mini_cnn, MiniCNN, CNN2: no usual words
 _IDENTIFIER = re.compile(r"(?=\w*(?:[a-z0-9]_[a-z0-9]|[a-z][A-Z]|[A-Z]{2}))[A-Za-z]\w{2,39}")
 _NO_IDENTIFIER = re.compile(
     r"(?:^|_)(?:x|y|train|test|val|eval|acc|accuracy|score|epoch|step|loss|set|data|loader|batch|size"
-    r"|lr|max|min|avg|mean|best|final|total|num|n|iter|param\w*)(?:_|$)|^(?:MNIST|CPU|GPU|F1)",
+    r"|lr|max|min|avg|mean|best|final|total|num|n|iter|param\w*)(?:_|$)|^(?:MNIST|CPU|GPU|F1)"
+    r"|^(?:models?|weights?|checkpoints?|ckpt|fashion|saved?|last|my|net|network|[0-9]+)$",
     re.IGNORECASE,
 )
 _OF_FOLDS = re.compile(r"\b(?:folds?|cross[- ]validation|cv)\b", re.IGNORECASE)
@@ -51,16 +55,23 @@ def split_sections(text: str) -> list[tuple[str, str]]:
     for line in text.split("\n"):
         title = _TITLE.fullmatch(line) if len(line) <= _MAX_TITLE else None
         if title is not None:
-            sections.append((_find_name(title["name"] or title["framed"]), []))
+            sections.append((_name_file(title["file"]) or _find_name(title), []))
         sections[-1][1].append(line)
     return [(name, "\n".join(lines)) for name, lines in sections]
 
 
-def _find_name(title: str) -> str:
+def _name_file(stem: str | None) -> str:
+    """Return the name of a file of weights, if it has more than words such as ``best_model``."""
+    words = re.split(r"[_.=-]+", stem or "")
+    return "" if all(map(_NO_IDENTIFIER.match, words)) or not stem else stem
+
+
+def _find_name(match: re.Match[str]) -> str:
+    title = match["name"] or match["framed"] or ""
     models = find_models(title)
     if len(models) == 1 and models[0].start == 0:
         return clean_label(models[0].name)
-    return title if not models and _is_identifier(title) else ""
+    return title if not models and title and _is_identifier(title) else ""
 
 
 def _is_identifier(text: str) -> bool:

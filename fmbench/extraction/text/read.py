@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from fractions import Fraction
 
 from fmbench.datasets.specs import FASHION_MNIST
 from fmbench.errors import UserError
@@ -260,6 +261,11 @@ def find_sentences(
         if count:
             notes.append(f"{where}: not read: {count} line{'s' * (count > 1)} {what}")
     earlier, repeated = _find_earlier_epochs(logged)
+    unlikely = _find_training_epochs([c for _, c in logged if id(c) in unsaid], earlier)
+    for claim in unlikely:
+        earlier.add(id(claim))
+        notes.append(_NO_SHARE_OF_TEST.format(where, claim.figure.printed))
+        repeated = [note for note in repeated if not note.endswith(f", {claim.figure.printed}")]
     if is_printed:  # the last epoch of a model whose result is printed below its log
         named = {(claim.metric, claim.figure.value) for claim in claims if claim.label}
         earlier |= {
@@ -339,6 +345,39 @@ def _find_earlier_epochs(
                 f" epochs: only the last one is taken, {group[-1].figure.printed}"
             )
     return earlier, notes
+
+
+_MIN_EPOCHS = 5  # lines of a log; fewer may be of several models
+_NO_SHARE_OF_TEST = (
+    "{}: not taken (the last line of a log that does not name the test images, and no share of"
+    " 10,000 images): {}"
+)
+
+
+def _find_training_epochs(logged: Sequence[FoundClaim], earlier: set[int]) -> list[FoundClaim]:
+    """Find the accuracies of the last epoch that no number of right test images gives.
+
+    Such are means over batches of training images.
+    """
+    values = {claim.figure.value for claim in logged if not claim.label}
+    if len(values) < _MIN_EPOCHS:
+        return []
+    return [
+        claim
+        for claim in logged
+        if id(claim) not in earlier
+        and not claim.label
+        and claim.metric == "accuracy"
+        and not _is_share_of_test(claim.figure.value)
+    ]
+
+
+def _is_share_of_test(value: str) -> bool:
+    """Whether a figure is k / 10,000, as it is printed or rounded."""
+    share = Fraction(value.rstrip("%")) / (100 if value.endswith("%") else 1)
+    digits = len(value.rstrip("%").partition(".")[2]) + 2 * value.endswith("%")
+    n_test = FASHION_MNIST.n_test
+    return abs(share - Fraction(round(share * n_test), n_test)) <= Fraction(1, 10**digits)
 
 
 # ---- one line of words ---------------------------------------------------------------------------

@@ -14,7 +14,9 @@ from collections.abc import Iterator, Sequence
 from fmbench.extraction.data_set_names import FASHION_IN_HEADS, IN_SENTENCES
 from fmbench.extraction.text.conditions import (
     SOME_CLASSES,
+    TITLED_SET,
     TRAINING_SECTION,
+    find_set_of_title,
     is_title_of_training,
     restricts_classes,
 )
@@ -48,14 +50,15 @@ _REFERENCES = re.compile(
 _RECORD = re.compile(
     r"^[^.|]{0,80}[:=]\s*-?[0-9][0-9.,]*(?:/[0-9,]+)?\s*%?\s*(?:\([^()]{0,40}\))?\W*$"
 )
-_EPOCH = r"\bepochs?[ :#=]*\[?[0-9]+"
+_EPOCH = r"\b(?:epochs?[ :#=]*|iter(?:ation)?s?[ :#=]+)\[?[0-9]+(?!\.?[0-9])"
 _LOGGED_METRIC = (  # a line that ends with a metric, an equals sign or colon, and a figure
     r"(?:acc|err|kappa|f1|recall|precision)[^.]{0,40}[:=]\s*[0-9][0-9.,]*(?:/[0-9,]+)?\s*%?"
     r"\s*(?:\([^()]{0,40}\))?\W*$"
 )
 _TRAINING_LOG = re.compile(
     r"\bval_(?:loss|acc)|\bepoch[ :#=]*\[?[0-9]+ ?[/\]]|\bloss[:=] ?[0-9.]+ ?[-,|]? ?acc"
-    r"|[0-9]+/[0-9]+ \[=|\b[0-9]+ ?/ ?[0-9]+ (?:batches|steps|it)\b",
+    r"|[0-9]+/[0-9]+ \[=|\b[0-9]+ ?/ ?[0-9]+ (?:batches|steps|it)\b"
+    r"|\b(?P<done>[0-9]+)/(?!(?P=done)\b)[0-9]+ ?\u2501",  # a bar of Keras that is not full
     re.IGNORECASE,
 )
 _TEST_LINE = re.compile(
@@ -143,6 +146,7 @@ class Headings:
     def __init__(self, context: str | None = None) -> None:
         """Begin with the data set that is named before the text."""
         self._named: list[tuple[int, str]] = [(0, context)] if context else []
+        self._has_title_of_test = False
 
     @property
     def data_set(self) -> str | None:
@@ -157,16 +161,28 @@ class Headings:
 
     def enter_line(self, line: str) -> bool:
         """Go on below a line, if it is a heading or only names a data set; tell whether it is."""
-        data_set = find_data_set_of_line(line)
+        data_set = find_data_set_of_line(line) or find_data_set_in_code(line)
         heading = _HEADING.match(line[:_MAX_START])
-        if heading is None and data_set is None:
+        images = find_set_of_title(line)
+        if heading is None and data_set is None and images is None:
             return False
         level = LINE_LEVEL if heading is None else _find_level(line)
-        of_training = TRAINING_SECTION if is_title_of_training(line) else None
+        self._has_title_of_test |= images == "test"
+        of_training = TRAINING_SECTION if images == "other" or is_title_of_training(line) else None
+        if of_training and self._has_title_of_test:
+            of_training = TITLED_SET  # what is called a test figure below it is not one
         if data_set is None and _CLUSTERING.fullmatch(line[:_MAX_START]):
             data_set = "clustering"
         self.enter(level, data_set or _choose_data_set(clean_sentence(line)) or of_training)
         return True
+
+    def leave_output(self) -> None:
+        """Forget what a title in the output of a program says: it holds for that output only."""
+        self._named = [
+            (level, name)
+            for level, name in self._named
+            if level != LINE_LEVEL or name not in (TRAINING_SECTION, TITLED_SET)
+        ]
 
 
 def _find_level(heading: str) -> int:
@@ -235,6 +251,37 @@ def find_data_set_of_line(line: str) -> str | None:
     if key or _WORDS_OF_HEADING.fullmatch("".join(rest)):
         return _choose_data_set(text)
     return None
+
+
+# load_iris(), all_datasets["breast_cancer"], datasets.CIFAR10(...), mnist.load_data()
+_LOADED_IN_CODE = re.compile(
+    r"\b(?:load|fetch)_(?P<loaded>iris|digits|wine|breast_cancer|diabetes|olivetti_faces)\("
+    r"|(?<![a-zA-Z])data_?sets?\w*\[\s*[\"'](?P<key>[A-Za-z][\w-]{2,30})[\"']\s*\]"
+    r"|\b(?:torchvision\.|tv\.)?datasets\.(?P<class>[A-Z][A-Za-z0-9]{2,20})\("
+    r"|\b(?P<module>[a-z_]*mnist|cifar100?|cifar_?10)\.load_data\(",
+)
+_NO_DATA_SET = re.compile(
+    r"train|test|val|ImageFolder|DatasetFolder|FakeData|images?$|labels?$|data$", re.IGNORECASE
+)
+
+
+def find_data_set_in_code(text: str) -> str | None:
+    """Return the data set that program code loads; the output below it is of that one.
+
+    Code that loads several says nothing.
+    """
+    names = {
+        match[match.lastgroup or 0].replace("_", " ")
+        for match in _LOADED_IN_CODE.finditer(text[:_MAX_CODE])
+    }
+    names = {name for name in names if not _NO_DATA_SET.search(name)}
+    if len(names) != 1:
+        return None
+    (name,) = names
+    return FASHION if FASHION_IN_HEADS.search(name) else name
+
+
+_MAX_CODE = 5_000  # characters of a block of code
 
 
 def _read_name(name: str) -> str | None:
@@ -466,6 +513,7 @@ def _is_alone(line: str) -> bool:
         _HEADING.match(line[:_MAX_START])
         or is_log_line(line)
         or is_training_log(line)
+        or find_set_of_title(line)
         or (line.rstrip().endswith(":") and find_data_set_of_line(line))
         or _DATA_SET_KEY.fullmatch(line.strip()[:_MAX_START])
     )
@@ -484,12 +532,15 @@ def split_sentences(
     go on with those in the text. ``is_printed``: each line stands alone.
     """
     headings = headings or Headings(context)
-    blocks = list(_split_blocks(_mark_latex(_name_records(text)), is_printed=is_printed))
+    text = _mark_latex(_name_records(_hide_comment_signs(text)))
+    blocks = list(_split_blocks(text, is_printed=is_printed))
     for block, following in itertools.zip_longest(blocks, blocks[1:], fillvalue=""):
         if _IS_LINK.fullmatch(block):
             continue
         holds_below = _holds_below(block) or _is_item(following)
         holds_below = holds_below or _begins_results(block, headings.data_set)
+        holds_below = holds_below or find_set_of_title(block) is not None
+        holds_below = holds_below or find_data_set_in_code(block) is not None
         is_above = holds_below and headings.enter_line(block)
         if is_above and not _ENDS_WITH_RESULT.search(block[-_MAX_START:]):
             continue
@@ -505,6 +556,22 @@ _IS_LINK = re.compile(
     r"\s*(?:[-*\u2022]|[0-9]{1,2}[.)])\s+\[[^\n\]]{0,300}\]\(https?://[^()\s]{0,300}\)\W*"
 )
 _ENDS_WITH_RESULT = re.compile(r"[\w)*]\s?[-:=]\s?(?:0?\.[0-9]{2,}|[0-9]{2}(?:\.[0-9]+)? ?%)\W*$")
+
+
+_FENCE = re.compile(r"\s*(?:```|~~~)")
+_COMMENT = re.compile(r"(\s*)#{1,6}(?=\s)")
+
+
+def _hide_comment_signs(text: str) -> str:
+    """Remove the sign before comments in blocks of code, which is no heading there."""
+    lines = text.split("\n")
+    fences = [i for i, line in enumerate(lines) if _FENCE.match(line[:_MAX_START])]
+    if len(fences) % 2:
+        return text  # a block without an end may be none
+    for first, last in zip(fences[::2], fences[1::2], strict=True):
+        for i in range(first + 1, last):
+            lines[i] = _COMMENT.sub(r"\1", lines[i], count=1)
+    return "\n".join(lines)
 
 
 def _name_records(text: str) -> str:

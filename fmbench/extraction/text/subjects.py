@@ -6,6 +6,7 @@ import itertools
 import re
 from collections.abc import Sequence
 
+from fmbench.extraction.data_set_names import FASHION_IN_HEADS, OTHERS_IN_HEADS
 from fmbench.extraction.metric_names import MetricMention, MetricName
 from fmbench.extraction.text.compared import (
     are_figures_compared,
@@ -37,6 +38,14 @@ from fmbench.extraction.text.mentions import (
 from fmbench.extraction.text.sentence import Named, Sentence, blank_names, find_extent, has_figure
 from fmbench.metrics.registry import METRICS
 
+# a replacement for MNIST, which is too easy (99.7 %)
+_TOO_EASY = re.compile(
+    rf"^.*(?P<name>(?<![\w-])(?:{FASHION_IN_HEADS.pattern}|{OTHERS_IN_HEADS.pattern}))[^.;]{{0,40}}"
+    r"\b(?:is|are|was|has become|had become|became|being) (?:far |much |now |already |considered )*"
+    r"(?:too (?:easy|simple)|over-?used|solved|saturated)\b[^.;]{0,80}$",
+    re.IGNORECASE,
+)
+
 
 def find_dataset_of(sentence: Sentence, figure: FigureMention) -> str:
     """Return :data:`FASHION`, or the reason why the figure is not of Fashion-MNIST.
@@ -45,6 +54,9 @@ def find_dataset_of(sentence: Sentence, figure: FigureMention) -> str:
     is about Fashion-MNIST.
     """
     datasets = sentence.datasets
+    too_easy = _TOO_EASY.search(sentence.text[: figure.start])
+    if too_easy and FASHION_IN_HEADS.search(too_easy["name"]) is None:
+        return f"of {too_easy['name']}"
     if not datasets and is_over_data_sets(sentence.text):
         return "of several data sets together"
     if sentence.context == TRAINING_SECTION and mentions_test_images(sentence.text[: figure.start]):
@@ -134,7 +146,13 @@ def find_label_of(sentence: Sentence, figure: FigureMention) -> str:
         return ""
     if is_of_unnamed(before, model, figure):
         return ""
+    if _NEXT_OF_ENUMERATION.search(sentence.text[figure.end : model.start]):
+        return ""
     return clean_label(model.name) if not is_derived(model.name) else ""
+
+
+# (1) it is small, (2) it reaches 90.6 %, and (3) it is fast
+_NEXT_OF_ENUMERATION = re.compile(r"[,;] (?:and )?\((?:[2-9]|i{2,3}|iv|v|[b-e])\) ", re.IGNORECASE)
 
 
 def _find_model_of(sentence: Sentence, figure: FigureMention) -> Mention | None:

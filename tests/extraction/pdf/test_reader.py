@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from fmbench.errors import UserError
 from fmbench.extraction.found import Extraction
 from fmbench.extraction.pdf import reader, worker
+from fmbench.extraction.pdf.page import read_glyph
 from fmbench.suites.reader import read_suite
 from tests.helpers.printed import (
     expected_figures,
@@ -624,3 +625,40 @@ def test_a_report_and_a_matrix_in_a_pdf_are_read(draws_report: bool) -> None:
         assert found.claims[0].where.startswith("page 1, line ")
     else:
         assert found.claims == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "font", "shown"),
+    [
+        (":", "ABCDEF+CMMI10", "."),
+        (";", "ABCDEF+LMMathItalic10-Regular", ","),
+        (":", "ABCDEF+LMRoman10-Regular", ":"),
+        ("\ufb01", "ABCDEF+CMR10", "fi"),
+    ],
+)
+def test_the_decimal_point_of_a_formula_is_no_colon(text: str, font: str, shown: str) -> None:
+    assert read_glyph(text, font) == shown
+
+
+def test_chinese_tables_and_sentences_of_a_pdf_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [
+        ["模型", "验证集准确率", "测试集准确率"],
+        ["SVC", "90.1%", "89.7%"],
+        ["CNN", "92.3%", "91.9%"],
+    ]
+    table = {
+        "pages": [1],
+        "number": 1,
+        "caption": "",
+        "n_headers": 1,
+        "rows": [[[text, False, False] for text in row] for row in rows],
+    }
+    sentence = "LeNet-5的测试集准确率为90.6%。"
+    found = {"lines": [""], "notes": [], "texts": [sentence], "tables": [table]}
+    monkeypatch.setattr(reader, "_run_worker", lambda *_: found)
+    claims = reader.read_pdf(b"", "report.pdf").claims
+    assert [(claim.label, claim.figure.value) for claim in claims] == [
+        ("SVC", "89.7%"),
+        ("CNN", "91.9%"),
+        ("LeNet-5", "90.6%"),
+    ]

@@ -149,3 +149,20 @@ def test_a_model_behind_which_another_one_lags_has_no_part_in_its_figure() -> No
     text = "The best hybrid gets 88.7% on Fashion-MNIST, still 5 points behind recent SNNs on it."
     claims, _ = find_sentences(text, "text")
     assert [(claim.label, claim.figure.printed) for claim in claims] == [("", "88.7%")]
+
+
+def test_a_figure_of_a_data_set_that_is_too_easy_is_of_that_one() -> None:
+    text = (
+        "Fashion-MNIST was made in 2017 as a modern replacement for MNIST, which had become too"
+        " easy for deep learning (CNNs now achieve >99.7% accuracy)."
+    )
+    assert pairs(text) == []
+    assert pairs("Fashion-MNIST is not too easy: LeNet-5 reaches 90.6 %.") == [("LeNet-5", "90.6%")]
+
+
+def test_a_model_in_a_later_item_of_an_enumeration_is_not_that_of_the_figure() -> None:
+    text = (
+        "It was chosen for two reasons: (1) a balance of layers that achieves 93.6% accuracy"
+        " without overfitting, and (2) figures that give a benchmark for a random forest."
+    )
+    assert pairs(text) == [("", "93.6%")]

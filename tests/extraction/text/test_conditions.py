@@ -25,6 +25,7 @@ def read_both(text: str) -> list[tuple[list[tuple[str, str]], tuple[str, ...]]]:
         ("With label noise of 40%, LeNet-5 still reaches 82.3%.", "wrong labels"),
         ("LeNet-5 still reaches 82.3% accuracy with 40% noisy labels.", "wrong labels"),
         ("LeNet-5 trained with 10% of the labels reaches 82.3%.", "fewer images or labels"),
+        ("LeNet-5 reaches 82.3% accuracy for 3000 labels.", "fewer images or labels"),
         ("With 10 % of the training images, LeNet-5 reaches 82.3% accuracy.", "fewer images"),
         ("Using only 100 labelled images per class, LeNet-5 reaches 82.3%.", "fewer images"),
         ("LeNet-5 reaches 82.3%, trained on half of the training data.", "fewer images or labels"),
@@ -243,3 +244,28 @@ def test_a_log_that_tests_on_a_few_images_gives_no_accuracy() -> None:
     found = read_words(text.split("\n"), "notes.txt")
     assert [claim.figure.printed for claim in found.claims] == ["0.7135"]
     assert any("of 20 test images" in note for note in found.notes)
+
+
+def test_an_attack_with_its_strength_is_of_changed_images() -> None:
+    lines = [
+        "Epsilon: 0 Test Accuracy = 8802 / 10000 = 0.8802",
+        "Epsilon: 0.05 Test Accuracy = 3769 / 10000 = 0.3769",
+    ]
+    found = read_words(lines, "log.txt")
+    assert [claim.figure.printed for claim in found.claims] == ["8802 / 10000"]
+    assert find_sentences("Adam with epsilon = 0.001: accuracy 90.6 % for LeNet-5.", "x")[0] != []
+    assert find_sentences("The robust test error of the CNN is 10.9%.", "x")[0] == []
+
+
+def test_figures_of_listed_classes_are_of_some_of_the_ten() -> None:
+    text = "The CNN has an accuracy of 66.2% on the set of classes 0,4,5,6,7 of Fashion-MNIST."
+    assert find_sentences(text, "x")[0] == []
+    confused = "The CNN has an accuracy of 91.2% and confuses classes 0, 2 and 6."
+    assert len(find_sentences(confused, "x")[0]) == 1
+
+
+def test_epochs_for_the_training_do_not_make_a_figure_one_of_training() -> None:
+    text = "With 20 epochs for the training, we obtained an accuracy of 0.9104 with the CNN."
+    assert [claim.figure.printed for claim in find_sentences(text, "x")[0]] == ["0.9104"]
+    text = "The CNN overfits, with accuracies on the training data of around 95%."
+    assert find_sentences(text, "x")[0] == []

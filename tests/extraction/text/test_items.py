@@ -107,3 +107,12 @@ def test_a_figure_of_another_network_is_not_of_the_named_one(text, expected):
 def test_what_only_stands_around_a_name_is_no_part_of_it(line: str, label: str) -> None:
     claims = read_words([line], "notes.txt").claims
     assert [claim.label for claim in claims] == [label]
+
+
+def test_state_of_the_art_results_of_others_are_not_taken():
+    others = "Notice that the state of the art results are around 95% of accuracy."
+    assert show(f"# Fashion-MNIST\n\n{others}\n") == []
+    others = "The state-of-the-art methods on Fashion-MNIST achieve 96.9% accuracy."
+    assert show(f"# Fashion-MNIST\n\n{others}\n") == []
+    ours = "Our state-of-the-art model reaches an accuracy of 93.2% on Fashion-MNIST."
+    assert [figure for _, figure in show(f"# A\n\n{ours}\n")] == ["93.2%"]

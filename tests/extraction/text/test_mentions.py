@@ -234,3 +234,59 @@ def test_a_tilde_between_two_numbers_is_a_range() -> None:
 )
 def test_a_name_before_the_word_data_set_is_that_of_another_one(sentence, names) -> None:
     assert [mention.name for mention in find_datasets(sentence)] == names
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SVC with 88.1% accuracy, 0.1520 weight.",
+        "print('test error: {:.2%}'.format(e))",
+        "We see how the 202 of 293 errors (~70%) come from a confusion between `C d` and `A b`.",
+        "The accuracy of LeNet-5 with a 40% val split is low.",
+        "We tested the performance of LeNet-5 with the best train/validation split ratio (10%).",
+        "the highest accuracy is reached with 64 tokens",
+    ],
+)
+def test_shares_and_counts_of_other_things_are_no_accuracies(text: str) -> None:
+    claims = [claim.figure.printed for claim in find_sentences(text, "x")[0]]
+    assert claims in ([], ["88.1%"])
+
+
+def test_the_progress_of_a_program_is_no_accuracy() -> None:
+    found = read_words(["progress: 99.83%", "accuracy: 0.8812"], "log.txt")
+    assert [claim.figure.printed for claim in found.claims] == ["0.8812"]
+
+
+def test_the_share_of_a_split_is_told_from_the_accuracy_behind_it() -> None:
+    found = read_words(["Test Accuracy with 10% val split: 0.8591"], "log.txt")
+    assert [claim.figure.printed for claim in found.claims] == ["0.8591"]
+
+
+def test_an_arrow_stands_for_a_colon_behind_a_metric() -> None:
+    for arrow in ("->", "=>", "\u2192"):
+        claims, _ = find_sentences(f"LeNet-5 test accuracy {arrow} 0.9062", "x")
+        assert [(c.label, c.figure.printed) for c in claims] == [("LeNet-5", "0.9062")]
+    assert find_sentences("Accuracy Different (CNN-SVC) -> 0.0522", "x")[0] == []
+    assert find_sentences("Layers of 784 -> 90 -> 10 units, accuracy as metric", "x")[0] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "figures"),
+    [
+        ("CNN accuracies are ranging from 90% to 99%.", []),
+        ("Accuracy rises from 90% to 92% with the CNN.", ["92%"]),
+        ("The CNN is better for shirts (20.1% recall improvement).", []),
+        ("LeNet-5 reaches an accuracy of 91.2% (+1.2%).", ["91.2%"]),
+        ("LeNet-5 reaches an accuracy of 91.2% (\u2191 1.2%).", ["91.2%"]),
+    ],
+)
+def test_ranges_and_improvements_are_no_results(text: str, figures: list[str]) -> None:
+    assert [claim.figure.printed for claim in find_sentences(text, "x")[0]] == figures
+
+
+def test_a_small_whole_number_is_no_accuracy() -> None:
+    assert find_sentences("The capacity is not matched 9 Test accuracy", "x")[0] == []
+    claims, _ = find_sentences("LeNet-5 has an error rate of 9 on Fashion-MNIST.", "x")
+    assert [claim.figure.printed for claim in claims] == ["9"]
+    claims, _ = find_sentences("LeNet-5 has an accuracy of 90 on Fashion-MNIST.", "x")
+    assert [claim.figure.printed for claim in claims] == ["90"]

@@ -138,3 +138,24 @@ def test_an_oracle_is_no_model() -> None:
 def test_a_word_of_a_section_is_no_part_of_a_name() -> None:
     line = read_words(["Results: TinyTree has a test accuracy of 90.3%"], "claims.txt")
     assert [claim.label for claim in line.claims] == ["TinyTree"]
+
+
+def test_what_a_task_demands_is_only_expected() -> None:
+    text = (
+        "We are tasked to find classifiers that sort the 10,000 test images with an accuracy of"
+        " at least 85% on Fashion-MNIST."
+    )
+    assert _list_figures(text) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Init model accuracy: 0.6236",
+        "Untrained network accuracy = 0.6236",
+        "The accuracy before training is 0.6236.",
+    ],
+)
+def test_a_figure_of_an_untrained_model_is_no_result(text: str) -> None:
+    assert _list_figures(text) == []
+    assert len(_list_figures("Initial results: the accuracy of LeNet-5 is 0.9062.")) == 1

@@ -754,3 +754,14 @@ def test_a_figure_that_is_elsewhere_one_of_validation_images_is_none_of_the_test
 def test_what_has_a_verb_is_no_name_of_a_model(line, label):
     (claim,) = read_words([line], "claims.txt").claims
     assert claim.label == label
+
+
+def test_the_last_epoch_of_a_log_without_test_images_must_be_a_share_of_them() -> None:
+    lines = [f"loss: 0.3{n}\naccuracy: 0.9{n}35432161\n" for n in range(1, 8)]
+    claims, notes = find_sentences("".join(lines), "text")
+    assert claims == []
+    assert any("no share of 10,000 images" in note for note in notes)
+    lines[-1] = "loss: 0.37\naccuracy: 0.9342\n"
+    assert show(find_sentences("".join(lines), "text")[0]) == [("", "accuracy", "0.9342")]
+    lines[-1] = "loss: 0.37\ntest accuracy: 0.934432\n"
+    assert show(find_sentences("".join(lines), "text")[0]) == [("", "accuracy", "0.934432")]
