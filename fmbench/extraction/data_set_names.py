@@ -27,7 +27,7 @@ _OTHERS = (
     r"|deep ?fashion2?|omniglot|celeba|(?:ms[\s_-]?)?coco|pascal voc|kuzushiji(?:-\w+)?|food-?101"
     r"|flowers-?102|reuters|imdb|20 ?newsgroups|isic|chexpert|places365|lsun|norb|iris"
     r"|comp ?cars|mio-tcd|stanford cars|oxford pets|gtzan|esc-?50|speech commands|uci-?har"
-    r"|hand-?written digits?)"
+    r"|hand-?written digits?|(?:noisy[ -]?)?xor|breast[ -]?cancer|nas-?bench-?\d*)"
 )
 FASHION_IN_HEADS = re.compile(
     rf"(?<![^\W_])(?:{_FASHION}|{_NOT_MADE_INTO}fashion(?!-?mnist-(?:c|lt)(?!\w)))(?![^\W_])",

@@ -118,7 +118,7 @@ def find_model_rows(
     for entry in entries if marks else ():
         name = _name_marked(marks, entry.index, entry.names[0] if entry.names else "")
         entry.names = [name, *entry.names[1:]]
-    kept = _leave_out_other_images(table, entries)
+    kept = _leave_out_training_parts(table, _leave_out_other_images(table, entries))
     yield from _build_rows(table, chosen, label_columns, kept, finds_runs=finds_runs)
 
 
@@ -234,6 +234,40 @@ def _leave_out_other_images(table: Table, entries: Sequence[_Entry]) -> list[_En
     for images, count in skipped.items():
         rows = "1 row is" if count == 1 else f"{count} rows are"
         table.notes.append(f"{table.source}: {rows} of {images}: not taken")
+    return kept
+
+
+# CNN (test), RF Train: a model, and the part of the data on which it was measured
+_MODEL_AND_PART = re.compile(
+    r"(?P<model>.*\w\)?)[\s_:/|,-]*[\s_(\[-](?P<part>train(?:ing)?|val(?:id(?:ation)?)?|test(?:ing)?)"
+    r"(?: (?:set|data|images))?[)\]]?",
+    re.IGNORECASE,
+)
+
+
+def _leave_out_training_parts(table: Table, entries: list[_Entry]) -> list[_Entry]:
+    """Return the rows without ``RF Train`` where ``RF Test`` stands, too, which becomes ``RF``."""
+    parts = {
+        entry.index: found
+        for entry in entries
+        if (found := _MODEL_AND_PART.fullmatch(entry.names[0] if entry.names else ""))
+    }
+    tested = {found["model"] for found in parts.values() if found["part"][:2].lower() == "te"}
+    kept = []
+    for entry in entries:
+        found = parts.get(entry.index)
+        if found is None or found["model"] not in tested:
+            kept.append(entry)
+        elif found["part"][:2].lower() == "te":
+            is_alone = sum(other["model"] == found["model"] for other in parts.values()) == 1
+            names = entry.names if is_alone else [found["model"], *entry.names[1:]]
+            kept.append(replace(entry, names=names))
+    if len(kept) < len(entries):
+        n_left_out = len(entries) - len(kept)
+        rows = "1 row is" if n_left_out == 1 else f"{n_left_out} rows are"
+        table.notes.append(
+            f"{table.source}: {rows} of training or validation images: not taken"
+        )
     return kept
 
 

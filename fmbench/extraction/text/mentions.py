@@ -140,6 +140,8 @@ _OTHER_SHARE_AFTER = re.compile(
     r"|unstructured) )*(?:nois[ey]|sparsity|sparse|prun(?:ed|ing)|compress\w*|occlu\w+|masked"
     r"|masking|missing|corrupt\w*|poison\w*|contaminat\w*|(?:un|mis)?label(?:l?ed|s)|flipped|outliers"
     r"|coverage)\b"
+    r"|(?:additional|extra|more|fewer|less) (?:training |generated )?(?:data|images|samples|labels)\b"
+    r"|of (?:the )?(?:total )?(?:varia(?:nce|tion|bility))\b"
     r"|of (?!(?:[a-z0-9,-]+ ){0,4}?(?:images|pictures|samples|examples|garments|instances|clothes"
     r"|items|articles|accuracy|correct|recall|precision|f1|test|them|predictions?|methods?|models?"
     r"|networks?|approach|classifiers?|baseline|architecture|system)\b"
@@ -231,6 +233,12 @@ _RANGE_BEFORE = re.compile(
     rf"(?<![\w=-]){_NUMBER} ?%? ?(?:-|to) ?$|\bbetween {_NUMBER} ?%? and $", re.IGNORECASE
 )
 _FROM = re.compile(rf"\bfrom (?:about )?{_NUMBER} ?%? to $", re.IGNORECASE)
+# accuracies ranging from 90 % to 99 %; \0 stands for one of the two
+_RANGING = re.compile(
+    rf"\b(?:rang(?:e[sd]?|ing)|var(?:y|ies|ied|ying)|anywhere|span\w*)(?: \w+)? from (?:about )?"
+    rf"(?:{_NUMBER} ?%? to )?\0",
+    re.IGNORECASE,
+)
 _BETWEEN = re.compile(r"\b(?:between|from|range[sd]?(?: \w+)?) ?(?:about )?$", re.IGNORECASE)
 
 
@@ -360,7 +368,8 @@ def find_figures(sentence: str) -> list[FigureMention]:
         text = match[0].rstrip(" ,")
         start, end = match.start(), match.start() + len(text)
         before, after = sentence[:start], sentence[end:]
-        if _PART_OF_WORD_AFTER.match(after) or re.search(r"[0-9] ?x ?$|\^ ?$", before[-5:]):
+        is_number_of_line = before.endswith("#")  # #2 Accuracy: 86.60 %
+        if is_number_of_line or _PART_OF_WORD_AFTER.match(after) or re.search(r"[0-9] ?x ?$|\^ ?$", before[-5:]):
             continue
         bound = _BOUND_WORDS.search(before[-20:])
         first = start - len(before[-20:]) + bound.start() if bound else start
@@ -437,6 +446,8 @@ def _explain_number(sentence: str, figure: FigureMention) -> str:
         return "a spread without a figure"
     if _INTERVAL_BEFORE.search(before) or (before.endswith("[") and _INTERVAL_AFTER.match(after)):
         return END_OF_INTERVAL
+    if _RANGING.search(f"{before}\0") and (_RANGE_AFTER.match(after) or _FROM.search(before)):
+        return "a range"
     if _BETWEEN.search(before) and _RANGE_AFTER.match(after):
         return FIRST_OF_TWO if before.lower().rstrip().endswith("from") else "a range"
     if _RANGE_BEFORE.search(before):
