@@ -253,12 +253,39 @@ class Headings:
             place = heading.parent
         return ""
 
+    def name_no_data(self, first: int) -> bool:
+        """Whether no heading above a line names a data set, but others name at least three.
+
+        One of these is Fashion-MNIST, and each of two others has a heading of its own.
+        """
+        texts = [heading.text for heading in self._headings]
+        others = {
+            join_words(find_data_sets(text).others).lower()
+            for text in texts
+            if find_data_sets(text).is_other and _is_about_data(text, is_title=False)
+        }
+        is_told_apart = len(others) > 1 and any(map(FASHION_IN_HEADS.search, texts))
+        place = bisect_left(self._starts, first) - 1
+        while is_told_apart and place >= 0:
+            if find_data_sets(self._headings[place].text).any:
+                return False
+            place = self._headings[place].parent
+        return is_told_apart
+
     def list_above(self, first: int) -> tuple[str, ...]:
         """Return the innermost heading above a line, and the last sentence just above it."""
-        sentences = re.split(r"(?<=[.!?])\s+", self._find_lead(first))
+        sentences = re.split(r"(?<=[.!?])\s+", self._find_lead(first) or self._find_line(first))
         place = bisect_left(self._starts, first) - 1
         headings = [self._headings[place].text] if place >= 0 else []
         return tuple(filter(None, [*headings, sentences[-1]]))
+
+    def _find_line(self, first: int) -> str:
+        """Return the last line with words above a line, at most a few lines away."""
+        for line in reversed(self._lines[max(0, first - 6) : first]):
+            text = tidy(re.sub(r"<[^<>]{0,200}>", " ", line[-_MAX_LEAD:]))
+            if text:
+                return "" if re.search(r"[|\\\t]", text) or _FENCE.match(text) else text
+        return ""
 
     def _is_overruled(self, heading: _Heading, place: int, first: int) -> bool:
         """Whether the text below a title, or below a heading of more words, names Fashion-MNIST."""

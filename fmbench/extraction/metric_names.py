@@ -99,7 +99,6 @@ _PATTERNS: tuple[tuple[str, MetricName | None], ...] = (
         None,
     ),
     (rf"(?:delta|[δ∆]) ?(?:{_ACC}|{_ERR})", None),
-    (rf"(?:{_ACC}|准确率) ?(?:下降|降低|提升|提高)", None),
     (
         r"(?:standard|percentage|absolute|relative|reconstruction|quantization|approximation"
         r"|measurement|regression|rounding|estimation|numerical|type[ -](?:i+|[12])) errors?",
@@ -152,7 +151,7 @@ _PATTERNS: tuple[tuple[str, MetricName | None], ...] = (
         _CLASS_RECALL,
     ),
     # Error rates.
-    (rf"top[ -]?@?1\b[ -]?(?:{_ERR})", _ERROR),
+    (rf"top[ -]?@?1\b[ -]?(?:(?:classification|test) )*(?:{_ERR})", _ERROR),
     (rf"(?:{_ERR}) ?@ ?1", _ERROR),
     (
         r"(?:false[ -]positive rate|fpr|fall[ -]?out)",

@@ -218,6 +218,7 @@ def _find_grids(text: str, kind: str | None) -> list[Grid]:
                 grid,
                 other_data=headings.find_other_data(first - 1),
                 above=headings.list_above(first - 1),
+                is_of_any_data=headings.name_no_data(first - 1),
             )
         if index:
             grids[index] = _continue_table(grids[index - 1], grids[index])
@@ -243,6 +244,7 @@ def _continue_table(above: Grid, grid: Grid) -> Grid:
         caption=above.caption,
         other_data=above.other_data,
         above=above.above,
+        is_of_any_data=above.is_of_any_data,
     )
 
 
@@ -369,6 +371,8 @@ def _explain_other_images(table: Table) -> str:
     if is_over_data_sets(table.grid.caption) and any(c.n_figures for c in table.columns):
         return "several data sets together, as its caption says"
     above = table.grid.other_data
+    if not above and table.grid.is_of_any_data and any(c.n_figures for c in table.columns):
+        return "a data set that no heading above it names, as others do"
     if not above or not any(c.n_figures for c in table.columns):
         return ""
     return f"{join_words(find_data_sets(above).others)}, as the text above it says ({above[:60]!r})"

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from fmbench.errors import UserError
+from fmbench.extraction.east_asian import translate
 from fmbench.extraction.found import Extraction, FoundClaim
 from fmbench.extraction.grid import Cell, Grid, build_grid
 from fmbench.utils.processes import measure_memory
@@ -79,7 +80,7 @@ def read_pdf(
     from fmbench.extraction.text.read import find_sentences
 
     found = _run_worker(data, name, seconds or MAX_SECONDS, memory_gib)
-    pages = enumerate(found["lines"], start=1)
+    pages = enumerate(map(translate, found["lines"]), start=1)
     document = Document.of([Part(f"page {number}", text) for number, text in pages])
     blocks, rest = find_blocks(document.text)
     combined = combine_blocks(blocks)
@@ -103,7 +104,7 @@ def read_pdf(
     of_text: list[FoundClaim] = []
     for number, text in enumerate(found["texts"], start=1):
         if text:
-            of_page, remarks = find_sentences(text, f"page {number}")
+            of_page, remarks = find_sentences(translate(text), f"page {number}")
             of_text += of_page
             notes += remarks
     of_text = share_repetition(of_text, claims)
@@ -141,10 +142,14 @@ def _make_grid(table: dict[str, Any]) -> Grid | None:
     first, last = table["pages"][0], table["pages"][-1]
     pages = f"page {first}" if first == last else f"pages {first} to {last}"
     rows = [
-        [Cell(text, index < table["n_headers"], bold, repeats) for text, bold, repeats in row]
+        [
+            Cell(translate(text), index < table["n_headers"], bold, repeats)
+            for text, bold, repeats in row
+        ]
         for index, row in enumerate(table["rows"])
     ]
-    return build_grid(rows, caption=table["caption"], where=f"{pages}, table {table['number']}")
+    caption = translate(table["caption"])
+    return build_grid(rows, caption=caption, where=f"{pages}, table {table['number']}")
 
 
 def _run_worker(data: bytes, name: str, seconds: float, memory_gib: float) -> dict[str, Any]:

@@ -115,7 +115,7 @@ _COUNTED_AFTER_ARTICLE = re.compile(
     re.IGNORECASE,
 )
 _DIFFERENCE_BEFORE = re.compile(
-    rf"(?:\bby(?: only| up to| as much as| another| a)?|\bby a margin of"
+    rf"(?:\bby(?: only| up to| as much as| another| a|:)?|\bby a margin of"
     rf"|\b(?:improvements?|changes?|increases?|gains?|reductions?|decreases?|drops?|differences?|gaps?"
     rf"|margins?|declines?|rise|boosts?|loss|spread|deviation|std\.?|sd)(?: in \w+(?: \w+)?)?"
     rf"(?: of| by| is| was|:)?|\bplus|\bminus)\s*(?:{ABOUT}|{AT_LEAST}|{AT_MOST}|an?)?\s*\+?$",
@@ -140,7 +140,7 @@ _OTHER_SHARE_AFTER = re.compile(
     r"|unstructured) )*(?:nois[ey]|sparsity|sparse|prun(?:ed|ing)|compress\w*|occlu\w+|masked"
     r"|masking|missing|corrupt\w*|poison\w*|contaminat\w*|(?:un|mis)?label(?:l?ed|s)|flipped|outliers"
     r"|coverage)\b"
-    r"|(?:additional|extra|more|fewer|less) (?:training |generated )?(?:data|images|samples|labels)\b"
+    r"|(?:additional|extra|more|fewer|less) (?:\w+ )?(?:data|images|samples|labels)\b"
     r"|of (?:the )?(?:total )?(?:varia(?:nce|tion|bility))\b"
     r"|of (?!(?:[a-z0-9,-]+ ){0,4}?(?:images|pictures|samples|examples|garments|instances|clothes"
     r"|items|articles|accuracy|correct|recall|precision|f1|test|them|predictions?|methods?|models?"
@@ -368,8 +368,8 @@ def find_figures(sentence: str) -> list[FigureMention]:
         text = match[0].rstrip(" ,")
         start, end = match.start(), match.start() + len(text)
         before, after = sentence[:start], sentence[end:]
-        is_number_of_line = before.endswith("#")  # #2 Accuracy: 86.60 %
-        if is_number_of_line or _PART_OF_WORD_AFTER.match(after) or re.search(r"[0-9] ?x ?$|\^ ?$", before[-5:]):
+        # Not the 2 of "#2 Accuracy: 86.60 %".
+        if _PART_OF_WORD_AFTER.match(after) or re.search(r"[0-9] ?x ?$|\^ ?$|#$", before[-5:]):
             continue
         bound = _BOUND_WORDS.search(before[-20:])
         first = start - len(before[-20:]) + bound.start() if bound else start

@@ -220,7 +220,7 @@ def find_sentences(
     above = ""  # the printed line above
     has_headings = count_headings(text) > 1
     of_headings = list_data_sets_of_headings(text) if has_headings else set()
-    tells_data_apart = FASHION in of_headings and len(of_headings) > 1
+    tells_data_apart = FASHION in of_headings and len(of_headings) > 2
     for section, model, raw, data_set in _iterate_sentences(text, context, headings, is_printed):
         if n_read == MAX_SENTENCES:
             notes.insert(0, f"{where}: only the first {MAX_SENTENCES:,} sentences are read")
@@ -334,8 +334,8 @@ def _find_earlier_epochs(
 ) -> tuple[set[int], list[str]]:
     """Find all but the last value of each metric in the lines of a log: it prints each epoch.
 
-    A log may have several sections, each with its number or data set. Returns the ids of the claims, and a note
-    for each metric.
+    A log may have several sections, each with its number or data set. Returns the ids of the
+    claims, and a note for each metric.
     """
     groups: dict[tuple[object, str, int | None, str | None], list[FoundClaim]] = {}
     for section, claim in logged:

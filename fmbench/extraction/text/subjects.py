@@ -53,8 +53,8 @@ def find_dataset_of(sentence: Sentence, figure: FigureMention) -> str:
     if not datasets:
         other = sentence.context not in (None, FASHION)
         return f"of {sentence.context}, which the text before it names" if other else FASHION
-    if other := _find_described_data(sentence.text[: figure.start]):
-        return f"of {other}"
+    if described := _find_described_data(sentence.text[: figure.start]):
+        return f"of {described}"
     names = {mention.name for mention in datasets}
     if len(names) == 1:
         name = names.pop()
@@ -73,12 +73,10 @@ _DESCRIBES = re.compile(r",? (?:which|where|on which|for which)\b[^.;]*", re.IGN
 
 def _find_described_data(before: str) -> str:
     """Return the other data set that the clause before a figure describes; empty if none."""
-    last = None
-    for last in IN_SENTENCES.finditer(before):
-        pass
-    if last is None or not last["other"] or not _DESCRIBES.fullmatch(before, last.end()):
+    found = list(IN_SENTENCES.finditer(before))
+    if not found or not found[-1]["other"] or not _DESCRIBES.fullmatch(before, found[-1].end()):
         return ""
-    return last["other"]
+    return str(found[-1]["other"])
 
 
 def pair_in_order(

@@ -138,3 +138,73 @@ def test_an_oracle_is_no_model() -> None:
 def test_a_word_of_a_section_is_no_part_of_a_name() -> None:
     line = read_words(["Results: TinyTree has a test accuracy of 90.3%"], "claims.txt")
     assert [claim.label for claim in line.claims] == ["TinyTree"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Earlier CNNs on Fashion-MNIST have accuracies ranging from 90% to 99%.",
+        "We train the nets to reach an accuracy of at least 98% on MNIST and 85% on Fashion-MNIST.",
+        "It grows by 0.5% additional data, with an accuracy on Fashion-MNIST.",
+        "At least 71% of the variation of the accuracy on Fashion-MNIST is explained.",
+        "Fashion-MNIST replaces MNIST, which is too easy by now (a CNN reaches 99.7% accuracy).",
+        "We used these features in a random forest and reach 80% accuracy on our small data set.",
+        "The accuracy decreased by: 8.05%",
+    ],
+)
+def test_figures_of_ranges_goals_and_other_data_are_no_claims(text: str) -> None:
+    assert read(text)[0] == []
+
+
+def test_a_figure_that_changes_from_one_value_to_another_is_still_the_last_one() -> None:
+    assert read("With dropout, the accuracy of LeNet-5 rises from 90.1% to 92.2%.")[0] == ["92.2%"]
+
+
+def test_a_model_of_a_later_item_of_a_list_is_not_that_of_a_figure() -> None:
+    text = (
+        "It was chosen because of (1) its depth, which gives 93.6% accuracy, and (2) numbers that "
+        "allow to compare it with a random forest."
+    )
+    claims, _ = find_sentences(text, "x")
+    assert [(claim.label, claim.figure.printed) for claim in claims] == [("", "93.6%")]
+
+
+def test_the_number_of_a_printed_line_is_no_figure_and_the_line_is_one_of_a_log() -> None:
+    lines = ["#1 Accuracy: 85.2% (61 s)", "#2 Accuracy: 86.6% (62 s)", "#3 Accuracy: 87.5% (60 s)"]
+    claims, notes = find_sentences("```bash\n" + "\n".join(lines) + "\n```\n", "x")
+    assert [claim.figure.printed for claim in claims] == ["87.5%"]
+    assert any("only the last one is taken" in note for note in notes)
+
+
+SECTIONS = """\
+# Nets
+
+## XOR
+
+Accuracy: 100.0%
+
+## MNIST
+
+```python
+# Load the images
+```
+
+Accuracy: 98.1%
+
+## Fashion-MNIST
+
+Accuracy: 87.9%
+
+## Others
+
+Accuracy: 99.9%, and the accuracy of LeNet-5 is 90.2%.
+"""
+
+
+def test_below_headings_that_tell_data_sets_apart_a_figure_needs_a_data_set_or_a_name() -> None:
+    claims, notes = find_sentences(SECTIONS, "x")
+    assert [claim.figure.printed for claim in claims] == ["87.9%", "90.2%"]
+    assert any("the one above it names none" in note for note in notes)
+    text = SECTIONS.replace("## MNIST", "## Second").replace("## XOR", "## First")
+    claims, _ = find_sentences(text, "x")
+    assert "99.9%" in [claim.figure.printed for claim in claims]
