@@ -280,7 +280,7 @@ def _is_stated(pattern: re.Pattern[str], part: str) -> bool:
 
 _IMAGES_BEFORE = re.compile(
     r"\b(?:for|on|in|during) (?:the )?(?P<stated>train(?:ing)?|val(?:id(?:ation)?)?|test(?:ing)?)"
-    r"(?: set| data| images| samples)?\s?[:,]"
+    r"(?: set| data| images| samples)?(?:\s?[:,]| of $)"
     r"|\b(?P<beside>train(?:ing)?|(?<!cross[- ])val(?:id(?:ation)?)?|test(?:ing)?"
     r"|(?:oob|out-of-bag)(?: (?:score|estimate|accuracy))?)(?: set)?\s?[:=]?\s?$",
     re.IGNORECASE,

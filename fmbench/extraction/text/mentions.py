@@ -105,7 +105,8 @@ _UNIT_AFTER = re.compile(
 _COUNTED_AFTER = re.compile(
     r"^\s(?:[a-z-]+\s){0,2}?(?:accuracies|errors|scores|figures|results|values|metrics|numbers|rows"
     r"|columns|tables|claims|methods|classifiers|architectures|algorithms|approaches|variants"
-    r"|works|studies|settings|tasks|points|layers|blocks|units|neurons|filters|objects|articles|points|places|readings|contradictions)"
+    r"|works|studies|settings|tasks|points|layers|blocks|units|neurons|filters|objects|articles|places"
+    r"|readings|contradictions|tokens|patches|heads|qubits|clients|rounds|labels|shots)"
     r"\b",
     re.IGNORECASE,
 )

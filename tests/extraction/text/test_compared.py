@@ -149,3 +149,9 @@ def test_a_model_behind_which_another_one_lags_has_no_part_in_its_figure() -> No
     text = "The best hybrid gets 88.7% on Fashion-MNIST, still 5 points behind recent SNNs on it."
     claims, _ = find_sentences(text, "text")
     assert [(claim.label, claim.figure.printed) for claim in claims] == [("", "88.7%")]
+
+
+def test_a_model_whose_score_another_one_almost_reaches_is_only_compared() -> None:
+    text = "With an accuracy of 84.5% it almost reaches the score of LeNet-5 on Fashion-MNIST."
+    claims, _ = find_sentences(text, "x")
+    assert [(claim.label, claim.figure.printed) for claim in claims] == [("", "84.5%")]
