@@ -107,6 +107,7 @@ def choose_columns(table: Table, *, is_by_class: bool) -> list[Column]:
             or (is_by_class and name_models(left))
             or _name_known_models(left)
             or _have_names_of_each_data_set(table, left)
+            or (metric == "accuracy" and _have_names_beside_data_sets(table, left))
             or (metric == "accuracy" and not is_by_class and _name_variants(left))
         ):
             chosen += left
@@ -454,6 +455,22 @@ def _have_names_of_each_data_set(table: Table, columns: Sequence[Column]) -> boo
         and are_words
         and set(names) == set(others)
         and not any(_NO_MODEL.match(name) or _WORDS_OF_METRIC.search(name) for name in names)
+    )
+
+
+def _have_names_beside_data_sets(table: Table, columns: Sequence[Column]) -> bool:
+    """Whether heads tell methods apart where the rows are data sets: ``BP accuracy``."""
+    roles = {column.role for column in table.columns}
+    names = list(name_models(columns).values())
+    return (
+        "data set" in roles
+        and "label" not in roles
+        and bool(names)
+        and all(re.search(r"[^\W\d_]{2}", name) for name in names)
+        and not any(
+            _NO_MODEL.match(name) or _NO_VARIANT.search(name) or _WORDS_OF_METRIC.search(name)
+            for name in names
+        )
     )
 
 

@@ -151,7 +151,7 @@ class Table:
     @classmethod
     def build(cls, grid: Grid) -> Table:
         """Build a table; models that stand in the columns are put into the rows."""
-        grid = _split_metric_cells(_drop_repeated_columns(grid))
+        grid = _turn_metric_column(_split_metric_cells(_drop_repeated_columns(grid)))
         table = cls._build_upright(grid)
         if table._has_metrics_in_rows():
             turned = tuple(zip(*grid.rows, strict=True))
@@ -281,6 +281,42 @@ def _split_metric_cells(grid: Grid) -> Grid:
     return replace(grid, rows=tuple(rows))
 
 
+_METRIC_HEAD = re.compile(r"metrics?|measures?|evaluation metrics?", re.IGNORECASE)
+
+
+def _turn_metric_column(grid: Grid) -> Grid:
+    """Return the grid with data sets and metrics in its heads, if a column names the metrics.
+
+    ``Dataset | Model | Metric | SGD | SAM`` stands above ``F-MNIST | WRN | Error | 4.5 | 4.1``.
+    """
+    heads = [cell.text for cell in grid.rows[0]]
+    columns = {
+        role: [index for index, head in enumerate(heads) if pattern.fullmatch(head)]
+        for role, pattern in (("data", _DATA_LABEL), ("metric", _METRIC_HEAD), ("name", _LABEL))
+    }
+    body = grid.rows[1:]
+    if len(columns["data"]) != 1 or len(columns["metric"]) != 1 or not body:
+        return grid
+    data, metric = columns["data"][0], columns["metric"][0]
+    texts = columns["data"] + columns["metric"] + columns["name"]
+    shown = [index for index in range(len(heads)) if index not in texts and heads[index]]
+    fashion = [row for row in body if find_data_sets(row[data].text).is_fashion]
+    names = {row[index].text for row in fashion for index in columns["name"]}
+    name = names.pop() if len(names) == 1 else ""
+    are_figures = [index for index in shown if any(is_figure(row[index].text) for row in fashion)]
+    if len(are_figures) < 2 or not any(find_metric_name(row[metric].text) for row in fashion):
+        return grid
+    top = (Cell("Method", is_header=True), *(
+        Cell(f"{row[data].text} {row[metric].text}", is_header=True) for row in body
+    ))  # fmt: skip
+    rows = tuple(
+        (Cell(f"{name} {heads[index]}".strip()), *(row[index] for row in body))
+        for index in shown
+        if not NOT_A_METRIC.search(normalise_name(heads[index]))
+    )
+    return replace(grid, rows=(top, *rows), lines=())
+
+
 def _drop_repeated_columns(grid: Grid) -> Grid:
     """Return the grid without columns in which every cell only continues the one on its left."""
     repeated = {
@@ -405,7 +441,7 @@ REFERENCES = re.compile(
 NUMBERING = re.compile(
     r"#|no\.?|nr\.?|rank(?:ing)?|id|index|year|(?:# ?|n )?(?:classes|clases)", re.IGNORECASE
 )
-_NOT_A_METRIC = re.compile(
+NOT_A_METRIC = re.compile(
     r"(?<![^\W_])(?:gains?|improvements?|drops?|delta|diff|differences?|change|gap|rank|margin"
     r"|expected|planned|target(?:ed)?|goal|anticipated|p-?values?|ci|intervals?|lower|upper|null|minimum|variance|var|time)(?![^\W_])|[δ∆]",
     re.IGNORECASE,
@@ -486,7 +522,7 @@ def _find_role(column: Column) -> None:
         column.role = "training"
     elif data_sets.is_other:
         column.role = "other data"
-    elif _NOT_A_METRIC.search(normalise_name(plain)):
+    elif NOT_A_METRIC.search(normalise_name(plain)):
         column.role = "other"
     else:
         _find_metric_role(column, texts, plain)

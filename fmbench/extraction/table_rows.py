@@ -33,6 +33,7 @@ from fmbench.extraction.runs import (
 from fmbench.extraction.table_columns import list_settings
 from fmbench.extraction.table_heads import (
     CLASS_LABEL,
+    NOT_A_METRIC,
     NUMBERING,
     REFERENCES,
     Column,
@@ -292,11 +293,16 @@ def _leave_out_training_parts(table: Table, entries: list[_Entry]) -> list[_Entr
     return kept
 
 
+_NO_SHARE = re.compile(
+    r"(?<![^\W_])(?:loss(?:es)?|times?|duration|latency|speed|memory|energy|power|flops|params?"
+    r"|parameters|size|epochs?|classes|samples|images|features|channels)(?![^\W_])",
+    re.IGNORECASE,
+)
 _COARSE = re.compile(r"[0-9]?[05] ?%|0?\.[0-9]?[05]|0?\.[0-9]|[01]")  # 50 %, 0.05, 0.3
 
 
 def _leave_out_settings(table: Table, entries: list[_Entry]) -> list[_Entry]:
-    """Return the rows without settings, where data sets stand in the columns.
+    """Return the rows without settings and sizes, where data sets stand in the columns.
 
     All numbers of a setting, such as a rate of noise, are multiples of five percent or of a tenth,
     and those of no model are. If a setting changes the images or the labels, no row is read.
@@ -307,13 +313,16 @@ def _leave_out_settings(table: Table, entries: list[_Entry]) -> list[_Entry]:
     for entry in entries:
         texts = [strip_figure(column.cells[entry.index].text) for column in table.columns]
         numbers = [text for text in texts if is_figure(text)]
-        if len(numbers) > 1 and all(map(_COARSE.fullmatch, numbers)):
+        name = entry.names[0] if entry.names else ""
+        are_coarse = len(numbers) > 1 and all(map(_COARSE.fullmatch, numbers))
+        if are_coarse or _NO_SHARE.search(name) or NOT_A_METRIC.search(normalise_name(name)):
             settings.append(entry)
     if not settings or len(settings) == len(entries):
         return entries
     heads = [entry.names[0] if entry.names else "" for entry in settings]
     condition = next(filter(None, map(find_condition_of_head, heads)), "")
-    table.notes.append(f"{table.source}: {join_words(map(repr, heads))} is a setting: not taken")
+    verb = "is no model" if len(heads) == 1 else "are no models"
+    table.notes.append(f"{table.source}: {join_words(map(repr, heads))} {verb}: not taken")
     if condition:
         table.notes.append(f"{table.source} is {condition}, as {join_words(map(repr, heads))} says")
         return []

@@ -190,3 +190,32 @@ def test_latex_lengths_and_a_plus_in_a_name_are_read() -> None:
         ("Conv+Net", "88.1%"), ("ConvNet", "89.5%")
     ]  # fmt: skip
     assert all("1mm" not in claim.remark for claim in found)
+
+
+def test_a_column_of_metrics_says_what_the_figures_of_each_data_set_are() -> None:
+    rows = [
+        ["Dataset", "Model", "Metric", "SGD", "SAM", "Gain"],
+        ["CIFAR-10", "WRN-16", "Test error", "3.6", "3.3", "0.3"],
+        ["F-MNIST", "WRN-28", "Test error", "4.4", "4.1", "0.3"],
+        ["ImageNet", "ResNet-50", "Top-5 error", "6.5", "5.9", "0.6"],
+    ]
+    assert read(rows) == [("WRN-28 SGD", "4.4"), ("WRN-28 SAM", "4.1")]
+    found = read_tables(write_markdown(rows), "x").claims
+    assert [claim.figure.value for claim in found] == ["95.6%", "95.9%"]
+    rows[2][2] = "FID"
+    assert read(rows) == []
+
+
+def test_methods_in_heads_are_names_where_the_rows_are_data_sets() -> None:
+    rows = [["Dataset", "BP test accuracy", "DFA test accuracy"], ["MNIST", "98.3%", "97.9%"],
+            ["F-MNIST", "89.1%", "86.7%"]]  # fmt: skip
+    assert read(rows) == [("BP", "89.1%"), ("DFA", "86.7%")]
+    rows[0][1:] = ["Clean test accuracy", "Initial test accuracy"]
+    assert read(rows) == []
+
+
+@pytest.mark.parametrize("head", ["Gain", "Train time (s)", "# Params"])
+def test_a_gain_or_a_size_beside_methods_is_no_method(head: str) -> None:
+    rows = [["Dataset", "Plain", "Ours", head], ["MNIST", "98.1%", "98.7%", "0.6"],
+            ["Fashion-MNIST", "89.4%", "90.6%", "1.2"]]  # fmt: skip
+    assert read(rows) == [("Plain", "89.4%"), ("Ours", "90.6%")]

@@ -151,7 +151,7 @@ def test_a_word_of_a_section_is_no_part_of_a_name() -> None:
         "We used these features in a random forest and reach 80% accuracy on our small data set.",
         "The accuracy decreased by: 8.05%",
         "With tanh it stops at an accuracy of 70% in first tests on Fashion-MNIST.",
-        "Nets with higher accuracies overfit, with accuracies on the training data of around 95%, and "
+        "Nets of high accuracies overfit, with accuracies on the training data of around 95%, and "
         "only 85% on the validation set.",
         "The nets are not alike 9 Test accuracy of nets on Fashion-MNIST",
         "The best accuracy on Fashion-MNIST with 64 tokens.",
