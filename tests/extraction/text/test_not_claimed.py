@@ -145,9 +145,10 @@ def test_a_word_of_a_section_is_no_part_of_a_name() -> None:
     [
         "Earlier CNNs on Fashion-MNIST have accuracies ranging from 90% to 99%.",
         "We train the nets to reach an accuracy of at least 98% on MNIST and 85% on Fashion-MNIST.",
-        "It grows by 0.5% additional data, with an accuracy on Fashion-MNIST.",
+        "The accuracy of CapsNets on Fashion-MNIST is better with only 0.5% additional data.",
         "At least 71% of the variation of the accuracy on Fashion-MNIST is explained.",
-        "Fashion-MNIST replaces MNIST, which is too easy by now (a CNN reaches 99.7% accuracy).",
+        "Fashion-MNIST came as a new replacement for MNIST, which had become too easy (CNNs now "
+        "achieve >99.7% accuracy).",
         "We used these features in a random forest and reach 80% accuracy on our small data set.",
         "The accuracy decreased by: 8.05%",
         "With tanh it stops at an accuracy of 70% in first tests on Fashion-MNIST.",
@@ -175,7 +176,8 @@ def test_a_model_of_a_later_item_of_a_list_is_not_that_of_a_figure() -> None:
 
 
 def test_the_number_of_a_printed_line_is_no_figure_and_the_line_is_one_of_a_log() -> None:
-    lines = ["#1 Accuracy: 85.2% (61 s)", "#2 Accuracy: 86.6% (62 s)", "#3 Accuracy: 87.5% (60 s)"]
+    line = "#{} Accuracy: {}% Training: 62.15s Testing: 3.12s"
+    lines = [line.format(1, 85.2), line.format(2, 86.6), line.format(3, 87.5)]
     claims, notes = find_sentences("```bash\n" + "\n".join(lines) + "\n```\n", "x")
     assert [claim.figure.printed for claim in claims] == ["87.5%"]
     assert any("only the last one is taken" in note for note in notes)
