@@ -265,12 +265,16 @@ class Headings:
             if find_data_sets(text).is_other and _is_about_data(text, is_title=False)
         }
         is_told_apart = len(others) > 1 and any(map(FASHION_IN_HEADS.search, texts))
+        return is_told_apart and not any(find_data_sets(t).any for t in self.list_titles(first))
+
+    def list_titles(self, first: int) -> tuple[str, ...]:
+        """Return the headings below which a line stands, the innermost last."""
+        titles: list[str] = []
         place = bisect_left(self._starts, first) - 1
-        while is_told_apart and place >= 0:
-            if find_data_sets(self._headings[place].text).any:
-                return False
+        while place >= 0:
+            titles.insert(0, self._headings[place].text)
             place = self._headings[place].parent
-        return is_told_apart
+        return tuple(titles)
 
     def list_above(self, first: int) -> tuple[str, ...]:
         """Return the innermost heading above a line, and the last sentence just above it."""

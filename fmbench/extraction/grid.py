@@ -45,6 +45,7 @@ class Grid:
     those of the table's first and last line. ``is_whole``: the input is this table and no more.
     ``other_data`` is the heading or the sentence above the table that says that it is of another
     data set; empty if none does. ``above`` are the innermost heading and the sentence above it.
+    ``titles`` are all headings above it, the innermost last.
     ``is_of_any_data``: headings tell Fashion-MNIST and several other data sets apart, and those
     above the table name none.
     """
@@ -57,6 +58,7 @@ class Grid:
     is_whole: bool = False
     other_data: str = ""
     above: tuple[str, ...] = ()
+    titles: tuple[str, ...] = ()
     is_of_any_data: bool = False
 
     @property

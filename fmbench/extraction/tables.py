@@ -218,6 +218,7 @@ def _find_grids(text: str, kind: str | None) -> list[Grid]:
                 grid,
                 other_data=headings.find_other_data(first - 1),
                 above=headings.list_above(first - 1),
+                titles=headings.list_titles(first - 1),
                 is_of_any_data=headings.name_no_data(first - 1),
             )
         if index:
@@ -244,6 +245,7 @@ def _continue_table(above: Grid, grid: Grid) -> Grid:
         caption=above.caption,
         other_data=above.other_data,
         above=above.above,
+        titles=above.titles,
         is_of_any_data=above.is_of_any_data,
     )
 
@@ -346,13 +348,15 @@ def _explain_other_task(table: Table) -> str:
     heading = table.grid.above[-1] if table.grid.above else ""
     if _names_other_task(heading) and not _names_fashion(table):
         return f"of another task, as the text above it says ({heading[:60]!r})"
-    if any(column.n_figures for column in table.columns) and _EXPECTED.search(heading):
-        return f"only expected, as the text above it says ({heading[:60]!r})"
+    expected = [text for text in (heading, *table.grid.titles) if _EXPECTED.search(text)]
+    if expected and any(column.n_figures for column in table.columns):
+        return f"only expected, as the text above it says ({expected[0][:60]!r})"
     return _find_condition(table)
 
 
 _EXPECTED = re.compile(
-    r"\b(?:expected|anticipated|planned|target) (?:results?|performance|accurac\w+|scores?)\b"
+    r"\b(?:expected|anticipated|planned|target|predicted|projected)"
+    r" (?:results?|outcomes?|performance|accurac\w+|scores?)\b"
     r"|\b(?:results?|performance|accurac\w+|scores?|metrics?) (?:expected|targets?|goals?)\b",
     re.IGNORECASE,
 )

@@ -219,3 +219,9 @@ def test_a_gain_or_a_size_beside_methods_is_no_method(head: str) -> None:
     rows = [["Dataset", "Plain", "Ours", head], ["MNIST", "98.1%", "98.7%", "0.6"],
             ["Fashion-MNIST", "89.4%", "90.6%", "1.2"]]  # fmt: skip
     assert read(rows) == [("Plain", "89.4%"), ("Ours", "90.6%")]
+
+
+def test_what_a_heading_calls_expected_holds_for_the_headings_below_it() -> None:
+    rows = [["Dataset", "Net"], ["MNIST", "99.1%"], ["Fashion-MNIST", "93.5%"]]
+    assert read(rows, "## Expected outcomes\n\n### With more data") == []
+    assert read(rows, "## Outcomes\n\n### With more data") == [("Net", "93.5%")]

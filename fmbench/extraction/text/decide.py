@@ -426,7 +426,7 @@ _REASONS = (
 # We train until the models reach an accuracy of at least 98 % on MNIST and 85 % on Fashion-MNIST.
 _LEAST_GOAL = re.compile(
     r"\b(?:to|until \w+(?: \w+)?) (?:reach|achieve|attain|have|get)(?:es|s)? (?:an? |the )?"
-    r"(?:test )?accurac\w+(?: of)? (?:at least|no less than|over)\b[^.;]{0,80}$",
+    r"(?:test )?accurac\w+(?: of)? (?:at least|no less than)\b[^.;]{0,80}$",
     re.IGNORECASE,
 )
 _EARLY = re.compile(
