@@ -278,12 +278,12 @@ class Headings:
 
     def list_above(self, first: int) -> tuple[str, ...]:
         """Return the innermost heading above a line, and the last sentence just above it."""
-        sentences = re.split(r"(?<=[.!?])\s+", self._find_lead(first) or self._find_line(first))
+        sentences = re.split(r"(?<=[.!?])\s+", self._find_lead(first))
         place = bisect_left(self._starts, first) - 1
         headings = [self._headings[place].text] if place >= 0 else []
         return tuple(filter(None, [*headings, sentences[-1]]))
 
-    def _find_line(self, first: int) -> str:
+    def find_line(self, first: int) -> str:
         """Return the last line with words above a line, at most a few lines away."""
         for line in reversed(self._lines[max(0, first - 6) : first]):
             text = tidy(re.sub(r"<[^<>]{0,200}>", " ", line[-_MAX_LEAD:]))

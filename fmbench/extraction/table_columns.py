@@ -288,9 +288,9 @@ def _find_metric_above(table: Table) -> MetricName | None:
 
     ``Recall (%):`` is such a line, and ``The error rate is shown in the table.``
     """
-    if not table.grid.above or table.grid.caption:
+    if table.grid.caption:
         return None
-    line = remove_data_sets(table.grid.above[-1])
+    line = remove_data_sets(re.split(r"(?<=[.!?])\s+", table.grid.line_above)[-1])
     metric = None if is_training_metric(line) else find_metric_name(line)
     mentions = list(find_mentions(normalise_name(line)))
     is_name = bool(mentions) and len(line) <= len(mentions[0].text) + 8

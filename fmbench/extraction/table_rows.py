@@ -27,6 +27,7 @@ from fmbench.extraction.metric_names import (
 from fmbench.extraction.runs import (
     average_runs,
     names_folds,
+    names_setting,
     sums_up_runs,
     varies_between_runs,
 )
@@ -77,7 +78,8 @@ _QUANTITY = re.compile(
 )
 # What a cell says of a figure or of a test is no name either: 91.2 % (best), 0.31 ± 0.02, passed
 _NO_NAME = re.compile(
-    r"[~<>]?\s*[+-]?[0-9][0-9.,]*\s*(?:%|pp\b|\u00b1|\+-).*|pass(?:ed)?|fail(?:ed|ure)?|ok|done",
+    r"[~<>]?\s*[+-]?[0-9][0-9.,]*\s*(?:(?:%|pp)\s*(?:\(.*\))?|(?:%\s?)?(?:\u00b1|\+-).*)"
+    r"|pass(?:ed)?|fail(?:ed|ure)?|ok|done",
     re.IGNORECASE,
 )
 _TRAINING_PLACES = re.compile(r"^(?:epochs?|iterations?|steps?)$", re.IGNORECASE)
@@ -309,15 +311,18 @@ def _leave_out_settings(table: Table, entries: list[_Entry]) -> list[_Entry]:
     """
     if not table.is_transposed or not any(c.role == "other data" for c in table.columns):
         return entries
-    settings = []
+    settings, coarse = [], []
     for entry in entries:
         texts = [strip_figure(column.cells[entry.index].text) for column in table.columns]
         numbers = [text for text in texts if is_figure(text)]
-        name = entry.names[0] if entry.names else ""
-        are_coarse = len(numbers) > 1 and all(map(_COARSE.fullmatch, numbers))
-        if are_coarse or _NO_SHARE.search(name) or NOT_A_METRIC.search(normalise_name(name)):
+        name = normalise_name(entry.names[0] if entry.names else "")
+        if _NO_SHARE.search(name) or NOT_A_METRIC.search(name) or names_setting(name):
             settings.append(entry)
-    if not settings or len(settings) == len(entries):
+        elif len(numbers) > 1 and all(map(_COARSE.fullmatch, numbers)):
+            coarse.append(entry)
+    if len(settings) + len(coarse) < len(entries):
+        settings += coarse
+    if not settings:
         return entries
     heads = [entry.names[0] if entry.names else "" for entry in settings]
     condition = next(filter(None, map(find_condition_of_head, heads)), "")

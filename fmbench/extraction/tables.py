@@ -218,6 +218,7 @@ def _find_grids(text: str, kind: str | None) -> list[Grid]:
                 grid,
                 other_data=headings.find_other_data(first - 1),
                 above=headings.list_above(first - 1),
+                line_above=headings.find_line(first - 1),
                 titles=headings.list_titles(first - 1),
                 is_of_any_data=headings.name_no_data(first - 1),
             )

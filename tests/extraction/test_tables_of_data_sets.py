@@ -214,6 +214,16 @@ def test_methods_in_heads_are_names_where_the_rows_are_data_sets() -> None:
     assert read(rows) == []
 
 
+def test_settings_of_each_data_set_are_no_accuracies() -> None:
+    rows = [["Dataset", "Epochs", "Batch size"], ["MNIST", "50", "64"], ["F-MNIST", "60", "64"]]
+    assert read(rows) == []
+
+
+def test_shares_that_are_part_of_a_name_stay_in_it() -> None:
+    rows = [["Setting", "Accuracy"], ["10% dropout", "90.1%"], ["50% dropout", "89.4%"]]
+    assert read(rows) == [("10% dropout", "90.1%"), ("50% dropout", "89.4%")]
+
+
 @pytest.mark.parametrize("head", ["Gain", "Train time (s)", "# Params"])
 def test_a_gain_or_a_size_beside_methods_is_no_method(head: str) -> None:
     rows = [["Dataset", "Plain", "Ours", head], ["MNIST", "98.1%", "98.7%", "0.6"],

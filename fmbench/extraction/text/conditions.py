@@ -96,8 +96,8 @@ _OTHER_TRAINING = re.compile(
     re.IGNORECASE,
 )
 _OWN_DATA = re.compile(
-    r"\b(?:on|for|with) (?:our|my|their|this|the|an?)"
-    r" (?:(?:own|custom|small(?:er)?|tiny|toy|private) )+(?:data ?set|data|images|photos)\b",
+    r"\b(?:on|for|with) (?:(?:our|my|their) (?:own |small |custom |private )+"
+    r"|(?:an?|the|this) (?:custom |toy |private )+)(?:data ?set|data|images|photos)\b",
     re.IGNORECASE,
 )
 _NETWORK = re.compile(

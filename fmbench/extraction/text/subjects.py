@@ -68,7 +68,7 @@ def find_dataset_of(sentence: Sentence, figure: FigureMention) -> str:
 
 
 # ... to replace MNIST, which has become too easy (a CNN reaches 99.7 %)
-_DESCRIBES = re.compile(r",? (?:which|where|on which|for which)\b[^.;]*", re.IGNORECASE)
+_DESCRIBES = re.compile(r",? (?:which|where|on which|for which)\b[^.;,]*", re.IGNORECASE)
 
 
 def _find_described_data(before: str) -> str:

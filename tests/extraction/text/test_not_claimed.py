@@ -166,6 +166,18 @@ def test_a_figure_that_changes_from_one_value_to_another_is_still_the_last_one()
     assert read("With dropout, the accuracy of LeNet-5 rises from 90.1% to 92.2%.")[0] == ["92.2%"]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Unlike MNIST, where 99.0% is easy, LeNet-5 reaches an accuracy of 90.2% on Fashion-MNIST.",
+        "On this small data set LeNet-5 reaches an accuracy of 90.2%.",
+        "LeNet-5 reaches an accuracy of 90.2%, and more images may help.",
+    ],
+)
+def test_figures_beside_such_words_are_still_claims(text: str) -> None:
+    assert read(text)[0] == ["90.2%"]
+
+
 def test_a_model_of_a_later_item_of_a_list_is_not_that_of_a_figure() -> None:
     text = (
         "It was chosen because of (1) its depth, which gives 93.6% accuracy, and (2) numbers that "
