@@ -316,7 +316,8 @@ def _leave_out_settings(table: Table, entries: list[_Entry]) -> list[_Entry]:
         texts = [strip_figure(column.cells[entry.index].text) for column in table.columns]
         numbers = [text for text in texts if is_figure(text)]
         name = normalise_name(entry.names[0] if entry.names else "")
-        if _NO_SHARE.search(name) or NOT_A_METRIC.search(name) or names_setting(name):
+        is_setting = names_setting(name) and not re.search(r"\d", name)  # "epsilon = 2" is a name
+        if _NO_SHARE.search(name) or NOT_A_METRIC.search(name) or is_setting:
             settings.append(entry)
         elif len(numbers) > 1 and all(map(_COARSE.fullmatch, numbers)):
             coarse.append(entry)

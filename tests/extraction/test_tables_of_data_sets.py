@@ -217,6 +217,9 @@ def test_methods_in_heads_are_names_where_the_rows_are_data_sets() -> None:
 def test_settings_of_each_data_set_are_no_accuracies() -> None:
     rows = [["Dataset", "Epochs", "Batch size"], ["MNIST", "50", "64"], ["F-MNIST", "60", "64"]]
     assert read(rows) == []
+    rows = [["Dataset", "epsilon=1", "epsilon=2"], ["MNIST", "97.9%", "98.7%"],
+            ["F-MNIST", "88.3%", "89.3%"]]  # fmt: skip
+    assert read(rows) == [("epsilon=1", "88.3%"), ("epsilon=2", "89.3%")]
 
 
 def test_shares_that_are_part_of_a_name_stay_in_it() -> None:
