@@ -151,7 +151,7 @@ def suggest_column(columns: Sequence[Column]) -> str:
 
 _VARIANT = re.compile(
     r"(?:(?:test|classification|overall)[ _])*acc(?:uracy|\.)?\s*"
-    r"[(\[](?P<variant>(?=[^()]*[^\W\d_])[^()\[\]%]{1,40})[)\]]",
+    r"(?:[(\[](?P<variant>(?=[^()]*[^\W\d_])[^()\[\]%]{1,40})[)\]]|-(?P<letter>[a-z])$)",
     re.IGNORECASE,
 )
 # Not what is done to the images or the model, but whose figure it is, or how it was measured.
@@ -168,12 +168,12 @@ _OWN_MODEL = re.compile(r"baselines?|ours?|proposed|our (?:model|method|approach
 
 
 def _name_variants(columns: Sequence[Column]) -> bool:
-    """Name what tells columns of accuracies apart: ``Accuracy (PCA)`` and ``Accuracy (raw)``.
+    """Name what tells columns of accuracies apart: ``Accuracy (PCA)`` or ``accuracy-B``.
 
     Returns whether all of them say it.
     """
     found = [_VARIANT.fullmatch(column.head.strip()) for column in columns]
-    names = [match["variant"].strip() for match in found if match is not None]
+    names = [(match["variant"] or match["letter"]).strip() for match in found if match is not None]
     is_own = all(map(_OWN_MODEL.fullmatch, names)) and any(n[:4].lower() == "base" for n in names)
     if len(set(names)) < len(columns) or (any(map(_NO_VARIANT.search, names)) and not is_own):
         return False

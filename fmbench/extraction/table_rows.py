@@ -257,6 +257,14 @@ def _leave_out_other_images(table: Table, entries: Sequence[_Entry]) -> list[_En
             skipped["all runs together"] += 1
         else:
             kept.append(entry)
+    named = [find_data_sets(entry.names[0]) for entry in entries if entry.names]
+    names_data = [data for data in named if data.is_only_name]
+    if table.is_transposed and {data.is_fashion for data in names_data} == {True, False}:
+        # The heads are data sets, so that those that are not known are others, too.
+        of_fashion = [entry for entry in kept if find_data_sets(entry.names[0]).is_fashion]
+        if len(of_fashion) < len(kept):
+            skipped["other data sets"] += len(kept) - len(of_fashion)
+        kept = [replace(entry, names=["", *entry.names[1:]]) for entry in of_fashion]
     for images, count in skipped.items():
         rows = "1 row is" if count == 1 else f"{count} rows are"
         table.notes.append(f"{table.source}: {rows} of {images}: not taken")

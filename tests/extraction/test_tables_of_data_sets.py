@@ -238,3 +238,9 @@ def test_what_a_heading_calls_expected_holds_for_the_headings_below_it() -> None
     rows = [["Dataset", "Net"], ["MNIST", "99.1%"], ["Fashion-MNIST", "93.5%"]]
     assert read(rows, "## Expected outcomes\n\n### With more data") == []
     assert read(rows, "## Outcomes\n\n### With more data") == [("Net", "93.5%")]
+
+
+def test_letters_behind_the_metric_tell_its_columns_apart() -> None:
+    rows = [["", "MNIST", "Fashion-MNIST", "Gestures"], ["accuracy-A", "99.7%", "94.3%", "97.5%"],
+            ["accuracy-B", "99.6%", "93.8%", "96.5%"]]  # fmt: skip
+    assert read(rows) == [("A", "94.3%"), ("B", "93.8%")]
