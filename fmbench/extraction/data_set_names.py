@@ -27,7 +27,7 @@ _OTHERS = (
     r"|deep ?fashion2?|omniglot|celeba|(?:ms[\s_-]?)?coco|pascal voc|kuzushiji(?:-\w+)?|food-?101"
     r"|flowers-?102|reuters|imdb|20 ?newsgroups|isic|chexpert|places365|lsun|norb|iris"
     r"|comp ?cars|mio-tcd|stanford cars|oxford pets|gtzan|esc-?50|speech commands|uci-?har"
-    r"|hand-?written digits?)"
+    r"|hand-?written digits?|(?:noisy[ -]?)?xor|breast[ -]?cancer|nas-?bench-?\d*)"
 )
 FASHION_IN_HEADS = re.compile(
     rf"(?<![^\W_])(?:{_FASHION}|{_NOT_MADE_INTO}fashion(?!-?mnist-(?:c|lt)(?!\w)))(?![^\W_])",
@@ -276,12 +276,43 @@ class Headings:
                 return tidy(line)
         return ""
 
+    def name_no_data(self, first: int) -> bool:
+        """Whether no heading above a line names a data set, but others name at least three.
+
+        One of these is Fashion-MNIST, and each of two others has a heading of its own.
+        """
+        texts = [heading.text for heading in self._headings]
+        others = {
+            join_words(find_data_sets(text).others).lower()
+            for text in texts
+            if find_data_sets(text).is_other and _is_about_data(text, is_title=False)
+        }
+        is_told_apart = len(others) > 1 and any(map(FASHION_IN_HEADS.search, texts))
+        return is_told_apart and not any(find_data_sets(t).any for t in self.list_titles(first))
+
+    def list_titles(self, first: int) -> tuple[str, ...]:
+        """Return the headings below which a line stands, the innermost last."""
+        titles: list[str] = []
+        place = bisect_left(self._starts, first) - 1
+        while place >= 0:
+            titles.insert(0, self._headings[place].text)
+            place = self._headings[place].parent
+        return tuple(titles)
+
     def list_above(self, first: int) -> tuple[str, ...]:
         """Return the innermost heading above a line, and the last sentence just above it."""
         sentences = re.split(r"(?<=[.!?])\s+", self._find_lead(first))
         place = bisect_left(self._starts, first) - 1
         headings = [self._headings[place].text] if place >= 0 else []
         return tuple(filter(None, [*headings, sentences[-1]]))
+
+    def find_line(self, first: int) -> str:
+        """Return the last line with words above a line, at most a few lines away."""
+        for line in reversed(self._lines[max(0, first - 6) : first]):
+            text = tidy(re.sub(r"<[^<>]{0,200}>", " ", line[-_MAX_LEAD:]))
+            if text:
+                return "" if re.search(r"[|\\\t]", text) or _FENCE.match(text) else text
+        return ""
 
     def _is_overruled(self, heading: _Heading, place: int, first: int) -> bool:
         """Whether the text below a title, or below a heading of more words, names Fashion-MNIST."""

@@ -349,7 +349,13 @@ def _normalise(text: str) -> str | None:
         text = without
     if any(unicodedata.category(c) == "No" for c in text):
         return None
-    return _FOOTNOTE_MARKS.sub("", text.strip("*_ ")).strip("*_ ")
+    text = _FOOTNOTE_MARKS.sub("", text.strip("*_ ")).strip("*_ ")
+    colon = _COLON_FOR_POINT.fullmatch(text)
+    is_split = colon is not None and int(colon[1]) + int(colon[2]) == 100  # 80:20 %
+    return f"{colon[1]}.{colon[2]}%" if colon is not None and not is_split else text
+
+
+_COLON_FOR_POINT = re.compile(r"([0-9]{1,2}):([0-9]{2,4}) ?%")  # 89:53%, in the font of some PDFs
 
 
 def _split_bound(text: str) -> tuple[Bound, str]:

@@ -45,6 +45,10 @@ class Grid:
     those of the table's first and last line. ``is_whole``: the input is this table and no more.
     ``other_data`` is the heading or the sentence above the table that says that it is of another
     data set; empty if none does. ``above`` are the innermost heading and the sentence above it.
+    ``titles`` are all headings above it, the innermost last; ``line_above`` is the last line of
+    words.
+    ``is_of_any_data``: headings tell Fashion-MNIST and several other data sets apart, and those
+    above the table name none.
     """
 
     rows: tuple[tuple[Cell, ...], ...]
@@ -55,6 +59,9 @@ class Grid:
     is_whole: bool = False
     other_data: str = ""
     above: tuple[str, ...] = ()
+    titles: tuple[str, ...] = ()
+    line_above: str = ""
+    is_of_any_data: bool = False
 
     @property
     def n_columns(self) -> int:

@@ -94,6 +94,8 @@ def find_latex_tables(text: str) -> list[Grid]:
     """Return the tables of a LaTeX text: each outermost ``tabular``, ``longtable``, ..."""
     text = _expand_own_macros(_LATEX_COMMENT.sub(r"\1", text))
     # pylatexenc has no such optional argument: \cmidrule(lr){2-3}
+    text = re.sub(r"(?<=\w)\$\^\{?\+\}?\$(?=\w)", "+", text)  # Conv$^+$Net: no footnote
+    text = re.sub(r"\\[vh]skip\s*-?[0-9.]+\s?(?:pt|mm|cm|in|ex|em)\b", " ", text)
     text = re.sub(r"(\\cmidrule\s*(?:\[[^\]\n]{0,50}\])?)\s*\([^()\n]{0,50}\)", r"\1", text)
     starts = find_line_starts(text)
     grids: list[Grid] = []

@@ -113,10 +113,13 @@ _PATTERNS: tuple[tuple[str, MetricName | None], ...] = (
     ),
     # How far a network's own numbers are off, and labels that a model gives to images without any.
     (
-        r"(?:pixel(?:[ -]?wise)?|weights?|quant(?:i[sz](?:ed|ation))?|logits?|latent|features?)[ -]"
-        r"m\.?[sa]\.?e",
+        r"(?:pixel(?:[ -]?wise)?|weights?|quant(?:i[sz](?:ed|ation))?|logits?|latent|features?"
+        r"|recon(?:structions?)?)[ -]m\.?[sa]\.?e"
+        r"|m\.?[sa]\.?e[ -](?:(?:of|de|der|du|della?) )?(?:the |la )?r[e\u00e9]?[ck]onstru\w+",
         None,
     ),
+    # How far the probabilities are off, not the classes.
+    (rf"(?:expected |max(?:imum)? )?cal(?:ib(?:r(?:ation)?)?)?\b\.?[ -]{_ERR}|(?-i:ECE|MCE)", None),
     (rf"(?:pseudo[ -]?)?label(?:l?ing)[ -]{_ACC}|pseudo[ -]?labels?[ -]{_ACC}", None),
     (r"(?:log[ -]?loss|cross[ -]entropy(?: loss)?|loss(?:es)?)", None),
     # Errors in the class numbers, and the balanced error rate.
@@ -149,7 +152,7 @@ _PATTERNS: tuple[tuple[str, MetricName | None], ...] = (
         _CLASS_RECALL,
     ),
     # Error rates.
-    (rf"top[ -]?@?1\b[ -]?(?:{_ERR})", _ERROR),
+    (rf"top[ -]?@?1\b[ -]?(?:(?:classification|test) )*(?:{_ERR})", _ERROR),
     (rf"(?:{_ERR}) ?@ ?1", _ERROR),
     (
         r"(?:false[ -]positive rate|fpr|fall[ -]?out)",

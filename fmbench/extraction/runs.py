@@ -43,7 +43,7 @@ _SETTING = re.compile(
     r"|parameters|gamma|alpha|beta|lambda|sigma|eps|epsilon|temperature|threshold|ratio|sparsity"
     r"|bits?|trees|estimators|neighbou?rs|degree|components|patch|heads|stride|scale|resolution"
     r"|seeds?|version|year|gpus?|cpus?|images|samples|support|flops|speedup|compression"
-    r"|[nkcγαβλσ])(?![^\W_])",
+    r"|[nkcγαβλσ](?!-[^\W\d_]))(?![^\W_])",  # but not k-NN
     re.IGNORECASE,
 )
 _MAX_SHOWN = 6  # figures of runs in a remark

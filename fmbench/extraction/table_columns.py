@@ -16,6 +16,7 @@ from fmbench.extraction.metric_names import (
     find_mentions,
     find_metric_name,
     is_training_metric,
+    is_unjudged_share,
     normalise_name,
 )
 from fmbench.extraction.runs import names_setting, varies_between_runs
@@ -90,8 +91,8 @@ def choose_columns(table: Table, *, is_by_class: bool) -> list[Column]:
         AmbiguousColumnsError: two columns may hold the accuracy.
     """
     usable = [column for column in table.columns if column.role == "metric" and column.n_figures]
-    if not usable:
-        usable = _choose_weak_columns(table)
+    if not usable or _are_over_data_sets(table, usable):
+        usable = _choose_weak_columns(table) or usable
     _note_columns(table)
     groups: dict[tuple[object, ...], list[Column]] = {}
     for column in usable:
@@ -105,6 +106,8 @@ def choose_columns(table: Table, *, is_by_class: bool) -> list[Column]:
             len(left) == 1
             or (is_by_class and name_models(left))
             or _name_known_models(left)
+            or _have_names_of_each_data_set(table, left)
+            or (metric == "accuracy" and _have_names_beside_data_sets(table, left))
             or (metric == "accuracy" and not is_by_class and _name_variants(left))
         ):
             chosen += left
@@ -121,6 +124,22 @@ def choose_columns(table: Table, *, is_by_class: bool) -> list[Column]:
     return sorted(chosen, key=lambda column: column.index)
 
 
+_JOINT_HEAD = re.compile(
+    r"(?<![^\W_])(?:mean|average|averaged|avg|joint|overall|total)(?![^\W_])", re.IGNORECASE
+)
+
+
+def _are_over_data_sets(table: Table, columns: Sequence[Column]) -> bool:
+    """Whether columns of means stand beside one column for each data set: ``Joint accuracy``."""
+    heads = [column.head for column in table.columns if column.n_figures]
+    return (
+        all(_JOINT_HEAD.search(column.head) for column in columns)
+        and not any(find_data_sets(column.head) for column in columns)
+        and any(find_data_sets(head).is_other for head in heads)
+        and any(find_data_sets(head).is_fashion for head in heads)
+    )
+
+
 def suggest_column(columns: Sequence[Column]) -> str:
     """Return the option that chooses the first of these columns, as one can type it."""
     first = columns[0]
@@ -132,7 +151,7 @@ def suggest_column(columns: Sequence[Column]) -> str:
 
 _VARIANT = re.compile(
     r"(?:(?:test|classification|overall)[ _])*acc(?:uracy|\.)?\s*"
-    r"[(\[](?P<variant>(?=[^()]*[^\W\d_])[^()\[\]%]{1,40})[)\]]",
+    r"(?:[(\[](?P<variant>(?=[^()]*[^\W\d_])[^()\[\]%]{1,40})[)\]]|-(?P<letter>[a-z])$)",
     re.IGNORECASE,
 )
 # Not what is done to the images or the model, but whose figure it is, or how it was measured.
@@ -144,14 +163,19 @@ _NO_VARIANT = re.compile(
 )
 
 
+# Both are measured by the authors: "Acc (baseline)" and "Acc (ours)".
+_OWN_MODEL = re.compile(r"baselines?|ours?|proposed|our (?:model|method|approach)", re.IGNORECASE)
+
+
 def _name_variants(columns: Sequence[Column]) -> bool:
-    """Name what tells columns of accuracies apart: ``Accuracy (PCA)`` and ``Accuracy (raw)``.
+    """Name what tells columns of accuracies apart: ``Accuracy (PCA)`` or ``accuracy-B``.
 
     Returns whether all of them say it.
     """
     found = [_VARIANT.fullmatch(column.head.strip()) for column in columns]
-    names = [match["variant"].strip() for match in found if match is not None]
-    if len(set(names)) < len(columns) or any(map(_NO_VARIANT.search, names)):
+    names = [(match["variant"] or match["letter"]).strip() for match in found if match is not None]
+    is_own = all(map(_OWN_MODEL.fullmatch, names)) and any(n[:4].lower() == "base" for n in names)
+    if len(set(names)) < len(columns) or (any(map(_NO_VARIANT.search, names)) and not is_own):
         return False
     for column, name in zip(columns, names, strict=True):
         column.variant = name
@@ -203,14 +227,33 @@ def _narrow(table: Table, columns: list[Column]) -> list[Column]:
                 f"{join_words(number_columns(left_out))} was not"
             )
             columns = kept
+    whole = [column for column in columns if _ALL_TRAINING.fullmatch(column.lowest)]
+    others = [column for column in columns if column not in whole]
+    if len(whole) == 1 and others and all(_N_TRAINING.fullmatch(c.lowest) for c in others):
+        table.notes.append(
+            f"{table.source}: {join_words(number_columns(others))} are of fewer training images:"
+            " not taken"
+        )
+        return whole
     return columns
+
+
+# Below one head: 1, 10, 100 or all training images of each class.
+_ALL_TRAINING = re.compile(r"\$?(?:full|all|100 ?%)\$?", re.IGNORECASE)
+_N_TRAINING = re.compile(r"\$?[1-9][0-9,]* ?%?(?: shots?)?\$?", re.IGNORECASE)
 
 
 def _choose_weak_columns(table: Table) -> list[Column]:
     """Return the column whose head names no metric but that seems to hold the accuracies."""
     if is_training_metric(table.grid.caption):
         return []
-    metric = find_metric_name(remove_data_sets(table.grid.caption))
+    metric = find_metric_name(remove_data_sets(table.grid.caption)) or _find_metric_above(table)
+    if metric is None and _is_of_unjudged_metric(table.grid.caption):
+        if any(column.role == "weak" and column.n_figures for column in table.columns):
+            table.notes.append(
+                f"{table.source}: its caption names no metric that is judged: not taken"
+            )
+        return []
     weak = [column for column in table.columns if column.role == "weak" and column.n_figures]
     if metric is None and _NOT_OF_IMAGES.search(table.grid.caption):
         weak = [column for column in weak if not is_mean_head(column.head)]
@@ -235,6 +278,29 @@ def _choose_weak_columns(table: Table) -> list[Column]:
                 f"{table.source}: the column {head} names no metric and was read as the accuracy"
             )
     return plausible
+
+
+_SHOWN_IN_TABLE = re.compile(r"\b(?:tables?|below|following|these figures)\b", re.IGNORECASE)
+
+
+def _find_metric_above(table: Table) -> MetricName | None:
+    """Find the metric that the last line above a table names.
+
+    ``Recall (%):`` is such a line, and ``The error rate is shown in the table.``
+    """
+    if table.grid.caption:
+        return None
+    line = remove_data_sets(re.split(r"(?<=[.!?])\s+", table.grid.line_above)[-1])
+    metric = None if is_training_metric(line) else find_metric_name(line)
+    mentions = list(find_mentions(normalise_name(line)))
+    is_name = bool(mentions) and len(line) <= len(mentions[0].text) + 8
+    return metric if metric and (is_name or _SHOWN_IN_TABLE.search(line)) else None
+
+
+def _is_of_unjudged_metric(caption: str) -> bool:
+    """Whether a caption names figures that are not judged, such as the AUROC, and no others."""
+    mentions = list(find_mentions(normalise_name(caption)))
+    return is_unjudged_share(caption) and all(mention.name is None for mention in mentions)
 
 
 def _lists_models_and_percentages(table: Table) -> bool:
@@ -375,11 +441,56 @@ def _name_known_models(columns: Sequence[Column]) -> bool:
     return any(map(find_models, names)) and not any(map(_NO_MODEL.match, names))
 
 
+def _have_names_of_each_data_set(table: Table, columns: Sequence[Column]) -> bool:
+    """Whether the same names stand below each data set: ``Shallow`` and ``Deep``."""
+    names = [column.lowest for column in columns if len(column.parts) > 1]
+    others = [
+        column.lowest
+        for column in table.columns
+        if column.role == "other data" and len(column.parts) > 1
+    ]
+    are_words = all(re.search(r"[^\W\d_]{2}", name) for name in names)
+    return (
+        len(set(names)) == len(columns)
+        and are_words
+        and set(names) == set(others)
+        and not any(_NO_MODEL.match(name) or _WORDS_OF_METRIC.search(name) for name in names)
+    )
+
+
+def _have_names_beside_data_sets(table: Table, columns: Sequence[Column]) -> bool:
+    """Whether heads tell methods apart where the rows are data sets: ``BP accuracy``."""
+    roles = {column.role for column in table.columns}
+    names = list(name_models(columns).values())
+    return (
+        "data set" in roles
+        and "label" not in roles
+        and bool(names)
+        and all(re.search(r"[^\W\d_]{2}", name) for name in names)
+        and not any(
+            _NO_MODEL.match(name) or _NO_VARIANT.search(name) or _WORDS_OF_METRIC.search(name)
+            for name in names
+        )
+    )
+
+
+_WORDS_OF_METRIC = re.compile(
+    r"(?<![^\W_])(?:train\w*|val\w*|test\w*|std|time|iid|noni?iid|clean|noise|noisy|robust|params?)"
+    r"(?![^\W_])",
+    re.IGNORECASE,
+)
+
+
 def name_models(columns: Sequence[Column]) -> dict[int, str]:
     """Return the models that heads name beside a metric: ``SVM | F1``; empty if not all do."""
     names = {}
     for column in columns:
-        rest = [part for part in column.parts if not find_metric_name(remove_data_sets(part))]
+        rest = [
+            part
+            for part in column.parts
+            if not find_metric_name(remove_data_sets(part))
+            and not find_data_sets(part).is_only_name
+        ]
         names[column.index] = clean_label(" ".join(rest) or _remove_metrics(column.head))
     metrics = Counter((str(c.metric), names[c.index]) for c in columns)
     if not all(names.values()) or max(metrics.values(), default=0) > 1:

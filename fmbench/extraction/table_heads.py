@@ -64,11 +64,16 @@ _MISSING = re.compile(
 )
 
 
+_POINTS = r"(?:%?\s?p(?:\.?\s?p\.?|(?:oin)?ts?)?|%)"  # %, %p, pp, points
+
+
 def strip_figure(text: str) -> str:
     """Remove what stands beside a figure: a citation, an arrow, its epoch, a change ``(+0.3)``."""
     text = re.sub(r"\s*\[\s*\d{1,3}(?:\s*[,–-]\s*\d{1,3})*\s*\]$", "", text.strip())
     text = re.sub(r"(?<=\d)\s*@\s*(?:epoch\s*)?\d{1,4}$", "", text)  # 90.2@18: after 18 epochs
-    text = re.sub(r"\s*\(\s*[+\-−–↑↓▲▼△]\s*[\d.,]+\s*%?\s*\)$", "", text)
+    change = r"(?:[+\-−–↑↓▲▼△]\s*[\d.,]+|±\s*0)"
+    text = re.sub(rf"\s*\(\s*{change}\s*{_POINTS}?\s*\)$", "", text)
+    text = re.sub(rf"(?<=\d)\s*(?=[pP])(?!%){_POINTS}$", "", text)  # 81.7 % ± 0.2 pp
     return re.sub(r"[↑↓▲▼★☆✓]+", "", text).strip()
 
 
@@ -126,6 +131,11 @@ class Column:
         """The texts of the head, joined."""
         return " ".join(self.parts)
 
+    @property
+    def lowest(self) -> str:
+        """The text of the head that stands directly above the cells."""
+        return self.parts[-1] if self.parts else ""
+
 
 @dataclass
 class Table:
@@ -141,7 +151,7 @@ class Table:
     @classmethod
     def build(cls, grid: Grid) -> Table:
         """Build a table; models that stand in the columns are put into the rows."""
-        grid = _split_metric_cells(_drop_repeated_columns(grid))
+        grid = _turn_metric_column(_split_metric_cells(_drop_repeated_columns(grid)))
         table = cls._build_upright(grid)
         if table._has_metrics_in_rows():
             turned = tuple(zip(*grid.rows, strict=True))
@@ -206,11 +216,19 @@ class Table:
             has_models
             and not has_data
             and bool(names)
-            and (
-                all(find_data_sets(name).is_only_name for name in names)
-                or all(names_part(name) for name in names)
-            )
+            and (self._are_data_sets(names) or all(names_part(name) for name in names))
         )
+
+    def _are_data_sets(self, names: Sequence[str]) -> bool:
+        """Whether the first column lists data sets, Fashion-MNIST among them if some are unknown.
+
+        Below ``Dataset``, every name is one; below another head, three must be known.
+        """
+        found = [find_data_sets(name) for name in names if find_data_sets(name).is_only_name]
+        if len(found) == len(names):
+            return True
+        is_named = _DATA_LABEL.fullmatch(self.columns[0].head) is not None
+        return any(data.is_fashion for data in found) and len(found) >= (2 if is_named else 3)
 
     def _has_only_metrics_in_rows(self) -> bool:
         """Whether a table of two columns lists metrics although its head names one, too.
@@ -263,6 +281,42 @@ def _split_metric_cells(grid: Grid) -> Grid:
     return replace(grid, rows=tuple(rows))
 
 
+_METRIC_HEAD = re.compile(r"metrics?|measures?|evaluation metrics?", re.IGNORECASE)
+
+
+def _turn_metric_column(grid: Grid) -> Grid:
+    """Return the grid with data sets and metrics in its heads, if a column names the metrics.
+
+    ``Dataset | Model | Metric | SGD | SAM`` stands above ``F-MNIST | WRN | Error | 4.5 | 4.1``.
+    """
+    heads = [cell.text for cell in grid.rows[0]]
+    columns = {
+        role: [index for index, head in enumerate(heads) if pattern.fullmatch(head)]
+        for role, pattern in (("data", _DATA_LABEL), ("metric", _METRIC_HEAD), ("name", _LABEL))
+    }
+    body = grid.rows[1:]
+    if len(columns["data"]) != 1 or len(columns["metric"]) != 1 or not body:
+        return grid
+    data, metric = columns["data"][0], columns["metric"][0]
+    texts = columns["data"] + columns["metric"] + columns["name"]
+    shown = [index for index in range(len(heads)) if index not in texts and heads[index]]
+    fashion = [row for row in body if find_data_sets(row[data].text).is_fashion]
+    names = {row[index].text for row in fashion for index in columns["name"]}
+    name = names.pop() if len(names) == 1 else ""
+    are_figures = [index for index in shown if any(is_figure(row[index].text) for row in fashion)]
+    if len(are_figures) < 2 or not any(find_metric_name(row[metric].text) for row in fashion):
+        return grid
+    top = (Cell("Method", is_header=True), *(
+        Cell(f"{row[data].text} {row[metric].text}", is_header=True) for row in body
+    ))  # fmt: skip
+    rows = tuple(
+        (Cell(f"{name} {heads[index]}".strip()), *(row[index] for row in body))
+        for index in shown
+        if not NOT_A_METRIC.search(normalise_name(heads[index]))
+    )
+    return replace(grid, rows=(top, *rows), lines=())
+
+
 def _drop_repeated_columns(grid: Grid) -> Grid:
     """Return the grid without columns in which every cell only continues the one on its left."""
     repeated = {
@@ -300,7 +354,8 @@ def _count_header_rows(grid: Grid) -> int:
         figures = [cell for cell in row if is_figure(cell.text)]
         if n_marked:
             # A second row of heads, which the markup does not mark.
-            if figures or not any(find_metric_name(cell.text) for cell in row[1:]):
+            names_metric = any(find_metric_name(cell.text) for cell in row[1:])
+            if figures or not (names_metric or _divides_heads(grid.rows[n_header - 1], row)):
                 break
             if n_header > n_marked:
                 break
@@ -310,6 +365,17 @@ def _count_header_rows(grid: Grid) -> int:
             break
         n_header += 1
     return min(n_header, len(grid.rows))
+
+
+def _divides_heads(above: Sequence[Cell], row: Sequence[Cell]) -> bool:
+    """Whether a row of texts tells the columns apart that a head above it spans."""
+    spanned = {
+        index
+        for index, cell in enumerate(above)
+        if cell.repeats_left or (index + 1 < len(above) and above[index + 1].repeats_left)
+    }
+    texts = [row[index].text for index in sorted(spanned)]
+    return len(set(texts)) > 1 and all(re.search(r"[^\W\d_]", text) for text in texts)
 
 
 def _is_section(row: Sequence[Cell]) -> bool:
@@ -346,6 +412,10 @@ _LABEL = re.compile(
     r"\b(?! (?:size|parameters|accuracy|type|year|time))",
     re.IGNORECASE,
 )
+# Above names such as 32C5-P2-64C5: what stands for a model where no other column names one.
+_STRUCTURE = re.compile(
+    r"(?:network|model|architecture|layers?)(?: (?:size|structure|shape|layout|layers))", re.I
+)
 CLASS_LABEL = re.compile(
     r"^(?:class(?:es)?|categor(?:y|ies)|labels?|class(?:es)? .{0,20}|items?|klasse|clase|classe)$",
     re.IGNORECASE,
@@ -371,7 +441,7 @@ REFERENCES = re.compile(
 NUMBERING = re.compile(
     r"#|no\.?|nr\.?|rank(?:ing)?|id|index|year|(?:# ?|n )?(?:classes|clases)", re.IGNORECASE
 )
-_NOT_A_METRIC = re.compile(
+NOT_A_METRIC = re.compile(
     r"(?<![^\W_])(?:gains?|improvements?|drops?|delta|diff|differences?|change|gap|rank|margin"
     r"|expected|planned|target(?:ed)?|goal|anticipated|p-?values?|ci|intervals?|lower|upper|null|minimum|variance|var|time)(?![^\W_])|[δ∆]",
     re.IGNORECASE,
@@ -435,7 +505,9 @@ def _find_role(column: Column) -> None:
         not _LABEL.match(plain) and texts and all(find_data_sets(t).is_only_name for t in texts)
     ):
         column.role = "data set"
-    elif _LABEL.match(plain) and column.n_texts >= column.n_figures:
+    elif (
+        _LABEL.match(plain) or (_STRUCTURE.fullmatch(plain) and not column.n_figures)
+    ) and column.n_texts >= column.n_figures:
         column.role = "label"
     elif texts and all(re.match(r"(?:±|\+/?-) ?[\d.]", text) for text in texts):
         column.role = "spread"  # the second column below a head that spans two
@@ -450,7 +522,7 @@ def _find_role(column: Column) -> None:
         column.role = "training"
     elif data_sets.is_other:
         column.role = "other data"
-    elif _NOT_A_METRIC.search(normalise_name(plain)):
+    elif NOT_A_METRIC.search(normalise_name(plain)):
         column.role = "other"
     else:
         _find_metric_role(column, texts, plain)

@@ -18,16 +18,23 @@ from fmbench.extraction.data_set_names import (
     names_training_part,
 )
 from fmbench.extraction.found import Average, FoundClaim
-from fmbench.extraction.metric_names import find_metric_name, is_training_metric
+from fmbench.extraction.metric_names import (
+    find_mentions,
+    find_metric_name,
+    is_training_metric,
+    normalise_name,
+)
 from fmbench.extraction.runs import (
     average_runs,
     names_folds,
+    names_setting,
     sums_up_runs,
     varies_between_runs,
 )
 from fmbench.extraction.table_columns import list_settings
 from fmbench.extraction.table_heads import (
     CLASS_LABEL,
+    NOT_A_METRIC,
     NUMBERING,
     REFERENCES,
     Column,
@@ -36,6 +43,7 @@ from fmbench.extraction.table_heads import (
     describe_column,
     is_figure,
     is_missing,
+    strip_figure,
 )
 from fmbench.extraction.text.conditions import (
     find_condition_of_head,
@@ -65,8 +73,14 @@ _STATISTICS = re.compile(
 _NO_MODEL = re.compile(r"(?:value|score|result|figure|test)s?|%|dataloader \d+", re.IGNORECASE)
 # What a model takes is no name: 28 s
 _QUANTITY = re.compile(
-    r"[~<>]?\s?[0-9][0-9.,]*\s?(?:[mu\u00b5]?s|secs?|seconds?|min(?:ute)?s?|h(?:ours?|rs?)?|[kKMG]?B"
-    r"|[kmg]b|MiB|GiB|lines?)"
+    r"[~<>]?(?:\s?[0-9][0-9.,]*\s?(?:[mu\u00b5]?s|secs?|seconds?|m|min(?:ute)?s?|h(?:ours?|rs?)?"
+    r"|[kKMG]?B|[kmg]b|MiB|GiB|lines?)){1,3}"
+)
+# What a cell says of a figure or of a test is no name either: 91.2 % (best), 0.31 ± 0.02, passed
+_NO_NAME = re.compile(
+    r"[~<>]?\s*[+-]?[0-9][0-9.,]*\s*(?:(?:%|pp)\s*(?:\(.*\))?|(?:%\s?)?(?:\u00b1|\+-).*)"
+    r"|pass(?:ed)?|fail(?:ed|ure)?|ok|done",
+    re.IGNORECASE,
 )
 _TRAINING_PLACES = re.compile(r"^(?:epochs?|iterations?|steps?)$", re.IGNORECASE)
 
@@ -119,6 +133,7 @@ def find_model_rows(
         name = _name_marked(marks, entry.index, entry.names[0] if entry.names else "")
         entry.names = [name, *entry.names[1:]]
     kept = _leave_out_other_images(table, entries)
+    kept = _leave_out_settings(table, kept)
     yield from _build_rows(table, chosen, label_columns, kept, finds_runs=finds_runs)
 
 
@@ -202,11 +217,23 @@ _SETTINGS = re.compile(
 )
 
 
-_OF_TRAINING = re.compile(r"\s(?:train(?:ing)?|val(?:idation)?) (?:set|data|images|split)$", re.I)
+# Below the names of data sets: Average, Joint mean
+_MEAN_OF_DATA = re.compile(
+    r"(?:joint |overall )?(?:mean|average|avg\.?|overall|total)\b", re.IGNORECASE
+)
+# "SVC training set", but not "With the full training set"
+_OF_TRAINING = re.compile(
+    r"(?!(?:with|using|trained on)\b).*\s(?:train(?:ing)?|val(?:idation)?)"
+    r" (?:set|data|images|split)$",
+    re.IGNORECASE,
+)
 
 
+# CNN (test), RF Train: a model, and the images on which it was measured
 _ENDS_WITH_PART = re.compile(
-    r"(?P<name>.*\S)\s[(|-]?\s?(?P<part>train(?:ing)?|val(?:id(?:ation)?)?|test(?:ing)?)\)?", re.I
+    r"(?P<name>.*\w\)?)[\s_:/|,-]*[\s_(\[-](?P<part>train(?:ing)?|val(?:id(?:ation)?)?|test(?:ing)?)"
+    r"[)\]]?",
+    re.IGNORECASE,
 )
 
 
@@ -237,12 +264,14 @@ def _leave_out_other_images(table: Table, entries: Sequence[_Entry]) -> list[_En
     for entry in entries:
         data = find_data_sets(entry.data if has_data_sets else entry.section)
         name = entry.names[0] if entry.names else ""
-        if data.is_other or is_label_of_other_data(name):
+        if has_data_sets and not data and _MEAN_OF_DATA.match(entry.data):
+            skipped["several data sets together"] += 1
+        elif data.is_other or is_label_of_other_data(name):
             skipped[join_words(data.others or find_data_sets(name).others)] += 1
         elif (
             names_training_part(entry.part or entry.section)
             or is_training_metric(name)
-            or _OF_TRAINING.search(name)
+            or _OF_TRAINING.match(name)
         ):
             skipped["training or validation images"] += 1
         elif condition := find_condition_of_table(entry.section) or next(
@@ -253,10 +282,58 @@ def _leave_out_other_images(table: Table, entries: Sequence[_Entry]) -> list[_En
             skipped["all runs together"] += 1
         else:
             kept.append(entry)
+    named = [find_data_sets(entry.names[0]) for entry in entries if entry.names]
+    names_data = [data for data in named if data.is_only_name]
+    if table.is_transposed and {data.is_fashion for data in names_data} == {True, False}:
+        # The heads are data sets, so that those that are not known are others, too.
+        of_fashion = [entry for entry in kept if find_data_sets(entry.names[0]).is_fashion]
+        if len(of_fashion) < len(kept):
+            skipped["other data sets"] += len(kept) - len(of_fashion)
+        kept = [replace(entry, names=["", *entry.names[1:]]) for entry in of_fashion]
     for images, count in skipped.items():
         rows = "1 row is" if count == 1 else f"{count} rows are"
         table.notes.append(f"{table.source}: {rows} of {images}: not taken")
     return kept
+
+
+_NO_SHARE = re.compile(
+    r"(?<![^\W_])(?:loss(?:es)?|times?|duration|latency|speed|memory|energy|power|flops|params?"
+    r"|parameters|size|epochs?|classes|samples|images|features|channels)(?![^\W_])",
+    re.IGNORECASE,
+)
+_COARSE = re.compile(r"[0-9]?[05] ?%|0?\.[0-9]?[05]|0?\.[0-9]|[01]")  # 50 %, 0.05, 0.3
+
+
+def _leave_out_settings(table: Table, entries: list[_Entry]) -> list[_Entry]:
+    """Return the rows without settings and sizes, where data sets stand in the columns.
+
+    All numbers of a setting, such as a rate of noise, are multiples of five percent or of a tenth,
+    and those of no model are. If a setting changes the images or the labels, no row is read.
+    """
+    if not table.is_transposed or not any(c.role == "other data" for c in table.columns):
+        return entries
+    settings, coarse = [], []
+    for entry in entries:
+        texts = [strip_figure(column.cells[entry.index].text) for column in table.columns]
+        numbers = [text for text in texts if is_figure(text)]
+        name = normalise_name(entry.names[0] if entry.names else "")
+        is_setting = names_setting(name) and not re.search(r"\d", name)  # "epsilon = 2" is a name
+        if _NO_SHARE.search(name) or NOT_A_METRIC.search(name) or is_setting:
+            settings.append(entry)
+        elif len(numbers) > 1 and all(map(_COARSE.fullmatch, numbers)):
+            coarse.append(entry)
+    if len(settings) + len(coarse) < len(entries):
+        settings += coarse
+    if not settings:
+        return entries
+    heads = [entry.names[0] if entry.names else "" for entry in settings]
+    condition = next(filter(None, map(find_condition_of_head, heads)), "")
+    verb = "is no model" if len(heads) == 1 else "are no models"
+    table.notes.append(f"{table.source}: {join_words(map(repr, heads))} {verb}: not taken")
+    if condition:
+        table.notes.append(f"{table.source} is {condition}, as {join_words(map(repr, heads))} says")
+        return []
+    return [entry for entry in entries if entry not in settings]
 
 
 def _build_rows(
@@ -488,9 +565,25 @@ _MEASURED = re.compile(
 )
 
 
+def _holds_no_names(column: Column) -> bool:
+    texts = [cell.text for cell in column.cells if not is_missing(cell.text)]
+    may_name = column.role == "label" or names_setting(column.head)
+    return bool(texts) and not may_name and all(map(_NO_NAME.fullmatch, texts))
+
+
+def _is_score(column: Column) -> bool:
+    """Whether a head names a metric, be it one that is not judged: ``MSE``, but not ``Top K``."""
+    names_metric = next(find_mentions(normalise_name(column.head)), None) is not None
+    return names_metric and not all(cell.text.isdigit() for cell in column.cells if cell.text)
+
+
 def _find_label_columns(table: Table, chosen: Sequence[Column]) -> list[Column]:
     """Return the columns that name the models: the main one first, then those that tell more."""
-    columns = [c for c in table.columns if c not in chosen and not _has_marks(c)]
+    columns = [
+        column
+        for column in table.columns
+        if column not in chosen and not _has_marks(column) and not _holds_no_names(column)
+    ]
     named = [column for column in columns if column.role == "label"]
     named.sort(key=_numbers_runs)  # the names that a tracker of experiments gives come last
     texts = [
@@ -517,6 +610,7 @@ def _find_label_columns(table: Table, chosen: Sequence[Column]) -> list[Column]:
             if column.role in ("", "other")
             and column.n_figures
             and not _MEASURED.search(column.head)
+            and not _is_score(column)
         ]
         plain = [c for c in numbers if not NUMBERING.fullmatch(c.head)]
         result = [c for c in plain if c.parts][:1] or (

@@ -219,6 +219,9 @@ def _find_grids(text: str, kind: str | None) -> list[Grid]:
                 grid,
                 other_data=headings.find_other_data(first - 1),
                 above=headings.list_above(first - 1),
+                line_above=headings.find_line(first - 1),
+                titles=headings.list_titles(first - 1),
+                is_of_any_data=headings.name_no_data(first - 1),
             )
         if index:
             grids[index] = _continue_table(grids[index - 1], grids[index])
@@ -244,6 +247,8 @@ def _continue_table(above: Grid, grid: Grid) -> Grid:
         caption=above.caption,
         other_data=above.other_data,
         above=above.above,
+        titles=above.titles,
+        is_of_any_data=above.is_of_any_data,
     )
 
 
@@ -347,13 +352,15 @@ def _explain_other_task(table: Table) -> str:
         return f"of another task, as the text above it says ({heading[:60]!r})"
     if _TYPICAL.search(table.grid.caption):
         return "of values that are only expected, as its caption says"
-    if any(column.n_figures for column in table.columns) and _EXPECTED.search(heading):
-        return f"only expected, as the text above it says ({heading[:60]!r})"
+    expected = [text for text in (heading, *table.grid.titles) if _EXPECTED.search(text)]
+    if expected and any(column.n_figures for column in table.columns):
+        return f"only expected, as the text above it says ({expected[0][:60]!r})"
     return _find_condition(table)
 
 
 _EXPECTED = re.compile(
-    r"\b(?:expected|anticipated|planned|target) (?:results?|performance|accurac\w+|scores?)\b"
+    r"\b(?:expected|anticipated|planned|target|predicted|projected)"
+    r" (?:results?|outcomes?|performance|accurac\w+|scores?)\b"
     r"|\b(?:results?|performance|accurac\w+|scores?|metrics?) (?:expected|targets?|goals?)\b",
     re.IGNORECASE,
 )
@@ -384,6 +391,8 @@ def _explain_other_images(table: Table) -> str:
     if is_over_data_sets(table.grid.caption) and any(c.n_figures for c in table.columns):
         return "several data sets together, as its caption says"
     above = table.grid.other_data
+    if not above and table.grid.is_of_any_data and any(c.n_figures for c in table.columns):
+        return "a data set that no heading above it names, as others do"
     if not above or not any(c.n_figures for c in table.columns):
         return ""
     return f"{join_words(find_data_sets(above).others)}, as the text above it says ({above[:60]!r})"

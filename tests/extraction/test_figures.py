@@ -356,3 +356,10 @@ def test_a_binary_number_keeps_the_zeros_of_a_share_of_ten_thousand(printed, val
     figure = parse_printed_figure(printed)
     assert figure is not None
     assert figure.value == value
+
+
+def test_a_colon_for_the_point_is_read_before_a_percent_sign_but_a_split_is_none():
+    figure = parse_printed_figure("89:53%")
+    assert figure is not None and figure.value == "89.53%"
+    assert parse_printed_figure("80:20%") is None
+    assert parse_printed_figure("12:30") is None

@@ -198,3 +198,18 @@ def test_no_head_breaks_the_reader(text: str) -> None:
 
 def test_a_very_long_head_is_cut() -> None:
     assert find_metric_name("x" * MAX_LENGTH + " accuracy") is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["ECE", "Test cal. error", "calibration error", "Expected Calibration Error",
+     "MSE reconstruction", "reconstruction MSE", "MSE de reconstrucci\u00f3n"],
+)  # fmt: skip
+def test_calibration_and_reconstruction_errors_are_not_judged(text: str) -> None:
+    assert find_metric_name(text) is None
+    assert [mention.name for mention in find_mentions(text)] == [None]
+
+
+def test_top_1_classification_error_is_an_error_rate() -> None:
+    name = find_metric_name("The Top-1 Classification Error Rate")
+    assert name is not None and name.is_error_rate

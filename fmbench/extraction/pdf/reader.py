@@ -80,7 +80,7 @@ def read_pdf(
     from fmbench.extraction.text.read import find_sentences
 
     found = _run_worker(data, name, seconds or MAX_SECONDS, memory_gib)
-    pages = enumerate(found["lines"], start=1)
+    pages = enumerate(map(translate, found["lines"]), start=1)
     document = Document.of([Part(f"page {number}", text) for number, text in pages])
     blocks, rest = find_blocks(document.text)
     combined = combine_blocks(blocks)

@@ -32,7 +32,8 @@ _COMPARED = re.compile(
     r"|rather than|on par with|short of|based (?:up)?on|inspired by|derived from"
     r"|built (?:up)?on(?: top of)?|modell?ed (?:after|on)|(?:adapted|borrowed|starting) from"
     r"|replac\w+|same [^,;.()]{1,40} as|as (?!well as)[^,;.()]{1,40} as"
-    r"|(?:perform|work|do)\w* as well as"
+    r"|(?:perform|work|do)\w* as well as|(?:reach|equal|approach|attain)\w* the (?:score|accuracy"
+    r"|performance|results?|level) of"
     r"|(?:method|approach|model|network|system) (?:uses?|employs?|contains?|includes?|combines?)"
     r"|(?<!we )(?<!they )(?:needs?|uses?|requires?|takes?|shares?|keeps?|has) [^,;.:()]{1,40} of)"
     rf" (?!by ){_FILLING}|^like {_FILLING}",

@@ -100,6 +100,11 @@ _OTHER_TRAINING = re.compile(
     r"|generali[sz]ation))\b",
     re.IGNORECASE,
 )
+_OWN_DATA = re.compile(
+    r"\b(?:on|for|with) (?:(?:our|my|their) (?:own |small |custom |private )+"
+    r"|(?:an?|the|this) (?:custom |toy |private )+)(?:data ?set|data|images|photos)\b",
+    re.IGNORECASE,
+)
 _NETWORK = re.compile(
     r"(?<!vector )\b(?:quanti[sz]\w+|binari[sz](?:ed|ing|ation)|int[48]\b|prun(?:ed|ing)|sparsity"
     r"|compress(?:ed|ion|ing)|[1-8]-bit (?:weights?|integers?|precision|networks?|models?"
@@ -120,6 +125,7 @@ _CONDITIONS = (
     (_CLIENTS, OF_CLIENTS),
     (_FEATURES, "of a classifier on the features of another model"),
     (_OTHER_TRAINING, "of training with other images"),
+    (_OWN_DATA, "of a data set of the author's own"),
     (_LABELS, "of training with wrong labels"),
     (_FEWER, "of training with fewer images or labels"),
     (_IMAGES, "of changed images"),
@@ -194,7 +200,7 @@ _AUGMENTATION = re.compile(r"\baugment", re.IGNORECASE)
 # Short forms that stand in the heads of columns only.
 _IN_HEADS = re.compile(
     r"(?<![^\W_])(?:robust(?:ness)?|adv\.?|adversarial|auto-?attack|pgd[- ]?[0-9]*|fgsm|noise|noisy"
-    r"|(?:\u03b5|eps(?:ilon)?) ?= ?[0-9./]+"
+    r"|\u5bf9\u6297|(?:\u03b5|eps(?:ilon)?) ?= ?[0-9./]+"
     r"|(?:a?sym(?:m|metry|metric)?|pair(?:flip)?)[-. ]?[0-9]+ ?%?|[0-9]+ ?%? (?:noise|labels)"
     r"|(?:right|left|up|down|circular|horizontal|vertical|random)(?:ward)? shifts?|shifted|rotated"
     r"|blurred|occluded|int[48]|[1-8] ?-?bits?|pruned|coarse)(?![^\W_])",

@@ -105,7 +105,8 @@ _UNIT_AFTER = re.compile(
 _COUNTED_AFTER = re.compile(
     r"^\s(?:[a-z-]+\s){0,2}?(?:accuracies|errors|scores|figures|results|values|metrics|numbers|rows"
     r"|columns|tables|claims|methods|classifiers|architectures|algorithms|approaches|variants"
-    r"|works|studies|settings|tasks|points|layers|blocks|units|neurons|filters|objects|articles|points|places|readings|contradictions)"
+    r"|works|studies|settings|tasks|points|layers|blocks|units|neurons|filters|objects|articles|places"
+    r"|readings|contradictions|tokens|patches|heads|qubits|clients|rounds|labels|shots)"
     r"\b",
     re.IGNORECASE,
 )
@@ -115,7 +116,7 @@ _COUNTED_AFTER_ARTICLE = re.compile(
     re.IGNORECASE,
 )
 _DIFFERENCE_BEFORE = re.compile(
-    rf"(?:\bby(?: only| up to| as much as| another| a)?|\bby a margin of"
+    rf"(?:\bby(?: only| up to| as much as| another| a|:)?|\bby a margin of"
     rf"|\b(?:improvements?|changes?|increases?|gains?|reductions?|decreases?|drops?|differences?|gaps?"
     rf"|margins?|declines?|rise|boosts?|loss|spread|deviation|std\.?|sd)(?: in \w+(?: \w+)?)?"
     rf"(?: of| by| is| was|:)?|\bplus|\bminus)\s*(?:{ABOUT}|{AT_LEAST}|{AT_MOST}|an?)?\s*\+?$",
@@ -140,6 +141,8 @@ _OTHER_SHARE_AFTER = re.compile(
     r"|unstructured) )*(?:nois[ey]|sparsity|sparse|prun(?:ed|ing)|compress\w*|occlu\w+|masked"
     r"|masking|missing|corrupt\w*|poison\w*|contaminat\w*|(?:un|mis)?label(?:l?ed|s)|flipped|outliers"
     r"|coverage)\b"
+    r"|(?:additional|extra|more|fewer|less) (?:\w+ )?(?:data|images|samples|labels)\b"
+    r"|of (?:the )?(?:total )?(?:varia(?:nce|tion|bility))\b"
     r"|of (?!(?:[a-z0-9,-]+ ){0,4}?(?:images|pictures|samples|examples|garments|instances|clothes"
     r"|items|articles|accuracy|correct|recall|precision|f1|test|them|predictions?|methods?|models?"
     r"|networks?|approach|classifiers?|baseline|architecture|system)\b"
@@ -231,9 +234,11 @@ _RANGE_AFTER = re.compile(rf"^ ?%? ?(?:-|to|and) ?{_NUMBER}", re.IGNORECASE)
 _RANGE_BEFORE = re.compile(
     rf"(?<![\w=-]){_NUMBER} ?%? ?(?:-|to) ?$|\bbetween {_NUMBER} ?%? and $", re.IGNORECASE
 )
-_FROM = re.compile(
-    rf"(?<!ranging )(?<!range )(?<!ranges )(?<!ranged )(?<!vary )(?<!varies )(?<!varying )"
-    rf"\bfrom (?:about )?{_NUMBER} ?%? to $",
+_FROM = re.compile(rf"\bfrom (?:about )?{_NUMBER} ?%? to $", re.IGNORECASE)
+# accuracies ranging from 90 % to 99 %; \0 stands for one of the two
+_RANGING = re.compile(
+    rf"\b(?:rang(?:e[sd]?|ing)|var(?:y|ies|ied|ying)|anywhere|span\w*)(?: \w+)? from (?:about )?"
+    rf"(?:{_NUMBER} ?%? to )?\0",
     re.IGNORECASE,
 )
 _BETWEEN = re.compile(r"\b(?:between|from|range[sd]?(?: \w+)?) ?(?:about )?$", re.IGNORECASE)
@@ -374,7 +379,8 @@ def find_figures(sentence: str) -> list[FigureMention]:
         text = match[0].rstrip(" ,")
         start, end = match.start(), match.start() + len(text)
         before, after = sentence[:start], sentence[end:]
-        if _PART_OF_WORD_AFTER.match(after) or re.search(r"[0-9] ?x ?$|\^ ?$", before[-5:]):
+        # Not the 2 of "#2 Accuracy: 86.60 %".
+        if _PART_OF_WORD_AFTER.match(after) or re.search(r"[0-9] ?x ?$|\^ ?$|#$", before[-5:]):
             continue
         bound = _BOUND_WORDS.search(before[-20:])
         first = start - len(before[-20:]) + bound.start() if bound else start
@@ -451,6 +457,8 @@ def _explain_number(sentence: str, figure: FigureMention) -> str:
         return "a spread without a figure"
     if _INTERVAL_BEFORE.search(before) or (before.endswith("[") and _INTERVAL_AFTER.match(after)):
         return END_OF_INTERVAL
+    if _RANGING.search(f"{before}\0") and (_RANGE_AFTER.match(after) or _FROM.search(before)):
+        return "a range"
     if _BETWEEN.search(before) and _RANGE_AFTER.match(after):
         return FIRST_OF_TWO if before.lower().rstrip().endswith("from") else "a range"
     if _RANGE_BEFORE.search(before):

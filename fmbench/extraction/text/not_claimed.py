@@ -72,6 +72,16 @@ _IN_FIRST_EPOCH = re.compile(
     re.IGNORECASE,
 )
 EARLIER_EPOCH = "after fewer epochs than the last figure"
+# It stops at 70 % in first tests.
+_IN_FIRST_TESTS = re.compile(
+    r"[^.;,0-9]{0,20}\b(?:in|during) (?:the |our |some )?(?:initial|preliminary|early|first)"
+    r" (?:tests|experiments|trials|runs|tries|attempts)\b",
+    re.IGNORECASE,
+)
+# The heading "9 Test accuracy" in the middle of a PDF's text; \0 stands for the number
+_NUMBER_OF_HEADING = re.compile(
+    r"(?:^|[a-z)] )\0 (?:Test|Validation|Training|Classification) accuracy\b"
+)
 _EXAMPLE = re.compile(
     r"[\[{](?:[^\]}]{0,60}[ ,:])?(?:e\.g\.|for example|for instance|such as|zum beispiel|z\. ?b\."
     r"|par exemple|por ejemplo|por exemplo|ad esempio"
@@ -157,6 +167,10 @@ def _explain(text: str, figure: FigureMention, *, is_alone: bool) -> str:
         return "a format in which a program prints"
     if figure.is_clear and _UNTRAINED.search(before):
         return "of a model before its training"
+    if figure.is_clear and _IN_FIRST_TESTS.match(after):
+        return "of first tests"
+    if not figure.is_clear and _NUMBER_OF_HEADING.search(f"{before[-3:]}\0{after[:30]}"):
+        return "the number of a heading"
     is_early = is_alone and _IN_FIRST_EPOCH.match(after)
     if figure.is_clear and (is_early or _FIRST_EPOCH.search(before)):
         return EARLIER_EPOCH

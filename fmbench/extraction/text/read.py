@@ -68,6 +68,7 @@ from fmbench.extraction.text.split import (
     is_log_line,
     is_of_epoch,
     is_training_log,
+    list_data_sets_of_headings,
     name_models_of_records,
     split_sentences,
     strip_log_prefix,
@@ -103,7 +104,7 @@ def read_words(texts: Sequence[str], name: str) -> Extraction:
     if n_lines > MAX_LINES:
         raise UserError(f"{name} has more than {MAX_LINES:,} lines of words: give fewer")
     headings = Headings()
-    logged: list[tuple[int, FoundClaim]] = []
+    logged: list[tuple[object, FoundClaim]] = []
     is_log = unit == "line" and any(map(is_of_epoch, lines))
     of_records = find_data_sets_of_records(lines)
     lines = name_models_of_records(lines)
@@ -211,7 +212,7 @@ def find_sentences(
     references are left out.
     """
     claims: list[FoundClaim] = []
-    logged: list[tuple[int, FoundClaim]] = []
+    logged: list[tuple[object, FoundClaim]] = []
     notes: list[str] = []
     n_read = n_training = n_crowded = 0
     other_images: set[str] = set()  # figures of training and validation images
@@ -219,6 +220,8 @@ def find_sentences(
     unsaid: dict[int, str] = {}  # of claims whose sentence does not name the test images: a quote
     above = ""  # the printed line above
     has_headings = count_headings(text) > 1
+    of_headings = list_data_sets_of_headings(text) if has_headings else set()
+    tells_data_apart = FASHION in of_headings and len(of_headings) > 2
     for section, model, raw, data_set in _iterate_sentences(text, context, headings, is_printed):
         if n_read == MAX_SENTENCES:
             notes.insert(0, f"{where}: only the first {MAX_SENTENCES:,} sentences are read")
@@ -234,6 +237,8 @@ def find_sentences(
             n_crowded += 1
             continue
         readings = leave_out_restated([read_figure(sentence, f) for f in sentence.figures])
+        if tells_data_apart and data_set is None:
+            readings = [_leave_out_unnamed(sentence, reading) for reading in readings]
         if is_printed:
             readings = name_printed(sentence, readings, above, model)
             above = sentence.text
@@ -247,7 +252,8 @@ def find_sentences(
         if not names_test_images(sentence.text):
             unsaid |= {id(claim): claim.where for claim in found}
         if is_of_epoch(raw) or (is_log_line(raw) and not has_headings):
-            logged += [(section, claim) for claim in found if claim.label in ("", model)]
+            of_data = (section, data_set or "")
+            logged += [(of_data, claim) for claim in found if claim.label in ("", model)]
         notes += [
             f"{where}: not taken ({reading.why_not}): {quote(sentence.text, reading.figure)}"
             for reading in readings
@@ -292,6 +298,15 @@ def is_referred_to(text: str, figure: FigureMention, why_not: str) -> bool:
     return why_not.startswith("of ") and is_said_before and is_behind
 
 
+def _leave_out_unnamed(sentence: Sentence, reading: Reading) -> Reading:
+    """Leave out a figure without a name and a data set, where headings tell data sets apart."""
+    is_unnamed = reading.claim is not None and not reading.claim.label
+    if not is_unnamed or sentence.datasets:
+        return reading
+    why_not = "the headings tell data sets apart, and the one above it names none"
+    return Reading(reading.figure, why_not=why_not)
+
+
 def _is_of_log(reading: Reading) -> bool:
     """Whether a figure is what a log prints beside the accuracy on the test images."""
     return TRAINING_IMAGES in reading.why_not or reading.why_not.lower() == "loss is not judged"
@@ -321,14 +336,14 @@ def _list_claims(sentence: Sentence, readings: Sequence[Reading], where: str) ->
 
 
 def _find_earlier_epochs(
-    logged: Sequence[tuple[int, FoundClaim]],
+    logged: Sequence[tuple[object, FoundClaim]],
 ) -> tuple[set[int], list[str]]:
     """Find all but the last value of each metric in the lines of a log: it prints each epoch.
 
-    A log may have several sections, each with its number. Returns the ids of the claims, and a note
-    for each metric.
+    A log may have several sections, each with its number or data set. Returns the ids of the
+    claims, and a note for each metric.
     """
-    groups: dict[tuple[int, str, int | None, str | None], list[FoundClaim]] = {}
+    groups: dict[tuple[object, str, int | None, str | None], list[FoundClaim]] = {}
     for section, claim in logged:
         key = (section, claim.metric, claim.class_, claim.average)
         groups.setdefault(key, []).append(claim)

@@ -50,7 +50,11 @@ _REFERENCES = re.compile(
 _RECORD = re.compile(
     r"^[^.|]{0,80}[:=]\s*-?[0-9][0-9.,]*(?:/[0-9,]+)?\s*%?\s*(?:\([^()]{0,40}\))?\W*$"
 )
-_EPOCH = r"\b(?:epochs?[ :#=]*|iter(?:ation)?s?[ :#=]+)\[?[0-9]+(?!\.?[0-9])"
+# Epoch 3, or #3 Accuracy: 90.1 %
+_EPOCH = (
+    r"(?:\b(?:epochs?[ :#=]*|iter(?:ation)?s?[ :#=]+)\[?[0-9]+(?!\.?[0-9])"
+    r"|(?<!\w)#[0-9]{1,4} (?:(?:average|mean|test) )?acc)"
+)
 _LOGGED_METRIC = (  # a line that ends with a metric, an equals sign or colon, and a figure
     r"(?:acc|err|kappa|f1|recall|precision)[^.]{0,40}[:=]\s*[0-9][0-9.,]*(?:/[0-9,]+)?\s*%?"
     r"\s*(?:\([^()]{0,40}\))?\W*$"
@@ -337,6 +341,13 @@ _METRIC_LINE = re.compile(
     r"(?:accuracy|acc|error(?: rate)?|kappa)\b[^:=0-9]{0,40}[:=]\s*[0-9].*)",
     re.IGNORECASE,
 )
+
+
+def list_data_sets_of_headings(text: str) -> set[str]:
+    """List the data sets that the headings of a text name."""
+    headings = (line for line in text.split("\n") if _MARKED_HEADING.match(line[:_MAX_START]))
+    named = (_choose_data_set(clean_sentence(heading)) for heading in headings)
+    return {data_set for data_set in named if data_set}
 
 
 def count_headings(text: str) -> int:
@@ -649,7 +660,12 @@ def _split_blocks(text: str, *, is_printed: bool = False) -> Iterator[str]:
         and not _PROSE_BEFORE_FIGURE.search(line[-_MAX_START:])
         for line in all_lines
     ]
+    is_code = False
     for i, line in enumerate(all_lines):
+        if line.lstrip().startswith("```"):
+            is_code = not is_code and _CODE_BEGINS.match(line) is not None
+        elif is_code and line.lstrip().startswith("#") and not is_of_epoch(line):
+            continue  # a comment, not a heading
         if skipped_until is not None:
             if skipped_until.search(line):
                 skipped_until = None
@@ -679,6 +695,10 @@ def _split_blocks(text: str, *, is_printed: bool = False) -> Iterator[str]:
         yield _join_lines(lines)
 
 
+_CODE_BEGINS = re.compile(
+    r"\s*```\s*(?:python|py|ipython|r|julia|bash|sh|shell|console|zsh|yaml|makefile|ruby|perl)[0-9]?\s*$",
+    re.IGNORECASE,
+)
 # The first of a list: "- CNN", "1. CNN" and "1 - CNN"
 _ITEM = re.compile(r"\s*(?:[-*\u2022]\s|[0-9]{1,2}[.)]\s|[0-9]{1,2} ?-\s+(?=[A-Z]))")
 

@@ -662,3 +662,14 @@ def test_chinese_tables_and_sentences_of_a_pdf_are_read(monkeypatch: pytest.Monk
         ("CNN", "91.9%"),
         ("LeNet-5", "90.6%"),
     ]
+
+
+def test_a_chinese_table_of_a_pdf_is_read_like_an_english_one(monkeypatch) -> None:
+    rows = [["\u6a21\u578b", "\u6d4b\u8bd5\u96c6\u51c6\u786e\u7387"], ["CNN-4", "89:53%"]]
+    table = {
+        "pages": [3, 3], "number": 1, "n_headers": 1, "caption": "",
+        "rows": [[[text, False, False] for text in row] for row in rows],
+    }  # fmt: skip
+    found = {"lines": ["", "", ""], "texts": [], "tables": [table], "notes": []}
+    monkeypatch.setattr(reader, "_run_worker", lambda *arguments: found)
+    assert list_claims(reader.read_pdf(b"", "paper.pdf")) == [("CNN-4", "89.53")]

@@ -166,3 +166,9 @@ def test_a_model_in_a_later_item_of_an_enumeration_is_not_that_of_the_figure() -
         " without overfitting, and (2) figures that give a benchmark for a random forest."
     )
     assert pairs(text) == [("", "93.6%")]
+
+
+def test_a_model_whose_score_another_one_almost_reaches_is_only_compared() -> None:
+    text = "With an accuracy of 84.5% it almost reaches the score of LeNet-5 on Fashion-MNIST."
+    claims, _ = find_sentences(text, "x")
+    assert [(claim.label, claim.figure.printed) for claim in claims] == [("", "84.5%")]

@@ -159,3 +159,92 @@ def test_what_a_task_demands_is_only_expected() -> None:
 def test_a_figure_of_an_untrained_model_is_no_result(text: str) -> None:
     assert _list_figures(text) == []
     assert len(_list_figures("Initial results: the accuracy of LeNet-5 is 0.9062.")) == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Earlier CNNs on Fashion-MNIST have accuracies ranging from 90% to 99%.",
+        "We train the nets to reach an accuracy of at least 98% on MNIST and 85% on Fashion-MNIST.",
+        "The accuracy of CapsNets on Fashion-MNIST is better with only 0.5% additional data.",
+        "At least 71% of the variation of the accuracy on Fashion-MNIST is explained.",
+        "Fashion-MNIST came as a new replacement for MNIST, which had become too easy (CNNs now "
+        "achieve >99.7% accuracy).",
+        "We used these features in a random forest and reach 80% accuracy on our small data set.",
+        "The accuracy decreased by: 8.05%",
+        "With tanh it stops at an accuracy of 70% in first tests on Fashion-MNIST.",
+        "Nets of high accuracies overfit, with accuracies on the training data of around 95%, and "
+        "only 85% on the validation set.",
+        "The nets are not alike 9 Test accuracy of nets on Fashion-MNIST",
+        "The best accuracy on Fashion-MNIST with 64 tokens.",
+    ],
+)
+def test_figures_of_ranges_goals_and_other_data_are_no_claims(text: str) -> None:
+    assert read(text)[0] == []
+
+
+def test_a_figure_that_changes_from_one_value_to_another_is_still_the_last_one() -> None:
+    assert read("With dropout, the accuracy of LeNet-5 rises from 90.1% to 92.2%.")[0] == ["92.2%"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Unlike MNIST, where 99.0% is easy, LeNet-5 reaches an accuracy of 90.2% on Fashion-MNIST.",
+        "On this small data set LeNet-5 reaches an accuracy of 90.2%.",
+        "LeNet-5 reaches an accuracy of 90.2%, and more images may help.",
+    ],
+)
+def test_figures_beside_such_words_are_still_claims(text: str) -> None:
+    assert read(text)[0] == ["90.2%"]
+
+
+def test_a_model_of_a_later_item_of_a_list_is_not_that_of_a_figure() -> None:
+    text = (
+        "It was chosen because of (1) its depth, which gives 93.6% accuracy, and (2) numbers that "
+        "allow to compare it with a random forest."
+    )
+    claims, _ = find_sentences(text, "x")
+    assert [(claim.label, claim.figure.printed) for claim in claims] == [("", "93.6%")]
+
+
+def test_the_number_of_a_printed_line_is_no_figure_and_the_line_is_one_of_a_log() -> None:
+    line = "#{} Accuracy: {}% Training: 62.15s Testing: 3.12s"
+    lines = [line.format(1, 85.2), line.format(2, 86.6), line.format(3, 87.5)]
+    claims, notes = find_sentences("```bash\n" + "\n".join(lines) + "\n```\n", "x")
+    assert [claim.figure.printed for claim in claims] == ["87.5%"]
+    assert any("only the last one is taken" in note for note in notes)
+
+
+SECTIONS = """\
+# Nets
+
+## XOR
+
+Accuracy: 100.0%
+
+## MNIST
+
+```python
+# Load the images
+```
+
+Accuracy: 98.1%
+
+## Fashion-MNIST
+
+Accuracy: 87.9%
+
+## Others
+
+Accuracy: 99.9%, and the accuracy of LeNet-5 is 90.2%.
+"""
+
+
+def test_below_headings_that_tell_data_sets_apart_a_figure_needs_a_data_set_or_a_name() -> None:
+    claims, notes = find_sentences(SECTIONS, "x")
+    assert [claim.figure.printed for claim in claims] == ["87.9%", "90.2%"]
+    assert any("the one above it names none" in note for note in notes)
+    text = SECTIONS.replace("## MNIST", "## Second").replace("## XOR", "## First")
+    claims, _ = find_sentences(text, "x")
+    assert "99.9%" in [claim.figure.printed for claim in claims]
