@@ -6,7 +6,7 @@ import itertools
 import re
 from collections.abc import Sequence
 
-from fmbench.extraction.data_set_names import FASHION_IN_HEADS, IN_SENTENCES, OTHERS_IN_HEADS
+from fmbench.extraction.data_set_names import IN_SENTENCES
 from fmbench.extraction.metric_names import MetricMention, MetricName
 from fmbench.extraction.text.compared import (
     are_figures_compared,
@@ -38,14 +38,6 @@ from fmbench.extraction.text.mentions import (
 from fmbench.extraction.text.sentence import Named, Sentence, blank_names, find_extent, has_figure
 from fmbench.metrics.registry import METRICS
 
-# a replacement for MNIST, which is too easy (99.7 %)
-_TOO_EASY = re.compile(
-    rf"^.*(?P<name>(?<![\w-])(?:{FASHION_IN_HEADS.pattern}|{OTHERS_IN_HEADS.pattern}))[^.;]{{0,40}}"
-    r"\b(?:is|are|was|has become|had become|became|being) (?:far |much |now |already |considered )*"
-    r"(?:too (?:easy|simple)|over-?used|solved|saturated)\b[^.;]{0,80}$",
-    re.IGNORECASE,
-)
-
 
 def find_dataset_of(sentence: Sentence, figure: FigureMention) -> str:
     """Return :data:`FASHION`, or the reason why the figure is not of Fashion-MNIST.
@@ -54,9 +46,6 @@ def find_dataset_of(sentence: Sentence, figure: FigureMention) -> str:
     is about Fashion-MNIST.
     """
     datasets = sentence.datasets
-    too_easy = _TOO_EASY.search(sentence.text[: figure.start])
-    if too_easy and FASHION_IN_HEADS.search(too_easy["name"]) is None:
-        return f"of {too_easy['name']}"
     if not datasets and is_over_data_sets(sentence.text):
         return "of several data sets together"
     if sentence.context == TRAINING_SECTION and mentions_test_images(sentence.text[: figure.start]):
