@@ -249,7 +249,7 @@ _UNJUDGED_SHARE = re.compile(
 )
 # What may stand directly before and after the name of a metric and says whose images they are.
 _TRAINING_BEFORE = re.compile(
-    rf"(?<![^\W_]){_TRAINING_WORD}(?: set| data| images| classification| overall)?\)?[ _-]*$", re.I
+    rf"(?<![^\W_]){_TRAINING_WORD}(?: set| data| images| classification| overall)?\)?[ _:-]*$", re.I
 )
 _TRAINING_AFTER = re.compile(
     rf"^[ _(-]*(?:(?:on|in|during|of|for|at|while|from|over) )?(?:the |all )?"
@@ -334,6 +334,19 @@ def find_mentions(text: str) -> Iterator[MetricMention]:
                 name = replace(name, average=_name_average(found[1]))
         is_training = bool(_TRAINING_BEFORE.search(before) or _TRAINING_AFTER.search(after))
         yield MetricMention(match.start(), match.end(), match[0], name, is_training)
+
+
+_STATISTIC = re.compile(
+    r"(?:(?:mean|average|averaged|overall|total|final|best|highest|max|maximum|test) )*",
+    re.IGNORECASE,
+)
+_MAX_BEGINNING = 60  # characters
+
+
+def begins_with_metric(text: str) -> bool:
+    """Whether a text begins with a metric: ``accuracy of``, ``mean accuracy of``."""
+    mention = next(find_mentions(_STATISTIC.sub("", text[:_MAX_BEGINNING], count=1)), None)
+    return mention is not None and mention.start == 0
 
 
 @lru_cache(maxsize=2_000)

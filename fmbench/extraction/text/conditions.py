@@ -29,7 +29,8 @@ _IMAGES = re.compile(
 _LABELS = re.compile(
     r"\b(?:(?:label|class|asymmetric|symmetric|pair|pairwise|training) noise"
     r"|noise (?:rates?|ratios?|types?)"
-    r"|(?:noisy|flipped|wrong|corrupted|incorrect|missing)(?: training)? labels?|label flip\w*"
+    r"|(?:noisy|flipped|wrong|corrupted|incorrect|missing|k-?means|cluster(?:ing)?)(?: training)?"
+    r" labels?|label flip\w*"
     r"|label corruption|mislabell?ed|poison(?:ed|ing)|polluted)\b",
     re.IGNORECASE,
 )
@@ -61,7 +62,7 @@ _FEWER = re.compile(
 )
 _NUMBER = r"(?:[2-9]|two|three|four|five|six|seven|eight|nine)"
 _CLASSES = re.compile(
-    rf"\b(?:binary (?:classification|classifiers?|tasks?|problems?|subsets?|data|cases?|settings?"
+    rf"\b(?:binary (?:(?:image )?classification|classifiers?|tasks?|problems?|subsets?|data|cases?|settings?"
     rf"|version|label(?:s|ling)?)|{_NUMBER}-class\b(?! (?:of|each))"
     rf"|(?:only|just|to|of|between|with|on|from) (?:the |these |those |its |only )*"
     rf"(?:first |last )?{_NUMBER} (?:\w+ )?classes\b(?! (?:of|each|per)\b)"

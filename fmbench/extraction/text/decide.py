@@ -213,9 +213,7 @@ def _choose_mention(sentence: Sentence, figure: FigureMention) -> MetricMention 
         if paired is not None:
             return _share_average(sentence, paired)
     connected = [m for m in sentence.metrics if is_connected_in(sentence, m, figure)]
-    named = [
-        m for m in connected if re.fullmatch(r"\s?[:=]\s?", sentence.text[m.end : figure.start])
-    ]
+    named = [m for m in connected if _NAMED.fullmatch(sentence.text, m.end, figure.start)]
     if named:
         return named[0]  # Accuracy: 0.91 Kappa: 0.90
     if connected:
@@ -234,6 +232,9 @@ def _choose_mention(sentence: Sentence, figure: FigureMention) -> MetricMention 
         if inside and (end <= figure.start or not has_figure(sentence, start, end)):
             return inside[-1] if end <= figure.start else inside[0]
     return None
+
+
+_NAMED = re.compile(r"(?: (?:scores?|rates?|values?))?\s?[:=]\s?", re.IGNORECASE)
 
 
 def _is_in_other_brackets(text: str, mention: MetricMention, figure: FigureMention) -> bool:
@@ -386,14 +387,14 @@ _REASONS = (
     (
         re.compile(
             r"\b(?:can(?:no|')t|can not|could(?:n't| not)|fail(?:s|ed)? to|unable to|never"
-            r"|do(?:es)?(?:n't| not)|did(?:n't| not))\b(?! only)[^,;]{0,60}$",
+            r"|do(?:es)?(?:n't| not)|did(?:n't| not))\b(?! only)[^,;(]{0,60}$",
             re.IGNORECASE,
         ),
         "a figure that is not reached",
     ),
     (
         re.compile(
-            r"\b(?:expect(?:s|ed)?|hopes?|hoped|aims?|aimed|targets?|targeting|goals?|should"
+            r"\b(?:expect(?:s|ed)?|hopes?|hoped|aims?|aimed|targets?|targeting|goals?|objectives?|should"
             r"|would(?! like to (?:share|show|report|present))|might|supposed to|imagine|suppose"
             r"|when you see|(?:easy|enough|possible) to (?:reach|get|achieve))\b[^,;]{0,60}$"
             r"|\b(?:tasked|required|asked|the (?:task|aim|goal|objective) (?:is|was)) to\b"

@@ -19,7 +19,8 @@ from fmbench.extraction.class_names import find_class_number
 from fmbench.extraction.data_set_names import IN_SENTENCES
 from fmbench.extraction.figures import ABOUT, AT_LEAST, AT_MOST, normalise_signs
 from fmbench.extraction.found import FoundClaim
-from fmbench.extraction.metric_names import MetricMention, find_mentions
+from fmbench.extraction.metric_names import MetricMention, begins_with_metric, find_mentions
+from fmbench.extraction.text.unknown_names import UNKNOWN_CAPITALS
 
 MAX_SENTENCE = 2000  # characters; the rest of a longer one is not read
 FASHION = "Fashion-MNIST"
@@ -131,7 +132,8 @@ _DIFFERENCE_AFTER = re.compile(
     r"^\s?(?:-?(?:percentage[- ]?)?points?\b|pp\b|p\.p\.|(?:absolute |relative |test |higher )*"
     r"(?:improvements?|increases?|gains?|reductions?|decreases?|drops?|differences?|higher|lower"
     r"|better|worse|more|less|fewer|faster|slower|above|below|points?|gaps?)\b"
-    r"|(?:in )?(?:(?:accuracy|recall|precision|f1) )?(?:improvement|gain|increase|drop)\b)",
+    r"|(?:in )?(?:(?:accuracy|recall|precision|f1) )?(?:improvement|gain|increase|drop|gap|diff\w*|diverg\w*"
+    r"|discrepanc\w+)\b)",
     re.IGNORECASE,
 )
 _OTHER_SHARE_AFTER = re.compile(
@@ -230,7 +232,8 @@ _TESTED_ON = re.compile(
     r"(?:the |only )*(?:remaining |other |about )*$",
     re.IGNORECASE,
 )
-_RANGE_AFTER = re.compile(rf"^ ?%? ?(?:-|to|and) ?{_NUMBER}", re.IGNORECASE)
+_RISES_TO = r"(?:accuracy )?to \(|,? (?:we|it) (?:reach|got|improv|increas|rose)\w*(?: to)?"
+_RANGE_AFTER = re.compile(rf"^ ?%? ?(?:-|to|and|{_RISES_TO}) ?{_NUMBER}", re.IGNORECASE)
 _RANGE_BEFORE = re.compile(
     rf"(?<![\w=-]){_NUMBER} ?%? ?(?:-|to) ?$|\bbetween {_NUMBER} ?%? and $", re.IGNORECASE
 )
@@ -338,10 +341,10 @@ def _clean_latex(text: str) -> str:
     return re.sub(r"\{([^{}*+=:\"']*)\}", r"\1", re.sub(r"\\[a-zA-Z]{2,}\*?\{", "", text))
 
 
-# Test accuracy -> 0.91
-_ARROW_BEHIND_METRIC = re.compile(
-    r"(?P<metric>\b(?:acc(?:uracy)?|errors?|kappa|f1|precision|recall|scores?))"
-    rf" ?{_ARROW} ?(?=[0-9])",
+# Test accuracy -> 0.91, Test acc - 0.91, Accuracy [%]: 91.2
+_SIGN_BEHIND_METRIC = re.compile(
+    r"(?P<metric>\b(?:acc(?:uracy)?|errors?|kappa|f1|precision|recall|scores?|loss|cost))"
+    rf"(?: ?{_ARROW} ?| - | ?\[%\] ?[:=] ?)(?=[0-9])",
     re.IGNORECASE,
 )
 
@@ -364,7 +367,7 @@ def clean_sentence(text: str) -> str:
     )
     text = re.sub(r"(?<![a-zA-Z])(tr)[ain]{3,8}g(?![a-zA-Z])", r"\1aining", text)  # misspelt
     text = normalise_signs(text.replace("\u2014", " - ").replace("\u00d7", "x"))
-    text = _ARROW_BEHIND_METRIC.sub(r"\g<metric>: ", text)
+    text = _SIGN_BEHIND_METRIC.sub(r"\g<metric>: ", text)
     text = re.sub(r"[“”„«»]", '"', text)
     return " ".join(_CITATION.sub(" ", text).split())
 
@@ -612,10 +615,7 @@ def find_datasets(sentence: str) -> list[Mention]:
     """
     found = []
     for match in IN_SENTENCES.finditer(sentence):
-        before, after = (
-            sentence[max(0, match.start() - 50) : match.start()],
-            sentence[match.end() :],
-        )
+        before, after = sentence[: match.start()][-50:], sentence[match.end() :]
         if match["other"] and (
             _ONLY_COMPARED.search(before) or re.match(r"[- ](?:pre-?trained|weights)", after)
         ):
@@ -667,7 +667,7 @@ _FEATURES = (
     r"(?: ?[+/&] ?|-| (?:and|with|plus|followed by|fed (?:in)?to) (?:an? |the )?))"
 )
 _MODEL = re.compile(
-    rf"(?<![\w]){_FEATURES}?(?:(?:(?-i:[A-Z0-9][\w]{{0,20}})[-+/] ?){{0,4}}"
+    rf"(?<![\w]){UNKNOWN_CAPITALS}?{_FEATURES}?(?:(?:(?-i:[A-Z0-9][\w]{{0,20}})[-+/] ?){{0,4}}"
     rf"(?:{_NAMED_NETWORK}|{_KIND_OF_MODEL}(?![\w])))"
     rf"(?:-[\w]+)*(?: classifiers?)?(?: ?\+ ?[A-Za-z][\w-]*(?: (?-i:[A-Z])[\w-]*)*)*"
     rf"(?: ?\((?![^()]*(?:[0-9]\.[0-9]|%|accura|error))[^()]{{1,40}}\))?",
@@ -681,9 +681,10 @@ _STOP_WORD = re.compile(
     r"(?:achiev\w*|reach\w*|obtain\w*|attain\w*|scor\w*|gets?|got|give[sn]?|gave|yield\w*|ha[sd]"
     r"|have|exceed\w*|surpass\w*|perform\w*|outperform\w*|show\w*|is|was|are|were|on|for|at|by|to|from|in|of|that|which"
     r"|compared|trained|classif\w*|record\w*|report\w*|result\w*|improv\w*|can|could|we|it|as|than"
-    r"|over|about|above|around|accuracy|acc|an?|the)$",
+    r"|over|about|above|around|accuracy|acc|an?|the|objective|aim|goal|purpose)$",
     re.IGNORECASE,
 )
+_WORD = re.compile(r"([^\W\d_][\w/-]*(?: (?<=degree )[0-9](?![\w.,%]))?)(\s|$|[,.;:()|])")
 
 
 # Words before and behind a name that make it that of another model.
@@ -712,8 +713,7 @@ def find_models(sentence: str) -> list[Mention]:
         if start < first:
             continue
         changed = _CHANGED_BEFORE.search(sentence[max(first, start - _MAX_CHANGE) : start])
-        if changed:
-            start -= len(changed[0])
+        start -= len(changed[0]) if changed else 0
         behind = _CHANGED_AFTER.match(sentence, end)
         end = behind.end() if behind else _extend_name(sentence, end)
         models.append(Mention(start, end, sentence[start:end].strip()))
@@ -726,14 +726,14 @@ def _extend_name(sentence: str, end: int) -> int:
     if qualifier is None:
         return end
     position = qualifier.end()
-    words = re.finditer(r"([^\W\d_][\w/-]*)(\s|$|[,.;:()|])", sentence[position:][:120])
+    words = _WORD.finditer(sentence[position:][:120])
     gap = position  # where the next word must begin
     for i, match in enumerate(words):
         start, word = position + match.start(), match[1]
         if start != gap or (i and not sentence[start - 1].isspace()):
             break
         gap = position + match.end()
-        if i == _MAX_QUALIFIER or _STOP_WORD.match(word) or next(find_mentions(word), None):
+        if i == _MAX_QUALIFIER or _STOP_WORD.match(word) or begins_with_metric(sentence[start:]):
             break
         if word.lower() != "and":
             end = start + len(word)

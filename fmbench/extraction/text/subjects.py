@@ -207,14 +207,24 @@ def _pair_models(sentence: Sentence, figure: FigureMention) -> Mention | None:
 
 def _has_other_model(sentence: Sentence, chosen: Mention, figure: FigureMention) -> bool:
     """Whether the words before a figure name another model, to which it belongs."""
-    start, _ = next(iterate_clauses(sentence.clauses, figure))
+    start, end = next(iterate_clauses(sentence.clauses, figure))
     first = chosen.end if chosen.end <= figure.start else start
     if chosen.end > figure.start and is_beside(sentence.text, chosen, figure):
         return False
+    if chosen.start >= end and _SUBJECT.match(sentence.text, start):
+        return True
     classes = [mention for mention, _ in sentence.classes]
     names: list[Mention | MetricMention] = [*sentence.datasets, *sentence.metrics, *classes]
     between = blank_names(sentence.text, names, first, figure.start)
     return has_other_subject(between)
+
+
+# The dense model has 66 %, and the CNN has 89 %: the first figure is not of the CNN.
+_SUBJECT = re.compile(
+    r"\W*(?:(?:and|while|whereas|but) )?(?:the|our|a|an|this) (?:[\w-]+ ){0,3}?(?:models?|networks?"
+    r"|nets?|classifiers?|approach|method|baseline)\b",
+    re.IGNORECASE,
+)
 
 
 def _is_changed(sentence: Sentence, chosen: Mention, figure: FigureMention) -> bool:
