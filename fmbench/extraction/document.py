@@ -265,6 +265,24 @@ def leave_out_claimed(notes: Sequence[str], claims: Sequence[FoundClaim]) -> lis
     ]
 
 
+_OF_REGRESSION = re.compile(
+    r"(?<![^\W_])(?:r2[ _-]?scores?|r[\u00b22]\s?[:=]|r-?squared)", re.IGNORECASE
+)
+
+
+def leave_out_regression(
+    claims: Sequence[FoundClaim], text: str
+) -> tuple[list[FoundClaim], list[str]]:
+    """Leave out mean errors that stand beside an R2 score, which no classifier has; and note them.
+
+    The score says that class numbers are taken for quantities, perhaps in a way of its own.
+    """
+    is_regression = _OF_REGRESSION.search(text) is not None
+    kept = [c for c in claims if not (is_regression and c.metric in ("mse", "mae"))]
+    note = "mean errors beside an R2 score are those of a regression: not taken"
+    return kept, [note] if len(kept) < len(claims) else []
+
+
 def separate_unnamed(
     sentences: list[FoundClaim],
     claims: Sequence[FoundClaim],

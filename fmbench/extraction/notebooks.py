@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from fmbench.extraction.data_set_names import speaks_of_clothes
+from fmbench.extraction.data_set_names import find_mnist_in_names, speaks_of_clothes
 from fmbench.extraction.document import Part
 from fmbench.extraction.text.read import BARE_NUMBER, is_result_of_training
 from fmbench.extraction.text.split import find_data_set_in_code
@@ -45,7 +45,7 @@ def find_parts(content: dict[str, Any]) -> tuple[list[Part], list[str]]:
     notes: list[str] = []
     cells = content["cells"] if isinstance(content["cells"], list) else []
     if other := _find_other_data(cells):
-        return [], [f"the code loads {other} and nowhere Fashion-MNIST: not taken"]
+        return [], [f"the code {other} and nowhere Fashion-MNIST: not taken"]
     for number, cell in enumerate(cells, start=1):
         if not isinstance(cell, dict):
             continue
@@ -73,12 +73,17 @@ def find_parts(content: dict[str, Any]) -> tuple[list[Part], list[str]]:
 
 
 def _find_other_data(cells: Sequence[Any]) -> str:
-    """Return the data sets that the code loads, if nothing in the notebook speaks of clothes."""
-    sources = [join_lines(cell.get("source")) for cell in cells if isinstance(cell, dict)]
+    """Say which data sets the code loads or names, if nothing in the notebook speaks of clothes."""
+    cells = [cell for cell in cells if isinstance(cell, dict)]
+    sources = [join_lines(cell.get("source")) for cell in cells]
     if speaks_of_clothes("\n".join(sources)):
         return ""
     found = dict.fromkeys(name for text in sources if (name := find_data_set_in_code(text)))
-    return join_words(found)
+    if found:
+        return f"loads {join_words(found)}"
+    file = find_mnist_in_names("\n".join(sources))
+    shown = (text for cell in cells for text, _ in _find_outputs(cell))
+    return f"names {file!r}" if file and not any(map(speaks_of_clothes, shown)) else ""
 
 
 # What is given to a function, or taken from a table: report("train"), evaluate(x_train, y_train).

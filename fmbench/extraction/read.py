@@ -27,6 +27,7 @@ from fmbench.extraction.document import (
     find_blocks,
     leave_out_ambiguous,
     leave_out_claimed,
+    leave_out_regression,
     leave_out_repeated,
     leave_out_unnamed,
     name_unnamed,
@@ -530,7 +531,10 @@ def _read_document(parts: Sequence[Part], name: str, column: str | None) -> Extr
         shown = [claim.figure.printed for claim in (*sentences, *logged)]
         notes = [*(f"not taken ({reason}): {printed}" for printed in shown), *notes]
         sentences, logged = [], []
-    claims = [*combined.claims, *table.claims, *sentences, *logged]
+    claims, of_regression = leave_out_regression(
+        [*combined.claims, *table.claims, *sentences, *logged], document.text
+    )
+    notes = [*of_regression, *notes]
     notes = leave_out_claimed(notes, claims)
     kinds = {block.kind for block in blocks if block.claims or block.matrix}
     kinds |= {"table"} if table.claims else set()

@@ -71,6 +71,7 @@ def strip_figure(text: str) -> str:
     """Remove what stands beside a figure: a citation, an arrow, its epoch, a change ``(+0.3)``."""
     text = re.sub(r"\s*\[\s*\d{1,3}(?:\s*[,–-]\s*\d{1,3})*\s*\]$", "", text.strip())
     text = re.sub(r"(?<=\d)\s*@\s*(?:epoch\s*)?\d{1,4}$", "", text)  # 90.2@18: after 18 epochs
+    text = re.sub(r"\s*\((?:at |after )?(?:epoch \d{1,4}|\d{1,4} epochs)\)$", "", text)
     change = r"(?:[+\-−–↑↓▲▼△]\s*[\d.,]+|±\s*0)"
     text = re.sub(rf"\s*\(\s*{change}\s*{_POINTS}?\s*\)$", "", text)
     text = re.sub(rf"(?<=\d)\s*(?=[pP])(?!%){_POINTS}$", "", text)  # 81.7 % ± 0.2 pp
@@ -181,8 +182,12 @@ class Table:
         for column in columns:
             _find_role(column)
         heads = {column.head.lower() for column in columns}
+        plain = {_write_plainly(head) for head in heads}
         for column in columns:  # as Keras logs them; "accuracy" alone may be of the test images
-            if column.role == "metric" and f"val_{column.head.lower()}" in heads:
+            is_logged = f"val_{column.head.lower()}" in heads or (
+                {f"val {_write_plainly(column.head)}", "loss", "val loss"} <= plain
+            )
+            if column.role == "metric" and is_logged:
                 column.role, column.metric = "training", None
         return table
 
@@ -248,6 +253,12 @@ class Table:
         if self.is_transposed:
             return f"{self.grid.where}, column {row + 1 + self.n_header}"
         return self.grid.name_row(row + self.n_header)
+
+
+def _write_plainly(head: str) -> str:
+    """Write ``Validation Accuracy 0.91`` as ``val accuracy``, without the figure in it."""
+    head = re.sub(r"[\s:]+\d+[.,]\d+$", "", head.lower().replace("_", " "))
+    return re.sub(r"\bvalidation\b", "val", head).strip()
 
 
 _METRIC_AND_FIGURE = re.compile(

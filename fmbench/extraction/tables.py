@@ -73,7 +73,11 @@ from fmbench.extraction.table_rows import (
     is_matrix,
     is_of_classes,
 )
-from fmbench.extraction.text.conditions import find_condition_of_table, is_over_data_sets
+from fmbench.extraction.text.conditions import (
+    find_condition_of_table,
+    is_over_data_sets,
+    is_title_of_goal,
+)
 from fmbench.extraction.text.mentions import Repetition, find_repetition
 from fmbench.metrics.registry import METRICS
 from fmbench.utils.formatting import join_words
@@ -353,6 +357,7 @@ def _explain_other_task(table: Table) -> str:
     if _TYPICAL.search(table.grid.caption):
         return "of values that are only expected, as its caption says"
     expected = [text for text in (heading, *table.grid.titles) if _EXPECTED.search(text)]
+    expected += filter(is_title_of_goal, table.grid.titles[-1:])
     if expected and any(column.n_figures for column in table.columns):
         return f"only expected, as the text above it says ({expected[0][:60]!r})"
     return _find_condition(table)

@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from fmbench.extraction.data_set_names import FASHION_IN_HEADS
+
 _IMAGES = re.compile(
     r"\b(?:(?<!generative )adversar\w+|attack(?:s|ed)?|fgsm|pgd|perturb\w+|corrupt(?:ed|ions?)"
     r"|noisy(?! labels?)"
@@ -62,8 +64,8 @@ _FEWER = re.compile(
 )
 _NUMBER = r"(?:[2-9]|two|three|four|five|six|seven|eight|nine)"
 _CLASSES = re.compile(
-    rf"\b(?:binary (?:(?:image )?classification|classifiers?|tasks?|problems?|subsets?|data|cases?|settings?"
-    rf"|version|label(?:s|ling)?)|{_NUMBER}-class\b(?! (?:of|each))"
+    rf"\b(?:binary (?:(?:image )?classification|classifiers?|tasks?|problems?|subsets?|data|cases?"
+    rf"|settings?|version|label(?:s|ling)?)|{_NUMBER}-class\b(?! (?:of|each))"
     rf"|(?:only|just|to|of|between|with|on|from) (?:the |these |those |its |only )*"
     rf"(?:first |last )?{_NUMBER} (?:\w+ )?classes\b(?! (?:of|each|per)\b)"
     r"|(?:super|coarse|meta)[- ]?(?:class(?:es)?|categor(?:y|ies)|labels?)"
@@ -262,6 +264,19 @@ def restricts_classes(sentence: str) -> bool:
     return _is_stated(_CLASSES, sentence) and _ALL_CLASSES.search(sentence) is None
 
 
+# This project holds binary classification tasks on Fashion-MNIST.
+_DESCRIBES_BINARY = re.compile(
+    r"\bbinary (?:image )?classification(?: (?:tasks?|problems?|project|models?))?\W+"
+    rf"(?:\w+ ){{0,3}}?(?:using|on|of|with|from|for)\W+(?:the )?{FASHION_IN_HEADS.pattern}",
+    re.IGNORECASE,
+)
+
+
+def describes_binary(sentence: str) -> bool:
+    """Whether a sentence says of the whole text that it tells two kinds of images apart."""
+    return _DESCRIBES_BINARY.search(re.sub(r"[*_`]", "", sentence)) is not None
+
+
 def is_augmented(clause: str, before: str, behind: str) -> bool:
     """Whether a clause says that a model is trained with more than its own recipe."""
     return any(_is_stated(_AUGMENTED, part) for part in (clause, *_find_phrases(before, behind)))
@@ -317,7 +332,56 @@ def find_images(before: str) -> str | None:
     return "test" if found[-1].lower().startswith("test") else "other"
 
 
+GOAL = "a goal, as the heading says"
+_TITLE_OF_GOAL = re.compile(  # a heading: what is below it says what a result should be
+    r"[\W_]*(?:[0-9]+\W+)?(?:the |our |my |main |project )*(?:goals?|aims?|objectives?|targets?"
+    r"|task|assignment|requirements?)(?: of (?:the|this) project)?[\W_]*",
+    re.IGNORECASE,
+)
+
+
+def is_title_of_goal(title: str) -> bool:
+    """Whether a heading is ``Goal``, ``Task`` or the like."""
+    return _TITLE_OF_GOAL.fullmatch(title) is not None
+
+
+OTHER_WORKS = "other works, as the heading says"
+_TITLE_OF_OTHER_WORKS = re.compile(
+    r"[#*_\s]*(?:[IVX]{1,5}\.|[0-9]{1,2}(?:\.[0-9])?\.?)?\s*(?:background and )?"
+    r"(?:review of (?:the )?literature|literature (?:review|survey)"
+    r"|related (?:works?|research|literature)|(?:previous|prior) (?:works?|research|studies))"
+    r"(?:[\W_]*$|\b)",
+    re.IGNORECASE,
+)
+
+
+def is_title_of_other_works(block: str) -> bool:
+    """Whether a block is a heading such as ``Related work``, or begins with one in capitals.
+
+    A PDF may have the heading and the first sentence below it in one block.
+    """
+    match = _TITLE_OF_OTHER_WORKS.match(block)
+    if match is None:
+        return False
+    return match.end() == len(block) or (match[0].isupper() and len(match[0].split()) > 1)
+
+
 TRAINING_SECTION = "training or validation images"
+# The figures below are evaluated on the validation set.
+_MEASURED_ON_VALIDATION = re.compile(
+    r"\b(?:evaluated|measured|computed|calculated|reported|validated|tested) on (?:the |a |our )?"
+    r"validation (?:set|data|images|split)\b",
+    re.IGNORECASE,
+)
+
+
+def is_measured_on_validation(sentence: str) -> bool:
+    """Whether a sentence says that figures are of the validation images, and names no others."""
+    return _MEASURED_ON_VALIDATION.search(sentence) is not None and not re.search(
+        r"\btest (?:set|data|images|accuracy)\b", sentence, re.IGNORECASE
+    )
+
+
 _OF_TRAINING = r"(?:train(?:ing)?|val(?:id(?:ation)?)?)(?: set| data)?"
 _TITLE_OF_TRAINING = re.compile(
     rf"\W*(?:[\w-]+ )?{_OF_TRAINING} (?:evaluation|results?|performance|scores?|metrics)\W*"

@@ -132,8 +132,8 @@ _DIFFERENCE_AFTER = re.compile(
     r"^\s?(?:-?(?:percentage[- ]?)?points?\b|pp\b|p\.p\.|(?:absolute |relative |test |higher )*"
     r"(?:improvements?|increases?|gains?|reductions?|decreases?|drops?|differences?|higher|lower"
     r"|better|worse|more|less|fewer|faster|slower|above|below|points?|gaps?)\b"
-    r"|(?:in )?(?:(?:accuracy|recall|precision|f1) )?(?:improvement|gain|increase|drop|gap|diff\w*|diverg\w*"
-    r"|discrepanc\w+)\b)",
+    r"|(?:in )?(?:(?:accuracy|recall|precision|f1) )?(?:improvement|gain|increase|drop|gap|diverg"
+    r"|differ|discrep)(?:s|ences?)?\b)",
     re.IGNORECASE,
 )
 _OTHER_SHARE_AFTER = re.compile(

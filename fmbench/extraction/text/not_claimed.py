@@ -82,6 +82,27 @@ _IN_FIRST_TESTS = re.compile(
 _NUMBER_OF_HEADING = re.compile(
     r"(?:^|[a-z)] )\0 (?:Test|Validation|Training|Classification) accuracy\b"
 )
+# A higher value lowers the accuracy, up to 50 %; it raises it up to 60 % from its first value.
+_LOWERS_UP_TO = re.compile(
+    r"\b(?:decreas|lower|reduc|degrad|drop|hurt|harm|worsen)\w* [^.;]{0,60}$", re.IGNORECASE
+)
+_FROM_FIRST_VALUE = re.compile(
+    rf"\s?{_PERCENT}? ?(?:from|of|over|compared (?:to|with)) (?:its|the|their) (?:initial|original"
+    r"|first|previous|former|old|baseline)\b",
+    re.IGNORECASE,
+)
+# the values of k that give the highest accuracies are 20 and 50
+_VALUE_OF_SETTING = re.compile(
+    r"\bvalues? (?:of|that|which|for|with|giving|yielding)\b[^.;]{0,80}\baccurac\w+ (?:is|are|was"
+    r"|were) (?:[0-9]+(?:, | and | or |, and ))*$",
+    re.IGNORECASE,
+)
+# Finished trial 3 with {'lr': 0.001} and got accuracy 0.88
+_TRIAL = re.compile(
+    r"\b(?:finished|completed|finishes) trial\b|\btrial (?:#? ?[0-9]+ )?(?:is |has )?(?:finished"
+    r"|completed)\b|\bbest is trial\b",
+    re.IGNORECASE,
+)
 _EXAMPLE = re.compile(
     r"[\[{](?:[^\]}]{0,60}[ ,:])?(?:e\.g\.|for example|for instance|such as|zum beispiel|z\. ?b\."
     r"|par exemple|por ejemplo|por exemplo|ad esempio"
@@ -167,6 +188,13 @@ def _explain(text: str, figure: FigureMention, *, is_alone: bool) -> str:
         return "a format in which a program prints"
     if figure.is_clear and _UNTRAINED.search(before):
         return "of a model before its training"
+    is_up_to = figure.text.lower().startswith("up to")
+    if (is_up_to and _LOWERS_UP_TO.search(before)) or _FROM_FIRST_VALUE.match(after):
+        return DIFFERENCE
+    if not figure.is_clear and _VALUE_OF_SETTING.search(before):
+        return "a value of a setting"
+    if figure.is_clear and _TRIAL.search(before):
+        return "of a trial in a search for parameters"
     if figure.is_clear and _IN_FIRST_TESTS.match(after):
         return "of first tests"
     if not figure.is_clear and _NUMBER_OF_HEADING.search(f"{before[-3:]}\0{after[:30]}"):

@@ -9,6 +9,7 @@ into the notes, with the reason.
 from __future__ import annotations
 
 import re
+from bisect import bisect
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
@@ -63,6 +64,7 @@ from fmbench.extraction.text.split import (
     LINE_LEVEL,
     Headings,
     count_headings,
+    find_breaks_of_logs,
     find_data_set_of_line,
     find_data_sets_of_records,
     is_log_line,
@@ -219,6 +221,8 @@ def find_sentences(
     referred: dict[str, str] = {}  # figures that are spoken of once more, and why they do not count
     unsaid: dict[int, str] = {}  # of claims whose sentence does not name the test images: a quote
     above = ""  # the printed line above
+    breaks = find_breaks_of_logs(text)
+    place = 0  # of the last line of a log
     has_headings = count_headings(text) > 1
     of_headings = list_data_sets_of_headings(text) if has_headings else set()
     tells_data_apart = FASHION in of_headings and len(of_headings) > 2
@@ -252,7 +256,9 @@ def find_sentences(
         if not names_test_images(sentence.text):
             unsaid |= {id(claim): claim.where for claim in found}
         if is_of_epoch(raw) or (is_log_line(raw) and not has_headings):
-            of_data = (section, data_set or "")
+            place = max(text.find(raw, place), place)
+            log = 0 if is_printed else bisect(breaks, place)
+            of_data = (section, log, data_set or "")
             logged += [(of_data, claim) for claim in found if claim.label in ("", model)]
         notes += [
             f"{where}: not taken ({reading.why_not}): {quote(sentence.text, reading.figure)}"

@@ -13,10 +13,16 @@ from collections.abc import Iterator, Sequence
 
 from fmbench.extraction.data_set_names import FASHION_IN_HEADS, IN_SENTENCES
 from fmbench.extraction.text.conditions import (
+    GOAL,
+    OTHER_WORKS,
     SOME_CLASSES,
     TITLED_SET,
     TRAINING_SECTION,
+    describes_binary,
     find_set_of_title,
+    is_measured_on_validation,
+    is_title_of_goal,
+    is_title_of_other_works,
     is_title_of_training,
     restricts_classes,
 )
@@ -508,6 +514,24 @@ def is_log_line(line: str) -> bool:
     return _LOG_LINE.search(line[-_MAX_START:]) is not None
 
 
+# A label (``Without dropout:``) or a line of prose; they have no figure.
+_BREAK_OF_LOG = re.compile(
+    r"^(?:[A-Z][^\n\d=:|]{2,60}:|[A-Z][a-z\u2019']*(?: [^\s\d=:|]+){5,}[.,\w])[ \t]*$", re.MULTILINE
+)
+_MAX_BREAKS = 20  # a text with more is a log itself
+
+
+def find_breaks_of_logs(text: str) -> list[int]:
+    """Find where a label or a line of prose stands: the log of one model ends before it.
+
+    What is printed several times, such as ``Saving the model to a file``, is a part of a log.
+    """
+    found = list(_BREAK_OF_LOG.finditer(text))
+    lines = [match[0].strip() for match in found]
+    breaks = [m.start() for m, line in zip(found, lines, strict=True) if lines.count(line) == 1]
+    return breaks if len(found) <= _MAX_BREAKS else []
+
+
 def strip_log_prefix(line: str) -> str:
     """Return a line of a log without the time and the level before it."""
     return _LOG_PREFIX.sub("", line, count=1)
@@ -545,9 +569,12 @@ def split_sentences(
     headings = headings or Headings(context)
     text = _mark_latex(_name_records(_hide_comment_signs(text)))
     blocks = list(_split_blocks(text, is_printed=is_printed))
+    of_caption: str | None = None  # of the block above, if that is the caption of a picture
+    no_claims = _SectionWithoutClaims()
     for block, following in itertools.zip_longest(blocks, blocks[1:], fillvalue=""):
         if _IS_LINK.fullmatch(block):
             continue
+        no_claims.enter(block)
         holds_below = _holds_below(block) or _is_item(following)
         holds_below = holds_below or _begins_results(block, headings.data_set)
         holds_below = holds_below or find_set_of_title(block) is not None
@@ -555,11 +582,52 @@ def split_sentences(
         is_above = holds_below and headings.enter_line(block)
         if is_above and not _ENDS_WITH_RESULT.search(block[-_MAX_START:]):
             continue
-        data_set = headings.data_set
+        data_set = no_claims.subject or of_caption or headings.data_set
+        of_caption = _find_data_set_of_caption(block)
         for sentence in _split_block(block):
             if _WORTH_READING.search(sentence):
                 yield sentence, data_set
+            if no_claims.subject:
+                continue
+            if is_measured_on_validation(sentence):
+                data_set = TRAINING_SECTION
             data_set = _find_context(sentence[:MAX_SENTENCE]) or data_set
+            if describes_binary(sentence[:MAX_SENTENCE]):
+                headings.enter(LINE_LEVEL, SOME_CLASSES)
+
+
+# "IV. METHODS We use ...", as a PDF may have it
+_NUMBERED_TITLE = re.compile(r"\s*(?:[IVX]{1,5}\.|[0-9]{1,2}\.?)\s+[A-Z]{3}")
+
+
+class _SectionWithoutClaims:
+    """Tells what a section is about whose figures are no claims: a goal, or other works."""
+
+    def __init__(self) -> None:
+        self.subject: str | None = None
+        self._level = 1
+
+    def enter(self, block: str) -> None:
+        """Go on with the next block, which may be a heading."""
+        is_heading = _HEADING.match(block[:_MAX_START]) is not None
+        level = _find_level(block) if is_heading else 1
+        if is_title_of_other_works(block):
+            self.subject, self._level = OTHER_WORKS, level
+        elif is_heading and is_title_of_goal(block):
+            self.subject, self._level = GOAL, LINE_LEVEL
+        elif (is_heading or _NUMBERED_TITLE.match(block)) and level <= self._level:
+            self.subject = None
+
+
+_CAPTION = re.compile(r"\s*(?:\*{1,3}|_{1,3})(?:figure|fig\.|table) [0-9]{1,2}[.:]", re.IGNORECASE)
+
+
+def _find_data_set_of_caption(block: str) -> str | None:
+    """Return the only data set that the emphasised caption of a picture names."""
+    if not _CAPTION.match(block):
+        return None
+    names = {mention.name for mention in find_datasets(clean_sentence(block))}
+    return names.pop() if len(names) == 1 else None
 
 
 # An item of a list that is a link to another work and nothing else.

@@ -18,6 +18,8 @@ from fmbench.extraction.text.compared import (
     name_model_behind,
 )
 from fmbench.extraction.text.conditions import (
+    GOAL,
+    OTHER_WORKS,
     TRAINING_SECTION,
     is_augmented,
     is_over_data_sets,
@@ -46,6 +48,8 @@ def find_dataset_of(sentence: Sentence, figure: FigureMention) -> str:
     is about Fashion-MNIST.
     """
     datasets = sentence.datasets
+    if sentence.context in (GOAL, OTHER_WORKS):
+        return f"of {sentence.context}"
     if not datasets and is_over_data_sets(sentence.text):
         return "of several data sets together"
     if sentence.context == TRAINING_SECTION and mentions_test_images(sentence.text[: figure.start]):
