@@ -206,13 +206,9 @@ def list_settings(table: Table, chosen: Sequence[Column], *, has_name: bool = Tr
         and column.n_figures > column.n_texts
         and not varies_between_runs(column.head)
         and not REFERENCES.search(column.head)
-        and not _LOSS.search(column.head)
         and not NUMBERING.fullmatch(column.head)
         and (not has_name or names_setting(normalise_name(column.head)))
     ]
-
-
-_LOSS = re.compile(r"(?<![^\W_])loss(?:es)?(?![^\W_])", re.IGNORECASE)
 
 
 def _narrow(table: Table, columns: list[Column]) -> list[Column]:

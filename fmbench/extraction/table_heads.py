@@ -97,7 +97,7 @@ def is_count(text: str) -> bool:
 
 def clean_label(text: str) -> str:
     """Return a model's name without citations, footnote marks and ``(ours)``."""
-    text = text[:_MAX_LABEL]
+    text = text[:_MAX_LABEL].strip("`")  # code in Markdown, perhaps cut off
     label = tidy(re.sub(r"(?<!\w):[a-z][a-z0-9_+-]{1,30}:", "", text))  # :fire:
     for _ in range(3):
         before = label

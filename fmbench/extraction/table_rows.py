@@ -15,6 +15,7 @@ from fmbench.extraction.class_names import N_CLASSES, find_class_number, find_cl
 from fmbench.extraction.data_set_names import (
     find_data_sets,
     is_label_of_other_data,
+    names_part,
     names_training_part,
 )
 from fmbench.extraction.found import Average, FoundClaim
@@ -360,7 +361,7 @@ def _build_rows(
         if _TRAINING_PLACES.match(head) and re.fullmatch(r"\d+", first):
             table.notes.append(f"{table.source}: its rows are epochs of one training: not taken")
             return
-        label = "" if is_missing(label) else label
+        label = "" if is_missing(label) or names_part(first) else label
         if not label and len(single) > 1:
             table.notes.append(f"{table.name_row(index)}: the row names no model: not taken")
             continue
@@ -577,6 +578,9 @@ def _is_score(column: Column) -> bool:
     return names_metric and not all(cell.text.isdigit() for cell in column.cells if cell.text)
 
 
+_LOSS = re.compile(r"(?<![^\W_])loss(?:es)?(?![^\W_])", re.IGNORECASE)
+
+
 def _find_label_columns(table: Table, chosen: Sequence[Column]) -> list[Column]:
     """Return the columns that name the models: the main one first, then those that tell more."""
     columns = [
@@ -597,9 +601,14 @@ def _find_label_columns(table: Table, chosen: Sequence[Column]) -> list[Column]:
         if column.role == "other"
         and not REFERENCES.search(column.head)
         and column.n_texts
+        and not (column.n_figures and _LOSS.search(column.head))
         and not _holds_sizes(column)
     ]
-    references = [c for c in columns if c.role == "other" and c.n_texts and c not in more]
+    references = [
+        c
+        for c in columns
+        if c.role == "other" and c.n_texts and c not in more and not _LOSS.search(c.head)
+    ]
     result = [*named, *texts, *more]
     if result:
         result += references

@@ -49,8 +49,11 @@ _NO_SHARE = re.compile(
     r"(?:outside|out of range)\b"
 )
 _TABLE = re.compile(r"(?:page \d+, )?table\b", re.IGNORECASE)  # a source, also one of a PDF
-# Names that say nothing of the model beside them: an ensemble of these models, a human
-_OF_OTHER_MODELS = re.compile(r"(?:ensembles?|humans?|crowd workers?)\W*", re.IGNORECASE)
+# Names that say nothing of the model beside them: an ensemble of these models, a human, and what
+# stands for a name that is not known: unnamed (91.2 %)
+_OF_OTHER_MODELS = re.compile(
+    r"(?:ensembles?|humans?|crowd workers?)\W*|unnamed \(.*\)", re.IGNORECASE
+)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 
 

@@ -304,7 +304,7 @@ _NO_NAME = re.compile(
 def clean_label(text: str) -> str:
     """Return a label without quotes and a closing ``model``."""
     text = re.sub(r"^(?:results?|conclusions?|summary|findings?): ", "", text, flags=re.IGNORECASE)
-    text = re.sub(r"\s+models?$", "", cut_title(text).strip(" \"'*_.,"), flags=re.IGNORECASE)
+    text = re.sub(r"\s+models?$", "", cut_title(text).strip(" \"'*_.,`"), flags=re.IGNORECASE)
     if _NO_NAME.fullmatch(text) or re.search(r"\(\W*$", text):
         return ""
     if text.count("(") < text.count(")"):
