@@ -351,3 +351,21 @@ def test_code_that_loads_only_another_data_set_leaves_its_results_out(
 def test_a_printed_title_holds_for_its_own_output_only() -> None:
     of_training = ("", "Results on the training set:\nAccuracy: 0.9903\n")
     assert show(read("# SVC", of_training, ("", "Accuracy: 0.8902\n"))) == [("", "0.8902")]
+
+
+def test_a_notebook_that_names_only_mnist_files_is_of_mnist() -> None:
+    code = "!python examples/mnist/train.py --epochs 9"
+    with pytest.raises(UserError, match="nowhere Fashion-MNIST"):
+        read((code, "Test accuracy: 0.9843\n"))
+    assert show(read((code, "Test accuracy: 0.9043\nworst class: Pullover\n")))
+    assert show(read("# Zalando", (code, "Test accuracy: 0.9043\n"))) == [("", "0.9043")]
+
+
+def test_mean_errors_of_a_regression_are_not_judged() -> None:
+    errors = "MSE:  1.871\nMAE:  4.3632\n{}R2 Score:  0.7739\n"
+    code = "print(errors)"
+    found = read(RESULT, (code, errors.format("RMSE:  1.3678\n")))
+    assert {claim.metric for claim in found.claims} == {"accuracy"}
+    assert any("of a regression" in note for note in found.notes)
+    found = read(RESULT, (code, errors.partition("{}")[0]))
+    assert {claim.metric for claim in found.claims} > {"accuracy"}

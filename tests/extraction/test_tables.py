@@ -1239,3 +1239,50 @@ def test_a_title_directly_above_aligned_columns_is_no_row():
         "----------------------------\nNN       0.3482       0.8762\nCNN      0.2051       0.9284\n"
     )
     assert show(text) == [("NN", "0.8762"), ("CNN", "0.9284")]
+
+
+def test_the_epoch_behind_a_figure_is_no_part_of_it():
+    rows = [("Model", "Best test accuracy"), ("a", "96.44%(epoch 562)"), ("b", "96.5% (9 epochs)")]
+    assert read(write_markdown(rows)) == [("a", "96.44"), ("b", "96.5")]
+
+
+def test_a_table_below_the_title_goal_claims_nothing():
+    goal = write_markdown([("Accuracy", "Size"), ("~0.95", "10M")])
+    result = write_markdown([("Model", "Accuracy"), ("a", "0.921")])
+    found = read_tables(f"# Goal\n\n{goal}\n\n## Results\n\n{result}", "input")
+    assert [claim.label for claim in found.claims] == ["a"]
+    assert any("only expected" in note for note in found.notes)
+
+
+def test_the_accuracy_beside_losses_and_a_validation_accuracy_is_of_training_images():
+    rows = [
+        ("Optimizer", "adam", "RMSprop"),
+        ("Accuracy", "0.941", "0.910"),
+        ("Validation Accuracy", "0.923", "0.901"),
+        ("Loss", "0.156", "0.252"),
+        ("Validation Loss", "0.228", "0.307"),
+    ]
+    assert read(write_markdown(rows)) == []
+    without_loss = read(write_markdown(rows[:3]))
+    assert without_loss == [("adam", "0.941"), ("RMSprop", "0.910")]
+
+
+def test_the_test_images_and_their_loss_are_no_name():
+    rows = [("Data", "Accuracy", "Loss"), ("Validation Set", "0.9376", "0.1639")]
+    tests = [("Test Set", "0.8815", "0.3509"), ("Test Set", "0.8935", "0.2567")]
+    assert read(write_markdown([*rows, tests[0]])) == [("", "0.8815")]
+    middle = [("Wider network", "", ""), ("Data", "Accuracy", "Loss")]
+    found = read_tables(write_markdown([*rows, tests[0], *middle, tests[1]]), "input")
+    assert found.claims == ()
+    assert any("names no model" in note for note in found.notes)
+
+
+def test_labels_that_a_clustering_gave_are_other_labels():
+    rows = [("Model", "Accuracy on k-means labels", "Accuracy on true labels"), ("a", "22%", "87%")]
+    assert read(write_markdown(rows)) == [("a", "87")]
+
+
+def test_a_label_has_no_mark_of_code_at_its_ends():
+    assert read(write_markdown([("Model", "Accuracy"), ("`Random Forest", "88.4%")])) == [
+        ("Random Forest", "88.4")
+    ]

@@ -8,6 +8,7 @@ from fmbench.extraction.text.mentions import (
     clean_sentence,
     find_datasets,
     find_figures,
+    find_models,
     find_repetition,
 )
 from fmbench.extraction.text.read import find_sentences, read_words
@@ -290,3 +291,20 @@ def test_a_small_whole_number_is_no_accuracy() -> None:
     assert [claim.figure.printed for claim in claims] == ["9"]
     claims, _ = find_sentences("LeNet-5 has an accuracy of 90 on Fashion-MNIST.", "x")
     assert [claim.figure.printed for claim in claims] == ["90"]
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("The XYZW MLP (small) has 89.1 % accuracy.", "XYZW MLP (small)"),
+        ("On MNIST CNN models differ.", "CNN"),
+        ("THE SVM has 89.1 %.", "SVM"),
+        ("an SVM classifier with mean accuracy of 0.89", "SVM classifier"),
+        ("a CNN with the objective of 0.89", "CNN"),
+        ("a CNN with average pooling has 0.89", "CNN with average pooling"),
+        ("SVM with poly and degree 3 is: 0.87", "SVM with poly and degree 3"),
+        ("SVM with poly and degree 3.5 %", "SVM with poly and degree"),
+    ],
+)
+def test_words_beside_a_name_that_belong_to_it(text: str, name: str) -> None:
+    assert [mention.name for mention in find_models(text)] == [name]

@@ -237,3 +237,30 @@ def test_below_headings_that_tell_data_sets_apart_a_figure_needs_a_data_set_or_a
     text = SECTIONS.replace("## MNIST", "## Second").replace("## XOR", "## First")
     claims, _ = find_sentences(text, "x")
     assert "99.9%" in [claim.figure.printed for claim in claims]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "On Fashion-MNIST, higher values of k decrease the accuracy of kNN, up to 50%.",
+        "On Fashion-MNIST it raised the accuracy of the CNN, up to 60% from its initial value.",
+        "On Fashion-MNIST, the values of k that give the highest accuracies are 20 and 50.",
+        "Finished trial with {'lr': 0.001} and got accuracy 0.8885 on Fashion-MNIST.",
+        "Trial 3 finished with an accuracy of 0.8885 on Fashion-MNIST.",
+        "The CNN on Fashion-MNIST has a 7% accuracy divergence.",
+        "A simple CNN is built with the objective of achieving 90% accuracy on Fashion-MNIST.",
+    ],
+)
+def test_changes_settings_trials_and_objectives_are_not_taken(text: str) -> None:
+    assert _list_figures(text) == []
+
+
+def test_levels_that_are_reached_are_taken() -> None:
+    assert _list_figures("The CNN reaches up to 92.1% accuracy on Fashion-MNIST.") != []
+    assert _list_figures("In the trial, LeNet-5 has 92.1% accuracy on Fashion-MNIST.") == ["92.1%"]
+    text = "Trees do not perform well (64.1% accuracy on the test set of Fashion-MNIST)."
+    assert _list_figures(text) == ["64.1%"]
+    text = "The accuracy of the CNN on Fashion-MNIST went from 87% accuracy to (92%) accuracy."
+    assert _list_figures(text) == ["92%"]
+    text = "With the CNN, the accuracy on Fashion-MNIST got better, from 79% we reached 85%."
+    assert _list_figures(text) == ["85%"]

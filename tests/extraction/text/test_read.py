@@ -765,3 +765,26 @@ def test_the_last_epoch_of_a_log_without_test_images_must_be_a_share_of_them() -
     assert show(find_sentences("".join(lines), "text")[0]) == [("", "accuracy", "0.9342")]
     lines[-1] = "loss: 0.37\ntest accuracy: 0.934432\n"
     assert show(find_sentences("".join(lines), "text")[0]) == [("", "accuracy", "0.934432")]
+
+
+@pytest.mark.parametrize(
+    ("text", "figures"),
+    [
+        ("Epoch 9: Cost - 0.30 Train Acc - 89.09 Test Acc - 86.78", ["86.78"]),
+        ("Test accuracy [%]: 94.29", ["94.29"]),
+        ("Validation: accuracy=0.9005", []),
+        ("F1 score: 0.8824 Accuracy score: 0.8829 Precision score: 0.8825", ["0.8829"]),
+    ],
+)
+def test_signs_between_a_metric_and_its_figure(text: str, figures: list[str]) -> None:
+    claims, _ = find_sentences(text, "text")
+    assert [claim.figure.printed for claim in claims] == figures
+
+
+def test_a_model_in_the_next_clause_does_not_get_the_figure_of_another() -> None:
+    text = (
+        "The dense model with five units has an accuracy of 0.659, and the CNN with 32 filters and"
+        " a small kernel has a score of 0.890."
+    )
+    claims, _ = find_sentences(text, "text")
+    assert [claim.label for claim in claims if claim.figure.printed == "0.659"] == [""]
