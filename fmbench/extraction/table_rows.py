@@ -17,6 +17,7 @@ from fmbench.extraction.data_set_names import (
     is_label_of_other_data,
     names_part,
     names_training_part,
+    remove_data_sets,
 )
 from fmbench.extraction.found import Average, FoundClaim
 from fmbench.extraction.metric_names import (
@@ -77,6 +78,8 @@ _QUANTITY = re.compile(
     r"[~<>]?(?:\s?[0-9][0-9.,]*\s?(?:[mu\u00b5]?s|secs?|seconds?|m|min(?:ute)?s?|h(?:ours?|rs?)?"
     r"|[kKMG]?B|[kmg]b|MiB|GiB|lines?)){1,3}"
 )
+# Fashion-MNIST, 46 iterations: a data set and how long a model was trained
+_LENGTH = re.compile(r"[\W_]*\d+ (?:iterations?|epochs?|steps?)[\W_]*", re.IGNORECASE)
 # What a cell says of a figure or of a test is no name either: 91.2 % (best), 0.31 ± 0.02, passed
 _NO_NAME = re.compile(
     r"[~<>]?\s*[+-]?[0-9][0-9.,]*\s*(?:(?:%|pp)\s*(?:\(.*\))?|(?:%\s?)?(?:\u00b1|\+-).*)"
@@ -367,7 +370,11 @@ def _build_rows(
             continue
         names_metric = find_metric_name(label) or _NO_MODEL.fullmatch(label)
         names_nothing = table.is_transposed and (names_metric or is_figure(label))
-        if names_nothing or _QUANTITY.fullmatch(label):
+        if (
+            names_nothing
+            or _QUANTITY.fullmatch(label)
+            or _LENGTH.fullmatch(remove_data_sets(label))
+        ):
             label = ""
         run = " ".join(f"{column.head} {column.cells[index].text}" for column in runs)
         are_folds = any(names_folds(column.head) for column in runs)
@@ -492,7 +499,7 @@ def _join_names(table: Table, chosen: Sequence[Column], found: Sequence[_Entry])
 
 def _find_head_of_numbers(table: Table, chosen: Sequence[Column], labels: Sequence[str]) -> str:
     """Return the head of a column of numbers that stand for models; empty if they have names."""
-    if len(labels) < 2 or not all(re.fullmatch(r"[\d.,e+-]+ ?%?", label) for label in labels):
+    if not labels or not all(re.fullmatch(r"[\d.,e+-]+ ?%?", label) for label in labels):
         return ""
     columns = _find_label_columns(table, chosen)
     return clean_label(columns[0].head) if columns else ""

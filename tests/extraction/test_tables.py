@@ -1286,3 +1286,11 @@ def test_a_label_has_no_mark_of_code_at_its_ends():
     assert read(write_markdown([("Model", "Accuracy"), ("`Random Forest", "88.4%")])) == [
         ("Random Forest", "88.4")
     ]
+
+
+def test_a_number_alone_gets_the_head_above_it_and_a_length_of_training_is_no_name():
+    assert read(write_markdown([("Cluster", "Accuracy"), ("300", "77.1%")])) == [
+        ("Cluster 300", "77.1")
+    ]
+    rows = [("Run", "Accuracy"), ("#fashion mnist - 46 iterations", "92.81%")]
+    assert read(write_markdown(rows)) == [("", "92.81")]

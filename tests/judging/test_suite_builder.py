@@ -582,7 +582,8 @@ def test_a_figure_without_a_name_is_not_that_of_an_ensemble_or_of_people(path, l
 
 def test_what_stands_for_an_unknown_name_names_no_other_figure():
     first = make_claim("", "89.10%", source="text")
-    _, draft = build(first, make_claim("unnamed (89.37%)", "89.37%", source="text"))
+    other = replace(make_claim("unnamed (89.37%)", "89.37%", source="text"), mean_of=5)
+    _, draft = build(first, other)
     assert not any("names only" in note for note in draft.notes)
     _, draft = build(first, make_claim("my net", "89.37%", source="text", metric="kappa"))
     assert any("names only my net" in note for note in draft.notes)

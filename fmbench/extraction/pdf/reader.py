@@ -15,8 +15,9 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import replace
-from itertools import zip_longest
+from itertools import pairwise, zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -102,7 +103,7 @@ def read_pdf(
         claims += of_tables
         notes += remarks
     of_text: list[FoundClaim] = []
-    for number, text in enumerate(found["texts"], start=1):
+    for number, text in enumerate(_join_logs(found["texts"]), start=1):
         if text:
             of_page, remarks = find_sentences(translate(text), f"page {number}")
             of_text += of_page
@@ -120,6 +121,17 @@ def read_pdf(
         combined.class_names,
         tuple(dict.fromkeys(notes)),
     )
+
+
+def _join_logs(texts: Sequence[str]) -> list[str]:
+    """Move the lines of a log at the top of a page to the page above, where the log begins."""
+    from fmbench.extraction.text.split import is_of_epoch
+
+    pages = [text.split("\n\n") for text in texts]
+    for above, below in pairwise(pages):
+        while len(below) > 1 and is_of_epoch(above[-1]) and is_of_epoch(below[0]):
+            above.append(below.pop(0))
+    return ["\n\n".join(blocks) for blocks in pages]
 
 
 def _is_part_of(table: dict[str, Any], lines: set[str]) -> bool:

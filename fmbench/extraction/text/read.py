@@ -222,7 +222,7 @@ def find_sentences(
     unsaid: dict[int, str] = {}  # of claims whose sentence does not name the test images: a quote
     above = ""  # the printed line above
     breaks = find_breaks_of_logs(text)
-    place = 0  # of the last line of a log
+    offset = 0  # of the last line of a log
     has_headings = count_headings(text) > 1
     of_headings = list_data_sets_of_headings(text) if has_headings else set()
     tells_data_apart = FASHION in of_headings and len(of_headings) > 2
@@ -256,8 +256,8 @@ def find_sentences(
         if not names_test_images(sentence.text):
             unsaid |= {id(claim): claim.where for claim in found}
         if is_of_epoch(raw) or (is_log_line(raw) and not has_headings):
-            place = max(text.find(raw, place), place)
-            log = 0 if is_printed else bisect(breaks, place)
+            offset = max(text.find(raw, offset), offset)
+            log = 0 if is_printed else bisect(breaks, offset)
             of_data = (section, log, data_set or "")
             logged += [(of_data, claim) for claim in found if claim.label in ("", model)]
         notes += [

@@ -306,6 +306,17 @@ def test_a_sentence_that_goes_on_in_the_next_column_or_page_is_joined():
     assert sum(f"This is sentence {n} of this text." in text for n in range(400)) == 400
 
 
+def test_a_log_that_goes_on_on_the_next_page_is_one_log(monkeypatch):
+    line = "Epoch: {} | train_loss: 1.5 | train_acc: 0.88 | test_loss: 1.5 | test_acc: {}"
+    above = [line.format(1, "0.8679"), line.format(2, "0.8713")]
+    below = [line.format(3, "0.8775"), "The next model has 0.8901 test accuracy.", "It is new."]
+    pages = ["\n\n".join(["We print:", *above]), "\n\n".join(below)]
+    document = {"lines": ["", ""], "tables": [], "notes": [], "texts": pages}
+    monkeypatch.setattr(reader, "_run_worker", lambda *arguments: document)
+    found = list_claims(reader.read_pdf(b"", "paper.pdf"))
+    assert [value for _, value in found] == ["0.8775", "0.8901"]
+
+
 def test_page_numbers_and_running_heads_are_left_out():
     text = read_text(Paper(columns=1, sentences=150).typeset())
     assert "Proceedings of the 12th Conference" not in text
