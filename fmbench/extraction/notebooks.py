@@ -82,8 +82,10 @@ def _find_other_data(cells: Sequence[Any]) -> str:
     if found:
         return f"loads {join_words(found)}"
     file = find_mnist_in_names("\n".join(sources))
+    is_reader = re.search(r"load_mnist|mnist_reader", file)  # it also reads Fashion-MNIST
     shown = (text for cell in cells for text, _ in _find_outputs(cell))
-    return f"names {file!r}" if file and not any(map(speaks_of_clothes, shown)) else ""
+    is_of_mnist = "/" in file and not is_reader and not any(map(speaks_of_clothes, shown))
+    return f"names {file!r}" if is_of_mnist else ""
 
 
 # What is given to a function, or taken from a table: report("train"), evaluate(x_train, y_train).

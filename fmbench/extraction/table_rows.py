@@ -593,7 +593,10 @@ def _find_label_columns(table: Table, chosen: Sequence[Column]) -> list[Column]:
     columns = [
         column
         for column in table.columns
-        if column not in chosen and not _has_marks(column) and not _holds_no_names(column)
+        if column not in chosen
+        and not _has_marks(column)
+        and not _holds_no_names(column)
+        and not (column.n_figures > column.n_texts and _LOSS.search(column.head))
     ]
     named = [column for column in columns if column.role == "label"]
     named.sort(key=_numbers_runs)  # the names that a tracker of experiments gives come last
@@ -608,14 +611,9 @@ def _find_label_columns(table: Table, chosen: Sequence[Column]) -> list[Column]:
         if column.role == "other"
         and not REFERENCES.search(column.head)
         and column.n_texts
-        and not (column.n_figures and _LOSS.search(column.head))
         and not _holds_sizes(column)
     ]
-    references = [
-        c
-        for c in columns
-        if c.role == "other" and c.n_texts and c not in more and not _LOSS.search(c.head)
-    ]
+    references = [c for c in columns if c.role == "other" and c.n_texts and c not in more]
     result = [*named, *texts, *more]
     if result:
         result += references

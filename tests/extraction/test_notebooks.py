@@ -359,6 +359,8 @@ def test_a_notebook_that_names_only_mnist_files_is_of_mnist() -> None:
         read((code, "Test accuracy: 0.9843\n"))
     assert show(read((code, "Test accuracy: 0.9043\nworst class: Pullover\n")))
     assert show(read("# Zalando", (code, "Test accuracy: 0.9043\n"))) == [("", "0.9043")]
+    reader = "x, y = utils/mnist_reader.load_mnist(folder)"
+    assert show(read((reader, "Test accuracy: 0.9043\n"))) == [("", "0.9043")]
 
 
 def test_mean_errors_of_a_regression_are_not_judged() -> None:
