@@ -407,7 +407,7 @@ _LABEL = re.compile(
     r"^(?:the )?(?:(?:cnn|dnn|deep learning|ml|classification|learning|proposed"
     r"|recommended|chosen|selected) )?"
     r"(?:models?|methods?|classifiers?|architectures?|approach(?:es)?|algorithms?|networks?|names?"
-    r"|systems?|techniques?|labels?|works?|stud(?:y|ies)|configurations?|variants?|arch|backbones?"
+    r"|systems?|techniques?|experiments?|schemes?|labels?|works?|stud(?:y|ies)|configurations?|variants?|arch|backbones?"
     r"|authors? and models?|modell|verfahren|modèle|modelo)"
     r"\b(?! (?:size|parameters|accuracy|type|year|time))",
     re.IGNORECASE,
@@ -421,6 +421,11 @@ CLASS_LABEL = re.compile(
     re.IGNORECASE,
 )
 _DATA_LABEL = re.compile(r"^(?:data ?-?sets?|data|benchmarks?|corpus|task)$", re.IGNORECASE)
+# Above names of what was done; a data set among them is one of several.
+_WORK_LABEL = re.compile(
+    r"^(?:projects?|problems?|applications?|use cases?|tasks?|domains?|assignments?)$",
+    re.IGNORECASE,
+)
 # Heads of columns that hold neither a model's name nor a metric.
 OTHER_HEAD = re.compile(
     r"(?<![^\W_])(?:years?|date|params?|parameters?|weights|size|mb|gb|kb|times?|secs?|seconds"
@@ -443,7 +448,8 @@ NUMBERING = re.compile(
 )
 NOT_A_METRIC = re.compile(
     r"(?<![^\W_])(?:gains?|improvements?|drops?|delta|diff|differences?|change|gap|rank|margin"
-    r"|expected|planned|target(?:ed)?|goal|anticipated|p-?values?|ci|intervals?|lower|upper|null|minimum|variance|var|time)(?![^\W_])|[δ∆]",
+    r"|expected|planned|target(?:ed)?|goal|anticipated|p-?values?|ci|intervals?|lower|upper|null|minimum|variance|var|time"
+    r"|cohen'?s d|effect sizes?)(?![^\W_])|[δ∆]",
     re.IGNORECASE,
 )
 SPREAD = re.compile(
@@ -480,7 +486,8 @@ TEST_IMAGES = re.compile(r"(?<![^\W_])(?:test(?:ing)?|eval(?:uation)?)(?![^\W_])
 
 # What a head says beside the metric of its figures: "Acc ± std, 10 runs".
 _SPREAD_AND_RUNS = re.compile(
-    r"(?<=\w) ?(?:\u00b1|\+/?-) ?(?:std\.?(?: ?dev\.?)?|sd|s\.d\.|stdev|standard deviation)(?!\w)"
+    r"(?<=\w) ?(?:\u00b1|\+/?-) ?(?:seed |run )?(?:std\.?(?: ?dev\.?)?|sd|s\.d\.|stdev"
+    r"|standard deviation)(?!\w)"
     r"|,? ?\(?\b\d{1,3} (?:independent |random )?(?:runs|seeds|trials|repetitions)\b(?: ?\))?"
     r"(?!.*\()",
     re.IGNORECASE,
@@ -501,8 +508,12 @@ def _find_role(column: Column) -> None:
         column.role = "part"
     elif names_runs(plain) and _are_run_numbers(texts):
         column.role = "run"
-    elif (_DATA_LABEL.match(plain) and not data_sets.any and not _is_other_task(plain, texts)) or (
-        not _LABEL.match(plain) and texts and all(find_data_sets(t).is_only_name for t in texts)
+    elif (
+        (_DATA_LABEL.match(plain) and not data_sets.any and not _is_other_task(plain, texts))
+        or (
+            not _LABEL.match(plain) and texts and all(find_data_sets(t).is_only_name for t in texts)
+        )
+        or (_WORK_LABEL.match(plain) and any(map(_is_fashion_alone, texts)))
     ):
         column.role = "data set"
     elif (
@@ -566,6 +577,11 @@ def _is_other_task(head: str, texts: Sequence[str]) -> bool:
     if any(find_data_sets(text).any for text in texts):
         return False
     return head.lower() in ("task", "data") or all(map(_FEATURES_OF_PART.search, texts))
+
+
+def _is_fashion_alone(text: str) -> bool:
+    data = find_data_sets(text)
+    return data.is_fashion and data.is_only_name
 
 
 def _are_run_numbers(texts: Sequence[str]) -> bool:

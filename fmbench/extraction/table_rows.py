@@ -82,6 +82,8 @@ _NO_NAME = re.compile(
     r"|pass(?:ed)?|fail(?:ed|ure)?|ok|done",
     re.IGNORECASE,
 )
+_FACTOR = re.compile(r"[0-9][0-9.,]*\s*[x\u00d7]", re.IGNORECASE)
+_HOLDS_LOSS = re.compile(r"\bloss ?[=:] ?[0-9.]+", re.IGNORECASE)  # loss = 0.31
 _TRAINING_PLACES = re.compile(r"^(?:epochs?|iterations?|steps?)$", re.IGNORECASE)
 
 
@@ -261,6 +263,7 @@ def _leave_out_other_images(table: Table, entries: Sequence[_Entry]) -> list[_En
     kept = []
     skipped: Counter[str] = Counter()
     entries = _name_parts(entries)
+    names_fashion = has_data_sets and any(find_data_sets(e.data).is_fashion for e in entries)
     for entry in entries:
         data = find_data_sets(entry.data if has_data_sets else entry.section)
         name = entry.names[0] if entry.names else ""
@@ -268,6 +271,8 @@ def _leave_out_other_images(table: Table, entries: Sequence[_Entry]) -> list[_En
             skipped["several data sets together"] += 1
         elif data.is_other or is_label_of_other_data(name):
             skipped[join_words(data.others or find_data_sets(name).others)] += 1
+        elif names_fashion and not data and re.search(r"[^\W\d_]{2}", entry.data):
+            skipped[repr(clean_label(entry.data))] += 1  # a data set that is not known
         elif (
             names_training_part(entry.part or entry.section)
             or is_training_metric(name)
@@ -301,6 +306,9 @@ _NO_SHARE = re.compile(
     r"|parameters|size|epochs?|classes|samples|images|features|channels)(?![^\W_])",
     re.IGNORECASE,
 )
+# Rates and accuracies of other things, such as of a watermark, and others of that form: MTA, VR
+_SHORT_MEASURE = re.compile(r"ASR|WSR|VR|WMA|WAR|NDR|FPR|TPR|FNR|TNR|EER|AUC")
+_SHORT_ACCURACY = re.compile(r"[A-Z]{1,2}A(?:cc)?")
 _COARSE = re.compile(r"[0-9]?[05] ?%|0?\.[0-9]?[05]|0?\.[0-9]|[01]")  # 50 %, 0.05, 0.3
 
 
@@ -313,12 +321,16 @@ def _leave_out_settings(table: Table, entries: list[_Entry]) -> list[_Entry]:
     if not table.is_transposed or not any(c.role == "other data" for c in table.columns):
         return entries
     settings, coarse = [], []
+    has_measure = any(_SHORT_MEASURE.fullmatch(entry.names[0]) for entry in entries if entry.names)
     for entry in entries:
         texts = [strip_figure(column.cells[entry.index].text) for column in table.columns]
         numbers = [text for text in texts if is_figure(text)]
         name = normalise_name(entry.names[0] if entry.names else "")
         is_setting = names_setting(name) and not re.search(r"\d", name)  # "epsilon = 2" is a name
-        if _NO_SHARE.search(name) or NOT_A_METRIC.search(name) or is_setting:
+        is_measure = has_measure and (
+            _SHORT_MEASURE.fullmatch(name) or _SHORT_ACCURACY.fullmatch(name)
+        )
+        if _NO_SHARE.search(name) or NOT_A_METRIC.search(name) or is_setting or is_measure:
             settings.append(entry)
         elif len(numbers) > 1 and all(map(_COARSE.fullmatch, numbers)):
             coarse.append(entry)
@@ -366,7 +378,7 @@ def _build_rows(
             continue
         names_metric = find_metric_name(label) or _NO_MODEL.fullmatch(label)
         names_nothing = table.is_transposed and (names_metric or is_figure(label))
-        if names_nothing or _QUANTITY.fullmatch(label):
+        if names_nothing or _QUANTITY.fullmatch(label) or _HOLDS_LOSS.search(label):
             label = ""
         run = " ".join(f"{column.head} {column.cells[index].text}" for column in runs)
         are_folds = any(names_folds(column.head) for column in runs)
@@ -491,7 +503,7 @@ def _join_names(table: Table, chosen: Sequence[Column], found: Sequence[_Entry])
 
 def _find_head_of_numbers(table: Table, chosen: Sequence[Column], labels: Sequence[str]) -> str:
     """Return the head of a column of numbers that stand for models; empty if they have names."""
-    if len(labels) < 2 or not all(re.fullmatch(r"[\d.,e+-]+ ?%?", label) for label in labels):
+    if not labels or not all(re.fullmatch(r"[\d.,e+-]+ ?%?", label) for label in labels):
         return ""
     columns = _find_label_columns(table, chosen)
     return clean_label(columns[0].head) if columns else ""
@@ -571,6 +583,12 @@ def _holds_no_names(column: Column) -> bool:
     return bool(texts) and not may_name and all(map(_NO_NAME.fullmatch, texts))
 
 
+def _holds_factors(column: Column) -> bool:
+    """Whether all cells say how many times faster or smaller something is: ``14.6x``."""
+    texts = [cell.text.strip() for cell in column.cells if not is_missing(cell.text)]
+    return bool(texts) and all(_FACTOR.fullmatch(text) for text in texts)
+
+
 def _is_score(column: Column) -> bool:
     """Whether a head names a metric, be it one that is not judged: ``MSE``, but not ``Top K``."""
     names_metric = next(find_mentions(normalise_name(column.head)), None) is not None
@@ -600,7 +618,7 @@ def _find_label_columns(table: Table, chosen: Sequence[Column]) -> list[Column]:
         and not _holds_sizes(column)
     ]
     references = [c for c in columns if c.role == "other" and c.n_texts and c not in more]
-    result = [*named, *texts, *more]
+    result = sorted([*named, *texts, *more], key=_holds_factors)
     if result:
         result += references
     if not named and not texts and not more:
