@@ -97,7 +97,8 @@ _RESULTS = re.compile(
 def _are_shares_of_results(table: Table, columns: Sequence[Column]) -> bool:
     """Whether ``ResNet-18 (%) | ResNet-50 (%)`` stands below ``Fashion-MNIST results``."""
     return (
-        re.search(r"\bresults?\b", table.grid.caption, re.IGNORECASE) is not None
+        len(columns) > 1
+        and re.search(r"\bresults?\b", table.grid.caption, re.IGNORECASE) is not None
         and _RESULTS.fullmatch(table.grid.caption) is not None
         and all(_PERCENT_SIGN.search(column.head) for column in columns)
         and all(_is_like_accuracies(table, column) for column in columns)

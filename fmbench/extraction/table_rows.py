@@ -83,7 +83,7 @@ _NO_NAME = re.compile(
     re.IGNORECASE,
 )
 _FACTOR = re.compile(r"[0-9][0-9.,]*\s*[x\u00d7]", re.IGNORECASE)
-_HOLDS_LOSS = re.compile(r"\bloss ?[=:] ?[0-9.]+", re.IGNORECASE)  # loss = 0.31
+_HOLDS_LOSS = re.compile(r"\bloss ?[=:] ?[0-9]*\.[0-9]", re.IGNORECASE)  # loss = 0.31
 _TRAINING_PLACES = re.compile(r"^(?:epochs?|iterations?|steps?)$", re.IGNORECASE)
 
 
@@ -506,7 +506,8 @@ def _find_head_of_numbers(table: Table, chosen: Sequence[Column], labels: Sequen
     if not labels or not all(re.fullmatch(r"[\d.,e+-]+ ?%?", label) for label in labels):
         return ""
     columns = _find_label_columns(table, chosen)
-    return clean_label(columns[0].head) if columns else ""
+    head = clean_label(columns[0].head) if columns else ""
+    return head if len(labels) > 1 or names_setting(normalise_name(head)) else ""
 
 
 def _tell_apart(labels: list[str], values: list[str], template: str) -> list[str]:
@@ -553,6 +554,7 @@ def _name_marked(marks: Sequence[Column], row: int, name: str) -> str:
     return f"without {join_words(clean_label(column.head) for column in marks)}"
 
 
+_EXPERIMENT = re.compile(r"experiments?\b", re.IGNORECASE)
 _RUN_NAME = re.compile(r"run[-_ ]?\w{1,12}|[a-z]+-[a-z]+-\d+", re.IGNORECASE)
 
 
@@ -603,7 +605,8 @@ def _find_label_columns(table: Table, chosen: Sequence[Column]) -> list[Column]:
         if column not in chosen and not _has_marks(column) and not _holds_no_names(column)
     ]
     named = [column for column in columns if column.role == "label"]
-    named.sort(key=_numbers_runs)  # the names that a tracker of experiments gives come last
+    # The names that a tracker of experiments gives come last, and those of experiments.
+    named.sort(key=lambda c: (_numbers_runs(c), bool(_EXPERIMENT.match(c.head))))
     texts = [
         column
         for column in columns

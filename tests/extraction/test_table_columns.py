@@ -25,3 +25,10 @@ def test_other_captions_and_other_heads_give_no_metric() -> None:
     assert read("**Table 2: Memory in use (%)**") == set()
     assert read("**Table 2: MNIST test accuracy (%)**") == set()
     assert read("**Table 2: Test accuracy (%)**", "Batch Size | ResNet-18 | Share kept") == set()
+
+
+def test_models_with_a_percent_sign_below_results_of_fashion_mnist_are_accuracies() -> None:
+    heads = "Batch Size | ResNet-18 (%) | ResNet-50 (%)"
+    assert read("Table 2: FashionMNIST results", heads)
+    for caption in ("Table 2: FashionMNIST memory in use", "Table 2: Results", "Energy results"):
+        assert not read(caption, heads)

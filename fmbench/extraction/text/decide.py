@@ -386,7 +386,7 @@ _REASONS = (
     (
         re.compile(
             r"\b(?:can(?:no|')t|can not|could(?:n't| not)|fail(?:s|ed)? to|unable to|never"
-            r"|must(?:n't| not)|impossible|unlikely|(?:hard|difficult) (?:for [^,;]{1,40} )?to"
+            r"|must(?:n't| not)|(?:impossible|unlikely|hard|difficult) (?:for [^,;]{1,40} )?to"
             r" (?:get|reach|achieve|obtain|attain|exceed|surpass)"
             r"|do(?:es)?(?:n't| not)|did(?:n't| not))\b(?! only)[^,;]{0,60}$",
             re.IGNORECASE,
