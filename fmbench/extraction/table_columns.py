@@ -324,8 +324,7 @@ def _find_metric_above(table: Table) -> MetricName | None:
     metric = None if is_training_metric(line) else find_metric_name(line)
     mentions = list(find_mentions(normalise_name(line)))
     is_name = bool(mentions) and len(line) <= len(mentions[0].text) + 8
-    is_lead = line.rstrip(" *_").endswith(":")
-    return metric if metric and (is_name or is_lead or _SHOWN_IN_TABLE.search(line)) else None
+    return metric if metric and (is_name or _SHOWN_IN_TABLE.search(line)) else None
 
 
 def _is_of_unjudged_metric(caption: str) -> bool:

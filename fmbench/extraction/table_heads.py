@@ -421,11 +421,6 @@ CLASS_LABEL = re.compile(
     re.IGNORECASE,
 )
 _DATA_LABEL = re.compile(r"^(?:data ?-?sets?|data|benchmarks?|corpus|task)$", re.IGNORECASE)
-# Above names of what was done; a data set among them is one of several.
-_WORK_LABEL = re.compile(
-    r"^(?:projects?|problems?|applications?|use cases?|tasks?|domains?|assignments?)$",
-    re.IGNORECASE,
-)
 # Heads of columns that hold neither a model's name nor a metric.
 OTHER_HEAD = re.compile(
     r"(?<![^\W_])(?:years?|date|params?|parameters?|weights|size|mb|gb|kb|times?|secs?|seconds"
@@ -508,12 +503,8 @@ def _find_role(column: Column) -> None:
         column.role = "part"
     elif names_runs(plain) and _are_run_numbers(texts):
         column.role = "run"
-    elif (
-        (_DATA_LABEL.match(plain) and not data_sets.any and not _is_other_task(plain, texts))
-        or (
-            not _LABEL.match(plain) and texts and all(find_data_sets(t).is_only_name for t in texts)
-        )
-        or (_WORK_LABEL.match(plain) and any(map(_is_fashion_alone, texts)))
+    elif (_DATA_LABEL.match(plain) and not data_sets.any and not _is_other_task(plain, texts)) or (
+        not _LABEL.match(plain) and texts and all(find_data_sets(t).is_only_name for t in texts)
     ):
         column.role = "data set"
     elif (
@@ -577,11 +568,6 @@ def _is_other_task(head: str, texts: Sequence[str]) -> bool:
     if any(find_data_sets(text).any for text in texts):
         return False
     return head.lower() in ("task", "data") or all(map(_FEATURES_OF_PART.search, texts))
-
-
-def _is_fashion_alone(text: str) -> bool:
-    data = find_data_sets(text)
-    return data.is_fashion and data.is_only_name
 
 
 def _are_run_numbers(texts: Sequence[str]) -> bool:

@@ -83,7 +83,6 @@ _NO_NAME = re.compile(
     re.IGNORECASE,
 )
 _FACTOR = re.compile(r"[0-9][0-9.,]*\s*[x\u00d7]", re.IGNORECASE)
-_HOLDS_LOSS = re.compile(r"\bloss ?[=:] ?[0-9]*\.[0-9]", re.IGNORECASE)  # loss = 0.31
 _TRAINING_PLACES = re.compile(r"^(?:epochs?|iterations?|steps?)$", re.IGNORECASE)
 
 
@@ -264,6 +263,9 @@ def _leave_out_other_images(table: Table, entries: Sequence[_Entry]) -> list[_En
     skipped: Counter[str] = Counter()
     entries = _name_parts(entries)
     names_fashion = has_data_sets and any(find_data_sets(e.data).is_fashion for e in entries)
+    are_works = any(_WORK.fullmatch(column.head) for column in table.columns) and any(
+        find_data_sets(entry.names[0]).is_only_name for entry in entries if entry.names
+    )
     for entry in entries:
         data = find_data_sets(entry.data if has_data_sets else entry.section)
         name = entry.names[0] if entry.names else ""
@@ -273,6 +275,8 @@ def _leave_out_other_images(table: Table, entries: Sequence[_Entry]) -> list[_En
             skipped[join_words(data.others or find_data_sets(name).others)] += 1
         elif names_fashion and not data and re.search(r"[^\W\d_]{2}", entry.data):
             skipped[repr(clean_label(entry.data))] += 1  # a data set that is not known
+        elif are_works and not find_data_sets(name):
+            skipped[repr(name)] += 1
         elif (
             names_training_part(entry.part or entry.section)
             or is_training_metric(name)
@@ -301,6 +305,10 @@ def _leave_out_other_images(table: Table, entries: Sequence[_Entry]) -> list[_En
     return kept
 
 
+# Above names of what was done; if a data set is among them, each is of another data set.
+_WORK = re.compile(
+    r"(?:projects?|problems?|applications?|use cases?|domains?|assignments?)", re.IGNORECASE
+)
 _NO_SHARE = re.compile(
     r"(?<![^\W_])(?:loss(?:es)?|times?|duration|latency|speed|memory|energy|power|flops|params?"
     r"|parameters|size|epochs?|classes|samples|images|features|channels)(?![^\W_])",
@@ -378,7 +386,7 @@ def _build_rows(
             continue
         names_metric = find_metric_name(label) or _NO_MODEL.fullmatch(label)
         names_nothing = table.is_transposed and (names_metric or is_figure(label))
-        if names_nothing or _QUANTITY.fullmatch(label) or _HOLDS_LOSS.search(label):
+        if names_nothing or _QUANTITY.fullmatch(label):
             label = ""
         run = " ".join(f"{column.head} {column.cells[index].text}" for column in runs)
         are_folds = any(names_folds(column.head) for column in runs)
