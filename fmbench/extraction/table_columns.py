@@ -59,11 +59,12 @@ _ALL_IMAGES = re.compile(
 )
 
 
-def give_metric_of_caption(table: Table) -> None:
+def give_metric_of_caption(table: Table, *, is_by_class: bool) -> None:
     """Give columns headed by models the metric that the caption names, if no head names one.
 
     ``Table 2: Test accuracy (%)`` stands above ``Batch size | ResNet-18 | ResNet-50``. At least two
-    such columns are needed: a single one may be anything.
+    such columns are needed: a single one may be anything. ``is_by_class``: the rows are classes, so
+    that a share without a name may be a precision or a recall.
     """
     caption = table.grid.caption
     if not caption or any(column.metric for column in table.columns):
@@ -74,7 +75,7 @@ def give_metric_of_caption(table: Table) -> None:
         for column in table.columns
         if column.role == "" and column.n_figures > column.n_texts and _is_model(column.head)
     ]
-    if metric is None and _are_shares_of_results(table, columns):
+    if metric is None and not is_by_class and _are_shares_of_results(table, columns):
         metric = MetricName("accuracy", percent=True)
         table.notes.append(
             f"{table.source}: {join_words(map(describe_column, columns), 6)} name no metric and"
@@ -157,10 +158,17 @@ _JOINT_HEAD = re.compile(
 
 
 def _are_over_data_sets(table: Table, columns: Sequence[Column]) -> bool:
-    """Whether columns of means stand beside one column for each data set: ``Joint accuracy``."""
+    """Whether columns of means stand beside one column for each data set: ``Joint accuracy``.
+
+    A rate of another kind beside them, such as ``FPR``, is of all data sets, too.
+    """
     heads = [column.head for column in table.columns if column.n_figures]
     return (
-        all(_JOINT_HEAD.search(column.head) for column in columns)
+        all(
+            _JOINT_HEAD.search(column.head)
+            or (column.metric and column.metric.metric != "accuracy")
+            for column in columns
+        )
         and not any(find_data_sets(column.head) for column in columns)
         and any(find_data_sets(head).is_other for head in heads)
         and any(find_data_sets(head).is_fashion for head in heads)
@@ -254,6 +262,14 @@ def _narrow(table: Table, columns: list[Column]) -> list[Column]:
                 f"{join_words(number_columns(left_out))} was not"
             )
             columns = kept
+    plain = [column for column in columns if find_data_sets(column.head).is_only_name]
+    if len(plain) == 1 and len(columns) > 1:  # beside "FMNIST (non-IID)"
+        others = [column for column in columns if column not in plain]
+        table.notes.append(
+            f"{table.source}: {join_words(number_columns(plain))} was read, "
+            f"{join_words(number_columns(others))} was not"
+        )
+        columns = plain
     whole = [column for column in columns if _ALL_TRAINING.fullmatch(column.lowest)]
     others = [column for column in columns if column not in whole]
     if len(whole) == 1 and others and all(_N_TRAINING.fullmatch(c.lowest) for c in others):

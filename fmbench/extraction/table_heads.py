@@ -71,6 +71,7 @@ def strip_figure(text: str) -> str:
     """Remove what stands beside a figure: a citation, an arrow, its epoch, a change ``(+0.3)``."""
     text = re.sub(r"\s*\[\s*\d{1,3}(?:\s*[,–-]\s*\d{1,3})*\s*\]$", "", text.strip())
     text = re.sub(r"(?<=\d)\s*@\s*(?:epoch\s*)?\d{1,4}$", "", text)  # 90.2@18: after 18 epochs
+    text = re.sub(r"(?<=[\d%])\s*\(\s*(?:after )?\d{1,4} epochs?\s*\)$", "", text)
     change = r"(?:[+\-−–↑↓▲▼△]\s*[\d.,]+|±\s*0)"
     text = re.sub(rf"\s*\(\s*{change}\s*{_POINTS}?\s*\)$", "", text)
     text = re.sub(rf"(?<=\d)\s*(?=[pP])(?!%){_POINTS}$", "", text)  # 81.7 % ± 0.2 pp
@@ -151,7 +152,8 @@ class Table:
     @classmethod
     def build(cls, grid: Grid) -> Table:
         """Build a table; models that stand in the columns are put into the rows."""
-        grid = _turn_metric_column(_split_metric_cells(_drop_repeated_columns(grid)))
+        grid = _split_metric_cells(_drop_repeated_columns(grid))
+        grid = _turn_metric_column(_leave_out_second_measures(grid))
         table = cls._build_upright(grid)
         if table._has_metrics_in_rows():
             turned = tuple(zip(*grid.rows, strict=True))
@@ -279,6 +281,32 @@ def _split_metric_cells(grid: Grid) -> Grid:
             )
         rows.append((replace(row[0], text=metric), *cells))
     return replace(grid, rows=tuple(rows))
+
+
+_SECOND_MEASURE = re.compile(
+    r"(?P<first>[^/]+?) ?/ ?(?:time|latency|loss|params|size)? ?[(\[]?"
+    r"(?:[m\u00b5]?s|secs?|seconds|min(?:utes)?|[MK]B|M|K|loss|time|latency|params)[)\]]?",
+)
+_FIRST_OF_TWO = re.compile(r"\s*(?P<first>[^/]*[0-9][^/]*?)\s*/\s*[^/]*[0-9][^/]*")
+
+
+def _leave_out_second_measures(grid: Grid) -> Grid:
+    """Return the grid without what stands behind the accuracy in one cell: ``acc / ms``."""
+    changed = {
+        index: match["first"]
+        for index, cell in enumerate(grid.rows[0])
+        if (match := _SECOND_MEASURE.fullmatch(cell.text)) and find_metric_name(match["first"])
+        if all(_FIRST_OF_TWO.fullmatch(row[index].text) for row in grid.rows[1:])
+    }
+    if not changed:
+        return grid
+    rows = [list(row) for row in grid.rows]
+    for index, head in changed.items():
+        rows[0][index] = replace(rows[0][index], text=head)
+        for row in rows[1:]:
+            match = _FIRST_OF_TWO.fullmatch(row[index].text)
+            row[index] = replace(row[index], text=match["first"] if match else "")
+    return replace(grid, rows=tuple(map(tuple, rows)))
 
 
 _METRIC_HEAD = re.compile(r"metrics?|measures?|evaluation metrics?", re.IGNORECASE)

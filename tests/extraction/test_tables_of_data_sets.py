@@ -326,3 +326,38 @@ def test_a_spread_of_seeds_beside_the_accuracy_leaves_it_one() -> None:
 def test_a_model_is_the_name_where_experiments_are_numbered_beside_it() -> None:
     rows = [["Experiment", "Model", "Accuracy"], ["A1", "CNN", "91.1%"], ["A2", "MLP", "88.1%"]]
     assert read(rows) == [("CNN", "91.1%"), ("MLP", "88.1%")]
+
+
+def test_a_rate_beside_columns_of_data_sets_is_of_all_and_hides_no_accuracy() -> None:
+    rows = [
+        ["Method", "MNIST", "Fashion-MNIST", "Overall", "FPR", "Time (ms)"],
+        ["Plain", "97.7", "77.2", "82.8", "0.00", "221.2"],
+        ["Ours", "97.6", "85.8", "85.7", "0.01", "242.5"],
+    ]
+    assert read(rows) == [("Plain", "77.2"), ("Ours", "85.8")]
+
+
+def test_the_data_set_as_it_is_stands_for_others_with_a_remark() -> None:
+    rows = [
+        ["Dataset", "FedA", "FedB"],
+        ["FMNIST", "92.6", "92.2"],
+        ["FMNIST (N)", "91.5", "91.4"],
+        ["CIFAR-10", "89.2", "89.1"],
+    ]
+    assert read(rows) == [("FedA", "92.6"), ("FedB", "92.2")]
+
+
+def test_a_time_behind_the_accuracy_in_one_cell_is_left_out() -> None:
+    rows = [
+        ["Dataset", "Plain acc / ms", "Fast acc / ms"],
+        ["FashionMNIST", "85.40% / 35.28", "83.20% / 2.27"],
+        ["MNIST", "98.40% / 35.28", "97.20% / 2.27"],
+    ]
+    assert read(rows) == [("Plain", "85.40%"), ("Fast", "83.20%")]
+    rows[0][1:] = ["Plain acc / other acc", "Fast acc / other acc"]
+    assert read(rows) == []
+
+
+def test_the_number_of_epochs_behind_a_figure_is_no_second_figure() -> None:
+    rows = [["Model", "Accuracy"], ["CNN", "91.7% (45 epochs)"], ["MLP", "88.1 % (after 9 epochs)"]]
+    assert [label for label, _ in read(rows)] == ["CNN", "MLP"]
