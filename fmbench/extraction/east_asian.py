@@ -29,7 +29,13 @@ _WORDS = {
     "获得了": "achieves", "获得": "achieves", "得到": "achieves", "実現": "achieves",
     "达成": "achieves", "能够": "can", "可以": "can",
     "提升了": "improved by", "提升": "improved by", "提高了": "improved by", "提高": "improved by",
-    "下降了": "decreased by", "下降": "decreased by", "以上": "or more", "目标": "target",
+    "下降了": "decreased by", "下降": "decreased by", "减少了": "decreased by",
+    "减少": "decreased by", "降低了": "decreased by", "降低": "decreased by",
+    "增加了": "increased by", "增加": "increased by", "方案": "method", "实验结果": "results",
+    "实验": "experiment",
+    "不可避免": "inevitably", "不可能": "cannot", "不可以": "cannot", "不可": "cannot",
+    "不能": "cannot", "无法": "cannot", "不要": "do not", "其中一些": "some of them",
+    "其中有些": "some of them", "以上": "or more", "目标": "target",
     "官方": "official", "基线": "baseline", "预期": "expected", "期望": "expected",
     "卷积神经网络": "convolutional neural network", "支持向量机": "support vector machine",
     "多层感知机": "multilayer perceptron", "随机森林": "random forest", "决策树": "decision tree",
@@ -59,6 +65,9 @@ _PARTICLE = re.compile(
     r"(?<=[A-Za-z%])[ \0]+(?:\u7684|\u4e0a\u7684|\u4e0a|\u4e2d|\u4e86|\u5728|\u306e)[ \0]+(?=[\w%])"
 )
 _ABOUT = re.compile(r"\u7ea6(?=[ \0]*[`*]{0,3}[0-9])")
+_BITS = re.compile(
+    r"(?P<n>[0-9]+) ?\u4f4d(?:\u5bbd|\u5143)?\u7cbe\u5ea6(?:\u4e0b)?"
+)  # 8-bit precision
 _THAN = re.compile(r", ?\u6bd4(?!\u4f8b|\u8f83|\u8d5b)")  # not in words for share, compare, contest
 
 
@@ -79,6 +88,7 @@ def translate(text: str) -> str:
         return text
     text = _REFERENCES.sub(r"\g<mark>References\g<end>", text).translate(_SIGNS)
     text = _ABOUT.sub(f"{_GAP}about{_GAP}", _THAN.sub(f", compared with{_GAP}", text))
+    text = _BITS.sub(rf"{_GAP}at \g<n> bits{_GAP}", text)
     text = _WORD.sub(lambda match: f"{_GAP}{_WORDS[match[0]]}{_GAP}", text)
     text = _BORDER.sub(_GAP, text)
     text = _PARTICLE.sub(_GAP, _IS.sub(f"{_GAP}is{_GAP}", text))

@@ -591,6 +591,8 @@ def _read_block(lines: Sequence[str], start: int, end: int, where: str) -> Grid 
         return None
     tabs = {lines[index].count("\t") for index in body}
     texts = [lines[index].expandtabs(8) for index in body]
+    if all(_NAME_AND_VALUE.fullmatch(text) for text in texts):
+        return None  # single blanks that stand below each other by chance
     if all(line.count("|") >= 1 for line in texts):
         rows = [[cell.strip() for cell in line.strip().strip("|").split("|")] for line in texts]
         if len({len(row) for row in rows}) > 1:
@@ -611,6 +613,9 @@ def _read_block(lines: Sequence[str], start: int, end: int, where: str) -> Grid 
 
 
 _GAP = re.compile(r"\S {2,}\S")
+_NAME_AND_VALUE = re.compile(
+    r"\s*(?:[^\s=|]+ )+= ?[-+]?[0-9][0-9.,]* ?%?\s*"
+)  # Test accuracy = 0.89
 
 
 def _is_title_of_columns(line: str, following: str) -> bool:

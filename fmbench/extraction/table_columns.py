@@ -22,6 +22,7 @@ from fmbench.extraction.metric_names import (
 from fmbench.extraction.runs import names_setting, varies_between_runs
 from fmbench.extraction.table_heads import (
     AMBIGUOUS_NAME,
+    NOT_A_METRIC,
     NUMBERING,
     OTHER_HEAD,
     REFERENCES,
@@ -58,11 +59,12 @@ _ALL_IMAGES = re.compile(
 )
 
 
-def give_metric_of_caption(table: Table) -> None:
+def give_metric_of_caption(table: Table, *, is_by_class: bool) -> None:
     """Give columns headed by models the metric that the caption names, if no head names one.
 
     ``Table 2: Test accuracy (%)`` stands above ``Batch size | ResNet-18 | ResNet-50``. At least two
-    such columns are needed: a single one may be anything.
+    such columns are needed: a single one may be anything. ``is_by_class``: the rows are classes, so
+    that a share without a name may be a precision or a recall.
     """
     caption = table.grid.caption
     if not caption or any(column.metric for column in table.columns):
@@ -73,14 +75,40 @@ def give_metric_of_caption(table: Table) -> None:
         for column in table.columns
         if column.role == "" and column.n_figures > column.n_texts and _is_model(column.head)
     ]
+    if metric is None and not is_by_class and _are_shares_of_results(table, columns):
+        metric = MetricName("accuracy", percent=True)
+        table.notes.append(
+            f"{table.source}: {join_words(map(describe_column, columns), 6)} name no metric and"
+            " were read as the accuracy"
+        )
     if metric is None or len(columns) < 2:
         return
     for column in columns:
         column.role, column.metric = "metric", metric
 
 
+_PERCENT_SIGN = re.compile(r"\s*\(\s*%\s*\)\s*$")
+_RESULTS = re.compile(
+    rf"\W*(?:table [0-9.]+[:.]? )?(?:(?:results?|on|for|of) )*{FASHION_IN_HEADS.pattern}"
+    r" ?(?:test )?(?:results?)?\W*",
+    re.IGNORECASE,
+)
+
+
+def _are_shares_of_results(table: Table, columns: Sequence[Column]) -> bool:
+    """Whether ``ResNet-18 (%) | ResNet-50 (%)`` stands below ``Fashion-MNIST results``."""
+    return (
+        len(columns) > 1
+        and re.search(r"\bresults?\b", table.grid.caption, re.IGNORECASE) is not None
+        and _RESULTS.fullmatch(table.grid.caption) is not None
+        and all(_PERCENT_SIGN.search(column.head) for column in columns)
+        and all(_is_like_accuracies(table, column) for column in columns)
+    )
+
+
 def _is_model(head: str) -> bool:
-    """Whether a head is the name of a known model and no more."""
+    """Whether a head is the name of a known model and no more, perhaps with a percent sign."""
+    head = _PERCENT_SIGN.sub("", head)
     return [model.name for model in find_models(head)] == [head.strip()]
 
 
@@ -130,10 +158,17 @@ _JOINT_HEAD = re.compile(
 
 
 def _are_over_data_sets(table: Table, columns: Sequence[Column]) -> bool:
-    """Whether columns of means stand beside one column for each data set: ``Joint accuracy``."""
+    """Whether columns of means stand beside one column for each data set: ``Joint accuracy``.
+
+    A rate of another kind beside them, such as ``FPR``, is of all data sets, too.
+    """
     heads = [column.head for column in table.columns if column.n_figures]
     return (
-        all(_JOINT_HEAD.search(column.head) for column in columns)
+        all(
+            _JOINT_HEAD.search(column.head)
+            or (column.metric and column.metric.metric != "accuracy")
+            for column in columns
+        )
         and not any(find_data_sets(column.head) for column in columns)
         and any(find_data_sets(head).is_other for head in heads)
         and any(find_data_sets(head).is_fashion for head in heads)
@@ -227,6 +262,14 @@ def _narrow(table: Table, columns: list[Column]) -> list[Column]:
                 f"{join_words(number_columns(left_out))} was not"
             )
             columns = kept
+    plain = [column for column in columns if find_data_sets(column.head).is_only_name]
+    if len(plain) == 1 and len(columns) > 1:  # beside "FMNIST (non-IID)"
+        others = [column for column in columns if column not in plain]
+        table.notes.append(
+            f"{table.source}: {join_words(number_columns(plain))} was read, "
+            f"{join_words(number_columns(others))} was not"
+        )
+        columns = plain
     whole = [column for column in columns if _ALL_TRAINING.fullmatch(column.lowest)]
     others = [column for column in columns if column not in whole]
     if len(whole) == 1 and others and all(_N_TRAINING.fullmatch(c.lowest) for c in others):
@@ -245,9 +288,12 @@ _N_TRAINING = re.compile(r"\$?[1-9][0-9,]* ?%?(?: shots?)?\$?", re.IGNORECASE)
 
 def _choose_weak_columns(table: Table) -> list[Column]:
     """Return the column whose head names no metric but that seems to hold the accuracies."""
-    if is_training_metric(table.grid.caption):
+    caption = table.grid.caption
+    if caption.rstrip(" *_").endswith(":"):  # a paragraph whose last sentence leads to the table
+        caption = re.split(r"(?<=[.!?])\s+", caption)[-1]
+    if is_training_metric(caption):
         return []
-    metric = find_metric_name(remove_data_sets(table.grid.caption)) or _find_metric_above(table)
+    metric = find_metric_name(remove_data_sets(caption)) or _find_metric_above(table)
     if metric is None and _is_of_unjudged_metric(table.grid.caption):
         if any(column.role == "weak" and column.n_figures for column in table.columns):
             table.notes.append(
@@ -269,7 +315,7 @@ def _choose_weak_columns(table: Table) -> list[Column]:
     if not columns and not has_heads and is_clear:
         columns = [c for c in table.columns if c.n_figures > c.n_texts and c.index]
         columns = columns if len(columns) == 1 else []
-    plausible = [column for column in columns if metric or _is_like_accuracies(column)]
+    plausible = [column for column in columns if metric or _is_like_accuracies(table, column)]
     for column in plausible:
         column.metric = metric or MetricName("accuracy")
         if metric is None:
@@ -335,9 +381,16 @@ def _choose_means(table: Table, weak: list[Column]) -> list[Column]:
     return means
 
 
-def _is_like_accuracies(column: Column) -> bool:
-    """Whether the figures can be accuracies: fractions or percentages, most of them above half."""
-    texts = [strip_figure(cell.text) for cell in column.cells]
+def _is_like_accuracies(table: Table, column: Column) -> bool:
+    """Whether the figures can be accuracies: fractions or percentages, most of them above half.
+
+    Rows of differences and the like below the heads of models do not count.
+    """
+    texts = [
+        strip_figure(cell.text)
+        for cell, name in zip(column.cells, table.columns[0].cells, strict=True)
+        if not (table.is_transposed and NOT_A_METRIC.search(normalise_name(name.text)))
+    ]
     percent = choose_percent(texts, None)
     values = []
     for text in texts:
@@ -491,7 +544,8 @@ def name_models(columns: Sequence[Column]) -> dict[int, str]:
             if not find_metric_name(remove_data_sets(part))
             and not find_data_sets(part).is_only_name
         ]
-        names[column.index] = clean_label(" ".join(rest) or _remove_metrics(column.head))
+        name = clean_label(" ".join(rest) or _remove_metrics(column.head))
+        names[column.index] = _PERCENT_SIGN.sub("", name)
     metrics = Counter((str(c.metric), names[c.index]) for c in columns)
     if not all(names.values()) or max(metrics.values(), default=0) > 1:
         return {}
@@ -500,9 +554,11 @@ def name_models(columns: Sequence[Column]) -> dict[int, str]:
 
 def _remove_metrics(head: str) -> str:
     """Return a head without the names of metrics and data sets, and without ``test``."""
-    head = normalise_name(remove_data_sets(head))
-    for mention in reversed(list(find_mentions(head))):
-        head = head[: mention.start] + head[mention.end :]
-    return tidy(
-        re.sub(rf"{TEST_IMAGES.pattern}|\(\s*%?\s*\)", " ", head, flags=re.IGNORECASE)
+    rest = normalise_name(remove_data_sets(head))
+    for mention in reversed(list(find_mentions(rest))):
+        rest = rest[: mention.start] + rest[mention.end :]
+    rest = tidy(
+        re.sub(rf"{TEST_IMAGES.pattern}|\(\s*%?\s*\)", " ", rest, flags=re.IGNORECASE)
     ).strip(" :-%")
+    printed = re.search(r"\s*".join(map(re.escape, rest.split())), head)
+    return printed[0] if printed else rest  # "ResNet", and not "Res Net"

@@ -71,7 +71,8 @@ def strip_figure(text: str) -> str:
     """Remove what stands beside a figure: a citation, an arrow, its epoch, a change ``(+0.3)``."""
     text = re.sub(r"\s*\[\s*\d{1,3}(?:\s*[,–-]\s*\d{1,3})*\s*\]$", "", text.strip())
     text = re.sub(r"(?<=\d)\s*@\s*(?:epoch\s*)?\d{1,4}$", "", text)  # 90.2@18: after 18 epochs
-    text = re.sub(r"\s*\((?:at |after )?(?:epoch \d{1,4}|\d{1,4} epochs)\)$", "", text)
+    epoch = r"(?:at |after )?(?:epoch \d{1,4}|\d{1,4} epochs?)"
+    text = re.sub(rf"(?<=[\d%])\s*\(\s*{epoch}\s*\)$", "", text)
     change = r"(?:[+\-−–↑↓▲▼△]\s*[\d.,]+|±\s*0)"
     text = re.sub(rf"\s*\(\s*{change}\s*{_POINTS}?\s*\)$", "", text)
     text = re.sub(rf"(?<=\d)\s*(?=[pP])(?!%){_POINTS}$", "", text)  # 81.7 % ± 0.2 pp
@@ -152,7 +153,8 @@ class Table:
     @classmethod
     def build(cls, grid: Grid) -> Table:
         """Build a table; models that stand in the columns are put into the rows."""
-        grid = _turn_metric_column(_split_metric_cells(_drop_repeated_columns(grid)))
+        grid = _split_metric_cells(_drop_repeated_columns(grid))
+        grid = _turn_metric_column(_leave_out_second_measures(grid))
         table = cls._build_upright(grid)
         if table._has_metrics_in_rows():
             turned = tuple(zip(*grid.rows, strict=True))
@@ -292,6 +294,32 @@ def _split_metric_cells(grid: Grid) -> Grid:
     return replace(grid, rows=tuple(rows))
 
 
+_SECOND_MEASURE = re.compile(
+    r"(?P<first>[^/]+?) ?/ ?(?:time|latency|loss|params|size)? ?[(\[]?"
+    r"(?:[m\u00b5]?s|secs?|seconds|min(?:utes)?|[MK]B|M|K|loss|time|latency|params)[)\]]?",
+)
+_FIRST_OF_TWO = re.compile(r"\s*(?P<first>[^/]*[0-9][^/]*?)\s*/\s*[^/]*[0-9][^/]*")
+
+
+def _leave_out_second_measures(grid: Grid) -> Grid:
+    """Return the grid without what stands behind the accuracy in one cell: ``acc / ms``."""
+    changed = {
+        index: match["first"]
+        for index, cell in enumerate(grid.rows[0])
+        if (match := _SECOND_MEASURE.fullmatch(cell.text)) and find_metric_name(match["first"])
+        if all(_FIRST_OF_TWO.fullmatch(row[index].text) for row in grid.rows[1:])
+    }
+    if not changed:
+        return grid
+    rows = [list(row) for row in grid.rows]
+    for index, head in changed.items():
+        rows[0][index] = replace(rows[0][index], text=head)
+        for row in rows[1:]:
+            match = _FIRST_OF_TWO.fullmatch(row[index].text)
+            row[index] = replace(row[index], text=match["first"] if match else "")
+    return replace(grid, rows=tuple(map(tuple, rows)))
+
+
 _METRIC_HEAD = re.compile(r"metrics?|measures?|evaluation metrics?", re.IGNORECASE)
 
 
@@ -418,7 +446,7 @@ _LABEL = re.compile(
     r"^(?:the )?(?:(?:cnn|dnn|deep learning|ml|classification|learning|proposed"
     r"|recommended|chosen|selected) )?"
     r"(?:models?|methods?|classifiers?|architectures?|approach(?:es)?|algorithms?|networks?|names?"
-    r"|systems?|techniques?|labels?|works?|stud(?:y|ies)|configurations?|variants?|arch|backbones?"
+    r"|systems?|techniques?|experiments?|schemes?|labels?|works?|stud(?:y|ies)|configurations?|variants?|arch|backbones?"
     r"|authors? and models?|modell|verfahren|modèle|modelo)"
     r"\b(?! (?:size|parameters|accuracy|type|year|time))",
     re.IGNORECASE,
@@ -454,7 +482,8 @@ NUMBERING = re.compile(
 )
 NOT_A_METRIC = re.compile(
     r"(?<![^\W_])(?:gains?|improvements?|drops?|delta|diff|differences?|change|gap|rank|margin"
-    r"|expected|planned|target(?:ed)?|goal|anticipated|p-?values?|ci|intervals?|lower|upper|null|minimum|variance|var|time)(?![^\W_])|[δ∆]",
+    r"|expected|planned|target(?:ed)?|goal|anticipated|p-?values?|ci|intervals?|lower|upper|null|minimum|variance|var|time"
+    r"|cohen'?s d|effect sizes?)(?![^\W_])|[δ∆]",
     re.IGNORECASE,
 )
 SPREAD = re.compile(
@@ -491,7 +520,8 @@ TEST_IMAGES = re.compile(r"(?<![^\W_])(?:test(?:ing)?|eval(?:uation)?)(?![^\W_])
 
 # What a head says beside the metric of its figures: "Acc ± std, 10 runs".
 _SPREAD_AND_RUNS = re.compile(
-    r"(?<=\w) ?(?:\u00b1|\+/?-) ?(?:std\.?(?: ?dev\.?)?|sd|s\.d\.|stdev|standard deviation)(?!\w)"
+    r"(?<=\w) ?(?:\u00b1|\+/?-) ?(?:seed |run )?(?:std\.?(?: ?dev\.?)?|sd|s\.d\.|stdev"
+    r"|standard deviation)(?!\w)"
     r"|,? ?\(?\b\d{1,3} (?:independent |random )?(?:runs|seeds|trials|repetitions)\b(?: ?\))?"
     r"(?!.*\()",
     re.IGNORECASE,

@@ -86,6 +86,7 @@ _NO_NAME = re.compile(
     r"|pass(?:ed)?|fail(?:ed|ure)?|ok|done",
     re.IGNORECASE,
 )
+_FACTOR = re.compile(r"[0-9][0-9.,]*\s*[x\u00d7]", re.IGNORECASE)
 _TRAINING_PLACES = re.compile(r"^(?:epochs?|iterations?|steps?)$", re.IGNORECASE)
 
 
@@ -265,6 +266,10 @@ def _leave_out_other_images(table: Table, entries: Sequence[_Entry]) -> list[_En
     kept = []
     skipped: Counter[str] = Counter()
     entries = _name_parts(entries)
+    names_fashion = has_data_sets and any(find_data_sets(e.data).is_fashion for e in entries)
+    are_works = any(_WORK.fullmatch(column.head) for column in table.columns) and any(
+        find_data_sets(entry.names[0]).is_only_name for entry in entries if entry.names
+    )
     for entry in entries:
         data = find_data_sets(entry.data if has_data_sets else entry.section)
         name = entry.names[0] if entry.names else ""
@@ -272,6 +277,10 @@ def _leave_out_other_images(table: Table, entries: Sequence[_Entry]) -> list[_En
             skipped["several data sets together"] += 1
         elif data.is_other or is_label_of_other_data(name):
             skipped[join_words(data.others or find_data_sets(name).others)] += 1
+        elif names_fashion and not data and re.search(r"[^\W\d_]{2}", entry.data):
+            skipped[repr(clean_label(entry.data))] += 1  # a data set that is not known
+        elif are_works and not find_data_sets(name):
+            skipped[repr(name)] += 1
         elif (
             names_training_part(entry.part or entry.section)
             or is_training_metric(name)
@@ -300,11 +309,18 @@ def _leave_out_other_images(table: Table, entries: Sequence[_Entry]) -> list[_En
     return kept
 
 
+# Above names of what was done; if a data set is among them, each is of another data set.
+_WORK = re.compile(
+    r"(?:projects?|problems?|applications?|use cases?|domains?|assignments?)", re.IGNORECASE
+)
 _NO_SHARE = re.compile(
     r"(?<![^\W_])(?:loss(?:es)?|times?|duration|latency|speed|memory|energy|power|flops|params?"
     r"|parameters|size|epochs?|classes|samples|images|features|channels)(?![^\W_])",
     re.IGNORECASE,
 )
+# Rates and accuracies of other things, such as of a watermark, and others of that form: MTA, VR
+_SHORT_MEASURE = re.compile(r"ASR|WSR|VR|WMA|WAR|NDR|FPR|TPR|FNR|TNR|EER|AUC")
+_SHORT_ACCURACY = re.compile(r"[A-Z]{1,2}A(?:cc)?")
 _COARSE = re.compile(r"[0-9]?[05] ?%|0?\.[0-9]?[05]|0?\.[0-9]|[01]")  # 50 %, 0.05, 0.3
 
 
@@ -317,12 +333,16 @@ def _leave_out_settings(table: Table, entries: list[_Entry]) -> list[_Entry]:
     if not table.is_transposed or not any(c.role == "other data" for c in table.columns):
         return entries
     settings, coarse = [], []
+    has_measure = any(_SHORT_MEASURE.fullmatch(entry.names[0]) for entry in entries if entry.names)
     for entry in entries:
         texts = [strip_figure(column.cells[entry.index].text) for column in table.columns]
         numbers = [text for text in texts if is_figure(text)]
         name = normalise_name(entry.names[0] if entry.names else "")
         is_setting = names_setting(name) and not re.search(r"\d", name)  # "epsilon = 2" is a name
-        if _NO_SHARE.search(name) or NOT_A_METRIC.search(name) or is_setting:
+        is_measure = has_measure and (
+            _SHORT_MEASURE.fullmatch(name) or _SHORT_ACCURACY.fullmatch(name)
+        )
+        if _NO_SHARE.search(name) or NOT_A_METRIC.search(name) or is_setting or is_measure:
             settings.append(entry)
         elif len(numbers) > 1 and all(map(_COARSE.fullmatch, numbers)):
             coarse.append(entry)
@@ -549,6 +569,7 @@ def _name_marked(marks: Sequence[Column], row: int, name: str) -> str:
     return f"without {join_words(clean_label(column.head) for column in marks)}"
 
 
+_EXPERIMENT = re.compile(r"experiments?\b", re.IGNORECASE)
 _RUN_NAME = re.compile(r"run[-_ ]?\w{1,12}|[a-z]+-[a-z]+-\d+", re.IGNORECASE)
 
 
@@ -579,6 +600,12 @@ def _holds_no_names(column: Column) -> bool:
     return bool(texts) and not may_name and all(map(_NO_NAME.fullmatch, texts))
 
 
+def _holds_factors(column: Column) -> bool:
+    """Whether all cells say how many times faster or smaller something is: ``14.6x``."""
+    texts = [cell.text.strip() for cell in column.cells if not is_missing(cell.text)]
+    return bool(texts) and all(_FACTOR.fullmatch(text) for text in texts)
+
+
 def _is_score(column: Column) -> bool:
     """Whether a head names a metric, be it one that is not judged: ``MSE``, but not ``Top K``."""
     names_metric = next(find_mentions(normalise_name(column.head)), None) is not None
@@ -599,7 +626,8 @@ def _find_label_columns(table: Table, chosen: Sequence[Column]) -> list[Column]:
         and not (column.n_figures > column.n_texts and _LOSS.search(column.head))
     ]
     named = [column for column in columns if column.role == "label"]
-    named.sort(key=_numbers_runs)  # the names that a tracker of experiments gives come last
+    # The names that a tracker of experiments gives come last, and those of experiments.
+    named.sort(key=lambda c: (_numbers_runs(c), bool(_EXPERIMENT.match(c.head))))
     texts = [
         column
         for column in columns
@@ -614,7 +642,7 @@ def _find_label_columns(table: Table, chosen: Sequence[Column]) -> list[Column]:
         and not _holds_sizes(column)
     ]
     references = [c for c in columns if c.role == "other" and c.n_texts and c not in more]
-    result = [*named, *texts, *more]
+    result = sorted([*named, *texts, *more], key=_holds_factors)
     if result:
         result += references
     if not named and not texts and not more:

@@ -291,7 +291,7 @@ def _read_table(table: Table, column: str | None) -> _TableRead:
     else:
         if reason := _explain_other_task(table):
             return _TableRead([], [f"{table.source} is {reason}: not taken"])
-        give_metric_of_caption(table)
+        give_metric_of_caption(table, is_by_class=by_class is not None)
         chosen = choose_columns(table, is_by_class=by_class is not None)
     if any(_COUNT_OF_MODELS.fullmatch(c.head) and c.n_figures > c.n_texts for c in table.columns):
         chosen = [column for column in chosen if not is_mean_head(column.head)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from fmbench.errors import UserError
 from fmbench.extraction.east_asian import translate
 from fmbench.extraction.read import read_input
 
@@ -22,6 +23,9 @@ def show(text):
         ("卷积神经网络的准确率最高为94.15%。", [("convolutional neural network", "94.15%")]),
         ("测试集准确率：83.76％", [("", "83.76%")]),
         ("最终loss：0.3897，准确率：84.22%", [("", "84.22%")]),
+        ("SVC准确率86.0%，CNN准确率减少13.3%。", [("SVC", "86.0%")]),
+        ("测试准确率90.6%。不能写准确率95%。", [("", "90.6%")]),
+        ("其中一些可以达到95%以上的准确率。CNN的准确率为90.6%。", [("CNN", "90.6%")]),
     ],
 )
 def test_accuracies_in_sentences_are_read(text, expected):
@@ -33,6 +37,7 @@ def test_accuracies_in_sentences_are_read(text, expected):
     [
         "| 算法 | Fashion测试集准确率 | 经典MNIST测试集准确率 |",
         "| 分類器 | Fashion テスト精度 | MNIST テスト精度 |",
+        "| 方案 | Fashion测试集准确率 | MNIST 测试集准确率 |",
     ],
 )
 def test_heads_of_tables_are_read(heads):
@@ -68,3 +73,15 @@ def test_a_sentence_without_a_metric_is_no_label():
     text = "判断一个方法能否实际使用的标准其实很简单：85%已经不能用了。"
     assert show(text + "\nSVC: 89.7%\n") == [("SVC", "89.7%")]
     assert show("新模型: 85.5%\nSVC: 89.7%\n") == [("新", "85.5%"), ("SVC", "89.7%")]
+
+
+def test_a_scheme_is_the_name_beside_a_column_of_other_words():
+    table = "| 阶段 | 方案 | Fashion-MNIST 准确率 |\n|-|-|-|\n| 早期 | CNN | 91.1% |\n"
+    assert show(table) == [("CNN", "91.1%")]
+
+
+def test_low_precision_and_bounds_for_some_models_are_not_taken():
+    with pytest.raises(UserError, match="quantised"):
+        read_input("Fashion-MNIST\n8位精度下CNN准确率78.6%。\n")
+    text = "一些模型，其中一些可以达到95%以上的准确率。\n\nCNN的准确率为90.6%。"
+    assert show(f"Fashion-MNIST\n{text}\n") == [("CNN", "90.6%")]

@@ -244,3 +244,120 @@ def test_letters_behind_the_metric_tell_its_columns_apart() -> None:
     rows = [["", "MNIST", "Fashion-MNIST", "Gestures"], ["accuracy-A", "99.7%", "94.3%", "97.5%"],
             ["accuracy-B", "99.6%", "93.8%", "96.5%"]]  # fmt: skip
     assert read(rows) == [("A", "94.3%"), ("B", "93.8%")]
+
+
+def test_a_data_set_among_projects_is_one_of_several() -> None:
+    rows = [
+        ["Project", "Test accuracy"],
+        ["Fashion MNIST", "91.2%"],
+        ["Dogs vs Cats", "96.7%"],
+        ["Skin", "60.1%"],
+    ]
+    assert read(rows) == [("Fashion MNIST", "91.2%")]
+    rows[1][0] = "Fashion MNIST CNN"  # it names what was done, so that all of them may be models
+    assert len(read(rows)) == 3
+
+
+def test_data_sets_that_are_not_known_are_others_below_a_head_that_says_so() -> None:
+    rows = [
+        ["Dataset", "Accuracy", "ROC AUC"],
+        ["Fashion-MNIST", "91.5%", "-"],
+        ["Cats-vs-dogs", "94.3%", "96.6%"],
+    ]
+    assert read(rows) == [("", "91.5%")]
+
+
+def test_short_names_of_measures_are_no_models() -> None:
+    rows = [
+        ["Dataset", "MTA", "WMA", "VR"],
+        ["FMNIST", "90.3%", "92.5%", "100.0%"],
+        ["CIFAR-10", "86.0%", "83.6%", "100.0%"],
+    ]
+    assert read(rows) == []
+    rows[0] = ["Dataset", "SVM", "MLP", "VR"]
+    assert read(rows) == [("SVM", "90.3%"), ("MLP", "92.5%")]
+
+
+def test_rows_of_tests_beside_models_hide_no_accuracies() -> None:
+    rows = [
+        ["Dataset", "EvoNet", "Plain", "p-value", "Cohen's d"],
+        ["MNIST", "90.0%", "88.9%", "0.034", "1.6"],
+        ["Fashion-MNIST", "84.1%", "82.9%", "0.019", "1.9"],
+    ]
+    assert read(rows) == [("EvoNet", "84.1%"), ("Plain", "82.9%")]
+
+
+def test_a_paragraph_that_leads_to_a_table_names_its_metric_in_the_last_sentence() -> None:
+    above = "- Training on Fashion-MNIST. I padded the images. Results so far (accuracy %):"
+    rows = [["", "VGG16", "Other"], ["Fashion MNIST", "92.1", "92.6"]]
+    assert read(rows, above) == [("VGG16", "92.1"), ("Other", "92.6")]
+
+
+def test_a_learning_rate_is_named_where_it_stands_for_the_model() -> None:
+    rows = [
+        ["Dataset", "Learning Rate", "Accuracy"],
+        ["MNIST", "0.0023", "99.1%"],
+        ["Fashion-MNIST", "0.0024", "89.1%"],
+    ]
+    assert read(rows) == [("Learning Rate 0.0024", "89.1%")]
+
+
+def test_factors_are_no_names_and_lines_with_a_value_are_no_table() -> None:
+    rows = [
+        ["Batch Size", "Test Accuracy", "Speedup"],
+        ["1 (SGD)", "90.4%", "1.0x"],
+        ["32 (batches)", "85.6%", "14.6x"],
+    ]
+    assert read(rows) == [("1 (SGD)", "90.4%"), ("32 (batches)", "85.6%")]
+    text = "Best validation loss = 0.2767\nTest accuracy = 0.8907\n"
+    assert read_tables(text, "x").claims == ()  # a sentence has this figure
+
+
+def test_names_in_heads_stay_as_they_are_printed() -> None:
+    rows = [["Compute", "ResNet-18(Acc%)", "ResNet-50(Acc%)"], ["GPU", "87.4%", "82.9%"]]
+    assert {label.split()[0] for label, _ in read(rows)} == {"ResNet-18", "ResNet-50"}
+
+
+def test_a_spread_of_seeds_beside_the_accuracy_leaves_it_one() -> None:
+    rows = [["Method", "Accuracy \u00b1 seed SD"], ["Plain", "52.9 \u00b1 0.3"]]
+    assert read(rows) == [("Plain", "52.9 \u00b1 0.3")]
+
+
+def test_a_model_is_the_name_where_experiments_are_numbered_beside_it() -> None:
+    rows = [["Experiment", "Model", "Accuracy"], ["A1", "CNN", "91.1%"], ["A2", "MLP", "88.1%"]]
+    assert read(rows) == [("CNN", "91.1%"), ("MLP", "88.1%")]
+
+
+def test_a_rate_beside_columns_of_data_sets_is_of_all_and_hides_no_accuracy() -> None:
+    rows = [
+        ["Method", "MNIST", "Fashion-MNIST", "Overall", "FPR", "Time (ms)"],
+        ["Plain", "97.7", "77.2", "82.8", "0.00", "221.2"],
+        ["Ours", "97.6", "85.8", "85.7", "0.01", "242.5"],
+    ]
+    assert read(rows) == [("Plain", "77.2"), ("Ours", "85.8")]
+
+
+def test_the_data_set_as_it_is_stands_for_others_with_a_remark() -> None:
+    rows = [
+        ["Dataset", "FedA", "FedB"],
+        ["FMNIST", "92.6", "92.2"],
+        ["FMNIST (N)", "91.5", "91.4"],
+        ["CIFAR-10", "89.2", "89.1"],
+    ]
+    assert read(rows) == [("FedA", "92.6"), ("FedB", "92.2")]
+
+
+def test_a_time_behind_the_accuracy_in_one_cell_is_left_out() -> None:
+    rows = [
+        ["Dataset", "Plain acc / ms", "Fast acc / ms"],
+        ["FashionMNIST", "85.40% / 35.28", "83.20% / 2.27"],
+        ["MNIST", "98.40% / 35.28", "97.20% / 2.27"],
+    ]
+    assert read(rows) == [("Plain", "85.40%"), ("Fast", "83.20%")]
+    rows[0][1:] = ["Plain acc / other acc", "Fast acc / other acc"]
+    assert read(rows) == []
+
+
+def test_the_number_of_epochs_behind_a_figure_is_no_second_figure() -> None:
+    rows = [["Model", "Accuracy"], ["CNN", "91.7% (45 epochs)"], ["MLP", "88.1 % (after 9 epochs)"]]
+    assert [label for label, _ in read(rows)] == ["CNN", "MLP"]

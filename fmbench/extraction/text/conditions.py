@@ -83,7 +83,7 @@ _ALL_CLASSES = re.compile(
 )
 _CLUSTERS = re.compile(
     r"\b(?:clustering|unsupervised (?:classification|accurac(?:y|ies)|models?|methods?)"
-    r"|anomal(?:y|ies) detection|novelty detection)\b",
+    r"|anomal(?:y|ies) detection|novelty detection(?! rates?))\b",
     re.IGNORECASE,
 )
 _FEATURES = re.compile(

@@ -387,6 +387,8 @@ _REASONS = (
     (
         re.compile(
             r"\b(?:can(?:no|')t|can not|could(?:n't| not)|fail(?:s|ed)? to|unable to|never"
+            r"|must(?:n't| not)|(?:impossible|unlikely|hard|difficult) (?:for [^,;]{1,40} )?to"
+            r" (?:get|reach|achieve|obtain|attain|exceed|surpass)"
             r"|do(?:es)?(?:n't| not)|did(?:n't| not))\b(?! only)[^,;(]{0,60}$",
             re.IGNORECASE,
         ),
@@ -423,6 +425,12 @@ _REASONS = (
             re.IGNORECASE,
         ),
         "a bound for several models",
+    ),
+    (
+        re.compile(
+            r"\b(?:some|many|most|several|a few) of (?:them|these|those|which)\b[^,;]{0,40}$", re.I
+        ),
+        "of several models",
     ),
 )
 

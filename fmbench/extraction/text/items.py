@@ -64,8 +64,9 @@ def find_name_of_item(before: str) -> str:
 _OF_OTHERS = re.compile(
     r"\baccording to (?:the |their |its )?(?:[\w-]+ )?(?:benchmarks?|leader ?boards?)\b"
     r"|\bofficial\b[^.;]{0,80}\b(?:baselines?|benchmarks?|leader ?boards?)\b"
-    r"|(?<!our )(?<!new )(?<!a )\bstate[- ]of[- ]the[- ]art (?:results?|models?|methods?"
-    r"|networks?|accurac\w+|performances?|scores?)(?: (?:for|on|in)(?: [\w-]+){1,3}?)?,?"
+    r"|(?<!our )(?<!new )(?<!a )\bstate[- ]of[- ]the[- ]art (?:f[\w-]*mnist )?"
+    r"(?:(?:results?|models?|methods?|networks?|accurac\w+|performances?|scores?) ?)+\b"
+    r"(?: (?:for|on|in)(?: [\w-]+){1,3}?)?,?"
     r" (?:which )?(?:is|are|lies?|reach(?:es)?|gets?|achieves?)\b[^.;,]{0,30}$",
     re.IGNORECASE,
 )

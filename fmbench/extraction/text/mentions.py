@@ -66,7 +66,7 @@ _CONNECTED = re.compile(
     re.IGNORECASE,
 )
 _CONNECTED_BACK = re.compile(
-    r"[\s()]*(?>(?:of|in|test|classification|overall|top-1|mean|average|averaged|as|the|for|macro"
+    r"[\s()]*(?>(?:of|de|di|in|test|classification|overall|top-1|mean|average|averaged|as|the|for|macro"
     r"|weighted|micro|balanced|total)(?![a-z])[\s-]*)*+",
     re.IGNORECASE,
 )
@@ -152,8 +152,8 @@ _OTHER_SHARE_AFTER = re.compile(
     r"|(?:train(?:ing)?|val(?:id(?:ation)?)?|test|hold-?out)[ -](?:split|share)\b"
     r"|of (?:the |all )?(?:training|train|validation|original) |(?:lower|upper|prediction"
     r"|error (?:bars?|margins?|bounds?))\b"
-    r"|(?:of )?(?:training|validation|test) (?:data|set|split|images)\b|for (?:training|testing"
-    r"|validation)\b|training and|train[-/ ]"
+    r"|(?:of )?(?:training|validation|test) (?:data|set|split|images)\b(?! accura| error)"
+    r"|for (?:training|testing|validation)\b|training and|train[-/ ]"
     r"|\(? ?(?:as |for |in )?(?:train(?:ing)?|val(?:idation)?|dev|test(?:ing)?) ?"
     r"\(?[0-9][0-9,.' ]*k? ?(?:images|samples|examples|pictures|instances|rows)\b)",
     re.IGNORECASE,

@@ -43,6 +43,19 @@ _LOSS_AFTER = re.compile(
     r"|speed-?ups?|slow-?down|savings?)\b",
     re.IGNORECASE,
 )
+# 52% menos parâmetros, 30 % weniger Zeit, 20 % de plus
+_MORE_OR_LESS_AFTER = re.compile(
+    r"\s?(?:(?:menos|mais|m\u00e1s|moins|weniger|mehr|meno|pi\u00f9)|de (?:plus|moins))"
+    r"(?![^\W_])",
+    re.IGNORECASE,
+)
+# Reaching more than 90 % is great, a remark on any model; "Reaching 90 %, it is great" is no such.
+_REMARK_BEFORE = re.compile(
+    r"(?:^|[.!?] )\W*(?:achiev|reach|gett|obtain|attain|hav|scor)ing\b[^,;.]{0,60}$", re.IGNORECASE
+)
+_REMARK_AFTER = re.compile(
+    r"[^,;.0-9]{0,80}?\b(?:is|would be|can be|could be|remains|should be)\b", re.IGNORECASE
+)
 _ATTACKERS_AFTER = re.compile(
     rf"\s?{_PERCENT}?\s?(?:of )?(?:the |all )?(?:byzantine|malicious|faulty|dishonest|honest"
     r"|compromised|adversarial|active|offline)\s(?:nodes|clients|workers|devices|participants"
@@ -179,8 +192,10 @@ def _explain(text: str, figure: FigureMention, *, is_alone: bool) -> str:
     setting = None if figure.is_percent else _ERASING.search(before)
     if setting and _is_small(figure, _MAX_SHARE):
         return f"a parameter, {setting['name']}"
-    if _LOSS_AFTER.match(after):
+    if _LOSS_AFTER.match(after) or (figure.is_percent and _MORE_OR_LESS_AFTER.match(after)):
         return DIFFERENCE
+    if figure.is_clear and _REMARK_BEFORE.search(before) and _REMARK_AFTER.match(after):
+        return "a remark on such a figure"
     is_share = figure.is_percent and _SHARE_OF_COUNT.search(before)
     if is_share or _ATTACKERS_AFTER.match(after) or _WEIGHT_AFTER.match(after):
         return "a share of something else"

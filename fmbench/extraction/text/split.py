@@ -705,11 +705,16 @@ def _write_heading(match: re.Match[str]) -> str:
     return f"\n\n{'#' * level} {match['title']}\n\n"
 
 
+# It reaches 99.1 %. (MNIST)
+_NAME_IN_BRACKETS = re.compile(rf"\s*\(\s*{IN_SENTENCES.pattern}\s*\)", re.IGNORECASE)
+
+
 def _split_block(block: str) -> Iterator[str]:
     """Split a paragraph into sentences; ``et al.`` and ``Fig.`` do not end one."""
     start = 0
     for match in _SENTENCE_END.finditer(block):
-        if not _ABBREVIATION.search(block[max(start, match.start() - 12) : match.start()]):
+        is_end = not _ABBREVIATION.search(block[max(start, match.start() - 12) : match.start()])
+        if is_end and _NAME_IN_BRACKETS.match(block, match.end()) is None:
             yield block[start : match.end("closing")]
             start = match.end()
     yield block[start:]

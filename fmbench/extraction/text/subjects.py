@@ -63,12 +63,25 @@ def find_dataset_of(sentence: Sentence, figure: FigureMention) -> str:
     if len(names) == 1:
         name = names.pop()
         return FASHION if name == FASHION else f"of {name}"
+    if _is_item_without_data(sentence, figure):
+        return "the sentence names several data sets"
     paired = pair_in_order(sentence, figure, datasets)
     if paired is None:
         paired = _nearest_in_clause(sentence, figure, datasets)
     if paired is None:
         return "the sentence names several data sets"
     return FASHION if paired.name == FASHION else f"of {paired.name}"
+
+
+def _is_item_without_data(sentence: Sentence, figure: FigureMention) -> bool:
+    """Whether a figure stands in an item behind a semicolon that names no data set, as others do.
+
+    ``on MNIST 99.1 %; on Fashion-MNIST 90.2 %; for the heart data 88.3 %``
+    """
+    items = sentence.text.split(";")
+    number = sentence.text.count(";", 0, figure.start)
+    places = [sentence.text.count(";", 0, mention.start) for mention in sentence.datasets]
+    return len(items) > 2 and len(set(places)) > 1 and number not in places
 
 
 # ... to replace MNIST, which has become too easy (a CNN reaches 99.7 %)
@@ -293,6 +306,12 @@ def _is_beside(text: str, mention: Mention, metric: MetricMention) -> bool:
     return re.fullmatch(r"[\s:'()-]*", text[start:end]) is not None
 
 
+# Words that mean the accuracy or the precision, so that they name no metric, and no model either.
+_METRIC_OR_ACCURACY = re.compile(
+    r"\b(?:(?:nouvelle|meilleure|la|de|notre) )*(?:pr\u00e9cision|trefferquote|trefferrate)"
+    r"(?: (?:maximale|finale|globale|moyenne|obtenue|totale|test))*(?![^\W_])",
+    re.IGNORECASE,
+)
 _NO_NAME = re.compile(
     r"(?:(?:proposed|our|this|the|new|final|average|mean|total|eval|evaluation|epoch|test|train|set|on|of"
     r"|images|network|data ?sets?|[0-9][0-9.,]*+|[^\w ]) ?)*+"
@@ -303,6 +322,7 @@ _NO_NAME = re.compile(
 
 def clean_label(text: str) -> str:
     """Return a label without quotes and a closing ``model``."""
+    text = _METRIC_OR_ACCURACY.sub("", re.sub(r"^@[\w-]+[\s:,]*", "", text))  # @user: 91.2 %
     text = re.sub(r"^(?:results?|conclusions?|summary|findings?): ", "", text, flags=re.IGNORECASE)
     text = re.sub(r"\s+models?$", "", cut_title(text).strip(" \"'*_.,`"), flags=re.IGNORECASE)
     if _NO_NAME.fullmatch(text) or re.search(r"\(\W*$", text):

@@ -269,3 +269,9 @@ def test_epochs_for_the_training_do_not_make_a_figure_one_of_training() -> None:
     assert [claim.figure.printed for claim in find_sentences(text, "x")[0]] == ["0.9104"]
     text = "The CNN overfits, with accuracies on the training data of around 95%."
     assert find_sentences(text, "x")[0] == []
+
+
+def test_a_rate_of_novelty_detection_beside_accuracies_is_no_clustering() -> None:
+    caption = "Classification accuracy (%) and the novelty detection rate of all methods."
+    assert find_condition_of_table(caption) == ""
+    assert find_condition_of_table("Accuracy (%) of novelty detection.") != ""

@@ -6,7 +6,7 @@ import pytest
 
 from fmbench.errors import UserError
 from fmbench.extraction.read import read_input
-from fmbench.extraction.text.read import read_words
+from fmbench.extraction.text.read import find_sentences, read_words
 
 FILLING = "\n\n".join(["This line of a long page says nothing."] * 25)
 
@@ -116,3 +116,29 @@ def test_state_of_the_art_results_of_others_are_not_taken():
     assert show(f"# Fashion-MNIST\n\n{others}\n") == []
     ours = "Our state-of-the-art model reaches an accuracy of 93.2% on Fashion-MNIST."
     assert [figure for _, figure in show(f"# A\n\n{ours}\n")] == ["93.2%"]
+
+
+def test_the_state_of_the_art_on_a_data_set_is_that_of_others() -> None:
+    text = "The state of the art Fashion-MNIST model accuracy is about 96.9%."
+    assert find_sentences(text, "text")[0] == []
+
+
+def test_an_item_that_names_no_data_set_where_others_do_is_of_an_unknown_one() -> None:
+    text = "Accuracy: MNIST accuracy 98.1%; Fashion-MNIST accuracy 86.2%; heart accuracy 88.3%."
+    claims, notes = find_sentences(text, "text")
+    assert [claim.figure.printed for claim in claims] == ["86.2%"]
+    assert any("several data sets" in note and "88.3%" in note for note in notes)
+
+
+def test_a_data_set_in_brackets_behind_a_sentence_belongs_to_it() -> None:
+    text = "A small CNN reaches 99.2% accuracy. (MNIST) Then came Fashion-MNIST."
+    assert find_sentences(text, "text")[0] == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["@user-a 91.7 test set accuracy", "* Précision maximale : ~88%", "Trefferquote: 90.4 %"],
+)
+def test_a_user_and_a_metric_of_another_language_are_no_names(line: str) -> None:
+    claims = read_words([line], "notes.txt").claims
+    assert [claim.label for claim in claims] == [""]

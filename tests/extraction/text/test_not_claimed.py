@@ -25,6 +25,12 @@ def _list_figures(text: str) -> list[str]:
         "With the CNN, an accuracy on Fashion-MNIST with less than 3% degradation is kept.",
         "The accuracy on Fashion-MNIST holds for the CNN up to 30% Byzantine nodes.",
         "An accuracy on Fashion-MNIST of a ResNet-20 with random erasing 0.5 was wanted.",
+        "It is impossible for a small CNN to get 99% test accuracy on Fashion-MNIST.",
+        "It is hard for any LeNet-5 to reach a test accuracy of 95% on Fashion-MNIST.",
+        "You must not quote an accuracy of 90% for the CNN on Fashion-MNIST.",
+        "O CNN no Fashion-MNIST tem maior acur\u00e1cia com 52% menos par\u00e2metros.",
+        "Reaching an accuracy of over 90% with a CNN on Fashion-MNIST is a fine result.",
+        "Some of them reach 95% accuracy on Fashion-MNIST.",
     ],
 )
 def test_figures_that_a_sentence_only_speaks_of_are_not_taken(text: str) -> None:
@@ -264,3 +270,9 @@ def test_levels_that_are_reached_are_taken() -> None:
     assert _list_figures(text) == ["92%"]
     text = "With the CNN, the accuracy on Fashion-MNIST got better, from 79% we reached 85%."
     assert _list_figures(text) == ["85%"]
+
+
+def test_reaching_a_figure_is_a_claim_where_a_model_follows() -> None:
+    text = "Reaching an accuracy of 91.3% on Fashion-MNIST, the CNN is small."
+    assert _list_figures(text) == ["91.3%"]
+    assert _list_figures("CNN on Fashion-MNIST: 91.3% test set accuracy.") == ["91.3%"]
