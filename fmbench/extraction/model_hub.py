@@ -25,7 +25,8 @@ from fmbench.errors import UserError
 from fmbench.extraction.figures import check_range, parse_printed_figure
 from fmbench.extraction.found import Extraction, FoundClaim, PrintedFigure
 from fmbench.extraction.metric_names import MetricName, find_metric_name, is_training_metric
-from fmbench.extraction.text.mentions import FASHION, Repetition, find_datasets, find_repetition
+from fmbench.extraction.text.mentions import FASHION, find_datasets
+from fmbench.extraction.text.repetitions import Repetition, find_repetition
 from fmbench.metrics.registry import METRICS
 from fmbench.utils.printable import write_on_one_line
 

@@ -78,7 +78,7 @@ from fmbench.extraction.text.conditions import (
     is_over_data_sets,
     is_title_of_goal,
 )
-from fmbench.extraction.text.mentions import Repetition, find_repetition
+from fmbench.extraction.text.repetitions import Repetition, find_repetition
 from fmbench.metrics.registry import METRICS
 from fmbench.utils.formatting import join_words
 

@@ -38,14 +38,16 @@ from fmbench.extraction.text.mentions import (
     FIRST_OF_TWO,
     FigureMention,
     Mention,
-    Repetition,
-    find_repetition,
-    find_repetition_elsewhere,
     is_connected,
     is_linked,
     iterate_clauses,
 )
 from fmbench.extraction.text.not_claimed import EARLIER_EPOCH
+from fmbench.extraction.text.repetitions import (
+    Repetition,
+    find_repetition,
+    find_repetition_elsewhere,
+)
 from fmbench.extraction.text.sentence import Sentence, blank_names, find_extent, has_figure
 from fmbench.extraction.text.subjects import (
     find_class,

@@ -1,4 +1,4 @@
-"""Finds figures, models, data sets and numbers of runs in one sentence of running text.
+"""Finds figures, models, data sets and classes in one sentence of running text.
 
 :mod:`fmbench.extraction.text.decide` puts them together. A number is a figure only if nothing
 beside it says that it is something else: a part of a name (``ResNet-18``), a parameter (``k=5``), a
@@ -18,9 +18,8 @@ from dataclasses import dataclass, replace
 from fmbench.extraction.class_names import find_class_number
 from fmbench.extraction.data_set_names import IN_SENTENCES
 from fmbench.extraction.figures import ABOUT, AT_LEAST, AT_MOST, normalise_signs
-from fmbench.extraction.found import FoundClaim
-from fmbench.extraction.metric_names import MetricMention, begins_with_metric, find_mentions
-from fmbench.extraction.text.unknown_names import UNKNOWN_CAPITALS
+from fmbench.extraction.metric_names import MetricMention, find_mentions
+from fmbench.extraction.text.model_names import MODEL, find_end_of_name
 
 MAX_SENTENCE = 2000  # characters; the rest of a longer one is not read
 FASHION = "Fashion-MNIST"
@@ -278,26 +277,6 @@ class FigureMention:
         return self.is_percent or self.has_decimals or self.is_quotient
 
 
-@dataclass(frozen=True)
-class Repetition:
-    """How often a figure was measured, as a phrase says it; see :class:`FoundClaim`."""
-
-    mean_of: int = 1
-    best_of: int = 1
-    folds: int = 1
-    remark: str = ""
-
-    def apply(self, claim: FoundClaim) -> FoundClaim:
-        """Return the claim of a figure that was measured so often."""
-        return replace(
-            claim,
-            mean_of=self.mean_of,
-            best_of=self.best_of,
-            folds=self.folds,
-            remark="; ".join(filter(None, [claim.remark, self.remark])),
-        )
-
-
 # LaTeX's commands whose argument is not shown, also with the blank that ties them to a word.
 _HIDDEN_COMMAND = re.compile(
     r"~?\\(?:cite\w*|(?:page|auto|eq|[cC])?ref|label|footnote\w*|begin|end|documentclass|usepackage"
@@ -499,7 +478,7 @@ def _is_version(sentence: str, figure: FigureMention) -> bool:
     return (
         match is not None
         and not _is_metric(match["package"])
-        and _MODEL.fullmatch(match["package"]) is None
+        and MODEL.fullmatch(match["package"]) is None
     )
 
 
@@ -534,7 +513,7 @@ def _ends_name(match: re.Match[str], before: str, figure: FigureMention) -> bool
         is_accuracy
         and re.search(r"[:|]\s*$", before) is not None
         and _JOINS_NAME.search(name) is not None
-        and _MODEL.search(name) is not None
+        and MODEL.search(name) is not None
     )
 
 
@@ -632,60 +611,13 @@ def _find_unknown_datasets(sentence: str) -> list[Mention]:
         for match in _UNKNOWN_DATASET.finditer(sentence)
         for group in ("name", "titled")
         if match[group]
-        and not any(pattern.match(match[group]) for pattern in (_NO_DATASET, _MODEL, IN_SENTENCES))
+        and not any(pattern.match(match[group]) for pattern in (_NO_DATASET, MODEL, IN_SENTENCES))
         and not _ONLY_COMPARED.search(sentence[: match.start(group)][-50:])
     ]
 
 
 # ---- models --------------------------------------------------------------------------------------
-
-_NAMED_NETWORK = (
-    r"(?-i:(?!Image ?Net)(?:[A-Z][A-Za-z]*Nets?(?![a-z])|(?:Alex|Google|Dense|Res|Le|VGG) Net"
-    r"|VGG(?:Net)?|WRN|ViT|WideResNet|CapsNet|Inception|Xception|LeNet)"
-    r"(?:[- ]?[vV]?[0-9]+(?![0-9]*[.,][0-9])(?:[-x/][0-9]+)*)?(?:[-/][A-Z][\w]*(?:/[0-9]+)?)*)"
-)
-_KIND_OF_MODEL = (
-    r"(?:linear ?svc|svc|(?:(?:linear|rbf|gaussian|poly(?:nomial)?|kernel)[- ](?:kernel )?)?svms?"
-    r"|(?:linear )?support[- ]vector (?:machines?|classifiers?)"
-    r"|k-?nn|k-?nearest[- ]neighbou?rs?|kneighborsclassifier|random ?forests?(?: ?classifiers?)?"
-    r"|decision ?trees?(?: ?classifiers?)?|extra ?trees?(?: ?classifiers?)?|logistic ?regression"
-    r"|softmax regression|(?:gaussian |multinomial |bernoulli )?na[iï]ve bayes"
-    r"|(?:gaussian|multinomial|bernoulli|complement) ?nb"
-    r"|gradient ?boosting(?: ?classifier)?|xgboost|lightgbm|catboost|adaboost|sgd ?classifier"
-    r"|multi-?layer perceptrons?|perceptrons?|mlp(?: ?classifier)?|d?cnns?[0-9]?"
-    r"|conv(?:olutional)?(?: neural)? ?net(?:work)?s?"
-    r"|(?:bi-?)?lstms?|grus?|rnns?|capsule networks?|auto-?encoders?|(?:vision )?transformers?"
-    r"|(?:[a-z]+-layer |deep |artificial |spiking |fully[- ]connected |feed-?forward |simple "
-    r"|shallow )*neural net(?:work)?s?|neural ?network ?classifiers?|dnns?|anns?|snns?|bnns?"
-    r"|eden|evolutionary deep learning(?: framework)?|auto-?sklearn|tpot"
-    r"|autogluon|ensembles?|humans?|crowd workers?)"
-)
-# Features that a classifier gets in place of the pixels: HOG features with a linear SVM.
-_FEATURES = (
-    r"(?:(?:hog|histograms? of oriented gradients|sift|surf|lbp|gabor|haar|pca)"
-    r"(?:[- ](?:features?|descriptors?|vectors?|transform))?"
-    r"(?: ?[+/&] ?|-| (?:and|with|plus|followed by|fed (?:in)?to) (?:an? |the )?))"
-)
-_MODEL = re.compile(
-    rf"(?<![\w]){UNKNOWN_CAPITALS}?{_FEATURES}?(?:(?:(?-i:[A-Z0-9][\w]{{0,20}})[-+/] ?){{0,4}}"
-    rf"(?:{_NAMED_NETWORK}|{_KIND_OF_MODEL}(?![\w])))"
-    rf"(?:-[\w]+)*(?: classifiers?)?(?: ?\+ ?[A-Za-z][\w-]*(?: (?-i:[A-Z])[\w-]*)*)*"
-    rf"(?: ?\((?![^()]*(?:[0-9]\.[0-9]|%|accura|error))[^()]{{1,40}}\))?",
-    re.IGNORECASE,
-)
-_MAX_QUALIFIER = 8  # words
 _MAX_CHANGE = 60  # characters of the words before a name that say that it is changed
-_ARTICLE = re.compile(r"^(?:an? |the |our )", re.IGNORECASE)
-_QUALIFIER = re.compile(r"\s(?:with|using|without)\s(?:an?\s|the\s)?", re.IGNORECASE)
-_STOP_WORD = re.compile(
-    r"(?:achiev\w*|reach\w*|obtain\w*|attain\w*|scor\w*|gets?|got|give[sn]?|gave|yield\w*|ha[sd]"
-    r"|have|exceed\w*|surpass\w*|perform\w*|outperform\w*|show\w*|is|was|are|were|on|for|at|by|to|from|in|of|that|which"
-    r"|compared|trained|classif\w*|record\w*|report\w*|result\w*|improv\w*|can|could|we|it|as|than"
-    r"|over|about|above|around|accuracy|acc|an?|the|objective|aim|goal|purpose)$",
-    re.IGNORECASE,
-)
-_WORD = re.compile(r"([^\W\d_][\w/-]*(?: (?<=degree )[0-9](?![\w.,%]))?)(\s|$|[,.;:()|])")
-
 
 # Words before and behind a name that make it that of another model.
 _CHANGED_BEFORE = re.compile(
@@ -707,7 +639,7 @@ def find_models(sentence: str) -> list[Mention]:
     ``CNN with batch normalization and residual skip`` is one name, as is ``variant of LeNet-5``.
     """
     models: list[Mention] = []
-    for match in _MODEL.finditer(sentence):
+    for match in MODEL.finditer(sentence):
         start, end = match.start(), match.end()
         first = models[-1].end if models else 0
         if start < first:
@@ -715,36 +647,12 @@ def find_models(sentence: str) -> list[Mention]:
         changed = _CHANGED_BEFORE.search(sentence[max(first, start - _MAX_CHANGE) : start])
         start -= len(changed[0]) if changed else 0
         behind = _CHANGED_AFTER.match(sentence, end)
-        end = behind.end() if behind else _extend_name(sentence, end)
+        end = behind.end() if behind else find_end_of_name(sentence, end)
         models.append(Mention(start, end, sentence[start:end].strip()))
     return models
 
 
-def _extend_name(sentence: str, end: int) -> int:
-    """Return the end of a model's name with the phrase that qualifies it (``with RBF kernel``)."""
-    qualifier = _QUALIFIER.match(sentence, end)
-    if qualifier is None:
-        return end
-    position = qualifier.end()
-    words = _WORD.finditer(sentence[position:][:120])
-    gap = position  # where the next word must begin
-    for i, match in enumerate(words):
-        start, word = position + match.start(), match[1]
-        if start != gap or (i and not sentence[start - 1].isspace()):
-            break
-        gap = position + match.end()
-        if i == _MAX_QUALIFIER or _STOP_WORD.match(word) or begins_with_metric(sentence[start:]):
-            break
-        if word.lower() != "and":
-            end = start + len(word)
-        elif _MODEL.match(_ARTICLE.sub("", sentence[position + match.end() :])):
-            break
-        if match[2] != " ":
-            break
-    return end
-
-
-# ---- classes and repetitions ---------------------------------------------------------------------
+# ---- classes -------------------------------------------------------------------------------------
 
 _CLASS = re.compile(
     r"(?:(?<![\w])(?:for|of|on|in) )?(?:the )?(?:class(?:es)?|category|label) (?:of )?"
@@ -764,107 +672,6 @@ def find_classes(sentence: str) -> list[tuple[Mention, int]]:
         if number is not None:
             found.append((Mention(match.start(), match.end(), match[0]), number))
     return found
-
-
-_COUNT_WORDS = {
-    "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9,
-    "ten": 10, "twelve": 12, "fifteen": 15, "twenty": 20, "thirty": 30, "fifty": 50, "hundred": 100,
-}  # fmt: skip
-_COUNT = rf"(?P<n>[0-9]{{1,3}}|{'|'.join(_COUNT_WORDS)})"
-_RUNS = (
-    r"(?:(?:independent|random|different|separate|repeated|training|individual|test) )*(?:runs?"
-    r"|trials?|(?:random )?seeds?|repetitions?|repeats?|times|experiments?|initiali[sz]ations?"
-    r"|executions?|restarts?|models|networks)(?![\w])"
-)
-_OVER = r"(?:of|over|across|from|for|among|in|out of)"
-_NEAR = r"(?:[^.;]|\.(?=[0-9])){0,60}?"  # a decimal point ends no clause
-_MEAN_WORD = r"(?:averag\w*|avg|means?(?! (?:that|the best)\b))"
-# Not "top-1", "best in bold" and "best learning rate".
-_BEST_WORD = (
-    r"(?:(?:best|maximum|max|highest)(?! (?:(?:is|are|values?|results?|ones?|numbers?|scores?) )*"
-    r"(?:shown |marked |printed |given |set )?(?:in )?bold| (?:hyper-?|learning|parameter|setting"
-    r"|config|epoch|checkpoint|validation|batch|value of|choice))|top(?![- @]?[0-9kn]\b))"
-)
-_MEAN = re.compile(
-    rf"\b{_MEAN_WORD}\b(?:(?!(?:,|;|\(|\band) (?:the )?{_BEST_WORD}\b)(?:[^.;]|\.(?=[0-9])))"
-    rf"{{0,60}}?\b{_OVER} (?:the |all |a total of )*{_COUNT} {_RUNS}",
-    re.IGNORECASE,
-)
-_MEAN_SHORT = re.compile(rf"\b{_COUNT}[- ]run (?:average|mean)", re.IGNORECASE)
-_MEDIAN = re.compile(rf"\bmedian\b{_NEAR}\b{_OVER} (?:the |all )*{_COUNT} {_RUNS}", re.I)
-_BEST = re.compile(
-    rf"\b{_BEST_WORD}\b{_NEAR}\b{_OVER} (?:the |all )*{_COUNT} {_RUNS}", re.IGNORECASE
-)
-_FOLDS = re.compile(
-    rf"\b{_COUNT}[- ]?folds?\b(?! (?:[\w-]+ )?(?:in|de)creas|[^.;]{{0,20}}\b(?:speed|reduc|improv"
-    r"|compress|gain|more|less|fewer|faster|slower|smaller|larger|higher|lower|better)|[:.])",
-    re.IGNORECASE,
-)
-_RUNS_ALONE = re.compile(
-    rf"(?:\b(?:over|across|from|in|of) (?:the |all )*|\( ?){_COUNT} {_RUNS}"
-    rf"|\bn ?= ?(?P<m>[0-9]{{1,3}})\b(?! ?neigh)",
-    re.IGNORECASE,
-)
-# "the mean is", "the best run reaches": of runs whose number another clause gives.
-_WHAT_IS_SAID = (
-    r"(?: (?:test |top-1 |overall )*(?:accurac\w+|results?|scores?|error(?: rate)?|values?|runs?"
-    r"|ones?|performance|seed|trial|of (?:them|these|all)))?"
-    r" ?(?:is|was|has|had|of|at|reach\w*|achiev\w*|:|=)"
-)
-_MEAN_ALONE = re.compile(
-    rf"\b(?:the|a|its|their) (?:mean|average){_WHAT_IS_SAID}|\bon average\b|\baveraging\b",
-    re.IGNORECASE,
-)
-_BEST_ALONE = re.compile(
-    rf"(?<!is )(?<!was )\b(?:the|a|its|their) (?:best|maximum|max|highest){_WHAT_IS_SAID}",
-    re.IGNORECASE,
-)
-
-
-def find_repetition(phrase: str, *, has_spread: bool = False) -> Repetition | None:
-    """Find how many runs or folds a figure sums up; ``None`` if the phrase does not say it.
-
-    ``has_spread``: a spread is printed beside the figure, so ``over 5 runs`` means their mean, and
-    a figure that is called the best is the best mean.
-    """
-    match = _FOLDS.search(phrase)
-    if match:
-        return Repetition(folds=_read_count(match["n"]))
-    match = _MEAN.search(phrase) or _MEAN_SHORT.search(phrase)
-    if match:
-        return Repetition(mean_of=_read_count(match["n"]))
-    match = _BEST.search(phrase)
-    if match and has_spread:
-        remark = "a spread is printed beside it: read as a mean, not as the best run"
-        return Repetition(mean_of=_read_count(match["n"]), remark=remark)
-    if match:
-        return Repetition(best_of=_read_count(match["n"]))
-    match = _MEDIAN.search(phrase)
-    if match:
-        return Repetition(remark=f"the median of {match['n']} runs")
-    match = _RUNS_ALONE.search(phrase)
-    if match and has_spread:
-        return Repetition(mean_of=_read_count(match["n"] or match["m"]))
-    return None
-
-
-def find_repetition_elsewhere(clause: str, sentence: str) -> Repetition | None:
-    """Find the number of runs of a clause such as ``the mean is 90.8 %`` in its sentence.
-
-    ``None`` if the clause does not say which figure of the runs it gives, or the sentence does not
-    say how many runs there are.
-    """
-    match = _RUNS_ALONE.search(sentence)
-    if match is None:
-        return None
-    count = _read_count(match["n"] or match["m"])
-    if _MEAN_ALONE.search(clause):
-        return Repetition(mean_of=count)
-    return Repetition(best_of=count) if _BEST_ALONE.search(clause) else None
-
-
-def _read_count(text: str) -> int:
-    return _COUNT_WORDS.get(text.lower()) or max(int(text) if text.isdigit() else 1, 1)
 
 
 # ---- clauses -------------------------------------------------------------------------------------

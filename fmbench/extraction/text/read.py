@@ -55,10 +55,10 @@ from fmbench.extraction.text.mentions import (
     FigureMention,
     Mention,
     find_models,
-    find_repetition_elsewhere,
 )
 from fmbench.extraction.text.not_claimed import EARLIER_EPOCH, is_date_of_post
 from fmbench.extraction.text.printed import find_identifiers, name_printed, split_sections
+from fmbench.extraction.text.repetitions import find_repetition_elsewhere
 from fmbench.extraction.text.sentence import Sentence
 from fmbench.extraction.text.split import (
     LINE_LEVEL,
