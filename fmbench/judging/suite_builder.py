@@ -28,13 +28,12 @@ from fmbench.judging.known_claims import (
     find_row_model,
 )
 from fmbench.metrics.registry import METRICS
-from fmbench.suites.claims import Suite
+from fmbench.suites.claims import UNNAMED, Suite
 from fmbench.suites.matching import CUT_MARK, LabelMatch
 from fmbench.suites.reader import build_suite
 from fmbench.suites.rounding import parse_figure
 from fmbench.utils.formatting import join_words
 
-UNNAMED = "unnamed model"
 MAX_LABEL = 120  # characters
 MAX_CANDIDATES = 4  # models that a question names
 # Every other figure of the whole test set is a source of its own: a column of its table.

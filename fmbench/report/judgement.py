@@ -21,7 +21,7 @@ from fmbench.judging.judgement import (
     ReadInput,
     format_json,
 )
-from fmbench.judging.suite_builder import MAX_CANDIDATES, UNNAMED, list_candidates
+from fmbench.judging.suite_builder import MAX_CANDIDATES, list_candidates
 from fmbench.metrics.registry import METRICS
 from fmbench.report.commands import Commands
 from fmbench.report.row_texts import (
@@ -34,6 +34,7 @@ from fmbench.report.row_texts import (
     shorten_verdict,
 )
 from fmbench.report.tables import compute_measured_accuracy
+from fmbench.suites.claims import UNNAMED
 from fmbench.suites.matching import describe_configuration
 from fmbench.utils.document import render_rows, render_to_text
 from fmbench.utils.files import DEFAULT_RESULTS
@@ -341,7 +342,7 @@ def list_contradictions(judgement: Judgement) -> Iterator[str]:
     from fmbench.report.sentences import list_contradictions as list_lines
 
     if result.contradictory:
-        yield "Some printed figures cannot be true together, whatever the model:"
+        yield "Some printed figures cannot be true together, whatever the model predicts:"
         reasons = _find_reasons(result)
         for line in list_lines(result):
             yield f"  {line.removesuffix('.')}{reasons.get(line, '')}."

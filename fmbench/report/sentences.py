@@ -27,7 +27,7 @@ from fmbench.report.row_texts import (
     name_verdict,
     shorten_verdict,
 )
-from fmbench.suites.claims import Suite
+from fmbench.suites.claims import UNNAMED, Suite
 from fmbench.suites.rounding import parse_figure
 from fmbench.suites.sources import is_part_of
 from fmbench.utils.formatting import format_interval, join_words
@@ -42,6 +42,9 @@ RECIPE_SENTENCES = {
 # The answer first says which claims fail, then which hold, which are open, and which have no test.
 FAILS = (VerdictKind.CLAIM_HIGHER, VerdictKind.CLAIM_LOWER, VerdictKind.MISQUOTED)
 HOLDS = (VerdictKind.REPRODUCED, VerdictKind.WITHIN_SPREAD)
+ONE_MODEL = (
+    "; this holds if both are of one model"  # where no model is named
+)
 IS_OPEN = (VerdictKind.MORE_SEEDS, VerdictKind.UNDECIDABLE)
 
 
@@ -307,6 +310,7 @@ def list_contradictions(consistency: ConsistencyResult) -> list[str]:
     """Describe each contradiction in one line."""
     lines = [
         explain.describe_pair_in_words(pair, consistency)
+        + (ONE_MODEL if (consistency.sources[pair.first].of or "").startswith(UNNAMED) else "")
         for pair in _find_listed_pairs(consistency)
     ]
     lines += [

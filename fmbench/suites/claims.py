@@ -28,6 +28,7 @@ from fmbench.utils.files import refuse_links
 from fmbench.utils.formatting import format_number_of
 
 # No character that str.splitlines takes as the end of a line.
+UNNAMED = "unnamed model"  # begins the name of a model that a document does not name
 _ONE_LINE = r"\A[^\n\r\v\f\x1c-\x1e\x85\u2028\u2029]*\Z"
 
 Line = Annotated[str, Meta(pattern=_ONE_LINE, description="a string of one line")]

@@ -19,6 +19,7 @@ from fmbench.extraction.found import Extraction, FoundClaim, PrintedFigure
 from fmbench.judging import judgement
 from fmbench.judging.judgement import judge_documents
 from fmbench.judging.measurements import load_measurements
+from fmbench.report.judgement import list_contradictions
 from fmbench.suites.reader import read_suite
 from fmbench.suites.sources import name_source
 from fmbench.utils.environment import CHECKOUT
@@ -316,6 +317,15 @@ def test_a_suite_whose_claims_are_all_of_other_images_is_judged():
     assert found.consistency is None
     assert len(found.claims) > 100
     assert not found.contradictory
+
+
+@pytest.mark.parametrize("name", ["Our network", "LeNet-5"])
+def test_a_contradiction_of_figures_without_a_name_holds_only_if_they_are_of_one_model(name):
+    head = "Model | Test accuracy" if name == "LeNet-5" else "Test accuracy | Test loss"
+    row = "LeNet-5 | 89.34%" if name == "LeNet-5" else "89.34% | 0.31"
+    text = f"{name} reaches 91.2% on Fashion-MNIST.\n\n| {head} |\n|---|---|\n| {row} |\n"
+    [line] = [line for line in list_contradictions(judge(text)) if "91.2 %" in line]
+    assert line.endswith("; this holds if both are of one model.") is (name != "LeNet-5")
 
 
 @pytest.fixture
