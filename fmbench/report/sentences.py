@@ -42,9 +42,7 @@ RECIPE_SENTENCES = {
 # The answer first says which claims fail, then which hold, which are open, and which have no test.
 FAILS = (VerdictKind.CLAIM_HIGHER, VerdictKind.CLAIM_LOWER, VerdictKind.MISQUOTED)
 HOLDS = (VerdictKind.REPRODUCED, VerdictKind.WITHIN_SPREAD)
-ONE_MODEL = (
-    "; this holds if both are of one model"  # where no model is named
-)
+ONE_MODEL = "; this holds if both are of one model"  # where no model is named
 IS_OPEN = (VerdictKind.MORE_SEEDS, VerdictKind.UNDECIDABLE)
 
 
