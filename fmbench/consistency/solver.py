@@ -122,7 +122,7 @@ def minimise(
     )
     n_nodes = getattr(result, "mip_node_count", None) or 0
     if n_required_integers == 0:
-        limit.add(WORK_OF_LINEAR + WORK_OF_LINEAR_FACTOR * matrix.nnz)
+        _count_linear_program(limit, matrix)
     else:
         factors = WORK_OF_WHOLE_FACTOR * matrix.nnz
         limit.add(WORK_OF_WHOLE + factors + WORK_OF_NODE * n_nodes)
@@ -161,7 +161,7 @@ def minimise_violation(
         method="highs",
         options={"time_limit": MAX_SOLVE_SECONDS},
     )
-    limit.add(WORK_OF_LINEAR + WORK_OF_LINEAR_FACTOR * one_sided.nnz)
+    _count_linear_program(limit, one_sided)
     if result.status != 0:
         return None, []
     duals = -result.ineqlin.marginals
@@ -212,7 +212,7 @@ def minimise_largest(
         ),
         options={"time_limit": MAX_SOLVE_SECONDS},
     )
-    limit.add(WORK_OF_LINEAR + WORK_OF_LINEAR_FACTOR * whole.nnz)
+    _count_linear_program(limit, whole)
     if result.status != 0:
         return None, 0.0
     return result.x[:-1].tolist(), float(result.x[-1])
@@ -245,6 +245,11 @@ def proves_infeasibility(
             totals[variable] = totals.get(variable, 0) + whole * value
     most = sum(total * box[v][total > 0] for v, total in totals.items())
     return most < needed
+
+
+def _count_linear_program(limit: WorkLimit, matrix: csr_array) -> None:
+    """Count the work of a linear program with the constraints ``matrix``."""
+    limit.add(WORK_OF_LINEAR + WORK_OF_LINEAR_FACTOR * matrix.nnz)
 
 
 def _compute_units(n: int, n_integers: int) -> np.ndarray:

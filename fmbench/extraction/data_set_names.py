@@ -59,7 +59,7 @@ _MNIST_IN_NAMES = re.compile(
 
 
 def speaks_of_clothes(text: str) -> bool:
-    """Whether a text names Fashion-MNIST, or clothes such as those in its images."""
+    """Whether a text contains a name of Fashion-MNIST, or words for the clothes in its images."""
     return _ANY_FASHION.search(text) is not None
 
 
@@ -163,7 +163,7 @@ _BOLD_LINE = re.compile(r"\s*(?:\*\*|__)([^*_|]+)(?:\*\*:?|__:?)\s*$")
 _BOLD_LEVEL = 20  # a line in bold ends before every heading
 _UNDERLINE = re.compile(r"([=~^\"'*+-])\1{2,}\s*$")
 _UNDERLINE_LEVELS = {"=": 1, "-": 2}
-_FENCE = re.compile(r"\s*(?:```|~~~)")
+FENCE = re.compile(r"\s*(?:```|~~~)")
 # Words by which a heading or a sentence names a data set without being about it.
 _ONLY_COMPARED = re.compile(
     r"pre-?train|transfer|weights|fine-?tun|compar\w+ (?:with|to)\b|instead|replac|beyond|versus"
@@ -311,7 +311,7 @@ class Headings:
         for line in reversed(self._lines[max(0, first - 6) : first]):
             text = tidy(re.sub(r"<[^<>]{0,200}>", " ", line[-_MAX_LEAD:]))
             if text:
-                return "" if re.search(r"[|\\\t]", text) or _FENCE.match(text) else text
+                return "" if re.search(r"[|\\\t]", text) or FENCE.match(text) else text
         return ""
 
     def _is_overruled(self, heading: _Heading, place: int, first: int) -> bool:
@@ -325,7 +325,7 @@ class Headings:
         """Return the paragraph that ends just above a line; empty if it is long or no paragraph."""
         end = first
         while end > max(0, first - 4) and (
-            not self._lines[end - 1].strip() or _FENCE.match(self._lines[end - 1])
+            not self._lines[end - 1].strip() or FENCE.match(self._lines[end - 1])
         ):
             end -= 1
         start = end
@@ -394,7 +394,7 @@ def _list_headings(lines: Sequence[str]) -> list[_Heading]:
         if not line or line.isspace():
             continue
         before = lines[number - 1] if number else ""
-        if _FENCE.match(line) and not (line.lstrip().startswith("~") and before.strip()):
+        if FENCE.match(line) and not (line.lstrip().startswith("~") and before.strip()):
             is_code = not is_code
         found = None if is_code else _read_heading(line, before, underlines)
         if found is None or found[1].rstrip().endswith((".", ",", ";")):

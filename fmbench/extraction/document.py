@@ -273,9 +273,10 @@ _OF_REGRESSION = re.compile(
 def leave_out_regression(
     claims: Sequence[FoundClaim], text: str
 ) -> tuple[list[FoundClaim], list[str]]:
-    """Leave out mean errors that stand beside an R2 score, which no classifier has; and note them.
+    """Leave out each MSE and MAE of a text that also has an R2 score; return the rest and a note.
 
-    The score says that class numbers are taken for quantities, perhaps in a way of its own.
+    An R2 score belongs to a regression, which predicts the class numbers as quantities. So these
+    errors are not those of a classifier.
     """
     is_regression = _OF_REGRESSION.search(text) is not None
     kept = [c for c in claims if not (is_regression and c.metric in ("mse", "mae"))]

@@ -150,7 +150,10 @@ def find_json_figures(content: Any) -> tuple[list[FoundClaim], list[str]]:
 
 
 def _find_number_of_tested(content: Any) -> int | None:
-    """Return the number of test images that a key names; None if no key does, or it is all."""
+    """Return how many test images were used, if a key says that it was only a part of them.
+
+    The result is None if no key says so: a number below 50 may be one of tests, not of images.
+    """
     for place in walk_json(content):
         for key, value in place.value.items() if isinstance(place.value, dict) else ():
             if _N_TESTED.fullmatch(key) and isinstance(value, str) and value.isdecimal():

@@ -67,7 +67,7 @@ def _join_cards(text: str) -> str:
 
 
 def _is_name(line: str) -> bool:
-    """Whether a line is the name of a known model and no more."""
+    """Whether a line consists of the name of a known model and nothing else."""
     return len(line) <= _MAX_NAME and [model.name for model in find_models(line)] == [line]
 
 

@@ -176,7 +176,7 @@ def _are_over_data_sets(table: Table, columns: Sequence[Column]) -> bool:
 
 
 def suggest_column(columns: Sequence[Column]) -> str:
-    """Return the option that chooses the first of these columns, as one can type it."""
+    """Suggest the ``--column`` option that chooses the first of these columns."""
     first = columns[0]
     is_clear = first.head and len({column.head for column in columns}) == len(columns)
     is_plain = re.fullmatch(r"[^\W_][\w .,()%/@+-]{0,60}", first.head) is not None
@@ -344,7 +344,7 @@ def _find_metric_above(table: Table) -> MetricName | None:
 
 
 def _is_of_unjudged_metric(caption: str) -> bool:
-    """Whether a caption names figures that are not judged, such as the AUROC, and no others."""
+    """Whether a caption names only metrics that fmbench does not judge, such as the AUROC."""
     mentions = list(find_mentions(normalise_name(caption)))
     return is_unjudged_share(caption) and all(mention.name is None for mention in mentions)
 
@@ -415,9 +415,9 @@ _NO_SHARE = re.compile(
 
 
 def holds_shares(table: Table, column: Column) -> bool:
-    """Whether half of the cells may be accuracies: ``91.2 %``, ``0.912``, ``91.2``; no counts.
+    """Whether half of a column's cells look like accuracies: ``91.2 %``, ``0.912``, ``91.2``.
 
-    In a table without models, times and settings are none.
+    Counts do not. In a table that names no models, times and settings do not either.
     """
     names_models = any(other.role == "label" for other in table.columns)
     texts = [strip_figure(cell.text) for cell in column.cells if not is_missing(cell.text)]

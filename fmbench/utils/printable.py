@@ -31,9 +31,9 @@ def escape_on_one_line(text: str) -> str:
 
 
 def write_on_one_line(text: str) -> str:
-    """Write a text on one line, with one blank between its words.
+    """Join the words of a text with single blanks, so that it stands on one line.
 
-    Line breaks, tabs and characters that cannot be printed separate words, too.
+    Line breaks, tabs and characters that cannot be printed count as blanks.
     """
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 

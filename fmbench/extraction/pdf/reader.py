@@ -124,7 +124,10 @@ def read_pdf(
 
 
 def _join_logs(texts: Sequence[str]) -> list[str]:
-    """Move the lines of a log at the top of a page to the page above, where the log begins."""
+    """Join a log that continues on the next page with its first part.
+
+    The log lines at the top of a page are moved to the end of the page before.
+    """
     from fmbench.extraction.text.split import is_of_epoch
 
     pages = [text.split("\n\n") for text in texts]

@@ -1,4 +1,4 @@
-"""Finds figures that a sentence mentions and does not claim as a result.
+"""Recognises figures that a sentence mentions but does not claim as a result.
 
 A question asks about a figure (``How do I get to 96 %?``), a correction takes one back (``it is
 0.9329 and not 0.939``), and a list of differences has its word only once (``improves by 0.56 %,

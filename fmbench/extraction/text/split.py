@@ -11,7 +11,7 @@ import itertools
 import re
 from collections.abc import Iterator, Sequence
 
-from fmbench.extraction.data_set_names import FASHION_IN_HEADS, IN_SENTENCES
+from fmbench.extraction.data_set_names import FASHION_IN_HEADS, FENCE, IN_SENTENCES
 from fmbench.extraction.text.conditions import (
     GOAL,
     OTHER_WORKS,
@@ -522,9 +522,10 @@ _MAX_BREAKS = 20  # a text with more is a log itself
 
 
 def find_breaks_of_logs(text: str) -> list[int]:
-    """Find where a label or a line of prose stands: the log of one model ends before it.
+    """Find the positions in a text where the log of one model ends.
 
-    What is printed several times, such as ``Saving the model to a file``, is a part of a log.
+    There stands a label, such as ``Without dropout:``, or a line of prose. A line that is printed
+    several times, such as ``Saving the model to a file``, belongs to a log and does not end it.
     """
     found = list(_BREAK_OF_LOG.finditer(text))
     lines = [match[0].strip() for match in found]
@@ -637,14 +638,13 @@ _IS_LINK = re.compile(
 _ENDS_WITH_RESULT = re.compile(r"[\w)*]\s?[-:=]\s?(?:0?\.[0-9]{2,}|[0-9]{2}(?:\.[0-9]+)? ?%)\W*$")
 
 
-_FENCE = re.compile(r"\s*(?:```|~~~)")
 _COMMENT = re.compile(r"(\s*)#{1,6}(?=\s)")
 
 
 def _hide_comment_signs(text: str) -> str:
     """Remove the sign before comments in blocks of code, which is no heading there."""
     lines = text.split("\n")
-    fences = [i for i, line in enumerate(lines) if _FENCE.match(line[:_MAX_START])]
+    fences = [i for i, line in enumerate(lines) if FENCE.match(line[:_MAX_START])]
     if len(fences) % 2:
         return text  # a block without an end may be none
     for first, last in zip(fences[::2], fences[1::2], strict=True):

@@ -152,7 +152,7 @@ def _find_beside(text: str, figure: FigureMention, mentions: Sequence[Mention]) 
 
 
 def find_label_of(sentence: Sentence, figure: FigureMention) -> str:
-    """Find the model to which a figure belongs; empty if the sentence does not name it."""
+    """Return the name of the model that a figure is about; empty if the sentence gives none."""
     if name := name_model_behind(sentence.text, sentence.models, figure):
         return clean_label(name)
     if re.match(r" ?\)?,? each\b", sentence.text[figure.end :]):
